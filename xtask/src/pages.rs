@@ -137,7 +137,7 @@ fn run_requests(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
     for (number, line) in &block.lines {
         let expected: Value =
             serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {line}: {error}"))?;
-        if expected.get("do").is_some() {
+        if expected.get("op").is_some() {
             writeln!(sender, "{line}").map_err(file_error(socket))?;
             requests += 1;
             continue;

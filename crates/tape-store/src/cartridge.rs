@@ -135,7 +135,7 @@ impl Format {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Native => "ferric",
+            Self::Native => "native",
             Self::Mhvtl => "mhvtl",
         }
     }

@@ -293,8 +293,10 @@ pub struct Config {
     pub create_directories: bool,
     /// The iSCSI door.
     pub iscsi: IscsiSetup,
-    /// Where the directories are written.
+    /// Lines of the `[storage]` table in the file.
     pub storage_lines: StorageLines,
+    /// Former words in the file, which this release still accepts and the next one refuses: place, and what to write instead.
+    pub warnings: Vec<ConfigError>,
 }
 
 /// Addresses of a library: its model's, in the numbers that has, or others. An error names the elements that do not fit.

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod clients;
+mod former_words;
 mod operator_errors;
 mod request_parser;
 mod resolve;
@@ -10,6 +11,7 @@ pub mod socket;
 mod status;
 
 pub use alerts::AlertStatus;
+pub use former_words::{FormerWord, current_element_name};
 pub use resolve::element_name;
 pub use status::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 
@@ -26,7 +28,7 @@ use tape_store::cartridge::Barcode;
 /// An element is named by its address, by its kind and number from 1 (`slot3`, `drive1`, `io2`), or by the barcode of the
 /// cartridge in it. A request does what it says to what it names, or is refused: a drive is a drive, a cartridge a cartridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Everything there is: [`SiteStatus`].
     Status,
@@ -119,7 +121,7 @@ pub enum Request {
         /// The element.
         element: String,
         /// What is wrong with it; nothing if none is given.
-        #[serde(default, alias = "trouble", skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<ElementFault>,
     },
     /// Makes a label unreadable, or readable again.
@@ -134,13 +136,11 @@ pub enum Request {
         label: Option<LabelDefect>,
     },
     /// The next time that the robot does such a thing, it fails.
-    #[serde(alias = "fail")]
     InjectFault {
         /// In this library.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
         /// Which thing.
-        #[serde(alias = "failure")]
         fault: RobotFault,
     },
     /// Raises or lowers a TapeAlert flag of the changer, or of a drive if one is named.
@@ -181,7 +181,6 @@ pub enum Request {
         pool: Option<String>,
     },
     /// Makes blank cartridges of a pool.
-    #[serde(alias = "make")]
     Create {
         /// Its name.
         pool: String,
@@ -225,7 +224,6 @@ pub enum Door {
     /// The access door: slots are within reach, and the robot stands still.
     Access,
     /// The import/export station.
-    #[serde(alias = "station")]
     IoStation,
 }
 
@@ -276,8 +274,8 @@ impl Site {
                 return Ok(json!(pools));
             }
             Request::Create { pool, count } => {
-                let made = self.create_cartridges(pool, *count)?;
-                return Ok(json!({ "made": made.iter().map(Barcode::as_str).collect::<Vec<_>>() }));
+                let created = self.create_cartridges(pool, *count)?;
+                return Ok(json!({ "created": created.iter().map(Barcode::as_str).collect::<Vec<_>>() }));
             }
             Request::Protect { cartridge, on } => self.set_write_protect(&self.resolve_cartridge(cartridge)?, *on)?,
             Request::Retain { cartridge, until } => {

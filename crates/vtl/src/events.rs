@@ -1,7 +1,8 @@
 //! What happens at a site, for whoever follows it.
 
 use crate::inventory::Location;
-use serde::Serialize;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
 use smc::robot::OperatorState;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,7 +24,8 @@ pub enum Event {
     OperatorState {
         /// Where.
         library: String,
-        /// All that is set there now.
+        /// Everything that operators have set in the library.
+        #[serde(serialize_with = "serialize_operator_state")]
         state: OperatorState,
     },
     /// A cartridge was made.
@@ -111,5 +113,35 @@ impl Events {
 
     fn subscribers(&self) -> MutexGuard<'_, Subscribers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serializes the state with `faults` instead of `troubles`, the name that the state files keep.
+fn serialize_operator_state<S: Serializer>(state: &OperatorState, to: S) -> Result<S::Ok, S::Error> {
+    let mut value = serde_json::to_value(state).map_err(S::Error::custom)?;
+    if let Some(fields) = value.as_object_mut()
+        && let Some(faults) = fields.remove("troubles")
+    {
+        fields.insert("faults".into(), faults);
+    }
+    value.serialize(to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use smc::element::{ElementAddress, ElementFault};
+
+    #[test]
+    fn operator_state_has_current_words() {
+        let mut state = OperatorState::default();
+        state.element_faults.insert(ElementAddress(1000), ElementFault::Disabled);
+        let event = Event::OperatorState { library: "main".into(), state };
+        let expected = json!({"event": "operator_state", "library": "main", "state": {
+            "offline": false, "door_open": false, "station_open": false, "faults": {"1000": "disabled"},
+            "drives_offline": [], "labels": {}
+        }});
+        assert_eq!(serde_json::to_value(event).unwrap(), expected);
     }
 }

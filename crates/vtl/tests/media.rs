@@ -129,9 +129,9 @@ fn protect_retain_and_delete() {
 
 #[test]
 fn auto_import_and_auto_export() {
-    let text = "[[library]]\nname = \"one\"\nslots = 2\nimport_export = 2\nshelf = \"vault\"\nexport = \"at once\"\n\
+    let text = "[[library]]\nname = \"one\"\nslots = 2\nimport_export = 2\nshelf = \"vault\"\nexport = \"auto\"\n\
         [[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n\
-        [[library]]\nname = \"two\"\nslots = 2\nimport_export = 1\nshelf = \"vault\"\nimport = \"at once\"\n\
+        [[library]]\nname = \"two\"\nslots = 2\nimport_export = 1\nshelf = \"vault\"\nimport = \"auto\"\n\
         [[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
     let site = Disk::default().start(text).unwrap();
     let libraries = site.libraries();

@@ -16,7 +16,7 @@ use vtl::inventory::Location;
 const LIBRARY: &str = "[library]\nname = \"stk\"\nmodel = \"STK L700\"\nproduct = \"L80\"\nrevision = \"0108\"\n\
     serial = \"XYZZY_B\"\nfirst = { robot = 1 }\nslots = 6\n\
     [[drive]]\nmodel = \"T10000B\"\nrevision = \"550V\"\nserial = \"XYZZY_B1\"\n\
-    [[cartridges]]\npattern = \"G0300#TA\"\nsize = \"64MB\"\nlevel = \"mhvtl\"\n\
+    [[cartridges]]\npattern = \"G0300#TA\"\nsize = \"64MB\"\nformat = \"mhvtl\"\n\
     [[cartridges]]\npattern = \"G0300#TB\"\nsize = \"64MB\"\n\
     [[cartridges]]\npattern = \"E01001L8\"\nsize = \"64MB\"\n\
     [[cartridges]]\npattern = \"ARCHIVE\"\nmedium = \"T10KB\"\nsize = \"64MB\"\nlabel = \"missing\"\n";

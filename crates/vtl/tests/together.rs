@@ -163,7 +163,7 @@ fn luns_stay_when_another_library_grows() {
 
 #[test]
 fn auto_export_runs_when_removal_is_allowed() {
-    let text = ONE.replace("slots = 4", "slots = 4\nexport = \"at once\"");
+    let text = ONE.replace("slots = 4", "slots = 4\nexport = \"auto\"");
     let site = Disk::default().start(&text).unwrap();
     let host = Host::login(&site.targets()[0], 1);
     host.clear_unit_attentions();

@@ -36,6 +36,7 @@ pub(crate) fn run(command: Command) -> Result<(), CliError> {
             let text = vtl::config::read_text(&file).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
             let wrong = |error: vtl::config::ConfigError| CliError::Usage(error.to_string());
             let config = vtl::config::parse(&name, &text).map_err(wrong)?;
+            crate::output::warn_config(&config);
             vtl::config::check(&config).map_err(wrong)?;
             let drives: usize = config.libraries.iter().map(|library| library.drives.len()).sum();
             let libraries = match config.libraries.len() {

@@ -17,6 +17,22 @@ pub(crate) fn done(reported: Result<(), CliError>) -> Result<(), CliError> {
     Ok(())
 }
 
+/// Prints one warning about words of the previous release, each with the current one; nothing for none.
+pub(crate) fn warn_former<'a>(words: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    let words: Vec<String> =
+        words.into_iter().map(|(former, current)| format!("write {current} instead of {former}")).collect();
+    if !words.is_empty() {
+        let _ = writeln!(io::stderr(), "ferric: warning: {}; the next release refuses the former words", words.join(", "));
+    }
+}
+
+/// Prints the warnings about a configuration.
+pub(crate) fn warn_config(config: &vtl::config::Config) {
+    for warning in &config.warnings {
+        let _ = writeln!(io::stderr(), "ferric: warning: {warning}");
+    }
+}
+
 /// A line of a listing.
 pub(crate) fn print_line(text: impl AsRef<str>) -> Result<(), CliError> {
     Ok(writeln!(io::stdout(), "{}", text.as_ref())?)

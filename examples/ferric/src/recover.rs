@@ -1,7 +1,7 @@
 //! `ferric site recover`: a site whose state is lost or damaged, without a daemon.
 
 use crate::cli_error::CliError;
-use crate::output::{done, print_line};
+use crate::output::{done, print_line, warn_config};
 use std::path::PathBuf;
 use vtl::config::{Config, mhvtl, parse};
 use vtl::recover::SiteRecovery;
@@ -63,5 +63,7 @@ fn configuration(options: &Recover) -> Result<Config, CliError> {
     let Some(path) = &options.config else { return Ok(Config::default()) };
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| CliError::Usage(format!("{name}: {error}")))?;
-    parse(&name, &text).map_err(wrong)
+    let config = parse(&name, &text).map_err(wrong)?;
+    warn_config(&config);
+    Ok(config)
 }

@@ -75,7 +75,7 @@ fn what_was_done_is_no_failure() {
         "unload drive1 --socket s",
         "load A1L8 --socket s --json",
         "move drive1 slot1 --socket s",
-        "pool p --make 1 --socket s",
+        "pool p --create 1 --socket s",
         "config init",
     ] {
         assert_eq!(run(acts, full_disk()), (Some(0), note.into()), "{acts}");
@@ -93,8 +93,8 @@ fn wrong_values_are_explained() {
         ("alert 65", "invalid value '65' for '[FLAG]': expected the number of a TapeAlert flag, 1 to 64"),
         ("alert x", "invalid value 'x' for '[FLAG]': expected the number of a TapeAlert flag, 1 to 64"),
         (
-            "pool p --make many",
-            "invalid value 'many' for '--make <COUNT>': expected a number of cartridges, 1 to 10000",
+            "pool p --create many",
+            "invalid value 'many' for '--create <COUNT>': expected a number of cartridges, 1 to 10000",
         ),
         ("cartridge A1L8 --protect maybe", "invalid value 'maybe' for '--protect <on|off>': expected on or off"),
         (

@@ -94,18 +94,18 @@ fn making_writing_and_converting() {
         "export V00001L8 out.aws",
         "export V00001L8 second.tar --file 1",
         "export V00001L8 third.tar --file 3",
-        "convert V00001L8 --level mhvtl",
-        "convert V00001L8 --level mhvtl",
+        "convert V00001L8 --format mhvtl",
+        "convert V00001L8 --format mhvtl",
         "dump V00001L8 --count 5",
         "verify V00001L8",
-        "convert V00001L8 --level ferric --codec zlib:9",
+        "convert V00001L8 --format native --codec zlib:9",
         "verify V00001L8",
-        "create V00002L8 --level mhvtl --size 64MiB --serial S2",
+        "create V00002L8 --format mhvtl --size 64MiB --serial S2",
         "import out.tap V00002L8",
         "export V00002L8 again.tap",
         "import out.aws V00002L8 --overwrite",
         "export V00002L8 again.aws",
-        "import a.tar V00002L8 --format simh",
+        "import a.tar V00002L8 --image-format simh",
         "attr V00002L8 0806 V00002L8",
         "attr V00002L8 0806",
         "attr V00002L8 0808 pool-7",
@@ -136,12 +136,12 @@ fn copying_from_and_to_mhvtl() {
         "import PAR004L8 V00002L8",
         "verify V00002L8",
         "attr V00002L8 0401",
-        "export V00002L8 X00002L8 --format mhvtl",
+        "export V00002L8 X00002L8 --image-format mhvtl",
         "verify X00002L8",
         "import V3A001L6 V00003L6",
         "verify V00003L6",
         "import UNC001L8 V00001L8",
-        "export V00001L8 nowhere/x --format mhvtl",
+        "export V00001L8 nowhere/x --image-format mhvtl",
     ];
     insta::assert_snapshot!(session(shelf.path(), &commands));
 }
@@ -155,14 +155,14 @@ fn impossible_conversion_is_refused() {
         "create V00001L8 --serial S1",
         "import big V00001L8 --block-size 1000",
         "import big V00001L8 --block-size 3000000 --codec none",
-        "convert V00001L8 --level mhvtl",
+        "convert V00001L8 --format mhvtl",
         "verify V00001L8",
-        "convert ENC001L8 --level ferric",
-        "convert NUL001L8 --level ferric",
-        "convert D00001D7 --level ferric",
+        "convert ENC001L8 --format native",
+        "convert NUL001L8 --format native",
+        "convert D00001D7 --format native",
         "show D00001D7",
-        "convert D00001D7 --level mhvtl --codec zstd",
-        "convert D00001D7 --level mhvtl",
+        "convert D00001D7 --format mhvtl --codec zstd",
+        "convert D00001D7 --format mhvtl",
     ];
     insta::assert_snapshot!(session(shelf.path(), &commands));
 }
@@ -244,7 +244,7 @@ fn loaded_cartridge_is_refused() {
     let barcode = tape_store::cartridge::Barcode::new("V00001L8").unwrap();
     let (media, kind) = barcode.media().unwrap();
     let loaded = store.cartridge(&barcode, media, kind, 0).open().unwrap();
-    let commands = ["show V00001L8", "attr V00001L8 0806 X", "repair V00001L8", "convert V00001L8 --level mhvtl"];
+    let commands = ["show V00001L8", "attr V00001L8 0806 X", "repair V00001L8", "convert V00001L8 --format mhvtl"];
     insta::assert_snapshot!(session(shelf.path(), &commands));
     drop(loaded);
     assert!(run(shelf.path(), "show V00001L8").ends_with("[0]\n"));
@@ -290,7 +290,7 @@ fn a_daemon_serves_the_directory() {
         "attr data/cartridges/S1L8 write-protect on",
         "repair data/cartridges/S1L8",
         "repair data/cartridges/S1L8 --truncate",
-        "convert data/cartridges/S1L8 --level mhvtl",
+        "convert data/cartridges/S1L8 --format mhvtl",
         "attr LINK 0806 TEXT",
     ];
     for command in refused {
@@ -399,7 +399,7 @@ fn numbers_that_are_out_of_range_are_explained() {
         assert!(said.contains("expected the number of a TapeAlert flag, 1 to 64"), "{said}");
     }
     for value in ["0", "10001", "many"] {
-        let said = said(&["pool", "s", "--make", value]);
+        let said = said(&["pool", "s", "--create", value]);
         assert!(said.contains("expected a number of cartridges, 1 to 10000"), "{said}");
     }
 }
@@ -412,7 +412,7 @@ fn names_that_nothing_has() {
     let shelf = shelf(&["PAR002L6", "B00008L8"]);
     fs::write(shelf.path().join("a.tar"), vec![b'x'; 3_000_000]).unwrap();
     session(shelf.path(), &["create V00001L8 --serial S1", "import a.tar V00001L8 --block-size 1000000"]);
-    session(shelf.path(), &["create M00001L8 --level mhvtl --serial S2", "import a.tar M00001L8"]);
+    session(shelf.path(), &["create M00001L8 --format mhvtl --serial S2", "import a.tar M00001L8"]);
     let commands = [
         ("dump V00001L8 --object 4", "V00001L8: object 4 does not exist: partition 0 has 4 objects, numbered from 0"),
         ("dump V00001L8 --object 99 --json", "V00001L8: object 99 does not exist: partition 0 has 4 objects"),
@@ -427,12 +427,12 @@ fn names_that_nothing_has() {
         ),
         ("export V00001L8 out.tap --file 9", "V00001L8: tape file 9 does not exist: partition 0 has 1 tape file"),
         ("export B00008L8 out --file 0", "B00008L8: tape file 0 does not exist: partition 0 has 0 tape files"),
-        ("export V00001L8 OUT001L8 --format mhvtl --file 0", "--file does not apply to format mhvtl"),
-        ("export V00001L8 OUT001L8 --format mhvtl --partition 0", "--partition does not apply to format mhvtl"),
+        ("export V00001L8 OUT001L8 --image-format mhvtl --file 0", "--file does not apply to image format mhvtl"),
+        ("export V00001L8 OUT001L8 --image-format mhvtl --partition 0", "--partition does not apply to image format mhvtl"),
         ("export V00001L8 no/out", "no/out: No such file or directory"),
-        ("export V00001L8 no/OUT001L8 --format mhvtl", "no: there is no such directory"),
+        ("export V00001L8 no/OUT001L8 --image-format mhvtl", "no: there is no such directory"),
         ("import a.tar V00001L8 --partition 3", "V00001L8: partition 3 does not exist: the tape has partition 0 only"),
-        ("import PAR002L6 NEW001L6 --block-size 512", "--block-size does not apply to format mhvtl"),
+        ("import PAR002L6 NEW001L6 --block-size 512", "--block-size does not apply to image format mhvtl"),
         ("import a.tap V00001L8 --block-size 512", "--block-size is for plain streams"),
         (
             "import a.tar M00001L8 --overwrite --block-size 2097153",

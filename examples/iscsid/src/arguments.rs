@@ -100,6 +100,7 @@ impl Arguments {
         let name = path.display().to_string();
         let text = read_text(path).map_err(|error| format!("{name}: {error}"))?;
         let config = parse(&name, &text).map_err(|error| error.to_string())?;
+        config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let has_secrets = !config.iscsi.users.is_empty() || config.iscsi.mutual.is_some();
         let others = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o077);
         if has_secrets && others != 0 {

@@ -180,12 +180,12 @@ impl Backup {
 #[test]
 fn a_backup_survives_fifty_kills() {
     let dir = tempdir().unwrap();
-    for (level, compression) in [("ferric", "zstd"), ("mhvtl", "zlib")] {
+    for (format, compression) in [("native", "zstd"), ("mhvtl", "zlib")] {
         let config = format!(
             "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\ncompression = \"{compression}\"\n\
-            [[cartridges]]\npattern = \"V#####L8\"\ncount = 5\nsize = \"2GB\"\nlevel = \"{level}\"\n"
+            [[cartridges]]\npattern = \"V#####L8\"\ncount = 5\nsize = \"2GB\"\nformat = \"{format}\"\n"
         );
-        let data = dir.path().join(level);
+        let data = dir.path().join(format);
         let mut backup = Backup { objects: Vec::new(), at_start: 0, synced: 0, seed: 7 };
         let mut before = Vec::new();
         for round in 0..25 {

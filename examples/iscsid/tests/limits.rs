@@ -178,15 +178,15 @@ fn idle_control_connections_do_not_block_operators() {
     };
     let mut open: Vec<UnixStream> = (0..80).map(|_| connect()).collect();
     for mut half in (0..80).map(|_| connect()) {
-        half.write_all(b"{\"do\":").unwrap();
+        half.write_all(b"{\"op\":").unwrap();
         open.push(half);
     }
-    assert!(ask(&connect(), r#"{"do":"status"}"#).starts_with("{\"ok\":"));
+    assert!(ask(&connect(), r#"{"op":"status"}"#).starts_with("{\"ok\":"));
     // Subscribers to events may use half of the connections.
     let events: Vec<UnixStream> = (0..40).map(|_| connect()).collect();
-    let taken = events.iter().filter(|stream| ask(stream, r#"{"do":"events"}"#).starts_with("{\"ok\":")).count();
+    let taken = events.iter().filter(|stream| ask(stream, r#"{"op":"events"}"#).starts_with("{\"ok\":")).count();
     assert_eq!(taken, 32);
-    assert!(ask(&connect(), r#"{"do":"status"}"#).starts_with("{\"ok\":"));
+    assert!(ask(&connect(), r#"{"op":"status"}"#).starts_with("{\"ok\":"));
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn reload_during_streaming() {
         SMALL.replacen("count = 2", "count = 3", 1)
     );
     std::fs::write(data.with_extension("toml"), &more).unwrap();
-    assert_eq!(send_request(&data, r#"{"do":"reload"}"#), r#"{"ok":null}"#);
+    assert_eq!(send_request(&data, r#"{"op":"reload"}"#), r#"{"ok":null}"#);
     // The stream continues; there is a third drive now, and unit attentions report it to every nexus.
     let unit_attentions = |session: &mut Initiator, lun| {
         std::iter::from_fn(|| {
@@ -54,13 +54,13 @@ fn reload_during_streaming() {
     assert_eq!(unit_attentions(&mut session, 3), [(6, 0x29, 0x00), (6, 0x28, 0x00)]);
     // A reload that removes elements is refused and changes nothing.
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
-    let response = send_request(&data, r#"{"do":"reload"}"#);
+    let response = send_request(&data, r#"{"op":"reload"}"#);
     assert!(response.contains("has 30 slots, not 24; this requires a restart"), "{response}");
     std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
-    let response = send_request(&data, r#"{"do":"reload"}"#);
+    let response = send_request(&data, r#"{"op":"reload"}"#);
     assert!(response.contains(":2: library.slotz: unknown field"), "{response}");
     assert_eq!(ready(&mut session), CommandResponse::default());
-    assert!(send_request(&data, r#"{"do":"pools"}"#).contains(r#""scratch":2"#));
+    assert!(send_request(&data, r#"{"op":"pools"}"#).contains(r#""scratch":2"#));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn reload_adds_libraries() {
     std::fs::write(data.with_extension("toml"), second).unwrap();
     assert!(daemon.signal("-HUP"));
     // A signal has no response; the following request has one.
-    while !send_request(&data, r#"{"do":"status"}"#).contains("\"two\"") {}
+    while !send_request(&data, r#"{"op":"status"}"#).contains("\"two\"") {}
     let name = format!("{}:two", daemon.iqn);
     let login = || Initiator::login(&daemon.portal, &name, options(2));
     let mut session = std::iter::repeat_with(login).find_map(Result::ok).unwrap();
@@ -118,7 +118,7 @@ fn external_cartridge_is_imported() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let _daemon = Daemon::start(&data, SMALL);
-    let import = r#"{"do":"import","cartridge":"NEW001L8"}"#;
+    let import = r#"{"op":"import","cartridge":"NEW001L8"}"#;
     assert_eq!(
         send_request(&data, import),
         r#"{"error":"there is no cartridge NEW001L8; ferric cartridge lists those there are"}"#
@@ -128,7 +128,7 @@ fn external_cartridge_is_imported() {
     store.create(&Barcode::new("NEW001L8").unwrap(), &new).unwrap();
     let answer = send_request(&data, import);
     assert!(answer.contains(r#""to":10,"to_element":"io1""#), "{answer}");
-    assert!(send_request(&data, r#"{"do":"load","cartridge":"NEW001L8"}"#).contains("\"to\":500"));
+    assert!(send_request(&data, r#"{"op":"load","cartridge":"NEW001L8"}"#).contains("\"to\":500"));
 }
 
 #[test]
@@ -138,9 +138,9 @@ fn other_users_cannot_use_the_control_socket() {
     let _daemon = Daemon::start(&data, SMALL);
     let mode = Command::new("stat").args(["-c", "%a %F"]).arg(data.join("control.sock")).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&mode.stdout).trim(), "600 socket");
-    assert!(send_request(&data, r#"{"do":"explode"}"#).contains(r#"\"explode\" is not a command"#));
+    assert!(send_request(&data, r#"{"op":"explode"}"#).contains(r#"\"explode\" is not an operation"#));
     assert!(send_request(&data, "nonsense").contains("error"));
-    assert!(send_request(&data, r#"{"do":"status"}"#).starts_with(r#"{"ok":{"libraries":[{"#));
+    assert!(send_request(&data, r#"{"op":"status"}"#).starts_with(r#"{"ok":{"libraries":[{"#));
 }
 
 /// PERSISTENT RESERVE OUT to the changer: register with APTPL, or reserve (exclusive access), with this key.
@@ -161,10 +161,10 @@ fn changer_reservations_survive_kill() {
     assert_eq!(reserve(&mut session, 0, 7, 1), CommandResponse::default());
     assert_eq!(reserve(&mut session, 1, 7, 0), CommandResponse::default());
     for request in [
-        r#"{"do":"door","door":"access","open":true}"#,
-        r#"{"do":"online","drive":"drive2","online":false}"#,
-        r#"{"do":"label","cartridge":"V00002L8","label":"missing"}"#,
-        r#"{"do":"element","element":"slot9","trouble":"disabled"}"#,
+        r#"{"op":"door","door":"access","open":true}"#,
+        r#"{"op":"online","drive":"drive2","online":false}"#,
+        r#"{"op":"label","cartridge":"V00002L8","label":"missing"}"#,
+        r#"{"op":"element","element":"slot9","fault":"disabled"}"#,
     ] {
         assert_eq!(send_request(&data, request), r#"{"ok":null}"#, "{request}");
     }
@@ -175,9 +175,28 @@ fn changer_reservations_survive_kill() {
         assert_eq!(session.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((6, 0x29, 0x00)));
     }
     assert_eq!(one.command(0, &[0; 6], Transfer::None).unwrap().sense_codes(), Some((2, 0x04, 0x18)));
-    let status = send_request(&data, r#"{"do":"status"}"#);
+    let status = send_request(&data, r#"{"op":"status"}"#);
     for expected in [r#""door_open":true"#, r#""online":false"#, r#""label":"missing""#, r#""fault":"disabled""#] {
         assert!(status.contains(expected), "{expected}: {status}");
     }
     assert_eq!(move_medium(&mut two, 1000, 500).status, 0x18);
+}
+
+/// Words of the previous release in the file and in requests: accepted, with a warning in the log.
+#[test]
+fn former_words_are_logged() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let log = dir.path().join("log");
+    let mut command = command(&data, &SMALL.replace("size =", "level = \"ferric\"\nsize ="));
+    let _daemon = Daemon::logging(&mut command, std::fs::File::create(&log).unwrap().into());
+    assert!(ask(&data, r#"{"do":"move","from":"slot1","to":"port1"}"#).contains(r#""to_element":"io1""#));
+    assert_eq!(ask(&data, r#"{"op":"fail","failure":"load"}"#), r#"{"ok":null}"#);
+    assert_eq!(ask(&data, r#"{"op":"status"}"#).matches("ports").count(), 0);
+    let text = std::fs::read_to_string(&log).unwrap();
+    let warnings: Vec<&str> = text.lines().filter(|line| line.contains("next release refuses")).collect();
+    let [file, first, second] = warnings.as_slice() else { panic!("{text}") };
+    assert!(file.contains("WARN") && file.contains("d.toml:7: cartridges.level: write format = \"native\""), "{file}");
+    assert!(first.contains("WARN") && first.contains("port1") && first.contains("io1"), "{first}");
+    assert!(second.contains("inject_fault") && second.contains("failure"), "{second}");
 }

@@ -87,7 +87,7 @@ fn a_ready_line_that_cannot_be_written() {
                 Err(_) => std::thread::yield_now(),
             }
         };
-        stream.write_all(b"{\"do\":\"status\"}\n").unwrap();
+        stream.write_all(b"{\"op\":\"status\"}\n").unwrap();
         let mut answer = String::new();
         BufReader::new(&stream).read_line(&mut answer).unwrap();
         assert!(answer.starts_with("{\"ok\":"), "{answer}");

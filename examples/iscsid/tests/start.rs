@@ -33,7 +33,7 @@ fn terminate(mut child: Child) -> bool {
 /// The status of the site of a control socket.
 fn status(socket: &Path) -> serde_json::Value {
     let mut stream = UnixStream::connect(socket).unwrap();
-    writeln!(stream, "{{\"do\":\"status\"}}").unwrap();
+    writeln!(stream, "{{\"op\":\"status\"}}").unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     serde_json::from_str(&line).unwrap()

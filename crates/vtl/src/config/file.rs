@@ -2,6 +2,7 @@
 
 mod cartridges;
 mod drives;
+mod former_words;
 mod iscsi;
 mod library;
 mod pools;
@@ -28,18 +29,18 @@ use toml::Spanned;
 /// # Errors
 /// The first fault, with file, line, key and what would be right.
 pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
-    let source = Source { file, text };
+    let source = Source::new(file, text);
     let raw: File = toml::from_str(text).map_err(|error| syntax_error(&source, &error))?;
-    from_file(&source, raw)
+    from_file(source, raw)
 }
 
 /// A configuration of one library, said in code.
 pub(crate) fn from_library_table(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
     let library = OneOrMany(vec![Spanned::new(0..0, table)]);
-    from_file(&Source { file: name, text: "" }, File { library: Some(Spanned::new(0..0, library)), ..File::default() })
+    from_file(Source::new(name, ""), File { library: Some(Spanned::new(0..0, library)), ..File::default() })
 }
 
-fn from_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
+fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let at_library = raw.library.as_ref().map_or(0, |library| library.span().start);
     let mut tables = raw.library.map(|library| library.into_inner().0).unwrap_or_default();
     if tables.is_empty() {
@@ -47,8 +48,8 @@ fn from_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
     }
     if let [only] = tables.as_mut_slice() {
         // A file of one library may have its drives and cartridges beside it.
-        merge_top_level_tables(source, "drive", &mut only.get_mut().drive, raw.drive)?;
-        merge_top_level_tables(source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
+        merge_top_level_tables(&source, "drive", &mut only.get_mut().drive, raw.drive)?;
+        merge_top_level_tables(&source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
     } else if raw.drive.is_some() || raw.cartridges.is_some() {
         let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] behind each";
         let first = |at: Option<usize>| at.unwrap_or(usize::MAX);
@@ -57,25 +58,25 @@ fn from_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
         let key = if drive < cartridges { "drive" } else { "cartridges" };
         return Err(source.error(drive.min(cartridges), key, message));
     }
-    unique_names(source, &tables)?;
+    unique_names(&source, &tables)?;
     let mut libraries: Vec<LibrarySetup> = Vec::new();
     for table in tables {
         let number = libraries.len() + 1;
         // A single [library] has its place in the file only as a whole.
         let at = if table.span().start == 0 { at_library } else { table.span().start };
         let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
-        let setup = library(source, table.into_inner(), at, number)?;
-        check_conflicts(source, &libraries, &setup, name_line)?;
+        let setup = library(&source, table.into_inner(), at, number)?;
+        check_conflicts(&source, &libraries, &setup, name_line)?;
         libraries.push(setup);
     }
     let mut pools = Vec::new();
     for table in raw.pool {
-        let setup = pool(source, table, &libraries, &pools)?;
+        let setup = pool(&source, table, &libraries, &pools)?;
         pools.push(setup);
     }
-    let iscsi = iscsi(source, raw.iscsi)?;
+    let iscsi = iscsi(&source, raw.iscsi)?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
-    let (cartridges, mut lines) = directories(source, raw.storage.cartridges)?;
+    let (cartridges, mut lines) = directories(&source, raw.storage.cartridges)?;
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
     let group = raw.storage.group.map(Spanned::into_inner);
     let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
@@ -88,6 +89,7 @@ fn from_file(source: &Source<'_>, raw: File) -> Result<Config, ConfigError> {
         shared_cartridges: shared,
         iscsi,
         storage_lines: lines,
+        warnings: source.into_warnings(),
     })
 }
 

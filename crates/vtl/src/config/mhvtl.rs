@@ -453,7 +453,7 @@ impl Importer {
             }
             for run in group.runs(|barcode| cartridge_traits(barcode, store.as_ref())) {
                 let _ = write!(text, "\n# {file}:{}\n[[library.cartridges]]\n{run}", run.line);
-                let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nlevel = \"mhvtl\"", run.number);
+                let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nformat = \"mhvtl\"", run.number);
             }
         }
         Ok(())

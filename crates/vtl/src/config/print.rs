@@ -71,7 +71,7 @@ impl fmt::Display for LibrarySetup {
 impl fmt::Display for PoolSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[pool]]\nname = {:?}\npattern = \"{}\"", self.name, self.pattern)?;
-        writeln!(f, "size = {:?}\nlevel = {:?}", size(self.size), self.format.name())?;
+        writeln!(f, "size = {:?}\nformat = {:?}", size(self.size), self.format.name())?;
         writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)
     }
 }
@@ -147,7 +147,7 @@ fn cartridges(f: &mut fmt::Formatter<'_>, library: &LibrarySetup, run: &Cartridg
     }
     optional_key(f, "label", cartridge.label.map(|_| "missing"))?;
     writeln!(f, "size = {:?}", size(cartridge.size))?;
-    writeln!(f, "level = {:?}", cartridge.format.name())?;
+    writeln!(f, "format = {:?}", cartridge.format.name())?;
     let layout = library.layout;
     let groups = [("slot", layout.storage), ("io", layout.import_export), ("drive", layout.drives)];
     let name = |at| groups.into_iter().find_map(|(word, range)| Some(format!("{word}{}", range.index(at)? + 1)));
@@ -185,8 +185,8 @@ fn size(bytes: u64) -> String {
 
 const fn policy_value(when: TransferPolicy) -> &'static str {
     match when {
-        TransferPolicy::Manual => "operator",
-        TransferPolicy::Auto => "at once",
+        TransferPolicy::Manual => "manual",
+        TransferPolicy::Auto => "auto",
     }
 }
 

@@ -1,27 +1,29 @@
-//! The documentation of the file, from its tables.
+//! Generates docs/configuration.md from the tables of the file.
 
 use super::tables::{TABLES, Table};
 use std::fmt::Write;
 
 const INTRODUCTION: &str = "# Configuration
 
-One TOML file, given to the daemon with `--config`; every key is optional unless it says that it is needed, and so is the
-file. It owns the *shape* of a site: libraries, drives, elements, pools. The data directory owns what is in it:
-cartridges, where they are, serial numbers, the target's name. This page is made from the code: `ferric config reference`
-prints it.
+This page lists every table and key of the configuration file of a daemon. It is generated from the code: `ferric config
+reference` prints it.
 
-- `ferric config check FILE` resolves a file as the daemon does that finds a new data directory, and reports the first fault
-  with line and key: also what only shows beside the rest, such as more cartridges than slots, LUNs that overlap, or a
-  directory of cartridges that does not exist, or where no cartridge can be created (it creates a directory there, and
+The configuration is one TOML file, given to the daemon with `--config`. Every key is optional unless its description says
+that it is required, and so is the file. The file describes the *shape* of a site: libraries, drives, elements, pools. The
+data directory stores the contents: cartridges, their locations, serial numbers, the target name.
+
+- `ferric config check FILE` checks a file as a daemon with a new data directory would, and reports the first error with line
+  and key. This includes errors that depend on other keys or on the machine: more cartridges than slots, overlapping LUNs, a
+  missing directory of cartridges, or a directory where no cartridge can be created (the check creates a directory there and
   removes it).
-- `ferric config init` writes a file with every key and its meaning, as comments.
-- `ferric-iscsid --config FILE --print-config` shows what is in effect.
-- `ferric reload`, or SIGHUP, has a running daemon read its file again. Libraries, drives, slots and cartridges that are new
-  appear, and hosts hear of it (UNIT ATTENTION 3Fh/0Eh, 28h/00h); running commands are not disturbed. Pools, policies, and who may log
-  in, are from then on as the file has them. What would take away or change a library, a drive or a slot, or move the
-  cartridges, is refused, and nothing is changed: it takes a restart.
-- At a restart a slot or drive that the file no longer has, and that holds a cartridge, is an error that names both.
-- The end of the file system counts as the end of the tape, with early warning 256 MiB before.
+- `ferric config init` writes a file with every key and its description, as comments.
+- `ferric-iscsid --config FILE --print-config` prints the configuration in effect.
+- `ferric reload`, or SIGHUP, makes a running daemon read its file again. New libraries, drives, slots and cartridges appear,
+  and UNIT ATTENTION 3Fh/0Eh or 28h/00h is raised for every I_T nexus; running commands continue. Pools, policies and access
+  rules change to those of the file. A change that removes or modifies a library, drive or slot, or moves the cartridges, is
+  refused as a whole: it requires a restart.
+- At a restart, a slot or drive that holds a cartridge but is no longer in the file is an error that names both.
+- The end of the file system counts as the end of the tape, with early warning 256 MiB before it.
 
 ```toml
 [[library]]
@@ -45,17 +47,26 @@ scratch = 10
 [iscsi]
 bind = \"0.0.0.0:3260\"
 ```
+
+This release still accepts these former words, with a warning in the log and from `ferric config check`; the next one does not:
+
+| former | now |
+|---|---|
+| key `level` in `[[library.cartridges]]` and `[[pool]]` | `format` |
+| the value `ferric` of that key | `native` |
+| `export` and `import` = `\"operator\"` or `\"at once\"` | `\"manual\"` or `\"auto\"` |
+| `at = \"port1\"` | `at = \"io1\"` |
 ";
 
 /// The page that documents the configuration, as Markdown.
 #[must_use]
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
-    for Table { header, about, keys } in TABLES {
-        let about: String = about.concat();
-        let _ = write!(page, "\n## `{header}`\n\n{}\n\n| key | takes | meaning |\n|---|---|---|\n", about.trim());
-        for key in keys.iter().filter(|key| !key.takes.is_empty()) {
-            let _ = writeln!(page, "| `{}` | {} | {} |", key.name, key.takes, key.about.concat().trim());
+    for Table { header, doc, keys } in TABLES {
+        let doc: String = doc.concat();
+        let _ = write!(page, "\n## `{header}`\n\n{}\n\n| key | type | meaning |\n|---|---|---|\n", doc.trim());
+        for key in keys.iter().filter(|key| !key.value_type.is_empty()) {
+            let _ = writeln!(page, "| `{}` | {} | {} |", key.name, key.value_type, key.doc.concat().trim());
         }
     }
     page
@@ -63,12 +74,12 @@ pub fn reference() -> String {
 
 #[cfg(test)]
 mod tests {
-    /// If it is not, print it: `cargo run -p ferric -- config reference > docs/configuration.md`.
+    /// If this fails, regenerate the page: `cargo run -p ferric -- config reference > docs/configuration.md`.
     #[test]
     fn configuration_page_is_current() {
         assert!(
             include_str!("../../../../docs/configuration.md") == super::reference(),
-            "docs/configuration.md is old"
+            "docs/configuration.md is out of date"
         );
     }
 }

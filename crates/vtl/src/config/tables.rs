@@ -1,157 +1,164 @@
-//! The file as it is written: each table, its keys and what they mean. The parser and the documentation both read this.
+//! The tables and keys of the configuration file. The parser and the documentation are both generated from them.
 
 use serde::Deserialize;
 use toml::Spanned;
 
-/// A key, for the documentation.
+/// Documentation of a key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
     pub(super) name: &'static str,
-    /// What it takes; empty for a table of its own.
-    pub(super) takes: &'static str,
-    pub(super) about: &'static [&'static str],
+    /// Type of the value as the documentation calls it; empty for a subtable.
+    pub(super) value_type: &'static str,
+    pub(super) doc: &'static [&'static str],
 }
 
-/// A table, for the documentation.
+/// Documentation of a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
     pub(super) header: &'static str,
-    pub(super) about: &'static [&'static str],
+    pub(super) doc: &'static [&'static str],
     pub(super) keys: &'static [Key],
 }
 
-/// What a key takes, by its type.
-trait Takes {
-    const TAKES: &'static str;
+/// Types that a key can have.
+trait ValueType {
+    const VALUE_TYPE: &'static str;
 }
 
 pub(crate) type Text = Option<Spanned<String>>;
 pub(crate) type Number = Option<Spanned<u16>>;
 pub(crate) type Texts = Vec<Spanned<String>>;
 pub(crate) type Flag = Option<Spanned<bool>>;
-/// Tables of one name, each with its place in the file.
+/// Tables with the same header, each with its position in the file.
 pub(crate) type Tables<T> = Vec<Spanned<T>>;
 
-impl Takes for Text {
-    const TAKES: &'static str = "text";
+impl ValueType for Text {
+    const VALUE_TYPE: &'static str = "string";
 }
 
-impl Takes for Number {
-    const TAKES: &'static str = "number";
+impl ValueType for Number {
+    const VALUE_TYPE: &'static str = "number";
 }
 
-impl Takes for Flag {
-    const TAKES: &'static str = "true or false";
+impl ValueType for Flag {
+    const VALUE_TYPE: &'static str = "true or false";
 }
 
-impl Takes for Texts {
-    const TAKES: &'static str = "list of texts";
+impl ValueType for Texts {
+    const VALUE_TYPE: &'static str = "list of strings";
 }
 
-impl Takes for Option<Texts> {
-    const TAKES: &'static str = "list of texts";
+impl ValueType for Option<Texts> {
+    const VALUE_TYPE: &'static str = "list of strings";
 }
 
-/// A secret: any text. Errors of its type never quote the value.
+/// A secret. Deserialization errors never quote its value.
 #[derive(Clone, Default)]
 pub(crate) struct SecretText(pub(crate) String);
 
-impl Takes for Option<Spanned<SecretText>> {
-    const TAKES: &'static str = "text";
+impl ValueType for Option<Spanned<SecretText>> {
+    const VALUE_TYPE: &'static str = "string";
 }
 
-/// What is wrong with a secret of another type.
-pub(super) const NOT_A_SECRET: &str = "a secret is text in double quotes";
+/// Error for a secret that is not a string.
+pub(super) const NOT_A_SECRET: &str = "a secret is a string in double quotes";
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // The error of another type would quote the value.
+        // The standard error for another type quotes the value.
         let text = String::deserialize(from).map_err(|_| serde::de::Error::custom(NOT_A_SECRET))?;
         Ok(Self(text))
     }
 }
 
 macro_rules! tables {
-    ($($(#[doc = $about:literal])+ $table:ident = $header:literal {
+    ($($(#[doc = $table_doc:literal])+ $table:ident = $header:literal {
         $($(#[doc = $doc:literal])+ $key:ident: $type:ty),+ $(,)?
+        $(; former $former:ident: $former_type:ty)?
     })+) => {
-        $($(#[doc = $about])+
+        $($(#[doc = $table_doc])+
         #[derive(Deserialize, Default)]
         #[serde(deny_unknown_fields, default)]
         pub(crate) struct $table {
-            $($(#[doc = $doc])+ pub(crate) $key: $type),+
+            $($(#[doc = $doc])+ pub(crate) $key: $type,)+
+            $(pub(crate) $former: $former_type)?
         }
 
-        impl Takes for Option<Tables<$table>> {
-            const TAKES: &'static str = "";
+        impl ValueType for Option<Tables<$table>> {
+            const VALUE_TYPE: &'static str = "";
         }
 
-        impl Takes for Tables<$table> {
-            const TAKES: &'static str = "";
+        impl ValueType for Tables<$table> {
+            const VALUE_TYPE: &'static str = "";
         }
 
-        impl Takes for Option<Spanned<$table>> {
-            const TAKES: &'static str = "";
+        impl ValueType for Option<Spanned<$table>> {
+            const VALUE_TYPE: &'static str = "";
         })+
 
-        /// Every table of the file, in the order in which people meet them.
+        /// Every table of the file, in the order of the documentation.
         pub(super) const TABLES: &[Table] = &[$(Table {
             header: $header,
-            about: &[$($about),+],
+            doc: &[$($table_doc),+],
             keys: &[$(Key {
                 name: stringify!($key),
-                takes: <$type as Takes>::TAKES,
-                about: &[$($doc),+],
+                value_type: <$type as ValueType>::VALUE_TYPE,
+                doc: &[$($doc),+],
             }),+],
         }),+];
     };
 }
 
 tables! {
-    /// One logical library. A file of one library may write `[library]`, and `[[drive]]` and `[[cartridges]]` beside it.
+    /// One logical library. A file with one library may use `[library]`, with `[[drive]]` and `[[cartridges]]` at the top
+    /// level.
     LibraryTable = "[[library]]" {
-        /// Its name: 1 to 32 of a-z, 0-9, `-` and `_`. The first is `main` if it has none; others need one.
+        /// Name of the library: 1 to 32 of a-z, 0-9, `-` and `_`. Default: `main` for the first library; required for
+        /// others.
         name: Text,
-        /// Its model, `STK L700` if none is given. `ferric config models` lists them.
+        /// Model of the library; `ferric config models` lists them. Default: `STK L700`.
         model: Text,
-        /// Serial number of the changer, up to 15 characters. Made once per data directory if none is given.
+        /// Serial number of the changer, 1 to 15 characters. Default: generated once per data directory.
         serial: Text,
-        /// World wide name of the changer, 16 hexadecimal digits. Made once per data directory if none is given.
+        /// World wide name (NAA) of the changer, 16 hexadecimal digits. Default: generated once per data directory.
         naa: Text,
-        /// Vendor identification, up to 8 characters: the model's if none is given.
+        /// Vendor identification of the changer, up to 8 characters. Default: that of the model.
         vendor: Text,
-        /// Product identification, up to 16 characters: the model's if none is given.
+        /// Product identification of the changer, up to 16 characters. Default: that of the model.
         product: Text,
-        /// Product revision level, up to 4 characters: the model's if none is given.
+        /// Product revision level of the changer, up to 4 characters. Default: that of the model.
         revision: Text,
-        /// Storage elements: 24 if it is not given, or as many as the model has.
+        /// Number of storage elements. Default: 24, or the maximum of the model if that is less.
         slots: Number,
-        /// Import/export elements: 4 if it is not given, or as many as the model has.
+        /// Number of import/export elements. Default: 4, or the maximum of the model if that is less.
         import_export: Number,
-        /// Where elements begin, if not where the model's do.
+        /// Addresses of the first elements, if they differ from those of the model.
         first: Option<Spanned<FirstTable>>,
-        /// The shelf where cartridges are that left it. Libraries that name the same one share it. Its own name if none is
-        /// given.
+        /// Shelf for the cartridges that leave the library. Libraries with the same shelf share its cartridges. Default: the
+        /// name of the library.
         shelf: Text,
-        /// The target it is behind: an iSCSI name, or what follows the site's own. Libraries that name the same one share
-        /// it, in LUN ranges. The first library is behind the site's own name, others behind that and their own.
+        /// Target of the library: a complete iSCSI name, or a suffix that is appended to the target name of the site.
+        /// Libraries with the same target share it, each with its own range of LUNs. Default: the target name of the site
+        /// for the first library, and the name of the library as suffix for others.
         target: Text,
-        /// First LUN there: the changer's; its drives follow. The next that is free if it is not given.
+        /// LUN of the changer; the LUNs of the drives follow it. Default: the next free LUN of the target.
         lun: Number,
-        /// `operator`, or `at once`: what the robot puts into an import/export element goes to the shelf.
+        /// `auto` moves a cartridge to the shelf as soon as the robot puts it into an import/export element; `manual`
+        /// leaves this to an operator. Default: `manual`.
         export: Text,
-        /// `operator`, or `at once`: what comes to the shelf from elsewhere is put into an import/export element.
+        /// `auto` puts a cartridge into an import/export element as soon as it arrives on the shelf from another library;
+        /// `manual` leaves this to an operator. Default: `manual`. Only one of `export` and `import` can be `auto`.
         import: Text,
-        /// Its drives.
+        /// Drives of the library.
         drive: Option<Tables<DriveTable>>,
-        /// Its cartridges.
+        /// Cartridges of the library.
         cartridges: Option<Tables<CartridgeTable>>,
     }
 
-    /// Addresses of first elements; what is not given is the model's. With this table, only addresses limit how many
-    /// elements there are.
+    /// Addresses of the first element of each type. Default: those of the model. With this table, only the address range
+    /// limits the number of elements.
     FirstTable = "[library.first]" {
-        /// Address of the robot.
+        /// Address of the robot (medium transport element).
         robot: Number,
         /// Address of the first storage element.
         slots: Number,
@@ -161,122 +168,122 @@ tables! {
         drives: Number,
     }
 
-    /// Drives, which take the elements and LUNs in order. Two `ULT3580-TD8` if none are given.
+    /// Drives, in order of their elements and LUNs. Default: two `ULT3580-TD8`.
     DriveTable = "[[library.drive]]" {
-        /// Their model, such as `ULT3580-TD8`. `ferric config models` lists them. Needed.
+        /// Model of the drives, such as `ULT3580-TD8`; `ferric config models` lists them. Required.
         model: Text,
-        /// How many: 1 if it is not given.
+        /// Number of drives. Default: 1.
         count: Number,
-        /// How blocks are stored while a host leaves compression on: `none`, `zlib` to `zlib:9`, `zstd` to `zstd:19`.
-        /// `zstd:1` if it is not given.
+        /// Compression of blocks while the host leaves compression on: `none`, `zlib` (or `zlib:1` to `zlib:9`), `zstd` (or
+        /// `zstd:1` to `zstd:19`). Default: `zstd:1`.
         compression: Text,
-        /// Serial number, of one drive. Made once per data directory if none is given.
+        /// Serial number, 1 to 15 characters; only if `count` is 1. Default: generated once per data directory.
         serial: Text,
-        /// World wide name, 16 hexadecimal digits, of one drive. Made once per data directory if none is given.
+        /// World wide name (NAA), 16 hexadecimal digits; only if `count` is 1. Default: generated once per data directory.
         naa: Text,
-        /// Vendor identification, up to 8 characters: the model's if none is given.
+        /// Vendor identification, up to 8 characters. Default: that of the model.
         vendor: Text,
-        /// Product identification, up to 16 characters: the model's if none is given.
+        /// Product identification, up to 16 characters. Default: that of the model.
         product: Text,
-        /// Product revision level, up to 4 characters: the model's if none is given.
+        /// Product revision level, up to 4 characters. Default: that of the model.
         revision: Text,
     }
 
-    /// Cartridges that are made, and put into the first free slots, if they are not there. One that is no longer listed
-    /// stays.
+    /// Cartridges that are created if the site does not have them. A cartridge that is no longer listed stays in the site.
     CartridgeTable = "[[library.cartridges]]" {
-        /// Their labels: one run of `#` counts. The last two characters are the generation (`L5` to `L9`, `LV` to `LZ` for
-        /// those written once) or another medium (`TA` for T10000A); what begins with `CLN` is for cleaning. Needed.
+        /// Barcodes, with one run of `#` for a number. The last two characters give the medium (`L5` to `L9` for LTO, `LV` to
+        /// `LZ` for WORM, `TA` for T10000A and so on); barcodes that begin with `CLN` are cleaning cartridges. Required.
         pattern: Text,
-        /// Their medium, such as `LTO-8` or `T10KB`, if the label does not say it.
+        /// Medium, such as `LTO-8` or `T10KB`, if the barcode does not give it.
         medium: Text,
-        /// What they are for, if the label does not say it: `data`, `worm`, `null` or `cleaning`.
+        /// Kind, if the barcode does not give it: `data`, `worm`, `null` (stores no data) or `cleaning`.
         kind: Text,
-        /// `missing`: hosts see no label, and operators still know it.
+        /// `missing`: the barcode label is missing, so that hosts get no volume tag. Operators still use the barcode.
         label: Text,
-        /// How many: 1 if it is not given.
+        /// Number of cartridges. Default: 1.
         count: Number,
-        /// Number of the first: 1 if it is not given.
+        /// Number in the barcode of the first cartridge. Default: 1.
         first: Number,
-        /// Bytes that each holds, as written: `100GB`, `2.5TB`, `64MiB`. The generation's capacity if it is not given.
+        /// Capacity of each cartridge: `100GB`, `2.5TB`, `64MiB`. Default: that of the medium.
         size: Text,
-        /// How its files are written: `ferric`, or `mhvtl` for what mhvtl 1.8 reads.
-        level: Text,
-        /// Element where the first of them is put when it is made: `slot3`, `io1` (or `port1`) or `drive1`; the others follow.
-        /// The first free slots if it is not given. If another cartridge has the element at a start, a free slot with a
-        /// warning in the log; a reload is refused.
+        /// Format of the files: `native`, or `mhvtl` for files that mhvtl 1.8 reads. Default: `native`.
+        format: Text,
+        /// Element for the first cartridge when it is created: `slot3`, `io1` or `drive1`; the others follow. Default: the
+        /// first free slots. If the element holds another cartridge, the daemon uses a free slot and logs a warning at its
+        /// start, and refuses a reload.
         at: Text,
+        ; former level: Text
     }
 
-    /// A pool: cartridges whose labels are of one pattern, and so many blank ones of them at hand.
+    /// A pool: all cartridges whose barcodes match a pattern. The daemon keeps a number of blank ones available.
     PoolTable = "[[pool]]" {
-        /// Its name, as that of a library. Needed.
+        /// Name of the pool: 1 to 32 of a-z, 0-9, `-` and `_`. Required.
         name: Text,
-        /// Labels: one run of `#` counts. Needed.
+        /// Barcodes, with one run of `#` for a number. Required.
         pattern: Text,
-        /// Bytes that each new one holds. The generation's capacity if it is not given.
+        /// Capacity of each new cartridge. Default: that of the medium.
         size: Text,
-        /// How files of new ones are written: `ferric` or `mhvtl`.
-        level: Text,
-        /// The library where new ones appear: in a slot, or on its shelf if it has no free slot. The first if none is given.
+        /// Format of the files of new cartridges: `native` or `mhvtl`. Default: `native`.
+        format: Text,
+        /// Library of new cartridges: they are put into a slot, or on its shelf if it has no free slot. Default: the first
+        /// library.
         library: Text,
-        /// So many blank cartridges are kept in that library and on its shelf, not counting those in drives; what is missing
-        /// is made. 0 if it is not given: none are made.
+        /// Number of blank cartridges to keep in that library and on its shelf, not counting those in drives; missing ones
+        /// are created. Default: 0.
         scratch: Number,
+        ; former level: Text
     }
 
-    /// Where data is kept.
+    /// Storage of cartridges, and access to it.
     StorageTable = "[storage]" {
-        /// Directories of cartridges, which are found in any of them; new ones are made in the first. `cartridges` in the
-        /// data directory if none are given.
+        /// Directories of cartridges. All of them are searched; new cartridges are created in the first. Default:
+        /// `cartridges` in the data directory.
         cartridges: Texts,
-        /// Group, by name or number, that may read the data directory and the cartridges. Only the owner of the daemon may
-        /// if none is given.
+        /// Group, by name or number, that may read the data directory and the cartridges. Default: none; only the owner has
+        /// access.
         group: Text,
-        /// Other programs use the directories of cartridges, too: permissions are left to them and to the umask. False if it
-        /// is not given. Configurations of mhvtl are read with true.
+        /// `true`: other programs use the directories of cartridges too, so that Ferric does not change permissions there.
+        /// Default: `false`, but `true` for a configuration of mhvtl.
         shared: Flag,
-        /// Create directories of cartridges that do not exist. False if it is not given: they are an error.
+        /// `true`: create missing directories of cartridges. Default: `false`; a missing directory is an error.
         create: Flag,
     }
 
-    /// The iSCSI door.
+    /// The iSCSI portal.
     IscsiTable = "[iscsi]" {
-        /// `ADDRESS:PORT` to listen on: `127.0.0.1:3260` if it is not given. Port 0 takes a free one.
+        /// `ADDRESS:PORT` to listen on. Port 0 selects a free port. Default: `127.0.0.1:3260`.
         bind: Text,
-        /// The site's target name. Made once per data directory if none is given.
+        /// Target name of the site. Default: generated once per data directory.
         iqn: Text,
-        /// `ADDRESS:PORT` that SendTargets gives; `none`: SendTargets gives no address, so that the initiator uses the one of
-        /// its discovery session. If the key is not given: `none` for open-iscsi, and the local address of the connection
-        /// for other initiators.
+        /// `ADDRESS:PORT` that SendTargets returns, or `none` for no address; the initiator then uses that of its discovery
+        /// session. Default: `none` for open-iscsi, and the local address of the connection for other initiators.
         advertise: Text,
-        /// Names of the initiators that may log in. All may if the key is not given; none may if the list is empty.
+        /// Names of the initiators that may log in. Default: all initiators. An empty list allows none.
         initiators: Option<Texts>,
-        /// Who may log in, by CHAP.
+        /// Users that may log in with CHAP.
         user: Tables<UserTable>,
-        /// How the target proves itself to who asks.
+        /// Name and secret with which the target authenticates itself (mutual CHAP).
         mutual: Option<Spanned<UserTable>>,
-        /// Networks whose addresses may connect, such as `["10.0.0.0/8", "::1"]`. All may if the key is not given; none may
-        /// if the list is empty. It holds for SendTargets too, and for connections that are made after a reload.
+        /// Networks whose addresses may connect, such as `["10.0.0.0/8", "::1"]`; this applies to discovery too, and to
+        /// new connections after a reload. Default: all networks. An empty list allows none.
         networks: Option<Texts>,
-        /// Bytes that the data of all commands may take together, at least 96MiB: commands that need more wait. A quarter of
-        /// the physical memory, of the limit of the control group or of `RLIMIT_AS`, whichever is the smallest, if it is not
-        /// given.
+        /// Maximum number of bytes for the data of all commands together, at least 96MiB; commands that need more wait.
+        /// Default: a quarter of the smallest of physical memory, control group limit and `RLIMIT_AS`.
         buffer_memory: Text,
-        /// Connections of one address at one time: 512 if it is not given, or half of the sessions that `buffer_memory` is enough
-        /// for, if those are fewer.
+        /// Maximum number of connections from one address. Default: 512, or half of the sessions for which
+        /// `buffer_memory` suffices if that is less.
         max_connections_per_address: Number,
-        /// Connections of one address, at one time, that are not logged in to a target: 32 if it is not given. The oldest is
-        /// closed for a new one.
+        /// Maximum number of connections from one address that are not logged in to a target; a further one closes the
+        /// oldest. Default: 32.
         max_unauthenticated_per_address: Number,
     }
 
-    /// A CHAP user; no authentication if there is none. `[iscsi.mutual]`, with the same keys, is what the target proves
-    /// itself with.
+    /// A CHAP user. Without users, initiators log in without authentication. `[iscsi.mutual]` has the same keys, for the
+    /// authentication of the target.
     UserTable = "[[iscsi.user]]" {
-        /// Its name, 1 to 255 characters, unlike that of every other user. Needed.
+        /// Name of the user, 1 to 255 characters; no two users have the same. Required.
         name: Text,
-        /// Its secret, 12 to 255 characters. Needed.
+        /// Secret of the user, 12 to 255 characters. Required.
         secret: Option<Spanned<SecretText>>,
     }
 }
@@ -309,7 +316,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
 
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<OneOrMany, A::Error> {
                 let table = LibraryTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                // The place of the one table is that of the whole.
+                // The position of a single table is that of the key `library`.
                 Ok(OneOrMany(vec![Spanned::new(0..0, table)]))
             }
 

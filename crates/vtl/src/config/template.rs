@@ -1,21 +1,21 @@
-//! A configuration to begin with: every key with its meaning, as comments, so that the file is the default library.
+//! Generates a configuration file that lists every key with its description, as comments; it is the default library.
 
 use super::tables::{TABLES, Table};
 use std::fmt::Write;
 
-/// Columns of a line of the file.
+/// Maximum length of a line of the file.
 const LINE_WIDTH: usize = 100;
 
 const INTRODUCTION: &str =
-    "# Configuration of Ferric. As it stands, this is the default library: every key is a comment.
-# Remove the # in front of a key, or of the header of a table with its keys, to set it.
-# \"ferric config check FILE\" checks the file; docs/configuration.md has the same text as a page.
+    "# Configuration of Ferric. Unchanged, it is the default library: every key is a comment.
+# To set a key, remove the # before it, and the # before the header of its table.
+# \"ferric config check FILE\" checks the file; docs/configuration.md has the same descriptions.
 ";
 
-/// Tables whose headers are no comments: without keys they change nothing.
+/// Tables whose headers are not comments: without keys they have no effect.
 const UNCOMMENTED_TABLES: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
 
-/// A value for each key: the default where there is one.
+/// A value for each key: its default where there is one.
 const EXAMPLES: [(&str, &str, &str); 57] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
@@ -29,8 +29,8 @@ const EXAMPLES: [(&str, &str, &str); 57] = [
     ("[[library]]", "shelf", "\"main\""),
     ("[[library]]", "target", "\"tapes\""),
     ("[[library]]", "lun", "0"),
-    ("[[library]]", "export", "\"operator\""),
-    ("[[library]]", "import", "\"operator\""),
+    ("[[library]]", "export", "\"manual\""),
+    ("[[library]]", "import", "\"manual\""),
     ("[library.first]", "robot", "0"),
     ("[library.first]", "slots", "1000"),
     ("[library.first]", "import_export", "10"),
@@ -50,12 +50,12 @@ const EXAMPLES: [(&str, &str, &str); 57] = [
     ("[[library.cartridges]]", "count", "19"),
     ("[[library.cartridges]]", "first", "1"),
     ("[[library.cartridges]]", "size", "\"12TB\""),
-    ("[[library.cartridges]]", "level", "\"ferric\""),
+    ("[[library.cartridges]]", "format", "\"native\""),
     ("[[library.cartridges]]", "at", "\"slot1\""),
     ("[[pool]]", "name", "\"scratch\""),
     ("[[pool]]", "pattern", "\"S#####L8\""),
     ("[[pool]]", "size", "\"12TB\""),
-    ("[[pool]]", "level", "\"ferric\""),
+    ("[[pool]]", "format", "\"native\""),
     ("[[pool]]", "library", "\"main\""),
     ("[[pool]]", "scratch", "10"),
     ("[storage]", "cartridges", "[\"/srv/tapes\"]"),
@@ -76,38 +76,38 @@ const EXAMPLES: [(&str, &str, &str); 57] = [
     ("[iscsi.mutual]", "secret", "\"and change this one\""),
 ];
 
-/// The file.
+/// Returns the text of the file.
 #[must_use]
 pub fn template() -> String {
     let mut file = String::from(INTRODUCTION);
-    for Table { header, about, keys } in TABLES {
-        table(&mut file, header, &about.concat(), keys.iter().map(|key| (key.name, key.about.concat())));
+    for Table { header, doc, keys } in TABLES {
+        table(&mut file, header, &doc.concat(), keys.iter().map(|key| (key.name, key.doc.concat())));
     }
-    // The table that the last two share.
+    // The table `[iscsi.user]` documents the keys of both.
     table(
         &mut file,
         "[iscsi.mutual]",
-        "What the target proves itself with.",
+        "Name and secret with which the target authenticates itself (mutual CHAP).",
         ["name", "secret"].map(|key| (key, String::new())),
     );
     file
 }
 
-fn table(file: &mut String, header: &str, about: &str, keys: impl IntoIterator<Item = (&'static str, String)>) {
+fn table(file: &mut String, header: &str, doc: &str, keys: impl IntoIterator<Item = (&'static str, String)>) {
     file.push('\n');
-    comment(file, about.trim());
+    comment(file, doc.trim());
     let open = UNCOMMENTED_TABLES.contains(&header);
     let _ = writeln!(file, "{}{header}", if open { "" } else { "#" });
-    for (name, about) in keys {
+    for (name, doc) in keys {
         let Some((.., example)) = EXAMPLES.iter().find(|(table, key, _)| (*table, *key) == (header, name)) else {
             continue;
         };
-        comment(file, about.trim());
+        comment(file, doc.trim());
         let _ = writeln!(file, "#{name} = {example}");
     }
 }
 
-/// Text as comments, in lines that are not too long.
+/// Writes text as comment lines of at most `WIDTH` characters.
 fn comment(file: &mut String, text: &str) {
     let mut line = String::from("#");
     for word in text.split_whitespace() {
@@ -136,14 +136,14 @@ mod tests {
         assert!(template().lines().all(|line| line.len() <= LINE_WIDTH));
     }
 
-    /// Every key is there, with a value that it takes.
+    /// The file has every key, with a value that is valid for it.
     #[test]
-    fn each_key_can_be_set() {
+    fn every_key_can_be_set() {
         let set = |line: &str| line.strip_prefix('#').filter(|key| !key.starts_with(' ')).unwrap_or(line).to_owned();
         let text = template().lines().map(set).collect::<Vec<_>>().join("\n");
         parse("f", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         for Table { header, keys, .. } in TABLES {
-            for key in keys.iter().filter(|key| !key.takes.is_empty()) {
+            for key in keys.iter().filter(|key| !key.value_type.is_empty()) {
                 let has = EXAMPLES.iter().any(|(table, name, _)| (*table, *name) == (*header, key.name));
                 assert!(has, "{header} {}: no example", key.name);
             }

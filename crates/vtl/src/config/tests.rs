@@ -38,12 +38,12 @@ fn errors_name_line_key_and_remedy() {
         ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
         ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
         ("[library]\nslotz = 3\n", 2, "library.slotz", "unknown field `slotz`"),
-        ("[[pool]]\nname = 5\n", 2, "pool.name", "expected a text, not 5"),
+        ("[[pool]]\nname = 5\n", 2, "pool.name", "expected a string, not 5"),
         ("[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = -1\n", 3, "drive.count", "0 to 65535, not -1"),
         ("[[cartridges]]\npattern = \"V1L8\"\nfirst = true\n", 3, "cartridges.first", "not true"),
         ("[library.first]\nrobot = []\n", 2, "library.first.robot", "not a list"),
         ("[storage]\ncreate = 1\n", 2, "storage.create", "expected true or false, not 1"),
-        ("[iscsi]\nbind = 3260\n", 2, "iscsi.bind", "expected a text, not 3260"),
+        ("[iscsi]\nbind = 3260\n", 2, "iscsi.bind", "expected a string, not 3260"),
         (
             "[[cartridges]]\npattern = \"V1L8\"\nlabel = \"none\"\n",
             3,
@@ -65,10 +65,10 @@ fn errors_name_line_key_and_remedy() {
             "V1ZZ does not end in a media identifier: L1",
         ),
         (
-            "[[cartridges]]\npattern = \"V1L8\"\nlevel = \"tar\"\n",
+            "[[cartridges]]\npattern = \"V1L8\"\nformat = \"tar\"\n",
             3,
-            "cartridges.level",
-            "\"tar\" is neither ferric nor mhvtl",
+            "cartridges.format",
+            "\"tar\" is invalid; expected \"native\" or \"mhvtl\"",
         ),
         ("[[cartridges]]\npattern = \"v1L8\"\n", 2, "cartridges.pattern", "is not a barcode"),
         ("[[cartridges]]\npattern = \"V1L8\"\nsize = \"10 bits\"\n", 3, "cartridges.size", "is no size"),
@@ -125,19 +125,19 @@ fn duplicate_library_name_error_names_its_line() {
 
 #[test]
 fn mhvtl_has_no_lto_7_type_m() {
-    let message = "\"mhvtl\" has no LTO-7M medium, which A01L8 needs; use another medium or \"ferric\"";
+    let message = "\"mhvtl\" has no LTO-7M medium, which A01L8 needs; use another medium or \"native\"";
     assert_errors(&[
         (
-            "[[cartridges]]\npattern = \"A##L8\"\nmedium = \"LTO-7M\"\nlevel = \"mhvtl\"\n",
+            "[[cartridges]]\npattern = \"A##L8\"\nmedium = \"LTO-7M\"\nformat = \"mhvtl\"\n",
             4,
-            "cartridges.level",
+            "cartridges.format",
             message,
         ),
-        ("[[cartridges]]\nlevel = \"mhvtl\"\npattern = \"A##M8\"\n", 2, "cartridges.level", "which A01M8 needs"),
+        ("[[cartridges]]\nformat = \"mhvtl\"\npattern = \"A##M8\"\n", 2, "cartridges.format", "which A01M8 needs"),
         (
-            "[[pool]]\nname = \"s\"\npattern = \"S##M8\"\nlevel = \"mhvtl\"\nscratch = 2\n",
+            "[[pool]]\nname = \"s\"\npattern = \"S##M8\"\nformat = \"mhvtl\"\nscratch = 2\n",
             4,
-            "pool.level",
+            "pool.format",
             "\"mhvtl\" has no LTO-7M medium, which S01M8 needs",
         ),
     ]);
@@ -162,15 +162,15 @@ fn errors_in_names_elements_and_pools() {
         ),
         ("[library]\nserial = \"A 1\"\n", 2, "library.serial", "\"A 1\" is no serial number"),
         ("[library]\nnaa = \"9000\"\n", 2, "library.naa", "\"9000\" is no world wide name"),
-        ("[library]\nexport = \"soon\"\n", 2, "library.export", "neither \"operator\" nor \"at once\""),
-        ("[library]\nexport = \"at once\"\nimport = \"at once\"\n", 3, "library.import", "would come back at once"),
+        ("[library]\nexport = \"soon\"\n", 2, "library.export", "\"soon\" is invalid; expected \"manual\" or \"auto\""),
+        ("[library]\nexport = \"auto\"\nimport = \"auto\"\n", 3, "library.import", "export and import cannot both be \"auto\""),
         (
             "[[cartridges]]\npattern = \"V1L8\"\nat = \"robot1\"\n",
             3,
             "cartridges.at",
             "no element such as slot1, io1 or drive1",
         ),
-        ("[[cartridges]]\npattern = \"V#L8\"\ncount = 2\nat = \"port4\"\n", 4, "cartridges.at", "no room for V2L8"),
+        ("[[cartridges]]\npattern = \"V#L8\"\ncount = 2\nat = \"io4\"\n", 4, "cartridges.at", "no room for V2L8"),
         ("[[pool]]\nname = \"a\"\n", 2, "pool.pattern", "is needed here"),
         ("[[pool]]\nname = \"a\"\npattern = \"V1L8\"\n", 3, "pool.pattern", "has no run of #"),
         ("[[pool]]\nname = \"a\"\npattern = \"V#L8\"\nlibrary = \"b\"\n", 4, "pool.library", "no library \"b\""),
@@ -574,10 +574,70 @@ fn empty_initiator_list_allows_none() {
     assert_eq!(parse("f", "[iscsi]\ninitiators = []\n").unwrap().iscsi.initiators, Some(Vec::new()));
 }
 
+/// Each former key and value has the effect of the current one, and one warning with its place.
+#[test]
+fn former_words_are_accepted_with_a_warning() {
+    for (former, current, warnings) in [
+        (
+            "[[cartridges]]\npattern = \"V1L8\"\nlevel = \"mhvtl\"\n",
+            "[[cartridges]]\npattern = \"V1L8\"\nformat = \"mhvtl\"\n",
+            &["f:3: cartridges.level: write format = \"mhvtl\" instead of level = \"mhvtl\", which the next release refuses"][..],
+        ),
+        (
+            "[[cartridges]]\npattern = \"V#L8\"\ncount = 3\nlevel = \"ferric\"\n",
+            "[[cartridges]]\npattern = \"V#L8\"\ncount = 3\nformat = \"native\"\n",
+            &["f:4: cartridges.level: write format = \"native\" instead of level = \"ferric\", which the next release refuses"],
+        ),
+        (
+            "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nformat = \"ferric\"\n",
+            "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nformat = \"native\"\n",
+            &["f:4: pool.format: write format = \"native\" instead of format = \"ferric\", which the next release refuses"],
+        ),
+        (
+            "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nlevel = \"mhvtl\"\n",
+            "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nformat = \"mhvtl\"\n",
+            &["f:4: pool.level: write format = \"mhvtl\" instead of level = \"mhvtl\", which the next release refuses"],
+        ),
+        (
+            "[library]\nexport = \"at once\"\nimport = \"operator\"\n",
+            "[library]\nexport = \"auto\"\nimport = \"manual\"\n",
+            &[
+                "f:2: library.export: write \"auto\" instead of \"at once\", which the next release refuses",
+                "f:3: library.import: write \"manual\" instead of \"operator\", which the next release refuses",
+            ],
+        ),
+        (
+            "[[cartridges]]\npattern = \"V1L8\"\nat = \"port2\"\n",
+            "[[cartridges]]\npattern = \"V1L8\"\nat = \"io2\"\n",
+            &["f:3: cartridges.at: write \"io2\" instead of \"port2\", which the next release refuses"],
+        ),
+    ] {
+        let config = parse("f", former).unwrap();
+        let said: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(said, warnings, "{former}");
+        let current = parse("f", current).unwrap();
+        assert_eq!(current.warnings, [], "{former}");
+        assert_eq!(config.to_string(), current.to_string(), "{former}");
+        assert_eq!(parse("printed", &config.to_string()).unwrap().warnings, [], "{former}");
+    }
+}
+
+#[test]
+fn former_key_and_its_replacement_are_refused() {
+    let message = "is the former name of format, which is given too; remove level";
+    assert_errors(&[
+        ("[[cartridges]]\npattern = \"V1L8\"\nformat = \"mhvtl\"\nlevel = \"mhvtl\"\n", 4, "cartridges.level", message),
+        ("[[pool]]\nname = \"p\"\nlevel = \"ferric\"\npattern = \"P#L8\"\nformat = \"native\"\n", 3, "pool.level", message),
+        ("[[cartridges]]\npattern = \"V1L8\"\nlevel = \"tar\"\n", 3, "cartridges.format", "expected \"native\" or \"mhvtl\""),
+    ]);
+    let error = parse("f", "[[cartridges]]\nlevels = 1\n").map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("`format`") && !error.contains("`level`"), "{error}");
+}
+
 #[test]
 fn printed_cartridges_are_patterns() {
     let printed = Config::default().to_string();
-    let expected = "pattern = \"V#####L8\"\nfirst = 1\ncount = 19\nsize = \"12TB\"\nlevel = \"ferric\"\n";
+    let expected = "pattern = \"V#####L8\"\nfirst = 1\ncount = 19\nsize = \"12TB\"\nformat = \"native\"\n";
     assert!(printed.contains(expected), "{printed}");
     assert_eq!(printed.matches("[[library.cartridges]]").count(), 2, "{printed}");
     let text = "[library]\nslots = 40\n[[cartridges]]\npattern = \"A##L8\"\ncount = 12\nat = \"slot3\"\n\

@@ -1,5 +1,6 @@
 //! The connections of the control socket, of which there are only so many.
 
+use super::former_words::{FormerWord, lists};
 use crate::clock;
 use crate::locks::lock;
 use crate::throttle::Throttle;
@@ -34,6 +35,7 @@ struct Client {
 struct ClientTable {
     clients: BTreeMap<u64, Client>,
     closed_logged: Throttle,
+    former_words_logged: Throttle,
     last: u64,
 }
 
@@ -108,6 +110,17 @@ impl ClientSlot {
     /// Waits until no other connection's long answer is being composed.
     pub(super) fn compose(&self) -> MutexGuard<'_, ()> {
         lock(&self.clients.composing)
+    }
+
+    /// Logs that a request on this connection used words of the previous release.
+    pub(super) fn log_former_words(&self, words: &[FormerWord]) {
+        if words.is_empty() {
+            return;
+        }
+        if let Some(suppressed) = self.clients.table().former_words_logged.admit(clock::now().mono.0) {
+            let (former, current) = lists(words);
+            tracing::warn!(former, current, suppressed, "control request with former words, which the next release refuses");
+        }
     }
 
     /// From now on it receives events.

@@ -1,36 +1,40 @@
-//! What is wrong with a request, in the words of those who write requests.
+//! Reads the requests of the control socket, and explains errors in terms of the request.
 
 use super::Request;
+use super::former_words::{FormerWord, replace_in_json};
 use crate::error_text::wrong_value;
 use serde_json::Value;
 
-/// Reads a request.
+/// Parses one line. Returns the request, and the words of the previous release that it was written in.
 ///
 /// # Errors
-/// What is wrong with it, with the name of the field where that is known.
-pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
+/// The request is malformed; the message names the field where that is known.
+pub(super) fn parse(line: &[u8]) -> Result<(Request, Vec<FormerWord>), String> {
     if line.trim_ascii().is_empty() {
-        return Err(r#"the request is an empty line; it must be a JSON object such as {"do":"status"}"#.into());
+        return Err(r#"the request is an empty line; it must be a JSON object such as {"op":"status"}"#.into());
     }
-    let value: Value = serde_json::from_slice(line).map_err(|error| {
-        let what = error.to_string();
-        format!("the request is not JSON: {}", what.replace("at line 1 column", "at character"))
+    let mut value: Value = serde_json::from_slice(line).map_err(|error| {
+        let message = error.to_string();
+        format!("the request is not JSON: {}", message.replace("at line 1 column", "at character"))
     })?;
-    let Some(fields) = value.as_object() else {
-        return Err(r#"the request is not a JSON object such as {"do":"status"}"#.into());
+    let Some(fields) = value.as_object_mut() else {
+        return Err(r#"the request is not a JSON object such as {"op":"status"}"#.into());
     };
-    match fields.get("do") {
-        None => return Err(r#"the request has no "do", which names what to do, such as "status""#.into()),
+    let mut former = replace_in_json(fields)?;
+    match fields.get("op") {
+        None => return Err(r#"the request has no "op", which names the operation, such as "status""#.into()),
         Some(Value::String(_)) => {}
-        Some(other) => return Err(format!(r#"the request: "do" must be a text, not {other}"#)),
+        Some(other) => return Err(format!(r#"the request: "op" must be a string, not {other}"#)),
     }
-    serde_json::from_value(value.clone())
-        .map_err(|error| format!("the request: {}", explain(&error.to_string(), &value)))
+    let mut request: Request = serde_json::from_value(value.clone())
+        .map_err(|error| format!("the request: {}", explain(&error.to_string(), &value)))?;
+    former.extend(request.replace_former_element_names());
+    Ok((request, former))
 }
 
 /// An error of the JSON reader, in plain words.
 fn explain(error: &str, request: &Value) -> String {
-    let command = request.get("do").and_then(Value::as_str).unwrap_or_default();
+    let command = request.get("op").and_then(Value::as_str).unwrap_or_default();
     if let Some(field) = error.strip_prefix("missing field ") {
         return format!("{command:?} needs {}", quoted(field));
     }
@@ -40,7 +44,7 @@ fn explain(error: &str, request: &Value) -> String {
     if let Some((word, known)) = error.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected "))
     {
         let what = match word.trim_matches('`') {
-            word if word == command => format!("{word:?} is not a command"),
+            word if word == command => format!("{word:?} is not an operation"),
             word => format!("{}{word:?} is not known", field_prefix(request, &Value::from(word))),
         };
         return format!("{what}; known are {}", listed(known));
@@ -79,37 +83,37 @@ mod tests {
     #[test]
     fn invalid_requests_are_explained() {
         for (line, expected) in [
-            ("\n", r#"the request is an empty line; it must be a JSON object such as {"do":"status"}"#),
+            ("\n", r#"the request is an empty line; it must be a JSON object such as {"op":"status"}"#),
             ("status", "the request is not JSON: expected value at character 1"),
-            ("[]", r#"the request is not a JSON object such as {"do":"status"}"#),
-            ("{}", r#"the request has no "do", which names what to do, such as "status""#),
-            (r#"{"do":3}"#, r#"the request: "do" must be a text, not 3"#),
-            (r#"{"do":"move","from":"slot1"}"#, r#"the request: "move" needs "to""#),
+            ("[]", r#"the request is not a JSON object such as {"op":"status"}"#),
+            ("{}", r#"the request has no "op", which names the operation, such as "status""#),
+            (r#"{"op":3}"#, r#"the request: "op" must be a string, not 3"#),
+            (r#"{"op":"move","from":"slot1"}"#, r#"the request: "move" needs "to""#),
             (
-                r#"{"do":"unload","drive":"drive1","x":1}"#,
+                r#"{"op":"unload","drive":"drive1","x":1}"#,
                 r#"the request: "unload" has no field "x"; it has library or drive"#,
             ),
             (
-                r#"{"do":"make","pool":"s","count":"many"}"#,
+                r#"{"op":"create","pool":"s","count":"many"}"#,
                 r#"the request: "count": expected a number from 0, not "many""#,
             ),
             (
-                r#"{"do":"alert","flag":700,"raised":true}"#,
+                r#"{"op":"alert","flag":700,"raised":true}"#,
                 r#"the request: "flag": expected a number from 0 to 255, not 700"#,
             ),
             (
-                r#"{"do":"alert","flag":7,"raised":"yes"}"#,
+                r#"{"op":"alert","flag":7,"raised":"yes"}"#,
                 r#"the request: "raised": expected true or false, not "yes""#,
             ),
-            (r#"{"do":"unload","drive":7}"#, r#"the request: "drive": expected a text, not 7"#),
+            (r#"{"op":"unload","drive":7}"#, r#"the request: "drive": expected a string, not 7"#),
             (
-                r#"{"do":"door","door":"front","open":true}"#,
-                r#"the request: "door": "front" is not known; known are access or station"#,
+                r#"{"op":"door","door":"front","open":true}"#,
+                r#"the request: "door": "front" is not known; known are access or io_station"#,
             ),
         ] {
             assert_eq!(parse(line.as_bytes()).unwrap_err(), expected, "{line}");
         }
-        let error = parse(br#"{"do":"dance"}"#).unwrap_err();
-        assert!(error.starts_with(r#"the request: "dance" is not a command; known are status, find, move"#), "{error}");
+        let error = parse(br#"{"op":"dance"}"#).unwrap_err();
+        assert!(error.starts_with(r#"the request: "dance" is not an operation; known are status, find, move"#), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the words of an operator name: a library, an element, a cartridge. What they do not name is refused, with what would
 //! be right where that is known.
 
+use super::former_words::current_element_name;
 use crate::inventory::Location;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
@@ -10,13 +11,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
-/// The words for elements, and `port` as the former name of `io`.
-const ELEMENT_PREFIXES: [(&str, ElementType); 4] = [
-    ("slot", ElementType::STORAGE),
-    ("drive", ElementType::DRIVE),
-    ("io", ElementType::IMPORT_EXPORT),
-    ("port", ElementType::IMPORT_EXPORT),
-];
+/// The first part of element names, by element type.
+const ELEMENT_PREFIXES: [(&str, ElementType); 3] =
+    [("slot", ElementType::STORAGE), ("drive", ElementType::DRIVE), ("io", ElementType::IMPORT_EXPORT)];
 
 fn range(layout: &ElementLayout, kind: ElementType) -> AddressRange {
     match kind {
@@ -94,6 +91,8 @@ impl Library {
 
     /// The element of an address, or of a kind and a number. Nothing if the text is neither.
     fn parse_element(&self, text: &str) -> Option<Result<ElementAddress, LibraryError>> {
+        let current = current_element_name(text);
+        let text = current.as_deref().unwrap_or(text);
         let layout = self.layout();
         let has_no = |what: String| unknown_error(format!("library {:?} has no {what}", self.name()));
         if is_number(text) {
@@ -117,6 +116,7 @@ impl Library {
         let name = self.name();
         let known = self.shared().inventory().contains_key(text);
         let lower = text.to_ascii_lowercase().replace(' ', "");
+        let lower = current_element_name(&lower).unwrap_or(lower);
         let element = self.parse_element(&lower).and_then(Result::ok).map(|_| lower);
         unknown_error(match element.or_else(|| self.shared().suggest_barcode(text)) {
             _ if known => format!("{text} is not in library {name:?}"),

@@ -158,7 +158,11 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &Relo
             return Ok(());
         }
         place.set_busy();
-        let reply = match super::request_parser::parse(&line) {
+        let parsed = super::request_parser::parse(&line).map(|(request, former)| {
+            place.log_former_words(&former);
+            request
+        });
+        let reply = match parsed {
             Ok(Request::Events) => match place.subscribe() {
                 Ok(()) => return stream_events(stream, site),
                 Err(error) => to_line(json!({ "error": error })),

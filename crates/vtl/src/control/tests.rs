@@ -30,22 +30,22 @@ fn moved(value: Value) -> Value {
 fn operator_requests() {
     let site = site();
     let good = [
-        (r#"{"do":"load","cartridge":"A2L8"}"#, json!({"cartridge": "A2L8", "from": 1001, "to": 500})),
-        (r#"{"do":"move","from":"drive1","to":"drive2"}"#, json!({"cartridge": "A2L8", "from": 500, "to": 501})),
-        (r#"{"do":"unload","drive":"A2L8"}"#, json!({"cartridge": "A2L8", "from": 501, "to": 1001})),
-        (r#"{"do":"move","from":"slot3","to":"io1"}"#, json!({"cartridge": "A3L8", "from": 1002, "to": 10})),
-        (r#"{"do":"export","from":"10"}"#, json!({"cartridge": "A3L8", "from": 10, "shelf": "main"})),
-        (r#"{"do":"import","cartridge":"A3L8"}"#, json!({"cartridge": "A3L8", "shelf": "main", "to": 10})),
-        (r#"{"do":"door","door":"access","open":true}"#, Value::Null),
-        (r#"{"do":"export","from":"A1L8"}"#, json!({"cartridge": "A1L8", "from": 1000, "shelf": "main"})),
-        (r#"{"do":"door","door":"access","open":false}"#, Value::Null),
-        (r#"{"do":"online","drive":"drive2","online":false}"#, Value::Null),
-        (r#"{"do":"element","element":"slot4","trouble":"disabled"}"#, Value::Null),
-        (r#"{"do":"label","cartridge":"A2L8","label":"unreadable"}"#, Value::Null),
-        (r#"{"do":"alert","flag":28,"raised":true}"#, Value::Null),
-        (r#"{"do":"alert","drive":"drive1","flag":3,"raised":true}"#, Value::Null),
-        (r#"{"do":"fail","library":"main","failure":"load"}"#, Value::Null),
-        (r#"{"do":"find","element":"A2L8"}"#, json!({"library": "main", "address": 1001, "element": "slot2"})),
+        (r#"{"op":"load","cartridge":"A2L8"}"#, json!({"cartridge": "A2L8", "from": 1001, "to": 500})),
+        (r#"{"op":"move","from":"drive1","to":"drive2"}"#, json!({"cartridge": "A2L8", "from": 500, "to": 501})),
+        (r#"{"op":"unload","drive":"A2L8"}"#, json!({"cartridge": "A2L8", "from": 501, "to": 1001})),
+        (r#"{"op":"move","from":"slot3","to":"io1"}"#, json!({"cartridge": "A3L8", "from": 1002, "to": 10})),
+        (r#"{"op":"export","from":"10"}"#, json!({"cartridge": "A3L8", "from": 10, "shelf": "main"})),
+        (r#"{"op":"import","cartridge":"A3L8"}"#, json!({"cartridge": "A3L8", "shelf": "main", "to": 10})),
+        (r#"{"op":"door","door":"access","open":true}"#, Value::Null),
+        (r#"{"op":"export","from":"A1L8"}"#, json!({"cartridge": "A1L8", "from": 1000, "shelf": "main"})),
+        (r#"{"op":"door","door":"access","open":false}"#, Value::Null),
+        (r#"{"op":"online","drive":"drive2","online":false}"#, Value::Null),
+        (r#"{"op":"element","element":"slot4","fault":"disabled"}"#, Value::Null),
+        (r#"{"op":"label","cartridge":"A2L8","label":"unreadable"}"#, Value::Null),
+        (r#"{"op":"alert","flag":28,"raised":true}"#, Value::Null),
+        (r#"{"op":"alert","drive":"drive1","flag":3,"raised":true}"#, Value::Null),
+        (r#"{"op":"inject_fault","library":"main","fault":"load"}"#, Value::Null),
+        (r#"{"op":"find","element":"A2L8"}"#, json!({"library": "main", "address": 1001, "element": "slot2"})),
     ];
     for (request, expected) in good {
         let expected = if request.contains("find") { Ok(expected) } else { Ok(moved(expected)) };
@@ -53,7 +53,7 @@ fn operator_requests() {
         assert_eq!(if request.contains("find") { answer } else { answer.map(moved) }, expected, "{request}");
     }
     assert_eq!(
-        send_request(&site, r#"{"do":"load","cartridge":"A2L8"}"#),
+        send_request(&site, r#"{"op":"load","cartridge":"A2L8"}"#),
         Err("drive1 failed to load the cartridge".into())
     );
     let status = site.status();
@@ -74,24 +74,24 @@ fn operator_requests() {
 #[test]
 fn alerts_are_listed_and_looked_up() {
     let site = site();
-    send_request(&site, r#"{"do":"alert","flag":28,"raised":true}"#).unwrap();
-    send_request(&site, r#"{"do":"alert","drive":"drive2","flag":4,"raised":true}"#).unwrap();
+    send_request(&site, r#"{"op":"alert","flag":28,"raised":true}"#).unwrap();
+    send_request(&site, r#"{"op":"alert","drive":"drive2","flag":4,"raised":true}"#).unwrap();
     let changer = json!({"library": "main", "flag": 28, "name": "Power supply", "raised": true});
     let drive = json!({"library": "main", "drive": "drive2", "flag": 4, "name": "Media", "raised": true});
     for (request, expected) in [
-        (r#"{"do":"alerts"}"#, json!([changer, drive])),
-        (r#"{"do":"alerts","drive":"drive2"}"#, json!([drive])),
-        (r#"{"do":"alerts","drive":"drive1"}"#, json!([])),
-        (r#"{"do":"alerts","flag":28}"#, json!([changer])),
+        (r#"{"op":"alerts"}"#, json!([changer, drive])),
+        (r#"{"op":"alerts","drive":"drive2"}"#, json!([drive])),
+        (r#"{"op":"alerts","drive":"drive1"}"#, json!([])),
+        (r#"{"op":"alerts","flag":28}"#, json!([changer])),
         (
-            r#"{"do":"alerts","flag":28,"drive":"501"}"#,
+            r#"{"op":"alerts","flag":28,"drive":"501"}"#,
             json!([{"library": "main", "drive": "drive2", "flag": 28, "name": "Power consumption", "raised": false}]),
         ),
     ] {
         assert_eq!(send_request(&site, request), Ok(expected), "{request}");
     }
-    send_request(&site, r#"{"do":"alert","drive":"drive2","flag":4,"raised":false}"#).unwrap();
-    assert_eq!(send_request(&site, r#"{"do":"alerts"}"#), Ok(json!([changer])));
+    send_request(&site, r#"{"op":"alert","drive":"drive2","flag":4,"raised":false}"#).unwrap();
+    assert_eq!(send_request(&site, r#"{"op":"alerts"}"#), Ok(json!([changer])));
 }
 
 #[test]
@@ -112,14 +112,14 @@ fn the_socket() {
         line
     };
     let (mut events, mut follower) = connect();
-    follower.write_all(b"{\"do\":\"events\"}\n").unwrap();
+    follower.write_all(b"{\"op\":\"events\"}\n").unwrap();
     assert_eq!(line(&mut events), "{\"ok\":null}\n");
     let (mut lines, mut stream) = connect();
-    stream.write_all(b"{\"do\":\"load\",\"cartridge\":\"A1L8\"}\n{\"do\":\"dance\"}\n").unwrap();
+    stream.write_all(b"{\"op\":\"load\",\"cartridge\":\"A1L8\"}\n{\"op\":\"dance\"}\n").unwrap();
     let answer = "{\"ok\":{\"cartridge\":\"A1L8\",\"from\":1000,\"from_element\":\"slot1\",\"library\":\"main\",\
                   \"to\":500,\"to_element\":\"drive1\"}}\n";
     assert_eq!(line(&mut lines), answer);
-    assert!(line(&mut lines).starts_with("{\"error\":\"the request: \\\"dance\\\" is not a command"));
+    assert!(line(&mut lines).starts_with("{\"error\":\"the request: \\\"dance\\\" is not an operation"));
     let event: Value = serde_json::from_str(&line(&mut events)).unwrap();
     assert_eq!((&event["event"], &event["barcode"]), (&json!("moved"), &json!("A1L8")));
     assert_eq!(event["to"]["element"]["address"], 500);

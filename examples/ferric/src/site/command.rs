@@ -1,86 +1,88 @@
-//! The commands, as people write them.
+//! Arguments of the commands for a running daemon.
 
 use crate::number::number;
 use clap::{Args, Subcommand, ValueEnum};
 use time::{Date, Month};
 
-/// What can be done at a running library. An element is `slot3`, `drive1`, `io2`, its address, or the barcode of the cartridge
-/// in it.
+/// A command for a running daemon. An element is named `slot3`, `drive1` or `io2`, by its address, or by the barcode of the
+/// cartridge in it.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Show what is where
+    /// Show all libraries, drives, slots and shelves
     Status,
     /// List the libraries
     Library,
-    /// List the drives, show one, or take it off line
+    /// List the drives, show one, or set one offline or online
     Drive(DriveArgs),
-    /// List the slots and I/O elements, show one, or take it out of use
+    /// List the slots and I/O elements, show one, or disable, block or enable one
     Slot(SlotArgs),
     /// Load a cartridge into a drive
     Load {
         /// The cartridge: its barcode, or the slot or I/O element that holds it
         cartridge: String,
-        /// The drive, such as drive1 [default: the first that is empty]
+        /// The drive, such as drive1 [default: the first empty drive]
         drive: Option<String>,
     },
-    /// Bring the cartridge in a drive back to the slot it came from, or to the first empty slot
+    /// Unload a drive: move its cartridge back to the slot it came from, or to the first empty slot
     Unload {
         /// The drive, such as drive1, or the barcode of the cartridge in it
         drive: String,
     },
     /// Move a cartridge from one element to another
     Move {
-        /// The element that holds the cartridge, such as slot3, or its barcode
+        /// The element that holds the cartridge, such as slot3, or the barcode of the cartridge
         from: String,
-        /// The empty element that it goes to, such as io1
+        /// The destination, an empty element such as io1
         to: String,
     },
-    /// Put a cartridge from the shelf into the I/O station
+    /// Import a cartridge from the shelf into the I/O station
     Import {
         /// Barcode of the cartridge
         cartridge: String,
-        /// The element: an I/O element, or a slot while the access door is open [default: the first I/O element that is empty]
+        /// The destination: an I/O element, or a slot while the access door is open [default: the first empty I/O element]
         to: Option<String>,
     },
-    /// Take a cartridge out of the I/O station and put it on the shelf
+    /// Export a cartridge from the I/O station to the shelf
     Export {
-        /// The I/O element, such as io1 (a slot while the access door is open), or the barcode of the cartridge in it
+        /// The I/O element, such as io1 (or a slot while the access door is open), or the barcode of the cartridge in it
         from: String,
     },
     /// Open or close the access door or the I/O station
     Door {
-        /// The door
+        /// The door to open or close
         door: DoorName,
-        /// Open or close it
+        /// New state of the door
         state: DoorState,
     },
-    /// Take the robot off line or bring it back
+    /// Set the robot offline or online
     Robot {
-        /// Its new state
+        /// New state of the robot
         state: OnlineState,
     },
-    /// Make the label of a cartridge missing or unreadable to the barcode reader, or readable again
+    /// Make the barcode label of a cartridge missing, unreadable or readable
     Label {
         /// Barcode of the cartridge
         cartridge: String,
-        /// What the barcode reader finds
+        /// New state of the label
         state: LabelState,
     },
-    /// Inject a fault: the robot fails the next time it does this
-    #[command(alias = "fail")]
+    /// Inject a fault: the next operation of the robot of this kind fails
     Fault {
-        /// The step that fails
-        failure: FaultStep,
+        /// The operation that fails
+        fault: FaultStep,
     },
-    /// List the TapeAlert flags that are raised, show one, or raise or lower it
+    // Former name of `fault`.
+    #[command(hide = true)]
+    Fail { fault: FaultStep },
+    /// List the raised TapeAlert flags, show one flag, or raise or lower it
     Alert(AlertArgs),
-    /// List the pools, show one, or make blank cartridges of it
+    /// List the pools, show one, or create blank cartridges in it
     Pool(PoolArgs),
-    /// List the cartridges, show one, or protect, retain or delete it
+    /// List the cartridges, show one, or protect, retain, delete or forget it
     Cartridge(CartridgeArgs),
-    /// Have the daemon read its configuration again
+    /// Reload the configuration
     Reload,
-    /// Print each event as it happens, as one line of JSON
+    /// Print each event as one line of JSON, until interrupted
     Events,
 }
 
@@ -88,7 +90,7 @@ pub(crate) enum Command {
 pub(crate) struct DriveArgs {
     /// The drive, such as drive1, its address, or the barcode of the cartridge in it [default: list all]
     pub(super) drive: Option<String>,
-    /// Its new state [default: show it]
+    /// New state of the drive [default: show it]
     pub(super) state: Option<OnlineState>,
 }
 
@@ -96,36 +98,39 @@ pub(crate) struct DriveArgs {
 pub(crate) struct SlotArgs {
     /// The slot or I/O element, such as slot3 or io1, or the barcode of the cartridge in it [default: list all]
     pub(super) element: Option<String>,
-    /// Its new state [default: show it]
+    /// New state of the element [default: show it]
     pub(super) state: Option<SlotState>,
 }
 
 #[derive(Args)]
 pub(crate) struct AlertArgs {
-    /// The flag, 1 to 64 [default: list those that are raised]
+    /// The flag, 1 to 64 [default: list the raised flags]
     #[arg(value_parser = number::<u8>("the number of a TapeAlert flag", 1..=64))]
     pub(super) flag: Option<u8>,
-    /// Raise or lower it [default: show it]
+    /// New state of the flag [default: show it]
     pub(super) state: Option<AlertState>,
-    /// Of this drive [default: of the library; a list has those of the drives as well]
+    /// The drive that has the flag [default: the changer; for a list, the changer and all drives]
     #[arg(long)]
     pub(super) drive: Option<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct PoolArgs {
-    /// The pool [default: list all]
+    /// Name of the pool [default: list all]
     pub(super) pool: Option<String>,
-    /// Make this many blank cartridges
-    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = number::<u16>("a number of cartridges", 1..=10_000))]
+    /// Create this number of blank cartridges
+    #[arg(long, value_name = "COUNT", requires = "pool", value_parser = cartridge_count())]
     pub(super) create: Option<u16>,
+    // Former name of `--create`.
+    #[arg(long, value_name = "COUNT", hide = true, requires = "pool", conflicts_with = "create", value_parser = cartridge_count())]
+    pub(super) make: Option<u16>,
 }
 
 #[derive(Args)]
 pub(crate) struct CartridgeArgs {
     /// Barcode of the cartridge [default: list all]
     pub(super) cartridge: Option<String>,
-    /// What becomes of it
+    // The change, if any. Not a doc comment: that would become the help text of the command.
     #[command(flatten)]
     pub(super) action: CartridgeAction,
 }
@@ -136,18 +141,23 @@ pub(crate) struct CartridgeAction {
     /// Set or clear the write-protect tab
     #[arg(long, value_name = "on|off", value_parser = on_off)]
     pub(super) protect: Option<bool>,
-    /// Retain the data on it until this day, YYYY-MM-DD; the day can be made later, not earlier
+    /// Retain the data until this day, YYYY-MM-DD (00:00 UTC); a later call can only extend it
     #[arg(long, value_name = "DATE", value_parser = parse_date)]
     pub(super) retain: Option<u64>,
-    /// Delete it with all data on it; it must be on a shelf
+    /// Delete the cartridge with all data; it must be on a shelf
     #[arg(long)]
     pub(super) delete: bool,
-    /// Take it out of the inventory, wherever it is but in a drive; its files stay as they are
+    /// Remove the cartridge from the inventory and keep its files; it must not be in a drive
     #[arg(long)]
     pub(super) forget: bool,
 }
 
-/// Whether a switch is on.
+/// Parser of the number of cartridges to create.
+fn cartridge_count() -> impl Fn(&str) -> Result<u16, String> + Clone + Send + Sync {
+    number("a number of cartridges", 1..=10_000)
+}
+
+/// Parses the state of a switch.
 fn on_off(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "yes" | "true" | "1" => Ok(true),
@@ -156,7 +166,7 @@ fn on_off(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The beginning of a day, UTC, in seconds since 1970.
+/// Parses a day, as seconds from 1970 to its beginning in UTC.
 fn parse_date(text: &str) -> Result<u64, String> {
     let wrong = || "expected a day such as 2030-01-31".to_owned();
     let mut parts = text.splitn(3, '-').map(|part| part.parse::<u16>().ok());
@@ -169,11 +179,13 @@ fn parse_date(text: &str) -> Result<u64, String> {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum DoorName {
-    /// The access door, behind which all elements are
+    /// The access door: while it is open, operators reach all slots and the robot is not ready (2/04/18)
     Access,
     /// The I/O station
-    #[value(name = "io-station", alias = "station")]
     IoStation,
+    // Former name of `io-station`.
+    #[value(hide = true)]
+    Station,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -190,11 +202,11 @@ pub(crate) enum OnlineState {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum SlotState {
-    /// It can be used again
+    /// Return the element to service
     Enable,
-    /// Moves to and from it are refused (5/3B/18)
+    /// Refuse moves to and from the element (5/3B/18)
     Disable,
-    /// The robot cannot reach it (4/15/01)
+    /// Make the element unreachable for the robot (4/15/01)
     Block,
 }
 
@@ -207,9 +219,9 @@ pub(crate) enum LabelState {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum FaultStep {
-    /// It does not pick a cartridge from a slot or an I/O element
+    /// The robot does not pick a cartridge from a slot or an I/O element
     Pick,
-    /// It does not place a cartridge in a slot or an I/O element
+    /// The robot does not place a cartridge in a slot or an I/O element
     Place,
     /// A drive does not load the cartridge
     Load,

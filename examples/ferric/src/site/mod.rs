@@ -2,6 +2,7 @@
 
 mod client;
 mod command;
+mod former_words;
 mod listing;
 mod request;
 mod rows;
@@ -74,6 +75,7 @@ pub(crate) fn run(SiteCommand { daemon, command }: SiteCommand) -> Result<(), Cl
     if daemon.library.is_some() && matches!(command, Command::Reload | Command::Events) {
         return Err(CliError::Usage("reload and events concern the whole site; leave out --library".into()));
     }
+    let command = former_words::replace(command);
     let path = daemon.socket.clone().unwrap_or_else(|| daemon.data.join(vtl::control::socket::FILE_NAME));
     let mut client = Client::connect(&path)?;
     match command {
@@ -98,7 +100,7 @@ pub(crate) fn run(SiteCommand { daemon, command }: SiteCommand) -> Result<(), Cl
             let alerts = client.request_as::<Vec<AlertStatus>>(&request(daemon.library, command))?;
             if daemon.json { output::print_json(&alerts) } else { listing::print_alerts(&alerts) }
         }
-        Command::Pool(PoolArgs { create: None, pool }) => {
+        Command::Pool(PoolArgs { create: None, pool, .. }) => {
             let pools = pools(&daemon, &mut client, pool)?;
             if daemon.json { output::print_json(&pools) } else { listing::print_pools(&pools) }
         }
@@ -162,8 +164,8 @@ fn pools(daemon: &DaemonOptions, client: &mut Client, pool: Option<String>) -> R
 /// What was done, in words, where there is anything to say.
 fn print_result(done: &Value) -> Result<(), CliError> {
     let part = |name: &str| done.get(name).and_then(Value::as_str);
-    if let Some(made) = done.get("made").and_then(Value::as_array) {
-        return made.iter().filter_map(Value::as_str).try_for_each(output::print_line);
+    if let Some(created) = done.get("created").and_then(Value::as_array) {
+        return created.iter().filter_map(Value::as_str).try_for_each(output::print_line);
     }
     let Some(cartridge) = part("cartridge") else { return Ok(()) };
     let shelf = part("shelf").map(|shelf| format!("shelf {shelf}"));

@@ -1,9 +1,10 @@
-//! What a command asks of the daemon.
+//! Translates commands to requests of the control protocol.
 
 use super::command::{
     AlertArgs, AlertState, CartridgeAction, CartridgeArgs, Command, DoorName, DoorState, DriveArgs, FaultStep,
     LabelState, OnlineState, PoolArgs, SlotArgs, SlotState,
 };
+use crate::output::warn_former;
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
 use vtl::control::{Door, Request};
@@ -12,14 +13,14 @@ impl From<DoorName> for Door {
     fn from(door: DoorName) -> Self {
         match door {
             DoorName::Access => Self::Access,
-            DoorName::IoStation => Self::IoStation,
+            DoorName::IoStation | DoorName::Station => Self::IoStation,
         }
     }
 }
 
 impl From<FaultStep> for RobotFault {
-    fn from(failure: FaultStep) -> Self {
-        match failure {
+    fn from(fault: FaultStep) -> Self {
+        match fault {
             FaultStep::Pick => Self::Pick,
             FaultStep::Place => Self::Place,
             FaultStep::Load => Self::Load,
@@ -44,7 +45,15 @@ const fn label(state: LabelState) -> Option<LabelDefect> {
     }
 }
 
+/// The request of a command. Prints a warning if the command names elements by their former names.
 pub(super) fn request(library: Option<String>, command: Command) -> Request {
+    let mut request = translate(library, command);
+    let former = request.replace_former_element_names();
+    warn_former(former.iter().map(|word| (word.former.as_str(), word.current.as_str())));
+    request
+}
+
+fn translate(library: Option<String>, command: Command) -> Request {
     match command {
         Command::Load { cartridge, drive } => Request::Load { library, cartridge, drive },
         Command::Unload { drive } => Request::Unload { library, drive },
@@ -69,13 +78,13 @@ pub(super) fn request(library: Option<String>, command: Command) -> Request {
             Request::Status
         }
         Command::Label { cartridge, state } => Request::Label { library, cartridge, label: label(state) },
-        Command::Fault { failure } => Request::InjectFault { library, fault: failure.into() },
+        Command::Fault { fault } | Command::Fail { fault } => Request::InjectFault { library, fault: fault.into() },
         Command::Alert(AlertArgs { flag: Some(flag), state: Some(state), drive }) => {
             Request::Alert { library, drive, flag, raised: state == AlertState::Raise }
         }
         Command::Alert(AlertArgs { flag, drive, .. }) => Request::Alerts { library, drive, flag },
         Command::Status | Command::Library => Request::Status,
-        Command::Pool(PoolArgs { pool: Some(pool), create: Some(count) }) => {
+        Command::Pool(PoolArgs { pool: Some(pool), create: Some(count), .. }) => {
             Request::Create { pool, count: count.into() }
         }
         Command::Pool(PoolArgs { pool, .. }) => Request::Pools { pool },

@@ -1,6 +1,6 @@
 //! `ferric tape convert`: a new folder beside the old one, exchanged with it in one step when it is whole.
 
-use super::{FormatName, OpenCartridge, default_codec, open_store, parse_codec};
+use super::{FormatName, OpenCartridge, default_codec, format_option, open_store, parse_codec};
 use crate::cli_error::CliError;
 use crate::output;
 use std::fs;
@@ -17,9 +17,12 @@ use tape_store::three_file::ThreeFile;
 pub(crate) struct Arguments {
     /// Folder of the cartridge
     path: PathBuf,
-    /// What it is to become
-    #[arg(long, value_enum)]
-    format: FormatName,
+    /// Format to convert to
+    #[arg(long, value_enum, required_unless_present = "level")]
+    format: Option<FormatName>,
+    // Former name of `--format`.
+    #[arg(long, value_enum, hide = true, conflicts_with = "format")]
+    level: Option<FormatName>,
     /// How blocks are to be compressed: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
     #[arg(long, value_parser = parse_codec)]
     codec: Option<Codec>,
@@ -29,54 +32,54 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut found = OpenCartridge::open(&arguments.path)?;
     let failed = found.store_error();
     found.check_not_served()?;
-    let (name, level) = (found.name.clone(), Format::from(arguments.format));
-    if found.cartridge.format().map_err(&failed)? == level {
-        return output::print_line(format!("{name}: it is of level {} already", level.name()));
+    let (name, format) = (found.name.clone(), format_option(arguments.format, arguments.level));
+    if found.cartridge.format().map_err(&failed)? == format {
+        return output::print_line(format!("{name}: is in {} format already", format.name()));
     }
-    let codec = arguments.codec.unwrap_or_else(|| default_codec(level));
-    if !level.supports_codec(codec.id) {
-        return Err(CliError::Usage(format!("cartridges of level {} have no such codec", level.name())));
+    let codec = arguments.codec.unwrap_or_else(|| default_codec(format));
+    if !format.supports_codec(codec.id) {
+        return Err(CliError::Usage(format!("{name}: the {} format does not support this codec", format.name())));
     }
     found.check_not_loaded()?;
-    if level == Format::Mhvtl {
+    if format == Format::Mhvtl {
         found.check_not_retained()?;
     }
     let fresh = arguments.path.with_extension("convert");
     let at_fresh = |error: io::Error| CliError::Usage(format!("{}: {error}", fresh.display()));
     fs::remove_dir_all(&fresh).or_else(ignore_missing).map_err(at_fresh)?;
     // Nobody changes it until it is exchanged: we look at it.
-    let done = write(&mut found, &fresh, level, codec)
+    let done = write(&mut found, &fresh, format, codec)
         .and_then(|_locked| exchange_folders(&fresh, &arguments.path).map_err(at_fresh));
     // Now it is the old one; or, if it failed, what there is of the new one.
     let removed = fs::remove_dir_all(&fresh);
     done?;
     removed.map_err(at_fresh)?;
-    output::print_line(format!("{name}: it is of level {} now", level.name()))
+    output::print_line(format!("{name}: converted to {} format", format.name()))
 }
 
-/// Copies a cartridge into a new folder at a level.
-pub(super) fn copy_cartridge(from: &Path, to: &Path, level: Format, codec: Option<Codec>) -> Result<(), CliError> {
+/// Copies a cartridge into a new folder, in the given format.
+pub(super) fn copy_cartridge(from: &Path, to: &Path, format: Format, codec: Option<Codec>) -> Result<(), CliError> {
     let mut found = OpenCartridge::open_for_reading(from)?;
     let target = to.display().to_string();
     if to.exists() {
         return Err(CliError::Usage(format!("{target}: it is there already; a cartridge is copied to a new folder")));
     }
     let (_, barcode) = open_store(to)?;
-    write(&mut found, to, level, codec.unwrap_or_else(|| default_codec(level))).inspect_err(|_| {
+    write(&mut found, to, format, codec.unwrap_or_else(|| default_codec(format))).inspect_err(|_| {
         let _ = fs::remove_dir_all(to);
     })?;
-    output::print_line(format!("{target}: cartridge {barcode}, level {}", level.name()))
+    output::print_line(format!("{target}: cartridge {barcode}, {} format", format.name()))
 }
 
 /// Writes all of a cartridge into a folder that this makes.
-fn write(found: &mut OpenCartridge, folder: &Path, level: Format, codec: Codec) -> Result<ThreeFile, CliError> {
+fn write(found: &mut OpenCartridge, folder: &Path, format: Format, codec: Codec) -> Result<ThreeFile, CliError> {
     let failed = found.store_error();
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let made = OsFolderStore::at_unchecked(parent).create(name);
     let files = made.map_err(|error| CliError::Usage(format!("{}: {error}", folder.display())))?;
     let bar = output::progress_bar(stored_bytes(found)?);
-    let done = convert(&mut found.cartridge, files, level, codec, &mut |stored| bar.inc(stored));
+    let done = convert(&mut found.cartridge, files, format, codec, &mut |stored| bar.inc(stored));
     bar.finish_and_clear();
     done.map_err(failed)
 }

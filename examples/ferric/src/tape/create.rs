@@ -1,12 +1,12 @@
 //! `ferric tape create`
 
-use super::{FormatName, open_store};
+use super::{FormatName, format_option, open_store};
 use crate::cli_error::CliError;
 use crate::output;
 use clap::ValueEnum;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
-use tape_store::cartridge::{CartridgeKind, Format, parse_size};
+use tape_store::cartridge::{CartridgeKind, parse_size};
 use tape_store::media::{self, MediaSpec};
 use tape_store::store::NewCartridge;
 
@@ -23,9 +23,12 @@ pub(crate) struct Arguments {
     /// How much it holds, such as 100GB [default: what its generation does]
     #[arg(long, value_parser = parse_capacity)]
     size: Option<u64>,
-    /// How its files are written
-    #[arg(long, value_enum, default_value = "ferric")]
+    /// Format of the files
+    #[arg(long, value_enum, default_value = "native")]
     format: FormatName,
+    // Former name of `--format`.
+    #[arg(long, value_enum, hide = true, conflicts_with = "format")]
+    level: Option<FormatName>,
     /// Medium serial number [default: barcode and time]
     #[arg(long)]
     serial: Option<String>,
@@ -79,11 +82,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         return Err(CliError::Usage(what));
     }
     let capacity = arguments.size.unwrap_or(media.capacity);
-    let level = Format::from(arguments.format);
-    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format: level };
+    let format = format_option(Some(arguments.format), arguments.level);
+    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format };
     let name = arguments.path.display().to_string();
     store.create(&barcode, &new).map_err(|error| CliError::Cartridge(name.clone(), error))?;
-    output::print_line(format!("{name}: {} of {}, level {}", media.name, output::format_size(capacity), level.name()))
+    output::print_line(format!("{name}: {} of {}, {} format", media.name, output::format_size(capacity), format.name()))
 }
 
 fn resolve_media(name: &str) -> Result<&'static MediaSpec, CliError> {

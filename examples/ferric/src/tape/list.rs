@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     output::print_line(format!(
         "{:<17}{:<9}{:<10}{:<8}{:>10}{:>12}{:>7}",
-        "barcode", "medium", "kind", "level", "size", "left", "loads"
+        "barcode", "medium", "kind", "format", "size", "free", "loads"
     ))?;
     for row in &rows {
         match &row.facts {
@@ -97,11 +97,11 @@ fn facts(path: &Path) -> Result<CartridgeSummary, CliError> {
     let mut found = OpenCartridge::open(path)?;
     let failed = found.store_error();
     let mam = found.cartridge.mam().map_err(&failed)?;
-    let level = found.cartridge.format().map_err(&failed)?;
+    let format = found.cartridge.format().map_err(&failed)?;
     Ok(CartridgeSummary {
         medium: found.cartridge.media().name,
         kind: kind_name(found.cartridge.kind()),
-        format: level.name(),
+        format: format.name(),
         capacity: found.cartridge.capacity(),
         remaining: mam.number(AttrId::REMAINING_CAPACITY),
         loads: mam.number(AttrId::LOAD_COUNT),

@@ -12,6 +12,7 @@ mod transfer;
 mod verify;
 
 use crate::cli_error::CliError;
+use crate::output;
 use clap::{Subcommand, ValueEnum};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -63,22 +64,39 @@ pub(crate) fn run(command: Command) -> Result<(), CliError> {
     }
 }
 
-/// How a cartridge's files are written.
-#[derive(Clone, Copy, ValueEnum)]
+/// Format of a cartridge's files.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FormatName {
-    /// Compact, every codec, real encryption
+    /// Ferric's format: compact, with every codec and with encryption
     Native,
-    /// As mhvtl 1.8 reads and writes them
+    /// The format of mhvtl 1.8
     Mhvtl,
+    // Former name of `native`.
+    #[value(hide = true)]
+    Ferric,
 }
 
 impl From<FormatName> for Format {
     fn from(name: FormatName) -> Self {
         match name {
-            FormatName::Native => Self::Native,
+            FormatName::Native | FormatName::Ferric => Self::Native,
             FormatName::Mhvtl => Self::Mhvtl,
         }
     }
+}
+
+/// The format given by `--format`, or by its former name `--level`, which prints a warning. Clap refuses both together, and
+/// none where one is required.
+fn format_option(format: Option<FormatName>, level: Option<FormatName>) -> Format {
+    let name = level.or(format).unwrap_or(FormatName::Native);
+    let current = Format::from(name);
+    let option = if level.is_some() { "--level" } else { "--format" };
+    let value = if name == FormatName::Ferric { "ferric" } else { current.name() };
+    if level.is_some() || name == FormatName::Ferric {
+        let words = (format!("{option} {value}"), format!("--format {}", current.name()));
+        output::warn_former([(words.0.as_str(), words.1.as_str())]);
+    }
+    current
 }
 
 /// A cartridge by its folder: the directory it lies in, and its barcode.
@@ -233,9 +251,9 @@ fn parse_codec(text: &str) -> Result<Codec, String> {
         .ok_or_else(|| format!("{text:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19"))
 }
 
-/// The codec that blocks of a level are written with if none is named.
-const fn default_codec(level: Format) -> Codec {
-    match level {
+/// The codec that blocks of a format are written with by default.
+const fn default_codec(format: Format) -> Codec {
+    match format {
         Format::Native => Codec::zstd(1),
         Format::Mhvtl => Codec::zlib(1),
     }

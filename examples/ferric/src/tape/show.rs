@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
     let failed = found.store_error();
     let (mam, memory_damage) = found.cartridge.mam_or_rebuilt().map_err(&failed)?;
-    let level = found.cartridge.format().map_err(&failed)?.name();
+    let format = found.cartridge.format().map_err(&failed)?.name();
     let (mut tape, recovery) = found.cartridge.open_read_only().map_err(&failed)?;
     let partitions = (0..tape.partitions()).map(|number| partition(&mut tape, number));
     let partitions = partitions.collect::<Result<_, _>>().map_err(&failed)?;
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         barcode: cartridge.barcode().to_string(),
         medium: cartridge.media().name,
         kind: kind_name(cartridge.kind()),
-        format: level,
+        format,
         capacity: cartridge.capacity(),
         write_protected: mam.flags().contains(Flags::WRITE_PROTECTED),
         loaded: mam.flags().contains(Flags::LOADED),
@@ -116,7 +116,7 @@ fn damage_text(memory: Option<&StoreError>, recovery: Recovery) -> Option<String
 const fn unsynchronised(recovery: Recovery) -> Option<Unsynchronised> {
     match (recovery.kept_objects, recovery.dropped_objects) {
         (0, 0) => None,
-        (whole, torn) => Some(Unsynchronised { complete: whole, torn }),
+        (complete, torn) => Some(Unsynchronised { complete, torn }),
     }
 }
 
@@ -141,7 +141,7 @@ fn print(shown: &CartridgeDetails) -> Result<(), CliError> {
     let kind = if shown.write_protected { format!("{}, write-protected", shown.kind) } else { shown.kind.into() };
     output::print_row("barcode", &shown.barcode)?;
     output::print_row("medium", format!("{} {kind}", shown.medium))?;
-    output::print_row("level", shown.format)?;
+    output::print_row("format", shown.format)?;
     output::print_row("size", output::format_size(shown.capacity))?;
     output::print_row("serial", &shown.serial)?;
     output::print_row("made", format!("{} by {}", shown.manufactured, shown.manufacturer))?;
@@ -168,8 +168,8 @@ fn print(shown: &CartridgeDetails) -> Result<(), CliError> {
     if shown.loaded {
         output::print_row("note", "loaded, or not unloaded in order")?;
     }
-    if let Some(Unsynchronised { complete: whole, torn }) = shown.unsynchronised {
-        output::print_row("note", format!("behind the last synchronised object: {whole} whole, {torn} torn"))?;
+    if let Some(Unsynchronised { complete, torn }) = shown.unsynchronised {
+        output::print_row("note", format!("after the last synchronised object: {complete} complete, {torn} torn"))?;
     }
     if let Some(damage) = &shown.damage {
         output::print_row("damage", damage)?;

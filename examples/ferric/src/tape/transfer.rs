@@ -42,6 +42,9 @@ pub(crate) struct Import {
     path: PathBuf,
     /// Form of the image [default: by its name: .tap, .aws, mhvtl for a folder, else plain]
     #[arg(long, value_enum)]
+    image_format: Option<ImageFormat>,
+    // Former name of `--image-format`.
+    #[arg(long, value_enum, hide = true, conflicts_with = "image_format")]
     format: Option<ImageFormat>,
     /// Partition to append to [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
@@ -65,6 +68,9 @@ pub(crate) struct Export {
     image: PathBuf,
     /// Form of the image; for mhvtl it is a new folder [default: by its name: .tap, .aws, else plain]
     #[arg(long, value_enum)]
+    image_format: Option<ImageFormat>,
+    // Former name of `--image-format`.
+    #[arg(long, value_enum, hide = true, conflicts_with = "image_format")]
     format: Option<ImageFormat>,
     /// Partition to read [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
@@ -76,8 +82,13 @@ pub(crate) struct Export {
     key: KeyFile,
 }
 
-fn image_format(given: Option<ImageFormat>, image: &Path) -> ImageFormat {
-    given.unwrap_or_else(|| match image.extension().and_then(|extension| extension.to_str()) {
+/// The format given by `--image-format`, or by its former name `--format`, which prints a warning; by default, the format
+/// that the name of the image implies.
+fn image_format(given: Option<ImageFormat>, former: Option<ImageFormat>, image: &Path) -> ImageFormat {
+    if former.is_some() {
+        output::warn_former([("--format", "--image-format")]);
+    }
+    given.or(former).unwrap_or_else(|| match image.extension().and_then(|extension| extension.to_str()) {
         Some("tap") => ImageFormat::Simh,
         Some("aws") => ImageFormat::Aws,
         _ if image.is_dir() => ImageFormat::Mhvtl,
@@ -86,7 +97,7 @@ fn image_format(given: Option<ImageFormat>, image: &Path) -> ImageFormat {
 }
 
 pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
-    let format = image_format(arguments.format, &arguments.image);
+    let format = image_format(arguments.image_format, arguments.format, &arguments.image);
     let Import { partition, block_size, overwrite, .. } = *arguments;
     if format == ImageFormat::Mhvtl {
         refuse_options(&[
@@ -117,8 +128,8 @@ pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
         ImageFormat::Plain | ImageFormat::Mhvtl => Box::new(PlainReader::new(source, size)),
     };
     found.check_not_loaded()?;
-    let level = found.cartridge.format().map_err(&failed)?;
-    let codec = arguments.codec.unwrap_or_else(|| default_codec(level));
+    let cartridge_format = found.cartridge.format().map_err(&failed)?;
+    let codec = arguments.codec.unwrap_or_else(|| default_codec(cartridge_format));
     let protected = found.cartridge.write_protection(vtl::clock::now().wall.0 / 1000).map_err(&failed)?;
     if let Some(why) = protected {
         return Err(failed(StoreError::ReadOnly(why)));
@@ -138,7 +149,7 @@ pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
 }
 
 pub(crate) fn export(arguments: &Export) -> Result<(), CliError> {
-    let format = image_format(arguments.format, &arguments.image);
+    let format = image_format(arguments.image_format, arguments.format, &arguments.image);
     if format == ImageFormat::Mhvtl {
         refuse_options(&[
             ("--partition", arguments.partition.is_some()),
@@ -206,7 +217,7 @@ fn locate_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result
 fn refuse_options(options: &[(&str, bool)]) -> Result<(), CliError> {
     match options.iter().find(|(_, given)| *given) {
         Some((option, _)) => {
-            Err(CliError::Usage(format!("{option} does not apply to format mhvtl: the whole cartridge is copied")))
+            Err(CliError::Usage(format!("{option} does not apply to image format mhvtl: the whole cartridge is copied")))
         }
         None => Ok(()),
     }

@@ -115,11 +115,11 @@ fn print(report: &Report, complete: bool, torn: u64) -> Result<(), CliError> {
         let torn = output::format_count(torn, "object");
         output::print_line(format!("torn: {torn} behind the last synchronised one; the next load drops them"))?;
     }
-    for DamagedFile { file, damage: what, repair } in files {
-        output::print_line(format!("{file}: {what}; with ferric tape repair: {repair}"))?;
+    for DamagedFile { file, damage, repair } in files {
+        output::print_line(format!("{file}: {damage}; with ferric tape repair: {repair}"))?;
     }
-    for DamagedObject { partition, object, damage: what } in damaged {
-        output::print_line(format!("partition {partition}, object {object}: {what}"))?;
+    for DamagedObject { partition, object, damage } in damaged {
+        output::print_line(format!("partition {partition}, object {object}: {damage}"))?;
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! `[[library.cartridges]]`.
 
+use super::former_words::{replace_element, replace_level};
 use super::source::Source;
-use super::values::{level, needed, or_one, size};
+use super::values::{format, needed, or_one, size};
 use crate::config::tables::{CartridgeTable, Tables, Text};
 use crate::config::{CartridgeSetup, ConfigError, LibraryLines, barcodes};
 use smc::element::{ElementAddress, ElementLayout, LabelDefect};
@@ -21,18 +22,20 @@ pub(super) fn cartridges(
     let (mut known, mut places) = (BTreeSet::new(), BTreeMap::new());
     for table in tables {
         let table_at = table.span().start;
-        let table = table.into_inner();
-        let what = what(source, &table)?;
+        let mut table = table.into_inner();
+        replace_level(source, "cartridges", &mut table.format, table.level.take())?;
+        replace_element(source, "cartridges.at", &mut table.at);
+        let spec = cartridge_spec(source, &table)?;
         let pattern = needed(source, &table.pattern, "cartridges.pattern", table_at)?;
         let at = pattern.span().start;
-        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), &what)
+        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), &spec)
             .map_err(|message| source.error(at, "cartridges.pattern", message))?;
         if let Some(text) = &table.at {
             place(source, layout, text, &mut made)?;
         }
         for cartridge in made {
-            let (level, barcode) = (cartridge.format, &cartridge.barcode);
-            format_has_medium(source, level, table.level.as_ref(), "cartridges.level", barcode, cartridge.media)?;
+            let (format, barcode) = (cartridge.format, &cartridge.barcode);
+            format_has_medium(source, format, table.format.as_ref(), "cartridges.format", barcode, cartridge.media)?;
             if !known.insert(cartridge.barcode.clone()) {
                 let message = format!("barcode {} is given twice", cartridge.barcode);
                 return Err(source.error(at, "cartridges.pattern", message));
@@ -61,7 +64,7 @@ fn default_cartridges(source: &Source<'_>, layout: &ElementLayout) -> Result<Vec
         if count == 0 {
             continue;
         }
-        let made = of_pattern(pattern, 1, count, &What::default())
+        let made = of_pattern(pattern, 1, count, &CartridgeSpec::default())
             .map_err(|message| source.error(0, "cartridges", message))?;
         cartridges.extend(made);
     }
@@ -79,7 +82,6 @@ fn place(
     let groups = [
         ("slot", layout.storage, "slots"),
         ("io", layout.import_export, "import/export elements"),
-        ("port", layout.import_export, "import/export elements"),
         ("drive", layout.drives, "drives"),
     ];
     let (range, kind, number) = groups
@@ -100,31 +102,31 @@ fn place(
 /// Refuses a medium that the format of a new cartridge's files does not have: mhvtl has no LTO-7 Type M.
 pub(super) fn format_has_medium(
     source: &Source<'_>,
-    level: Format,
+    format: Format,
     text: Option<&Spanned<String>>,
     key: &str,
     barcode: &Barcode,
     media: &MediaSpec,
 ) -> Result<(), ConfigError> {
-    if level != Format::Mhvtl || tape_store::mhvtl::media::for_media(media).is_some() {
+    if format != Format::Mhvtl || tape_store::mhvtl::media::for_media(media).is_some() {
         return Ok(());
     }
     let message =
-        format!("\"mhvtl\" has no {} medium, which {barcode} needs; use another medium or \"ferric\"", media.name);
+        format!("\"mhvtl\" has no {} medium, which {barcode} needs; use another medium or \"native\"", media.name);
     Err(source.error(text.map_or(0, |text| text.span().start), key, message))
 }
 
-/// What cartridges are to be, as far as it is given.
+/// CartridgeSpec cartridges are to be, as far as it is given.
 #[derive(Default)]
-struct What {
+struct CartridgeSpec {
     medium: Option<&'static MediaSpec>,
     kind: Option<CartridgeKind>,
     size: Option<u64>,
-    level: Format,
+    format: Format,
     label: Option<LabelDefect>,
 }
 
-fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError> {
+fn cartridge_spec(source: &Source<'_>, table: &CartridgeTable) -> Result<CartridgeSpec, ConfigError> {
     fn known<T>(
         source: &Source<'_>,
         text: &Text,
@@ -143,7 +145,7 @@ fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError
     }
     let media: Vec<_> = tape_store::media::names().collect();
     let label = |name: &str| (name == "missing").then_some(LabelDefect::Missing);
-    Ok(What {
+    Ok(CartridgeSpec {
         medium: known(source, &table.medium, "cartridges.medium", tape_store::media::by_name, &media)?,
         kind: known(
             source,
@@ -153,7 +155,7 @@ fn what(source: &Source<'_>, table: &CartridgeTable) -> Result<What, ConfigError
             &CartridgeKind::ALL.map(CartridgeKind::name),
         )?,
         size: size(source, &table.size, "cartridges.size")?,
-        level: level(source, table.level.as_ref(), "cartridges.level")?,
+        format: format(source, table.format.as_ref(), "cartridges.format")?,
         label: known(source, &table.label, "cartridges.label", label, &["missing"])?,
     })
 }
@@ -165,12 +167,12 @@ pub(super) fn media(barcode: &Barcode) -> Result<&'static MediaSpec, String> {
     })
 }
 
-fn of_pattern(pattern: &str, first: u16, count: u16, what: &What) -> Result<Vec<CartridgeSetup>, String> {
-    let &What { medium, kind, size, level, label } = what;
+fn of_pattern(pattern: &str, first: u16, count: u16, spec: &CartridgeSpec) -> Result<Vec<CartridgeSetup>, String> {
+    let &CartridgeSpec { medium, kind, size, format, label } = spec;
     let setup = |barcode: Barcode| {
         let media = medium.map_or_else(|| media(&barcode), Ok)?;
         let (kind, size) = (kind.unwrap_or(barcode.kind()), size.unwrap_or(media.capacity));
-        Ok(CartridgeSetup { barcode, media, kind, size, format: level, element: None, label })
+        Ok(CartridgeSetup { barcode, media, kind, size, format, element: None, label })
     };
     barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
 }

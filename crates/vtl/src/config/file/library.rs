@@ -2,6 +2,7 @@
 
 use super::cartridges::cartridges;
 use super::drives::drives;
+use super::former_words::replace_policy;
 use super::iscsi::is_iscsi_name;
 use super::source::Source;
 use super::values::{names, strings, word};
@@ -22,10 +23,12 @@ pub(super) fn library(
     let changer = changer(source, &table)?;
     let mut lines = shape_lines(source, &table, at);
     let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
-    let (export, import) =
-        (when(source, &table.export, "library.export")?, when(source, &table.import, "library.import")?);
+    replace_policy(source, "library.export", &mut table.export);
+    replace_policy(source, "library.import", &mut table.import);
+    let export = transfer_policy(source, &table.export, "library.export")?;
+    let import = transfer_policy(source, &table.import, "library.import")?;
     if export == TransferPolicy::Auto && import == TransferPolicy::Auto {
-        let message = "what goes to the shelf at once would come back at once; let one of both be for operators";
+        let message = "export and import cannot both be \"auto\": exported cartridges would be imported again";
         return Err(source.error(table.import.map_or(at, |text| text.span().start), "library.import", message));
     }
     let name = match &table.name {
@@ -146,13 +149,13 @@ fn shape(
     })
 }
 
-fn when(source: &Source<'_>, text: &Text, key: &str) -> Result<TransferPolicy, ConfigError> {
+fn transfer_policy(source: &Source<'_>, text: &Text, key: &str) -> Result<TransferPolicy, ConfigError> {
     let Some(text) = text else { return Ok(TransferPolicy::Manual) };
     match text.get_ref().as_str() {
-        "operator" => Ok(TransferPolicy::Manual),
-        "at once" => Ok(TransferPolicy::Auto),
+        "manual" => Ok(TransferPolicy::Manual),
+        "auto" => Ok(TransferPolicy::Auto),
         other => {
-            Err(source.error(text.span().start, key, format!("{other:?} is neither \"operator\" nor \"at once\"")))
+            Err(source.error(text.span().start, key, format!("{other:?} is invalid; expected \"manual\" or \"auto\"")))
         }
     }
 }

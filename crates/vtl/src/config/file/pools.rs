@@ -1,8 +1,9 @@
 //! `[[pool]]`.
 
 use super::cartridges::{format_has_medium, media};
+use super::former_words::replace_level;
 use super::source::Source;
-use super::values::{level, needed, size, word};
+use super::values::{format, needed, size, word};
 use crate::config::barcodes::Pattern;
 use crate::config::tables::PoolTable;
 use crate::config::{CartridgeSetup, ConfigError, LibrarySetup, PoolSetup};
@@ -15,7 +16,8 @@ pub(super) fn pool(
     others: &[PoolSetup],
 ) -> Result<PoolSetup, ConfigError> {
     let table_at = table.span().start;
-    let table = table.into_inner();
+    let mut table = table.into_inner();
+    replace_level(source, "pool", &mut table.format, table.level.take())?;
     let name_at = needed(source, &table.name, "pool.name", table_at)?;
     let at = name_at.span().start;
     let name = word(source, name_at, "pool.name")?;
@@ -31,8 +33,8 @@ pub(super) fn pool(
     let first = pattern.barcode(1).map_err(wrong)?;
     let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
-    let level = level(source, table.level.as_ref(), "pool.level")?;
-    format_has_medium(source, level, table.level.as_ref(), "pool.level", &first, media)?;
+    let format = format(source, table.format.as_ref(), "pool.format")?;
+    format_has_medium(source, format, table.format.as_ref(), "pool.format", &first, media)?;
     let library = match &table.library {
         None => libraries.first(),
         Some(text) => Some(libraries.iter().find(|library| library.name == *text.get_ref()).ok_or_else(|| {
@@ -44,7 +46,7 @@ pub(super) fn pool(
     let scratch_at = table.scratch.as_ref().map_or(at, |number| number.span().start);
     labels_suffice(&pattern, scratch, &library, libraries)
         .map_err(|message| source.error(scratch_at, "pool.scratch", message))?;
-    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), format: level, library, scratch })
+    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), format, library, scratch })
 }
 
 /// Whether a pool has labels for the blank cartridges that it keeps, beside those that libraries list.

@@ -1,14 +1,22 @@
 //! The text of a configuration, and errors that name a line of it.
 
 use crate::config::ConfigError;
+use std::cell::RefCell;
+use toml::Spanned;
 
-/// The text being read, for lines in errors.
+/// The text of a configuration, from which errors and warnings get their line.
 pub(super) struct Source<'a> {
     pub(super) file: &'a str,
-    pub(super) text: &'a str,
+    text: &'a str,
+    /// Warnings about former words, in order of their occurrence in the parser.
+    warnings: RefCell<Vec<ConfigError>>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub(super) fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, text, warnings: RefCell::default() }
+    }
+
     /// The line of an offset, counted from 1.
     pub(super) fn line(&self, at: usize) -> usize {
         self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
@@ -17,6 +25,16 @@ impl Source<'_> {
     pub(super) fn error(&self, at: usize, key: &str, message: impl Into<String>) -> ConfigError {
         let message = crate::error_text::plain_error(message.into());
         ConfigError { file: self.file.into(), line: self.line(at), key: key.into(), message }
+    }
+
+    /// Adds a warning: the next release does not accept `former`, and `current` replaces it.
+    pub(super) fn warn(&self, text: &Spanned<String>, key: &str, former: &str, current: &str) {
+        let message = format!("write {current} instead of {former}, which the next release refuses");
+        self.warnings.borrow_mut().push(self.error(text.span().start, key, message));
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<ConfigError> {
+        self.warnings.into_inner()
     }
 }
 
@@ -34,7 +52,8 @@ pub(super) fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> Conf
         message @ "duplicate key" => message.into(),
         _ if secret => crate::config::tables::NOT_A_SECRET.into(),
         message if is_of_users(source.text.get(..start).unwrap_or_default(), line) => without_value(message),
-        message => message.into(),
+        // The former key is accepted, but not offered.
+        message => message.replace(", `level`", ""),
     };
     let key = match () {
         () if table => header(line.trim()).to_owned(),

@@ -98,11 +98,12 @@ pub(super) fn size(source: &Source<'_>, text: &Text, key: &str) -> Result<Option
     Ok(Some(size))
 }
 
-pub(super) fn level(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Result<Format, ConfigError> {
+/// Parses the format of cartridge files: `native` if the key is not given.
+pub(super) fn format(source: &Source<'_>, text: Option<&Spanned<String>>, key: &str) -> Result<Format, ConfigError> {
     let Some(text) = text else { return Ok(Format::Native) };
-    let known = [Format::Native, Format::Mhvtl].into_iter().find(|level| level.name() == text.get_ref());
+    let known = [Format::Native, Format::Mhvtl].into_iter().find(|format| format.name() == text.get_ref());
     known.ok_or_else(|| {
-        let message = format!("{:?} is neither ferric nor mhvtl", text.get_ref());
+        let message = format!("{:?} is invalid; expected \"native\" or \"mhvtl\"", text.get_ref());
         source.error(text.span().start, key, message)
     })
 }

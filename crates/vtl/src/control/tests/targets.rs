@@ -14,12 +14,12 @@ fn two_libraries() -> OpenSite {
         [[library.cartridges]]\npattern = \"F#L8\"\ncount = 3\nsize = \"64MB\"\n";
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", text).unwrap()).unwrap();
     for request in [
-        r#"{"do":"load","cartridge":"A2L8"}"#,
-        r#"{"do":"move","from":"A5L8","to":"io1"}"#,
-        r#"{"do":"export","from":"A5L8"}"#,
-        r#"{"do":"move","from":"A4L8","to":"io2"}"#,
-        r#"{"do":"move","from":"F2L8","to":"io1"}"#,
-        r#"{"do":"export","from":"F2L8"}"#,
+        r#"{"op":"load","cartridge":"A2L8"}"#,
+        r#"{"op":"move","from":"A5L8","to":"io1"}"#,
+        r#"{"op":"export","from":"A5L8"}"#,
+        r#"{"op":"move","from":"A4L8","to":"io2"}"#,
+        r#"{"op":"move","from":"F2L8","to":"io1"}"#,
+        r#"{"op":"export","from":"F2L8"}"#,
     ] {
         send_request(&site, request).unwrap();
     }
@@ -45,7 +45,7 @@ const UNKNOWN_ELEMENTS: &[(&str, &str)] = &[
     ("slot0", r#"library "main" has no slot0; it has slot1 to slot6"#),
     ("drive3", r#"library "main" has no drive3; it has drive1 and drive2"#),
     ("io3", r#"library "main" has no io3; it has io1 and io2"#),
-    ("port3", r#"library "main" has no port3; it has io1 and io2"#),
+    ("port3", r#"library "main" has no io3; it has io1 and io2"#),
     ("7", r#"library "main" has no element 7"#),
     ("70000", r#"library "main" has no element 70000"#),
     ("Slot1", r#"library "main" has no "Slot1"; did you mean slot1?"#),
@@ -74,24 +74,24 @@ fn elements_of_the_wrong_kind_are_refused() {
     let empty = ("slot4", "slot4 is empty");
     let robot = ("0", "the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode");
     for request in [
-        r#"{"do":"load","library":"main","cartridge":"@"}"#,
-        r#"{"do":"load","library":"main","cartridge":"@","drive":"drive2"}"#,
-        r#"{"do":"move","library":"main","from":"@","to":"slot4"}"#,
-        r#"{"do":"export","library":"main","from":"@"}"#,
+        r#"{"op":"load","library":"main","cartridge":"@"}"#,
+        r#"{"op":"load","library":"main","cartridge":"@","drive":"drive2"}"#,
+        r#"{"op":"move","library":"main","from":"@","to":"slot4"}"#,
+        r#"{"op":"export","library":"main","from":"@"}"#,
     ] {
         assert_refused(&site, request, UNKNOWN_ELEMENTS);
         assert_refused(&site, request, &[empty, robot][usize::from(request.contains("move"))..]);
     }
     assert_refused(
         &site,
-        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        r#"{"op":"unload","library":"main","drive":"@"}"#,
         &UNKNOWN_ELEMENTS[..UNKNOWN_ELEMENTS.len()],
     );
-    assert_refused(&site, r#"{"do":"online","library":"main","drive":"@","online":false}"#, UNKNOWN_ELEMENTS);
-    assert_refused(&site, r#"{"do":"alert","library":"main","drive":"@","flag":3,"raised":true}"#, UNKNOWN_ELEMENTS);
-    assert_refused(&site, r#"{"do":"alerts","library":"main","drive":"@"}"#, UNKNOWN_ELEMENTS);
-    assert_refused(&site, r#"{"do":"find","library":"main","element":"@"}"#, UNKNOWN_ELEMENTS);
-    assert_refused(&site, r#"{"do":"element","library":"main","element":"@","trouble":"disabled"}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"op":"online","library":"main","drive":"@","online":false}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"op":"alert","library":"main","drive":"@","flag":3,"raised":true}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"op":"alerts","library":"main","drive":"@"}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"op":"find","library":"main","element":"@"}"#, UNKNOWN_ELEMENTS);
+    assert_refused(&site, r#"{"op":"element","library":"main","element":"@","fault":"disabled"}"#, UNKNOWN_ELEMENTS);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn non_drive_targets_are_refused() {
     let site = two_libraries();
     assert_refused(
         &site,
-        r#"{"do":"load","library":"main","cartridge":"@"}"#,
+        r#"{"op":"load","library":"main","cartridge":"@"}"#,
         &[
             ("drive1", "A2L8 is in drive1 already; for another drive: ferric move drive1 DRIVE"),
             ("A2L8", "A2L8 is in drive1 already; for another drive: ferric move drive1 DRIVE"),
@@ -110,7 +110,7 @@ fn non_drive_targets_are_refused() {
     let no_drive = r#" is not a drive; library "main" has drive1 and drive2"#;
     assert_refused(
         &site,
-        r#"{"do":"load","library":"main","cartridge":"A1L8","drive":"@"}"#,
+        r#"{"op":"load","library":"main","cartridge":"A1L8","drive":"@"}"#,
         &[
             ("drive1", "drive1 holds A2L8"),
             ("A2L8", "drive1 holds A2L8"),
@@ -124,7 +124,7 @@ fn non_drive_targets_are_refused() {
     let elsewhere = |target: &str| format!("; to move a cartridge elsewhere: ferric move {target} TO");
     assert_refused(
         &site,
-        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        r#"{"op":"unload","library":"main","drive":"@"}"#,
         &[
             ("slot1", &format!("slot1{no_drive}{}", elsewhere("slot1"))),
             ("slot4", &format!("slot4{no_drive}{}", elsewhere("slot4"))),
@@ -135,10 +135,10 @@ fn non_drive_targets_are_refused() {
         ],
     );
     for request in [
-        r#"{"do":"online","library":"main","drive":"@","online":false}"#,
-        r#"{"do":"alert","library":"main","drive":"@","flag":3,"raised":true}"#,
-        r#"{"do":"alerts","library":"main","drive":"@"}"#,
-        r#"{"do":"find","library":"main","element":"@","drive":true}"#,
+        r#"{"op":"online","library":"main","drive":"@","online":false}"#,
+        r#"{"op":"alert","library":"main","drive":"@","flag":3,"raised":true}"#,
+        r#"{"op":"alerts","library":"main","drive":"@"}"#,
+        r#"{"op":"find","library":"main","element":"@","drive":true}"#,
     ] {
         assert_refused(
             &site,
@@ -157,7 +157,7 @@ fn non_slot_targets_are_refused() {
     let site = two_libraries();
     assert_refused(
         &site,
-        r#"{"do":"element","library":"main","element":"@","trouble":"blocked"}"#,
+        r#"{"op":"element","library":"main","element":"@","fault":"blocked"}"#,
         &[
             ("drive1", "drive1 is a drive; take it off line instead: ferric drive drive1 offline"),
             ("A2L8", "drive1 is a drive; take it off line instead: ferric drive drive1 offline"),
@@ -169,10 +169,10 @@ fn non_slot_targets_are_refused() {
 #[test]
 fn moves_to_the_wrong_place_are_refused() {
     let site = two_libraries();
-    assert_refused(&site, r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#, &UNKNOWN_ELEMENTS[..14]);
+    assert_refused(&site, r#"{"op":"move","library":"main","from":"A1L8","to":"@"}"#, &UNKNOWN_ELEMENTS[..14]);
     assert_refused(
         &site,
-        r#"{"do":"move","library":"main","from":"A1L8","to":"@"}"#,
+        r#"{"op":"move","library":"main","from":"A1L8","to":"@"}"#,
         &[
             ("slot3", "slot3 holds A3L8"),
             ("A3L8", "slot3 holds A3L8"),
@@ -183,7 +183,7 @@ fn moves_to_the_wrong_place_are_refused() {
     );
     assert_refused(
         &site,
-        r#"{"do":"export","library":"main","from":"@"}"#,
+        r#"{"op":"export","library":"main","from":"@"}"#,
         &[
             ("drive1", "A2L8 is in drive1; unload it first: ferric unload drive1"),
             (
@@ -195,7 +195,7 @@ fn moves_to_the_wrong_place_are_refused() {
     );
     assert_refused(
         &site,
-        r#"{"do":"import","library":"main","cartridge":"A5L8","to":"@"}"#,
+        r#"{"op":"import","library":"main","cartridge":"A5L8","to":"@"}"#,
         &[
             (
                 "slot4",
@@ -212,7 +212,7 @@ fn moves_to_the_wrong_place_are_refused() {
     );
     assert_refused(
         &site,
-        r#"{"do":"import","library":"main","cartridge":"@"}"#,
+        r#"{"op":"import","library":"main","cartridge":"@"}"#,
         &[
             ("A1L8", r#"A1L8 is in slot1 of library "main" already"#),
             ("A2L8", r#"A2L8 is in drive1 of library "main" already"#),
@@ -235,37 +235,37 @@ fn unknown_cartridges_and_pools_are_refused() {
         ("slot1", r#""slot1" is not a barcode: 1 to 16 of A-Z, 0-9, - and _"#),
     ];
     for request in [
-        r#"{"do":"label","cartridge":"@","label":"missing"}"#,
-        r#"{"do":"label","cartridge":"@"}"#,
-        r#"{"do":"protect","cartridge":"@","on":true}"#,
-        r#"{"do":"retain","cartridge":"@","until":1}"#,
-        r#"{"do":"delete","cartridge":"@"}"#,
-        r#"{"do":"forget","cartridge":"@"}"#,
-        r#"{"do":"cartridges","cartridge":"@"}"#,
+        r#"{"op":"label","cartridge":"@","label":"missing"}"#,
+        r#"{"op":"label","cartridge":"@"}"#,
+        r#"{"op":"protect","cartridge":"@","on":true}"#,
+        r#"{"op":"retain","cartridge":"@","until":1}"#,
+        r#"{"op":"delete","cartridge":"@"}"#,
+        r#"{"op":"forget","cartridge":"@"}"#,
+        r#"{"op":"cartridges","cartridge":"@"}"#,
     ] {
         assert_refused(&site, request, &no_cartridge);
     }
     assert_refused(
         &site,
-        r#"{"do":"delete","cartridge":"@"}"#,
+        r#"{"op":"delete","cartridge":"@"}"#,
         &[("A1L8", r#"A1L8 is in slot1 of library "main"; export it first"#)],
     );
-    for request in [r#"{"do":"protect","cartridge":"@","on":true}"#, r#"{"do":"forget","cartridge":"@"}"#] {
+    for request in [r#"{"op":"protect","cartridge":"@","on":true}"#, r#"{"op":"forget","cartridge":"@"}"#] {
         assert_refused(&site, request, &[("A2L8", "A2L8 is in drive1; unload it first")]);
     }
     assert_refused(
         &site,
-        r#"{"do":"label","cartridge":"@","label":"missing"}"#,
+        r#"{"op":"label","cartridge":"@","label":"missing"}"#,
         &[("A5L8", r#"A5L8 is on shelf "main", not in a library; import it first: ferric import A5L8"#)],
     );
     assert_refused(
         &site,
-        r#"{"do":"make","pool":"@","count":1}"#,
+        r#"{"op":"create","pool":"@","count":1}"#,
         &[("daily", r#"there is no pool "daily": there are no pools"#)],
     );
     let pool = "[library]\n[[pool]]\nname = \"daily\"\npattern = \"D##L7\"\nsize = \"64MB\"\n";
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", pool).unwrap()).unwrap();
-    for request in [r#"{"do":"make","pool":"@","count":1}"#, r#"{"do":"pools","pool":"@"}"#] {
+    for request in [r#"{"op":"create","pool":"@","count":1}"#, r#"{"op":"pools","pool":"@"}"#] {
         assert_refused(
             &site,
             request,
@@ -277,7 +277,7 @@ fn unknown_cartridges_and_pools_are_refused() {
     }
     assert_refused(
         &site,
-        r#"{"do":"make","pool":"daily","count":@}"#,
+        r#"{"op":"create","pool":"daily","count":@}"#,
         &[
             ("0", "the number of cartridges to create is 0; give 1 or more"),
             ("10001", "cannot create 10001 cartridges at once: at most 10000"),
@@ -289,11 +289,11 @@ fn unknown_cartridges_and_pools_are_refused() {
 fn unknown_libraries_and_flags_are_refused() {
     let site = two_libraries();
     for request in [
-        r#"{"do":"door","library":"@","door":"access","open":true}"#,
-        r#"{"do":"online","library":"@","online":false}"#,
-        r#"{"do":"fail","library":"@","failure":"load"}"#,
-        r#"{"do":"alert","library":"@","flag":1,"raised":true}"#,
-        r#"{"do":"load","library":"@","cartridge":"slot1"}"#,
+        r#"{"op":"door","library":"@","door":"access","open":true}"#,
+        r#"{"op":"online","library":"@","online":false}"#,
+        r#"{"op":"inject_fault","library":"@","fault":"load"}"#,
+        r#"{"op":"alert","library":"@","flag":1,"raised":true}"#,
+        r#"{"op":"load","library":"@","cartridge":"slot1"}"#,
     ] {
         assert_refused(
             &site,
@@ -312,12 +312,12 @@ fn unknown_libraries_and_flags_are_refused() {
             "{unnamed}"
         );
     }
-    let nowhere = r#"{"do":"load","cartridge":"V00099L8"}"#;
+    let nowhere = r#"{"op":"load","cartridge":"V00099L8"}"#;
     let said = send_request(&site, nowhere).unwrap_err();
     assert_eq!(said, "there is no cartridge V00099L8; ferric cartridge lists those there are");
     assert_refused(
         &site,
-        r#"{"do":"alert","library":"main","flag":@,"raised":true}"#,
+        r#"{"op":"alert","library":"main","flag":@,"raised":true}"#,
         &[
             ("0", "there is no TapeAlert flag 0; they are 1 to 64"),
             ("65", "there is no TapeAlert flag 65; they are 1 to 64"),
@@ -331,45 +331,45 @@ fn disabled_elements_name_their_fault() {
     let site = two_libraries();
     let main = |request: &str| request.replacen('{', r#"{"library":"main","#, 1);
     for request in [
-        r#"{"do":"element","element":"slot4","trouble":"disabled"}"#,
-        r#"{"do":"element","element":"slot1","trouble":"blocked"}"#,
-        r#"{"do":"online","drive":"drive2","online":false}"#,
+        r#"{"op":"element","element":"slot4","fault":"disabled"}"#,
+        r#"{"op":"element","element":"slot1","fault":"blocked"}"#,
+        r#"{"op":"online","drive":"drive2","online":false}"#,
     ] {
         send_request(&site, &main(request)).unwrap();
     }
     assert_refused(
         &site,
-        r#"{"do":"move","library":"main","from":"A3L8","to":"@"}"#,
+        r#"{"op":"move","library":"main","from":"A3L8","to":"@"}"#,
         &[
             ("slot4", "slot4 is disabled; enable it: ferric slot slot4 enable"),
             ("drive2", "drive2 is off line; bring it back: ferric drive drive2 online"),
         ],
     );
     assert_eq!(
-        send_request(&site, &main(r#"{"do":"move","from":"A1L8","to":"slot5"}"#)),
+        send_request(&site, &main(r#"{"op":"move","from":"A1L8","to":"slot5"}"#)),
         Err("the robot cannot reach slot1, which is blocked; unblock it: ferric slot slot1 enable".into())
     );
     assert_refused(
         &site,
-        r#"{"do":"load","library":"main","cartridge":"@"}"#,
+        r#"{"op":"load","library":"main","cartridge":"@"}"#,
         &[("A3L8", r#"no drive of library "main" is empty and usable"#)],
     );
-    send_request(&site, &main(r#"{"do":"door","door":"access","open":true}"#)).unwrap();
+    send_request(&site, &main(r#"{"op":"door","door":"access","open":true}"#)).unwrap();
     assert_refused(
         &site,
-        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        r#"{"op":"unload","library":"main","drive":"@"}"#,
         &[("drive1", "the access door is open; close it: ferric door access close")],
     );
-    send_request(&site, &main(r#"{"do":"door","door":"access","open":false}"#)).unwrap();
-    send_request(&site, &main(r#"{"do":"online","online":false}"#)).unwrap();
+    send_request(&site, &main(r#"{"op":"door","door":"access","open":false}"#)).unwrap();
+    send_request(&site, &main(r#"{"op":"online","online":false}"#)).unwrap();
     assert_refused(
         &site,
-        r#"{"do":"unload","library":"main","drive":"@"}"#,
+        r#"{"op":"unload","library":"main","drive":"@"}"#,
         &[("drive1", "the robot is off line; bring it back: ferric robot online")],
     );
-    send_request(&site, &main(r#"{"do":"online","online":true}"#)).unwrap();
+    send_request(&site, &main(r#"{"op":"online","online":true}"#)).unwrap();
     // Its slot is free again, but out of use: another one takes the cartridge.
-    send_request(&site, &main(r#"{"do":"element","element":"slot2","trouble":"disabled"}"#)).unwrap();
-    let answer = send_request(&site, r#"{"do":"unload","drive":"A2L8"}"#).unwrap();
+    send_request(&site, &main(r#"{"op":"element","element":"slot2","fault":"disabled"}"#)).unwrap();
+    let answer = send_request(&site, r#"{"op":"unload","drive":"A2L8"}"#).unwrap();
     assert_eq!(answer["to_element"], "slot5");
 }
