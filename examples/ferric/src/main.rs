@@ -1,5 +1,4 @@
-//! `ferric`: running libraries from the command line, by their control socket; and cartridges, over their files alone:
-//! for those no daemon is needed, and one that uses a cartridge is not disturbed.
+//! `ferric`: operates a running daemon through its control socket, and works on the files of cartridges without a daemon.
 
 mod cli_error;
 mod config;
@@ -16,7 +15,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use tape_store::image::ImageError;
 
-/// Tape libraries and cartridges from the command line.
+/// Operate tape libraries and cartridges.
 #[derive(Parser)]
 #[command(name = "ferric", version)]
 struct Arguments {
@@ -26,16 +25,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Cartridges: make, look at, check, mend, convert, import and export them
+    /// Create, inspect, check, repair, convert, import and export cartridges, without a daemon
     #[command(subcommand)]
     Tape(tape::Command),
-    /// Configurations: check them, list what can be written in them
+    /// Check, create and import configurations; list keys and models
     #[command(subcommand)]
     Config(config::Command),
-    /// From another virtual library to ours
+    /// Migrate from another virtual tape library
     #[command(subcommand)]
     Migrate(migrate::Command),
-    /// A site without its daemon: restore its state
+    /// Work on a data directory while no daemon runs: recover its state
     #[command(subcommand, name = "site")]
     Offline(recover::Command),
     #[command(flatten)]
@@ -53,7 +52,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader of a listing has seen enough; an image that was cut short is a failure all the same.
+        // The reader of a listing has closed the pipe, which is not a failure; an incomplete image is one.
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(CliError::Image(_, ImageError::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
             ExitCode::FAILURE

@@ -149,7 +149,7 @@ fn config_check_agrees_with_daemon() {
         "{said}"
     );
     let said = check("[[iscsi.user]]\nname = \"u\"\nsecret = hunter2hunter2\n");
-    assert_eq!(said, "ferric: f.toml:3: iscsi.user.secret: a secret is text in double quotes\n");
+    assert_eq!(said, "ferric: f.toml:3: iscsi.user.secret: a secret is a string in double quotes\n");
 }
 
 /// No daemon, and one that may not be asked.
@@ -175,9 +175,10 @@ fn help_says_what_each_command_does() {
     };
     let all = help(&[]);
     for line in [
-        "  unload     Bring the cartridge in a drive back to the slot it came from, or to the first empty slot\n",
-        "  fault      Inject a fault: the robot fails the next time it does this\n",
-        "  events     Print each event as it happens, as one line of JSON\n",
+        "  unload     Unload a drive: move its cartridge back to the slot it came from, or to the first empty slot\n",
+        "  fault      Inject a fault: the next operation of the robot of this kind fails\n",
+        "  events     Print each event as one line of JSON, until interrupted\n",
+        "  tape       Create, inspect, check, repair, convert, import and export cartridges, without a daemon\n",
     ] {
         assert!(all.contains(line), "{all}");
     }
@@ -188,7 +189,7 @@ fn help_says_what_each_command_does() {
     texts.dedup();
     assert_eq!(texts.len(), count, "two commands have the same text:\n{all}");
     let unload = help(&["unload"]);
-    assert!(unload.starts_with("Bring the cartridge in a drive back"), "{unload}");
+    assert!(unload.starts_with("Unload a drive: move its cartridge"), "{unload}");
     let cartridge = help(&["cartridge"]);
     assert!(cartridge.contains("--protect <on|off>") && !cartridge.contains("true, false"), "{cartridge}");
 }

@@ -24,28 +24,28 @@ use tape_store::media::LTO_9;
 use tape_store::medium::{Codec, CodecId};
 use tape_store::store::TapeStore;
 
-/// What can be done with cartridges. A cartridge is named by its folder, whose name is its barcode.
+/// A command for cartridges. A cartridge is named by the path of its directory, whose name is the barcode.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a blank cartridge
+    /// Create a blank cartridge
     Create(create::Arguments),
-    /// List the cartridges in a directory (a shelf, or a daemon's data directory)
+    /// List the cartridges in a directory, or in the data directory of a daemon
     List(list::Arguments),
-    /// Show what a cartridge is, its memory, and how full it is
+    /// Show media, MAM and used capacity of a cartridge
     Show(show::Arguments),
-    /// List a cartridge's objects, and the bytes in them
+    /// List the objects on a cartridge, and their data
     Dump(dump::Arguments),
-    /// Check every object against its checksum
+    /// Check every file of a cartridge and the checksum of every object
     Verify(verify::Arguments),
-    /// Mend what a crash or damage left
+    /// Repair a cartridge after a crash or damage
     Repair(repair::Arguments),
-    /// Write a cartridge anew at the other level, in its place
+    /// Convert a cartridge between the native and the mhvtl format, in place
     Convert(convert::Arguments),
-    /// Append an image or a stream to a cartridge
+    /// Import an image or a stream: append it to a cartridge
     Import(transfer::Import),
-    /// Write a cartridge as an image or a stream
+    /// Export a cartridge as an image or a stream
     Export(transfer::Export),
-    /// List, show or change the attributes in a cartridge's memory
+    /// List, show or set MAM attributes
     Attr(attr::Arguments),
 }
 
@@ -99,10 +99,10 @@ fn format_option(format: Option<FormatName>, level: Option<FormatName>) -> Forma
     current
 }
 
-/// A cartridge by its folder: the directory it lies in, and its barcode.
+/// Opens the store that contains a cartridge directory. Returns the store and the barcode.
 fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
-        let what = "does not end in a barcode; name the folder of the cartridge, such as ../E01001L8";
+        let what = "does not end in a barcode; name the directory of the cartridge, such as ../E01001L8";
         return Err(CliError::Usage(format!("{}: {what}", path.display())));
     };
     let barcode = Barcode::new(&name).ok_or_else(|| {
@@ -110,23 +110,23 @@ fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
         CliError::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // It is not created: a mistyped name would start another directory of cartridges.
+    // The parent is not created: a mistyped path would start another directory of cartridges.
     check_directory(parent)?;
     Ok((TapeStore::new(Box::new(OsFolderStore::at_unchecked(parent))), barcode))
 }
 
-/// Refuses a directory that does not exist, or is something else.
+/// Refuses a path that is not an existing directory.
 fn check_directory(path: &Path) -> Result<(), CliError> {
     let what = match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => return Ok(()),
         Ok(_) => "is not a directory".into(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "there is no such directory".into(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => "directory does not exist".into(),
         Err(error) => error.to_string(),
     };
     Err(CliError::Usage(format!("{}: {what}", path.display())))
 }
 
-/// Refuses a partition that a tape does not have.
+/// Refuses a partition that the tape does not have.
 fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), CliError> {
     if partition < partitions {
         return Ok(());
@@ -138,14 +138,14 @@ fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), CliE
     Err(CliError::Usage(format!("{name}: partition {partition} does not exist: {there_are}")))
 }
 
-/// The process that serves the directory of a cartridge, if one does.
+/// The process that serves the directory of a cartridge; `None` if no process does.
 fn serving_process(path: &Path) -> Option<String> {
-    // A link to a cartridge leads to the directory that it is in.
+    // A link to a cartridge may lead to another directory.
     let folder = path.canonicalize().ok()?;
     file::serving_process(folder.parent()?).ok().flatten()
 }
 
-/// A cartridge that is there, with its memory read.
+/// An existing cartridge whose MAM was read.
 struct OpenCartridge {
     name: String,
     path: PathBuf,
@@ -153,7 +153,7 @@ struct OpenCartridge {
 }
 
 impl OpenCartridge {
-    /// A cartridge to be read. If a daemon serves it, a note says that what is shown may be out of date.
+    /// Opens a cartridge for reading, and prints a note if a daemon serves its directory.
     fn open_for_reading(path: &Path) -> Result<Self, CliError> {
         let found = Self::open(path)?;
         warn_if_served(serving_process(path));
@@ -164,9 +164,9 @@ impl OpenCartridge {
         let name = path.display().to_string();
         let what = match std::fs::metadata(path) {
             Ok(data) if data.is_dir() => None,
-            Ok(_) => Some("a file, and not the folder of a cartridge".to_owned()),
+            Ok(_) => Some("not a directory; name the directory of a cartridge".to_owned()),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Some("there is no such cartridge".into())
+                Some("cartridge does not exist".into())
             }
             Err(error) => Some(error.to_string()),
         };
@@ -174,54 +174,53 @@ impl OpenCartridge {
             return Err(CliError::Usage(format!("{name}: {what}")));
         }
         let (store, barcode) = open_store(path)?;
-        // The memory says what it is; if that is damaged, its copy or the label does.
+        // The MAM has medium and kind; these are used if it and its copy are damaged.
         let (media, kind) = barcode.media().unwrap_or((&LTO_9, CartridgeKind::Data));
         let mut cartridge = store.cartridge(&barcode, media, kind, 0);
         cartridge.mam_or_rebuilt().map_err(|error| CliError::Cartridge(name.clone(), error))?;
         Ok(Self { name, path: path.into(), cartridge })
     }
 
-    /// Refuses a cartridge that mhvtl may have loaded, or that a daemon serves.
+    /// Refuses a cartridge that mhvtl may have loaded, or whose directory a daemon serves.
     fn check_not_loaded(&mut self) -> Result<(), CliError> {
         self.check_not_served()?;
         let failed = self.store_error();
         self.cartridge.check_unloaded().map_err(failed)
     }
 
-    /// Refuses a cartridge in a directory that a daemon serves: it knows what is on its cartridges, and would go on as if
-    /// nothing had changed.
+    /// Refuses a cartridge whose directory a daemon serves, since the daemon does not notice changes by other programs.
     fn check_not_served(&self) -> Result<(), CliError> {
         match serving_process(&self.path) {
             None => Ok(()),
             Some(server) => Err(CliError::Usage(format!(
-                "{}: {server} serves this directory; stop it, or work on a copy of the cartridge elsewhere",
+                "{}: {server} serves this directory; stop it, or work on a copy of the cartridge in another directory",
                 self.name
             ))),
         }
     }
 
-    /// Refuses a cartridge that is retained.
+    /// Refuses a retained cartridge.
     fn check_not_retained(&mut self) -> Result<(), CliError> {
         let failed = self.store_error();
         let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
         if until > vtl::clock::now().wall.0 / 1000 {
-            let what = "is retained, and that would take away what is on it or the retention; nothing was changed";
+            let what = "is retained, and this would delete its data or its retention; nothing was changed";
             return Err(CliError::Usage(format!("{}: {what}", self.name)));
         }
         Ok(())
     }
 
-    /// Names the cartridge in an error.
+    /// Returns a function that adds the path of the cartridge to an error.
     fn store_error(&self) -> impl Fn(StoreError) -> CliError + use<> {
         let name = self.name.clone();
         move |error| CliError::Cartridge(name.clone(), error)
     }
 }
 
-/// Says that a daemon may have written what is not in the files yet.
+/// Prints a note that data which the daemon has not synchronised is not shown.
 fn warn_if_served(server: Option<String>) {
     if let Some(server) = server {
-        let note = "what it has not synchronised yet is not shown";
+        let note = "data that it has not synchronised is not shown";
         let _ = writeln!(io::stderr(), "ferric: note: {server} serves this directory; {note}");
     }
 }
@@ -248,7 +247,7 @@ fn codec_name(codec: CodecId) -> String {
 /// `none`, `zlib:1` to `zlib:9`, `zstd:1` to `zstd:19`.
 fn parse_codec(text: &str) -> Result<Codec, String> {
     Codec::parse(text)
-        .ok_or_else(|| format!("{text:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19"))
+        .ok_or_else(|| format!("{text:?} is invalid; expected none, zlib, zlib:1 to zlib:9, zstd or zstd:1 to zstd:19"))
 }
 
 /// The codec that blocks of a format are written with by default.
