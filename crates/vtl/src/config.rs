@@ -1,5 +1,5 @@
-//! The configuration: one TOML file, all of it optional. It owns the shape of a library; the data directory owns what
-//! is in it.
+//! The configuration of a site: one optional TOML file. It describes the shape of the libraries; the data directory stores
+//! their contents.
 
 mod barcodes;
 mod directories;
@@ -44,17 +44,17 @@ pub fn read_text(path: &std::path::Path) -> Result<String, std::io::Error> {
     })
 }
 
-/// What is wrong with a configuration, and where.
+/// Error in a configuration, with its place in the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{}{message}", KeyLocation(*.line, .key))]
 pub struct ConfigError {
-    /// The file.
+    /// Path of the file, as it was given.
     pub file: String,
-    /// The line, counted from 1; 0 if it is about the file as a whole.
+    /// Line, counted from 1; 0 for an error of the file as a whole.
     pub line: usize,
-    /// The key, with its table.
+    /// Key with its table, such as `library.slots`.
     pub key: String,
-    /// What was found and what would be right.
+    /// The invalid value, and the expected ones.
     pub message: String,
 }
 
@@ -66,58 +66,58 @@ impl std::fmt::Display for KeyLocation<'_> {
         match self {
             Self(0, "") => write!(f, " "),
             Self(0, key) => write!(f, " {}: ", key.trim_end_matches(':')),
-            // Keys of mhvtl's files end with a colon of their own.
+            // Keys of mhvtl's files end with a colon.
             Self(line, key) => write!(f, "{line}: {}: ", key.trim_end_matches(':')),
         }
     }
 }
 
-/// Names of a unit that are given. Others are made once, and kept.
+/// Configured identifiers of a unit; the missing ones are generated once and stored in the data directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitNames {
-    /// Unit serial number.
+    /// Unit serial number, 1 to 15 characters.
     pub serial: Option<String>,
     /// NAA designator, sixteen hexadecimal digits.
     pub naa: Option<String>,
 }
 
-/// Who carries cartridges between import/export elements and the shelf.
+/// Agent that transfers cartridges between the import/export elements and the shelf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TransferPolicy {
-    /// An operator, or a program in the place of one.
+    /// An operator, or a program through the control socket.
     #[default]
     Manual,
-    /// The site, as soon as there is something to carry.
+    /// The site itself, without an operator.
     Auto,
 }
 
-/// Cartridges whose labels are of one pattern.
+/// Configuration of a pool: cartridges whose barcodes match a pattern.
 #[derive(Clone, Debug)]
 pub struct PoolSetup {
-    /// Its name, unlike every other's.
+    /// Name of the pool, unique in the site.
     pub name: String,
-    /// Labels of its cartridges.
+    /// Pattern of the barcodes in the pool.
     pub pattern: Pattern,
-    /// Bytes that a new one holds.
+    /// Capacity of a new cartridge in bytes.
     pub size: u64,
-    /// How files of a new one are written.
+    /// Format of the files of a new cartridge.
     pub format: Format,
-    /// The library where new ones appear.
+    /// Library in which new cartridges are put.
     pub library: String,
-    /// So many blank ones are kept there.
+    /// Number of blank cartridges to keep available in that library.
     pub scratch: u16,
 }
 
-/// One drive.
+/// Configuration of one tape drive.
 #[derive(Clone, Debug)]
 pub struct DriveSetup {
-    /// Names that are given.
+    /// Configured serial number and NAA designator.
     pub names: UnitNames,
-    /// What it calls itself.
+    /// Vendor, product and revision of standard INQUIRY data.
     pub strings: InquiryStrings,
-    /// Its model.
+    /// Drive model, with its capabilities.
     pub profile: &'static DriveProfile,
-    /// How it stores blocks while a host lets it compress.
+    /// Compression of blocks while the host enables compression.
     pub codec: Codec,
 }
 
@@ -128,31 +128,31 @@ impl PartialEq for DriveSetup {
     }
 }
 
-/// One cartridge that the library is to have.
+/// Configuration of one cartridge of a library.
 #[derive(Clone, Debug)]
 pub struct CartridgeSetup {
-    /// Its label.
+    /// Barcode, unique in the site.
     pub barcode: Barcode,
-    /// Its generation.
+    /// Medium type of the cartridge.
     pub media: &'static MediaSpec,
-    /// What it is for.
+    /// Kind: data, WORM, NULL or cleaning.
     pub kind: CartridgeKind,
-    /// Bytes it holds.
+    /// Native capacity in bytes.
     pub size: u64,
-    /// How its files are written.
+    /// Format of the files of the cartridge.
     pub format: Format,
-    /// The element where it is put at first, if one is given.
+    /// Element for the new cartridge; the first free slot if `None`.
     pub element: Option<ElementAddress>,
-    /// What barcode readers make of its label, if they cannot read it.
+    /// Defect of the barcode label, if any.
     pub label: Option<LabelDefect>,
 }
 
-/// A user with a secret. The secret does not show itself.
+/// CHAP user. `Debug` output does not contain the secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct User {
-    /// Its name.
+    /// CHAP name of the user.
     pub name: String,
-    /// Its secret.
+    /// CHAP secret, 12 to 255 characters.
     pub secret: String,
 }
 
@@ -168,28 +168,28 @@ pub enum Advertise {
     /// The local address of the connection; none for initiators that keep the address of their discovery session.
     #[default]
     Connection,
-    /// Always this `ADDRESS:PORT`.
+    /// Always this `ADDRESS:PORT`, configured by the operator.
     Portal(String),
     /// No address (RFC 7143, appendix C: the initiator then uses the one it is connected to).
     Nothing,
 }
 
-/// The iSCSI door.
+/// Configuration of the iSCSI portal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IscsiSetup {
-    /// `ADDRESS:PORT` to listen on.
+    /// `ADDRESS:PORT` to listen on; port 0 selects a free port.
     pub bind: String,
-    /// The target's name; the data directory makes one if there is none.
+    /// Target name of the site; generated once per data directory if `None`.
     pub iqn: Option<String>,
-    /// The address in SendTargets.
+    /// Address that SendTargets returns to initiators.
     pub advertise: Advertise,
-    /// Names of the initiators that may log in; all if none are given, none if the list is empty.
+    /// Names of the initiators that may log in; all if `None`, none if empty.
     pub initiators: Option<Vec<String>>,
-    /// CHAP users; no authentication if empty.
+    /// CHAP users; without any, initiators log in without authentication.
     pub users: Vec<User>,
-    /// How the target proves itself.
+    /// Name and secret with which the target authenticates itself.
     pub mutual: Option<User>,
-    /// Who may connect, and what that may cost.
+    /// Networks that may connect, and resource limits.
     pub limits: IscsiLimits,
 }
 
@@ -201,30 +201,30 @@ pub struct IscsiLimits {
     /// Bytes that the data of all commands may take together, at least 96 MiB;
     /// [`default_limit`](crate::budget::default_limit) if it is not given.
     pub buffer_memory: Option<u64>,
-    /// Connections of one address at one time.
+    /// Maximum number of connections from one address.
     pub max_connections_per_address: Option<usize>,
-    /// Those of them that are not logged in to a target.
+    /// Maximum number of connections from one address that are not logged in to a target.
     pub max_unauthenticated_per_address: Option<usize>,
 }
 
-/// Where a file gives the shape of a library, for faults that only show beside the data directory.
+/// Lines of a library in the file, for errors that depend on the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryLines {
-    /// The file.
+    /// Path of the file, as it was given.
     pub file: String,
-    /// Line of the library.
+    /// Line of the library table.
     pub library: usize,
-    /// Line of `library.slots`; that of the library if it is not given, as for the others.
+    /// Line of the key `library.slots`; that of the library if a key is not given, as for the others.
     pub slots: usize,
-    /// Line of `library.import_export`.
+    /// Line of the key `library.import_export`.
     pub import_export: usize,
     /// Line of the last `[[drive]]`'s model.
     pub drives: usize,
-    /// Line of `library.first`.
+    /// Line of the key `library.first`.
     pub first: usize,
-    /// Line of `library.lun`.
+    /// Line of the key `library.lun`.
     pub lun: usize,
-    /// Line of `library.target`.
+    /// Line of the key `library.target`.
     pub target: usize,
     /// Line of each cartridge's pattern; none for the cartridges of a library that lists none.
     pub cartridges: Vec<usize>,
@@ -232,66 +232,66 @@ pub struct LibraryLines {
     pub elements: Vec<usize>,
 }
 
-/// Where a file names the directories of cartridges.
+/// Lines of the `[storage]` table in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageLines {
-    /// The file.
+    /// Path of the file, as it was given.
     pub file: String,
-    /// Line of each directory.
+    /// Line of each cartridge directory.
     pub directories: Vec<usize>,
     /// Line of the group; 1 if none is given.
     pub group: usize,
 }
 
-/// One logical library.
+/// Configuration of one logical library.
 #[derive(Clone, Debug)]
 pub struct LibrarySetup {
-    /// Its name, unlike every other's.
+    /// Name of the library, unique in the site.
     pub name: String,
-    /// Names of its changer that are given.
+    /// Configured serial number and NAA designator of the changer.
     pub names: UnitNames,
-    /// What its changer calls itself.
+    /// Vendor, product and revision of standard INQUIRY data.
     pub strings: InquiryStrings,
-    /// Where its shape is written.
+    /// Lines of the library in the file.
     pub lines: LibraryLines,
-    /// Model of the changer.
+    /// Changer model, with its capabilities.
     pub changer: &'static ChangerProfile,
-    /// Addresses of its elements.
+    /// Element addresses of the library.
     pub layout: ElementLayout,
-    /// They begin elsewhere than the model's, and only they limit how many there are.
+    /// True if the addresses differ from those of the model; then only they limit the number of elements.
     pub custom_addresses: bool,
-    /// Its drives, in order of their elements.
+    /// Drives, in order of their elements.
     pub drives: Vec<DriveSetup>,
-    /// Cartridges that are made if they are not there.
+    /// Cartridges that are created if the site does not have them.
     pub cartridges: Vec<CartridgeSetup>,
-    /// Where cartridges are that left it.
+    /// Shelf of the cartridges outside the library.
     pub shelf: String,
-    /// The target it is behind: libraries that name the same one share it. A whole iSCSI name, or the end of one.
+    /// Target of the library: a complete iSCSI name, or a suffix. Libraries with the same target share it.
     pub target: Option<String>,
-    /// Its first LUN there; the next that is free if it is not given.
+    /// LUN of the changer; the next free LUN if `None`.
     pub lun: Option<usize>,
-    /// Who takes cartridges from its import/export elements to the shelf.
+    /// Policy for cartridges in import/export elements.
     pub export: TransferPolicy,
-    /// Who brings what comes to its shelf from elsewhere.
+    /// Policy for cartridges that arrive on the shelf.
     pub import: TransferPolicy,
 }
 
-/// An effective configuration, checked.
+/// Effective and valid configuration of a site.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The libraries, at least one.
+    /// Libraries, at least one.
     pub libraries: Vec<LibrarySetup>,
-    /// The pools.
+    /// Pools, in order of the file.
     pub pools: Vec<PoolSetup>,
-    /// Directories of cartridges, if those are not in the data directory.
+    /// Directories of cartridges; `cartridges` in the data directory if empty.
     pub cartridge_directories: Vec<PathBuf>,
     /// Group that may read data directory and cartridges, by name or number.
     pub group: Option<String>,
-    /// Other programs use the directories of cartridges: permissions are theirs.
+    /// True if other programs use the cartridge directories, so that permissions there are not changed.
     pub shared_cartridges: bool,
-    /// Those that do not exist are created.
+    /// True to create missing cartridge directories.
     pub create_directories: bool,
-    /// The iSCSI door.
+    /// Configuration of the iSCSI portal.
     pub iscsi: IscsiSetup,
     /// Lines of the `[storage]` table in the file.
     pub storage_lines: StorageLines,
@@ -327,7 +327,7 @@ fn build_layout(
 }
 
 impl LibrarySetup {
-    /// Gives it so many slots.
+    /// Sets the number of slots.
     pub(crate) fn with_slots(&mut self, slots: u16) -> Result<(), String> {
         let first = self.layout.ranges().map(|(_, range)| range.first);
         let counts = [slots, self.layout.import_export.count, self.layout.drives.count];
@@ -336,12 +336,12 @@ impl LibrarySetup {
         Ok(())
     }
 
-    /// A fault at a line of the file.
+    /// Returns an error at a line of the file.
     pub(crate) fn error(&self, line: usize, key: &str, message: String) -> ConfigError {
         ConfigError { file: self.lines.file.clone(), line, key: key.into(), message }
     }
 
-    /// A fault of the shape, which the elements of one type have.
+    /// Returns an error about the elements of one type.
     pub(crate) fn shape_error(&self, kind: ElementType, message: String) -> ConfigError {
         let (line, key) = match kind {
             ElementType::IMPORT_EXPORT => (self.lines.import_export, "library.import_export"),
@@ -354,13 +354,13 @@ impl LibrarySetup {
 }
 
 impl IscsiSetup {
-    /// Whether who may log in is limited by more than a name, which anyone can give: by CHAP, or by addresses.
+    /// Whether access is restricted by CHAP or by addresses, not only by initiator names, which any host can claim.
     fn restricts_login(&self) -> bool {
         let networks = self.limits.networks.as_ref();
         !self.users.is_empty() || networks.is_some_and(|networks| !networks.iter().any(Network::is_any))
     }
 
-    /// What an operator should know of the portal, listening on this address.
+    /// Returns warnings about the portal when it listens on this address.
     #[must_use]
     pub fn warnings(&self, address: std::net::IpAddr) -> Vec<String> {
         let address = address.to_canonical();

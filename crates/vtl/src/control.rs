@@ -1,4 +1,4 @@
-//! What people and programs ask of a running site: requests and answers as values, which are also the JSON of the socket.
+//! The control protocol of a running site: requests and responses as values, which are sent as JSON over the control socket.
 
 mod alerts;
 mod clients;
@@ -23,215 +23,215 @@ use smc::element::{ElementFault, ElementType, LabelDefect};
 use smc::robot::RobotFault;
 use tape_store::cartridge::Barcode;
 
-/// A request. The library may be left out where there is only one, or where the cartridge says which.
-///
-/// An element is named by its address, by its kind and number from 1 (`slot3`, `drive1`, `io2`), or by the barcode of the
-/// cartridge in it. A request does what it says to what it names, or is refused: a drive is a drive, a cartridge a cartridge.
+/// Request of the control protocol. `library` may be `None` if the site has one library, or if a barcode identifies it.
+/// An element is named by its address, by its type and number from 1 (`slot3`, `drive1`, `io2`), or by the barcode of
+/// the cartridge in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Everything there is: [`SiteStatus`].
+    /// Requests the status of the whole site: [`SiteStatus`].
     Status,
-    /// The element that a word names: its library, address and name.
+    /// Resolves the name of an element: its library, address and name.
     Find {
-        /// In this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The element.
+        /// Name, address or barcode.
         element: String,
-        /// It must be a drive.
+        /// True to accept only a drive.
         #[serde(default)]
         drive: bool,
     },
-    /// Has the robot move a cartridge.
+    /// Moves a cartridge between two elements with the robot.
     Move {
-        /// In this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// From here.
+        /// Element that holds the cartridge, or its barcode.
         from: String,
-        /// To here.
+        /// Destination element, which must be empty.
         to: String,
     },
-    /// Has the robot load a cartridge, into the first drive that is empty if none is named.
+    /// Loads a cartridge into a drive.
     Load {
-        /// In this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The cartridge, or where it is.
+        /// Barcode, or the element that holds the cartridge.
         cartridge: String,
-        /// The drive.
+        /// Drive; the first empty one if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drive: Option<String>,
     },
-    /// Has the robot bring the cartridge of a drive back to the slot it came from, or to the first that is empty.
+    /// Unloads a drive: moves its cartridge to the slot it came from, or to the first empty slot.
     Unload {
-        /// In this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The drive, or the cartridge in it.
+        /// Drive, or the barcode of the cartridge in it.
         drive: String,
     },
-    /// Puts a cartridge from the shelf into an import/export element, the first that is empty if none is named. One whose
-    /// files were made beside the daemon is taken for one of the shelf.
+    /// Imports a cartridge from the shelf into an import/export element. A cartridge whose files were created outside
+    /// the daemon is added to the shelf first.
     Import {
-        /// Into this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The cartridge.
+        /// Barcode of the cartridge.
         cartridge: String,
-        /// The element; a slot if the access door is open.
+        /// Import/export element, or a slot while the access door is open; the first empty import/export element if
+        /// `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<String>,
     },
-    /// Takes a cartridge out of an import/export element, or through the open access door out of a slot, to the shelf.
+    /// Exports a cartridge to the shelf, from an import/export element, or from a slot while the access door is open.
     Export {
-        /// Out of this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The element, or the cartridge in it.
+        /// Element, or the barcode of the cartridge in it.
         from: String,
     },
     /// Opens or closes a door.
     Door {
-        /// Of this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// Which.
+        /// Door to open or close.
         door: Door,
-        /// Or closes.
+        /// True opens the door, false closes it.
         open: bool,
     },
-    /// Takes the robot, or a drive if one is named, off line or brings it back.
+    /// Sets the robot or a drive online or offline.
     Online {
-        /// Of this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The drive.
+        /// Drive; the robot if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drive: Option<String>,
-        /// Or off line.
+        /// True sets it online, false offline.
         online: bool,
     },
-    /// Puts an element out of use, or back.
+    /// Sets or clears the fault of a slot or import/export element.
     Element {
-        /// Of this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The element.
+        /// Element by name, address or barcode.
         element: String,
-        /// What is wrong with it; nothing if none is given.
+        /// New fault; `None` returns the element to service.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fault: Option<ElementFault>,
     },
-    /// Makes a label unreadable, or readable again.
+    /// Sets or clears the defect of a barcode label.
     Label {
-        /// Of a cartridge in this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The cartridge.
+        /// Barcode of the cartridge.
         cartridge: String,
-        /// What is wrong with its label; nothing if none is given.
+        /// New defect; `None` makes the label readable.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<LabelDefect>,
     },
-    /// The next time that the robot does such a thing, it fails.
+    /// Makes the next operation of the robot of the given kind fail.
     InjectFault {
-        /// In this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// Which thing.
+        /// Operation that fails.
         fault: RobotFault,
     },
-    /// Raises or lowers a TapeAlert flag of the changer, or of a drive if one is named.
+    /// Raises or clears a TapeAlert flag of a changer or drive.
     Alert {
-        /// Of this library.
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// The drive.
+        /// Drive; the changer if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drive: Option<String>,
-        /// The flag, 1 to 64.
+        /// Number of the flag, 1 to 64.
         flag: u8,
-        /// Or lowers.
+        /// True raises the flag, false clears it.
         raised: bool,
     },
-    /// TapeAlert flags that are raised, or one flag, raised or not: a list of [`AlertStatus`].
+    /// Requests the raised TapeAlert flags, or the state of one flag: a list of [`AlertStatus`].
     Alerts {
-        /// Of this library; of all if none is given.
+        /// Library; all libraries if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
-        /// Of this drive; of the changers and all drives if none is given.
+        /// Drive; changers and all drives if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drive: Option<String>,
-        /// Only this flag, 1 to 64: of the drive that is named, else of the changers.
+        /// Number of one flag, 1 to 64, of the given drive, or else of the changers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         flag: Option<u8>,
     },
-    /// All cartridges, or one: a list of [`CartridgeStatus`].
+    /// Requests the status of all cartridges or of one: a list of [`CartridgeStatus`].
     Cartridges {
-        /// Only this.
+        /// Barcode; all cartridges if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cartridge: Option<String>,
     },
-    /// All pools, or one: a list of [`PoolStatus`].
+    /// Requests the status of all pools or of one: a list of [`PoolStatus`].
     Pools {
-        /// Only this.
+        /// Name of the pool; all pools if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pool: Option<String>,
     },
-    /// Makes blank cartridges of a pool.
+    /// Creates blank cartridges of a pool.
     Create {
-        /// Its name.
+        /// Name of the pool.
         pool: String,
-        /// How many.
+        /// Number of cartridges, 1 to 10,000.
         count: usize,
     },
-    /// Sets or clears the write-protect tab of a cartridge that is in no drive.
+    /// Sets or clears the write-protect tab of a cartridge that is not in a drive.
     Protect {
-        /// Which.
+        /// Barcode of the cartridge.
         cartridge: String,
-        /// Or clears.
+        /// True sets the tab, false clears it.
         on: bool,
     },
-    /// Locks what is on a cartridge until a time.
+    /// Retains the data on a cartridge until a time.
     Retain {
-        /// Which.
+        /// Barcode of the cartridge.
         cartridge: String,
-        /// Seconds since 1970.
+        /// End of the retention in seconds since 1970.
         until: u64,
     },
-    /// Throws away a cartridge that is on a shelf, with all that is on it.
+    /// Deletes a cartridge on a shelf, with all its data.
     Delete {
-        /// Which.
+        /// Barcode of the cartridge.
         cartridge: String,
     },
-    /// Forgets a cartridge that is in no drive; its files stay as they are.
+    /// Removes a cartridge that is not in a drive from the inventory; its files remain.
     Forget {
-        /// Which.
+        /// Barcode of the cartridge.
         cartridge: String,
     },
-    /// Has the daemon read its configuration again.
+    /// Reloads the configuration of the daemon.
     Reload,
-    /// Everything that happens from now on, a line each; the socket answers nothing else afterwards.
+    /// Subscribes to all events from now on, one per line; the connection then accepts no further request.
     Events,
 }
 
-/// A door of a library.
+/// Door of a library that operators open and close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Door {
-    /// The access door: slots are within reach, and the robot stands still.
+    /// The access door. While it is open, operators reach all slots and the robot is not ready.
     Access,
-    /// The import/export station.
+    /// The import/export station (mail slot).
     IoStation,
 }
 
 impl Site {
-    /// Does what a request asks. [`Request::Events`] is answered by [`Site::subscribe`].
+    /// Executes a request. [`Request::Events`] returns null; [`Site::subscribe`] returns the events.
     ///
     /// # Errors
-    /// What cannot be done, and why.
+    /// The request is refused; the error gives the reason.
     pub fn control(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
             Request::Status => Ok(serde_json::to_value(self.status()).unwrap_or_default()),
@@ -253,12 +253,12 @@ impl Site {
             }
             Request::Protect { .. } | Request::Retain { .. } => self.cartridge_request(request),
             Request::Delete { .. } | Request::Forget { .. } => self.cartridge_request(request),
-            Request::Reload => Err(LibraryError::Unknown("this site was not made from a configuration file".into())),
+            Request::Reload => Err(LibraryError::Unknown("this site has no configuration file".into())),
             _ => self.library_request(request),
         }
     }
 
-    /// What is asked of cartridges wherever they are.
+    /// Executes requests for cartridges and pools, independent of location.
     fn cartridge_request(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
             Request::Cartridges { cartridge } => {
@@ -288,7 +288,7 @@ impl Site {
         Ok(Value::Null)
     }
 
-    /// What operators do to a library that moves no cartridge.
+    /// Executes requests that change a library without moving a cartridge.
     fn library_request(&self, request: &Request) -> Result<Value, LibraryError> {
         match request {
             Request::Door { library, door, open } => {
@@ -305,14 +305,14 @@ impl Site {
                 let address = library.changer(|changer| library.resolve_drive_in(changer, drive))?;
                 library.operate_at(Some(address), None, |changer| changer.set_drive_online(address, *online))?;
             }
-            Request::Element { library, element, fault: trouble } => {
-                self.resolve_library_for(library.as_deref(), element)?.set_element_fault(element, *trouble)?;
+            Request::Element { library, element, fault } => {
+                self.resolve_library_for(library.as_deref(), element)?.set_element_fault(element, *fault)?;
             }
             Request::Label { library, cartridge, label } => {
                 self.set_label(library.as_deref(), &self.resolve_cartridge(cartridge)?, *label)?;
             }
-            Request::InjectFault { library, fault: failure } => {
-                self.resolve_library(library.as_deref())?.changer(|changer| changer.inject_fault(*failure));
+            Request::InjectFault { library, fault } => {
+                self.resolve_library(library.as_deref())?.changer(|changer| changer.inject_fault(*fault));
             }
             Request::Alert { library, drive, flag, raised } => {
                 alerts::check_flag(*flag)?;
@@ -334,13 +334,13 @@ impl Site {
         Ok(json!({ "library": library.name(), "address": address, "element": library.element_name(address) }))
     }
 
-    /// The barcode of a cartridge that the site has.
+    /// Parses the barcode of a cartridge in the inventory.
     fn resolve_cartridge(&self, text: &str) -> Result<Barcode, LibraryError> {
         let barcode = self.resolve_barcode(text)?;
         self.entry(&barcode).map(|_| barcode)
     }
 
-    /// A damaged label is one in a library; a readable one can be had anywhere.
+    /// Sets a label defect, which exists only in a library; it can be cleared for a cartridge on a shelf, too.
     fn set_label(
         &self,
         library: Option<&str>,
@@ -372,18 +372,18 @@ impl Library {
         })
     }
 
-    /// Slots and I/O elements are taken out of use; a drive is taken off line instead, and so is the robot.
-    fn set_element_fault(&self, element: &str, trouble: Option<ElementFault>) -> Result<(), LibraryError> {
+    /// Sets the fault of a slot or I/O element. Drives and the robot are set offline instead.
+    fn set_element_fault(&self, element: &str, fault: Option<ElementFault>) -> Result<(), LibraryError> {
         let address = self.resolve_element(element)?;
         let name = self.element_name(address);
         let instead = match self.layout().element_type(address) {
             Some(ElementType::DRIVE) => {
-                format!("{name} is a drive; take it off line instead: ferric drive {name} offline")
+                format!("{name} is a drive; set it offline instead: ferric drive {name} offline")
             }
             Some(ElementType::TRANSPORT) => {
-                "the robot is no slot; take it off line instead: ferric robot offline".into()
+                "the robot is not a slot; use: ferric robot offline".into()
             }
-            _ => return self.operate_at(Some(address), None, |changer| changer.set_element_fault(address, trouble)),
+            _ => return self.operate_at(Some(address), None, |changer| changer.set_element_fault(address, fault)),
         };
         Err(LibraryError::Refused(instead))
     }

@@ -1,4 +1,4 @@
-//! What happens at a site, for whoever follows it.
+//! Events of a site, for its subscribers.
 
 use crate::inventory::Location;
 use serde::ser::Error;
@@ -7,76 +7,76 @@ use smc::robot::OperatorState;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Something that happened.
+/// Event of a site, as the operation `events` sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// A cartridge is somewhere else now.
+    /// A cartridge has a new location.
     Moved {
-        /// Which.
+        /// Barcode of the cartridge.
         barcode: String,
-        /// Where it was.
+        /// Previous location.
         from: Location,
-        /// Where it is.
+        /// New location.
         to: Location,
     },
-    /// An operator has set something.
+    /// An operator has changed doors, robot, drives, elements or labels.
     OperatorState {
-        /// Where.
+        /// Name of the library.
         library: String,
         /// Everything that operators have set in the library.
         #[serde(serialize_with = "serialize_operator_state")]
         state: OperatorState,
     },
-    /// A cartridge was made.
+    /// A cartridge of a pool was created.
     Created {
-        /// Which.
+        /// Barcode of the new cartridge.
         barcode: String,
-        /// In this pool.
+        /// Name of the pool.
         pool: String,
     },
-    /// A cartridge was thrown away.
+    /// A cartridge was deleted with its data.
     Deleted {
-        /// Which.
+        /// Barcode of the cartridge.
         barcode: String,
     },
-    /// A cartridge cannot be used by any drive.
+    /// Drives can no longer use a cartridge.
     Unusable {
-        /// Which.
+        /// Barcode of the cartridge.
         barcode: String,
-        /// Why.
+        /// Reason in words.
         reason: String,
     },
-    /// A cartridge that could not be used can be used again.
+    /// Drives can use a cartridge again.
     Usable {
-        /// Which.
+        /// Barcode of the cartridge.
         barcode: String,
     },
-    /// Something that was written to a cartridge is lost, or may be.
+    /// Data on a cartridge is lost or may be lost.
     Damaged {
-        /// Which.
+        /// Barcode of the cartridge.
         barcode: String,
-        /// Why.
+        /// Reason in words.
         reason: String,
     },
-    /// The site does not know a cartridge any more; its files are where they were.
+    /// A cartridge was removed from the inventory; its files remain.
     Forgotten {
-        /// Which.
+        /// Barcode of the cartridge.
         barcode: String,
     },
-    /// No host prevents removal from this library any more.
+    /// No host prevents medium removal in a library any longer (PREVENT ALLOW MEDIUM REMOVAL).
     RemovalAllowed {
-        /// Which.
+        /// Name of the library.
         library: String,
     },
-    /// The configuration was read again.
+    /// The configuration was reloaded.
     Reloaded,
 }
 
-/// So many events wait for who does not listen; whoever is further behind is dropped.
+/// Maximum number of events that wait for one subscriber; one with more is dropped.
 const SUBSCRIBER_QUEUE_LEN: usize = 1024;
 
-/// Who follows.
+/// Subscribers to the events of a site.
 #[derive(Debug, Default)]
 pub struct Events(Mutex<Subscribers>);
 
@@ -87,7 +87,8 @@ struct Subscribers {
 }
 
 impl Events {
-    /// Everything that happens from now on. It ends with the site, and for who does not keep up.
+    /// Subscribes to all events from now on. The channel closes when the site shuts down, or when the subscriber has
+    /// not received 1,024 events.
     #[must_use]
     pub fn subscribe(&self) -> Receiver<Event> {
         let (sender, receiver) = sync_channel(SUBSCRIBER_QUEUE_LEN);
@@ -102,7 +103,7 @@ impl Events {
         self.subscribers().senders.retain(|follower| follower.try_send(event.clone()).is_ok());
     }
 
-    /// Nothing happens any more.
+    /// Ends all subscriptions.
     pub(crate) fn close(&self) {
         *self.subscribers() = Subscribers { senders: Vec::new(), ended: true };
     }

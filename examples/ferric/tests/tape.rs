@@ -382,7 +382,7 @@ fn unreadable_is_not_reported_missing() {
         let said = run(shelf.path(), command);
         assert!(said.contains("ferric: LOOP01L8: Too many levels of symbolic links"), "{said}");
     }
-    assert!(run(shelf.path(), "show NONE01L8").contains("NONE01L8: there is no such cartridge"));
+    assert!(run(shelf.path(), "show NONE01L8").contains("NONE01L8: cartridge does not exist"));
     let said = run(&shelf.path().join("B00008L8"), "show .");
     assert!(said.contains("ferric: .: does not end in a barcode; name the folder of the cartridge"), "{said}");
 }
@@ -430,7 +430,7 @@ fn names_that_nothing_has() {
         ("export V00001L8 OUT001L8 --image-format mhvtl --file 0", "--file does not apply to image format mhvtl"),
         ("export V00001L8 OUT001L8 --image-format mhvtl --partition 0", "--partition does not apply to image format mhvtl"),
         ("export V00001L8 no/out", "no/out: No such file or directory"),
-        ("export V00001L8 no/OUT001L8 --image-format mhvtl", "no: there is no such directory"),
+        ("export V00001L8 no/OUT001L8 --image-format mhvtl", "no: directory does not exist"),
         ("import a.tar V00001L8 --partition 3", "V00001L8: partition 3 does not exist: the tape has partition 0 only"),
         ("import PAR002L6 NEW001L6 --block-size 512", "--block-size does not apply to image format mhvtl"),
         ("import a.tap V00001L8 --block-size 512", "--block-size is for plain streams"),
@@ -438,7 +438,7 @@ fn names_that_nothing_has() {
             "import a.tar M00001L8 --overwrite --block-size 2097153",
             "block of 2097153 bytes exceeds the maximum of 2097152",
         ),
-        ("import PAR002L6 no/NEW001L6", "no: there is no such directory"),
+        ("import PAR002L6 no/NEW001L6", "no: directory does not exist"),
         ("attr V00001L8 0224 --partition 1", "V00001L8: partition 1 does not exist"),
         (
             "attr V00001L8 0809 text --partition 1",
@@ -449,7 +449,7 @@ fn names_that_nothing_has() {
         ("attr PAR002L6 write-protect on --partition 1", "write-protect is of the whole cartridge, not of partition 1"),
         ("attr V00001L8 0999", "\"0999\" is no attribute"),
         ("attr V00001L8 0806", "V00001L8: the memory has no attribute 0806"),
-        ("create no/where/V00002L8", "no/where: there is no such directory"),
+        ("create no/where/V00002L8", "no/where: directory does not exist"),
         ("create a.tar/V00002L8", "a.tar: is not a directory"),
         ("create V00003L8 --serial 123456789012345678901234567890123", "is not a medium serial number: at most 32"),
     ];
@@ -494,9 +494,9 @@ fn what_no_repair_can_mend() {
     fs::create_dir(path("INDEX1L8/indx.0")).unwrap();
     let commands = [
         ("EMPTY1L8", "this folder has no files of a cartridge, so nothing can be repaired"),
-        ("FILE01L8", "a file, and not the folder of a cartridge; nothing can be repaired"),
-        ("FIFO01L8", "a file, and not the folder of a cartridge; nothing can be repaired"),
-        ("NONE01L8", "there is no such cartridge; nothing can be repaired"),
+        ("FILE01L8", "not a directory; name the directory of a cartridge; nothing can be repaired"),
+        ("FIFO01L8", "not a directory; name the directory of a cartridge; nothing can be repaired"),
+        ("NONE01L8", "cartridge does not exist; nothing can be repaired"),
         (
             "FOLDERL8",
             "reading ferric.mam failed: Is a directory (os error 21); move it out of the folder FOLDERL8, then repair",

@@ -78,7 +78,7 @@ impl Pattern {
         (digits.len() == self.width && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
     }
 
-    /// The highest number.
+    /// The highest number that the pattern can represent.
     #[must_use]
     pub fn max_number(&self) -> u32 {
         (1..self.width).fold(9, |last, _| last * 10 + 9)

@@ -36,7 +36,7 @@ fn errors_name_line_key_and_remedy() {
             "unknown library \"L9000\"; known are STK L180, STK L700, IBM 03584L32",
         ),
         ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
-        ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is none of"),
+        ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is invalid"),
         ("[library]\nslotz = 3\n", 2, "library.slotz", "unknown field `slotz`"),
         ("[[pool]]\nname = 5\n", 2, "pool.name", "expected a string, not 5"),
         ("[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = -1\n", 3, "drive.count", "0 to 65535, not -1"),

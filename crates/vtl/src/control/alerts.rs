@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// A TapeAlert flag of a changer or a drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertStatus {
-    /// The library.
+    /// Name of the library.
     pub library: String,
     /// The drive, such as `drive1`; none for the changer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -18,7 +18,7 @@ pub struct AlertStatus {
     pub flag: u8,
     /// Its name in SSC or SMC; `flag 63` if the standards have none.
     pub name: String,
-    /// It is raised.
+    /// True if the flag is raised.
     pub raised: bool,
 }
 

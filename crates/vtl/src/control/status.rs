@@ -1,4 +1,4 @@
-//! What a site looks like at one moment.
+//! Status of a site, its libraries, cartridges and pools, as values of the control protocol.
 
 use crate::inventory::Location;
 use crate::library::Library;
@@ -11,163 +11,164 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
-/// Everything there is.
+/// Status of a site: the response to the operation `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteStatus {
-    /// The libraries.
+    /// Libraries, in order of the configuration.
     pub libraries: Vec<LibraryStatus>,
-    /// Cartridges on each shelf.
+    /// Barcodes of the cartridges on each shelf, by name of the shelf.
     pub shelves: BTreeMap<String, Vec<String>>,
-    /// What needs a person, such as a portal that is open to the network.
+    /// Warnings that need action by an operator, such as a portal that is open to the network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// A library.
+/// Status of one library and its elements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LibraryStatus {
-    /// Its name.
+    /// Name of the library, unique in the site.
     pub name: String,
-    /// Its model.
+    /// Model of the library, or vendor and product identification if they differ from the model.
     pub model: String,
-    /// Unit serial number of its changer.
+    /// Unit serial number of the changer.
     pub serial: String,
-    /// The target it is behind.
+    /// iSCSI name of the target that has the library.
     pub target: String,
-    /// LUN of its changer.
+    /// LUN of the changer behind its target.
     pub lun: usize,
-    /// Its shelf.
+    /// Shelf of the cartridges outside the library.
     pub shelf: String,
-    /// The robot works.
+    /// False while an operator has set the robot offline.
     pub online: bool,
-    /// The access door is open.
+    /// True while the access door is open.
     pub door_open: bool,
-    /// The import/export station is open.
+    /// True while the I/O station is open.
     pub station_open: bool,
-    /// Names of the TapeAlert flags that are raised.
+    /// Names of the raised TapeAlert flags of the changer.
     pub alerts: Vec<String>,
-    /// Its drives.
+    /// Drives, in order of their element addresses.
     pub drives: Vec<DriveStatus>,
-    /// Its import/export elements.
+    /// Import/export elements, in order of their addresses.
     pub io_elements: Vec<ElementStatus>,
-    /// Its slots.
+    /// Storage elements, in order of their addresses.
     pub slots: Vec<ElementStatus>,
 }
 
-/// A drive.
+/// Status of a drive and its element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveStatus {
-    /// Its element.
+    /// Status of the data transfer element of the drive.
     #[serde(flatten)]
     pub element: ElementStatus,
-    /// Its model.
+    /// Product identification of the drive.
     pub model: String,
-    /// Unit serial number.
+    /// Unit serial number of the drive.
     pub serial: String,
-    /// LUN.
+    /// LUN of the drive behind the target of its library.
     pub lun: usize,
-    /// Hosts and robot can use it.
+    /// False while an operator has set the drive offline.
     pub online: bool,
-    /// Its cartridge waits to be taken.
+    /// True if the drive has ejected the cartridge, so that the robot can take it.
     pub ejected: bool,
-    /// Why it cannot use the cartridge in it.
+    /// Reason why the drive cannot use its cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
-    /// A tape is threaded: hosts can read it.
+    /// True while a tape is threaded, so that hosts can access it.
     #[serde(default)]
     pub threaded: bool,
-    /// Names of the TapeAlert flags that are raised.
+    /// Names of the raised TapeAlert flags of the drive.
     #[serde(default)]
     pub alerts: Vec<String>,
 }
 
-/// An element.
+/// Status of an element and the cartridge in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ElementStatus {
-    /// Its number among its kind, from 1.
+    /// Number among the elements of its type, from 1, as in `slot3`.
     pub number: usize,
-    /// Its address.
+    /// Element address (SMC-3 READ ELEMENT STATUS).
     pub address: u16,
-    /// The cartridge in it.
+    /// Barcode of the cartridge in the element.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cartridge: Option<String>,
-    /// What that is for: `data`, `worm`, `cleaning`, `null`.
+    /// Kind of the cartridge: `data`, `worm`, `cleaning` or `null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The storage element it came from.
+    /// Address of the storage element from which the cartridge came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<u16>,
-    /// What is wrong with its label.
+    /// Defect of the barcode label, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<LabelDefect>,
-    /// What is wrong with the element.
+    /// Fault that an operator has set for the element.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<ElementFault>,
-    /// Why no drive can use the cartridge in it.
+    /// Reason why no drive can use the cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
 }
 
-/// A cartridge.
+/// Status of a cartridge: an item of the response to `cartridges`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartridgeStatus {
-    /// Its label.
+    /// Barcode of the cartridge, unique in the site.
     pub cartridge: String,
-    /// Where it is.
+    /// Element or shelf that has the cartridge.
     pub location: Location,
-    /// The name of the element it is in, such as `slot3`.
+    /// Name of its element, such as `slot3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
-    /// Bytes it holds.
+    /// Native capacity in bytes.
     pub size: u64,
-    /// What it is for: `data`, `worm`, `null`, `cleaning`.
+    /// Kind of the cartridge: `data`, `worm`, `null` or `cleaning`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// What is wrong with its barcode label, if it is in a library.
+    /// Defect of the barcode label of a cartridge in a library, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<LabelDefect>,
-    /// Number of cleanings that a cleaning cartridge is still good for.
+    /// Remaining uses of a cleaning cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cleanings_left: Option<u64>,
-    /// Nothing is written on it; unknown since it was last in a drive. Not given for a cleaning cartridge.
+    /// True if nothing is written on the cartridge, as of its last unload. `None` for a cleaning cartridge, or if
+    /// unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blank: Option<bool>,
-    /// The pool that its label is of.
+    /// Pool whose pattern the barcode matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
-    /// Its write-protect tab is set.
+    /// True if the write-protect tab is set.
     pub write_protected: bool,
-    /// What is on it stays, until then: seconds since 1970.
+    /// End of the retention in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<u64>,
-    /// Why no drive can use it.
+    /// Reason why no drive can use the cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,
-    /// How often it was loaded; of a cleaning cartridge, how often it cleaned.
+    /// Number of loads; for a cleaning cartridge, number of cleanings.
     pub loads: u64,
 }
 
-/// A pool.
+/// Status of a pool: an item of the response to `pools`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolStatus {
-    /// Its name.
+    /// Name of the pool, unique in the site.
     pub pool: String,
-    /// Labels of its cartridges.
+    /// Pattern of the barcodes in the pool, such as `S#####L8`.
     pub pattern: String,
-    /// Where new ones appear.
+    /// Name of the library for new cartridges.
     pub library: String,
-    /// Bytes that a new one holds.
+    /// Capacity of a new cartridge in bytes.
     pub size: u64,
-    /// How many there are, wherever they are.
+    /// Number of cartridges of the pool in the whole site.
     pub cartridges: usize,
-    /// How many blank ones are at hand.
+    /// Number of blank cartridges in the library and on its shelf, not counting those in drives.
     pub scratch: usize,
-    /// How many there are to be.
+    /// Number of blank cartridges that the site maintains (`pool.scratch`).
     pub wanted: usize,
 }
 
 impl Site {
-    /// What everything looks like now.
+    /// Returns the current status of the site.
     #[must_use]
     pub fn status(&self) -> SiteStatus {
         let mut shelves: BTreeMap<String, Vec<String>> =
@@ -183,16 +184,16 @@ impl Site {
 }
 
 impl Library {
-    /// What people call its model.
+    /// The model name, or vendor and product identification if the configuration changes them.
     fn model(&self) -> String {
         let (known, own) = (self.profile(), &self.identity().strings);
         if own.product == known.model.product { known.name.into() } else { format!("{} {}", own.vendor, own.product) }
     }
 
-    /// What it looks like now.
+    /// Returns the current status of the library.
     #[must_use]
     pub fn status(&self) -> LibraryStatus {
-        // Before the changer is held: whoever changes the LUNs waits for it.
+        // Read before the changer is locked: a change of LUNs locks the target first.
         let lun = self.lun();
         let unit = self.changer_unit();
         let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();

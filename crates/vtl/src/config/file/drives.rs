@@ -37,7 +37,7 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
             None => Codec::zstd(1),
             Some(text) => Codec::parse(text.get_ref()).ok_or_else(|| {
                 let message =
-                    format!("{:?} is none of none, zlib, zlib:1 to zlib:9, zstd, zstd:1 to zstd:19", text.get_ref());
+                    format!("{:?} is invalid; expected none, zlib, zlib:1 to zlib:9, zstd or zstd:1 to zstd:19", text.get_ref());
                 source.error(text.span().start, "drive.compression", message)
             })?,
         };
