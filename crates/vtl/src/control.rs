@@ -380,9 +380,7 @@ impl Library {
             Some(ElementType::DRIVE) => {
                 format!("{name} is a drive; set it offline instead: ferric drive {name} offline")
             }
-            Some(ElementType::TRANSPORT) => {
-                "the robot is not a slot; use: ferric robot offline".into()
-            }
+            Some(ElementType::TRANSPORT) => "the robot is not a slot; use: ferric robot offline".into(),
             _ => return self.operate_at(Some(address), None, |changer| changer.set_element_fault(address, fault)),
         };
         Err(LibraryError::Refused(instead))

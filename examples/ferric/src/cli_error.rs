@@ -1,14 +1,14 @@
-//! Why a command failed.
+//! Errors of commands.
 
 use std::fmt;
 use std::io;
 use tape_store::error::StoreError;
 use tape_store::image::ImageError;
 
-/// What the user is told.
+/// Error that a command reports to the user.
 #[derive(Debug)]
 pub(crate) enum CliError {
-    /// What was asked cannot be.
+    /// The command cannot be executed; the text gives the reason.
     Usage(String),
     /// A cartridge, by its path, and what is wrong with it.
     Cartridge(String, StoreError),
@@ -26,7 +26,7 @@ impl fmt::Display for CliError {
             // The path says that it is the image.
             Self::Image(path, ImageError::Io(error)) => write!(f, "{path}: {error}"),
             Self::Image(path, error) => write!(f, "{path}: {error}"),
-            Self::Output(error) => write!(f, "the output: {error}"),
+            Self::Output(error) => write!(f, "cannot write output: {error}"),
         }
     }
 }

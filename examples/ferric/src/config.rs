@@ -1,4 +1,4 @@
-//! `ferric config`: configurations, without a daemon.
+//! `ferric config`: works on configurations without a daemon.
 
 use crate::cli_error::CliError;
 use crate::output::{done, format_count, print_line};
@@ -7,23 +7,23 @@ use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Check a configuration as a daemon with a new data directory would: report the first fault, if there is one
+    /// Check a configuration as a daemon with a new data directory would, and report the first error
     Check {
-        /// The file
+        /// Configuration file
         file: PathBuf,
     },
-    /// Write a configuration with every key and its meaning, as comments; it is the default library
+    /// Write a configuration file with every key and its description as comments; it is the default library
     Init {
-        /// The file, which must not exist yet; - for the output
+        /// New file; - writes to standard output
         #[arg(default_value = "ferric.toml")]
         file: PathBuf,
     },
-    /// Turn mhvtl's configuration into one of ours, which goes to the output; what is not as it was goes to the terminal
+    /// Convert an mhvtl configuration to a Ferric one on standard output; print differences to standard error
     Import {
-        /// Its directory; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+        /// Directory of the mhvtl configuration [default: /etc/mhvtl, or the directory that its mhvtl.conf names]
         directory: Option<PathBuf>,
     },
-    /// Print what every key means, as Markdown
+    /// Print the reference of all keys as Markdown
     Reference,
     /// List the models of libraries and drives
     Models,

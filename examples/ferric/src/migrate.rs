@@ -1,4 +1,4 @@
-//! `ferric migrate`: from another virtual library to ours.
+//! `ferric migrate`: migrates from another virtual tape library.
 
 use crate::cli_error::CliError;
 use crate::output::{create_file, done, format_count, print_line};
@@ -12,15 +12,15 @@ use vtl::config::{CartridgeSetup, Config, ConfigError, mhvtl};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// From mhvtl's kernel module to iSCSI: the same libraries, drives, serial numbers and tapes
+    /// Migrate from mhvtl to iSCSI with the same libraries, drives, serial numbers and tapes
     Mhvtl {
-        /// mhvtl's configuration; without one, /etc/mhvtl, or the directory that mhvtl.conf there names
+        /// Directory of the mhvtl configuration [default: /etc/mhvtl, or the directory that its mhvtl.conf names]
         #[arg(long, value_name = "DIR")]
         config: Option<PathBuf>,
-        /// Only say what carries over and what does not, and change nothing
+        /// Report what can be migrated; change nothing
         #[arg(long)]
         check: bool,
-        /// The configuration that is written
+        /// New configuration file
         #[arg(long, value_name = "FILE", default_value = "ferric.toml")]
         output: PathBuf,
     },
@@ -62,7 +62,7 @@ fn print_unchanged(config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Cartridges: those that are there are read once, nothing of them is changed.
+/// Reports the state of each cartridge. Existing cartridges are read, not changed.
 fn cartridges(config: &Config) -> Result<(), CliError> {
     let (mut whole, mut new) = (0, 0);
     for setup in config.libraries.iter().flat_map(|library| &library.cartridges) {

@@ -1,4 +1,4 @@
-//! What is printed: lines of a name and a value, JSON, sizes that people read, and a bar for what takes long.
+//! Output of commands: rows, JSON, readable sizes, hexadecimal dumps, progress bars and warnings.
 
 use crate::cli_error::CliError;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,8 +7,8 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The result of a command that has done what it was to do: output that cannot be written does not make it a failure, and a
-/// note on the standard error says so. A reader that has gone needs no note.
+/// The result of a command that has made its change: if its output cannot be written, this prints a note on standard error
+/// instead of failing. A closed pipe needs no note.
 pub(crate) fn done(reported: Result<(), CliError>) -> Result<(), CliError> {
     let Err(CliError::Output(error)) = reported else { return reported };
     if error.kind() != io::ErrorKind::BrokenPipe {
@@ -22,7 +22,8 @@ pub(crate) fn warn_former<'a>(words: impl IntoIterator<Item = (&'a str, &'a str)
     let words: Vec<String> =
         words.into_iter().map(|(former, current)| format!("write {current} instead of {former}")).collect();
     if !words.is_empty() {
-        let _ = writeln!(io::stderr(), "ferric: warning: {}; the next release refuses the former words", words.join(", "));
+        let _ =
+            writeln!(io::stderr(), "ferric: warning: {}; the next release refuses the former words", words.join(", "));
     }
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn format_count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A bar over so many bytes; nothing where nobody watches.
+/// A progress bar for the given number of bytes; hidden if standard error is not a terminal.
 pub(crate) fn progress_bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
     let style = ProgressStyle::with_template(
@@ -84,7 +85,7 @@ pub(crate) fn print_hex(bytes: &[u8]) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file; an existing one is an error.
 pub(crate) fn create_file(path: &Path, text: &str) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::Usage(format!("{}: {error}; nothing was written", path.display()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;

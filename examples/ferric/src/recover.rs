@@ -8,25 +8,25 @@ use vtl::recover::SiteRecovery;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Restore a site whose state files are lost or damaged, from what is left of them, its identities and its
+    /// Recover a site whose state files are lost or damaged, from their intact parts, its identities and its
     /// cartridges
     Recover(Recover),
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Recover {
-    /// Data directory; no daemon may use it
+    /// Data directory; no daemon may use it meanwhile
     directory: PathBuf,
-    /// Configuration of the daemon; the default one if it has none
+    /// Configuration of the daemon [default: the default library]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Configuration of mhvtl, if the daemon has that
+    /// Directory of the mhvtl configuration, if the daemon uses one
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     mhvtl_config: Option<PathBuf>,
-    /// Show what would be done and change nothing
+    /// Show the plan and change nothing
     #[arg(long, conflicts_with = "yes")]
     dry_run: bool,
-    /// Do it; the old files are kept under other names
+    /// Execute the plan; keep the old files under other names
     #[arg(long)]
     yes: bool,
 }

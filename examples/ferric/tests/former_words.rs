@@ -39,7 +39,10 @@ fn former_words_of_tape_commands_warn() {
     // AWS, although the name ends in .tap: a header of six bytes that begins with the length.
     assert_eq!(std::fs::read(dir.path().join("b.tap")).unwrap()[..2], [100, 0]);
     let (_, listed, _) = run(dir.path(), "tape list .");
-    assert!(listed.starts_with("barcode          medium   kind      format        size        free  loads\n"), "{listed}");
+    assert!(
+        listed.starts_with("barcode          medium   kind      format        size        free  loads\n"),
+        "{listed}"
+    );
 }
 
 #[test]
@@ -54,7 +57,10 @@ fn former_option_and_its_replacement_are_refused() {
     ] {
         let (code, _, stderr) = run(dir.path(), line);
         assert_eq!(code, 2, "{line}: {stderr}");
-        assert!(stderr.contains("cannot be used with") && options.iter().all(|option| stderr.contains(option)), "{stderr}");
+        assert!(
+            stderr.contains("cannot be used with") && options.iter().all(|option| stderr.contains(option)),
+            "{stderr}"
+        );
     }
     let (code, _, stderr) = run(dir.path(), "tape convert V00001L8");
     assert!(code == 2 && stderr.contains("--format <FORMAT>"), "{stderr}");
@@ -99,7 +105,11 @@ fn former_words_of_site_commands_warn() {
 #[test]
 fn config_check_warns_of_former_words() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("f.toml"), "[library]\nexport = \"at once\"\n[[cartridges]]\npattern = \"A1L8\"\nlevel = \"ferric\"\n").unwrap();
+    std::fs::write(
+        dir.path().join("f.toml"),
+        "[library]\nexport = \"at once\"\n[[cartridges]]\npattern = \"A1L8\"\nlevel = \"ferric\"\n",
+    )
+    .unwrap();
     let (code, stdout, stderr) = run(dir.path(), "config check f.toml");
     assert_eq!((code, stdout.as_str()), (0, "f.toml: 1 library, 2 drives, 0 pools\n"));
     let expected = "ferric: warning: f.toml:2: library.export: write \"auto\" instead of \"at once\", which the next release refuses\n\

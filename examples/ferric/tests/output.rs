@@ -30,7 +30,7 @@ fn output_errors_never_panic_or_leave_partial_files() {
         assert_eq!(run(shows, closed_pipe()), quiet, "{shows}");
         let (code, said) = run(shows, full_disk());
         assert_eq!(code, Some(1), "{shows}");
-        assert_eq!(said, "ferric: the output: No space left on device (os error 28)\n", "{shows}");
+        assert_eq!(said, "ferric: cannot write output: No space left on device (os error 28)\n", "{shows}");
     }
     for shows in ["config models", "config reference", "--help", "tape --help", "--version"] {
         assert_eq!(run(shows, closed_pipe()), quiet, "{shows}");

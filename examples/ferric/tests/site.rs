@@ -1,4 +1,4 @@
-//! What people see of a running site, and what they can do to it. Snapshots, with names that are given.
+//! Commands for a running site, as snapshots; serial numbers and names are configured.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fmt::Write;

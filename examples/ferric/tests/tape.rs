@@ -428,7 +428,10 @@ fn names_that_nothing_has() {
         ("export V00001L8 out.tap --file 9", "V00001L8: tape file 9 does not exist: partition 0 has 1 tape file"),
         ("export B00008L8 out --file 0", "B00008L8: tape file 0 does not exist: partition 0 has 0 tape files"),
         ("export V00001L8 OUT001L8 --image-format mhvtl --file 0", "--file does not apply to image format mhvtl"),
-        ("export V00001L8 OUT001L8 --image-format mhvtl --partition 0", "--partition does not apply to image format mhvtl"),
+        (
+            "export V00001L8 OUT001L8 --image-format mhvtl --partition 0",
+            "--partition does not apply to image format mhvtl",
+        ),
         ("export V00001L8 no/out", "no/out: No such file or directory"),
         ("export V00001L8 no/OUT001L8 --image-format mhvtl", "no: directory does not exist"),
         ("import a.tar V00001L8 --partition 3", "V00001L8: partition 3 does not exist: the tape has partition 0 only"),

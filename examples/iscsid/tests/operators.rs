@@ -121,7 +121,7 @@ fn external_cartridge_is_imported() {
     let import = r#"{"op":"import","cartridge":"NEW001L8"}"#;
     assert_eq!(
         send_request(&data, import),
-        r#"{"error":"there is no cartridge NEW001L8; ferric cartridge lists those there are"}"#
+        r#"{"error":"there is no cartridge NEW001L8; ferric cartridge lists the existing ones"}"#
     );
     let store = TapeStore::new(Box::new(OsFolderStore::at(&data.join("cartridges")).unwrap()));
     let new = tape_store::store::NewCartridge::data(&LTO_8);

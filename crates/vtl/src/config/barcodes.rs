@@ -96,7 +96,7 @@ impl Pattern {
     }
 }
 
-/// The barcodes of a pattern, with `#` counted up from `first`; or the one of a text without.
+/// The barcodes of a pattern, with `#` counted up from `first`; or the barcode itself if the text has no `#`.
 ///
 /// # Errors
 /// What is wrong with the pattern, as text.

@@ -1,4 +1,4 @@
-//! What the file says, checked, with errors that name line and key: the file as a whole. Each table has a file of its own.
+//! Parses and validates the configuration file as a whole; errors name line and key. Each table has a separate module.
 
 mod cartridges;
 mod drives;
@@ -51,7 +51,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         merge_top_level_tables(&source, "drive", &mut only.get_mut().drive, raw.drive)?;
         merge_top_level_tables(&source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
     } else if raw.drive.is_some() || raw.cartridges.is_some() {
-        let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] behind each";
+        let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] after each";
         let first = |at: Option<usize>| at.unwrap_or(usize::MAX);
         let (drive, cartridges) =
             (first(first_offset(raw.drive.as_ref())), first(first_offset(raw.cartridges.as_ref())));

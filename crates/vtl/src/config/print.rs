@@ -1,4 +1,4 @@
-//! The effective configuration as a file: what `--print-config` shows. Secrets are left out.
+//! The effective configuration as a file: what `--print-config` shows. Secrets are omitted.
 
 use super::{
     Advertise, CartridgeSetup, Config, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup, TransferPolicy,
@@ -158,7 +158,7 @@ fn optional_key(f: &mut fmt::Formatter<'_>, key: &str, value: Option<&str>) -> f
     value.map_or(Ok(()), |value| writeln!(f, "{key} = {value:?}"))
 }
 
-/// What is not as the model has it.
+/// Prints the strings that differ from those of the model.
 fn strings(f: &mut fmt::Formatter<'_>, strings: &InquiryStrings, model: ModelStrings) -> fmt::Result {
     let other = |string: &'_ str, usual: &str| (string != usual).then(|| string.to_owned());
     optional_key(f, "vendor", other(&strings.vendor, model.vendor).as_deref())?;
@@ -195,7 +195,7 @@ impl fmt::Display for IscsiSetup {
         writeln!(f, "[iscsi]\nbind = {:?}", self.bind)?;
         match &self.iqn {
             Some(iqn) => writeln!(f, "iqn = {iqn:?}")?,
-            None => writeln!(f, "# iqn is made at the first start and kept in the data directory")?,
+            None => writeln!(f, "# iqn is generated at the first start and stored in the data directory")?,
         }
         match &self.advertise {
             Advertise::Connection => {}

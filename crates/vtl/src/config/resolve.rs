@@ -90,7 +90,7 @@ pub(crate) fn assign_elements<'a>(
     new: &[(usize, &'a CartridgeSetup)],
 ) -> Result<Vec<(&'a CartridgeSetup, ElementAddress)>, ConfigError> {
     let mut taken = taken.clone();
-    // Cartridges with a place of their own come before those that take what is free.
+    // Cartridges with a configured element are assigned before the others, which get free slots.
     let meant: BTreeSet<ElementAddress> = new.iter().filter_map(|(_, cartridge)| cartridge.element).collect();
     let is_free = |at: &ElementAddress| !taken.contains(at) && !meant.contains(at);
     let mut free: VecDeque<ElementAddress> = setup.layout.storage.addresses().filter(is_free).collect();

@@ -6,8 +6,7 @@ use std::fmt::Write;
 /// Maximum length of a line of the file.
 const LINE_WIDTH: usize = 100;
 
-const INTRODUCTION: &str =
-    "# Configuration of Ferric. Unchanged, it is the default library: every key is a comment.
+const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the default library: every key is a comment.
 # To set a key, remove the # before it, and the # before the header of its table.
 # \"ferric config check FILE\" checks the file; docs/configuration.md has the same descriptions.
 ";

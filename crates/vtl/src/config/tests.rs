@@ -147,7 +147,7 @@ fn mhvtl_has_no_lto_7_type_m() {
 #[test]
 fn errors_in_names_elements_and_pools() {
     assert_errors(&[
-        ("\n[[drive]]\ncount = 2\n", 2, "drive.model", "is needed here"),
+        ("\n[[drive]]\ncount = 2\n", 2, "drive.model", "is required"),
         (
             "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\nserial = \"A1\"\n",
             3,
@@ -163,7 +163,12 @@ fn errors_in_names_elements_and_pools() {
         ("[library]\nserial = \"A 1\"\n", 2, "library.serial", "\"A 1\" is no serial number"),
         ("[library]\nnaa = \"9000\"\n", 2, "library.naa", "\"9000\" is no world wide name"),
         ("[library]\nexport = \"soon\"\n", 2, "library.export", "\"soon\" is invalid; expected \"manual\" or \"auto\""),
-        ("[library]\nexport = \"auto\"\nimport = \"auto\"\n", 3, "library.import", "export and import cannot both be \"auto\""),
+        (
+            "[library]\nexport = \"auto\"\nimport = \"auto\"\n",
+            3,
+            "library.import",
+            "export and import cannot both be \"auto\"",
+        ),
         (
             "[[cartridges]]\npattern = \"V1L8\"\nat = \"robot1\"\n",
             3,
@@ -171,7 +176,7 @@ fn errors_in_names_elements_and_pools() {
             "no element such as slot1, io1 or drive1",
         ),
         ("[[cartridges]]\npattern = \"V#L8\"\ncount = 2\nat = \"io4\"\n", 4, "cartridges.at", "no room for V2L8"),
-        ("[[pool]]\nname = \"a\"\n", 2, "pool.pattern", "is needed here"),
+        ("[[pool]]\nname = \"a\"\n", 2, "pool.pattern", "is required"),
         ("[[pool]]\nname = \"a\"\npattern = \"V1L8\"\n", 3, "pool.pattern", "has no run of #"),
         ("[[pool]]\nname = \"a\"\npattern = \"V#L8\"\nlibrary = \"b\"\n", 4, "pool.library", "no library \"b\""),
         (
@@ -302,10 +307,10 @@ fn each_changer_model_works_by_name_alone() {
 #[test]
 fn each_error_names_its_line() {
     assert_errors(&[
-        ("\n\n[[pool]]\nscratch = 1\n", 3, "pool.name", "is needed here"),
-        ("\n[[cartridges]]\ncount = 2\n", 2, "cartridges.pattern", "is needed here"),
-        ("[iscsi]\n[[iscsi.user]]\nsecret = \"123456789012\"\n", 2, "iscsi.user.name", "is needed here"),
-        ("[iscsi]\n[iscsi.mutual]\nsecret = \"123456789012\"\n", 2, "iscsi.mutual.name", "is needed here"),
+        ("\n\n[[pool]]\nscratch = 1\n", 3, "pool.name", "is required"),
+        ("\n[[cartridges]]\ncount = 2\n", 2, "cartridges.pattern", "is required"),
+        ("[iscsi]\n[[iscsi.user]]\nsecret = \"123456789012\"\n", 2, "iscsi.user.name", "is required"),
+        ("[iscsi]\n[iscsi.mutual]\nsecret = \"123456789012\"\n", 2, "iscsi.mutual.name", "is required"),
         ("# one\n[library]\nmodel = \"STK L700\"\ndrive = []\n", 2, "drive", "needs at least one drive"),
         ("\n[library]\nimport_export = 47\n", 3, "library.import_export", "at most 46 import/export slots"),
         ("\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 21\n", 3, "drive", "at most 20 drives"),
@@ -550,7 +555,7 @@ fn no_error_shows_a_secret() {
         assert!(!error.to_string().contains(value) && error.key == "iscsi.user.secret", "{error}");
         assert_eq!(error.line, 3, "{error}");
     }
-    // The whole table on one line, and values in the place of tables.
+    // The whole table on one line, and values instead of tables.
     for (text, key) in [
         ("[[iscsi.user]] name = \"u\" secret = \"hunter2hunter2\"\n", "[[iscsi.user]]"),
         ("[iscsi.mutual] hunter2hunter2\n", "[iscsi.mutual]"),
@@ -581,17 +586,23 @@ fn former_words_are_accepted_with_a_warning() {
         (
             "[[cartridges]]\npattern = \"V1L8\"\nlevel = \"mhvtl\"\n",
             "[[cartridges]]\npattern = \"V1L8\"\nformat = \"mhvtl\"\n",
-            &["f:3: cartridges.level: write format = \"mhvtl\" instead of level = \"mhvtl\", which the next release refuses"][..],
+            &[
+                "f:3: cartridges.level: write format = \"mhvtl\" instead of level = \"mhvtl\", which the next release refuses",
+            ][..],
         ),
         (
             "[[cartridges]]\npattern = \"V#L8\"\ncount = 3\nlevel = \"ferric\"\n",
             "[[cartridges]]\npattern = \"V#L8\"\ncount = 3\nformat = \"native\"\n",
-            &["f:4: cartridges.level: write format = \"native\" instead of level = \"ferric\", which the next release refuses"],
+            &[
+                "f:4: cartridges.level: write format = \"native\" instead of level = \"ferric\", which the next release refuses",
+            ],
         ),
         (
             "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nformat = \"ferric\"\n",
             "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nformat = \"native\"\n",
-            &["f:4: pool.format: write format = \"native\" instead of format = \"ferric\", which the next release refuses"],
+            &[
+                "f:4: pool.format: write format = \"native\" instead of format = \"ferric\", which the next release refuses",
+            ],
         ),
         (
             "[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nlevel = \"mhvtl\"\n",
@@ -627,8 +638,18 @@ fn former_key_and_its_replacement_are_refused() {
     let message = "is the former name of format, which is given too; remove level";
     assert_errors(&[
         ("[[cartridges]]\npattern = \"V1L8\"\nformat = \"mhvtl\"\nlevel = \"mhvtl\"\n", 4, "cartridges.level", message),
-        ("[[pool]]\nname = \"p\"\nlevel = \"ferric\"\npattern = \"P#L8\"\nformat = \"native\"\n", 3, "pool.level", message),
-        ("[[cartridges]]\npattern = \"V1L8\"\nlevel = \"tar\"\n", 3, "cartridges.format", "expected \"native\" or \"mhvtl\""),
+        (
+            "[[pool]]\nname = \"p\"\nlevel = \"ferric\"\npattern = \"P#L8\"\nformat = \"native\"\n",
+            3,
+            "pool.level",
+            message,
+        ),
+        (
+            "[[cartridges]]\npattern = \"V1L8\"\nlevel = \"tar\"\n",
+            3,
+            "cartridges.format",
+            "expected \"native\" or \"mhvtl\"",
+        ),
     ]);
     let error = parse("f", "[[cartridges]]\nlevels = 1\n").map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("`format`") && !error.contains("`level`"), "{error}");

@@ -1,4 +1,4 @@
-//! TapeAlert flags of changers and drives, for operators: raised or not, whether hosts have read them or not.
+//! TapeAlert flags of changers and drives, for operators. Reads by hosts do not change what is shown.
 
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
@@ -22,12 +22,12 @@ pub struct AlertStatus {
     pub raised: bool,
 }
 
-/// Refuses what is no flag.
+/// Refuses a number that is not a TapeAlert flag.
 pub(super) fn check_flag(flag: u8) -> Result<(), LibraryError> {
     let known = (1..=64).contains(&flag);
     known
         .then_some(())
-        .ok_or_else(|| LibraryError::Unknown(format!("there is no TapeAlert flag {flag}; they are 1 to 64")))
+        .ok_or_else(|| LibraryError::Unknown(format!("TapeAlert flag {flag} does not exist; expected 1 to 64")))
 }
 
 fn flag_name(flag: u8, of_drive: bool) -> String {
@@ -45,7 +45,7 @@ pub(super) fn raised_flag_names(unit: &Unit, of_drive: bool) -> Vec<String> {
     raised_flags(unit).map(|flag| flag_name(flag, of_drive)).collect()
 }
 
-/// The flags of one unit: those that are raised, or one.
+/// The raised flags of one unit, or one flag of it.
 fn unit_alerts(library: &Library, drive: Option<String>, unit: &Unit, flag: Option<u8>) -> Vec<AlertStatus> {
     let row = |flag: u8| AlertStatus {
         library: library.name().into(),

@@ -1,4 +1,4 @@
-//! The connections of the control socket, of which there are only so many.
+//! The connections of the control socket, and their limits.
 
 use super::former_words::{FormerWord, lists};
 use crate::clock;
@@ -16,7 +16,7 @@ const MAX_SUBSCRIBERS: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClientState {
-    /// No request of it is being answered: it has sent none, or a part of one.
+    /// The connection has no complete request.
     Idle,
     Busy,
     /// An answer is being sent to it.
@@ -27,7 +27,7 @@ enum ClientState {
 struct Client {
     stream: UnixStream,
     state: ClientState,
-    /// Counts changes of state: the smaller, the longer it has been in its state.
+    /// Serial number of the last change of state: the smallest one has been in its state longest.
     state_serial: u64,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Clients {
     composing: Arc<Mutex<()>>,
 }
 
-/// One connection's place among all; it is free again when this is dropped.
+/// The slot of one connection; dropping it frees the slot.
 pub(super) struct ClientSlot {
     clients: Clients,
     number: u64,
@@ -58,8 +58,8 @@ impl Clients {
         lock(&self.table)
     }
 
-    /// A place for a connection. If there is none, the connection that has been idle for the longest is closed; if none is
-    /// idle, the one that has not taken its answer for the longest; if there is none of these either, there is no place.
+    /// Admits a connection. At the limit, the longest idle connection is closed; if none is idle, the one
+    /// that has not read its response for the longest time; otherwise the result is `None`.
     pub(super) fn admit(&self, stream: &UnixStream) -> Option<ClientSlot> {
         let stream = stream.try_clone().ok()?;
         let mut table = self.table();
@@ -70,11 +70,11 @@ impl Clients {
                 *yielding.min_by_key(|(_, client)| (client.state == ClientState::Answering, client.state_serial))?.0;
             let closed = table.clients.remove(&number)?;
             let _ = closed.stream.shutdown(Shutdown::Both);
-            if let Some(left_out) = table.closed_logged.admit(clock::now().mono.0) {
+            if let Some(suppressed) = table.closed_logged.admit(clock::now().mono.0) {
                 tracing::warn!(
                     limit = MAX_CONNECTIONS,
-                    left_out,
-                    "too many control connections: closed the one that has sent no request, or taken no answer, for the longest"
+                    suppressed,
+                    "control connection limit reached; closed the one that is idle, or does not read its response, for the longest time"
                 );
             }
         }
@@ -119,19 +119,24 @@ impl ClientSlot {
         }
         if let Some(suppressed) = self.clients.table().former_words_logged.admit(clock::now().mono.0) {
             let (former, current) = lists(words);
-            tracing::warn!(former, current, suppressed, "control request with former words, which the next release refuses");
+            tracing::warn!(
+                former,
+                current,
+                suppressed,
+                "control request with former words, which the next release refuses"
+            );
         }
     }
 
-    /// From now on it receives events.
+    /// Marks the connection as one that receives events.
     ///
     /// # Errors
-    /// There are too many that do.
+    /// The maximum number of connections receive events already.
     pub(super) fn subscribe(&self) -> Result<(), String> {
         let count =
             self.clients.table().clients.values().filter(|client| client.state == ClientState::Subscribed).count();
         if count >= MAX_SUBSCRIBERS {
-            return Err(format!("{MAX_SUBSCRIBERS} connections receive events already, and no more may"));
+            return Err(format!("{MAX_SUBSCRIBERS} connections receive events already, which is the maximum"));
         }
         self.set_state(ClientState::Subscribed);
         Ok(())
@@ -181,6 +186,6 @@ mod tests {
         let places: Vec<_> = pairs.iter().map(|(ours, _)| clients.admit(ours).unwrap()).collect();
         assert_eq!(places.iter().filter(|place| place.subscribe().is_ok()).count(), 32);
         let message = places[39].subscribe().unwrap_err();
-        assert_eq!(message, "32 connections receive events already, and no more may");
+        assert_eq!(message, "32 connections receive events already, which is the maximum");
     }
 }

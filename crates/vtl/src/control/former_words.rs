@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// A word of the previous release, with the word that replaces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormerWord {
-    /// The word as it was given, such as `port2` or `"do"`.
+    /// The given word, such as `port2` or `"do"`.
     pub former: String,
     /// The word to write instead, such as `io2` or `"op"`.
     pub current: String,
@@ -46,7 +46,9 @@ fn rename_field(
 ) -> Result<(), String> {
     let Some(value) = request.remove(former) else { return Ok(()) };
     if request.contains_key(current) {
-        return Err(format!("the request has both {former:?} and {current:?}, its current name; send only {current:?}"));
+        return Err(format!(
+            "the request has both {former:?} and {current:?}, its current name; send only {current:?}"
+        ));
     }
     request.insert(current.into(), value);
     replaced.push(FormerWord { former: format!("{former:?}"), current: format!("{current:?}") });
@@ -130,9 +132,17 @@ mod tests {
                 r#"{"op":"door","door":"io_station","open":true}"#,
                 r#""door": "station" -> "door": "io_station""#,
             ),
-            (r#"{"op":"move","from":"port1","to":"port20"}"#, r#"{"op":"move","from":"io1","to":"io20"}"#, "port1, port20 -> io1, io20"),
+            (
+                r#"{"op":"move","from":"port1","to":"port20"}"#,
+                r#"{"op":"move","from":"io1","to":"io20"}"#,
+                "port1, port20 -> io1, io20",
+            ),
             (r#"{"op":"load","cartridge":"port1"}"#, r#"{"op":"load","cartridge":"io1"}"#, "port1 -> io1"),
-            (r#"{"op":"import","cartridge":"A","to":"port1"}"#, r#"{"op":"import","cartridge":"A","to":"io1"}"#, "port1 -> io1"),
+            (
+                r#"{"op":"import","cartridge":"A","to":"port1"}"#,
+                r#"{"op":"import","cartridge":"A","to":"io1"}"#,
+                "port1 -> io1",
+            ),
             (r#"{"op":"export","from":"port1"}"#, r#"{"op":"export","from":"io1"}"#, "port1 -> io1"),
             (r#"{"op":"find","element":"port1"}"#, r#"{"op":"find","element":"io1"}"#, "port1 -> io1"),
             (
@@ -151,7 +161,10 @@ mod tests {
     #[test]
     fn a_former_field_and_its_replacement_are_refused() {
         for (request, expected) in [
-            (r#"{"do":"status","op":"status"}"#, r#"the request has both "do" and "op", its current name; send only "op""#),
+            (
+                r#"{"do":"status","op":"status"}"#,
+                r#"the request has both "do" and "op", its current name; send only "op""#,
+            ),
             (
                 r#"{"op":"inject_fault","failure":"load","fault":"load"}"#,
                 r#"the request has both "failure" and "fault", its current name; send only "fault""#,

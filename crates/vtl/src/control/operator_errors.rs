@@ -1,4 +1,4 @@
-//! Why the robot, or a person at a door, could not do something: in words that name the elements and what is in them.
+//! Errors of moves and doors, for operators: they name the elements, and the cartridges in them.
 
 use crate::library::{Library, LibraryError};
 use smc::changer::{Changer, OperatorError};
@@ -11,7 +11,7 @@ impl Library {
         format!("{} is empty", self.element_name(address))
     }
 
-    /// The error for an operator, with the ends of what was tried.
+    /// Translates the error of a move to one that names its elements.
     pub(crate) fn operator_error(
         &self,
         changer: &Changer,
@@ -34,7 +34,7 @@ impl Library {
             OperatorError::NotReady if condition.door_open => {
                 "the access door is open; close it: ferric door access close".into()
             }
-            OperatorError::NotReady => "the robot is off line; bring it back: ferric robot online".into(),
+            OperatorError::NotReady => "the robot is offline; to set it online: ferric robot online".into(),
             OperatorError::Element(error) => self.move_error(changer, error, from, to),
         })
     }
@@ -56,7 +56,7 @@ impl Library {
             }
             MoveError::Disabled(address) if condition.drives_offline.contains(&address) => {
                 let drive = self.element_name(address);
-                format!("{drive} is off line; bring it back: ferric drive {drive} online")
+                format!("{drive} is offline; to set it online: ferric drive {drive} online")
             }
             MoveError::Disabled(address) => {
                 let element = self.element_name(address);

@@ -114,6 +114,9 @@ mod tests {
             assert_eq!(parse(line.as_bytes()).unwrap_err(), expected, "{line}");
         }
         let error = parse(br#"{"op":"dance"}"#).unwrap_err();
-        assert!(error.starts_with(r#"the request: "dance" is not an operation; known are status, find, move"#), "{error}");
+        assert!(
+            error.starts_with(r#"the request: "dance" is not an operation; known are status, find, move"#),
+            "{error}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What the words of an operator name: a library, an element, a cartridge. What they do not name is refused, with what would
-//! be right where that is known.
+//! Resolves the names that operators give: libraries, elements, cartridges. An unknown name is refused with a suggestion if
+//! there is one.
 
 use super::former_words::current_element_name;
 use crate::inventory::Location;
@@ -239,9 +239,9 @@ impl Site {
             ))),
             (None, None) if self.libraries().len() > 1 => match self.shared.suggest_barcode(text) {
                 Some(similar) => Err(unknown_error(format!("there is no cartridge {text:?}; did you mean {similar}?"))),
-                None if Barcode::new(text).is_some() && !is_address => {
-                    Err(unknown_error(format!("there is no cartridge {text}; ferric cartridge lists those there are")))
-                }
+                None if Barcode::new(text).is_some() && !is_address => Err(unknown_error(format!(
+                    "there is no cartridge {text}; ferric cartridge lists the existing ones"
+                ))),
                 None => self.resolve_library(None),
             },
             _ => self.resolve_library(name),

@@ -1,5 +1,5 @@
-//! What operators have done with cartridges in a library: loaded, unloaded, moved, imported, exported. Each does what it says
-//! to what was named, or nothing.
+//! Operator commands that move cartridges: load, unload, move, import, export. Each acts exactly on the named object or is
+//! refused.
 
 use super::resolve::is_usable;
 use crate::clock;
@@ -44,7 +44,7 @@ impl Library {
         })?
     }
 
-    /// Why the drive at an element cannot use the cartridge in it, if so.
+    /// Reason why the drive at an element cannot use its cartridge; `None` if it can.
     fn refused_by_drive(&self, address: ElementAddress) -> Option<String> {
         let index = self.layout().drives.index(address)?;
         self.drives().get(index)?.refused()
@@ -53,7 +53,9 @@ impl Library {
     /// The cartridge in an element.
     fn barcode_at(&self, changer: &Changer, address: ElementAddress) -> Result<Barcode, LibraryError> {
         if self.layout().transport.index(address).is_some() {
-            return refuse("the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode".into());
+            return refuse(
+                "the robot holds no cartridge between moves; name a slot, a drive, an I/O element or a barcode".into(),
+            );
         }
         let content = changer.content(address);
         content.map(|content| content.barcode).ok_or_else(|| LibraryError::Refused(self.empty_element_error(address)))
@@ -89,7 +91,7 @@ impl Library {
             })?;
             let source = changer.content(from).and_then(|content| content.source);
             let is_free = |source: &ElementAddress| is_usable(changer, *source) && !changer.library().is_full(*source);
-            // Before a place is looked for: there is nothing to put there.
+            // An empty drive is reported before the lack of a free slot.
             self.barcode_at(changer, from)?;
             Ok((from, source.filter(is_free).map_or_else(|| self.first_empty_in(changer, ElementType::STORAGE), Ok)?))
         })
@@ -119,7 +121,7 @@ impl Library {
         if self.layout().drives.index(address).is_some() {
             return refuse(format!("{barcode} is in {element}; unload it first: ferric unload {element}"));
         }
-        // What an operator named is what goes, even if a host moves cartridges meanwhile.
+        // Export this cartridge, even if a host moves cartridges meanwhile.
         self.export_barcode(address, &barcode)?;
         Ok(json!({
             "cartridge": barcode.as_str(), "library": self.name(),
@@ -153,7 +155,7 @@ impl Site {
         }
         let to = library.import_destination(to)?;
         if place.is_none() {
-            // Its files may have been created beside the daemon.
+            // Its files may have been created outside the daemon.
             self.take_over(&barcode, library.shelf())?;
         }
         library.import(to, &barcode)?;
@@ -172,12 +174,12 @@ impl Site {
         }
     }
 
-    /// Puts a cartridge on the shelf that the site does not know, but whose files exist.
+    /// Adds a cartridge that is not in the inventory to the shelf, if its files exist.
     fn take_over(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
         if !self.shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
             return Err(LibraryError::Unknown(match self.shared.suggest_barcode(barcode.as_str()) {
                 Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
-                None => format!("there is no cartridge {barcode}; ferric cartridge lists those there are"),
+                None => format!("there is no cartridge {barcode}; ferric cartridge lists the existing ones"),
             }));
         }
         self.take_over_cartridge(barcode, shelf)

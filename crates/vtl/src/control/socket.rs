@@ -1,6 +1,6 @@
 //! The control socket: a line of JSON for each request, a line for each answer (`{"ok": …}` or `{"error": "…"}`).
 //!
-//! Whoever runs the daemon, and root, may use it; everyone else is turned away.
+//! Only root and the user that runs the daemon may connect; connections of other users are closed.
 
 use super::Request;
 use super::clients::{ClientSlot, Clients};
@@ -34,10 +34,10 @@ const REQUEST_TIMEOUT_US: u64 = 10_000_000;
 /// An answer or an event that is not taken for so long ends the connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Has the daemon read its configuration again; what is wrong with it, if so.
+/// Reloads the configuration of the daemon. Returns the error if the configuration is invalid.
 pub type ReloadHandler = dyn Fn() -> Result<(), String> + Send + Sync;
 
-/// A socket that is served; its file goes with it.
+/// A served control socket. Dropping it removes its file.
 #[derive(Debug)]
 pub struct ControlSocket {
     path: PathBuf,
@@ -50,12 +50,12 @@ impl Drop for ControlSocket {
 }
 
 impl ControlSocket {
-    /// Serves a site on a socket at a path. What is left there of a daemon that was killed is replaced.
+    /// Serves a site on a socket at a path. A socket left by a killed daemon is replaced.
     ///
     /// # Errors
-    /// The socket cannot be made.
+    /// The socket cannot be created.
     pub fn open(path: &Path, site: &Arc<Site>, reload: Arc<ReloadHandler>) -> io::Result<Self> {
-        // The data directory is held by this process, so nobody is listening on what is there.
+        // This process holds the lock of the data directory, so no other process listens on an existing socket.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -66,7 +66,7 @@ impl ControlSocket {
         let accept = move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else {
-                    // Out of descriptors, most likely: asking again at once would only burn time.
+                    // Probably no free file descriptor: wait before the next attempt.
                     #[expect(clippy::disallowed_methods, reason = "the accepting thread has nothing else to do")]
                     std::thread::sleep(ACCEPT_RETRY_DELAY);
                     continue;
@@ -93,10 +93,10 @@ impl ControlSocket {
     }
 }
 
-/// Calls with a path to a socket that is short enough for one: a long one through its folder.
+/// Calls a function with a path that fits into a socket address: a long path is opened through its directory.
 ///
 /// # Errors
-/// The folder cannot be opened, or the call failed.
+/// The directory cannot be opened, or the call failed.
 pub fn with_short_path<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     const LONGEST_NAME: usize = 100;
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return call(path) };
@@ -145,7 +145,7 @@ fn read_line(lines: &mut BufReader<UnixStream>, limit: u64) -> io::Result<Vec<u8
 }
 
 fn request_timed_out() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "a request was begun and not sent to its end")
+    io::Error::new(io::ErrorKind::TimedOut, "request incomplete after 10 s")
 }
 
 fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &ReloadHandler) -> io::Result<()> {
@@ -175,7 +175,7 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &Relo
         };
         place.answering();
         stream.write_all(reply.as_bytes())?;
-        // A line without an end may be the beginning of anything.
+        // The rest of an incomplete line must not be parsed as a request.
         if line.last() != Some(&b'\n') {
             return Ok(());
         }
@@ -205,7 +205,7 @@ fn send_line(mut stream: &UnixStream, value: Value) -> io::Result<()> {
     stream.write_all(to_line(value).as_bytes())
 }
 
-/// Events until the other side has gone.
+/// Sends events until the client closes the connection.
 fn stream_events(stream: &UnixStream, site: &Site) -> io::Result<()> {
     let events = site.subscribe();
     send_line(stream, json!({ "ok": null }))?;
@@ -215,7 +215,7 @@ fn stream_events(stream: &UnixStream, site: &Site) -> io::Result<()> {
             Ok(event) => send_line(stream, serde_json::to_value(&event).unwrap_or_default())?,
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
             Err(RecvTimeoutError::Timeout) => {
-                // Nothing more is asked here; the end of it is that the other side has gone.
+                // Requests are ignored here; end of file means that the client has closed the connection.
                 if matches!((&mut &*stream).read(&mut [0; 64]), Ok(0)) {
                     return Ok(());
                 }

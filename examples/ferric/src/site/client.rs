@@ -1,4 +1,4 @@
-//! The other end of the control socket.
+//! Client of the control socket.
 
 use crate::cli_error::CliError;
 use serde::de::DeserializeOwned;

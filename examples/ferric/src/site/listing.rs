@@ -38,7 +38,7 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
 fn title(library: &LibraryStatus) -> String {
     let mut state = Vec::new();
     if !library.online {
-        state.push("off line");
+        state.push("offline");
     }
     if library.door_open {
         state.push("access door open");
@@ -63,7 +63,7 @@ fn drive_text(drive: &DriveStatus) -> String {
     let why = drive.refused.as_ref().or(drive.element.unusable.as_ref());
     let is_cleaning = drive.element.kind.as_deref() == Some("cleaning");
     let state = match (&drive.element.cartridge, drive.online, why) {
-        (_, false, _) => "off line".into(),
+        (_, false, _) => "offline".into(),
         (None, ..) => "empty".into(),
         (Some(_), _, Some(why)) => format!("cannot use the cartridge: {why}"),
         (Some(_), ..) if is_cleaning => "cleaning cartridge".to_owned(),

@@ -28,7 +28,7 @@ struct DaemonOptions {
     /// Control socket of the daemon [default: control.sock in its data directory]
     #[arg(long, value_name = "FILE")]
     socket: Option<PathBuf>,
-    /// The library; needed if there are several and no cartridge says which
+    /// Library; required if the site has several and no barcode identifies it
     #[arg(long, value_name = "NAME")]
     library: Option<String>,
     /// Print JSON
@@ -42,7 +42,7 @@ pub(crate) struct SiteCommand {
     command: Command,
 }
 
-/// Each command takes the options of [`Daemon`] behind its name.
+/// Each command takes the options of [`Daemon`] after its name.
 impl Subcommand for SiteCommand {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
         let all = Command::augment_subcommands(clap::Command::new("site"));

@@ -10,13 +10,13 @@ use tape_store::medium::Medium;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
     /// Attribute as four hexadecimal digits, such as 0806; or write-protect [default: all]
     attribute: Option<String>,
-    /// What it is to be: text, 0x and hexadecimal digits, or nothing to remove it; on or off for write-protect
+    /// New value: text, 0x and hexadecimal digits, or an empty string to remove it; on or off for write-protect [default: show it]
     value: Option<String>,
-    /// Partition, for attributes of which each has its own [default: 0; in the list: all]
+    /// Partition, for attributes that each partition has [default: 0; for the list: all]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
 }
@@ -57,13 +57,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         (Some(name), None) => {
             let (id, _) = resolve_attribute(name, partition)?;
             let value = mam.get(id, partition);
-            let missing = || CliError::Usage(format!("{}: the memory has no attribute {name}", found.name));
+            let missing = || CliError::Usage(format!("{}: the MAM has no attribute {name}", found.name));
             output::print_line(format_value(id, value.ok_or_else(missing)?))
         }
     }
 }
 
-/// All attributes; or, of a partition, those that it has of its own.
+/// Lists all attributes, or the attributes of one partition.
 fn list(mam: &Mam, only: Option<u8>) -> Result<(), CliError> {
     for (id, partition, value) in mam.iter().filter(|(id, ..)| !id.is_private()) {
         let name = spec(id).map_or("", |spec| spec.name);

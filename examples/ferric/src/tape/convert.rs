@@ -1,4 +1,4 @@
-//! `ferric tape convert`: a new folder beside the old one, exchanged with it in one step when it is whole.
+//! `ferric tape convert`: writes a new directory next to the old one, and exchanges them in one step when it is complete.
 
 use super::{FormatName, OpenCartridge, default_codec, format_option, open_store, parse_codec};
 use crate::cli_error::CliError;
@@ -15,7 +15,7 @@ use tape_store::three_file::ThreeFile;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
     /// Format to convert to
     #[arg(long, value_enum, required_unless_present = "level")]
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     // Former name of `--format`.
     #[arg(long, value_enum, hide = true, conflicts_with = "format")]
     level: Option<FormatName>,
-    /// How blocks are to be compressed: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
+    /// Compression of blocks: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
     #[arg(long, value_parser = parse_codec)]
     codec: Option<Codec>,
 }
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let fresh = arguments.path.with_extension("convert");
     let at_fresh = |error: io::Error| CliError::Usage(format!("{}: {error}", fresh.display()));
     fs::remove_dir_all(&fresh).or_else(ignore_missing).map_err(at_fresh)?;
-    // Nobody changes it until it is exchanged: we look at it.
+    // The lock is held until the exchange, so that no other program changes the cartridge.
     let done = write(&mut found, &fresh, format, codec)
         .and_then(|_locked| exchange_folders(&fresh, &arguments.path).map_err(at_fresh));
     // Now it is the old one; or, if it failed, what there is of the new one.
@@ -62,7 +62,7 @@ pub(super) fn copy_cartridge(from: &Path, to: &Path, format: Format, codec: Opti
     let mut found = OpenCartridge::open_for_reading(from)?;
     let target = to.display().to_string();
     if to.exists() {
-        return Err(CliError::Usage(format!("{target}: it is there already; a cartridge is copied to a new folder")));
+        return Err(CliError::Usage(format!("{target}: exists already; a cartridge is copied to a new directory")));
     }
     let (_, barcode) = open_store(to)?;
     write(&mut found, to, format, codec.unwrap_or_else(|| default_codec(format))).inspect_err(|_| {

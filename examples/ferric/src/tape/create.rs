@@ -12,15 +12,15 @@ use tape_store::store::NewCartridge;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the new cartridge; its name is the barcode, such as V00001L8. The directory that it is to be in must exist
+    /// New directory, whose name is the barcode, such as V00001L8; its parent directory must exist
     path: PathBuf,
-    /// Generation, such as LTO-8 [default: from the barcode]
+    /// Medium, such as LTO-8 [default: from the barcode]
     #[arg(long)]
     media: Option<String>,
-    /// What it is for [default: data, or cleaning if the barcode begins with CLN]
+    /// Kind of the cartridge [default: data, or cleaning if the barcode begins with CLN]
     #[arg(long, value_enum)]
     kind: Option<KindName>,
-    /// How much it holds, such as 100GB [default: what its generation does]
+    /// Capacity, such as 100GB [default: that of the medium]
     #[arg(long, value_parser = parse_capacity)]
     size: Option<u64>,
     /// Format of the files
@@ -58,7 +58,7 @@ impl From<KindName> for CartridgeKind {
 
 fn parse_capacity(text: &str) -> Result<u64, String> {
     parse_size(text)
-        .ok_or_else(|| format!("{text:?} is no size; write for example 100MB, 2.5GB or 64MiB, at least 1MB"))
+        .ok_or_else(|| format!("{text:?} is not a size; write for example 100MB, 2.5GB or 64MiB, at least 1MB"))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {

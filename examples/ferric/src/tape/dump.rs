@@ -16,22 +16,22 @@ use tape_store::three_file::inspect::{Object, ObjectEncryption};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
-    /// Only this partition [default: all]
+    /// Partition [default: all]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
     /// First object [default: 0]
     #[arg(long, value_parser = number::<u64>("the number of an object", 0..=u64::MAX))]
     object: Option<u64>,
-    /// How many objects [default: all]
+    /// Number of objects [default: all]
     #[arg(long, value_parser = number::<u64>("a number of objects", 1..=u64::MAX))]
     count: Option<u64>,
-    /// The bytes too, so many of each block [default with no number: 256]
+    /// Print the first bytes of each block too [default without a number: 256]
     #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256",
         value_parser = number::<usize>("a number of bytes", 0..=u64::MAX))]
     data: Option<usize>,
-    /// As JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]

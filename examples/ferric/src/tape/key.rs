@@ -54,7 +54,7 @@ fn read_key(path: &Path) -> Result<Key, CliError> {
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
     source.take(MAX_KEY_FILE).read_to_end(&mut bytes).map_err(failed)?;
     parse_hex_key(&bytes).or_else(|| Key::new(&bytes).filter(Key::is_full_length)).ok_or_else(|| {
-        // What is in it may be a key all the same, so none of it is shown.
+        // The content may be a key all the same, so it is not shown.
         let len = bytes.len();
         CliError::Usage(format!("{name}: its {len} bytes are no key: give 32 bytes, or 2 to 64 hexadecimal digits"))
     })

@@ -11,9 +11,9 @@ use tape_store::store::TapeStore;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of cartridges, or a daemon's data directory
+    /// Directory of cartridges, or the data directory of a daemon
     directory: PathBuf,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A daemon keeps its cartridges in a directory of their own.
+/// The cartridge directory of a daemon's data directory, or the directory itself.
 fn cartridge_directory(directory: &Path) -> PathBuf {
     let cartridges = directory.join("cartridges");
     if cartridges.is_dir() { cartridges } else { directory.into() }

@@ -14,9 +14,9 @@ use tape_store::three_file::ThreeFile;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
-    /// Drop everything from the first damaged object of each partition on, where nothing less helps
+    /// End each damaged partition before its first damaged object, if the cartridge cannot be repaired otherwise
     #[arg(long)]
     truncate: bool,
 }
@@ -102,7 +102,7 @@ fn repair(arguments: &Arguments) -> Result<(), CliError> {
     }
     let ours = found.cartridge.format().map_err(&failed)? == Format::Native;
     let mut tape = found.cartridge.salvage(true).map_err(&failed)?;
-    // At level `ferric` the other partitions are as they should be.
+    // In the native format, the other partitions are intact.
     let wanted = |partition: &u8| {
         let file = |name: &str| format!("{name}.{partition}");
         let of_it = |finding: &Finding| ["data", "indx", "mark"].iter().any(|name| finding.file == file(name));
@@ -135,7 +135,7 @@ fn repair(arguments: &Arguments) -> Result<(), CliError> {
     ends.iter().try_for_each(|end| output::print_line(end.describe("kept", "dropped")))
 }
 
-/// Where the whole objects of a partition end, and what is behind them.
+/// End of the complete objects of a partition, and the amount of data after it.
 struct PartitionEnd {
     partition: u8,
     complete_bytes: u64,
@@ -165,7 +165,7 @@ impl PartitionEnd {
     }
 }
 
-/// No drive has it, so its memory is to say so.
+/// Clears the mark in the MAM that a drive has loaded the cartridge.
 fn clear_loaded_flag(found: &mut OpenCartridge) -> Result<(), CliError> {
     let failed = found.store_error();
     let mut mam = found.cartridge.mam().map_err(&failed)?;

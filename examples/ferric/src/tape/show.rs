@@ -12,9 +12,9 @@ use tape_store::three_file::{Recovery, ThreeFile};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -39,7 +39,7 @@ struct CartridgeDetails {
     partitions: Vec<Partition>,
     /// What a crash left behind the last synchronised object, if it did.
     unsynchronised: Option<Unsynchronised>,
-    /// Why nothing can be written, if so.
+    /// Damage that prevents writes; `None` if there is none.
     damage: Option<String>,
     attributes: Vec<Attribute>,
 }

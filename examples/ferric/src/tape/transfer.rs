@@ -26,21 +26,21 @@ const BLOCK_SIZE: u32 = 10_240;
 enum ImageFormat {
     /// SIMH (.tap)
     Simh,
-    /// AWS, as Hercules has them (.aws)
+    /// AWS, as in Hercules (.aws)
     Aws,
-    /// The bytes of one tape file, such as a tar stream
+    /// The data of one tape file, such as a tar stream
     Plain,
-    /// The folder of a cartridge as mhvtl has it: all of it, with its memory
+    /// A complete cartridge in mhvtl's format, as a directory
     Mhvtl,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    /// The image; - reads the standard input
+    /// Image; - reads standard input
     image: PathBuf,
-    /// Folder of the cartridge; it must not be there yet if the image is a cartridge of mhvtl
+    /// Directory of the cartridge; a new directory if the image is a cartridge in mhvtl's format
     path: PathBuf,
-    /// Form of the image [default: by its name: .tap, .aws, mhvtl for a folder, else plain]
+    /// Format of the image [default: from its name: .tap, .aws, mhvtl for a directory, otherwise plain]
     #[arg(long, value_enum)]
     image_format: Option<ImageFormat>,
     // Former name of `--image-format`.
@@ -49,24 +49,24 @@ pub(crate) struct Import {
     /// Partition to append to [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
-    /// Write over what is there from the beginning, instead of behind it
+    /// Overwrite the partition from its beginning instead of appending
     #[arg(long)]
     overwrite: bool,
-    /// Bytes of a block, of a plain stream [default: 10240]
+    /// Block size in bytes for a plain stream [default: 10240]
     #[arg(long, value_parser = number::<u32>("a number of bytes", 1..=MAX_BLOCK as u64))]
     block_size: Option<u32>,
-    /// How blocks are compressed: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
+    /// Compression of blocks: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
     #[arg(long, value_parser = parse_codec)]
     codec: Option<Codec>,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Export {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
-    /// The image; - writes the standard output
+    /// Image; - writes standard output
     image: PathBuf,
-    /// Form of the image; for mhvtl it is a new folder [default: by its name: .tap, .aws, else plain]
+    /// Format of the image; mhvtl creates a directory [default: from its name: .tap, .aws, otherwise plain]
     #[arg(long, value_enum)]
     image_format: Option<ImageFormat>,
     // Former name of `--image-format`.
@@ -75,7 +75,7 @@ pub(crate) struct Export {
     /// Partition to read [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
-    /// Which tape file, counted from 0: a plain stream is this one, other images begin with it [default: 0]
+    /// Number of the tape file, from 0: the only one in a plain stream, the first in other images [default: 0]
     #[arg(long, value_parser = number::<u64>("the number of a tape file", 0..=u64::MAX))]
     file: Option<u64>,
     #[command(flatten)]
@@ -216,9 +216,9 @@ fn locate_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result
 /// Refuses options that do not apply when a whole cartridge is copied.
 fn refuse_options(options: &[(&str, bool)]) -> Result<(), CliError> {
     match options.iter().find(|(_, given)| *given) {
-        Some((option, _)) => {
-            Err(CliError::Usage(format!("{option} does not apply to image format mhvtl: the whole cartridge is copied")))
-        }
+        Some((option, _)) => Err(CliError::Usage(format!(
+            "{option} does not apply to image format mhvtl: the whole cartridge is copied"
+        ))),
         None => Ok(()),
     }
 }

@@ -12,9 +12,9 @@ use tape_store::repair::{Finding, Remedy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Folder of the cartridge
+    /// Directory of the cartridge
     path: PathBuf,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

@@ -31,7 +31,12 @@ pub(super) fn replace_level(
         "native".clone_into(text.get_mut());
     }
     if key == "level" || given == "ferric" {
-        source.warn(text, &format!("{table}.{key}"), &format!("{key} = {given:?}"), &format!("format = {:?}", text.get_ref()));
+        source.warn(
+            text,
+            &format!("{table}.{key}"),
+            &format!("{key} = {given:?}"),
+            &format!("format = {:?}", text.get_ref()),
+        );
     }
     Ok(())
 }

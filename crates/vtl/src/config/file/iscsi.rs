@@ -7,7 +7,7 @@ use crate::config::tables::{IscsiTable, Number};
 use crate::config::{Advertise, ConfigError, IscsiLimits, IscsiSetup, Network};
 use toml::Spanned;
 
-/// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is the system's to say.
+/// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is found when it is used.
 fn is_portal(text: &str) -> bool {
     let inside =
         |address: &str| address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).map(str::to_owned);
@@ -52,7 +52,7 @@ pub(super) fn is_iscsi_name(name: &str) -> bool {
     let plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || !byte.is_ascii() || b"-.:".contains(&byte);
     let known = ["iqn.", "eui.", "naa."].iter().any(|prefix| name.starts_with(prefix));
-    // What is not ASCII is case folded text (RFC 3722): no white space, no control characters.
+    // Other characters are case-folded text (RFC 3722): no white space, no control characters.
     let text = name.chars().all(|c| c.is_ascii() || c.is_alphanumeric());
     known && (5..=223).contains(&name.len()) && name.bytes().all(plain) && text
 }

@@ -66,7 +66,7 @@ pub(super) fn library(
     })
 }
 
-/// Where the shape of a library is written; what is not given is where the library is.
+/// Lines of the keys of a library; the line of the library for a missing key.
 fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> LibraryLines {
     let line = |place: Option<usize>| source.line(place.unwrap_or(at));
     let number = |number: &Number| line(number.as_ref().map(|number| number.span().start));
@@ -120,7 +120,7 @@ fn shape(
         key: key.into(),
         message,
     };
-    // What is not given is never more than the model has.
+    // Defaults never exceed the limits of the model.
     let [most_slots, most_import_export, _] = if table.first.is_some() { [u16::MAX; 3] } else { changer.max_elements };
     let counts = [
         of(&table.slots, SLOTS.min(most_slots)),

@@ -49,7 +49,7 @@ pub(super) fn pool(
     Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), format, library, scratch })
 }
 
-/// Whether a pool has labels for the blank cartridges that it keeps, beside those that libraries list.
+/// Whether a pool has labels for the blank cartridges that it keeps, in addition to the listed cartridges.
 fn labels_suffice(pattern: &Pattern, scratch: u16, library: &str, libraries: &[LibrarySetup]) -> Result<(), String> {
     let numbers = |library: &LibrarySetup| {
         let number = |setup: &CartridgeSetup| pattern.number(setup.barcode.as_str());

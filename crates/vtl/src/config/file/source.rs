@@ -93,7 +93,7 @@ fn in_table(before: &str, key: &str) -> String {
     if TABLES.contains(&name) { format!("{name}.{key}") } else { key.into() }
 }
 
-/// The header of a table, without what is behind it on the line.
+/// The header of a table, without the rest of the line.
 fn header(line: &str) -> &str {
     let end = line.find(']').map_or(line.len(), |at| at + 1);
     let end = if line.get(end..).is_some_and(|rest| rest.starts_with(']')) { end + 1 } else { end };

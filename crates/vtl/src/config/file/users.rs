@@ -45,7 +45,7 @@ fn user(source: &Source<'_>, key: &str, table: Spanned<UserTable>) -> Result<Use
         return Err(source.error(name.span().start, &format!("{key}.name"), message));
     }
     let key = &format!("{key}.secret");
-    let secret = table.secret.ok_or_else(|| source.error(name.span().start, key, "is needed here"))?;
+    let secret = table.secret.ok_or_else(|| source.error(name.span().start, key, "is required"))?;
     let (at, secret) = (secret.span().start, secret.into_inner().0);
     if !(12..=255).contains(&secret.len()) {
         return Err(source.error(at, key, "a CHAP secret has at least 12 characters, and at most 255"));

@@ -61,14 +61,14 @@ pub(super) fn names(
 /// The longest unit serial number.
 const SERIAL: usize = 15;
 
-/// What must be given.
+/// Returns a required value.
 pub(super) fn needed<'a>(
     source: &Source<'_>,
     text: &'a Text,
     key: &str,
     at: usize,
 ) -> Result<&'a Spanned<String>, ConfigError> {
-    text.as_ref().ok_or_else(|| source.error(at, key, "is needed here"))
+    text.as_ref().ok_or_else(|| source.error(at, key, "is required"))
 }
 
 pub(super) fn or_one(number: &Number) -> u16 {

@@ -72,7 +72,7 @@ const UNKNOWN_ELEMENTS: &[(&str, &str)] = &[
 fn elements_of_the_wrong_kind_are_refused() {
     let site = two_libraries();
     let empty = ("slot4", "slot4 is empty");
-    let robot = ("0", "the robot keeps no cartridge; name a slot, a drive, an I/O element or a barcode");
+    let robot = ("0", "the robot holds no cartridge between moves; name a slot, a drive, an I/O element or a barcode");
     for request in [
         r#"{"op":"load","library":"main","cartridge":"@"}"#,
         r#"{"op":"load","library":"main","cartridge":"@","drive":"drive2"}"#,
@@ -159,9 +159,9 @@ fn non_slot_targets_are_refused() {
         &site,
         r#"{"op":"element","library":"main","element":"@","fault":"blocked"}"#,
         &[
-            ("drive1", "drive1 is a drive; take it off line instead: ferric drive drive1 offline"),
-            ("A2L8", "drive1 is a drive; take it off line instead: ferric drive drive1 offline"),
-            ("0", "the robot is no slot; take it off line instead: ferric robot offline"),
+            ("drive1", "drive1 is a drive; set it offline instead: ferric drive drive1 offline"),
+            ("A2L8", "drive1 is a drive; set it offline instead: ferric drive drive1 offline"),
+            ("0", "the robot is not a slot; use: ferric robot offline"),
         ],
     );
 }
@@ -220,7 +220,7 @@ fn moves_to_the_wrong_place_are_refused() {
             ("F2L8", r#"F2L8 is on shelf "far"; library "main" imports from shelf "main""#),
             ("slot1", r#""slot1" is not a barcode: 1 to 16 of A-Z, 0-9, - and _"#),
             ("a5l8", r#"there is no cartridge "a5l8"; did you mean A5L8?"#),
-            ("X9L8", "there is no cartridge X9L8; ferric cartridge lists those there are"),
+            ("X9L8", "there is no cartridge X9L8; ferric cartridge lists the existing ones"),
         ],
     );
 }
@@ -314,13 +314,13 @@ fn unknown_libraries_and_flags_are_refused() {
     }
     let nowhere = r#"{"op":"load","cartridge":"V00099L8"}"#;
     let said = send_request(&site, nowhere).unwrap_err();
-    assert_eq!(said, "there is no cartridge V00099L8; ferric cartridge lists those there are");
+    assert_eq!(said, "there is no cartridge V00099L8; ferric cartridge lists the existing ones");
     assert_refused(
         &site,
         r#"{"op":"alert","library":"main","flag":@,"raised":true}"#,
         &[
-            ("0", "there is no TapeAlert flag 0; they are 1 to 64"),
-            ("65", "there is no TapeAlert flag 65; they are 1 to 64"),
+            ("0", "TapeAlert flag 0 does not exist; expected 1 to 64"),
+            ("65", "TapeAlert flag 65 does not exist; expected 1 to 64"),
         ],
     );
 }
@@ -342,7 +342,7 @@ fn disabled_elements_name_their_fault() {
         r#"{"op":"move","library":"main","from":"A3L8","to":"@"}"#,
         &[
             ("slot4", "slot4 is disabled; enable it: ferric slot slot4 enable"),
-            ("drive2", "drive2 is off line; bring it back: ferric drive drive2 online"),
+            ("drive2", "drive2 is offline; to set it online: ferric drive drive2 online"),
         ],
     );
     assert_eq!(
@@ -365,7 +365,7 @@ fn disabled_elements_name_their_fault() {
     assert_refused(
         &site,
         r#"{"op":"unload","library":"main","drive":"@"}"#,
-        &[("drive1", "the robot is off line; bring it back: ferric robot online")],
+        &[("drive1", "the robot is offline; to set it online: ferric robot online")],
     );
     send_request(&site, &main(r#"{"op":"online","online":true}"#)).unwrap();
     // Its slot is free again, but out of use: another one takes the cartridge.
