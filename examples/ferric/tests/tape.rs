@@ -300,7 +300,7 @@ fn a_daemon_serves_the_directory() {
     }
     for command in ["show", "verify", "attr", "dump"] {
         let said = run(dir.path(), &format!("{command} data/cartridges/S1L8"));
-        assert!(said.contains("serves this directory; what it has not synchronised yet is not shown"), "{said}");
+        assert!(said.contains("serves this directory; data that it has not synchronised is not shown"), "{said}");
         assert!(said.ends_with("[0]\n"), "{said}");
     }
     for command in ["list data", "export data/cartridges/S1L8 out.tap"] {
@@ -384,7 +384,7 @@ fn unreadable_is_not_reported_missing() {
     }
     assert!(run(shelf.path(), "show NONE01L8").contains("NONE01L8: cartridge does not exist"));
     let said = run(&shelf.path().join("B00008L8"), "show .");
-    assert!(said.contains("ferric: .: does not end in a barcode; name the folder of the cartridge"), "{said}");
+    assert!(said.contains("ferric: .: does not end in a barcode; name the directory of the cartridge"), "{said}");
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn names_that_nothing_has() {
         ("attr PAR002L6 0806 text --partition 1", "attribute 0806h is of the whole cartridge, not of partition 1"),
         ("attr PAR002L6 write-protect on --partition 1", "write-protect is of the whole cartridge, not of partition 1"),
         ("attr V00001L8 0999", "\"0999\" is no attribute"),
-        ("attr V00001L8 0806", "V00001L8: the memory has no attribute 0806"),
+        ("attr V00001L8 0806", "V00001L8: the MAM has no attribute 0806"),
         ("create no/where/V00002L8", "no/where: directory does not exist"),
         ("create a.tar/V00002L8", "a.tar: is not a directory"),
         ("create V00003L8 --serial 123456789012345678901234567890123", "is not a medium serial number: at most 32"),

@@ -190,9 +190,9 @@ fn former_words_are_logged() {
     let log = dir.path().join("log");
     let mut command = command(&data, &SMALL.replace("size =", "level = \"ferric\"\nsize ="));
     let _daemon = Daemon::logging(&mut command, std::fs::File::create(&log).unwrap().into());
-    assert!(ask(&data, r#"{"do":"move","from":"slot1","to":"port1"}"#).contains(r#""to_element":"io1""#));
-    assert_eq!(ask(&data, r#"{"op":"fail","failure":"load"}"#), r#"{"ok":null}"#);
-    assert_eq!(ask(&data, r#"{"op":"status"}"#).matches("ports").count(), 0);
+    assert!(send_request(&data, r#"{"do":"move","from":"slot1","to":"port1"}"#).contains(r#""to_element":"io1""#));
+    assert_eq!(send_request(&data, r#"{"op":"fail","failure":"load"}"#), r#"{"ok":null}"#);
+    assert_eq!(send_request(&data, r#"{"op":"status"}"#).matches("ports").count(), 0);
     let text = std::fs::read_to_string(&log).unwrap();
     let warnings: Vec<&str> = text.lines().filter(|line| line.contains("next release refuses")).collect();
     let [file, first, second] = warnings.as_slice() else { panic!("{text}") };
