@@ -198,31 +198,6 @@ mod tests {
     #[test]
     fn one_address_cannot_use_all_connections() {
         let mut all = Connections::default();
-        let boxes: Vec<_> = (0..4).map(|_| mailbox()).collect();
-        for (number, mailbox) in boxes.iter().enumerate().take(3) {
-            assert_eq!(all.admit(mailbox, address(1), LIMITS, 0), Admission::Admitted(number + 1));
-        }
-        // Another address is not concerned.
-        assert_eq!(all.admit(&mailbox(), address(2), LIMITS, 2_000_000), Admission::Admitted(4));
-        all.set_logged_in(&boxes[0], true);
-        assert_eq!(all.admit(&boxes[3], address(1), LIMITS, 2_000_000), Admission::Admitted(5));
-        let later = all.admit(&mailbox(), address(1), LIMITS, 4_000_000);
-        assert_eq!(later, Admission::AdmittedInstead(6, address(1)));
-        assert_eq!(boxes.iter().map(|mailbox| mailbox.is_closing()).collect::<Vec<_>>(), [false, true, false, false]);
-    }
-
-    #[test]
-    fn simultaneous_logins_are_not_displaced() {
-        let mut all = Connections::default();
-        for number in 1..=12 {
-            assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::Admitted(number));
-        }
-        assert_eq!(all.admit(&mailbox(), address(1), LIMITS, 1_999_999), Admission::AdmittedInstead(13, address(1)));
-    }
-
-    #[test]
-    fn one_address_cannot_use_all_connections() {
-        let mut all = Connections::default();
         let boxes: Vec<_> = (0..15).map(|_| mailbox()).collect();
         for mailbox in &boxes {
             assert!(matches!(all.admit(mailbox, address(1), LIMITS, 0), Admission::Admitted(_)));
