@@ -121,7 +121,7 @@ fn errors_name_their_line() {
             devices("ULT3580-TD6", "ULT3580-TD6 of the cellar"),
             "device.conf:17: Product identification: \"ULT3580-TD6 of the cellar\"",
         ),
-        (devices("XYZZY_A\n", "XYZ\u{e4}\n"), "device.conf:8: Unit serial number: \"XYZ\u{e4}\" has not"),
+        (devices("XYZZY_A\n", "XYZ\u{e4}\n"), "device.conf:8: Unit serial number: \"XYZ\u{e4}\" is not"),
         (contents("Slot 2:", "Slot 1:"), "library_contents.10:12: Slot: Slot 1 is given twice, here and in line 11"),
         (contents("E01002L8", "E01001L8"), "library_contents.10:12: slot: barcode E01001L8 is given twice"),
         (contents("Drive 2:", "Drive 3:"), "library_contents.10:4: Drive: no drive of device.conf has place 3"),
