@@ -196,7 +196,7 @@ fn former_words_are_logged() {
     let text = std::fs::read_to_string(&log).unwrap();
     let warnings: Vec<&str> = text.lines().filter(|line| line.contains("next release refuses")).collect();
     let [file, first, second] = warnings.as_slice() else { panic!("{text}") };
-    assert!(file.contains("WARN") && file.contains("d.toml:7: cartridges.level: write format = \"native\""), "{file}");
+    assert!(file.contains("WARN") && file.contains("d.toml:8: cartridges.level: write format = \"native\""), "{file}");
     assert!(first.contains("WARN") && first.contains("port1") && first.contains("io1"), "{first}");
     assert!(second.contains("inject_fault") && second.contains("failure"), "{second}");
 }
