@@ -367,7 +367,7 @@ impl Cartridge {
         salvage: bool,
     ) -> Result<(ThreeFile, Recovery), StoreError> {
         let CartridgeFacts { format, mam, mam_damage: damage } = self.read_or_rebuild_facts(folder.as_mut())?;
-        let ours = format == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
+        let last_writer = format == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
         // Without valid cartridge memory, the write-protect tab and the kind are unknown.
         let read_only = read_only || damage.is_some();
         let options = TapeOptions {
@@ -376,13 +376,13 @@ impl Cartridge {
             partition_sizes: mam.partition_sizes(),
             read_only,
             salvage,
-            trust_watermarks: ours,
+            trust_watermarks: last_writer,
             discard_data: mam.kind() == CartridgeKind::Null,
             entropy: encrypt::system_entropy,
         };
         let mut files = folder.reopen().map_err(StoreError::io("opening the cartridge"))?;
         let (tape, recovery) = ThreeFile::open(folder, options)?;
-        if !ours && !read_only && !recovery.damaged {
+        if !last_writer && !read_only && !recovery.damaged {
             cartridge_memory::record_ownership(files.as_mut())?;
         }
         Ok((tape, recovery))

@@ -86,8 +86,8 @@ pub(crate) fn detect_format(folder: &mut dyn Folder) -> Result<(Format, u8), Sto
         [mhvtl::MAM, mhvtl::PRIVATE, OWNER, "data", "indx"].contains(&name.as_str())
             || name.starts_with(mhvtl::PLAIN_META)
     };
-    let ours = names.iter().any(|name| [NATIVE_FILE, COPY].contains(&name.as_str()));
-    let format = if !ours && names.iter().any(of_mhvtl) { Format::Mhvtl } else { Format::Native };
+    let native = names.iter().any(|name| [NATIVE_FILE, COPY].contains(&name.as_str()));
+    let format = if !native && names.iter().any(of_mhvtl) { Format::Mhvtl } else { Format::Native };
     let last = (1..4).rev().find(|number| names.contains(&format!("data.{number}")));
     Ok((format, last.map_or(1, |last| last + 1)))
 }

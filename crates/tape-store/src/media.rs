@@ -341,8 +341,8 @@ pub fn by_suffix(suffix: &str) -> Option<(&'static MediaSpec, bool)> {
 
 /// All barcode suffixes that identify a medium.
 pub fn suffixes() -> impl Iterator<Item = &'static str> {
-    let ours = ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty());
-    ours.chain(OTHER_SUFFIXES.iter().map(|(suffix, ..)| *suffix))
+    let lto = ALL.iter().flat_map(|spec| [spec.suffix, spec.worm_suffix]).filter(|suffix| !suffix.is_empty());
+    lto.chain(OTHER_SUFFIXES.iter().map(|(suffix, ..)| *suffix))
 }
 
 /// The medium with this name: an LTO generation or another medium of mhvtl; `None` if it is unknown.

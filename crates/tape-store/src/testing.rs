@@ -132,8 +132,8 @@ pub fn store_ops(data: &[u8]) {
             let _ = tape.locate(0, object);
             continue;
         }
-        let (ours, theirs) = (apply(&mut tape, *op, *argument), apply(&mut model, *op, *argument));
-        assert_eq!(ours, theirs, "operation {number}: {op} {argument}");
+        let (tape_result, model_result) = (apply(&mut tape, *op, *argument), apply(&mut model, *op, *argument));
+        assert_eq!(tape_result, model_result, "operation {number}: {op} {argument}");
         let (here, there) = (tape.position(), model.position());
         assert_eq!((here.object, here.file), (there.object, there.file), "operation {number}: {op} {argument}");
     }

@@ -1,6 +1,6 @@
 //! A tape that lost its index and its watermark is not blank: `repair` can restore every object, so writes are
 //! rejected.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 use std::io::{IoSlice, IoSliceMut};
 use tape_store::backend::FolderStore;

@@ -1,6 +1,6 @@
 //! Damages each file of a small cartridge: changes each byte, truncates to each length, removes the file. Each object
 //! is read correctly or reported as damaged, or the cartridge is refused. The counts are the table of `docs/format.md`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout, reason = "test code")]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -300,8 +300,8 @@ fn every_damage_of_a_native_cartridge_without_frames_is_reported() {
 
 fn mhvtl(label: &str, loaded: bool, heading: &str) {
     let made = fixture(&format!("mhvtl-1.8/{label}"));
-    let (written, ours) = whole(label, &made);
-    let all = try_all(label, if loaded { &ours } else { &made }, &written, &[0x08]);
+    let (written, loaded_files) = whole(label, &made);
+    let all = try_all(label, if loaded { &loaded_files } else { &made }, &written, &[0x08]);
     print!("{}", table(&all));
     assert_eq!(table(&all), documented(heading));
 }

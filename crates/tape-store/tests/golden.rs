@@ -1,6 +1,6 @@
 //! Every cartridge that mhvtl wrote opens, and has exactly the objects of the listing next to it. The listing is
 //! described in `golden/mhvtl-1.8/README.md`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -383,7 +383,7 @@ fn written_cartridges_are_byte_identical_to_mhvtl() {
     for barcode in ["FIX001L8", "FMK001L8", "LBP001L8", "UNC001L8", "OVW001L8", "ERS001L8"] {
         let shelf = tempfile::tempdir().unwrap();
         let mut cartridge = made(shelf.path(), barcode, "LTO8", CartridgeKind::Data, 524_288_000);
-        let theirs = cartridge_at(&golden(), barcode).mam().unwrap();
+        let mhvtl_mam = cartridge_at(&golden(), barcode).mam().unwrap();
         let (mut tape, _) = cartridge.open().unwrap();
         let append = |tape: &mut dyn Medium, bytes: &[u8]| {
             let written = tape.append(&[IoSlice::new(bytes)], Codec::NONE).unwrap();
@@ -407,7 +407,7 @@ fn written_cartridges_are_byte_identical_to_mhvtl() {
         tape.close().unwrap();
         drop(tape);
         let mut mam = cartridge.mam().unwrap();
-        for (id, partition, value) in theirs.iter() {
+        for (id, partition, value) in mhvtl_mam.iter() {
             mam.set(id, partition, value);
         }
         cartridge.save_mam(&mam).unwrap();

@@ -1,5 +1,5 @@
 //! A probe reports what a load would, and changes nothing.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, reason = "test code")]
 
 use std::fs::{self, File};
 use tape_store::backend::file::OsFolderStore;

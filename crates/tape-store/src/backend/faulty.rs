@@ -1,5 +1,5 @@
-//! A simulated disk for tests. It fails from a given call on. After a simulated crash it has what was synchronised, and
-//! any part of what was not. A failed synchronisation drops the changes it should have stored, though they can be read
+//! A simulated disk for tests. It fails from a given call on. After a simulated crash it has all synchronised changes,
+//! and any part of the others. A failed synchronisation drops the changes it should have stored, though they can be read
 //! until the crash, as operating systems do.
 
 use super::{Backend, Folder};

@@ -132,7 +132,7 @@ impl ThreeFile {
     pub fn open(mut folder: Box<dyn Folder>, options: TapeOptions) -> Result<(Self, Recovery), StoreError> {
         folder.lock(options.read_only).map_err(StoreError::lock)?;
         let names = folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
-        present(&names, &options)?;
+        check_required_files(&names, &options)?;
         let last = last_partition(&names, options.format);
         let mut buffers = read::ReadBuffers::default();
         let recovery = Recovery::default();
@@ -144,9 +144,9 @@ impl ThreeFile {
             Format::Native => LayoutLimits { block: MAX_BLOCK, object: u64::MAX },
             Format::Mhvtl => LayoutLimits { block: mhvtl::MAX_BLOCK, object: mhvtl::MAX_OBJECT },
         };
-        let opened_so = options.read_only.then_some("opened read-only");
+        let opened_read_only = options.read_only.then_some("opened read-only");
         let read_only =
-            if recovery.damaged && options.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_so };
+            if recovery.damaged && options.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_read_only };
         let tape = Self {
             folder,
             partitions,
@@ -233,7 +233,7 @@ fn last_partition(names: &[String], format: Format) -> u8 {
 }
 
 /// Fails if a file is missing without which the cartridge would be damaged, not blank or shorter.
-fn present(names: &[String], options: &TapeOptions) -> Result<(), StoreError> {
+fn check_required_files(names: &[String], options: &TapeOptions) -> Result<(), StoreError> {
     let has = |name: &str| names.iter().any(|other| other == name);
     for name in ["data", "indx"] {
         if options.format == Format::Mhvtl && !has(name) && !has(&format!("{name}.0")) {
