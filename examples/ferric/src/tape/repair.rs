@@ -70,27 +70,32 @@ fn rebuilt(found: &mut OpenCartridge) -> Result<(), CliError> {
     output::print_line(format!("{name}: if that is right, allow writes: ferric tape attr {name} write-protect off"))
 }
 
+fn print_repaired(found: &mut OpenCartridge, repaired: &[&Finding]) -> Result<(), CliError> {
+    for Finding { file, problem, remedy } in repaired {
+        output::print_line(format!("{}: {file}: {problem}: {remedy}", found.name))?;
+    }
+    if repaired.iter().any(|finding| finding.remedy == Remedy::RebuildMamFromLabel) {
+        rebuilt(found)?;
+    }
+    Ok(())
+}
+
 fn repair(arguments: &Arguments) -> Result<(), CliError> {
     let mut found = OpenCartridge::open(&arguments.path)?;
     found.check_not_served()?;
     let failed = found.store_error();
     let name = found.name.clone();
     let findings = found.cartridge.repair().map_err(&failed)?;
-    let mended: Vec<&Finding> = findings.iter().filter(|finding| finding.remedy != Remedy::Truncate).collect();
-    for Finding { file, problem: what, remedy } in &mended {
-        output::print_line(format!("{name}: {file}: {what}: {remedy}"))?;
-    }
-    if mended.iter().any(|finding| finding.remedy == Remedy::RebuildMamFromLabel) {
-        rebuilt(&mut found)?;
-    }
+    let repaired: Vec<&Finding> = findings.iter().filter(|finding| finding.remedy != Remedy::Truncate).collect();
+    print_repaired(&mut found, &repaired)?;
     match found.cartridge.open_three_file() {
         Ok((mut tape, recovery)) if !recovery.damaged => {
             tape.close().map_err(&failed)?;
             drop(tape);
             clear_loaded_flag(&mut found)?;
             let what = match recovery.dropped_objects {
-                0 if !mended.is_empty() => return Ok(()),
-                0 => "nothing to mend".to_owned(),
+                0 if !repaired.is_empty() => return Ok(()),
+                0 => "nothing to repair".to_owned(),
                 torn => {
                     format!("dropped {} behind the last synchronised one", output::format_count(torn, "torn object"))
                 }
