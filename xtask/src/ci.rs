@@ -1,7 +1,7 @@
 //! The checks that every change must pass, in addition to the tests.
 
-use crate::purity;
 use crate::shell::{check, output, print_line, run as shell};
+use crate::{purity, words};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +13,7 @@ pub(crate) fn run() -> Result<(), String> {
     shell("cargo", ["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     let mut doc = Command::new("cargo");
     check("rustdoc", doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
+    words::run()?;
     purity::run()?;
     licences()?;
     no_scsi_numbers_in_daemons()?;

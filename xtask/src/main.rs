@@ -15,9 +15,9 @@ const USAGE: &str = "cargo xtask COMMAND
   test      install the packages that the tests need and run all tests of both rings
   guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
   pages     run the shell lines of README.md and docs/*.md, in order
-  ci        check formatting, lints, documentation, purity and licences; build benches and fuzz targets
+  ci        check formatting, lints, documentation, words, purity and licences; build benches and fuzz targets
   purity    check that the pure crates use no clock, thread, socket, environment or file
-  words     no phrase of xtask/phrases.tsv, and a sentence of documentation for each public item
+  words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
 ";
 
 type Outcome = Result<(), String>;

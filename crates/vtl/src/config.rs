@@ -48,7 +48,7 @@ pub fn read_text(path: &std::path::Path) -> Result<String, std::io::Error> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{}{message}", KeyLocation(*.line, .key))]
 pub struct ConfigError {
-    /// Path of the file, as it was given.
+    /// Path of the file, as the caller gave it.
     pub file: String,
     /// Line, counted from 1; 0 for an error of the file as a whole.
     pub line: usize,
@@ -137,7 +137,7 @@ pub struct CartridgeSetup {
     pub media: &'static MediaSpec,
     /// Kind: data, WORM, NULL or cleaning.
     pub kind: CartridgeKind,
-    /// Native capacity in bytes.
+    /// Native capacity, in bytes, without compression.
     pub size: u64,
     /// Format of the files of the cartridge.
     pub format: Format,
@@ -210,7 +210,7 @@ pub struct IscsiLimits {
 /// Lines of a library in the file, for errors that depend on the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryLines {
-    /// Path of the file, as it was given.
+    /// Path of the file, as the caller gave it.
     pub file: String,
     /// Line of the library table.
     pub library: usize,
@@ -235,7 +235,7 @@ pub struct LibraryLines {
 /// Lines of the `[storage]` table in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StorageLines {
-    /// Path of the file, as it was given.
+    /// Path of the file, as the caller gave it.
     pub file: String,
     /// Line of each cartridge directory.
     pub directories: Vec<usize>,
@@ -279,7 +279,7 @@ pub struct LibrarySetup {
 /// Effective and valid configuration of a site.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Libraries, at least one.
+    /// The libraries of the site, at least one.
     pub libraries: Vec<LibrarySetup>,
     /// Pools, in order of the file.
     pub pools: Vec<PoolSetup>,

@@ -69,7 +69,7 @@ pub enum Event {
         /// Name of the library.
         library: String,
     },
-    /// The configuration was reloaded.
+    /// The daemon has reloaded its configuration.
     Reloaded,
 }
 

@@ -1,4 +1,4 @@
-//! From mhvtl to us: what is said, and what is written.
+//! `ferric migrate mhvtl`: its report and the files that it writes.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::fs;
@@ -42,7 +42,7 @@ fn migration_keeps_libraries_serials_and_tapes() {
     for name in ["E01001L8", "E01002L8"] {
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     }
-    // One that is no tape any more.
+    // This one is damaged.
     fs::write(home.join("E01002L8").join("mam"), "nonsense").unwrap();
     let (said, code) = migrate(dir.path(), &["--check"]);
     insta::assert_snapshot!(format!("{said}[{code}]"));
@@ -52,5 +52,5 @@ fn migration_keeps_libraries_serials_and_tapes() {
     let text = fs::read_to_string(dir.path().join("ferric.toml")).unwrap();
     assert_eq!(vtl::config::parse("f", &text).unwrap().libraries[0].names.serial.as_deref(), Some("XYZZY_A"));
     let (said, code) = migrate(dir.path(), &[]);
-    assert!(said.contains("ferric.toml: File exists") && code == 1, "what is there is not written over: {said}");
+    assert!(said.contains("ferric.toml: File exists") && code == 1, "an existing file is not overwritten: {said}");
 }

@@ -1,4 +1,4 @@
-//! `ferric site recover`: a site is as it was, or as far as its files still say; the old files are kept.
+//! `ferric site recover`: it restores a site as far as its files are intact, and keeps the old files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use smc::element::ElementAddress;

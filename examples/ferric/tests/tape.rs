@@ -146,7 +146,7 @@ fn copying_from_and_to_mhvtl() {
     insta::assert_snapshot!(session(shelf.path(), &commands));
 }
 
-/// What cannot be at the other level is refused by its number, and nothing changes.
+/// An object that the other format cannot hold is refused by its number, and nothing changes.
 #[test]
 fn impossible_conversion_is_refused() {
     let shelf = shelf(&["ENC001L8", "NUL001L8", "D00001D7"]);
@@ -270,7 +270,7 @@ fn streams() {
     assert!(export.status.success() && export.stdout == bytes);
 }
 
-/// A daemon relies on what it knows of its cartridges: nothing changes them while it runs, and those who read are told.
+/// While a daemon serves a directory, commands that change its cartridges are refused, and commands that read them warn.
 #[test]
 fn a_daemon_serves_the_directory() {
     let dir = tempfile::tempdir().unwrap();
@@ -309,12 +309,12 @@ fn a_daemon_serves_the_directory() {
     }
     // A new cartridge is none that the daemon knows.
     assert!(run(dir.path(), "create data/cartridges/NEW001L8").ends_with("[0]\n"));
-    assert!(run(dir.path(), "import a.tar OWN001L8").ends_with("[0]\n"), "a directory of its own");
+    assert!(run(dir.path(), "import a.tar OWN001L8").ends_with("[0]\n"), "outside the data directory");
     assert_eq!(site.pool_status()[0].scratch, 2);
     drop(site);
     let said = run(dir.path(), "import a.tar data/cartridges/S1L8");
     assert!(said.ends_with("[0]\n") && !said.contains("serves"), "{said}");
-    // What was written meanwhile is no scratch cartridge any more: there is another.
+    // A cartridge that was written is no longer a scratch cartridge: the pool gets another.
     let site = vtl::Site::open(&data, &config).unwrap();
     let blank = |name: &str| site.cartridges().into_iter().find(|one| one.cartridge == name).unwrap().blank;
     assert_ne!(blank("S1L8"), Some(true));
@@ -478,7 +478,7 @@ fn names_that_nothing_has() {
     assert!(run(shelf.path(), "dump V00001L8 --count 0").ends_with("[2]\n"));
 }
 
-/// No repair makes a cartridge of what has no files of one: the error says what to do instead, and changes nothing.
+/// A folder without the files of a cartridge cannot be repaired: the error says what to do instead, and nothing changes.
 #[test]
 fn what_no_repair_can_mend() {
     let shelf = tempfile::tempdir().unwrap();

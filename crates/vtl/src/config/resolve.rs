@@ -83,7 +83,7 @@ pub(crate) fn assign_luns(
 }
 
 /// Elements of cartridges that are new in a library. `taken` are the elements that hold a cartridge; each new one comes with
-/// its number among those that the library lists.
+/// its number in the list of the library.
 pub(crate) fn assign_elements<'a>(
     setup: &LibrarySetup,
     taken: &BTreeSet<ElementAddress>,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// A TapeAlert flag of a changer or a drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertStatus {
-    /// Name of the library.
+    /// Name of the library that raises the flag.
     pub library: String,
     /// The drive, such as `drive1`; none for the changer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

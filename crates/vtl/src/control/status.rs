@@ -118,7 +118,7 @@ pub struct CartridgeStatus {
     /// Name of its element, such as `slot3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
-    /// Native capacity in bytes.
+    /// Native capacity, in bytes, without compression.
     pub size: u64,
     /// Kind of the cartridge: `data`, `worm`, `null` or `cleaning`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

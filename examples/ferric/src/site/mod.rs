@@ -42,7 +42,7 @@ pub(crate) struct SiteCommand {
     command: Command,
 }
 
-/// Each command takes the options of [`Daemon`] after its name.
+/// Each command takes the options of [`DaemonOptions`] after its name.
 impl Subcommand for SiteCommand {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
         let all = Command::augment_subcommands(clap::Command::new("site"));
