@@ -85,7 +85,7 @@ struct State {
     /// ID of the session that uses the reserve.
     reserve: Option<u64>,
     queue: VecDeque<u64>,
-    /// The newest of the last rank goes first next_id time, not the oldest.
+    /// The newest of the last rank goes first next time, not the oldest.
     newest_first: bool,
     entries: HashMap<u64, SessionUse>,
     next_id: u64,
@@ -207,7 +207,7 @@ impl State {
         self.wake_first();
     }
 
-    /// A session of the last rank was served: the next_id is the newest or the oldest, in turn.
+    /// A session of the last rank was served: the next one is the newest or the oldest, in turn.
     fn take_turns(&mut self) {
         let is_last_rank = |id: &u64| self.entries.get(id).is_some_and(|entry| entry.rank == Priority::Other);
         let Some(first) = self.queue.iter().position(is_last_rank) else { return };

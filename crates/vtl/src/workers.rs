@@ -314,7 +314,7 @@ mod tests {
         let all: Vec<_> = (1..=4).map(blocks).collect();
         let none = ThreadedWorkers { threads: Vec::new(), shared: Arc::default() };
         let expected: Vec<_> = all.iter().map(|blocks| tape_files(&none, blocks)).collect();
-        // ConnectionBuffers for two blocks of 2 MiB, and four drives at one time; then none at all, since another drive has it.
+        // Memory for two blocks of 2 MiB and four drives at once; then none at all, since another drive has it.
         let pool = ThreadedWorkers::with_memory(16 << 20);
         let mut other = pool.slot();
         let mut taken = Vec::new();

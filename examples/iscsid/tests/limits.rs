@@ -196,7 +196,7 @@ fn control_connections_that_take_no_answers_lock_no_operator_out() {
     let daemon = Daemon::start(&data, SMALL);
     let before = daemon.resident();
     let requests = b"{\"do\":\"status\"}\n".repeat(4000);
-    // All places, and as many again. The answers to these requests are some new_capacity_mb, of which none is read.
+    // All places, and as many again. The responses to these requests are several MB, and none is read.
     let open: Vec<UnixStream> = (0..128)
         .map(|_| {
             let stream = UnixStream::connect(data.join("control.sock")).unwrap();

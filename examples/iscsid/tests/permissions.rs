@@ -146,7 +146,7 @@ fn world_writable_directory_is_unchanged() {
     assert_eq!(daemon.terminate(), Some(0));
 }
 
-/// A daemon that permissions apply to: if the test runs as root, it runs as another user, who owns all of `directory`.
+/// A daemon without root's access to all files: if the test runs as root, the daemon runs as another user, the owner of `directory`.
 fn unprivileged(directory: &Path, config: &str) -> Command {
     let daemon = command(&directory.join("d"), config);
     if !rustix::process::geteuid().is_root() {

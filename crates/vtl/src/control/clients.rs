@@ -19,7 +19,7 @@ enum ClientState {
     /// The connection has no complete request.
     Idle,
     Busy,
-    /// An answer is being sent to it.
+    /// A response is being sent to the client.
     Answering,
     Subscribed,
 }
@@ -43,7 +43,7 @@ struct ClientTable {
 #[derive(Clone, Default)]
 pub(super) struct Clients {
     table: Arc<Mutex<ClientTable>>,
-    /// Held while a long answer is composed, so that the memory for it is needed once, not for each connection.
+    /// Locked while a long response is composed, so that its memory is needed once, not for each connection.
     composing: Arc<Mutex<()>>,
 }
 
@@ -107,7 +107,7 @@ impl ClientSlot {
         self.set_state(ClientState::Answering);
     }
 
-    /// Waits until no other connection's long answer is being composed.
+    /// Waits until no other connection composes a long response.
     pub(super) fn compose(&self) -> MutexGuard<'_, ()> {
         lock(&self.clients.composing)
     }
