@@ -7,6 +7,7 @@ use scsi_core::data::Data;
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::port::TargetPort;
 use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Now;
 use ssc::drive::{Drive, DriveConfig};
@@ -32,7 +33,7 @@ fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive 
     let barcode = Barcode::new("B00001L8").unwrap();
     store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
-    let identity = Identity { strings: profile.model.into(), serial: "B".into(), naa: 1, port: None };
+    let identity = Identity { strings: profile.model.into(), serial: "B".into(), naa: 1, port: TargetPort::ISCSI };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::SavedState::default());
     if let Some(workers) = workers {
         drive.set_workers(workers);

@@ -16,7 +16,7 @@ pub(crate) fn run() -> Result<(), String> {
     words::run()?;
     purity::run()?;
     licences()?;
-    no_scsi_numbers_in_daemons()?;
+    no_scsi_policy_in_programs()?;
     shell("cargo", ["bench", "--quiet", "--package", "benches", "--no-run"])?;
     shell("cargo", ["build", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
 }
@@ -59,17 +59,23 @@ fn licences() -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
-/// Checks that a daemon contains no operation code, sense code or page code: SCSI belongs into the crates.
-fn no_scsi_numbers_in_daemons() -> Result<(), String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/iscsid/src");
-    let matches = Command::new("grep")
-        .args(["-rnE", r"0x[0-9a-fA-F]{2}\b"])
-        .arg(root)
-        .output()
-        .map_err(|error| error.to_string())?;
-    if matches.stdout.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("SCSI numbers in a daemon:\n{}", String::from_utf8_lossy(&matches.stdout)))
+/// Code that decides about SCSI: operation codes, sense codes and page codes, and the types that build sense data or
+/// change the state of a logical unit.
+const SCSI_POLICY: &str = r"0x[0-9a-fA-F]{2}\b|\b(Sense|SenseKey|Asc|Opcode|Cdb)::|scsi_core::(sense|asc|cdb)|\.lu\(\)";
+
+/// Checks that the programs leave every decision about SCSI to the crates. The initiator is exempt: it is a SCSI client,
+/// which sends CDBs and reads sense data.
+fn no_scsi_policy_in_programs() -> Result<(), String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let mut faults = String::new();
+    for program in std::fs::read_dir(root).map_err(|error| error.to_string())? {
+        let sources = program.map_err(|error| error.to_string())?.path().join("src");
+        if !sources.is_dir() || sources.ends_with("initiator/src") {
+            continue;
+        }
+        let matches = Command::new("grep").args(["-rnE", SCSI_POLICY]).arg(&sources).output();
+        let matches = matches.map_err(|error| error.to_string())?;
+        faults.push_str(&String::from_utf8_lossy(&matches.stdout));
     }
+    if faults.is_empty() { Ok(()) } else { Err(format!("SCSI policy in a program:\n{faults}")) }
 }

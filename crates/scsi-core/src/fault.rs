@@ -1,7 +1,8 @@
 //! The end of a command: its outcome as the device sees it, and the completion that the transport sends.
 
+use crate::asc::Asc;
 use crate::nexus::NexusId;
-use crate::sense::{Sense, SenseBytes, SenseFormat};
+use crate::sense::{Sense, SenseBytes, SenseFormat, SenseKey};
 use crate::status::Status;
 use bitflags::bitflags;
 
@@ -78,5 +79,33 @@ impl Completion {
             save: Save::empty(),
             abort_nexuses: Vec::new(),
         }
+    }
+
+    fn with_sense(key: SenseKey, asc: Asc) -> Self {
+        Self::new(Err(Sense::new(key, asc).into()), SenseFormat::Fixed)
+    }
+
+    /// HARDWARE ERROR 44h/00h (INTERNAL TARGET FAILURE): the device server or its storage failed.
+    #[must_use]
+    pub fn internal_failure() -> Self {
+        Self::with_sense(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE)
+    }
+
+    /// ABORTED COMMAND 00h/00h: the target port lost the command before its end.
+    #[must_use]
+    pub fn command_lost() -> Self {
+        Self::with_sense(SenseKey::ABORTED_COMMAND, Asc(0))
+    }
+
+    /// ABORTED COMMAND 4Bh/00h (DATA PHASE ERROR): the target port did not receive the data that the CDB announces.
+    #[must_use]
+    pub fn data_missing() -> Self {
+        Self::with_sense(SenseKey::ABORTED_COMMAND, Asc::DATA_PHASE_ERROR)
+    }
+
+    /// BUSY: the target has no memory for the data now; the initiator repeats the command.
+    #[must_use]
+    pub fn busy() -> Self {
+        Self::new(Err(Fault::Busy), SenseFormat::Fixed)
     }
 }

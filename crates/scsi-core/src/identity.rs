@@ -1,6 +1,7 @@
 //! Identification of a logical unit: the strings of its model, its serial number and NAA, and the designators made of
 //! them.
 
+use crate::port::TargetPort;
 use crate::writer::PageWriter;
 
 /// The identification strings of a model, as INQUIRY data and VPD pages return them.
@@ -31,17 +32,6 @@ impl From<ModelStrings> for InquiryStrings {
     }
 }
 
-/// The target port of a unit, for the designators of the port and of the target device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetPort {
-    /// PROTOCOL IDENTIFIER; 5h is iSCSI.
-    pub protocol: u8,
-    /// SCSI name string of the target device.
-    pub device: String,
-    /// SCSI name string of the target port.
-    pub port: String,
-}
-
 /// The identity of one logical unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -51,24 +41,8 @@ pub struct Identity {
     pub serial: String,
     /// NAA designator of the logical unit, 8 bytes.
     pub naa: u64,
-    /// The target port of the unit; `None` if the transport has no port names.
-    pub port: Option<TargetPort>,
-}
-
-/// RELATIVE TARGET PORT IDENTIFIER of the only target port.
-pub const RELATIVE_PORT: u16 = 1;
-
-/// PIV and ASSOCIATION of a designator: target port, and target device.
-const ASSOCIATION_TARGET_PORT: u8 = 0x90;
-const ASSOCIATION_TARGET_DEVICE: u8 = 0xa0;
-
-impl TargetPort {
-    /// Writes a SCSI name string designator. The name is NUL-terminated and padded to a multiple of 4 bytes.
-    fn write_scsi_name(&self, association: u8, name: &str, w: &mut PageWriter) {
-        w.u8((self.protocol << 4) | 0x03).u8(association | 0x08).u8(0).length_u8(|w| {
-            w.bytes(name.as_bytes()).zeros((name.len() + 1).next_multiple_of(4) - name.len());
-        });
-    }
+    /// The target port through which hosts reach the unit; the frontend supplies it.
+    pub port: TargetPort,
 }
 
 impl Identity {
@@ -84,20 +58,6 @@ impl Identity {
         w.u8(0x01).u8(0x03).u8(0).length_u8(|w| {
             w.u64(self.naa);
         });
-        let Some(port) = &self.port else { return };
-        w.u8((port.protocol << 4) | 0x01).u8(0x94).u8(0).length_u8(|w| {
-            w.u16(0).u16(RELATIVE_PORT);
-        });
-        port.write_scsi_name(ASSOCIATION_TARGET_PORT, &port.port, w);
-        port.write_scsi_name(ASSOCIATION_TARGET_DEVICE, &port.device, w);
-    }
-
-    /// Writes the body of VPD page 88h (SPC-5 §7.7.14): the only target port, with its name.
-    pub fn write_scsi_ports(&self, w: &mut PageWriter) {
-        w.u16(0).u16(RELATIVE_PORT).u16(0).u16(0).u16(0).length_u16(|w| {
-            if let Some(port) = &self.port {
-                port.write_scsi_name(ASSOCIATION_TARGET_PORT, &port.port, w);
-            }
-        });
+        self.port.write_designators(w);
     }
 }

@@ -3,6 +3,24 @@
 use crate::identity::Identity;
 use crate::writer::PageWriter;
 
+/// A VERSION DESCRIPTOR of a model (SPC-5 §6.6.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionDescriptor {
+    /// A standard that the model claims.
+    Standard(u16),
+    /// That of the transport protocol; left out if the target port has none.
+    Transport,
+}
+
+impl VersionDescriptor {
+    const fn value(self, identity: &Identity) -> Option<u16> {
+        match self {
+            Self::Standard(value) => Some(value),
+            Self::Transport => identity.port.version_descriptor,
+        }
+    }
+}
+
 /// The standard INQUIRY data of a model, except for the identification strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InquiryData {
@@ -20,7 +38,7 @@ pub struct InquiryData {
     /// there.
     pub serial_offset: Option<usize>,
     /// VERSION DESCRIPTORs from byte 58, at most 8.
-    pub descriptors: &'static [u16],
+    pub descriptors: &'static [VersionDescriptor],
     /// Length of the INQUIRY data in bytes.
     pub length: u8,
 }
@@ -40,8 +58,8 @@ impl InquiryData {
             slots.zip(identity.serial.bytes()).for_each(|(slot, byte)| *slot = byte);
         }
         w.bytes(&specific).zeros(2);
-        for descriptor in self.descriptors {
-            w.u16(*descriptor);
+        for descriptor in self.descriptors.iter().filter_map(|descriptor| descriptor.value(identity)) {
+            w.u16(descriptor);
         }
         let mut page = PageWriter::new();
         let len = usize::from(self.length);

@@ -40,6 +40,7 @@ pub mod lu;
 pub mod mode;
 pub mod nexus;
 pub mod parameter_list;
+pub mod port;
 pub mod reservation;
 pub mod sense;
 pub mod status;

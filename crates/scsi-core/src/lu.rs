@@ -212,6 +212,7 @@ impl Lu {
         order: &'static [AdmissionCheck],
         saved: SavedState,
     ) -> Self {
+        let protocol = identity.port.protocol;
         Self {
             identity,
             attentions: UnitAttentions::default(),
@@ -219,7 +220,7 @@ impl Lu {
                 persistent: reservation::PersistentReservations::from_saved(saved.reservations),
                 ..Reservations::default()
             },
-            mode: ModePages::new(pages, saved.mode),
+            mode: ModePages::new(pages, protocol, saved.mode),
             luns: vec![0],
             counters: saved.counters,
             claims_scsi_2: false,

@@ -1,5 +1,6 @@
 //! The I_T nexus of a command and the name of its initiator port.
 
+use crate::port::ProtocolId;
 use serde::{Deserialize, Serialize};
 
 /// A handle of an I_T nexus. The owner of the units assigns it; a unit only compares handles.
@@ -11,8 +12,21 @@ pub struct NexusId(pub u32);
 /// Persistent reservations store it instead of a [`NexusId`], so they survive the session and a restart. An iSCSI name
 /// is stored in lower case, because iSCSI names are not case-sensitive (RFC 3722).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "Vec<u8>")]
+#[serde(from = "SavedTransportId")]
 pub struct TransportId(Vec<u8>);
+
+/// A TransportID as an earlier version may have saved it: a local host was stored as an iSCSI initiator port.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct SavedTransportId(Vec<u8>);
+
+impl From<SavedTransportId> for TransportId {
+    fn from(SavedTransportId(bytes): SavedTransportId) -> Self {
+        let id = Self::from(bytes);
+        let former = std::str::from_utf8(id.name_bytes()).ok().and_then(|name| name.strip_prefix(Self::FORMER_LOCAL));
+        former.and_then(|number| u32::from_str_radix(number, 16).ok()).map_or(id, Self::local)
+    }
+}
 
 impl From<Vec<u8>> for TransportId {
     fn from(bytes: Vec<u8>) -> Self {
@@ -33,8 +47,10 @@ fn lower(character: char) -> char {
 }
 
 impl TransportId {
-    const ISCSI: u8 = 0x05;
+    const ISCSI: u8 = ProtocolId::ISCSI.0;
     const WITH_ISID: u8 = 0x40;
+    /// Name and first two bytes of the ISID of local hosts up to version 0.1.
+    const FORMER_LOCAL: &'static str = "iqn.2026-01.local.ferric:door,i,0x0000";
     /// Maximum length of a TransportID in bytes: an iSCSI name of at most 223 bytes, separator, ISID and padding are
     /// below it.
     const MAX: usize = 256;
@@ -47,11 +63,15 @@ impl TransportId {
         Self::padded(Self::ISCSI | Self::WITH_ISID, text.as_bytes()).0.into()
     }
 
-    /// The TransportID of a numbered local port, for transports without port names.
+    /// The TransportID of a numbered host without a SCSI transport: PROTOCOL IDENTIFIER Fh (no specific protocol), the
+    /// text `host`, and the number in bytes 20 to 23.
     #[must_use]
     pub fn local(number: u32) -> Self {
-        let [a, b, c, d] = number.to_be_bytes();
-        Self::iscsi("iqn.2026-01.local.ferric:door", [0, 0, a, b, c, d])
+        let mut bytes = vec![ProtocolId::NONE.0, 0, 0, 0];
+        bytes.extend_from_slice(b"host");
+        bytes.resize(20, 0);
+        bytes.extend_from_slice(&number.to_be_bytes());
+        Self(bytes)
     }
 
     fn padded(first: u8, text: &[u8]) -> Self {
@@ -149,6 +169,19 @@ mod tests {
         sas.extend_from_slice(b"ABCDEFGH");
         sas.resize(24, 0);
         assert_eq!(TransportId::parse_prefix(&sas).unwrap().0.as_bytes(), sas);
+    }
+
+    #[test]
+    fn local_hosts_have_no_protocol() {
+        let host = TransportId::local(7);
+        assert_eq!(host.as_bytes(), b"\x0f\0\0\0host\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07");
+        assert_eq!(TransportId::parse_prefix(host.as_bytes()), Some((host.clone(), &[][..])));
+        // A registration that an older version saved, and the same name from an initiator of today.
+        let mut former = vec![0x45, 0, 0, 48];
+        former.extend_from_slice(b"iqn.2026-01.local.ferric:door,i,0x000000000007\0\0");
+        let saved: Result<TransportId, Error> = TransportId::deserialize(former.clone().into_deserializer());
+        assert_eq!(saved.unwrap(), host);
+        assert_ne!(TransportId::from(former), host);
     }
 
     #[test]

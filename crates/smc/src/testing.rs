@@ -8,6 +8,7 @@ use crate::profile::{self, ChangerProfile};
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::port::TargetPort;
 use scsi_core::target::{LogicalUnit, TransportEvent};
 use scsi_core::time::Now;
 use tape_store::backend::Folder;
@@ -65,7 +66,8 @@ pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
 pub fn changer_with(profile: &'static ChangerProfile, import_export: u16) -> Changer {
     let [_, storage, ..] = profile.first_addresses;
     let serial = profile.unit_serial("0123456789", 0, ElementAddress(storage));
-    let identity = Identity { strings: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: None };
+    let identity =
+        Identity { strings: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: TargetPort::ISCSI };
     #[expect(clippy::expect_used, reason = "a constant layout")]
     let layout = profile.layout(6, import_export, 2).expect("six slots fit every model");
     let bays: Vec<Box<dyn Bay>> = vec![Box::<StubBay>::default(), Box::<StubBay>::default()];

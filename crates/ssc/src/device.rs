@@ -23,6 +23,7 @@ use scsi_core::log::{LogId, LogWriter, Parameter};
 use scsi_core::lu::SpcDevice;
 use scsi_core::mode::{ModeHeader, ModeHeaderField, PageControl, PageId};
 use scsi_core::nexus::NexusId;
+use scsi_core::port::TargetPort;
 use scsi_core::sense::Sense;
 use scsi_core::target::Request;
 use scsi_core::time::{Instant, Now};
@@ -75,6 +76,8 @@ pub(crate) struct DriveState {
     pub(crate) power_on_at: Option<Instant>,
     /// Serial number, for log pages.
     pub(crate) serial: String,
+    /// Target port, for log pages.
+    pub(crate) port: TargetPort,
     /// At least one nexus prevents medium removal.
     pub(crate) removal_prevented: bool,
     /// An operator has set the drive offline.
@@ -114,6 +117,7 @@ impl DriveState {
             volumes: VecDeque::new(),
             power_on_at: None,
             serial: String::new(),
+            port: TargetPort::LOCAL,
             removal_prevented: false,
             offline: false,
             last_seen: Now::default(),

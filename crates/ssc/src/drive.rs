@@ -80,6 +80,7 @@ impl Drive {
         let lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
         let mut drive = Self { lu, state: DriveState::new(profile, config) };
         drive.state.serial.clone_from(&drive.lu.identity.serial);
+        drive.state.port.clone_from(&drive.lu.identity.port);
         drive.state.lifetime = LifetimeCounters::new(drive.lu.counters.clone());
         drive.state.lifetime.add(lifetime_counters::POWER_CYCLES, 1);
         drive.apply_mode_pages(None);

@@ -8,12 +8,13 @@
 //! use scsi_core::data::Data;
 //! use scsi_core::identity::Identity;
 //! use scsi_core::nexus::{NexusId, TransportId};
+//! use scsi_core::port::TargetPort;
 //! use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 //! use scsi_core::time::Now;
 //! use ssc::drive::{Drive, DriveConfig};
 //!
 //! let profile = ssc::profile::by_product("ULT3580-TD8").unwrap();
-//! let identity = Identity { strings: profile.model.into(), serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: None };
+//! let identity = Identity { strings: profile.model.into(), serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: TargetPort::LOCAL };
 //! let mut drive = Drive::new(profile, identity, DriveConfig::default(), Default::default());
 //! let (nexus, port) = (NexusId(1), TransportId::local(1));
 //! drive.handle_event(TransportEvent::NexusEstablished { nexus, port, reestablished: false }, Now::default());

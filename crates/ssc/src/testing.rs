@@ -7,6 +7,7 @@ use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
 use scsi_core::lu;
 use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::port::TargetPort;
 use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Now;
 use std::io::{IoSlice, IoSliceMut};
@@ -51,8 +52,12 @@ pub fn drive(size: u64, codec: Codec) -> Drive {
 /// Creates an empty drive with the nexuses 1 and 2.
 #[must_use]
 pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
-    let identity =
-        Identity { strings: profile.model.into(), serial: "0123456789".into(), naa: 0x3000_0000_0000_0001, port: None };
+    let identity = Identity {
+        strings: profile.model.into(),
+        serial: "0123456789".into(),
+        naa: 0x3000_0000_0000_0001,
+        port: TargetPort::ISCSI,
+    };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::SavedState::default());
     for number in [1, 2] {
         let port = TransportId::local(number);

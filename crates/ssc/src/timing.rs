@@ -34,6 +34,22 @@ pub struct Delays {
     pub position: Duration,
 }
 
+impl Motion {
+    /// The motion that a command causes; `None` if it causes none of them.
+    #[must_use]
+    pub fn of_command(cdb: &[u8]) -> Option<Self> {
+        let cdb = Cdb::new(cdb);
+        let [_, _, _, _, flags, ..] = cdb.bytes();
+        match COMMANDS.find(&cdb).map(|row| row.command) {
+            Ok(Command::LoadUnload) if flags & 0x01 == 0 => Some(Self::Unload),
+            Ok(Command::LoadUnload) => Some(Self::Load),
+            Ok(Command::Rewind) => Some(Self::Rewind),
+            Ok(Command::Locate | Command::Space) => Some(Self::Position),
+            _ => None,
+        }
+    }
+}
+
 impl Delays {
     /// Duration of a motion, for changing.
     pub const fn delay_mut(&mut self, motion: Motion) -> &mut Duration {
@@ -48,14 +64,12 @@ impl Delays {
     /// Delay of the completion of a command.
     #[must_use]
     pub fn delay_of_command(&self, cdb: &[u8]) -> Duration {
-        let cdb = Cdb::new(cdb);
-        let [_, _, _, _, flags, ..] = cdb.bytes();
-        match COMMANDS.find(&cdb).map(|row| row.command) {
-            Ok(Command::LoadUnload) if flags & 0x01 == 0 => self.unload,
-            Ok(Command::LoadUnload) => self.load,
-            Ok(Command::Rewind) => self.rewind,
-            Ok(Command::Locate | Command::Space) => self.position,
-            _ => Duration::ZERO,
+        match Motion::of_command(cdb) {
+            Some(Motion::Load) => self.load,
+            Some(Motion::Unload) => self.unload,
+            Some(Motion::Rewind) => self.rewind,
+            Some(Motion::Position) => self.position,
+            None => Duration::ZERO,
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod core_dumps;
 pub mod data_dir;
 mod error_text;
 pub mod events;
+pub mod frontend;
 pub mod host;
 pub mod inventory;
 pub mod library;

@@ -4,6 +4,7 @@ use crate::buffers::Buffers;
 use crate::clock;
 use crate::data_dir::DataDir;
 use crate::events::{Event, Events};
+use crate::frontend::{Frontend, SiteOptions};
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::library::{LibraryError, RemoteBayFactory};
 use crate::locks::lock;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) unusable: UnusableCartridges,
     /// The site was shut down: no cartridge moves from now on.
     pub(crate) ended: AtomicBool,
+    /// How hosts reach the units.
+    pub(crate) frontend: Frontend,
     /// Creates the bays of the drives, if other processes serve them.
     pub(crate) remote_bays: Option<RemoteBayFactory>,
 }
@@ -64,11 +67,7 @@ pub(crate) fn operator_state_key(library: &str) -> String {
 impl Shared {
     /// Opens the state in a data directory; that of a directory of format version 1 is upgraded as the state of this
     /// library.
-    pub(crate) fn open(
-        mut data: DataDir,
-        library: &str,
-        remote_bays: Option<RemoteBayFactory>,
-    ) -> Result<Self, LibraryError> {
+    pub(crate) fn open(mut data: DataDir, library: &str, options: SiteOptions) -> Result<Self, LibraryError> {
         let state = data.open_state(library)?;
         let inventory = inventory::load(&state)?;
         Ok(Self {
@@ -82,7 +81,8 @@ impl Shared {
             events: Events::default(),
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),
-            remote_bays,
+            frontend: options.frontend,
+            remote_bays: options.remote_bays,
         })
     }
 

@@ -4,10 +4,9 @@ use crate::buffers::Buffers;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
 use crate::data_dir::DataDir;
 use crate::events::Event;
+use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
-use crate::library::{
-    Library, LibraryError, LibraryParts, RemoteBayFactory, check_luns, check_new_cartridges, identities, random_hex,
-};
+use crate::library::{Library, LibraryError, LibraryParts, check_luns, check_new_cartridges, identities, random_hex};
 use crate::locks::{lock, read, write};
 use crate::shared::Shared;
 use crate::state_store::{StateStore, Transaction};
@@ -94,30 +93,17 @@ impl Site {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_data_dir(data: DataDir, config: &Config) -> Result<OpenSite, LibraryError> {
-        Self::open_inner(data, config, None)
+        Self::open_with(data, config, SiteOptions::default())
     }
 
-    /// Does the same as [`Self::open_data_dir`], with drives that other processes serve: the site has only the
-    /// changers, and reaches each drive through the bay that `bay_factory` creates.
+    /// Does the same as [`Self::open_data_dir`], with the options of a program that serves other hosts than itself.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn open_with_remote_drives(
-        data: DataDir,
-        config: &Config,
-        bay_factory: RemoteBayFactory,
-    ) -> Result<OpenSite, LibraryError> {
-        Self::open_inner(data, config, Some(bay_factory))
-    }
-
-    fn open_inner(
-        mut data: DataDir,
-        config: &Config,
-        bay_factory: Option<RemoteBayFactory>,
-    ) -> Result<OpenSite, LibraryError> {
+    pub fn open_with(mut data: DataDir, config: &Config, options: SiteOptions) -> Result<OpenSite, LibraryError> {
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
-        let shared = Arc::new(Shared::open(data, name, bay_factory)?);
+        let shared = Arc::new(Shared::open(data, name, options)?);
         let suffix = site_suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
         check_libraries_kept(config, &shared.inventory())?;

@@ -3,6 +3,7 @@
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
 use crate::data_dir::DataDir;
+use crate::frontend::SiteOptions;
 use crate::library::{LibraryError, LibraryParts, identities};
 use crate::locks::lock;
 use crate::shared::Shared;
@@ -40,7 +41,7 @@ impl Standalone {
     /// Fails if `data` is in use or damaged, or the configuration has no drive.
     pub fn open(mut data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
         let lock_file = data.lock.take();
-        let shared = Arc::new(Shared::open(data, &setup.name, None)?);
+        let shared = Arc::new(Shared::open(data, &setup.name, SiteOptions::default())?);
         let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers)));
         let identities = identities(&shared, setup, &target, &[])?;
         let lun = identities.get(1).map_or(0, |identity| identity.lun);

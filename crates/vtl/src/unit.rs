@@ -14,7 +14,7 @@ use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
-use scsi_core::sense::{Sense, SenseFormat, SenseKey};
+use scsi_core::sense::SenseFormat;
 use scsi_core::status::Status;
 use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use smc::bay::BayStatus;
@@ -232,12 +232,6 @@ impl Drop for BusyGuard<'_> {
             self.0.wake.notify_one();
         }
     }
-}
-
-/// HARDWARE ERROR 44h/00h (INTERNAL TARGET FAILURE).
-fn internal_failure() -> Completion {
-    let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
-    Completion::new(Err(sense.into()), SenseFormat::Fixed)
 }
 
 impl Unit {
@@ -622,7 +616,7 @@ impl Unit {
         let mut into = [IoSliceMut::new(data_in.get_mut(..capacity).unwrap_or_default())];
         let request = Request { nexus, cdb: &cdb, now };
         let ran = self.catch_panic(&mut device, |device| self.execute(device, &request, Data::new(&out, &mut into)));
-        let mut completion = ran.unwrap_or_else(|_| internal_failure());
+        let mut completion = ran.unwrap_or_else(|_| Completion::internal_failure());
         if matches!(*device, Device::Drive(_)) && ssc::table::carries_key(&cdb) {
             // The buffer will be reused for another command.
             data_out.as_mut_slice().zeroize();
@@ -654,7 +648,7 @@ impl Unit {
     fn save(&self, device: &mut Device, completion: &mut Completion) {
         if let Err(error) = self.shared.commit(&self.id, device, completion.save) {
             tracing::warn!(unit = self.name(), %error, "cannot store the state");
-            *completion = internal_failure();
+            *completion = Completion::internal_failure();
         }
     }
 }

@@ -5,6 +5,7 @@
 use scsi_core::transcript;
 use vtl::config::parse;
 use vtl::data_dir::DataDir;
+use vtl::frontend::{Frontend, SiteOptions};
 use vtl::host::Host;
 use vtl::site::Site;
 
@@ -23,7 +24,8 @@ const TRANSCRIPTS: [&str; 9] = [
 #[test]
 fn transcripts_replay() {
     let config = parse("site.toml", include_str!("transcripts/site.toml")).unwrap();
-    let site = Site::open_data_dir(DataDir::in_memory(), &config).unwrap();
+    let site =
+        Site::open_with(DataDir::in_memory(), &config, SiteOptions::default().with_frontend(Frontend::ISCSI)).unwrap();
     for text in TRANSCRIPTS {
         let (name, steps) = transcript::parse(text);
         let library = site.library(name).unwrap();

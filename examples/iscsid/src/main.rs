@@ -19,6 +19,7 @@ use std::sync::Arc;
 use vtl::config::{Config, IscsiSetup};
 use vtl::control::socket::{self, ControlSocket};
 use vtl::data_dir::DataDir;
+use vtl::frontend::{Frontend, SiteOptions};
 use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::site::{OpenSite, Site};
@@ -123,7 +124,8 @@ fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError
         return Err(LibraryError::Unknown(format!("--data: {} is not a directory", arguments.data.display())));
     }
     let data = DataDir::open_configured(&arguments.data, config)?;
-    Site::open_data_dir(data.with_new_site(arguments.new_site), config)
+    let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
+    Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }
 
 /// Reads the configuration again and applies it.

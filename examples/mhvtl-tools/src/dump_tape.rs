@@ -10,16 +10,13 @@ use tape_store::error::{Damage, StoreError};
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::{CodecId, MAX_BLOCK, Medium, ReadOutcome};
 use tape_store::mhvtl;
+use tape_store::mhvtl::block_flags::{CRC, ENCRYPTED, LZO, ZLIB};
 use tape_store::three_file::ThreeFile;
 use tape_store::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 
-/// Record types, and bits of their flags, as mhvtl prints them.
+/// Record types, as mhvtl prints them.
 const BLOCK: u8 = 11;
 const END: u8 = 5;
-const ZLIB: u8 = 0x01;
-const ENCRYPTED: u8 = 0x02;
-const LZO: u8 = 0x04;
-const CRC: u8 = 0x08;
 
 pub(crate) fn usage(name: &str) -> String {
     format!(

@@ -6,6 +6,7 @@
 
 use crate::CommandHook;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+use ssc::timing::Motion;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
@@ -63,16 +64,8 @@ impl Fifo {
     /// Returns the hook that reports the state of a drive before each command.
     #[must_use]
     pub fn command_hook(&self) -> CommandHook {
-        /// The LOAD bit, in byte 4 of the LOAD UNLOAD CDB.
-        const LOAD: u8 = 0x01;
         let fifo = self.clone();
-        Box::new(move |cdb| {
-            let loads = cdb.get(4).is_some_and(|flags| flags & LOAD != 0);
-            ssc::table::command_name(cdb)
-                .and_then(|name| activity_text(name, loads))
-                .into_iter()
-                .for_each(|state| fifo.notify(state));
-        })
+        Box::new(move |cdb| activity_text(cdb).into_iter().for_each(|state| fifo.notify(state)))
     }
 
     /// Reports the events of a library until its site closes.
@@ -131,9 +124,9 @@ fn element_text(library: &Library, place: &Location) -> Option<String> {
     name.filter(|_| in_this_library).map(|(kind, number)| format!("{kind} {number}"))
 }
 
-/// The state that a command puts a drive into, by the name of the command; `loads` is the LOAD bit.
-fn activity_text(command: &str, loads: bool) -> Option<&'static str> {
-    let name = command.split('(').next().unwrap_or_default();
+/// The state that a command puts a drive into.
+fn activity_text(cdb: &[u8]) -> Option<&'static str> {
+    let name = ssc::table::command_name(cdb)?.split('(').next().unwrap_or_default();
     Some(match name {
         "READ" | "READ REVERSE" | "RECOVER BUFFERED DATA" => "Reading",
         "WRITE" | "WRITE FILEMARKS" => "Writing",
@@ -142,7 +135,7 @@ fn activity_text(command: &str, loads: bool) -> Option<&'static str> {
         "LOCATE" => "Locate",
         "ERASE" | "FORMAT MEDIUM" => "Erasing",
         "VERIFY" => "Verify",
-        "LOAD UNLOAD" if loads => "Loading",
+        "LOAD UNLOAD" if Motion::of_command(cdb) == Some(Motion::Load) => "Loading",
         "LOAD UNLOAD" => "Unloading",
         _ => return None,
     })
@@ -190,15 +183,16 @@ mod tests {
     #[test]
     fn times_and_commands_are_formatted() {
         assert_eq!(ctime_text(1_795_307_360), "Sun Nov 22 00:29:20 2026");
-        for (command, loads, state) in [
-            ("READ(6)", false, Some("Reading")),
-            ("WRITE FILEMARKS(16)", false, Some("Writing")),
-            ("LOAD UNLOAD", true, Some("Loading")),
-            ("LOAD UNLOAD", false, Some("Unloading")),
-            ("READ POSITION", false, None),
-            ("TEST UNIT READY", false, None),
+        for (cdb, state) in [
+            ("08 00 00 00 01 00", Some("Reading")),
+            ("80 00 00 00 00 00 00 00 00 00 00 00 00 01 00 00", Some("Writing")),
+            ("1b 00 00 00 01 00", Some("Loading")),
+            ("1b 00 00 00 00 00", Some("Unloading")),
+            ("34 00 00 00 00 00 00 00 00 00", None),
+            ("00 00 00 00 00 00", None),
         ] {
-            assert_eq!(activity_text(command, loads), state, "{command}");
+            let bytes: Vec<u8> = cdb.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+            assert_eq!(activity_text(&bytes), state, "{cdb}");
         }
     }
 }

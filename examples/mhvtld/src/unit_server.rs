@@ -5,9 +5,7 @@ use crate::{Attachment, remove_unit};
 use mhvtl_lld::abi::MAX_TRANSFER;
 use mhvtl_lld::poll_interval::{PollInterval, poll_interval};
 use mhvtl_lld::{Command, CommandResponse, CompletionOutcome, UnitDevice};
-use scsi_core::asc::Asc;
-use scsi_core::sense::{Sense, SenseFormat, SenseKey};
-use scsi_core::status::Status;
+use scsi_core::fault::Completion;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,8 +14,6 @@ use std::time::Duration;
 use vtl::buffers::Buffers;
 use vtl::clock;
 
-/// Status CHECK CONDITION.
-const CHECK_CONDITION: u8 = 0x02;
 /// Delay after an error of the module.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -50,11 +46,8 @@ impl<D: UnitDevice> UnitServer<D> {
         match self.device.next_command() {
             Ok(Some(command)) => {
                 if catch_unwind(AssertUnwindSafe(|| self.run(&command))).is_err() {
-                    // HARDWARE ERROR 44h/00h, unless the command was completed before the panic.
-                    let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
-                    let sense = sense.encode(SenseFormat::Fixed);
-                    let response = CommandResponse { status: CHECK_CONDITION, sense: sense.as_slice(), data: &[] };
-                    let _ = self.device.complete(command.serial, &response);
+                    // No effect if the command was completed before the panic.
+                    let _ = self.device.complete(command.serial, &response(&Completion::internal_failure(), &[]));
                 }
                 *last = clock::now().mono.0;
             }
@@ -87,14 +80,17 @@ impl<D: UnitDevice> UnitServer<D> {
     /// it, send no other command, and get GOOD from the module in the end.
     fn abort_interrupted(&mut self) {
         let Some(interrupted) = self.attachment.lock.as_ref().and_then(Lock::interrupted_commands) else { return };
-        let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)).encode(SenseFormat::Fixed);
-        let response = CommandResponse { status: CHECK_CONDITION, sense: sense.as_slice(), data: &[] };
+        let lost = Completion::command_lost();
         let interrupted = self.device.take_over(interrupted).unwrap_or_else(|error| {
             tracing::warn!(minor = self.attachment.minor, %error, "cannot abort interrupted commands");
             Vec::new()
         });
         for serial in interrupted {
-            if self.device.complete(serial, &response).is_ok_and(|outcome| outcome == CompletionOutcome::Completed) {
+            if self
+                .device
+                .complete(serial, &response(&lost, &[]))
+                .is_ok_and(|outcome| outcome == CompletionOutcome::Completed)
+            {
                 tracing::warn!(
                     minor = self.attachment.minor,
                     serial,
@@ -110,10 +106,7 @@ impl<D: UnitDevice> UnitServer<D> {
         let data = if expected == 0 { Some(Vec::new()) } else { self.buffers.acquire(expected) };
         let Some(mut data) = data else {
             // No memory for the data: the host repeats the command after BUSY.
-            let busy = CommandResponse { status: Status::BUSY.0, sense: &[], data: &[] };
-            let outcome = self.device.complete(command.serial, &busy)?;
-            self.note_aborted(command, outcome);
-            return Ok(());
+            return self.complete(command, &Completion::busy(), &[]);
         };
         if expected > 0
             && let Err(error) = self.device.fetch_data(command.serial, data.get_mut(..expected).unwrap_or_default())
@@ -129,32 +122,30 @@ impl<D: UnitDevice> UnitServer<D> {
             // The received part may contain a part of a key.
             data.fill(0);
             self.buffers.release(data);
-            let outcome = self.reject_missing_data(command)?;
-            self.note_aborted(command, outcome);
-            return Ok(());
+            return self.complete(command, &Completion::data_missing(), &[]);
         }
         let Some(done) = self.attachment.host.submit(self.attachment.lun, cdb, data, expected, MAX_TRANSFER) else {
             return Ok(());
         };
-        let sense = done.completion.sense;
-        let response = CommandResponse {
-            status: done.completion.status.0,
-            data: done.data_in.get(..done.completion.data_in).unwrap_or_default(),
-            sense: sense.as_ref().map_or(&[], |sense| sense.as_slice()),
-        };
-        let outcome = if done.aborted {
-            Ok(CompletionOutcome::CommandGone)
+        let completed = if done.aborted {
+            self.note_aborted(command, CompletionOutcome::CommandGone);
+            Ok(())
         } else {
-            self.device.complete(command.serial, &response)
+            let data = done.data_in.get(..done.completion.data_in).unwrap_or_default();
+            self.complete(command, &done.completion, data)
         };
         self.buffers.release(done.data_in);
         self.buffers.release(done.data_out);
-        self.note_aborted(command, outcome?);
+        completed
+    }
+
+    fn complete(&mut self, command: &Command, completion: &Completion, data: &[u8]) -> io::Result<()> {
+        let outcome = self.device.complete(command.serial, &response(completion, data))?;
+        self.note_aborted(command, outcome);
         Ok(())
     }
 
-    /// Handles a command that the host has aborted, or that the module has ended with GOOD because it took too long:
-    /// UNIT ATTENTION 29h/00h is raised for every I_T nexus, so that no initiator takes the command for done.
+    /// Handles a command that the host has aborted, or that the module has ended with GOOD because it took too long.
     fn note_aborted(&self, command: &Command, outcome: CompletionOutcome) {
         if outcome == CompletionOutcome::CommandGone {
             tracing::warn!(
@@ -163,17 +154,14 @@ impl<D: UnitDevice> UnitServer<D> {
                 cdb = ?command.cdb(),
                 "command was aborted by the host before completion"
             );
-            let occurred = Asc::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED;
-            self.attachment.unit.with_device(|device| device.lu().attentions.raise_all(occurred));
+            self.attachment.unit.report_lost_command();
         }
     }
+}
 
-    /// Ends a command with ABORTED COMMAND 4Bh/00h: the data that its CDB announces was not received.
-    fn reject_missing_data(&mut self, command: &Command) -> io::Result<CompletionOutcome> {
-        let sense = Sense::new(SenseKey::ABORTED_COMMAND, Asc::DATA_PHASE_ERROR).encode(SenseFormat::Fixed);
-        let response = CommandResponse { status: CHECK_CONDITION, sense: sense.as_slice(), data: &[] };
-        self.device.complete(command.serial, &response)
-    }
+fn response<'a>(completion: &'a Completion, data: &'a [u8]) -> CommandResponse<'a> {
+    let sense = completion.sense.as_ref().map_or(&[][..], |sense| sense.as_slice());
+    CommandResponse { status: completion.status.0, sense, data }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the module cannot wake a thread, so this one polls")]

@@ -20,6 +20,7 @@ use tempfile::tempdir;
 use vtl::config::mhvtl::{import_drive, import_library};
 use vtl::config::parse;
 use vtl::data_dir::DataDir;
+use vtl::frontend::SiteOptions;
 use vtl::host::Host;
 use vtl::site::{OpenSite, Site};
 use vtl::standalone::Standalone;
@@ -72,7 +73,7 @@ fn changer(dir: &Path, module: &Simulator, queue: &Queue, timeout: Duration) -> 
         Box::new(move |_: &str, drive, name| Box::new(RemoteBay::new(clients.client(drive), name)) as _)
     };
     let data = DataDir::open_configured(&dir.join("data/10"), &config).unwrap();
-    let site = Site::open_with_remote_drives(data, &config, bay_factory).unwrap();
+    let site = Site::open_with(data, &config, SiteOptions::default().with_remote_drives(bay_factory)).unwrap();
     let slots = &imported.device_slots[..1];
     let frontend = Frontend::open(module, attachments(&site, slots).unwrap()).unwrap();
     let handlers = remote_drives::message_handlers(&site, &frontend, slots, &clients, queue, &Log::default()).unwrap();

@@ -6,7 +6,6 @@ use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
-use crate::identity::RELATIVE_PORT;
 use crate::lu::Lu;
 use crate::reservation::PersistentReservations;
 use crate::writer::PageWriter;
@@ -42,7 +41,7 @@ pub(super) fn run(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
                     w.u64(entry.key);
                 }),
                 1 => reservation(state, w),
-                _ => full_status(state, w),
+                _ => full_status(state, lu.identity.port.relative, w),
             });
         }
     }
@@ -57,12 +56,12 @@ fn reservation(state: &PersistentReservations, w: &mut PageWriter) {
     }
 }
 
-fn full_status(state: &PersistentReservations, w: &mut PageWriter) {
+fn full_status(state: &PersistentReservations, relative_port: u16, w: &mut PageWriter) {
     for entry in state.registrations() {
         let holder = state.holds(&entry.port);
         let kind = state.reservation().filter(|_| holder).map_or(0, |(kind, _)| kind.0);
         let flags = (u8::from(entry.all_target_ports) << 1) | u8::from(holder);
-        w.u64(entry.key).u32(0).u8(flags).u8(kind).u32(0).u16(RELATIVE_PORT);
+        w.u64(entry.key).u32(0).u8(flags).u8(kind).u32(0).u16(relative_port);
         w.length_u32(|w| {
             w.bytes(entry.port.as_bytes());
         });

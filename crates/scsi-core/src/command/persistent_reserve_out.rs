@@ -142,7 +142,7 @@ fn register_and_move(lu: &mut Lu, caller: &TransportId, list: &[u8]) -> Result<S
     if id_length < rest.len() {
         return Err(Sense::invalid_field_in_list(20, None).into());
     }
-    if raw.relative_port.get() != crate::identity::RELATIVE_PORT {
+    if raw.relative_port.get() != lu.identity.port.relative {
         return Err(Sense::invalid_field_in_list(18, None).into());
     }
     let port = match TransportId::parse_prefix(rest) {

@@ -9,6 +9,7 @@ mod sense;
 
 use crate::field::FieldPointer;
 use crate::nexus::NexusId;
+use crate::port::ProtocolId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,13 +69,15 @@ pub struct ModePageDef {
     pub saveable: bool,
     /// Each I_T nexus has separate values (VPD page 87h). A reset and I_T nexus loss restore the default.
     pub per_nexus: bool,
+    /// The low four bits of byte 2 are the PROTOCOL IDENTIFIER of the target port.
+    pub protocol_specific: bool,
 }
 
 impl ModePageDef {
     /// A page that all I_T nexuses share and that cannot be saved.
     #[must_use]
     pub const fn new(id: PageId, default: &'static [u8], changeable: &'static [u8]) -> Self {
-        Self { id, default, changeable, saveable: false, per_nexus: false }
+        Self { id, default, changeable, saveable: false, per_nexus: false, protocol_specific: false }
     }
 
     /// The same page, which MODE SELECT with SP=1 saves.
@@ -88,6 +91,13 @@ impl ModePageDef {
     #[must_use]
     pub const fn per_nexus(mut self) -> Self {
         self.per_nexus = true;
+        self
+    }
+
+    /// The same page, with the PROTOCOL IDENTIFIER of the target port in byte 2.
+    #[must_use]
+    pub const fn protocol_specific(mut self) -> Self {
+        self.protocol_specific = true;
         self
     }
 
@@ -122,6 +132,7 @@ pub struct SavedPage {
 #[derive(Clone, Debug)]
 pub struct ModePages {
     defs: &'static [ModePageDef],
+    protocol: ProtocolId,
     current: Vec<Vec<u8>>,
     saved: Vec<SavedPage>,
     /// Values of `per_nexus` pages that a nexus has set.
@@ -130,10 +141,10 @@ pub struct ModePages {
 
 impl ModePages {
     /// The pages of a profile after power-on. Saved values replace the defaults; saved pages that do not fit the
-    /// profile are dropped.
+    /// profile are dropped. Protocol-specific pages contain `protocol`.
     #[must_use]
-    pub fn new(defs: &'static [ModePageDef], saved: Vec<SavedPage>) -> Self {
-        let mut pages = Self { defs, current: Vec::new(), saved, per_nexus: BTreeMap::new() };
+    pub fn new(defs: &'static [ModePageDef], protocol: ProtocolId, saved: Vec<SavedPage>) -> Self {
+        let mut pages = Self { defs, protocol, current: Vec::new(), saved, per_nexus: BTreeMap::new() };
         pages.saved.retain(|page| {
             defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
         });
@@ -215,6 +226,9 @@ impl ModePages {
         }
         if let Some(first) = page.first_mut() {
             *first |= if def.saveable { 0x80 } else { 0 };
+        }
+        if let (true, Some(byte)) = (def.protocol_specific && control != PageControl::Changeable, page.get_mut(2)) {
+            *byte = (*byte & 0xf0) | self.protocol.0;
         }
         page
     }

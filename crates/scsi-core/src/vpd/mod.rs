@@ -48,7 +48,7 @@ pub fn render_page(
         DEVICE_ID_83 => identity.write_designators(w),
         EXTENDED_86 => extended(device.supports_block_protection(), w),
         MODE_POLICY_87 => policy(pages, w),
-        PORTS_88 => identity.write_scsi_ports(w),
+        PORTS_88 => identity.port.write_scsi_ports(w),
         MANAGEMENT_85 => {}
         _ => device.write_vpd_page(code, identity, w),
     });

@@ -8,6 +8,7 @@ use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
+use scsi_core::inquiry::VersionDescriptor::Standard;
 use scsi_core::log::COUNTER_CONTROL;
 use scsi_core::lu::DEFAULT_ORDER;
 
@@ -67,7 +68,7 @@ pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
         flags: [0x00, 0x11, 0x02],
         vendor_specific: [0, 0, 0, 0, 0, 0x1c, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
         // SAM-2, none, SPC-3, SMC-2.
-        descriptors: &[0x005c, 0, 0x030f, 0x02fe],
+        descriptors: &[Standard(0x005c), Standard(0), Standard(0x030f), Standard(0x02fe)],
         length: 74,
         ..HP_MSL_G3.inquiry
     },

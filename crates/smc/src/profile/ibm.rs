@@ -8,6 +8,7 @@ use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
+use scsi_core::inquiry::VersionDescriptor::Standard;
 use scsi_core::lu::DEFAULT_ORDER;
 
 /// IBM TS3500 (3584) frame L32. INQUIRY, DVCID, drive addresses, mode pages and commands: IBM's SCSI reference for the
@@ -74,7 +75,7 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
         vendor_specific: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01],
         serial_offset: Some(38),
         // SAM-2, SPC-3, SMC-2.
-        descriptors: &[0x005c, 0x0b56, 0x02fe, 0x030f],
+        descriptors: &[Standard(0x005c), Standard(0x0b56), Standard(0x02fe), Standard(0x030f)],
         length: 72,
     },
     first_addresses: [1, 0x1000, 0x0010, 0x0100],

@@ -3,6 +3,7 @@
 use super::tests::*;
 use super::*;
 use crate::profile;
+use scsi_core::port::TargetPort;
 use tape_store::cartridge::CartridgeKind;
 
 fn word(bytes: &[u8]) -> usize {
@@ -205,7 +206,8 @@ fn lifetime_counters_survive_power_cycles() {
     // After a power cycle: lifetime loads stay, loads since power-on restart at zero, power cycles grow by one.
     let saved = drive.lu().saved();
     let profile = &profile::ULT3580_TD8;
-    let identity = Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
+    let identity =
+        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
     let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
     let port = scsi_core::nexus::TransportId::local(1);
     again.handle_event(TransportEvent::NexusEstablished { nexus: HOST, port, reestablished: false }, Now::default());

@@ -3,12 +3,14 @@
 use super::tests::*;
 use super::*;
 use crate::profile;
+use scsi_core::port::TargetPort;
 
 /// The drive after a power cycle, with the state that its owner saved.
 fn power_cycle(drive: &mut Drive, product: &str) -> Drive {
     let saved = drive.lu().saved();
     let profile = profile::by_product(product).unwrap();
-    let identity = Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
+    let identity =
+        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
     let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
     for nexus in [HOST, OTHER] {
         let port = TransportId::local(nexus.0);

@@ -3,6 +3,7 @@
 
 use super::*;
 use scsi_core::nexus::TransportId;
+use scsi_core::port::TargetPort;
 use std::io::{IoSlice, IoSliceMut};
 use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind, Format};
@@ -33,8 +34,12 @@ pub(super) fn cartridge_in_format(
 
 pub(super) fn empty(product: &str) -> Drive {
     let profile = crate::profile::by_product(product).unwrap();
-    let identity =
-        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 0x3001_0203_0405_0607, port: None };
+    let identity = Identity {
+        strings: profile.model.into(),
+        serial: "1234567890".into(),
+        naa: 0x3001_0203_0405_0607,
+        port: TargetPort::ISCSI,
+    };
     let config = DriveConfig { codec: Codec::NONE };
     let mut drive = Drive::new(profile, identity, config, lu::SavedState::default());
     for nexus in [HOST, OTHER] {

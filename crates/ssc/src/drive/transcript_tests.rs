@@ -4,6 +4,7 @@
 use super::tests::{HOST, cartridge, run_as};
 use super::*;
 use scsi_core::nexus::TransportId;
+use scsi_core::port::TargetPort;
 use scsi_core::transcript::{self, Response};
 use tape_store::cartridge::CartridgeKind;
 
@@ -30,7 +31,8 @@ fn drive(setup: &str) -> Drive {
     let words = cartridge_of.split_whitespace().collect::<Vec<_>>();
     let [medium, kind, ref size @ ..] = words[..] else { panic!("{setup}") };
     let profile = crate::profile::by_product(model).unwrap();
-    let identity = Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: None };
+    let identity =
+        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
     let mut drive = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, lu::SavedState::default());
     let port = TransportId::local(1);
     drive.handle_event(TransportEvent::NexusEstablished { nexus: HOST, port, reestablished: false }, Now::default());

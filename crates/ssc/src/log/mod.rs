@@ -211,8 +211,8 @@ pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mu
         VOLUME => volume_17::current(&source, w),
         PREVIOUS_VOLUME_1 => volume_17::before(&source, 1, w),
         PREVIOUS_VOLUME_2 => volume_17::before(&source, 2, w),
-        // Relative port 1; iSCSI defines no further parameters.
-        PORT => drop(w.parameter(1, LIST_CONTROL, &[0x05, 0, 0, 0])),
+        // No protocol-specific parameters.
+        PORT => drop(w.parameter(state.port.relative, LIST_CONTROL, &[state.port.protocol.0, 0, 0, 0])),
         // Transitions to active (one) and to idle_c (none).
         POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
         DATA_COMPRESSION => compression_32::standard(&source, w),

@@ -5,10 +5,11 @@ use crate::{log, mode};
 use scsi_core::dump::DumpSupport;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
+use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::lu::DEFAULT_ORDER;
 use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9};
 
-/// As in mhvtl for drives that are not LTO: ADDR16 and WBUS16; SPC-3, iSCSI and SSC.
+/// As in mhvtl for drives that are not LTO: ADDR16 and WBUS16; SPC-3, transport and SSC.
 pub(super) const INQUIRY: InquiryData = InquiryData {
     device_type: 0x01,
     version: 0x02,
@@ -16,7 +17,7 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     flags: [0x00, 0x01, 0x20],
     vendor_specific: [0; 20],
     serial_offset: None,
-    descriptors: &[0x0300, 0x0960, 0x0200],
+    descriptors: &[Standard(0x0300), Transport, Standard(0x0200)],
     length: 64,
 };
 

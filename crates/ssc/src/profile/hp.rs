@@ -12,6 +12,7 @@ use super::{
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
 use scsi_core::inquiry::InquiryData;
+use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::lu::{HP_ORDER, IBM_ORDER};
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
@@ -24,7 +25,7 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     flags: [0x01, 0x10, 0x02],
     vendor_specific: [0, 0, 0, 0, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     serial_offset: None,
-    descriptors: &[0x00a0, 0x0960, 0x0460, 0x0520],
+    descriptors: &[Standard(0x00a0), Transport, Standard(0x0460), Standard(0x0520)],
     length: 96,
 };
 

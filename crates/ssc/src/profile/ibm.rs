@@ -1,7 +1,7 @@
 //! IBM TotalStorage Ultrium drives ULT3580-TD5 to -TD9 (LTO-5 to LTO-9, full height) and -HH5 to -HH9 (half height).
 //!
 //! Sources: revisions as reported by such drives in the field; INQUIRY bytes as captured from a ULT3580-HH8 with SAS,
-//! with the version descriptor of iSCSI instead of SAS; lists of VPD, mode and log pages as captured from LTO-6 to
+//! with the version descriptor of the frontend instead of that of SAS; lists of VPD, mode and log pages as captured from LTO-6 to
 //! LTO-10 drives; load matrix of the Ultrium specifications. Full-height and half-height drives differ in their names.
 
 use super::{
@@ -11,12 +11,14 @@ use super::{
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
 use scsi_core::inquiry::InquiryData;
+use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::log::LogId;
 use scsi_core::lu::IBM_ORDER;
+use scsi_core::port::ProtocolId;
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
-/// SPC-4, HISUP, PROTECT, MULTIP, CMDQUE; SAM-5, iSCSI, SPC-4 and SSC-4.
+/// SPC-4, HISUP, PROTECT, MULTIP, CMDQUE; SAM-5, transport, SPC-4 and SSC-4.
 pub(super) const INQUIRY: InquiryData = InquiryData {
     device_type: 0x01,
     version: 0x06,
@@ -24,7 +26,7 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     flags: [0x01, 0x10, 0x02],
     vendor_specific: [0; 20],
     serial_offset: None,
-    descriptors: &[0x00a0, 0x0960, 0x0460, 0x0520],
+    descriptors: &[Standard(0x00a0), Transport, Standard(0x0460), Standard(0x0520)],
     length: 70,
 };
 
@@ -43,9 +45,13 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
                 .chars()
                 .find(char::is_ascii_digit)
                 .map_or('0', |_| product.chars().rev().find(char::is_ascii_digit).unwrap_or('0'));
-            let platform = if product.contains("TD") { "iscsi_fh" } else { "iscsi_hh" };
+            let height = if product.contains("TD") { "fh" } else { "hh" };
+            let platform = match identity.port.protocol {
+                ProtocolId::ISCSI => format!("iscsi_{height}"),
+                _ => height.into(),
+            };
             w.ascii(&format!("LTO{generation}_{revision}"), 12).ascii("000000", 6).u8(0).ascii("20230606", 8);
-            w.ascii(platform, 12).zeros(1);
+            w.ascii(&platform, 12).zeros(1);
         }
         0xc1 => drop(w.ascii(&identity.serial, 12).ascii(&identity.serial, 12)),
         _ => {}

@@ -5,6 +5,7 @@ use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_5, MediaSupport, generic, me
 use crate::{log, mode};
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
+use scsi_core::inquiry::VersionDescriptor::Standard;
 
 /// Byte 54: key management; byte 55: encryption, VolSafe (T10000 only) and compression.
 const fn inquiry(byte_55: u8) -> InquiryData {
@@ -33,7 +34,10 @@ const fn t10000(
     worm: bool,
 ) -> DriveProfile {
     DriveProfile {
-        inquiry: InquiryData { descriptors: &[0x0077, 0x0314, 0x0403, 0x0a11], ..inquiry(0x16) },
+        inquiry: InquiryData {
+            descriptors: &[Standard(0x0077), Standard(0x0314), Standard(0x0403), Standard(0x0a11)],
+            ..inquiry(0x16)
+        },
         mode_pages: mode::SINGLE_PARTITION_PAGES,
         log_pages: log::T10000_PAGES,
         worm,

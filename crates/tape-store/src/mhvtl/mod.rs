@@ -1,6 +1,7 @@
 //! Cartridges in mhvtl's format: the files of their cartridge memory, and mhvtl's numbers. Specified in
 //! `docs/format.md`.
 
+pub mod block_flags;
 mod mam_files;
 pub mod media;
 mod packed;

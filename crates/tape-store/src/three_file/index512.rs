@@ -4,6 +4,7 @@ use super::index::{BlockEncryption, IndexRecord, MAX_OFFSET, ObjectKind};
 use crate::backend::Backend;
 use crate::encrypt::{Encryption, Key, KeyAssociatedData};
 use crate::medium::{CodecId, MAX_BLOCK};
+use crate::mhvtl::block_flags;
 use std::io::{self, IoSlice, IoSliceMut};
 use zerocopy::byteorder::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -40,10 +41,10 @@ const _: () = assert!(size_of::<Raw>() == SIZE);
 const DATA: u32 = 11;
 const FILEMARK: u32 = 3;
 
-const ZLIB: u32 = 0x01;
-const ENCRYPTED: u32 = 0x02;
-const LZO: u32 = 0x04;
-const CRC: u32 = 0x08;
+const ZLIB: u32 = block_flags::ZLIB as u32;
+const ENCRYPTED: u32 = block_flags::ENCRYPTED as u32;
+const LZO: u32 = block_flags::LZO as u32;
+const CRC: u32 = block_flags::CRC as u32;
 
 pub(super) fn encode(record: &IndexRecord, partition: u8, object: u64) -> [u8; SIZE] {
     let mut raw = Raw::new_zeroed();

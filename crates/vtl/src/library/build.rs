@@ -12,7 +12,7 @@ use crate::shared::{Shared, UnitId, operator_state_key};
 use crate::state_store::{StateError, Transaction};
 use crate::target::Target;
 use crate::unit::{Device, Unit};
-use scsi_core::identity::{Identity, InquiryStrings, TargetPort};
+use scsi_core::identity::{Identity, InquiryStrings};
 use scsi_core::lu;
 use smc::bay::{Bay, BayName};
 use smc::changer::Changer;
@@ -41,13 +41,12 @@ pub type RemoteBayFactory = Box<dyn Fn(&str, usize, BayName) -> Box<dyn Bay> + S
 
 impl LibraryParts {
     fn identity(&self, model: &InquiryStrings, unit: usize) -> Identity {
-        let name = self.target.name();
         let unit = self.identities.get(unit).cloned().unwrap_or_default();
         Identity {
             strings: model.clone(),
             serial: unit.serial,
             naa: u64::from_str_radix(&unit.naa, 16).unwrap_or_default(),
-            port: Some(TargetPort { protocol: 0x05, device: name.into(), port: format!("{name},t,0x0001") }),
+            port: self.shared.frontend.target_port(self.target.name()),
         }
     }
 

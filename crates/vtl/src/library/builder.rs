@@ -4,6 +4,7 @@ use super::{Library, LibraryError};
 use crate::config::from_library_table;
 use crate::config::tables::{CartridgeTable, DriveTable, LibraryTable};
 use crate::data_dir::DataDir;
+use crate::frontend::{Frontend, SiteOptions};
 use crate::site::{OpenSite, Site};
 use std::path::PathBuf;
 use toml::Spanned;
@@ -13,6 +14,7 @@ use toml::Spanned;
 pub struct LibraryBuilder {
     table: LibraryTable,
     path: Option<PathBuf>,
+    frontend: Frontend,
 }
 
 fn spanned<T>(value: T) -> Option<Spanned<T>> {
@@ -74,15 +76,24 @@ impl LibraryBuilder {
         self
     }
 
+    /// Sets the frontend through which hosts reach the library, which determines its target port. The default is
+    /// [`Frontend::LOCAL`]: hosts in this process.
+    #[must_use]
+    pub fn frontend(mut self, frontend: Frontend) -> Self {
+        self.frontend = frontend;
+        self
+    }
+
     /// Opens a site with this library as its only one.
     ///
     /// # Errors
     /// Fails if the configuration is invalid, or the directory cannot be used.
     pub fn open(self) -> Result<OpenSite, LibraryError> {
         let config = from_library_table("builder", self.table)?;
-        match &self.path {
-            Some(path) => Site::open(path, &config),
-            None => Site::open_data_dir(DataDir::in_memory(), &config),
-        }
+        let data = match &self.path {
+            Some(path) => DataDir::open_configured(path, &config)?,
+            None => DataDir::in_memory(),
+        };
+        Site::open_with(data, &config, SiteOptions::default().with_frontend(self.frontend))
     }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use vtl::config::Config;
 use vtl::config::mhvtl::{self, ImportedConfig};
 use vtl::control::socket::{self, ControlSocket};
+use vtl::frontend::SiteOptions;
 use vtl::site::Site;
 
 fn main() -> ExitCode {
@@ -45,7 +46,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let folder = arguments.folder();
     let data = arguments.open_data(&config)?;
-    let site = Site::open_with_remote_drives(data, &config, bay_factory)?;
+    let site = Site::open_with(data, &config, SiteOptions::default().with_remote_drives(bay_factory))?;
     let reload = {
         let (site, clients, arguments) = (Arc::downgrade(&site), clients.clone(), arguments.clone());
         move || {

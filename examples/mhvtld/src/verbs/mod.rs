@@ -7,7 +7,6 @@ pub mod library;
 
 use crate::Reply;
 use crate::log::Log;
-use scsi_core::asc::Asc;
 use vtl::unit::Unit;
 
 /// Executes a command that drives and libraries have in common; `None` if the text is not such a command.
@@ -20,9 +19,7 @@ pub fn common(unit: &Unit, log: &Log, text: &str) -> Option<Reply> {
         _ if text.starts_with("exit") => return Some(Reply::Exit),
         _ if text.starts_with("verbose") => log.quieter(),
         _ if text.starts_with("debug") => log.louder(),
-        _ if text.starts_with("InquiryDataChange") => {
-            unit.with_device(|device| device.lu().attentions.raise_all(Asc::INQUIRY_DATA_HAS_CHANGED));
-        }
+        _ if text.starts_with("InquiryDataChange") => unit.report_inquiry_change(),
         _ => return None,
     }
     Some(Reply::NoReply)
