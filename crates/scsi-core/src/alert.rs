@@ -194,3 +194,105 @@ impl InformationalExceptions {
         w.parameter(0, crate::log::LIST_CONTROL, &[code, qualifier, celsius, 0]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+
+    const A: NexusId = NexusId(1);
+    const B: NexusId = NexusId(2);
+
+    /// Page 1Ch with this MRIE.
+    fn with_mrie(mrie: u8) -> InformationalExceptions {
+        let mut exceptions = InformationalExceptions::default();
+        exceptions.apply_mode_page(&[0x1c, 0x0a, 0, mrie, 0, 0, 0, 0, 0, 0, 0, 0]);
+        exceptions
+    }
+
+    fn codes(outcome: Outcome) -> Option<(u8, u16)> {
+        match outcome {
+            Ok(()) => None,
+            Err(Fault::CheckCondition(sense)) => Some((sense.key.0, sense.asc.0)),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    /// Log page 2Eh: 64 parameters of one byte. A nexus reads each flag once, until it is raised again.
+    #[test]
+    fn flags_are_read_once_per_nexus() {
+        let mut alerts = TapeAlert::default();
+        alerts.raise(1_u8);
+        alerts.raise(64_u8);
+        assert_eq!(alerts.unread_flags(A).bits(), 0x8000_0000_0000_0001);
+        alerts.mark_read(A);
+        assert_eq!((alerts.unread_flags(A).bits(), alerts.unread_flags(B).bits()), (0, 0x8000_0000_0000_0001));
+        alerts.raise(64_u8);
+        assert_eq!(alerts.unread_flags(A).bits(), 1);
+        alerts.clear_flag(64_u8);
+        assert_eq!((alerts.unread_flags(A).bits(), alerts.raised_flags().bits()), (0, 1 << 63));
+        alerts.remove_nexus(A);
+        assert_eq!(alerts.unread_flags(A).bits(), 1 << 63);
+        let mut page = LogWriter::from_pointer(0);
+        alerts.raised_flags().write(0xc0, &mut page);
+        let parameters = page.parameters();
+        assert_eq!((parameters.len(), parameters[0].code, parameters[63].code), (64, 1, 64));
+        assert_eq!(
+            (parameters[0].control, &parameters[0].value[..], &parameters[63].value[..]),
+            (0xc0, &[1][..], &[0][..])
+        );
+    }
+
+    /// MRIE 2h raises UNIT ATTENTION 5Dh/00h for all nexuses; 4h is RECOVERED ERROR and 5h NO SENSE with the next
+    /// command that succeeds; 6h is only returned by REQUEST SENSE; 0h reports nothing.
+    #[test]
+    fn exceptions_are_reported_by_the_method() {
+        for (mrie, after_success, on_request, attention) in [
+            (0, None, None, None),
+            (2, None, None, Some(0x5d00)),
+            (3, Some((1, 0x5d00)), None, None),
+            (4, Some((1, 0x5d00)), None, None),
+            (5, Some((0, 0x5d00)), None, None),
+            (6, None, Some((0, 0x5d00)), None),
+        ] {
+            let (mut exceptions, mut alerts, mut attentions) =
+                (with_mrie(mrie), TapeAlert::default(), UnitAttentions::default());
+            attentions.add_nexus(A);
+            attentions.add_nexus(B);
+            alerts.raise(3_u8);
+            exceptions.check_alerts(&mut alerts, &mut attentions);
+            let pollable = exceptions.pollable_sense(&alerts).map(|sense| (sense.key.0, sense.asc.0));
+            assert_eq!(pollable, on_request, "MRIE {mrie}");
+            assert_eq!(codes(exceptions.report_after_success()), after_success, "MRIE {mrie}");
+            assert_eq!(codes(exceptions.report_after_success()), None, "MRIE {mrie}, again");
+            for nexus in [A, B] {
+                assert_eq!(attentions.take(nexus, |_| true).map(|asc| asc.0), attention, "MRIE {mrie}");
+            }
+            // The same flag is no new exception while it is raised.
+            alerts.raise(3_u8);
+            exceptions.check_alerts(&mut alerts, &mut attentions);
+            assert_eq!(codes(exceptions.report_after_success()), None);
+            assert_eq!(attentions.take(A, |_| true), None);
+        }
+    }
+
+    /// A test is 5Dh/FFh; log page 2Fh shows it until it is reported.
+    #[test]
+    fn tests_are_marked() {
+        let (mut exceptions, mut alerts, mut attentions) =
+            (with_mrie(4), TapeAlert::default(), UnitAttentions::default());
+        exceptions.run_test(ExceptionTest::Raise(7), &mut alerts, &mut attentions);
+        assert_eq!(alerts.raised_flags().bits(), 1 << (64 - 7));
+        let mut page = LogWriter::from_pointer(0);
+        exceptions.write(30, &mut page);
+        assert_eq!(page.parameters()[0].value, [0x5d, 0xff, 30, 0]);
+        assert_eq!(codes(exceptions.report_after_success()), Some((1, 0x5dff)));
+        exceptions.run_test(ExceptionTest::Clear(7), &mut alerts, &mut attentions);
+        assert_eq!((alerts.raised_flags().bits(), codes(exceptions.report_after_success())), (0, None));
+        exceptions.run_test(ExceptionTest::Raise(0), &mut alerts, &mut attentions);
+        assert_eq!(alerts.raised_flags().bits(), u64::MAX);
+        // A change of the method drops the pending exception.
+        exceptions.apply_mode_page(&[0x1c, 0x0a, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(codes(exceptions.report_after_success()), None);
+    }
+}

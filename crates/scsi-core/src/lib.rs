@@ -45,8 +45,10 @@ pub mod reservation;
 pub mod sense;
 pub mod status;
 pub mod target;
+#[cfg(test)]
+mod test_unit;
 pub mod time;
-#[cfg(feature = "testing")]
+#[cfg(any(test, feature = "testing"))]
 pub mod transcript;
 pub mod unit_attention;
 pub mod vpd;

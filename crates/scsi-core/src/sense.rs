@@ -291,4 +291,28 @@ mod tests {
         let list = Sense::invalid_field_in_list(0x0102, None).descriptor();
         assert_eq!(list.as_slice(), [0x72, 5, 0x26, 0, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 1, 2, 0]);
     }
+
+    /// All descriptors in the order of their types: information 00h, sense-key specific 02h, stream commands 04h
+    /// (SPC-5 §4.4.2).
+    #[test]
+    fn deferred_error_in_descriptor_format() {
+        let sense =
+            Sense::new(SenseKey(3), Asc(0x0c00)).with_information(-1).with_filemark().with_ili().into_deferred();
+        let bytes = [
+            0x73, 3, 0x0c, 0, 0, 0, 0, 16, 0, 10, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 4, 2, 0,
+            0xa0,
+        ];
+        assert_eq!(sense.descriptor().as_slice(), bytes);
+        let fixed = [0xf1, 0, 0xa3, 0xff, 0xff, 0xff, 0xff, 10, 0, 0, 0, 0, 0x0c, 0, 0, 0, 0, 0];
+        assert_eq!(sense.fixed().as_slice(), fixed);
+    }
+
+    /// SKSV and PROGRESS INDICATION of NO SENSE and NOT READY (SPC-5 §4.4.2.4.4).
+    #[test]
+    fn progress_in_both_formats() {
+        let specific = Some(SenseKeySpecific::Progress(0x8001));
+        let sense = Sense { key_specific: specific, ..Sense::new(SenseKey(2), Asc(0x0407)) };
+        assert_eq!(sense.fixed().as_slice(), [0x70, 0, 2, 0, 0, 0, 0, 10, 0, 0, 0, 0, 4, 7, 0, 0x80, 0x80, 1]);
+        assert_eq!(sense.descriptor().as_slice(), [0x72, 2, 4, 7, 0, 0, 0, 8, 2, 6, 0, 0, 0x80, 0x80, 1, 0]);
+    }
 }

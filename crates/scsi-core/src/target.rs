@@ -80,3 +80,40 @@ pub fn missing_lun(cdb: &[u8], luns: &[u64], mut data: Data<'_, '_>) -> Completi
     completion.data_in_wanted = data.data_in.wanted();
     completion
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::IoSliceMut;
+
+    /// Status, sense data and Data-In of a command to a LUN without logical unit, of a target with LUN 1.
+    fn run(cdb: &[u8]) -> (u8, Vec<u8>, Vec<u8>) {
+        let mut buffer = [0; 64];
+        let completion = missing_lun(cdb, &[1 << 48], Data::new(&[], &mut [IoSliceMut::new(&mut buffer)]));
+        let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
+        (completion.status.0, sense, buffer[..completion.data_in].to_vec())
+    }
+
+    /// SPC-5 §4.6.4 and §6.6.2: PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
+    #[test]
+    fn inquiry_of_a_missing_unit() {
+        let mut data = vec![0; 36];
+        data[..5].copy_from_slice(&[0x7f, 0, 6, 2, 31]);
+        assert_eq!(run(&[0x12, 0, 0, 0, 0xff, 0]), (0, Vec::new(), data));
+        assert_eq!(run(&[0x12, 0, 0, 0, 2, 0]), (0, Vec::new(), vec![0x7f, 0]));
+        let sense = vec![0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0, 0, 0xc8, 0, 1];
+        assert_eq!(run(&[0x12, 1, 0x80, 0, 0xff, 0]), (2, sense, Vec::new()));
+    }
+
+    #[test]
+    fn other_commands_to_a_missing_unit() {
+        let fixed = vec![0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x25, 0, 0, 0, 0, 0];
+        assert_eq!(run(&[3, 0, 0, 0, 0xfc, 0]), (0, Vec::new(), fixed.clone()));
+        assert_eq!(run(&[3, 1, 0, 0, 0xfc, 0]), (0, Vec::new(), vec![0x72, 5, 0x25, 0, 0, 0, 0, 0]));
+        let luns = [0, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0].to_vec();
+        assert_eq!(run(&[0xa0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0]), (0, Vec::new(), luns));
+        for cdb in [&[0; 6][..], &[0x1a, 0, 0x3f, 0, 0xff, 0], &[0x08, 0, 0, 0, 1, 0], &[0xff; 12], &[]] {
+            assert_eq!(run(cdb), (2, fixed.clone(), Vec::new()), "{cdb:02x?}");
+        }
+    }
+}

@@ -64,13 +64,13 @@ impl Step {
 }
 
 /// The words after `name`, up to the next name.
-fn part<'a>(line: &'a str, name: &str) -> Vec<&'a str> {
+pub(crate) fn part<'a>(line: &'a str, name: &str) -> Vec<&'a str> {
     const NAMES: [&str; 6] = [">", "lun", "out", "room", "sense", "in"];
     let words = line.split_whitespace().skip_while(|word| *word != name).skip(1);
     words.take_while(|word| !NAMES.contains(word)).collect()
 }
 
-fn bytes(words: &[&str]) -> Vec<u8> {
+pub(crate) fn bytes(words: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in words {
         if let Some(text) = word.strip_prefix('\'') {

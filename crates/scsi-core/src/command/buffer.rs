@@ -2,7 +2,7 @@
 //! Bytes: 0 opcode · 1 MODE SPECIFIC(7-5) MODE(4-0) · 2 BUFFER ID · 3-5 BUFFER OFFSET · 6-8 ALLOCATION or PARAMETER LIST LENGTH · 9 control
 //!
 //! Modes 00h (with header) and 02h access one buffer of 64 KiB, BUFFER ID 0, that all nexuses share. Mode 03h describes
-//! it. Modes 0Ah and 0Bh access an echo buffer per nexus. Microcode (04h to 07h, 0Dh to 0Fh) is received and rejected
+//! it, and returns zeros for any other BUFFER ID. Modes 0Ah and 0Bh access an echo buffer per nexus. Microcode (04h to 07h, 0Dh to 0Fh) is received and rejected
 //! with ILLEGAL REQUEST 26h/00h, as a drive rejects an image for another model.
 //!
 //! The model determines how hosts read the diagnostic dump: with modes 02h and 03h of a buffer, or with mode 1Ch (error
@@ -70,6 +70,8 @@ const SHARED_BUFFER_ID: u8 = 0;
 /// Size in bytes of the shared buffer, and of each echo buffer.
 const SHARED_CAPACITY: u32 = 64 * 1024;
 const ECHO_CAPACITY: u16 = 4096;
+/// Echo buffer overwritten supported: no other nexus overwrites the echo buffer.
+const EBOS: u8 = 0x01;
 /// Length of the header before the data in mode 00h.
 const HEADER: usize = 4;
 
@@ -123,7 +125,8 @@ pub(super) fn read(
     }
     let shared = |from: u32| lu.buffers.shared.get(from as usize..).unwrap_or_default();
     match raw.mode() {
-        mode::COMBINED | mode::DATA | mode::DESCRIPTOR if raw.id != 0 => {
+        mode::DESCRIPTOR if raw.id != SHARED_BUFFER_ID => drop(page.zeros(HEADER)),
+        mode::COMBINED | mode::DATA if raw.id != SHARED_BUFFER_ID => {
             return Err(Sense::invalid_field_in_cdb(2, None).into());
         }
         mode::COMBINED if offset != 0 => return Err(Sense::invalid_field_in_cdb(3, None).into()),
@@ -140,7 +143,7 @@ pub(super) fn read(
             let echo = lu.buffers.echo.get(&request.nexus);
             page.bytes(echo.ok_or_else(|| Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR))?);
         }
-        mode::ECHO_DESCRIPTOR => drop(page.u16(0).u16(ECHO_CAPACITY)),
+        mode::ECHO_DESCRIPTOR => drop(page.u8(EBOS).u8(0).u16(ECHO_CAPACITY)),
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(4)).into()),
     }
     data.data_in.append(page.as_slice());
@@ -178,10 +181,12 @@ pub(super) fn write(
     if !microcode && ![mode::COMBINED, mode::DATA, mode::ECHO].contains(&mode) {
         return Err(Sense::invalid_field_in_cdb(1, Some(4)).into());
     }
-    if raw.id != 0 && !microcode && mode != mode::ECHO {
+    // BUFFER ID and BUFFER OFFSET are ignored for the echo buffer.
+    let echo = mode == mode::ECHO;
+    if raw.id != SHARED_BUFFER_ID && !microcode && !echo {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
-    let (offset, length) = (raw.offset.get() as usize, list_length(cdb));
+    let (offset, length) = (if echo { 0 } else { raw.offset.get() as usize }, list_length(cdb));
     let max = match mode {
         mode::COMBINED => SHARED_CAPACITY as usize + HEADER,
         mode::ECHO => ECHO_CAPACITY.into(),
@@ -204,7 +209,7 @@ pub(super) fn write(
     if mode == mode::COMBINED {
         check_reserved(&list, &[0; HEADER], 0)?;
     }
-    if mode == mode::ECHO {
+    if echo {
         lu.buffers.echo.insert(request.nexus, list);
         return Ok(());
     }

@@ -2,7 +2,7 @@
 //! RECEIVE DIAGNOSTIC RESULTS, SPC-5 §6.33.  Bytes: 0 opcode · 1 PCV(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
 //!
 //! The default, short and extended self-tests, in the foreground or background, run the same checks and take no time: a
-//! background test is complete before the status. Log page 10h holds the last 20 results. Diagnostic page 00h lists the
+//! background test is complete before the status, so there is none to abort (SELF-TEST CODE 100b). Log page 10h holds the last 20 results. Diagnostic page 00h lists the
 //! supported pages; page 80h of IBM drives takes a dump (diagnostic 0160h, IBM LTO SCSI reference: force dump).
 //!
 //! **Deviations:** none.
@@ -40,9 +40,6 @@ const FORCE_DUMP: [u8; 2] = [0x01, 0x60];
 /// Number of results in log page 10h.
 const KEPT: usize = 20;
 
-/// SELF-TEST CODE 100b: abort the background self-test.
-const ABORT: u8 = 4;
-
 /// Results of self-tests, newest first (log page 10h).
 #[derive(Debug, Default)]
 pub struct SelfTestLog(VecDeque<SelfTest>);
@@ -67,15 +64,16 @@ impl SelfTestLog {
     pub(crate) fn write(&self, w: &mut LogWriter) {
         /// SELF-TEST RESULTS: completed without error; an unknown segment failed.
         const RESULTS: (u8, u8) = (0, 4);
+        /// ADDRESS OF FIRST FAILURE: there is no failure, or none that an address identifies.
+        const NO_ADDRESS: u64 = u64::MAX;
         for (number, test) in (1..=20_u16).zip(self.0.iter().map(Some).chain(std::iter::repeat(None))) {
             let mut value = PageWriter::new();
             match test {
                 None => drop(value.zeros(16)),
                 Some(SelfTest { code, failed }) => {
                     let result = if failed.is_some() { RESULTS.1 } else { RESULTS.0 };
-                    let address = if failed.is_some() { u64::MAX } else { 0 };
                     let (key, asc) = failed.unwrap_or((SenseKey::NO_SENSE, Asc(0)));
-                    value.u8(code << 5 | result).u8(0).u16(0).u64(address);
+                    value.u8(code << 5 | result).u8(0).u16(0).u64(NO_ADDRESS);
                     value.u8(key.0).u16(asc.0).u8(0);
                 }
             }
@@ -103,8 +101,6 @@ pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn SpcDevice, data: &mu
         0 if default_test => {}
         0 => return send_page(lu, device, length, page_format, data),
         1 | 2 | 5 | 6 => {}
-        // No self-test runs in the background.
-        ABORT => return Ok(()),
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(7)).into()),
     }
     let outcome = device.self_test();

@@ -12,7 +12,6 @@ use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::{Outcome, Save};
 use crate::lu::Lu;
-use crate::parameter_list;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 use serde::{Deserialize, Serialize};
@@ -76,7 +75,7 @@ pub(super) fn set(lu: &mut Lu, cdb: &Cdb, nexus: crate::nexus::NexusId, data: &m
     };
     let length = list_length(cdb);
     if length > max_len.into() {
-        return Err(parameter_list::length_error().into());
+        return Err(Sense::invalid_field_in_cdb(6, None).into());
     }
     let list = data.data_out.parameters(length)?;
     // A text must be NUL-terminated.

@@ -67,8 +67,7 @@ pub(super) fn run(
     } else if reset || control == 0b11 {
         device.reset_log_counters((!all).then_some(id))
     } else if control == control::DEFAULT_THRESHOLD {
-        lu.thresholds.reset_all();
-        true
+        if all { lu.thresholds.reset_all() } else { lu.thresholds.reset_page(id) }
     } else {
         false
     };

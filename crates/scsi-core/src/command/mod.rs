@@ -17,6 +17,8 @@ pub mod report_supported_opcodes;
 pub mod report_supported_tmfs;
 pub mod request_sense;
 pub mod reserve;
+#[cfg(test)]
+mod tests;
 pub mod timestamp;
 
 use crate::cdb::Cdb;

@@ -51,9 +51,9 @@ impl Thresholds {
         before != self.0.len()
     }
 
-    /// Resets all thresholds to the maximum.
-    pub(crate) fn reset_all(&mut self) {
-        self.0.clear();
+    /// Resets all thresholds to the maximum. Returns whether any of them was set.
+    pub(crate) fn reset_all(&mut self) -> bool {
+        !std::mem::take(&mut self.0).is_empty()
     }
 }
 

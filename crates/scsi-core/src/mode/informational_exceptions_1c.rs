@@ -114,3 +114,55 @@ pub fn sense(method: ReportingMethod, is_test: bool) -> Sense {
     let key = if method == ReportingMethod::RecoveredError { SenseKey::RECOVERED_ERROR } else { SenseKey::NO_SENSE };
     Sense::new(key, asc(is_test))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page with these flags, MRIE and TEST FLAG NUMBER.
+    fn page(flags: u8, mrie: u8, number: [u8; 4]) -> Vec<u8> {
+        [&[0x1c, 0x0a, flags, mrie, 0, 0, 0, 0][..], &number].concat()
+    }
+
+    /// SPC-5 §7.5.13: MRIE 1h is obsolete, 7h to Fh are reserved; SSC-5 §8.3.6: TEST needs DEXCPT=0, and TEST FLAG
+    /// NUMBER is -64 to 64 or 7FFFh.
+    #[test]
+    fn invalid_fields_are_named() {
+        for mrie in 0..=15 {
+            let valid = matches!(mrie, 0 | 2..=6);
+            let expected = if valid { Ok(()) } else { Err(FieldPointer { byte: 3, bit: Some(3) }) };
+            assert_eq!(check_page(&page(0, mrie, [0; 4])), expected, "MRIE {mrie}");
+        }
+        assert_eq!(check_page(&page(0x0c, 4, [0; 4])), Err(FieldPointer { byte: 2, bit: Some(2) }));
+        let number = Err(FieldPointer { byte: 8, bit: None });
+        for (bytes, expected) in [
+            ([0, 0, 0, 0], Ok(())),
+            ([0, 0, 0, 64], Ok(())),
+            ([0xff, 0xff, 0xff, 0xc0], Ok(())),
+            ([0, 0, 0x7f, 0xff], Ok(())),
+            ([0, 0, 0, 65], number),
+            ([0xff, 0xff, 0xff, 0xbf], number),
+            ([0x80, 0, 0, 0], number),
+        ] {
+            assert_eq!(check_page(&page(0x04, 4, bytes)), expected, "{bytes:02x?}");
+            // The number is ignored without TEST.
+            assert_eq!(check_page(&page(0, 4, bytes)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn method_and_test_are_decoded() {
+        let methods = [(2, ReportingMethod::Attention), (3, ReportingMethod::RecoveredError)];
+        let more =
+            [(4, ReportingMethod::RecoveredError), (5, ReportingMethod::NoSense), (6, ReportingMethod::OnRequest)];
+        for (mrie, expected) in methods.into_iter().chain(more).chain([(0, ReportingMethod::None)]) {
+            assert_eq!(method(&page(0, mrie, [0; 4])), expected, "MRIE {mrie}");
+            assert_eq!(method(&page(0x08, mrie, [0; 4])), ReportingMethod::None, "DEXCPT");
+        }
+        assert_eq!(test(&page(0, 4, [0, 0, 0, 3])), None);
+        assert_eq!(test(&page(4, 4, [0; 4])), Some(ExceptionTest::Exception));
+        assert_eq!(test(&page(4, 4, [0, 0, 0, 3])), Some(ExceptionTest::Raise(3)));
+        assert_eq!(test(&page(4, 4, [0xff, 0xff, 0xff, 0xfd])), Some(ExceptionTest::Clear(3)));
+        assert_eq!(test(&page(4, 4, [0, 0, 0x7f, 0xff])), Some(ExceptionTest::Raise(0)));
+    }
+}

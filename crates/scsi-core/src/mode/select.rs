@@ -62,7 +62,8 @@ impl ModePages {
         (device, nexus): (&dyn SpcDevice, NexusId),
     ) -> Result<CheckedPage, Sense> {
         let Some(def) = self.defs.get(at) else { return Err(FieldPointer::byte(offset).into()) };
-        let wrong_length = || FieldPointer::byte(offset + def.header_len() - 1).into();
+        // PAGE LENGTH: byte 1, or bytes 2 and 3 of a page with a subpage code.
+        let wrong_length = || FieldPointer::byte(offset + def.header_len() / 2).into();
         let mut current = self.stored(def, PageControl::Current, Some(nexus));
         device.render_mode_page(def.id, PageControl::Current, &mut current);
         // A shorter page keeps the current values and length of the omitted part.

@@ -1,6 +1,7 @@
 //! MODE SENSE: selects pages and writes them.
 
 use super::{ModePageDef, ModePages, PageControl, PageId};
+use crate::asc::Asc;
 use crate::lu::SpcDevice;
 use crate::nexus::NexusId;
 use crate::sense::Sense;
@@ -16,7 +17,8 @@ impl ModePages {
     /// Writes the pages that `wanted` selects.
     ///
     /// # Errors
-    /// ILLEGAL REQUEST 24h/00h if the device has no such page or subpage.
+    /// ILLEGAL REQUEST 24h/00h if the device has no such page or subpage, 39h/00h for saved values if no page can be
+    /// saved.
     pub(crate) fn sense(
         &self,
         wanted: PageId,
@@ -24,6 +26,9 @@ impl ModePages {
         (device, nexus): (&dyn SpcDevice, NexusId),
         w: &mut PageWriter,
     ) -> Result<(), Sense> {
+        if control == PageControl::Saved && !self.can_save() {
+            return Err(Sense::illegal_request(Asc::SAVING_PARAMETERS_NOT_SUPPORTED));
+        }
         let selects = |def: &&ModePageDef| {
             let page = wanted.page == ALL_PAGES || wanted.page == def.id.page;
             page && (wanted.subpage == ALL_SUBPAGES || wanted.subpage == def.id.subpage)

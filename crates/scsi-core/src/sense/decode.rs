@@ -26,8 +26,10 @@ fn fixed(bytes: &[u8]) -> Option<Sense> {
     let mut sense = Sense::new(key, Asc(u16::from_be_bytes([*bytes.get(12)?, *bytes.get(13)?])));
     sense.deferred = first & 1 == 1;
     (sense.filemark, sense.eom, sense.ili) = (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0);
-    // 4 bytes, signed: a residue can be negative.
-    sense.information = (first & 0x80 != 0).then(|| i64::from(i32::from_be_bytes(information(bytes))));
+    // The residue of a block that is longer than requested is negative; any other value is not.
+    let information = u32::from_be_bytes(information(bytes));
+    let value = if sense.ili { i64::from(information.cast_signed()) } else { i64::from(information) };
+    sense.information = (first & 0x80 != 0).then_some(value);
     sense.key_specific = bytes.get(15..18).and_then(|bytes| specific(key, bytes));
     Some(sense)
 }
@@ -97,6 +99,17 @@ mod tests {
         for short in [&[][..], &[0x70], &[0x70; 13], &[0x72, 5, 0x24], &[0x7e; 20]] {
             assert_eq!(Sense::decode(short), None);
         }
+    }
+
+    /// INFORMATION is a count of up to 32 bits; only with ILI it is signed (SSC-5 §4.2.4).
+    #[test]
+    fn information_of_fixed_format_is_signed_with_ili() {
+        let filemark = [0xf0, 0, 0x80, 0x80, 0, 0, 1, 10, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        assert_eq!(Sense::decode(&filemark).unwrap().information, Some(0x8000_0001));
+        let end_of_data = [0xf0, 0, 0x08, 0xff, 0xff, 0xff, 0xff, 10, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0];
+        assert_eq!(Sense::decode(&end_of_data).unwrap().information, Some(0xffff_ffff));
+        let overlength = [0xf0, 0, 0x20, 0x80, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(Sense::decode(&overlength).unwrap().information, Some(-0x8000_0000));
     }
 
     #[test]

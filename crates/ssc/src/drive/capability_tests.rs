@@ -331,13 +331,15 @@ fn report_capabilities_match_behaviour() {
 }
 
 /// Bits of fields with invalid values: operation code, service action, byte, bit.
-const FIELDS_WITH_RESERVED_VALUES: [(u8, u8, usize, u8); 15] = [
+const FIELDS_WITH_RESERVED_VALUES: [(u8, u8, usize, u8); 16] = [
     // FORMAT above 3h; CODE above 7h; BYTCMP without data and VLBPM without a method; unsupported page 20h.
     (0x04, 0, 2, 3),
     (0x11, 0, 1, 3),
     (0x13, 0, 1, 0),
     (0x13, 0, 1, 4),
     (0x1a, 0, 2, 5),
+    // SELF-TEST CODE 4h: no background self-test runs that could be aborted.
+    (0x1d, 0, 1, 7),
     // MODE SPECIFIC, of microcode modes only; modes above 0Fh; page 20h.
     (0x3b, 0, 1, 4),
     (0x3b, 0, 1, 7),

@@ -56,7 +56,7 @@ fn ltfs_forces_and_reads_a_dump() {
     assert_eq!(run(&mut drive, "1c 00 00 00 ff 00", &[], 255).2, bytes("00 00 00 02 00 80"));
     refused(&mut drive, "1c 01 80 00 ff 00", "c0 00 02");
     refused(&mut drive, "3c 02 01 ff ff ff 00 00 04 00", "c0 00 03");
-    refused(&mut drive, "3c 03 02 00 00 00 00 00 04 00", "c0 00 02");
+    assert_eq!(run(&mut drive, "3c 03 02 00 00 00 00 00 04 00", &[], 4).2, bytes("00 00 00 00"));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn dump_support_of_each_model() {
         assert_eq!(forced, expected, "{product}");
         assert_eq!(run(&mut drive, "3c 1c 00 00 00 00 00 01 00 00", &[], 256).0 == 0, dumps.error_history, "{product}");
         assert_eq!(
-            run(&mut drive, "3c 03 01 00 00 00 00 00 04 00", &[], 4).0 == 0,
+            run(&mut drive, "3c 03 01 00 00 00 00 00 04 00", &[], 4).2 != bytes("00 00 00 00"),
             dumps.buffer == Some(1),
             "{product}"
         );

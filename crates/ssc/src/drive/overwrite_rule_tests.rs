@@ -473,7 +473,7 @@ fn data_buffers_and_diagnostics() {
     check(&mut drive, "3c 0a 00 00 00 00 00 00 08 00", &[], 8, sequence, b"");
     good(&mut drive, "3b 0a 00 00 00 00 00 00 04 00", b"echo");
     assert_eq!(run(&mut drive, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).2, b"echo");
-    assert_eq!(run(&mut drive, "3c 0b 00 00 00 00 00 00 04 00", &[], 4).2, bytes("00 00 10 00"));
+    assert_eq!(run(&mut drive, "3c 0b 00 00 00 00 00 00 04 00", &[], 4).2, bytes("01 00 10 00"));
     // The other nexus has its own echo buffer.
     assert_eq!(run_as(&mut drive, OTHER, "3c 0a 00 00 00 00 00 00 08 00", &[], 8).0, 2);
     for (cdb, pointer) in [

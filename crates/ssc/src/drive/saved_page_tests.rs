@@ -57,7 +57,7 @@ fn only_pages_with_ps_are_saved() {
         for def in profile::by_product(product).unwrap().mode_pages {
             let id = format!("{:02x} {:02x}", def.id.page, def.id.subpage);
             let ps = with_ps.contains(&id.as_str());
-            for control in [CURRENT, 0b01, DEFAULT, SAVED] {
+            for control in [CURRENT, 0b01, DEFAULT] {
                 assert_eq!(page(&mut drive, control, &id)[0] & 0x80 != 0, ps, "{product} {id}: PS");
             }
             let mut bits = page(&mut drive, CURRENT, &id);
@@ -67,6 +67,11 @@ fn only_pages_with_ps_are_saved() {
             assert_eq!(select(&mut drive, false, &bits).0, 0, "{product} {id}: SP=0");
         }
     }
+    // Saved values exist if any page can be saved.
+    assert_eq!(page(&mut empty("ULTRIUM-HH9"), SAVED, "10 00")[0], 0x90);
+    assert_eq!(page(&mut empty("ULTRIUM-HH9"), SAVED, "0f 00")[0], 0x0f);
+    let not_supported = bytes("70 00 05 00 00 00 00 0a 00 00 00 00 39 00 00 00 00 00");
+    assert_eq!(run(&mut empty("DLT8000"), "1a 08 cf 00 ff 00", &[], 255), (2, not_supported, vec![]));
     let mut drive = empty("ULTRIUM-HH9");
     assert_eq!(run(&mut drive, "5a 00 10 01 00 00 00 00 30 00", &[], 48).2[16..20], bytes("d0 01 00 1c"));
     // SP=1 without a page saves the current values; a drive without saveable pages rejects it.
