@@ -107,8 +107,8 @@ fn basic(
     if action == 6 && raw.flags & 0x08 != 0 {
         return Err(Sense::invalid_field_in_list(20, Some(3)).into());
     }
-    let spec_i_pt_ports = if registers && raw.flags & 0x08 != 0 { spec_i_pt_ports(lu, rest)? } else { Vec::new() };
-    if rest.is_empty() == (registers && raw.flags & 0x08 != 0) {
+    let spec_i_pt = if registers && raw.flags & 0x08 != 0 { Some(spec_i_pt_ports(lu, rest)?) } else { None };
+    if spec_i_pt.is_none() && !rest.is_empty() {
         return Err(parameter_list::length_error().into());
     }
     let kind = scope_and_type(cdb, matches!(action, 1 | 2 | 4 | 5))?;
@@ -122,12 +122,12 @@ fn basic(
     };
     let state = &mut lu.reservations.persistent;
     match action {
-        0 => state.register(&request, false, &spec_i_pt_ports),
+        0 => state.register(&request, false, spec_i_pt.as_deref()),
         1 => state.reserve(&request),
         2 => state.release(&request),
         3 => state.clear(&request),
         4 | 5 => state.preempt(&request),
-        _ => state.register(&request, true, &spec_i_pt_ports),
+        _ => state.register(&request, true, spec_i_pt.as_deref()),
     }
 }
 
@@ -175,8 +175,9 @@ fn scope_and_type(cdb: &Cdb, uses_type: bool) -> Result<ReservationType, Sense> 
     Ok(kind)
 }
 
-/// Returns the ports of the TransportIDs that follow the basic list with SPEC_I_PT=1: `rest` begins with their length.
-fn spec_i_pt_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
+/// Returns the ports of the TransportIDs that follow the basic list with SPEC_I_PT=1, each with the offset of its
+/// TransportID in the list. `rest` begins with the length of the TransportIDs.
+fn spec_i_pt_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<(TransportId, u16)>, Sense> {
     let (length, mut ids) = rest.split_first_chunk::<4>().ok_or_else(parameter_list::length_error)?;
     if usize::try_from(u32::from_be_bytes(*length)) != Ok(ids.len()) {
         return Err(parameter_list::length_error());
@@ -185,7 +186,7 @@ fn spec_i_pt_ports(lu: &Lu, rest: &[u8]) -> Result<Vec<TransportId>, Sense> {
     while !ids.is_empty() {
         let at = u16::try_from(BASIC + rest.len() - ids.len()).unwrap_or(u16::MAX);
         let (id, after) = TransportId::parse_prefix(ids).ok_or(Sense::invalid_field_in_list(at, None))?;
-        ports.push(resolve_port(lu, &id).ok_or(Sense::invalid_field_in_list(at, None))?);
+        ports.push((resolve_port(lu, &id).ok_or(Sense::invalid_field_in_list(at, None))?, at));
         ids = after;
     }
     Ok(ports)

@@ -6,5 +6,7 @@ mod diagnostics;
 mod identification;
 mod log;
 mod mode;
+mod persistent_reserve;
+mod reservation_conflicts;
 mod reserve;
 mod supported_functions;

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::nexus::TransportId;
 use crate::sense::Sense;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 named_values! {
     /// TYPE of a persistent reservation.
@@ -79,7 +80,7 @@ pub struct ReserveOutParameters<'a> {
 pub struct ServiceActionEffects {
     /// Unit attentions to raise, with the initiator ports that get them.
     pub attentions: Vec<(TransportId, Asc)>,
-    /// Ports that lost their registration by PREEMPT; PREEMPT AND ABORT also aborts their commands.
+    /// Ports other than the sender that lost their registration by PREEMPT; PREEMPT AND ABORT also aborts their commands.
     pub unregistered_ports: Vec<TransportId>,
 }
 
@@ -148,31 +149,38 @@ impl PersistentReservations {
         if free { ConflictingReservation::NoConflict } else { ConflictingReservation::Persistent(reservation.kind) }
     }
 
-    /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. `spec_i_pt_ports` contains the ports of
-    /// SPEC_I_PT.
+    /// REGISTER (`ignore` false) and REGISTER AND IGNORE EXISTING KEY. With SPEC_I_PT=1, `spec_i_pt` contains the ports
+    /// of the TransportIDs in the parameter list, each with the offset of its TransportID.
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key, ILLEGAL REQUEST 55h/04h if there are too many registrations, 26h/00h for
-    /// SPEC_I_PT by a registered port.
+    /// SPEC_I_PT=1 by a registered port, or if it names a registered port (SPC-5 §5.14.7, table 67).
     pub fn register(
         &mut self,
         request: &ReserveOutParameters<'_>,
         ignore: bool,
-        spec_i_pt_ports: &[TransportId],
+        spec_i_pt: Option<&[(TransportId, u16)]>,
     ) -> Result {
         let existing = self.key_of(request.caller);
         if !ignore && existing.unwrap_or(0) != request.key {
             return Err(Fault::ReservationConflict);
         }
-        if existing.is_some() && !spec_i_pt_ports.is_empty() {
+        if existing.is_some() && spec_i_pt.is_some() {
             return Err(Sense::invalid_field_in_list(20, Some(3)).into());
         }
         if existing.is_none() && request.action_key == 0 {
             return Ok(ServiceActionEffects::default());
         }
-        let new_ports =
-            spec_i_pt_ports.iter().filter(|port| self.key_of(port).is_none()).count() + usize::from(existing.is_none());
-        if self.registrations.len() + new_ports > Self::CAPACITY {
+        let named_ports = spec_i_pt.unwrap_or_default();
+        if let Some((_, offset)) = named_ports.iter().find(|(port, _)| self.key_of(port).is_some()) {
+            return Err(Sense::invalid_field_in_list(*offset, None).into());
+        }
+        // A port may be named more than once.
+        let mut ports: BTreeSet<_> = named_ports.iter().map(|(port, _)| port).collect();
+        if existing.is_none() {
+            ports.insert(request.caller);
+        }
+        if self.registrations.len() + ports.len() > Self::CAPACITY {
             return Err(Sense::illegal_request(Asc::INSUFFICIENT_REGISTRATION_RESOURCES).into());
         }
         self.generation = self.generation.wrapping_add(1);
@@ -180,7 +188,7 @@ impl PersistentReservations {
         if request.action_key == 0 {
             return Ok(self.unregister(request.caller));
         }
-        for port in std::iter::once(request.caller).chain(spec_i_pt_ports) {
+        for port in std::iter::once(request.caller).chain(named_ports.iter().map(|(port, _)| port)) {
             self.set_key(port, request.action_key, request.all_target_ports);
         }
         Ok(ServiceActionEffects::default())
@@ -255,9 +263,10 @@ impl PersistentReservations {
             return Err(Fault::ReservationConflict);
         }
         self.generation = self.generation.wrapping_add(1);
-        let is_removed = |entry: &Registration| is_preempted(entry) && entry.port != *request.caller;
-        let removed: Vec<_> =
-            self.registrations.iter().filter(|entry| is_removed(entry)).map(|entry| entry.port.clone()).collect();
+        // Without a reservation to take over, the sender can remove its own registration (SPC-5 §5.14.11.2.5).
+        let is_removed = |entry: &Registration| is_preempted(entry) && !(takes_over && entry.port == *request.caller);
+        let others = self.registrations.iter().filter(|entry| is_removed(entry) && entry.port != *request.caller);
+        let removed: Vec<_> = others.map(|entry| entry.port.clone()).collect();
         self.registrations.retain(|entry| !is_removed(entry));
         let mut attentions: Vec<_> = removed.iter().map(|port| (port.clone(), Asc::REGISTRATIONS_PREEMPTED)).collect();
         if takes_over {
@@ -265,6 +274,9 @@ impl PersistentReservations {
             if old != Some(request.kind) {
                 attentions.extend(self.others(request.caller, Asc::RESERVATIONS_RELEASED));
             }
+        } else if self.registrations.is_empty() {
+            // The last registration of an all registrants type (SPC-5 table 71).
+            self.reservation = None;
         }
         Ok(ServiceActionEffects { attentions, unregistered_ports: removed })
     }

@@ -13,7 +13,7 @@ fn reserved(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
     let ports = [port(1), port(2), port(3)];
     let mut unit = PersistentReservations::default();
     for (port, key) in ports.iter().zip(1..) {
-        unit.register(&request(port, 0, key, 0), false, &[]).unwrap();
+        unit.register(&request(port, 0, key, 0), false, None).unwrap();
     }
     unit.reserve(&request(&ports[0], 1, 0, kind)).unwrap();
     (unit, ports)
@@ -23,7 +23,7 @@ fn reserved(kind: u8) -> (PersistentReservations, [TransportId; 3]) {
 fn wrong_key_conflicts_in_every_service_action() {
     let (mut unit, ports) = reserved(3);
     let wrong = request(&ports[0], 9, 2, 3);
-    assert_eq!(unit.register(&wrong, false, &[]), Err(Fault::ReservationConflict));
+    assert_eq!(unit.register(&wrong, false, None), Err(Fault::ReservationConflict));
     assert_eq!(unit.reserve(&wrong), Err(Fault::ReservationConflict));
     assert_eq!(unit.release(&wrong), Err(Fault::ReservationConflict));
     assert_eq!(unit.clear(&wrong), Err(Fault::ReservationConflict));
@@ -71,14 +71,14 @@ fn release_raises_attention_only_for_registrants_types() {
 #[test]
 fn holder_unregistering_releases_except_all_registrants() {
     let (mut unit, ports) = reserved(5);
-    let effects = unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
+    let effects = unit.register(&request(&ports[0], 1, 0, 0), false, None).unwrap();
     assert_eq!(effects.attentions.len(), 2);
     assert_eq!(unit.reservation(), None);
     let (mut unit, ports) = reserved(7);
-    unit.register(&request(&ports[0], 1, 0, 0), false, &[]).unwrap();
+    unit.register(&request(&ports[0], 1, 0, 0), false, None).unwrap();
     assert_eq!(unit.reservation(), Some((ReservationType(7), 0)));
-    unit.register(&request(&ports[1], 2, 0, 0), false, &[]).unwrap();
-    unit.register(&request(&ports[2], 3, 0, 0), false, &[]).unwrap();
+    unit.register(&request(&ports[1], 2, 0, 0), false, None).unwrap();
+    unit.register(&request(&ports[2], 3, 0, 0), false, None).unwrap();
     assert_eq!(unit.reservation(), None);
 }
 
@@ -144,7 +144,7 @@ fn power_loss_keeps_only_aptpl_reservations() {
     let (mut unit, ports) = reserved(3);
     assert_eq!(unit.saved(), SavedReservations::default());
     let aptpl = ReserveOutParameters { aptpl: true, ..request(&ports[0], 1, 1, 0) };
-    unit.register(&aptpl, false, &[]).unwrap();
+    unit.register(&aptpl, false, None).unwrap();
     let restored = PersistentReservations::from_saved(unit.saved());
     assert_eq!(restored.registrations(), unit.registrations());
     assert_eq!(restored.reservation(), Some((ReservationType(3), 1)));
@@ -158,8 +158,8 @@ fn registrations_are_limited() {
     for n in 0..256_u16 {
         let [high, low] = n.to_be_bytes();
         let port = TransportId::iscsi("iqn.many", [0, 0, 0, 0, high, low]);
-        unit.register(&request(&port, 0, 1, 0), false, &[]).unwrap();
+        unit.register(&request(&port, 0, 1, 0), false, None).unwrap();
     }
-    let full = unit.register(&request(&port(1), 0, 1, 0), false, &[]);
+    let full = unit.register(&request(&port(1), 0, 1, 0), false, None);
     assert!(matches!(full, Err(Fault::CheckCondition(sense)) if sense.asc == Asc(0x5504)));
 }
