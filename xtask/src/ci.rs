@@ -1,7 +1,7 @@
 //! The checks that every change must pass, in addition to the tests.
 
 use crate::shell::{check, output, print_line, run as shell};
-use crate::{purity, words};
+use crate::{fuzz, purity, words};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(crate) fn run() -> Result<(), String> {
     licences()?;
     no_scsi_policy_in_programs()?;
     shell("cargo", ["bench", "--quiet", "--package", "benches", "--no-run"])?;
-    shell("cargo", ["build", "--quiet", "--release", "--manifest-path", "fuzz/Cargo.toml"])
+    fuzz::run()
 }
 
 /// Licences compatible with MIT OR Apache-2.0; an expression passes if one of its alternatives does.

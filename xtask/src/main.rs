@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: commands for developers and CI that `cargo` itself does not have.
 
 mod ci;
+mod fuzz;
 mod guest;
 mod libiscsi;
 mod pages;
@@ -15,7 +16,8 @@ const USAGE: &str = "cargo xtask COMMAND
   test      install the packages that the tests need and run all tests of both rings
   guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
   pages     run the shell lines of README.md and docs/*.md, in order
-  ci        check formatting, lints, documentation, words, purity and licences; build benches and fuzz targets
+  ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
+  fuzz      run each fuzz target for a few seconds, from its corpus on
   purity    check that the pure crates use no clock, thread, socket, environment or file
   words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
 ";
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Some("guest") => guest::run(),
         Some("pages") => pages::run_pages(),
         Some("ci") => ci::run(),
+        Some("fuzz") => fuzz::run(),
         Some("purity") => purity::run(),
         Some("words") => words::run(),
         _ => Err(USAGE.into()),
