@@ -134,7 +134,7 @@ fn commands_of_a_lost_nexus_are_busy() {
     TestUnit::ready().play("! logout A\nA > 00*6\n< 08\nA > 12 00 00 00 ff 00\n< 08");
 }
 
-/// Unit attentions: a reset replaces those that are pending; I_T nexus loss, CLEAR TASK SET by another nexus.
+/// Unit attentions: a reset replaces unit attentions that are pending; I_T nexus loss, CLEAR TASK SET by another nexus.
 #[test]
 fn unit_attentions_of_events() {
     TestUnit::ready().play(
