@@ -315,7 +315,6 @@ impl Login {
         let params = &mut self.params;
         let limits = &config.limits;
         let mut answer = |value: &str| text::push_pair(out, key, value);
-        let yes_no = |value: bool| if value { "Yes" } else { "No" };
         let mut negotiate_min =
             |slot: &mut u32, limit: u32, range: std::ops::RangeInclusive<u32>| match text::parse_number(value)
                 .filter(|number| range.contains(number))
@@ -346,13 +345,14 @@ impl Login {
                 Some(offered) => answer(&offered.max(2).to_string()),
                 None => answer("Reject"),
             },
+            "InitialR2T" | "ImmediateData" if !matches!(value, "Yes" | "No") => answer("Reject"),
             "InitialR2T" => {
                 params.initial_r2t = value == "Yes";
-                answer(yes_no(params.initial_r2t));
+                answer(value);
             }
             "ImmediateData" => {
                 params.immediate_data = value == "Yes";
-                answer(yes_no(params.immediate_data));
+                answer(value);
             }
             "HeaderDigest" | "DataDigest" => {
                 let known = value.split(',').map(str::trim).find(|digest| matches!(*digest, "CRC32C" | "None"));

@@ -1,7 +1,7 @@
 //! SCSI Data-In: the PDUs of one response, built when they are sent, because initiators with a small
 //! MaxRecvDataSegmentLength need many of them.
 
-use super::data_out::{Residual, Task};
+use super::data_out::Residual;
 use super::transmit::{BufferSlot, Digests};
 use super::{Connection, Phase};
 use crate::buffers::BufferSource;
@@ -70,7 +70,6 @@ impl Connection {
     /// this residual. Returns the number of PDUs.
     pub(super) fn send_data_in(
         &mut self,
-        task: &Task,
         tag: u32,
         data: Vec<u8>,
         len: usize,
@@ -82,7 +81,8 @@ impl Connection {
             return 0;
         }
         let mut header: wire::DataIn = wire::with_opcode(Opcode::DATA_IN);
-        (header.itt, header.ttt, header.lun) = (tag.into(), NO_TAG.into(), task.lun.into());
+        // LUN is reserved unless the target requests an acknowledgement (A bit, RFC 7143 §11.7.4).
+        (header.itt, header.ttt) = (tag.into(), NO_TAG.into());
         let (exp, max) = self.sequence_numbers();
         (header.exp_cmd_sn, header.max_cmd_sn) = (exp.into(), max.into());
         // PDUs are sent in the order of queueing, so StatSN is assigned now.

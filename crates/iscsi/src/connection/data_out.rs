@@ -441,7 +441,7 @@ impl Connection {
             Residual::of(if task.reads { task.expected } else { 0 }, produced, wanted)
         };
         let with_status = produced > 0 && status == 0 && sense.is_empty();
-        let data_pdus = self.send_data_in(&task, tag, data_in, produced, with_status.then_some(residual), buffers);
+        let data_pdus = self.send_data_in(tag, data_in, produced, with_status.then_some(residual), buffers);
         if !with_status {
             let count = if task.writes { task.r2t_sn } else { data_pdus };
             self.send_response(tag, status, sense, residual, count);

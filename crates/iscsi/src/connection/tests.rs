@@ -1,6 +1,10 @@
 //! Tests of the state machine in virtual time.
 
 mod buffer_tests;
+mod data_transcripts;
+mod login_transcripts;
+mod session_transcripts;
+mod transcript;
 
 use super::*;
 use crate::buffers::HeapBuffers;
