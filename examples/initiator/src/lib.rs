@@ -1,6 +1,6 @@
 //! A small iSCSI initiator for tests and measurements: blocking, with one connection. It negotiates the parameters that
-//! are fast for tapes, obeys R2T, and checks digests and StatSN. A protocol violation of the target is an [`Error`],
-//! never a panic.
+//! are fast for tapes, obeys R2T, answers NOP-In, and checks digests and StatSN. A protocol violation of the target is an
+//! [`Error`], never a panic. The connection is a socket or any other stream of bytes.
 
 use iscsi::chap::Algorithm;
 use iscsi::digest::{crc32c_bytes, padded_digest};
@@ -100,11 +100,14 @@ impl CommandResponse {
         Some((self.sense.get(2)? & 0x0f, *self.sense.get(12)?, *self.sense.get(13)?))
     }
 
-    /// INFORMATION field of fixed-format sense data; `None` if its VALID bit is 0.
+    /// INFORMATION field of fixed-format sense data; `None` if its VALID bit is 0. It is negative only with the ILI bit,
+    /// for a block that is longer than requested.
     #[must_use]
-    pub fn information(&self) -> Option<i32> {
-        let bytes = self.sense.get(3..7)?.try_into().ok()?;
-        (self.sense.first()? & 0x80 != 0).then(|| i32::from_be_bytes(bytes))
+    pub fn information(&self) -> Option<i64> {
+        let information = u32::from_be_bytes(self.sense.get(3..7)?.try_into().ok()?);
+        let is_signed = self.sense.get(2)? & 0x20 != 0;
+        let value = if is_signed { i64::from(information.cast_signed()) } else { i64::from(information) };
+        (self.sense.first()? & 0x80 != 0).then_some(value)
     }
 }
 
@@ -119,9 +122,9 @@ pub enum Transfer<'a> {
     In(usize),
 }
 
-/// A session with one connection, to a target or for discovery.
-pub struct Initiator {
-    stream: TcpStream,
+/// A session with one connection, to a target or for discovery, over a stream of type `S`.
+pub struct Initiator<S = TcpStream> {
+    stream: S,
     options: Options,
     digests: bool,
     cmd_sn: u32,
@@ -141,9 +144,7 @@ impl Initiator {
     /// The connection or the login failed.
     pub fn login(address: impl ToSocketAddrs, target: &str, options: Options) -> Result<Self, Error> {
         let mut session = Self::connect(address, options)?;
-        let name = session.options.name.clone();
-        let keys = [("InitiatorName", name.as_str()), ("SessionType", "Normal"), ("TargetName", target)];
-        session.negotiate(&keys)?;
+        session.log_in(target)?;
         Ok(session)
     }
 
@@ -153,13 +154,7 @@ impl Initiator {
     /// # Errors
     /// The connection, the login or the request failed.
     pub fn discover(address: impl ToSocketAddrs, options: Options) -> Result<Vec<String>, Error> {
-        let mut session = Self::connect(address, options)?;
-        let name = session.options.name.clone();
-        session.negotiate(&[("InitiatorName", name.as_str()), ("SessionType", "Discovery")])?;
-        let mut keys = Vec::new();
-        text::push_pair(&mut keys, "SendTargets", "All");
-        let answer = session.text(&keys)?;
-        Ok(text::parse(&answer)?.iter().map(|(key, value)| format!("{key}={value}")).collect())
+        Self::connect(address, options)?.send_targets()
     }
 
     /// Connects to a portal without logging in.
@@ -170,7 +165,15 @@ impl Initiator {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        Ok(Self {
+        Ok(Self::over(stream, options))
+    }
+}
+
+impl<S: Read + Write> Initiator<S> {
+    /// Uses a stream that is connected to a portal, without logging in.
+    #[must_use]
+    pub const fn over(stream: S, options: Options) -> Self {
+        Self {
             stream,
             options,
             digests: false,
@@ -181,12 +184,36 @@ impl Initiator {
             first_burst: 65_536,
             max_send: 8192,
             tsih: 0,
-        })
+        }
     }
 
-    /// The socket, for tests that violate the protocol.
+    /// Logs in to the target with this name.
+    ///
+    /// # Errors
+    /// The connection or the login failed.
+    pub fn log_in(&mut self, target: &str) -> Result<(), Error> {
+        let name = self.options.name.clone();
+        self.negotiate(&[("InitiatorName", name.as_str()), ("SessionType", "Normal"), ("TargetName", target)])
+    }
+
+    /// Logs in for discovery. Returns the `key=value` pairs of the response to SendTargets=All.
+    ///
+    /// # Errors
+    /// The connection, the login or the request failed.
+    pub fn send_targets(&mut self) -> Result<Vec<String>, Error> {
+        let name = self.options.name.clone();
+        self.negotiate(&[("InitiatorName", name.as_str()), ("SessionType", "Discovery")])?;
+        let mut keys = Vec::new();
+        text::push_pair(&mut keys, "SendTargets", "All");
+        let answer = self.text(&keys)?;
+        // TargetName and TargetAddress occur once per target, so the keys are not unique.
+        let pairs = answer.split(|byte| *byte == 0).filter(|pair| !pair.is_empty());
+        pairs.map(|pair| Ok(String::from_utf8(pair.to_vec())?)).collect()
+    }
+
+    /// The stream, for tests that violate the protocol.
     #[must_use]
-    pub const fn stream(&self) -> &TcpStream {
+    pub const fn stream(&self) -> &S {
         &self.stream
     }
 
@@ -412,9 +439,6 @@ impl Initiator {
         let mut reply = CommandResponse::default();
         loop {
             let pdu = self.receive_status()?;
-            if pdu.opcode() == Opcode::NOP_IN && pdu.tag() == NO_TAG {
-                continue;
-            }
             if pdu.tag() != tag {
                 return Err(format!("unexpected tag {:x}, expected {tag:x}: {:?}", pdu.tag(), pdu.opcode()).into());
             }
@@ -525,14 +549,31 @@ impl Initiator {
         Ok(Pdu { header, data })
     }
 
-    /// Receives a PDU of the full-feature phase, checks its StatSN and records its MaxCmdSN.
+    /// Answers a NOP-In that requests it, with an immediate NOP-Out without Initiator Task Tag (RFC 7143 11.18).
+    fn answer_nop_in(&mut self, request: &wire::TargetHeader) -> Result<(), Error> {
+        if request.ttt.get() == NO_TAG {
+            return Ok(());
+        }
+        let mut header: wire::RequestHeader = wire::with_opcode(Opcode(Opcode::NOP_OUT.0 | 0x40));
+        header.flags = FINAL_FLAG;
+        (header.lun, header.itt, header.ttt) = (request.lun, NO_TAG.into(), request.ttt);
+        header.cmd_sn = self.cmd_sn.into();
+        header.exp_stat_sn = self.exp_stat_sn.into();
+        self.send(header.as_bytes(), &[])
+    }
+
+    /// Receives a PDU of the full-feature phase, checks its StatSN and records its MaxCmdSN. Answers each NOP-In that
+    /// requests it.
     fn receive_status(&mut self) -> Result<Pdu, Error> {
-        let pdu = self.receive()?;
+        let mut pdu = self.receive()?;
+        while pdu.opcode() == Opcode::NOP_IN && pdu.tag() == NO_TAG {
+            self.answer_nop_in(&as_layout(&pdu.header))?;
+            pdu = self.receive()?;
+        }
         let numbers: wire::TargetHeader = as_layout(&pdu.header);
         let uses_stat_sn = match pdu.opcode() {
             Opcode::DATA_IN => numbers.flags & 0x01 != 0,
             Opcode::R2T => false,
-            Opcode::NOP_IN => pdu.tag() != NO_TAG,
             _ => true,
         };
         if uses_stat_sn {
@@ -555,3 +596,6 @@ fn residual(flags: u8, count: u32) -> i64 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests;
