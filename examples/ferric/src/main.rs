@@ -1,65 +1,75 @@
 //! `ferric`: operates a running daemon through its control socket, and works on the files of cartridges without a daemon.
 
+mod arguments;
 mod cli_error;
+mod completions;
 mod config;
+#[cfg(test)]
+mod help_tests;
+mod man;
 mod migrate;
 mod number;
+mod options;
 mod output;
 mod recover;
 mod site;
 mod tape;
 
-use clap::{Parser, Subcommand};
-use cli_error::CliError;
-use std::io::{self, Write};
+use arguments::{Arguments, Command, definition};
+use clap::FromArgMatches;
+use cli_error::{CliError, ErrorCode};
+use options::Options;
+use output::Output;
 use std::process::ExitCode;
 use tape_store::image::ImageError;
 
-/// Operate tape libraries and cartridges.
-#[derive(Parser)]
-#[command(name = "ferric", version)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Create, inspect, check, repair, convert, import and export cartridges, without a daemon
-    #[command(subcommand)]
-    Tape(tape::Command),
-    /// Check, create and import configurations; list keys and models
-    #[command(subcommand)]
-    Config(config::Command),
-    /// Migrate from another virtual tape library
-    #[command(subcommand)]
-    Migrate(migrate::Command),
-    /// Work on a data directory while no daemon runs: recover its state
-    #[command(subcommand, name = "site")]
-    Offline(recover::Command),
-    #[command(flatten)]
-    Site(site::SiteCommand),
-}
-
 fn main() -> ExitCode {
-    let Arguments { command: what } = Arguments::parse();
-    let done = match what {
-        Command::Tape(command) => tape::run(command),
-        Command::Config(command) => config::run(command),
-        Command::Migrate(command) => migrate::run(command),
-        Command::Offline(command) => recover::run(command),
-        Command::Site(command) => site::run(command),
+    let mut program = definition();
+    let parsed = program.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
+        let options = Options::read(&mut program, &matches)?;
+        Ok((options, Arguments::from_arg_matches(&matches)?.command))
+    });
+    let (options, command) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return usage_error(&error),
     };
-    match done {
+    match run(&options, command) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader of a listing has closed the pipe, which is not a failure; an incomplete image is one.
-        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(CliError::Image(_, ImageError::Io(error))) if error.kind() == io::ErrorKind::BrokenPipe => {
-            ExitCode::FAILURE
+        Err(error) if error.is_broken_pipe() && !matches!(error, CliError::Image(_, ImageError::Io(_))) => {
+            ExitCode::SUCCESS
         }
-        Err(failure) => {
-            let _ = writeln!(io::stderr(), "ferric: {failure}");
-            ExitCode::FAILURE
+        Err(error) if error.is_broken_pipe() => ExitCode::FAILURE,
+        Err(error) => {
+            options.output.error(&error);
+            error.exit_code()
         }
     }
+}
+
+fn run(options: &Options, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Tape(command) => tape::run(options, command),
+        Command::Config(command) => config::run(options, command),
+        Command::Migrate(command) => migrate::run(options, command),
+        Command::Offline(command) => recover::run(options, command),
+        Command::Site(command) => site::run(options, command),
+        Command::Completions(arguments) => completions::run(options, &arguments),
+        Command::Man(arguments) => man::run(options, &arguments),
+    }
+}
+
+/// Prints the help or version that was requested, or what is wrong with the command line.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    // The command line cannot be parsed, so the option is looked for among all its words.
+    let json = error.use_stderr() && std::env::args_os().any(|word| word == "--json");
+    if json {
+        let text = error.to_string();
+        let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        Output::new(true).error(&CliError::new(ErrorCode::Usage, message));
+    } else {
+        let _ = error.print();
+    }
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }

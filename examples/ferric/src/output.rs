@@ -1,36 +1,100 @@
 //! Output of commands: rows, JSON, readable sizes, hexadecimal dumps, progress bars and warnings.
 
 use crate::cli_error::CliError;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// The result of a command that has made its change: if its output cannot be written, this prints a note on standard error
-/// instead of failing. A closed pipe needs no note.
-pub(crate) fn done(reported: Result<(), CliError>) -> Result<(), CliError> {
-    let Err(CliError::Output(error)) = reported else { return reported };
-    if error.kind() != io::ErrorKind::BrokenPipe {
-        let _ = writeln!(io::stderr(), "ferric: note: the command was done, but its output cannot be written: {error}");
-    }
-    Ok(())
+/// Template of a progress bar that counts bytes.
+pub(crate) const BYTES: &str = "{bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta} left";
+/// Template of a progress bar that counts bytes, if their total is unknown.
+pub(crate) const UNKNOWN_BYTES: &str = "{spinner} {decimal_bytes} {decimal_bytes_per_sec}";
+/// Template of a progress bar that counts cartridges.
+pub(crate) const CARTRIDGES: &str = "{bar:40} {pos}/{len} cartridges, {eta} left";
+/// Template of a progress bar that counts blocks and filemarks.
+pub(crate) const OBJECTS: &str = "{bar:40} {pos}/{len} objects, {eta} left";
+
+/// The form of all output of a command: text for people, or JSON for programs.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
 }
 
-/// Prints one warning about words of the previous release, each with the current one; nothing for none.
-pub(crate) fn warn_former<'a>(words: impl IntoIterator<Item = (&'a str, &'a str)>) {
-    let words: Vec<String> =
-        words.into_iter().map(|(former, current)| format!("write {current} instead of {former}")).collect();
-    if !words.is_empty() {
-        let _ =
-            writeln!(io::stderr(), "ferric: warning: {}; the next release refuses the former words", words.join(", "));
+impl Output {
+    /// JSON, or text.
+    pub(crate) const fn new(json: bool) -> Self {
+        Self { json }
     }
-}
 
-/// Prints the warnings about a configuration.
-pub(crate) fn warn_config(config: &vtl::config::Config) {
-    for warning in &config.warnings {
-        let _ = writeln!(io::stderr(), "ferric: warning: {warning}");
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints a result: as one document of JSON, or with `print`.
+    pub(crate) fn show<T: Serialize + ?Sized>(
+        self,
+        result: &T,
+        print: impl FnOnce(&T) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        if self.json { print_line(serde_json::to_string_pretty(result)?) } else { print(result) }
+    }
+
+    /// The result of a command that has made its change: if its output cannot be written, this prints a note on standard
+    /// error instead of failing. A closed pipe needs no note.
+    pub(crate) fn done(self, reported: Result<(), CliError>) -> Result<(), CliError> {
+        let Err(CliError::Output(error)) = reported else { return reported };
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.note(&format!("the command was done, but its output cannot be written: {error}"));
+        }
+        Ok(())
+    }
+
+    /// Prints an error on standard error.
+    pub(crate) fn error(self, error: &CliError) {
+        let text =
+            if self.json { json!({ "error": error.document() }).to_string() } else { format!("ferric: {error}") };
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Prints a warning on standard error.
+    pub(crate) fn warning(self, text: &str) {
+        self.message("warning", text);
+    }
+
+    /// Prints a note on standard error.
+    pub(crate) fn note(self, text: &str) {
+        self.message("note", text);
+    }
+
+    fn message(self, kind: &str, text: &str) {
+        let text = if self.json { json!({ kind: text }).to_string() } else { format!("ferric: {kind}: {text}") };
+        let _ = writeln!(io::stderr(), "{text}");
+    }
+
+    /// Prints one warning about words of the previous release, each with the current one; nothing for none.
+    pub(crate) fn warn_former<'a>(self, words: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let words: Vec<String> =
+            words.into_iter().map(|(former, current)| format!("write {current} instead of {former}")).collect();
+        if !words.is_empty() {
+            self.warning(&format!("{}; the next release refuses the former words", words.join(", ")));
+        }
+    }
+
+    /// A progress bar with one of the templates of this module. It is hidden if standard error is not a terminal, and with
+    /// JSON.
+    pub(crate) fn progress_bar(self, total: Option<u64>, template: &str) -> ProgressBar {
+        let target = if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(total, target);
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar
+    }
+
+    /// Prints the warnings about a configuration.
+    pub(crate) fn warn_config(self, config: &vtl::config::Config) {
+        config.warnings.iter().for_each(|warning| self.warning(&warning.to_string()));
     }
 }
 
@@ -42,10 +106,6 @@ pub(crate) fn print_line(text: impl AsRef<str>) -> Result<(), CliError> {
 /// A name and its value.
 pub(crate) fn print_row(name: &str, value: impl AsRef<str>) -> Result<(), CliError> {
     print_line(format!("{name:<16}{}", value.as_ref()))
-}
-
-pub(crate) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    print_line(serde_json::to_string_pretty(value)?)
 }
 
 /// Bytes in decimal units with a tenth: `12 TB`, `1.5 GB`; below 1000 in full.
@@ -64,16 +124,6 @@ pub(crate) fn format_count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A progress bar for the given number of bytes; hidden if standard error is not a terminal.
-pub(crate) fn progress_bar(bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::new(bytes);
-    let style = ProgressStyle::with_template(
-        "{bar:40} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}, {eta} left",
-    );
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
-}
-
 /// Bytes in rows of sixteen, as hexadecimal and as text.
 pub(crate) fn print_hex(bytes: &[u8]) -> Result<(), CliError> {
     for (row, chunk) in bytes.chunks(16).enumerate() {
@@ -87,7 +137,8 @@ pub(crate) fn print_hex(bytes: &[u8]) -> Result<(), CliError> {
 
 /// Writes a new file; an existing one is an error.
 pub(crate) fn create_file(path: &Path, text: &str) -> Result<(), CliError> {
-    let failed = |error: io::Error| CliError::Usage(format!("{}: {error}; nothing was written", path.display()));
+    let failed =
+        |error: io::Error| CliError::system(&error, format!("{}: {error}; nothing was written", path.display()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

@@ -73,15 +73,17 @@ fn what_was_done_is_no_failure() {
     for acts in [
         "load A1L8 --socket s",
         "unload drive1 --socket s",
-        "load A1L8 --socket s --json",
+        "load A1L8 --socket s",
         "move drive1 slot1 --socket s",
         "pool p --create 1 --socket s",
         "config init",
     ] {
         assert_eq!(run(acts, full_disk()), (Some(0), note.into()), "{acts}");
     }
+    let json_note = "{\"note\":\"the command was done, but its output cannot be written: No space left on device (os error 28)\"}\n";
+    assert_eq!(run("load A1L8 --socket s --json", full_disk()), (Some(0), json_note.into()));
     assert!(dir.path().join("ferric.toml").exists());
-    assert_eq!(run("load A2L8 --socket s", closed_pipe()), (Some(0), String::new()));
+    assert_eq!(run("unload A1L8 --socket s", closed_pipe()), (Some(0), String::new()));
     // What only shows something has failed.
     assert_eq!(run("status --socket s", full_disk()).0, Some(1));
 }

@@ -62,7 +62,7 @@ fn intact_site_is_unchanged_and_busy_site_is_refused() {
     let data = dir.path().join("d");
     let before = fs::read(data.join("state.1")).unwrap();
     let (code, text) = recover(&dir, &["--yes"]);
-    assert_eq!((code, text.as_str()), (0, "DIR: the state is whole; there is nothing to restore\n"));
+    assert_eq!((code, text.as_str()), (0, "DIR: the state is intact; nothing needs to be recovered\n"));
     assert_eq!(fs::read(data.join("state.1")).unwrap(), before);
     let _site = open(&data).unwrap();
     let (code, text) = recover(&dir, &["--yes"]);
@@ -96,7 +96,7 @@ fn only_records_damaged_in_both_files_are_lost() {
     let (code, text) = recover(&dir, &["--yes"]);
     assert_eq!(code, 0, "{text}");
     assert!(
-        text.ends_with("DIR: restored; the old files are state.1.old, state.2.old, identities.toml.old\n"),
+        text.ends_with("DIR: recovered; the old files are state.1.old, state.2.old, identities.toml.old\n"),
         "{text}"
     );
     let site = open(&data).unwrap();

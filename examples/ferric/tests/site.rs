@@ -165,31 +165,3 @@ fn missing_or_forbidden_daemon_is_explained() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert_eq!(ask(&path), expected.replace("none/", ""));
 }
-
-/// The help of each command says what it does, and names what it takes.
-#[test]
-fn help_says_what_each_command_does() {
-    let help = |words: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_ferric")).args(words).arg("--help").output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let all = help(&[]);
-    for line in [
-        "  unload     Unload a drive: move its cartridge back to the slot it came from, or to the first empty slot\n",
-        "  fault      Inject a fault: the next operation of the robot of this kind fails\n",
-        "  events     Print each event as one line of JSON, until interrupted\n",
-        "  tape       Create, inspect, check, repair, convert, import and export cartridges, without a daemon\n",
-    ] {
-        assert!(all.contains(line), "{all}");
-    }
-    let commands = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let mut texts: Vec<&str> = commands.lines().filter_map(|line| line.get(13..)).collect();
-    let count = texts.len();
-    texts.sort_unstable();
-    texts.dedup();
-    assert_eq!(texts.len(), count, "two commands have the same text:\n{all}");
-    let unload = help(&["unload"]);
-    assert!(unload.starts_with("Unload a drive: move its cartridge"), "{unload}");
-    let cartridge = help(&["cartridge"]);
-    assert!(cartridge.contains("--protect <on|off>") && !cartridge.contains("true, false"), "{cartridge}");
-}

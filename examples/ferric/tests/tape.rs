@@ -221,17 +221,17 @@ fn verify_reports_lost_objects() {
     fs::write(file("V00003L8", "mark.0"), "").unwrap();
     for barcode in ["V00001L8", "V00002L8", "V00003L8"] {
         let said = run(shelf.path(), &format!("verify {barcode}"));
-        assert!(!said.contains("whole"), "{said}");
+        assert!(!said.contains("intact"), "{said}");
         assert!(said.ends_with("[1]\n") && said.contains("damaged: "), "{said}");
     }
     // Restored from the data: now it is.
     session(shelf.path(), &["repair V00001L8"]);
     let said = run(shelf.path(), "verify V00001L8");
-    assert!(said.contains("whole: ") && said.ends_with("[0]\n"), "{said}");
+    assert!(said.contains("intact: ") && said.ends_with("[0]\n"), "{said}");
     // Damage of the cartridge memory alone takes no object.
     fs::write(file("V00001L8", "ferric.mam"), "no").unwrap();
     let said = run(shelf.path(), "verify V00001L8");
-    assert!(said.contains("damaged: 1 file; every object is whole"), "{said}");
+    assert!(said.contains("damaged: 1 file; every object is intact"), "{said}");
 }
 
 /// A cartridge that a drive has is not touched.
@@ -448,9 +448,12 @@ fn names_that_nothing_has() {
             "V00001L8: partition 1 does not exist: the tape has partition 0 only",
         ),
         ("attr V00001L8 --partition 1", "V00001L8: partition 1 does not exist"),
-        ("attr PAR002L6 0806 text --partition 1", "attribute 0806h is of the whole cartridge, not of partition 1"),
-        ("attr PAR002L6 write-protect on --partition 1", "write-protect is of the whole cartridge, not of partition 1"),
-        ("attr V00001L8 0999", "\"0999\" is no attribute"),
+        ("attr PAR002L6 0806 text --partition 1", "attribute 0806h concerns the whole cartridge, not partition 1"),
+        (
+            "attr PAR002L6 write-protect on --partition 1",
+            "write-protect concerns the whole cartridge, not one partition; leave out --partition",
+        ),
+        ("attr V00001L8 0999", "\"0999\" is not an attribute"),
         ("attr V00001L8 0806", "V00001L8: the MAM has no attribute 0806"),
         ("create no/where/V00002L8", "no/where: directory does not exist"),
         ("create a.tar/V00002L8", "a.tar: is not a directory"),
@@ -459,7 +462,8 @@ fn names_that_nothing_has() {
     let before = session(shelf.path(), &["verify V00001L8", "verify M00001L8", "attr V00001L8", "attr PAR002L6"]);
     for (command, expected) in commands {
         let said = run(shelf.path(), command);
-        let errors: Vec<_> = said.lines().filter(|line| line.starts_with("ferric: ")).collect();
+        let errors: Vec<_> =
+            said.lines().filter(|line| line.starts_with("ferric: ") || line.starts_with("{\"error\"")).collect();
         assert!(errors.len() == 1 && errors[0].contains(expected), "{said}");
         assert!(said.ends_with("[1]\n"), "{said}");
     }

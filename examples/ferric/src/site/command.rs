@@ -9,14 +9,21 @@ use time::{Date, Month};
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Show all libraries, drives, slots and shelves
+    #[command(after_help = "Examples:\n  ferric status\n  ferric status --library main --json")]
     Status,
     /// List the libraries
+    #[command(after_help = "Examples:\n  ferric library")]
     Library,
-    /// List the drives, show one, or set one offline or online
+    /// List the drives, show one drive, or set a drive offline or online
+    #[command(after_help = "Examples:\n  ferric drive\n  ferric drive drive1\n  ferric drive drive2 offline")]
     Drive(DriveArgs),
-    /// List the slots and I/O elements, show one, or disable, block or enable one
+    /// List the slots and I/O elements, show one element, or disable, block or enable an element
+    #[command(after_help = "Examples:\n  ferric slot\n  ferric slot io1\n  ferric slot slot5 disable")]
     Slot(SlotArgs),
     /// Load a cartridge into a drive
+    #[command(
+        after_help = "Examples:\n  ferric load V00001L8          # into the first empty drive\n  ferric load slot3 drive2"
+    )]
     Load {
         /// The cartridge: its barcode, or the slot or I/O element that holds it
         cartridge: String,
@@ -24,11 +31,15 @@ pub(crate) enum Command {
         drive: Option<String>,
     },
     /// Unload a drive: move its cartridge back to the slot it came from, or to the first empty slot
+    #[command(
+        after_help = "Examples:\n  ferric unload drive1\n  ferric unload V00001L8        # the drive that holds this cartridge"
+    )]
     Unload {
         /// The drive, such as drive1, or the barcode of the cartridge in it
         drive: String,
     },
     /// Move a cartridge from one element to another
+    #[command(after_help = "Examples:\n  ferric move slot4 io1\n  ferric move V00005L8 slot24")]
     Move {
         /// The element that holds the cartridge, such as slot3, or the barcode of the cartridge
         from: String,
@@ -36,6 +47,9 @@ pub(crate) enum Command {
         to: String,
     },
     /// Import a cartridge from the shelf into the I/O station
+    #[command(
+        after_help = "Examples:\n  ferric import V00004L8        # into the first empty I/O element\n  ferric import V00005L8 io2"
+    )]
     Import {
         /// Barcode of the cartridge
         cartridge: String,
@@ -43,11 +57,13 @@ pub(crate) enum Command {
         to: Option<String>,
     },
     /// Export a cartridge from the I/O station to the shelf
+    #[command(after_help = "Examples:\n  ferric export io1")]
     Export {
         /// The I/O element, such as io1 (or a slot while the access door is open), or the barcode of the cartridge in it
         from: String,
     },
     /// Open or close the access door or the I/O station
+    #[command(after_help = "Examples:\n  ferric door io-station open\n  ferric door io-station close")]
     Door {
         /// The door to open or close
         door: DoorName,
@@ -55,11 +71,13 @@ pub(crate) enum Command {
         state: DoorState,
     },
     /// Set the robot offline or online
+    #[command(after_help = "Examples:\n  ferric robot offline\n  ferric robot online")]
     Robot {
         /// New state of the robot
         state: OnlineState,
     },
     /// Make the barcode label of a cartridge missing, unreadable or readable
+    #[command(after_help = "Examples:\n  ferric label V00005L8 unreadable\n  ferric label V00005L8 readable")]
     Label {
         /// Barcode of the cartridge
         cartridge: String,
@@ -67,6 +85,7 @@ pub(crate) enum Command {
         state: LabelState,
     },
     /// Inject a fault: the next operation of the robot of this kind fails
+    #[command(after_help = "Examples:\n  ferric fault load")]
     Fault {
         /// The operation that fails
         fault: FaultStep,
@@ -75,14 +94,23 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Fail { fault: FaultStep },
     /// List the raised TapeAlert flags, show one flag, or raise or lower it
+    #[command(
+        after_help = "Examples:\n  ferric alert\n  ferric alert 28 raise         # of the changer\n  ferric alert 3 raise --drive drive1"
+    )]
     Alert(AlertArgs),
-    /// List the pools, show one, or create blank cartridges in it
+    /// List the pools, show one pool, or create blank cartridges in it
+    #[command(after_help = "Examples:\n  ferric pool\n  ferric pool scratch --create 2")]
     Pool(PoolArgs),
-    /// List the cartridges, show one, or protect, retain, delete or forget it
+    /// List the cartridges, show one cartridge, or protect, retain, delete or forget it
+    #[command(
+        after_help = "Examples:\n  ferric cartridge\n  ferric cartridge V00001L8 --protect on\n  ferric cartridge V00002L8 --retain 2030-01-31"
+    )]
     Cartridge(CartridgeArgs),
-    /// Reload the configuration
+    /// Reload the configuration file of the daemon, as SIGHUP does
+    #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
     /// Print each event as one line of JSON, until interrupted
+    #[command(after_help = "Examples:\n  ferric events")]
     Events,
 }
 
@@ -104,7 +132,7 @@ pub(crate) struct SlotArgs {
 
 #[derive(Args)]
 pub(crate) struct AlertArgs {
-    /// The flag, 1 to 64 [default: list the raised flags]
+    /// Number of the TapeAlert flag, 1 to 64 [default: list the raised flags]
     #[arg(value_parser = number::<u8>("the number of a TapeAlert flag", 1..=64))]
     pub(super) flag: Option<u8>,
     /// New state of the flag [default: show it]
@@ -118,7 +146,7 @@ pub(crate) struct AlertArgs {
 pub(crate) struct PoolArgs {
     /// Name of the pool [default: list all]
     pub(super) pool: Option<String>,
-    /// Create this number of blank cartridges
+    /// Create this number of blank cartridges, 1 to 10000
     #[arg(long, value_name = "COUNT", requires = "pool", value_parser = cartridge_count())]
     pub(super) create: Option<u16>,
     // Former name of `--create`.
@@ -181,7 +209,7 @@ fn parse_date(text: &str) -> Result<u64, String> {
 pub(crate) enum DoorName {
     /// The access door: while it is open, operators reach all slots and the robot is not ready (2/04/18)
     Access,
-    /// The I/O station
+    /// The I/O station, also called mail slot
     IoStation,
     // Former name of `io-station`.
     #[value(hide = true)]
@@ -219,13 +247,13 @@ pub(crate) enum LabelState {
 
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum FaultStep {
-    /// The robot does not pick a cartridge from a slot or an I/O element
+    /// Fail to pick a cartridge from a slot or an I/O element
     Pick,
-    /// The robot does not place a cartridge in a slot or an I/O element
+    /// Fail to place a cartridge in a slot or an I/O element
     Place,
-    /// A drive does not load the cartridge
+    /// Fail to load a cartridge into a drive
     Load,
-    /// A drive does not unload its cartridge
+    /// Fail to unload a cartridge from a drive
     Unload,
 }
 

@@ -4,7 +4,7 @@ use super::command::{
     AlertArgs, AlertState, CartridgeAction, CartridgeArgs, Command, DoorName, DoorState, DriveArgs, FaultStep,
     LabelState, OnlineState, PoolArgs, SlotArgs, SlotState,
 };
-use crate::output::warn_former;
+use crate::output::Output;
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
 use vtl::control::{Door, Request};
@@ -46,10 +46,10 @@ const fn label(state: LabelState) -> Option<LabelDefect> {
 }
 
 /// The request of a command. Prints a warning if the command names elements by their former names.
-pub(super) fn request(library: Option<String>, command: Command) -> Request {
+pub(super) fn request(output: Output, library: Option<String>, command: Command) -> Request {
     let mut request = translate(library, command);
     let former = request.replace_former_element_names();
-    warn_former(former.iter().map(|word| (word.former.as_str(), word.current.as_str())));
+    output.warn_former(former.iter().map(|word| (word.former.as_str(), word.current.as_str())));
     request
 }
 

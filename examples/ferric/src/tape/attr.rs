@@ -3,29 +3,32 @@
 use super::{OpenCartridge, check_partition};
 use crate::cli_error::CliError;
 use crate::number::number;
-use crate::output;
+use crate::output::{self, Output};
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use tape_store::mam::{AttrId, AttrSpec, AttributeFormat, AttributeWriter, Flags, Mam, spec};
 use tape_store::medium::Medium;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the cartridge
+    /// Directory of the cartridge; its name is the barcode
     path: PathBuf,
-    /// Attribute as four hexadecimal digits, such as 0806; or write-protect [default: all]
+    /// Attribute identifier as four hexadecimal digits, such as 0806, or write-protect [default: list all]
     attribute: Option<String>,
-    /// New value: text, 0x and hexadecimal digits, or an empty string to remove it; on or off for write-protect [default: show it]
+    /// New value: text or a number, or 0x and hexadecimal digits; an empty string removes the attribute; on or off for
+    /// write-protect [default: show the value]
     value: Option<String>,
-    /// Partition, for attributes that each partition has [default: 0; for the list: all]
+    /// Partition, 0 to 3, for attributes that each partition has [default: 0; for the list, all]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
 }
 
 const WRITE_PROTECT: &str = "write-protect";
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     let mut found = if arguments.value.is_none() {
-        OpenCartridge::open_for_reading(&arguments.path)
+        OpenCartridge::open_for_reading(output, &arguments.path)
     } else {
         OpenCartridge::open(&arguments.path)
     }?;
@@ -37,12 +40,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     let partition = arguments.partition.unwrap_or(0);
     match (&arguments.attribute, &arguments.value) {
-        (None, _) => list(&mam, arguments.partition),
+        (None, _) => output.show(attributes(&mam, arguments.partition).as_slice(), print),
         (Some(name), _) if name == WRITE_PROTECT && partition > 0 => {
-            Err(CliError::Usage(format!("{WRITE_PROTECT} is of the whole cartridge, not of partition {partition}")))
+            let what = "concerns the whole cartridge, not one partition; leave out --partition";
+            Err(CliError::invalid(format!("{WRITE_PROTECT} {what}")))
         }
         (Some(name), None) if name == WRITE_PROTECT => {
-            output::print_line(if mam.flags().contains(Flags::WRITE_PROTECTED) { "on" } else { "off" })
+            let on = mam.flags().contains(Flags::WRITE_PROTECTED);
+            output.show(&json!({ "write_protected": on }), |_| output::print_line(if on { "on" } else { "off" }))
         }
         (Some(name), Some(value)) => {
             found.check_not_loaded()?;
@@ -52,28 +57,52 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
                 let (id, spec) = resolve_attribute(name, partition)?;
                 mam.set(id, partition, &parse_value(spec, value)?);
             }
-            found.cartridge.save_mam_exclusive(&mam).map_err(&failed)
+            found.cartridge.save_mam_exclusive(&mam).map_err(&failed)?;
+            // There is nothing to print but for programs, which expect a document.
+            output.done(output.show(&Value::Null, |_| Ok(())))
         }
         (Some(name), None) => {
             let (id, _) = resolve_attribute(name, partition)?;
             let value = mam.get(id, partition);
-            let missing = || CliError::Usage(format!("{}: the MAM has no attribute {name}", found.name));
-            output::print_line(format_value(id, value.ok_or_else(missing)?))
+            let missing = || CliError::not_found(format!("{}: the MAM has no attribute {name}", found.name));
+            let attribute = Attribute::new(id, partition, value.ok_or_else(missing)?);
+            output.show(&attribute, |attribute| output::print_line(&attribute.value))
         }
     }
 }
 
-/// Lists all attributes, or the attributes of one partition.
-fn list(mam: &Mam, only: Option<u8>) -> Result<(), CliError> {
-    for (id, partition, value) in mam.iter().filter(|(id, ..)| !id.is_private()) {
-        let name = spec(id).map_or("", |spec| spec.name);
-        let own = spec(id).is_some_and(|spec| spec.is_per_partition);
-        if only.is_some_and(|only| !own || only != partition) {
-            continue;
-        }
-        let place = if own { format!("[{partition}]") } else { String::new() };
-        let id_text = format!("{:04X}{place}", id.0);
-        output::print_line(format!("{id_text:<9}{name:<40}{}", format_value(id, value)).trim_end())?;
+/// An attribute of the MAM.
+#[derive(Serialize)]
+pub(super) struct Attribute {
+    /// Identifier as four hexadecimal digits and `h`.
+    id: String,
+    name: &'static str,
+    partition: u8,
+    value: String,
+    /// Whether each partition has this attribute.
+    #[serde(skip)]
+    is_per_partition: bool,
+}
+
+impl Attribute {
+    fn new(id: AttrId, partition: u8, value: &[u8]) -> Self {
+        let (name, is_per_partition) = spec(id).map_or(("", false), |spec| (spec.name, spec.is_per_partition));
+        Self { id: format!("{:04X}h", id.0), name, partition, value: format_value(id, value), is_per_partition }
+    }
+}
+
+/// All attributes, or the attributes of one partition.
+pub(super) fn attributes(mam: &Mam, only: Option<u8>) -> Vec<Attribute> {
+    let all = mam.iter().filter(|(id, ..)| !id.is_private());
+    let all = all.map(|(id, partition, value)| Attribute::new(id, partition, value));
+    all.filter(|attribute| only.is_none_or(|only| attribute.is_per_partition && attribute.partition == only)).collect()
+}
+
+fn print(attributes: &[Attribute]) -> Result<(), CliError> {
+    for Attribute { id, name, partition, value, is_per_partition } in attributes {
+        let id = id.trim_end_matches('h');
+        let place = if *is_per_partition { format!("{id}[{partition}]") } else { id.to_owned() };
+        output::print_line(format!("{place:<9}{name:<40}{value}").trim_end())?;
     }
     Ok(())
 }
@@ -100,11 +129,14 @@ fn resolve_attribute(name: &str, partition: u8) -> Result<(AttrId, &'static Attr
     let known = id.and_then(|id| Some((id, spec(id)?)));
     match known {
         Some((id, spec)) if partition > 0 && !spec.is_per_partition => {
-            let what = format!("attribute {:04X}h is of the whole cartridge, not of partition {partition}", id.0);
-            Err(CliError::Usage(what))
+            let what = format!("attribute {:04X}h concerns the whole cartridge, not partition {partition}", id.0);
+            Err(CliError::invalid(what))
         }
         Some(known) => Ok(known),
-        None => Err(CliError::Usage(format!("{name:?} is no attribute; give four hexadecimal digits, such as 0806"))),
+        None => {
+            let what = "is not an attribute; give four hexadecimal digits, such as 0806";
+            Err(CliError::not_found(format!("{name:?} {what}")))
+        }
     }
 }
 
@@ -112,7 +144,7 @@ fn parse_on_off(value: &str) -> Result<bool, CliError> {
     match value {
         "on" => Ok(true),
         "off" => Ok(false),
-        other => Err(CliError::Usage(format!("{other:?} is neither on nor off"))),
+        other => Err(CliError::invalid(format!("{other:?} is neither on nor off"))),
     }
 }
 
@@ -120,20 +152,21 @@ fn parse_on_off(value: &str) -> Result<bool, CliError> {
 fn parse_value(spec: &AttrSpec, value: &str) -> Result<Vec<u8>, CliError> {
     let id = spec.id.0;
     if spec.writer != AttributeWriter::Host {
-        return Err(CliError::Usage(format!("attribute {id:04X}h is written by drives alone")));
+        return Err(CliError::conflict(format!("attribute {id:04X}h is written by drives only")));
     }
     let width = usize::from(spec.len);
     let bytes = match value.strip_prefix("0x") {
         _ if value.is_empty() => return Ok(Vec::new()),
-        Some(digits) => {
-            from_hex(digits).ok_or_else(|| CliError::Usage(format!("{value:?} is no pairs of hexadecimal digits")))?
-        }
+        Some(digits) => from_hex(digits)
+            .ok_or_else(|| CliError::invalid(format!("{value:?} is not pairs of hexadecimal digits after 0x")))?,
         None if spec.format == AttributeFormat::Binary && width <= 8 => {
-            let number = value.parse::<u64>().map_err(|_| CliError::Usage(format!("{value:?} is no number")))?;
+            let number = value.parse::<u64>().map_err(|_| CliError::invalid(format!("{value:?} is not a number")))?;
             let bytes = number.to_be_bytes();
             let (high, low) = bytes.split_at(8 - width);
             if high.iter().any(|byte| *byte != 0) {
-                return Err(CliError::Usage(format!("{number} does not fit the {width} bytes of attribute {id:04X}h")));
+                return Err(CliError::invalid(format!(
+                    "{number} does not fit the {width} bytes of attribute {id:04X}h"
+                )));
             }
             low.to_vec()
         }
@@ -142,7 +175,7 @@ fn parse_value(spec: &AttrSpec, value: &str) -> Result<Vec<u8>, CliError> {
     let exact = spec.format == AttributeFormat::Binary && !spec.variable;
     if bytes.len() > width || (exact && bytes.len() != width) {
         let most = if exact { "has" } else { "has at most" };
-        return Err(CliError::Usage(format!("attribute {id:04X}h {most} {width} bytes, not {}", bytes.len())));
+        return Err(CliError::invalid(format!("attribute {id:04X}h {most} {width} bytes, not {}", bytes.len())));
     }
     let pad = if spec.format == AttributeFormat::Text { 0 } else { b' ' };
     let padded = if spec.variable || exact { bytes.len() } else { width };

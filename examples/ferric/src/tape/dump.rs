@@ -4,7 +4,7 @@ use super::key::{DecryptionKey, KeyFile};
 use super::{OpenCartridge, check_partition, codec_name};
 use crate::cli_error::CliError;
 use crate::number::number;
-use crate::output;
+use crate::output::{self, Output};
 use serde::Serialize;
 use std::io::IoSliceMut;
 use std::ops::RangeInclusive;
@@ -16,24 +16,21 @@ use tape_store::three_file::inspect::{Object, ObjectEncryption};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the cartridge
+    /// Directory of the cartridge; its name is the barcode
     path: PathBuf,
-    /// Partition [default: all]
+    /// Partition, 0 to 3 [default: all]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
-    /// First object [default: 0]
+    /// Number of the first object, from 0 [default: 0]
     #[arg(long, value_parser = number::<u64>("the number of an object", 0..=u64::MAX))]
     object: Option<u64>,
     /// Number of objects [default: all]
     #[arg(long, value_parser = number::<u64>("a number of objects", 1..=u64::MAX))]
     count: Option<u64>,
-    /// Print the first bytes of each block too [default without a number: 256]
-    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256",
+    /// Print also the first bytes of each block, as hexadecimal digits and text; 256 if no number is given
+    #[arg(long = "data", value_name = "BYTES", num_args = 0..=1, default_missing_value = "256",
         value_parser = number::<usize>("a number of bytes", 0..=u64::MAX))]
-    data: Option<usize>,
-    /// Print JSON, one object per line
-    #[arg(long)]
-    json: bool,
+    data_bytes: Option<usize>,
     #[command(flatten)]
     key: KeyFile,
 }
@@ -53,9 +50,9 @@ struct Row {
     error: Option<String>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     let reading = arguments.key.read()?;
-    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+    let mut found = OpenCartridge::open_for_reading(output, &arguments.path)?;
     let failed = found.store_error();
     let (mut tape, _) = found.cartridge.open_read_only().map_err(&failed)?;
     let partitions = match arguments.partition {
@@ -68,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     if let Some(object) = arguments.object {
         check_object(&found.name, &tape, partitions.clone(), object)?;
     }
-    if !arguments.json {
+    if !output.is_json() {
         output::print_line(format!(
             "{:>4} {:>10} {:<9} {:>9} {:>9} {:>14} {:<7} {}",
             "part", "object", "kind", "bytes", "stored", "offset", "codec", "crc-32c"
@@ -76,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     }
     for partition in partitions {
         if tape.locate(partition, arguments.object.unwrap_or(0)).map_err(&failed)? {
-            objects(arguments, &reading, &mut tape, partition, &failed)?;
+            objects(output, arguments, &reading, &mut tape, partition, &failed)?;
         }
     }
     Ok(())
@@ -94,46 +91,47 @@ fn check_object(name: &str, tape: &ThreeFile, partitions: RangeInclusive<u8>, ob
         return Ok(());
     }
     let counts = counts.join(", ");
-    Err(CliError::Usage(format!("{name}: object {object} does not exist: {counts}, numbered from 0")))
+    Err(CliError::not_found(format!("{name}: object {object} does not exist: {counts}, numbered from 0")))
 }
 
 fn objects(
+    output: Output,
     arguments: &Arguments,
     reading: &DecryptionKey,
     tape: &mut ThreeFile,
     partition: u8,
     failed: &impl Fn(StoreError) -> CliError,
 ) -> Result<(), CliError> {
-    let mut block = vec![0; if arguments.data.is_some() { MAX_BLOCK } else { 0 }];
+    let mut block = vec![0; if arguments.data_bytes.is_some() { MAX_BLOCK } else { 0 }];
     for _ in 0..arguments.count.unwrap_or(u64::MAX) {
         let number = tape.position().object;
         match tape.next_object() {
             Ok(None) => break,
-            Ok(Some(object)) => print(arguments, partition, &object)?,
+            Ok(Some(object)) => print(output, partition, &object)?,
             Err(StoreError::Damaged { damage: what, .. }) => {
-                print_damage(arguments, partition, number, &what.to_string())?
+                print_damage(output, partition, number, &what.to_string())?
             }
             Err(other) => return Err(failed(other)),
         }
         let read = tape.read_decrypting(&mut [IoSliceMut::new(&mut block)], reading.unseal());
-        match (arguments.data, read) {
-            (Some(most), Ok(tape_store::medium::ReadOutcome::Block { len, .. })) if !arguments.json => {
+        match (arguments.data_bytes, read) {
+            (Some(most), Ok(tape_store::medium::ReadOutcome::Block { len, .. })) if !output.is_json() => {
                 output::print_hex(block.get(..len.min(most)).unwrap_or_default())?;
             }
             (_, Err(StoreError::CannotDecrypt { .. })) => match tape.verify_next() {
                 Err(StoreError::Damaged { damage: what, .. }) => {
-                    print_damage(arguments, partition, number, &what.to_string())?
+                    print_damage(output, partition, number, &what.to_string())?
                 }
                 checked => drop(checked.map_err(failed)?),
             },
-            (Some(_), Err(error)) if !arguments.json => output::print_line(format!("  {error}"))?,
+            (Some(_), Err(error)) if !output.is_json() => output::print_line(format!("  {error}"))?,
             _ => {}
         }
     }
     Ok(())
 }
 
-fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), CliError> {
+fn print(output: Output, partition: u8, object: &Object) -> Result<(), CliError> {
     let row = Row {
         partition,
         object: object.number,
@@ -146,7 +144,7 @@ fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), Cl
         encrypted: object.encryption != ObjectEncryption::None,
         error: None,
     };
-    if arguments.json {
+    if output.is_json() {
         return output::print_line(serde_json::to_string(&row)?);
     }
     let Row { object, kind, len, stored, offset, codec, crc, encrypted: sealed, .. } = row;
@@ -159,8 +157,8 @@ fn print(arguments: &Arguments, partition: u8, object: &Object) -> Result<(), Cl
     output::print_line(text.trim_end())
 }
 
-fn print_damage(arguments: &Arguments, partition: u8, object: u64, what: &str) -> Result<(), CliError> {
-    if arguments.json {
+fn print_damage(output: Output, partition: u8, object: u64, what: &str) -> Result<(), CliError> {
+    if output.is_json() {
         let row = serde_json::json!({ "partition": partition, "object": object, "error": what });
         return output::print_line(row.to_string());
     }

@@ -13,7 +13,7 @@ const MAX_KEY_FILE: u64 = 1024;
 
 #[derive(clap::Args)]
 pub(super) struct KeyFile {
-    /// File with the key of encrypted blocks: 32 bytes, or up to 64 hexadecimal digits; - reads the standard input
+    /// File with the key of encrypted blocks: 32 bytes, or 2 to 64 hexadecimal digits; - reads standard input
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ impl KeyFile {
 
 fn read_key(path: &Path) -> Result<Key, CliError> {
     let name = if path == Path::new("-") { "the standard input".into() } else { path.display().to_string() };
-    let failed = |error: io::Error| CliError::Usage(format!("{name}: {error}"));
+    let failed = |error: io::Error| CliError::system(&error, format!("{name}: {error}"));
     let mut bytes = Zeroizing::new(Vec::new());
     let source: Box<dyn Read> =
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(File::open(path).map_err(failed)?) };
@@ -56,7 +56,9 @@ fn read_key(path: &Path) -> Result<Key, CliError> {
     parse_hex_key(&bytes).or_else(|| Key::new(&bytes).filter(Key::is_full_length)).ok_or_else(|| {
         // The content may be a key all the same, so it is not shown.
         let len = bytes.len();
-        CliError::Usage(format!("{name}: its {len} bytes are no key: give 32 bytes, or 2 to 64 hexadecimal digits"))
+        CliError::invalid(format!(
+            "{name}: its {len} bytes are not a key: give 32 bytes, or 2 to 64 hexadecimal digits"
+        ))
     })
 }
 

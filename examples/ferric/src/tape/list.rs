@@ -2,7 +2,9 @@
 
 use super::{OpenCartridge, kind_name};
 use crate::cli_error::CliError;
+use crate::options::Options;
 use crate::output;
+use command_line::data_dir;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tape_store::backend::file::{self, OsFolderStore};
@@ -11,11 +13,9 @@ use tape_store::store::TapeStore;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of cartridges, or the data directory of a daemon
-    directory: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    /// Directory of cartridges, or the data directory of a daemon [default: that of --data]
+    #[arg(conflicts_with = "data")]
+    directory: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -42,25 +42,29 @@ struct CartridgeSummary {
     loads: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let shelf = cartridge_directory(&arguments.directory);
+pub(crate) fn run(options: &Options, arguments: &Arguments) -> Result<(), CliError> {
+    let shelf = match &arguments.directory {
+        Some(directory) => cartridge_directory(directory),
+        None => default_directory(options)?,
+    };
     let name = shelf.display().to_string();
     super::check_directory(&shelf)?;
-    super::warn_if_served(file::serving_process(&shelf).ok().flatten());
+    super::warn_if_served(options.output, file::serving_process(&shelf).ok().flatten());
     let store = TapeStore::new(Box::new(OsFolderStore::at_unchecked(&shelf)));
     let barcodes = store.list().map_err(|error| CliError::Cartridge(name, error))?;
     let rows: Vec<Row> = barcodes
         .iter()
         .map(|barcode| Row { barcode: barcode.to_string(), facts: list_entry(&shelf.join(barcode.as_str())) })
         .collect();
-    if arguments.json {
-        return output::print_json(&rows);
-    }
+    options.output.show(rows.as_slice(), print)
+}
+
+fn print(rows: &[Row]) -> Result<(), CliError> {
     output::print_line(format!(
         "{:<17}{:<9}{:<10}{:<8}{:>10}{:>12}{:>7}",
         "barcode", "medium", "kind", "format", "size", "free", "loads"
     ))?;
-    for row in &rows {
+    for row in rows {
         match &row.facts {
             ListEntry::Facts(facts) => output::print_line(format!(
                 "{:<17}{:<9}{:<10}{:<8}{:>10}{:>12}{:>7}",
@@ -82,6 +86,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
 fn cartridge_directory(directory: &Path) -> PathBuf {
     let cartridges = directory.join("cartridges");
     if cartridges.is_dir() { cartridges } else { directory.into() }
+}
+
+/// The cartridges of the first data directory that exists, of those in which a daemon is looked for.
+fn default_directory(options: &Options) -> Result<PathBuf, CliError> {
+    let candidates = data_dir::candidates(options.data.clone());
+    let found = candidates.iter().map(|directory| cartridge_directory(directory)).find(|directory| directory.is_dir());
+    found.ok_or_else(|| {
+        let tried: Vec<String> = candidates.iter().map(|directory| directory.display().to_string()).collect();
+        CliError::not_found(format!("there is no data directory at {}; name a directory", tried.join(" or ")))
+    })
 }
 
 fn list_entry(path: &Path) -> ListEntry {

@@ -11,10 +11,11 @@ mod show;
 mod transfer;
 mod verify;
 
-use crate::cli_error::CliError;
-use crate::output;
+use crate::cli_error::{CliError, ErrorCode};
+use crate::options::Options;
+use crate::output::Output;
 use clap::{Subcommand, ValueEnum};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use tape_store::backend::file::{self, OsFolderStore};
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
@@ -28,39 +29,64 @@ use tape_store::store::TapeStore;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Create a blank cartridge
+    #[command(
+        after_help = "Examples:\n  ferric tape create ./V00100L8 --size 10GB\n  ferric tape create ./BACKUP01 --media LTO-8 --format mhvtl"
+    )]
     Create(create::Arguments),
     /// List the cartridges in a directory, or in the data directory of a daemon
+    #[command(
+        after_help = "Examples:\n  ferric tape list              # of the data directory in use\n  ferric tape list ./tapes --json"
+    )]
     List(list::Arguments),
-    /// Show media, MAM and used capacity of a cartridge
+    /// Show medium, MAM and used capacity of a cartridge
+    #[command(after_help = "Examples:\n  ferric tape show ./tapes/V00001L8")]
     Show(show::Arguments),
-    /// List the objects on a cartridge, and their data
+    /// List the objects on a cartridge: blocks and filemarks
+    #[command(
+        after_help = "Examples:\n  ferric tape dump ./tapes/V00001L8\n  ferric tape dump ./tapes/V00001L8 --object 1 --count 2 --data 64"
+    )]
     Dump(dump::Arguments),
     /// Check every file of a cartridge and the checksum of every object
+    #[command(after_help = "Examples:\n  ferric tape verify ./tapes/V00001L8")]
     Verify(verify::Arguments),
     /// Repair a cartridge after a crash or damage
+    #[command(
+        after_help = "Examples:\n  ferric tape repair ./tapes/V00001L8\n  ferric tape repair ./tapes/V00001L8 --truncate"
+    )]
     Repair(repair::Arguments),
     /// Convert a cartridge between the native and the mhvtl format, in place
+    #[command(after_help = "Examples:\n  ferric tape convert ./tapes/V00001L8 --format mhvtl")]
     Convert(convert::Arguments),
-    /// Import an image or a stream: append it to a cartridge
+    /// Append an image or a stream to a cartridge
+    #[command(
+        after_help = "Examples:\n  ferric tape import backup.tap ./tapes/V00001L8\n  tar -c ./tapes | ferric tape import - ./tapes/V00002L8"
+    )]
     Import(transfer::Import),
     /// Export a cartridge as an image or a stream
+    #[command(
+        after_help = "Examples:\n  ferric tape export ./tapes/V00001L8 copy.aws\n  ferric tape export ./tapes/V00001L8 --file 0 - > first.tar"
+    )]
     Export(transfer::Export),
     /// List, show or set MAM attributes
+    #[command(
+        after_help = "Examples:\n  ferric tape attr ./tapes/V00001L8\n  ferric tape attr ./tapes/V00001L8 0806 'Weekly backup'\n  ferric tape attr ./tapes/V00001L8 write-protect on"
+    )]
     Attr(attr::Arguments),
 }
 
-pub(crate) fn run(command: Command) -> Result<(), CliError> {
+pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
+    let output = options.output;
     match command {
-        Command::Create(arguments) => create::run(&arguments),
-        Command::List(arguments) => list::run(&arguments),
-        Command::Show(arguments) => show::run(&arguments),
-        Command::Dump(arguments) => dump::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
-        Command::Repair(arguments) => repair::run(&arguments),
-        Command::Convert(arguments) => convert::run(&arguments),
-        Command::Import(arguments) => transfer::import(&arguments),
-        Command::Export(arguments) => transfer::export(&arguments),
-        Command::Attr(arguments) => attr::run(&arguments),
+        Command::Create(arguments) => create::run(output, &arguments),
+        Command::List(arguments) => list::run(options, &arguments),
+        Command::Show(arguments) => show::run(output, &arguments),
+        Command::Dump(arguments) => dump::run(output, &arguments),
+        Command::Verify(arguments) => verify::run(output, &arguments),
+        Command::Repair(arguments) => repair::run(output, &arguments),
+        Command::Convert(arguments) => convert::run(output, &arguments),
+        Command::Import(arguments) => transfer::import(output, &arguments),
+        Command::Export(arguments) => transfer::export(output, &arguments),
+        Command::Attr(arguments) => attr::run(output, &arguments),
     }
 }
 
@@ -87,14 +113,14 @@ impl From<FormatName> for Format {
 
 /// The format given by `--format`, or by its former name `--level`, which prints a warning. Clap refuses both together, and
 /// none where one is required.
-fn format_option(format: Option<FormatName>, level: Option<FormatName>) -> Format {
+fn format_option(output: Output, format: Option<FormatName>, level: Option<FormatName>) -> Format {
     let name = level.or(format).unwrap_or(FormatName::Native);
     let current = Format::from(name);
     let option = if level.is_some() { "--level" } else { "--format" };
     let value = if name == FormatName::Ferric { "ferric" } else { current.name() };
     if level.is_some() || name == FormatName::Ferric {
         let words = (format!("{option} {value}"), format!("--format {}", current.name()));
-        output::warn_former([(words.0.as_str(), words.1.as_str())]);
+        output.warn_former([(words.0.as_str(), words.1.as_str())]);
     }
     current
 }
@@ -103,11 +129,11 @@ fn format_option(format: Option<FormatName>, level: Option<FormatName>) -> Forma
 fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
         let what = "does not end in a barcode; name the directory of the cartridge, such as ../E01001L8";
-        return Err(CliError::Usage(format!("{}: {what}", path.display())));
+        return Err(CliError::invalid(format!("{}: {what}", path.display())));
     };
     let barcode = Barcode::new(&name).ok_or_else(|| {
         let path = path.display();
-        CliError::Usage(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
+        CliError::invalid(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The parent is not created: a mistyped path would start another directory of cartridges.
@@ -117,13 +143,15 @@ fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
 
 /// Refuses a path that is not an existing directory.
 fn check_directory(path: &Path) -> Result<(), CliError> {
-    let what = match std::fs::metadata(path) {
+    let name = path.display();
+    Err(match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => return Ok(()),
-        Ok(_) => "is not a directory".into(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => "directory does not exist".into(),
-        Err(error) => error.to_string(),
-    };
-    Err(CliError::Usage(format!("{}: {what}", path.display())))
+        Ok(_) => CliError::invalid(format!("{name}: is not a directory")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            CliError::not_found(format!("{name}: directory does not exist"))
+        }
+        Err(error) => CliError::system(&error, format!("{name}: {error}")),
+    })
 }
 
 /// Refuses a partition that the tape does not have.
@@ -135,7 +163,7 @@ fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), CliE
         1 => "the tape has partition 0 only".into(),
         many => format!("the tape has partitions 0 to {}", many - 1),
     };
-    Err(CliError::Usage(format!("{name}: partition {partition} does not exist: {there_are}")))
+    Err(CliError::not_found(format!("{name}: partition {partition} does not exist: {there_are}")))
 }
 
 /// The process that serves the directory of a cartridge; `None` if no process does.
@@ -154,24 +182,24 @@ struct OpenCartridge {
 
 impl OpenCartridge {
     /// Opens a cartridge for reading, and prints a note if a daemon serves its directory.
-    fn open_for_reading(path: &Path) -> Result<Self, CliError> {
+    fn open_for_reading(output: Output, path: &Path) -> Result<Self, CliError> {
         let found = Self::open(path)?;
-        warn_if_served(serving_process(path));
+        warn_if_served(output, serving_process(path));
         Ok(found)
     }
 
     fn open(path: &Path) -> Result<Self, CliError> {
         let name = path.display().to_string();
-        let what = match std::fs::metadata(path) {
-            Ok(data) if data.is_dir() => None,
-            Ok(_) => Some("not a directory; name the directory of a cartridge".to_owned()),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                Some("cartridge does not exist".into())
+        match std::fs::metadata(path) {
+            Ok(data) if data.is_dir() => {}
+            Ok(_) => {
+                let what = "not a directory; name the directory of a cartridge";
+                return Err(CliError::invalid(format!("{name}: {what}")));
             }
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(what) = what {
-            return Err(CliError::Usage(format!("{name}: {what}")));
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Err(CliError::not_found(format!("{name}: cartridge does not exist")));
+            }
+            Err(error) => return Err(CliError::system(&error, format!("{name}: {error}"))),
         }
         let (store, barcode) = open_store(path)?;
         // The MAM has medium and kind; these are used if it and its copy are damaged.
@@ -192,10 +220,11 @@ impl OpenCartridge {
     fn check_not_served(&self) -> Result<(), CliError> {
         match serving_process(&self.path) {
             None => Ok(()),
-            Some(server) => Err(CliError::Usage(format!(
-                "{}: {server} serves this directory; stop it, or work on a copy of the cartridge in another directory",
-                self.name
-            ))),
+            Some(server) => {
+                let what = "stop it, or work on a copy of the cartridge in another directory";
+                let message = format!("{}: {server} serves this directory; {what}", self.name);
+                Err(CliError::new(ErrorCode::Locked, message))
+            }
         }
     }
 
@@ -205,7 +234,7 @@ impl OpenCartridge {
         let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
         if until > vtl::clock::now().wall.0 / 1000 {
             let what = "is retained, and this would delete its data or its retention; nothing was changed";
-            return Err(CliError::Usage(format!("{}: {what}", self.name)));
+            return Err(CliError::conflict(format!("{}: {what}", self.name)));
         }
         Ok(())
     }
@@ -218,10 +247,9 @@ impl OpenCartridge {
 }
 
 /// Prints a note that data which the daemon has not synchronised is not shown.
-fn warn_if_served(server: Option<String>) {
+fn warn_if_served(output: Output, server: Option<String>) {
     if let Some(server) = server {
-        let note = "data that it has not synchronised is not shown";
-        let _ = writeln!(io::stderr(), "ferric: note: {server} serves this directory; {note}");
+        output.note(&format!("{server} serves this directory; data that it has not synchronised is not shown"));
     }
 }
 

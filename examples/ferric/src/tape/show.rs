@@ -1,22 +1,20 @@
 //! `ferric tape show`
 
+use super::attr::{Attribute, attributes};
 use super::{OpenCartridge, kind_name};
 use crate::cli_error::CliError;
-use crate::output;
+use crate::output::{self, Output};
 use serde::Serialize;
 use std::path::PathBuf;
 use tape_store::error::StoreError;
-use tape_store::mam::{AttrId, Flags, Mam, spec};
+use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
 use tape_store::three_file::{Recovery, ThreeFile};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the cartridge
+    /// Directory of the cartridge; its name is the barcode
     path: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Serialize)]
@@ -27,7 +25,7 @@ struct CartridgeDetails {
     format: &'static str,
     capacity: u64,
     write_protected: bool,
-    /// Loaded, or not unloaded in order.
+    /// Loaded, or not unloaded cleanly.
     loaded: bool,
     serial: String,
     manufacturer: String,
@@ -59,16 +57,8 @@ struct Unsynchronised {
     torn: u64,
 }
 
-#[derive(Serialize)]
-struct Attribute {
-    id: String,
-    name: &'static str,
-    partition: u8,
-    value: String,
-}
-
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
+    let mut found = OpenCartridge::open_for_reading(output, &arguments.path)?;
     let failed = found.store_error();
     let (mam, memory_damage) = found.cartridge.mam_or_rebuilt().map_err(&failed)?;
     let format = found.cartridge.format().map_err(&failed)?.name();
@@ -94,9 +84,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
         partitions,
         unsynchronised: unsynchronised(recovery),
         damage: damage_text(memory_damage.as_ref(), recovery),
-        attributes: attributes(&mam),
+        attributes: attributes(&mam, None),
     };
-    if arguments.json { output::print_json(&shown) } else { print(&shown) }
+    output.show(&shown, print)
 }
 
 fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::error::StoreError> {
@@ -108,8 +98,9 @@ fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::
 
 /// What is damaged, in a line.
 fn damage_text(memory: Option<&StoreError>, recovery: Recovery) -> Option<String> {
-    let index = recovery.damaged.then(|| "index and data do not agree; ferric tape verify says where".to_owned());
-    let memory = memory.map(|error| format!("{error}; what is shown of it was rebuilt"));
+    let index =
+        recovery.damaged.then(|| "the index does not match the data; ferric tape verify shows where".to_owned());
+    let memory = memory.map(|error| format!("{error}; the values shown were rebuilt"));
     [memory, index].into_iter().flatten().reduce(|memory, index| format!("{memory}; {index}"))
 }
 
@@ -126,17 +117,6 @@ pub(super) fn attribute_text(mam: &Mam, id: AttrId) -> String {
     String::from_utf8_lossy(value).replace('\0', " ").trim().to_owned()
 }
 
-fn attributes(mam: &Mam) -> Vec<Attribute> {
-    let seen = mam.iter().filter(|(id, ..)| !id.is_private());
-    seen.map(|(id, partition, value)| Attribute {
-        id: format!("{:04X}h", id.0),
-        name: spec(id).map_or("", |spec| spec.name),
-        partition,
-        value: super::attr::format_value(id, value),
-    })
-    .collect()
-}
-
 fn print(shown: &CartridgeDetails) -> Result<(), CliError> {
     let kind = if shown.write_protected { format!("{}, write-protected", shown.kind) } else { shown.kind.into() };
     output::print_row("barcode", &shown.barcode)?;
@@ -144,13 +124,13 @@ fn print(shown: &CartridgeDetails) -> Result<(), CliError> {
     output::print_row("format", shown.format)?;
     output::print_row("size", output::format_size(shown.capacity))?;
     output::print_row("serial", &shown.serial)?;
-    output::print_row("made", format!("{} by {}", shown.manufactured, shown.manufacturer))?;
+    output::print_row("manufactured", format!("{} by {}", shown.manufactured, shown.manufacturer))?;
     output::print_row("loads", shown.loads.to_string())?;
     if !shown.last_drive.is_empty() {
         output::print_row("last drive", &shown.last_drive)?;
     }
     let (written, read) = (output::format_size(shown.written_in_life), output::format_size(shown.read_in_life));
-    output::print_row("in its life", format!("{written} written, {read} read"))?;
+    output::print_row("lifetime", format!("{written} written, {read} read"))?;
     for partition in &shown.partitions {
         let Partition { number, capacity, used, objects, filemarks } = partition;
         let share = if *capacity == 0 { 0 } else { u128::from(*used) * 100 / u128::from(*capacity) };
@@ -166,7 +146,7 @@ fn print(shown: &CartridgeDetails) -> Result<(), CliError> {
         )?;
     }
     if shown.loaded {
-        output::print_row("note", "loaded, or not unloaded in order")?;
+        output::print_row("note", "loaded, or not unloaded cleanly")?;
     }
     if let Some(Unsynchronised { complete, torn }) = shown.unsynchronised {
         output::print_row("note", format!("after the last synchronised object: {complete} complete, {torn} torn"))?;

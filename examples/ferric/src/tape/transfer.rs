@@ -4,8 +4,10 @@ use super::key::KeyFile;
 use super::{OpenCartridge, check_partition, convert, default_codec, parse_codec, path_text};
 use crate::cli_error::CliError;
 use crate::number::number;
-use crate::output;
+use crate::output::{self, BYTES, OBJECTS, Output, UNKNOWN_BYTES};
 use clap::ValueEnum;
+use indicatif::ProgressBar;
+use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, IoSliceMut, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -36,9 +38,9 @@ enum ImageFormat {
 
 #[derive(clap::Args)]
 pub(crate) struct Import {
-    /// Image; - reads standard input
+    /// Image file; - reads standard input
     image: PathBuf,
-    /// Directory of the cartridge; a new directory if the image is a cartridge in mhvtl's format
+    /// Directory of the cartridge; a new one if the image is a cartridge in mhvtl's format
     path: PathBuf,
     /// Format of the image [default: from its name: .tap, .aws, mhvtl for a directory, otherwise plain]
     #[arg(long, value_enum)]
@@ -46,25 +48,25 @@ pub(crate) struct Import {
     // Former name of `--image-format`.
     #[arg(long, value_enum, hide = true, conflicts_with = "image_format")]
     format: Option<ImageFormat>,
-    /// Partition to append to [default: 0]
+    /// Partition to append to, 0 to 3 [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
     /// Overwrite the partition from its beginning instead of appending
     #[arg(long)]
     overwrite: bool,
-    /// Block size in bytes for a plain stream [default: 10240]
+    /// Block length in bytes for a plain stream [default: 10240]
     #[arg(long, value_parser = number::<u32>("a number of bytes", 1..=MAX_BLOCK as u64))]
     block_size: Option<u32>,
-    /// Compression of blocks: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
+    /// Compression of the new blocks: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
     #[arg(long, value_parser = parse_codec)]
     codec: Option<Codec>,
 }
 
 #[derive(clap::Args)]
 pub(crate) struct Export {
-    /// Directory of the cartridge
+    /// Directory of the cartridge; its name is the barcode
     path: PathBuf,
-    /// Image; - writes standard output
+    /// Image file; - writes to standard output
     image: PathBuf,
     /// Format of the image; mhvtl creates a directory [default: from its name: .tap, .aws, otherwise plain]
     #[arg(long, value_enum)]
@@ -72,10 +74,10 @@ pub(crate) struct Export {
     // Former name of `--image-format`.
     #[arg(long, value_enum, hide = true, conflicts_with = "image_format")]
     format: Option<ImageFormat>,
-    /// Partition to read [default: 0]
+    /// Partition to read, 0 to 3 [default: 0]
     #[arg(long, value_parser = number::<u8>("the number of a partition", 0..=3))]
     partition: Option<u8>,
-    /// Number of the tape file, from 0: the only one in a plain stream, the first in other images [default: 0]
+    /// Number of the tape file, from 0: a plain stream is this tape file, other images begin with it [default: 0]
     #[arg(long, value_parser = number::<u64>("the number of a tape file", 0..=u64::MAX))]
     file: Option<u64>,
     #[command(flatten)]
@@ -84,9 +86,9 @@ pub(crate) struct Export {
 
 /// The format given by `--image-format`, or by its former name `--format`, which prints a warning; by default, the format
 /// that the name of the image implies.
-fn image_format(given: Option<ImageFormat>, former: Option<ImageFormat>, image: &Path) -> ImageFormat {
+fn image_format(output: Output, given: Option<ImageFormat>, former: Option<ImageFormat>, image: &Path) -> ImageFormat {
     if former.is_some() {
-        output::warn_former([("--format", "--image-format")]);
+        output.warn_former([("--format", "--image-format")]);
     }
     given.or(former).unwrap_or_else(|| match image.extension().and_then(|extension| extension.to_str()) {
         Some("tap") => ImageFormat::Simh,
@@ -96,8 +98,8 @@ fn image_format(given: Option<ImageFormat>, former: Option<ImageFormat>, image: 
     })
 }
 
-pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
-    let format = image_format(arguments.image_format, arguments.format, &arguments.image);
+pub(crate) fn import(output: Output, arguments: &Import) -> Result<(), CliError> {
+    let format = image_format(output, arguments.image_format, arguments.format, &arguments.image);
     let Import { partition, block_size, overwrite, .. } = *arguments;
     if format == ImageFormat::Mhvtl {
         refuse_options(&[
@@ -105,22 +107,22 @@ pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
             ("--overwrite", overwrite),
             ("--block-size", block_size.is_some()),
         ])?;
-        return convert::copy_cartridge(&arguments.image, &arguments.path, Format::Native, arguments.codec);
+        return convert::copy_cartridge(output, &arguments.image, &arguments.path, Format::Native, arguments.codec);
     }
     if format != ImageFormat::Plain && block_size.is_some() {
-        return Err(CliError::Usage(
-            "--block-size is for plain streams: a SIMH or AWS image has its own blocks".into(),
-        ));
+        return Err(CliError::invalid("--block-size is for plain streams: a SIMH or AWS image has its own blocks"));
     }
     let mut found = OpenCartridge::open(&arguments.path)?;
     let failed = found.store_error();
     let image_name = path_text(&arguments.image);
-    let source: Box<dyn Read> = if image_name == "-" {
-        Box::new(io::stdin())
+    let (source, bar): (Box<dyn Read>, _) = if image_name == "-" {
+        (Box::new(io::stdin()), output.progress_bar(None, UNKNOWN_BYTES))
     } else {
-        Box::new(File::open(&arguments.image).map_err(|error| CliError::Image(image_name.clone(), error.into()))?)
+        let opened = File::open(&arguments.image).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (len, file) = opened.map_err(|error| CliError::Image(image_name.clone(), error.into()))?;
+        (Box::new(file), output.progress_bar(Some(len), BYTES))
     };
-    let source = BufReader::with_capacity(1 << 20, source);
+    let source = bar.wrap_read(BufReader::with_capacity(1 << 20, source));
     let size = usize::try_from(block_size.unwrap_or(BLOCK_SIZE)).unwrap_or(MAX_BLOCK);
     let mut reader: Box<dyn ImageReader> = match format {
         ImageFormat::Simh => Box::new(SimhReader::new(source)),
@@ -142,29 +144,31 @@ pub(crate) fn import(arguments: &Import) -> Result<(), CliError> {
     }
     drop(tape);
     let moved = image::write_to_cartridge(reader.as_mut(), &mut found.cartridge, partition, overwrite, codec);
-    output::print_line(describe(moved.map_err(|error| match error {
+    bar.finish_and_clear();
+    let moved = moved.map_err(|error| match error {
         ImageError::Tape(error) => failed(error),
         other => CliError::Image(image_name, other),
-    })?))
+    })?;
+    output.show(&Report::new(&arguments.path, &arguments.image, moved), Report::print)
 }
 
-pub(crate) fn export(arguments: &Export) -> Result<(), CliError> {
-    let format = image_format(arguments.image_format, arguments.format, &arguments.image);
+pub(crate) fn export(output: Output, arguments: &Export) -> Result<(), CliError> {
+    let format = image_format(output, arguments.image_format, arguments.format, &arguments.image);
     if format == ImageFormat::Mhvtl {
         refuse_options(&[
             ("--partition", arguments.partition.is_some()),
             ("--file", arguments.file.is_some()),
             ("--key-file", arguments.key.is_given()),
         ])?;
-        return convert::copy_cartridge(&arguments.path, &arguments.image, Format::Mhvtl, None);
+        return convert::copy_cartridge(output, &arguments.path, &arguments.image, Format::Mhvtl, None);
     }
     let reading = arguments.key.read()?;
-    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+    let mut found = OpenCartridge::open_for_reading(output, &arguments.path)?;
     let failed = found.store_error();
     let image_name = path_text(&arguments.image);
     let explained = |error: ImageError| match error {
         ImageError::Tape(error @ StoreError::CannotDecrypt { .. }) => {
-            CliError::Usage(format!("{}: {error}; {}", found.name, reading.advice()))
+            CliError::conflict(format!("{}: {error}; {}", found.name, reading.advice()))
         }
         ImageError::Tape(error) => CliError::Cartridge(found.name.clone(), error),
         other => CliError::Image(image_name.clone(), other),
@@ -185,14 +189,53 @@ pub(crate) fn export(arguments: &Export) -> Result<(), CliError> {
         Box::new(options.open(&arguments.image).map_err(|error| explained(error.into()))?)
     };
     let sink = BufWriter::with_capacity(1 << 20, sink);
-    let mut writer: Box<dyn ImageWriter> = match format {
+    let objects = remaining_objects(&mut tape, arguments, format == ImageFormat::Plain).map_err(&failed)?;
+    let bar = output.progress_bar(Some(objects), OBJECTS);
+    let writer: Box<dyn ImageWriter> = match format {
         ImageFormat::Simh => Box::new(SimhWriter::new(sink)),
         ImageFormat::Aws => Box::new(AwsWriter::new(sink)),
         ImageFormat::Plain | ImageFormat::Mhvtl => Box::new(PlainWriter::new(sink)),
     };
-    let moved = image::export(&mut tape, writer.as_mut(), format == ImageFormat::Plain, reading.unseal());
-    let moved = moved.map_err(explained)?;
-    if to_stdout { Ok(()) } else { output::print_line(describe(moved)) }
+    let mut writer = CountingWriter { writer, bar: bar.clone() };
+    let moved = image::export(&mut tape, &mut writer, format == ImageFormat::Plain, reading.unseal());
+    bar.finish_and_clear();
+    let report = Report::new(&arguments.path, &arguments.image, moved.map_err(explained)?);
+    if to_stdout { Ok(()) } else { output.show(&report, Report::print) }
+}
+
+/// Number of objects from the position of a tape to the end of what is exported. The position stays.
+fn remaining_objects(tape: &mut impl Medium, arguments: &Export, one_file: bool) -> Result<u64, StoreError> {
+    let (start, partition) = (tape.position(), arguments.partition.unwrap_or(0));
+    let end = if one_file && tape.locate_file(partition, start.file + 1)? {
+        tape.position().object
+    } else {
+        tape.space_to_end()?;
+        tape.position().object
+    };
+    tape.locate(partition, start.object)?;
+    Ok(end.saturating_sub(start.object))
+}
+
+/// Counts the objects that an image receives with a progress bar.
+struct CountingWriter {
+    writer: Box<dyn ImageWriter>,
+    bar: ProgressBar,
+}
+
+impl ImageWriter for CountingWriter {
+    fn block(&mut self, block: &[u8]) -> Result<(), ImageError> {
+        self.bar.inc(1);
+        self.writer.block(block)
+    }
+
+    fn filemark(&mut self) -> Result<(), ImageError> {
+        self.bar.inc(1);
+        self.writer.filemark()
+    }
+
+    fn finish(&mut self) -> Result<(), ImageError> {
+        self.writer.finish()
+    }
 }
 
 /// Goes to the tape file that is to be exported. Without a number it is the first one, which may be empty.
@@ -210,21 +253,39 @@ fn locate_file(tape: &mut impl Medium, arguments: &Export, name: &str) -> Result
     let last = tape.locate_file(partition, end.file).map_err(failed)? && !tape.at_end_of_data();
     let files = output::format_count(end.file + u64::from(last), "tape file");
     let what = format!("tape file {file} does not exist: partition {partition} has {files}, numbered from 0");
-    Err(CliError::Usage(format!("{name}: {what}")))
+    Err(CliError::not_found(format!("{name}: {what}")))
 }
 
 /// Refuses options that do not apply when a whole cartridge is copied.
 fn refuse_options(options: &[(&str, bool)]) -> Result<(), CliError> {
     match options.iter().find(|(_, given)| *given) {
-        Some((option, _)) => Err(CliError::Usage(format!(
+        Some((option, _)) => Err(CliError::invalid(format!(
             "{option} does not apply to image format mhvtl: the whole cartridge is copied"
         ))),
         None => Ok(()),
     }
 }
 
-fn describe(moved: ObjectCounts) -> String {
-    let ObjectCounts { blocks, filemarks, bytes } = moved;
-    let (blocks, filemarks) = (output::format_count(blocks, "block"), output::format_count(filemarks, "filemark"));
-    format!("{blocks} ({} of data) and {filemarks}", output::format_size(bytes))
+/// The objects that were copied.
+#[derive(Serialize)]
+struct Report<'a> {
+    path: &'a Path,
+    image: &'a Path,
+    blocks: u64,
+    filemarks: u64,
+    /// Total length of the blocks.
+    bytes: u64,
+}
+
+impl<'a> Report<'a> {
+    fn new(path: &'a Path, image: &'a Path, moved: ObjectCounts) -> Self {
+        let ObjectCounts { blocks, filemarks, bytes } = moved;
+        Self { path, image, blocks, filemarks, bytes }
+    }
+
+    fn print(&self) -> Result<(), CliError> {
+        let (blocks, filemarks) =
+            (output::format_count(self.blocks, "block"), output::format_count(self.filemarks, "filemark"));
+        output::print_line(format!("{blocks} ({} of data) and {filemarks}", output::format_size(self.bytes)))
+    }
 }

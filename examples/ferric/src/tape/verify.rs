@@ -1,8 +1,8 @@
 //! `ferric tape verify`
 
 use super::OpenCartridge;
-use crate::cli_error::CliError;
-use crate::output;
+use crate::cli_error::{CliError, ErrorCode};
+use crate::output::{self, BYTES, Output};
 use serde::Serialize;
 use std::path::PathBuf;
 use tape_store::cartridge::CartridgeKind;
@@ -12,11 +12,8 @@ use tape_store::repair::{Finding, Remedy};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Directory of the cartridge
+    /// Directory of the cartridge; its name is the barcode
     path: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Default, Serialize)]
@@ -45,15 +42,15 @@ struct DamagedObject {
     damage: String,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
-    let mut found = OpenCartridge::open_for_reading(&arguments.path)?;
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
+    let mut found = OpenCartridge::open_for_reading(output, &arguments.path)?;
     let failed = found.store_error();
     let findings = found.cartridge.examine().map_err(&failed)?;
     let (mut tape, recovery) = found.cartridge.open_read_only().map_err(&failed)?;
     let partitions = 0..tape.partitions();
     let used = partitions.clone().filter_map(|number| tape.usage(number).ok()).map(|usage| usage.used).sum();
     let no_data = found.cartridge.kind() == CartridgeKind::Null;
-    let (mut report, bar) = (Report::default(), output::progress_bar(used));
+    let (mut report, bar) = (Report::default(), output.progress_bar(Some(used), BYTES));
     for partition in partitions {
         tape.locate(partition, 0).map_err(&failed)?;
         loop {
@@ -85,31 +82,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CliError> {
     let files = findings.into_iter();
     let file = |Finding { file, problem: what, remedy }| DamagedFile { file, damage: what, repair: remedy.to_string() };
     report.files = files.map(file).collect();
-    if arguments.json {
-        output::print_json(&report)?;
-    } else {
-        print(&report, complete, recovery.dropped_objects)?;
-    }
+    output.show(&report, |report| print(report, complete, recovery.dropped_objects))?;
+    let damaged = |what: String| Err(CliError::new(ErrorCode::Damaged, format!("{}: {what}", found.name)));
     match report.damaged.len() {
         0 if recovery.damaged && report.files.is_empty() => {
-            Err(CliError::Usage(format!("{}: index and data do not agree; ferric tape repair says how", found.name)))
+            damaged("the index does not match the data; ferric tape repair rebuilds it".into())
         }
         0 if !report.files.is_empty() => {
             let files = output::format_count(report.files.len() as u64, "file");
-            let whole = if complete { "; every object is whole" } else { "" };
-            Err(CliError::Usage(format!("{}: damaged: {files}{whole}", found.name)))
+            let intact = if complete { "; every object is intact" } else { "" };
+            damaged(format!("damaged: {files}{intact}"))
         }
         0 => Ok(()),
-        many => {
-            Err(CliError::Usage(format!("{}: damaged: {}", found.name, output::format_count(many as u64, "object"))))
-        }
+        many => damaged(format!("damaged: {}", output::format_count(many as u64, "object"))),
     }
 }
 
 fn print(report: &Report, complete: bool, torn: u64) -> Result<(), CliError> {
     let Report { blocks, filemarks, stored, files, damaged, .. } = report;
     let (blocks, filemarks) = (output::format_count(*blocks, "block"), output::format_count(*filemarks, "filemark"));
-    let state = if complete { "whole" } else { "readable" };
+    let state = if complete { "intact" } else { "readable" };
     output::print_line(format!("{state}: {blocks} ({} stored) and {filemarks}", output::format_size(*stored)))?;
     if torn > 0 {
         let torn = output::format_count(torn, "object");

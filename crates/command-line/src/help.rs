@@ -1,0 +1,117 @@
+//! Help texts of every command of a program, and the examples in them, for tests.
+
+use crate::HELP_WIDTH;
+use clap::Command;
+
+/// Heading of the examples in a help text.
+const HEADING: &str = "Examples:";
+
+/// Name and long help of a command and of each of its visible subcommands, recursively, at [`HELP_WIDTH`] columns. Names
+/// are the words that a user types, such as `ferric tape show`.
+#[must_use]
+pub fn texts(command: Command) -> Vec<(String, String)> {
+    visible(command).into_iter().map(|(name, mut command)| (name, command.render_long_help().to_string())).collect()
+}
+
+/// Name and examples of each command that is executed, that is, which has no subcommands. An example is a line of the
+/// shell, without its comment.
+#[must_use]
+pub fn examples(command: Command) -> Vec<(String, Vec<String>)> {
+    let leaves = visible(command).into_iter().filter(|(_, command)| !command.has_subcommands());
+    leaves.map(|(name, command)| (name, examples_of(&command))).collect()
+}
+
+/// The examples in the text after the help of a command.
+fn examples_of(command: &Command) -> Vec<String> {
+    let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let lines = text.lines().skip_while(|line| *line != HEADING).skip(1).take_while(|line| line.starts_with("  "));
+    // A comment has two blanks before it, so that an argument may contain the character.
+    lines.map(|line| line.split("  # ").next().unwrap_or_default().trim().to_owned()).collect()
+}
+
+/// The parts of a shell line that call a program: `tar -c . | ferric tape import - A` has one for `ferric`. Quotes are
+/// removed.
+#[must_use]
+pub fn calls(line: &str, program: &str) -> Vec<Vec<String>> {
+    let mut calls: Vec<Vec<String>> = vec![Vec::new()];
+    let mut words = Words(line.chars().collect::<Vec<_>>().into_iter());
+    while let Some(word) = words.next() {
+        match (word.as_str(), calls.last_mut()) {
+            ("|" | "&&", _) => calls.push(Vec::new()),
+            (">", _) => drop(words.next()),
+            (_, Some(call)) => call.push(word),
+            (_, None) => {}
+        }
+    }
+    calls.retain(|call| call.first().is_some_and(|name| name == program));
+    calls
+}
+
+/// The words of a shell line, without quotes.
+struct Words(std::vec::IntoIter<char>);
+
+impl Iterator for Words {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut word = self.0.by_ref().find(|character| *character != ' ').map(String::from)?;
+        let mut quote = None;
+        if let "\"" | "'" = word.as_str() {
+            quote = word.pop();
+        }
+        for character in self.0.by_ref() {
+            match (character, quote) {
+                (' ', None) => break,
+                (character, Some(open)) if character == open => quote = None,
+                ('"' | '\'', None) => quote = Some(character),
+                (character, _) => word.push(character),
+            }
+        }
+        Some(word)
+    }
+}
+
+/// A command and its visible subcommands, with their names.
+fn visible(command: Command) -> Vec<(String, Command)> {
+    let mut command = command.term_width(HELP_WIDTH).disable_help_subcommand(true);
+    command.build();
+    let mut all = Vec::new();
+    collect(command, &mut all);
+    all
+}
+
+fn collect(command: Command, all: &mut Vec<(String, Command)>) {
+    let children: Vec<Command> = command.get_subcommands().filter(|child| !child.is_hide_set()).cloned().collect();
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name()).to_owned();
+    all.push((name, command));
+    children.into_iter().for_each(|child| collect(child, all));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program() -> Command {
+        let shown = Command::new("show").after_help("Examples:\n  prog show 'a b'  # comment\n  cat x | prog show -\n");
+        Command::new("prog").subcommand(shown).subcommand(Command::new("former").hide(true))
+    }
+
+    #[test]
+    fn visible_commands_have_texts() {
+        let names: Vec<String> = texts(program()).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["prog", "prog show"]);
+    }
+
+    #[test]
+    fn examples_are_lines_without_comments() {
+        let expected = vec!["prog show 'a b'".to_owned(), "cat x | prog show -".to_owned()];
+        assert_eq!(examples(program()), [("prog show".to_owned(), expected)]);
+    }
+
+    #[test]
+    fn calls_are_split_into_words() {
+        assert_eq!(calls("tar -c . | prog show -", "prog"), [["prog", "show", "-"]]);
+        assert_eq!(calls("prog a 'b c' \"\" x=\"y z\" > file", "prog"), [["prog", "a", "b c", "", "x=y z"]]);
+        assert!(calls("tar -c .", "prog").is_empty());
+    }
+}

@@ -1,0 +1,9 @@
+//! What the command lines of Ferric's programs share: the search for the data directory, man pages, and the parts of
+//! their help texts that tests check. Everything comes from the clap definition of a program.
+
+pub mod data_dir;
+pub mod help;
+pub mod man;
+
+/// Columns of help texts on a terminal that is wider, and in snapshots.
+pub const HELP_WIDTH: usize = 100;

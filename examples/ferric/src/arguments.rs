@@ -1,0 +1,52 @@
+//! The command line of `ferric`.
+
+use crate::{completions, config, man, migrate, options, recover, site, tape};
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Operate tape libraries and cartridges
+#[derive(Parser)]
+#[command(name = "ferric", version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  ferric status                # every drive, slot and cartridge
+  ferric --data /srv/tapes load V00001L8
+  ferric tape create ./V00100L8 --size 10GB
+
+Environment:
+  FERRIC_DATA  data directory of the daemon, if --data is not given
+
+Exit codes:
+  0  done
+  1  refused or failed
+  2  the command line is wrong";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    #[command(flatten)]
+    Site(site::Command),
+    /// Create, inspect, check, repair, convert, import and export cartridges, without a daemon
+    #[command(subcommand)]
+    Tape(tape::Command),
+    /// Check, create and import configurations; list keys and models
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Migrate from another virtual tape library
+    #[command(subcommand)]
+    Migrate(migrate::Command),
+    /// Recover the state of a data directory while no daemon runs
+    #[command(subcommand, name = "site")]
+    Offline(recover::Command),
+    /// Print the completion script of a shell
+    Completions(completions::Arguments),
+    /// Write the man pages of ferric
+    Man(man::Arguments),
+}
+
+/// The definition of the command line, with the options that several commands share.
+pub(crate) fn definition() -> clap::Command {
+    options::add_to(Arguments::command())
+}

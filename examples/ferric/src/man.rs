@@ -1,0 +1,31 @@
+//! `ferric man`: the man pages of the program.
+
+use crate::arguments::definition;
+use crate::cli_error::CliError;
+use crate::options::Options;
+use crate::output::{format_count, print_line};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Section of the pages: user commands.
+const SECTION: &str = "1";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Directory of the pages; it is created if it does not exist
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+const EXAMPLES: &str = "Examples:
+  ferric man ./man              # man ./man/ferric-tape-show.1 shows one page";
+
+pub(crate) fn run(options: &Options, arguments: &Arguments) -> Result<(), CliError> {
+    let pages = command_line::man::write_pages(definition(), SECTION, &arguments.directory);
+    let pages = pages.map_err(|error| CliError::system(&error, error.to_string()))?;
+    let report = json!({ "pages": pages });
+    options.output.done(options.output.show(&report, |_| {
+        print_line(format!("{}: {}", arguments.directory.display(), format_count(pages.len() as u64, "page")))
+    }))
+}

@@ -1,0 +1,143 @@
+//! Options that several commands take, before or after the name of the command: `ferric --data DIR status` and
+//! `ferric status --data DIR`.
+
+use crate::output::Output;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use std::path::PathBuf;
+
+/// Heading of the options that choose a daemon or a part of its site.
+const HEADING: &str = "Options for a running daemon";
+
+/// The values of the shared options.
+pub(crate) struct Options {
+    /// Data directory given by `--data`.
+    pub(crate) data: Option<PathBuf>,
+    /// Control socket given by `--socket`.
+    pub(crate) socket: Option<PathBuf>,
+    /// Name of the library given by `--library`.
+    pub(crate) library: Option<String>,
+    /// Form of all output.
+    pub(crate) output: Output,
+}
+
+/// Adds the shared options to the program and to each command that uses them.
+pub(crate) fn add_to(program: Command) -> Command {
+    let of_daemon = |command: Command| command.args([data(), socket()].map(|arg| arg.help_heading(HEADING)));
+    let of_library = |command: Command| of_daemon(command).arg(library().help_heading(HEADING));
+    of_library(program.arg(json())).mut_subcommands(|command| match command.get_name() {
+        "tape" => command.mut_subcommand("list", |list| list.arg(data())),
+        "site" => command.mut_subcommand("recover", |recover| recover.arg(data())),
+        "config" | "migrate" | "completions" | "man" => command,
+        "reload" | "events" => of_daemon(command),
+        _ => of_library(command),
+    })
+}
+
+fn data() -> Arg {
+    let help = "Data directory of the daemon [default: $FERRIC_DATA, else ./ferric-data, else /var/lib/ferric]";
+    Arg::new("data").long("data").value_name("DIR").value_parser(value_parser!(PathBuf)).help(help)
+}
+
+fn socket() -> Arg {
+    let help = "Control socket of the daemon [default: control.sock in its data directory]";
+    Arg::new("socket").long("socket").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+}
+
+fn library() -> Arg {
+    let help = "Name of the library; needed if the site has several and no barcode identifies it";
+    Arg::new("library").long("library").value_name("NAME").help(help)
+}
+
+fn json() -> Arg {
+    let help = "Print results, warnings and errors as JSON";
+    Arg::new("json").long("json").action(ArgAction::SetTrue).global(true).help(help)
+}
+
+/// Name, long option and value of each shared option that not every command takes.
+const LIMITED: [&str; 3] = ["data", "socket", "library"];
+
+impl Options {
+    /// Reads the shared options. An option after the command takes precedence over the same option before it.
+    ///
+    /// # Errors
+    /// An option before the command does not apply to the command.
+    pub(crate) fn read(program: &mut Command, matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let (name, leaf_matches) = leaf(matches);
+        let is_given = |option: &str| matches.value_source(option) == Some(ValueSource::CommandLine);
+        // A command that does not take an option has no value of this name.
+        let applies = |option: &str| leaf_matches.try_contains_id(option).is_ok();
+        if let Some(option) = LIMITED.into_iter().find(|option| is_given(option) && !applies(option)) {
+            let what = format!("the option '--{option}' does not apply to 'ferric {name}'");
+            return Err(program.error(ErrorKind::ArgumentConflict, what));
+        }
+        Ok(Self {
+            data: value(leaf_matches, "data").or_else(|| value(matches, "data")),
+            socket: value(leaf_matches, "socket").or_else(|| value(matches, "socket")),
+            library: value(leaf_matches, "library").or_else(|| value(matches, "library")),
+            output: Output::new(matches.get_flag("json")),
+        })
+    }
+}
+
+/// The command that is executed: its words after the name of the program, and its arguments.
+fn leaf(program: &ArgMatches) -> (String, &ArgMatches) {
+    let (mut words, mut matches) = (Vec::new(), program);
+    while let Some((name, deeper)) = matches.subcommand() {
+        words.push(name);
+        matches = deeper;
+    }
+    (words.join(" "), matches)
+}
+
+fn value<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, option: &str) -> Option<T> {
+    matches.try_get_one::<T>(option).ok().flatten().cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::arguments::{Arguments, definition};
+    use clap::FromArgMatches;
+
+    /// The values of `--data`, `--socket`, `--library` and `--json`, or the error.
+    fn options(line: &str) -> Result<(String, String, String, bool), String> {
+        let mut program = definition();
+        let matches = program.try_get_matches_from_mut(line.split(' ')).map_err(|error| error.to_string())?;
+        let options = super::Options::read(&mut program, &matches).map_err(|error| error.to_string())?;
+        assert!(Arguments::from_arg_matches(&matches).is_ok());
+        let text = |path: Option<std::path::PathBuf>| path.unwrap_or_default().display().to_string();
+        let library = options.library.unwrap_or_default();
+        Ok((text(options.data), text(options.socket), library, options.output.is_json()))
+    }
+
+    #[test]
+    fn options_work_before_and_after_the_command() {
+        for line in [
+            "ferric --data d --socket s --library l --json status",
+            "ferric status --data d --socket s --library l --json",
+            "ferric --json --data x status --socket s --library l --data d",
+        ] {
+            assert_eq!(options(line), Ok(("d".into(), "s".into(), "l".into(), true)), "{line}");
+        }
+        assert_eq!(options("ferric --data d tape list"), Ok(("d".into(), String::new(), String::new(), false)));
+        assert_eq!(options("ferric tape list --json"), Ok((String::new(), String::new(), String::new(), true)));
+    }
+
+    #[test]
+    fn options_that_do_not_apply_are_refused_by_name() {
+        for (line, option, command) in [
+            ("ferric --data d tape show V00001L8", "--data", "tape show"),
+            ("ferric --data d tape dump V00001L8 --data 16", "--data", "tape dump"),
+            ("ferric --socket s config models", "--socket", "config models"),
+            ("ferric --library l reload", "--library", "reload"),
+            ("ferric --socket s tape list", "--socket", "tape list"),
+        ] {
+            let error = options(line).unwrap_err();
+            let expected = format!("error: the option '{option}' does not apply to 'ferric {command}'\n");
+            assert!(error.starts_with(&expected), "{error}");
+        }
+        let error = options("ferric tape show V00001L8 --socket s").unwrap_err();
+        assert!(error.starts_with("error: unexpected argument '--socket' found"), "{error}");
+    }
+}

@@ -1,0 +1,129 @@
+//! Runs the examples of every help text as printed, against a site and cartridges made for them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use vtl::config::parse;
+use vtl::control::socket::ControlSocket;
+use vtl::data_dir::DataDir;
+use vtl::site::Site;
+
+/// The site of the examples: the default library, with a pool.
+const CONFIG: &str = "[[pool]]\nname = \"scratch\"\npattern = \"S#####L8\"\nsize = \"64MB\"\n";
+
+/// Lines that make what the examples of a command need, if it is more than the site.
+const PREPARATIONS: &[(&str, &str)] = &[
+    ("unload", "ferric load V00002L8 drive1 && ferric load V00001L8 drive2"),
+    ("import", "for b in V00004L8 V00005L8; do ferric move $b io1 && ferric export io1; done"),
+    ("export", "ferric move slot4 io1"),
+    ("tape", "ferric tape create ./tapes/V00001L8 --size 64MB && ferric tape create ./tapes/V00002L8 --size 64MB"),
+    ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
+    ("tape import", "ferric tape export ./tapes/V00001L8 backup.tap"),
+];
+
+/// The commands that are executed, with the examples in their help.
+fn examples(directory: &Path, words: &[&str], found: &mut Vec<(String, Vec<String>)>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_ferric")).args(words).arg("--help").current_dir(directory).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    let section = |heading: &str| -> Vec<String> {
+        let lines = text.lines().skip_while(|line| *line != heading).skip(1);
+        lines.take_while(|line| line.starts_with("  ")).map(|line| line.trim().to_owned()).collect()
+    };
+    for heading in ["Commands:", "Sources:"] {
+        let names = section(heading).into_iter().map(|line| line.split(' ').next().unwrap().to_owned());
+        // A description that continues on a second line is not the name of a command.
+        for name in names.filter(|name| name != "help" && is_command(directory, words, name)) {
+            examples(directory, &[words, &[name.as_str()]].concat(), found);
+        }
+    }
+    if !text.contains("\nCommands:\n") && !text.contains("\nSources:\n") {
+        found.push((words.join(" "), section("Examples:")));
+    }
+}
+
+fn is_command(directory: &Path, words: &[&str], name: &str) -> bool {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferric"));
+    command.args(words).args([name, "--help"]).current_dir(directory).output().unwrap().status.success()
+}
+
+/// Runs a line in a shell that has the program on its path. Returns the exit code and both outputs.
+fn shell(directory: &Path, line: &str) -> (i32, String) {
+    let programs = Path::new(env!("CARGO_BIN_EXE_ferric")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var_os("PATH").unwrap().to_string_lossy());
+    let mut command = Command::new("bash");
+    command.args(["-c", line]).current_dir(directory).env("PATH", path).env_remove("FERRIC_DATA");
+    let output = command.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    (output.status.code().unwrap(), text)
+}
+
+/// A configuration of mhvtl with one library, one drive and two cartridges.
+fn write_mhvtl_config(directory: &Path) {
+    fs::create_dir(directory).unwrap();
+    let devices = "Library: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n Product identification: L700\n\
+         Unit serial number: XYZZY_A\n Home directory: ./home\n\n\
+         Drive: 11 CHANNEL: 00 TARGET: 01 LUN: 00\n Library ID: 10 Slot: 01\n Vendor identification: IBM\n\
+         Product identification: ULT3580-TD8\n Unit serial number: XYZZY_A1\n\n";
+    fs::write(directory.join("device.conf"), devices).unwrap();
+    fs::write(directory.join("library_contents.10"), "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2: E01002L8\n")
+        .unwrap();
+}
+
+/// Directory of the examples of one command: `./ferric-data` with the control socket of a site, `./tapes`, and files.
+fn run_examples(name: &str, examples: &[String]) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    fs::create_dir(path.join("tapes")).unwrap();
+    fs::write(path.join("ferric.toml"), CONFIG).unwrap();
+    write_mhvtl_config(&path.join("mhvtl"));
+    if name == "config init" {
+        fs::remove_file(path.join("ferric.toml")).unwrap();
+    }
+    let data = path.join("ferric-data");
+    let config = parse("ferric.toml", CONFIG).unwrap();
+    // Only these commands work on the files of a site.
+    let storage = match name {
+        "tape list" | "site recover" => DataDir::open_configured(&data, &config).unwrap(),
+        _ => DataDir::in_memory(),
+    };
+    fs::create_dir_all(&data).unwrap();
+    let site = Site::open_data_dir(storage, &config).unwrap();
+    let reload = Arc::new(|| Ok(()));
+    let control = ControlSocket::open(&data.join("control.sock"), &site, reload).unwrap();
+    if name == "site recover" {
+        drop(control);
+        site.shut_down().unwrap();
+        drop(site);
+        fs::remove_file(data.join("state.1")).unwrap();
+        fs::remove_file(data.join("state.2")).unwrap();
+    }
+    for (_, line) in
+        PREPARATIONS.iter().filter(|(command, _)| name == *command || name.starts_with(&format!("{command} ")))
+    {
+        let (code, text) = shell(path, line);
+        assert_eq!(code, 0, "{name}: {line}: {text}");
+    }
+    for example in examples {
+        // The only command that does not end by itself.
+        let (line, expected) = match example.as_str() {
+            "ferric events" => ("timeout 1 ferric events", 124),
+            line => (line, 0),
+        };
+        let (code, text) = shell(path, line);
+        assert_eq!(code, expected, "{name}: {example}\n{text}");
+    }
+}
+
+#[test]
+fn examples_of_every_command_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut found = Vec::new();
+    examples(directory.path(), &[], &mut found);
+    assert!(found.len() > 30, "{found:?}");
+    for (name, examples) in &found {
+        assert!(!examples.is_empty(), "{name} has no example");
+        run_examples(name, examples);
+    }
+}
