@@ -4,6 +4,7 @@ mod ci;
 mod fuzz;
 mod guest;
 mod libiscsi;
+mod man;
 mod pages;
 mod purity;
 mod shell;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "cargo xtask COMMAND
   test      install the packages that the tests need and run all tests of both rings
   guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
+  man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
   fuzz      run each fuzz target for a few seconds, from its corpus on
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("guest") => guest::run(),
+        Some("man") => man::run(std::env::args_os().nth(2)),
         Some("pages") => pages::run_pages(),
         Some("ci") => ci::run(),
         Some("fuzz") => fuzz::run(),

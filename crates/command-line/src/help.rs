@@ -21,6 +21,28 @@ pub fn examples(command: Command) -> Vec<(String, Vec<String>)> {
     leaves.map(|(name, command)| (name, examples_of(&command))).collect()
 }
 
+/// Checks that each command of a program has examples, and that each of them parses.
+///
+/// # Errors
+/// The first command without an example, or the first example that does not parse, with the reason.
+pub fn check_examples(program: &str, definition: impl Fn() -> Command) -> Result<(), String> {
+    for (name, examples) in examples(definition()) {
+        if examples.is_empty() {
+            return Err(format!("{name} has no example"));
+        }
+        for example in examples {
+            let calls = calls(&example, program);
+            if calls.is_empty() {
+                return Err(format!("{name}: the example does not call {program}: {example}"));
+            }
+            for call in calls {
+                definition().try_get_matches_from(call).map_err(|error| format!("{name}: {example}: {error}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The examples in the text after the help of a command.
 fn examples_of(command: &Command) -> Vec<String> {
     let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -106,6 +128,17 @@ mod tests {
     fn examples_are_lines_without_comments() {
         let expected = vec!["prog show 'a b'".to_owned(), "cat x | prog show -".to_owned()];
         assert_eq!(examples(program()), [("prog show".to_owned(), expected)]);
+    }
+
+    #[test]
+    fn missing_and_wrong_examples_are_reported() {
+        let with = |examples: &'static str| move || Command::new("prog").after_help(examples);
+        assert_eq!(check_examples("prog", with("")), Err("prog has no example".into()));
+        assert_eq!(check_examples("prog", with("Examples:\n  prog\n")), Ok(()));
+        let error = check_examples("prog", with("Examples:\n  prog 'a b'\n")).unwrap_err();
+        assert!(error.starts_with("prog: prog 'a b': error: unexpected argument 'a b' found"), "{error}");
+        let error = check_examples("prog", with("Examples:\n  tar -c .\n")).unwrap_err();
+        assert_eq!(error, "prog: the example does not call prog: tar -c .");
     }
 
     #[test]

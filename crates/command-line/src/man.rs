@@ -6,6 +6,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// Option with which `cargo xtask man` calls a program: `PROGRAM --man-pages DIR`. It is not part of the command line that
+/// the program documents.
+pub const OPTION: &str = "--man-pages";
+
+/// Writes the pages of a program if its command line is [`OPTION`] and a directory. Returns `None` for any other command
+/// line.
+pub fn write_if_requested(definition: impl FnOnce() -> Command, section: &str) -> Option<io::Result<()>> {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    let [option, directory] = words.as_slice() else { return None };
+    (option == OPTION).then(|| write_pages(definition(), section, Path::new(directory)).map(drop))
+}
+
 /// Writes the pages of a program into a directory, which is created if it does not exist: `ferric.1`,
 /// `ferric-tape-show.1`. Hidden commands have no page. Returns the paths of the pages.
 ///

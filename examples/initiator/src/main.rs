@@ -1,12 +1,14 @@
 //! `ferric-stream`: streams records to or from a tape and prints the throughput as one line of JSON. For measurements.
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory, Parser, ValueEnum};
 use initiator::{Error, Initiator, Options, Transfer};
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::process::ExitCode;
 
-/// Stream records to or from a tape drive of an iSCSI target and print the throughput as JSON.
+/// Stream records to or from a tape drive of an iSCSI target and print the throughput as JSON
 #[derive(Parser)]
+#[command(name = "ferric-stream", version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
 struct Arguments {
     /// Portal of the target, ADDRESS:PORT
     portal: String,
@@ -18,7 +20,7 @@ struct Arguments {
     /// Direction of the transfer
     #[arg(long, value_enum, default_value_t = Mode::Write)]
     mode: Mode,
-    /// Record length in bytes
+    /// Record length in bytes, up to 16777215
     #[arg(long, default_value_t = 262_144)]
     block: u32,
     /// Number of records
@@ -38,21 +40,48 @@ struct Arguments {
     uncompressed: bool,
 }
 
+const EXAMPLES: &str = "Examples:
+  ferric-stream 127.0.0.1:3260 iqn.2026-01.com.example:tape --move 1000,500
+  ferric-stream 127.0.0.1:3260 iqn.2026-01.com.example:tape --mode read --depth 8
+
+Exit codes:
+  0  all records were transferred
+  1  the target cannot be reached, or has refused a command
+  2  the command line is wrong";
+
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Mode {
+    /// Write records from the beginning of the tape, then a filemark
     Write,
+    /// Read records from the beginning of the tape
     Read,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Content {
+    /// Random bytes, which do not compress
     Random,
+    /// Words and numbers, which compress as log files do
     Text,
+    /// Bytes of zero
     Zeros,
 }
 
-fn main() -> Result<(), Error> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    let done = match command_line::man::write_if_requested(Arguments::command, "1") {
+        Some(written) => written.map_err(Into::into),
+        None => run(&Arguments::parse()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "ferric-stream: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Error> {
     let mut session = Initiator::login(&arguments.portal, &arguments.target, Options::default())?;
     if let [from, to] = arguments.first_move.as_slice() {
         let ([a, b], [c, d]) = (from.to_be_bytes(), to.to_be_bytes());
@@ -71,7 +100,7 @@ fn main() -> Result<(), Error> {
     let records = records(arguments.content, arguments.block as usize);
     #[expect(clippy::disallowed_methods, reason = "this measures time")]
     let start = std::time::Instant::now();
-    let moved = stream(&mut session, &arguments, &records)?;
+    let moved = stream(&mut session, arguments, &records)?;
     let seconds = start.elapsed().as_secs_f64();
     let megabytes = moved / 1e6;
     let rate = f64::from(arguments.count) / seconds;
@@ -186,4 +215,23 @@ fn records(content: Content, len: usize) -> Vec<Vec<u8>> {
         }
     };
     (0..8).map(make).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use command_line::help;
+
+    #[test]
+    fn help_matches_snapshot() {
+        let texts = help::texts(Arguments::command());
+        insta::with_settings!({ snapshot_path => "../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
+            texts.iter().for_each(|(name, text)| insta::assert_snapshot!(name.as_str(), text));
+        });
+    }
+
+    #[test]
+    fn examples_parse() {
+        assert_eq!(help::check_examples("ferric-stream", Arguments::command), Ok(()));
+    }
 }

@@ -1,18 +1,19 @@
 //! The command line, and the configuration that it selects.
 
 use clap::{Parser, ValueEnum};
+use command_line::data_dir;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise, read_text};
 
-/// Serve virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1.
+/// Serve virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1
 #[derive(Clone, Parser)]
-#[command(name = "ferric-iscsid", version, after_help = EXAMPLES)]
+#[command(name = "ferric-iscsid", version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Data directory: cartridges, inventory and serial numbers
-    #[arg(long, value_name = "DIR", default_value = "./ferric-data")]
-    pub(crate) data: PathBuf,
-    /// Keep all data in a temporary directory and remove it on exit
+    /// Data directory: cartridges, inventory and serial numbers [default: $FERRIC_DATA, else ./ferric-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Store all data in a temporary directory and remove it on exit
     #[arg(long, conflicts_with_all = ["data", "mhvtl_config"])]
     pub(crate) ephemeral: bool,
     /// Configuration file (TOML) [default: an STK L700 with two LTO-8 drives]
@@ -21,19 +22,20 @@ pub(crate) struct Arguments {
     /// Directory of an mhvtl configuration, instead of --config; its cartridges are used in place
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub(crate) mhvtl_config: Option<PathBuf>,
-    /// Address to listen on; port 0 selects a free port [default: 127.0.0.1:3260]
+    /// Address to listen on; port 0 selects a free port [default: iscsi.bind of the configuration, 127.0.0.1:3260]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) bind: Option<String>,
-    /// Address to report in SendTargets; with "none", initiators use the address of their discovery session
+    /// Address to report in SendTargets; "none" reports none, and initiators use the address of their discovery session
+    /// [default: iscsi.advertise of the configuration]
     #[arg(long, value_name = "ADDR:PORT")]
     advertise: Option<String>,
-    /// Create a new site although DIR has cartridges or identities but no state
+    /// Create a new site although the data directory has cartridges or identities but no state
     #[arg(long)]
     pub(crate) new_site: bool,
-    /// Print the configuration in effect and exit
+    /// Print the configuration in effect as TOML and exit
     #[arg(long)]
     pub(crate) print_config: bool,
-    /// Format of the ready line; json has address, targets, data directory, control socket and process ID
+    /// Format of the ready line on standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = ReadyFormat::Text)]
     pub(crate) ready: ReadyFormat,
     /// Write the ready line to this open file descriptor instead of standard output
@@ -45,7 +47,7 @@ pub(crate) struct Arguments {
     /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     pub(crate) allow_core_dumps: bool,
-    /// Log level: error, warn, info, debug or trace
+    /// Log level of standard error: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level)]
     pub(crate) log: tracing::Level,
 }
@@ -53,19 +55,41 @@ pub(crate) struct Arguments {
 /// Formats of the ready line.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReadyFormat {
-    // The names of the values are their help.
+    /// The words "ready iscsi", the address and the iSCSI names of the targets
     Text,
+    /// Address, targets, data directory, control socket and process ID
     Json,
 }
 
 const EXAMPLES: &str = "Examples:
-  ferric-iscsid                                   the default library, with its data in ./ferric-data
+  ferric-iscsid                # the default library, with its data in ./ferric-data
   ferric-iscsid --data /srv/tapes --bind 0.0.0.0:3260
   ferric-iscsid --config ferric.toml --print-config
-  ferric-iscsid --bind 127.0.0.1:0                a free port; \"ready iscsi ADDR:PORT IQN\" names it
-  ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json";
+  ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json
+
+Signals:
+  SIGTERM, SIGINT  close all connections, commit the state and exit
+  SIGHUP           read the configuration file again
+
+Environment:
+  FERRIC_DATA  data directory, if --data is not given
+
+Exit codes:
+  0  ended by a signal
+  1  not started, or ended by an error
+  2  the command line is wrong";
 
 impl Arguments {
+    /// The data directory: that of `--data`, or of `FERRIC_DATA`, or `./ferric-data`.
+    pub(crate) fn data_directory(&self) -> PathBuf {
+        data_dir::chosen(self.data.clone()).unwrap_or_else(|| data_dir::LOCAL.into())
+    }
+
+    /// Replaces the data directory, whatever the command line and the environment name.
+    pub(crate) fn set_data_directory(&mut self, directory: &Path) {
+        self.data = Some(directory.into());
+    }
+
     /// Whether the configuration comes from a file, so that it can be reloaded.
     pub(crate) const fn has_config_file(&self) -> bool {
         self.config.is_some() || self.mhvtl_config.is_some()
@@ -121,4 +145,24 @@ fn level(text: &str) -> Result<tracing::Level, String> {
 /// Parses the number of an open file descriptor.
 fn parse_descriptor(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected the number of an open file descriptor, 0 to 65535".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use command_line::help;
+
+    #[test]
+    fn help_matches_snapshot() {
+        let texts = help::texts(Arguments::command());
+        insta::with_settings!({ snapshot_path => "../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
+            texts.iter().for_each(|(name, text)| insta::assert_snapshot!(name.as_str(), text));
+        });
+    }
+
+    #[test]
+    fn examples_parse() {
+        assert_eq!(help::check_examples("ferric-iscsid", Arguments::command), Ok(()));
+    }
 }

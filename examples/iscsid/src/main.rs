@@ -7,11 +7,12 @@ mod ready;
 mod sys;
 
 use arguments::Arguments;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use ephemeral::Ephemeral;
 use iscsid::Portal;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -26,18 +27,23 @@ use vtl::site::{OpenSite, Site};
 
 fn main() -> ExitCode {
     sys::limit_arenas();
+    if let Some(written) = command_line::man::write_if_requested(Arguments::command, "8") {
+        return exit(written);
+    }
     let arguments = Arguments::parse();
     let _log = match start_log(arguments.log) {
         Ok(guard) => guard,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "ferric-iscsid: cannot start the log thread: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return exit(Err(format!("cannot start the log thread: {error}"))),
     };
     if !arguments.allow_core_dumps {
         vtl::core_dumps::disable();
     }
-    match run(arguments) {
+    exit(run(arguments))
+}
+
+/// Prints an error, if any, and returns the exit code.
+fn exit<E: Display>(result: Result<(), E>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             let _ = writeln!(io::stderr(), "ferric-iscsid: {message}");
@@ -81,7 +87,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         let (bind, memory) = (config.iscsi.bind.clone(), config.iscsi.limits.buffer_memory);
         Arc::new(move || reload(&arguments, &site, &portal, &bind, memory))
     };
-    let control = arguments.data.join(socket::FILE_NAME);
+    let control = arguments.data_directory().join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site, Arc::clone(&reload) as _)
         .map_err(|error| format!("{}: {error}", control.display()))?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
@@ -108,7 +114,7 @@ fn use_temporary_data_dir(arguments: &mut Arguments) -> Result<Option<Ephemeral>
     }
     let created =
         Ephemeral::create().map_err(|error| format!("--ephemeral: cannot create a temporary directory: {error}"))?;
-    arguments.data = created.path().into();
+    arguments.set_data_directory(created.path());
     Ok(Some(created))
 }
 
@@ -120,10 +126,11 @@ fn report_warnings(site: &Site, portal: &Portal, setup: &IscsiSetup) {
 }
 
 fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError> {
-    if std::fs::metadata(&arguments.data).is_ok_and(|data| !data.is_dir()) {
-        return Err(LibraryError::Unknown(format!("--data: {} is not a directory", arguments.data.display())));
+    let directory = arguments.data_directory();
+    if std::fs::metadata(&directory).is_ok_and(|data| !data.is_dir()) {
+        return Err(LibraryError::Unknown(format!("--data: {} is not a directory", directory.display())));
     }
-    let data = DataDir::open_configured(&arguments.data, config)?;
+    let data = DataDir::open_configured(&directory, config)?;
     let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }

@@ -78,7 +78,7 @@ pub(crate) fn report_ready(
     let line = match arguments.ready {
         ReadyFormat::Text => format!("ready iscsi {address} {}\n", names.join(" ")),
         ReadyFormat::Json => {
-            let [data, control] = [&arguments.data, control].map(std::path::absolute);
+            let [data, control] = [&*arguments.data_directory(), control].map(std::path::absolute);
             let (data, control) = (&*data?, &*control?);
             let (address, pid) = (address.to_string(), std::process::id());
             let line = ReadyLine { ready: "iscsi", address, targets: &names, data, control, pid };

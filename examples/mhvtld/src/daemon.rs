@@ -1,6 +1,6 @@
 //! What the daemons have in common: mhvtl's command line, start and exit.
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::error::Error;
@@ -12,8 +12,53 @@ use std::process::{Command, ExitCode, Stdio};
 use vtl::config::Config;
 use vtl::data_dir::{DataDir, DataDirError};
 
-/// Serve one drive or library of an mhvtl configuration through mhvtl's kernel module.
+/// A daemon with mhvtl's command line.
+pub struct Program {
+    /// Name of the program.
+    pub name: &'static str,
+    /// Description in its help, one sentence in the imperative.
+    pub about: &'static str,
+    /// Text after its help: examples and exit codes.
+    pub after_help: &'static str,
+}
+
+impl Program {
+    /// The definition of the command line.
+    #[must_use]
+    pub fn definition(&self) -> clap::Command {
+        Arguments::command().name(self.name).about(self.about).after_help(self.after_help)
+    }
+}
+
+/// The drive daemon.
+pub const VTLTAPE: Program = Program {
+    name: "vtltape",
+    about: "Serve one drive of an mhvtl configuration through mhvtl's kernel module",
+    after_help: "Examples:
+  vtltape -q 11                # in the background
+  vtltape -F -q 11 -v 1        # in the foreground, for a service manager
+
+Exit codes:
+  0  ended by a signal, or started in the background
+  1  any error",
+};
+
+/// The library daemon.
+pub const VTLLIBRARY: Program = Program {
+    name: "vtllibrary",
+    about: "Serve one library of an mhvtl configuration through mhvtl's kernel module",
+    after_help: "Examples:
+  vtllibrary -q 10             # in the background
+  vtllibrary -F -q 10 -v 1     # in the foreground, for a service manager
+
+Exit codes:
+  0  ended by a signal, or started in the background
+  1  any error",
+};
+
+/// The arguments of a daemon that serves one drive or library.
 #[derive(Clone, Debug, Parser)]
+#[command(version, max_term_width = command_line::HELP_WIDTH)]
 pub struct Arguments {
     /// Number of the drive or library in device.conf
     #[arg(short = 'q', value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -24,7 +69,7 @@ pub struct Arguments {
     /// Log everything and run in the foreground
     #[arg(short = 'd')]
     pub debug: bool,
-    /// Log level, 0 to 3; repeated levels add up
+    /// Log level, 0 (errors and warnings) to 3 (everything); repeated levels add up [default: 0; without a number: 1]
     #[arg(short = 'v', value_name = "LEVEL", num_args = 0..=1, require_equals = false, default_missing_value = "1")]
     pub verbose: Vec<u8>,
     /// Report each change of state on this named pipe
@@ -46,8 +91,9 @@ pub struct Arguments {
 
 impl Arguments {
     /// Parses a command line. Empty arguments are ignored: systemd passes one for an unset variable.
-    fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(words.into_iter().filter(|word| !word.is_empty()))
+    fn parse(program: &Program, words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words = words.into_iter().filter(|word| !word.is_empty());
+        Self::from_arg_matches(&program.definition().try_get_matches_from(words)?)
     }
 
     /// The log level: 4 with `-d`, otherwise the sum of the `-v` levels.
@@ -73,8 +119,11 @@ impl Arguments {
 
 /// Parses the command line and runs a daemon: in this process with `-F` or `-d`, otherwise in a background process;
 /// then it returns when that process is ready. The exit code is 0, or 1 after any error.
-pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args_os()) {
+pub fn main(program: &Program, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
+    if let Some(written) = command_line::man::write_if_requested(|| program.definition(), "8") {
+        return exit(program.name, written.map_err(Into::into));
+    }
+    let arguments = match Arguments::parse(program, std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
@@ -85,7 +134,8 @@ pub fn main(name: &str, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error
     if !arguments.allow_core_dumps {
         vtl::core_dumps::disable();
     }
-    if arguments.foreground || arguments.debug { exit(name, run(&arguments)) } else { exit(name, detach()) }
+    let is_foreground = arguments.foreground || arguments.debug;
+    exit(program.name, if is_foreground { run(&arguments) } else { detach() })
 }
 
 /// Prints an error, if any, to standard error and returns the exit code: 0, or 1 after an error.
@@ -166,7 +216,7 @@ mod tests {
         let config = vtl::config::parse("test", text).unwrap();
         let open = |option: &str| {
             let line = ["vtltape", "-q11", "--data", dir.path().to_str().unwrap(), option];
-            let arguments = Arguments::parse(line.map(OsString::from)).unwrap();
+            let arguments = Arguments::parse(&VTLTAPE, line.map(OsString::from)).unwrap();
             let drive = Standalone::open(arguments.open_data(&config).unwrap(), &config.libraries[0]);
             drive.map(|drive| drive.unit().identity().serial.clone()).map_err(|error| error.to_string())
         };
@@ -179,8 +229,19 @@ mod tests {
     }
 
     #[test]
+    fn help_matches_snapshots_and_examples_parse() {
+        for program in [VTLTAPE, VTLLIBRARY] {
+            let texts = command_line::help::texts(program.definition());
+            insta::with_settings!({ snapshot_path => "../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
+                texts.iter().for_each(|(name, text)| insta::assert_snapshot!(name.as_str(), text));
+            });
+            assert_eq!(command_line::help::check_examples(program.name, || program.definition()), Ok(()));
+        }
+    }
+
+    #[test]
     fn mhvtl_command_lines_are_parsed() {
-        let read = |line: &str| Arguments::parse(line.split(' ').map(OsString::from));
+        let read = |line: &str| Arguments::parse(&VTLTAPE, line.split(' ').map(OsString::from));
         // As in mhvtl's systemd units, with DAEMON_DEBUG unset.
         assert!(read("vtltape -F -q11 -v0 ").unwrap().foreground);
         assert_eq!(read("vtltape -F -q11 -v ").unwrap().verbosity(), 1);

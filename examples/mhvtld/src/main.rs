@@ -1,6 +1,7 @@
 //! `ferric-mhvtld`: reads mhvtl's configuration, opens a [`Site`] and serves it through a [`Frontend`].
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use command_line::data_dir;
 use mhvtl_lld::KernelModule;
 use mhvtl_lld::queue::Queue;
 use mhvtld::daemon::{self, SignalWaiter};
@@ -17,28 +18,43 @@ use vtl::control::socket::{self, ControlSocket};
 use vtl::data_dir::DataDir;
 use vtl::site::Site;
 
-/// Serve all libraries and drives of an mhvtl configuration through mhvtl's kernel module.
+/// Serve all libraries and drives of an mhvtl configuration through mhvtl's kernel module
 #[derive(Parser)]
-#[command(name = "ferric-mhvtld", version)]
+#[command(name = "ferric-mhvtld", version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
 struct Arguments {
     /// Directory of mhvtl's configuration [default: /etc/mhvtl, or the directory named in its mhvtl.conf]
     #[arg(long, value_name = "DIR")]
     mhvtl_config: Option<PathBuf>,
-    /// Data directory: inventory, reservations and counters
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric")]
-    data: PathBuf,
-    /// Create a new site although DIR has cartridges or identities but no state
+    /// Data directory: inventory, reservations and counters [default: $FERRIC_DATA, else /var/lib/ferric]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Create a new site although the data directory has cartridges or identities but no state
     #[arg(long)]
     new_site: bool,
     /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     allow_core_dumps: bool,
-    /// Log level, 0 to 3
+    /// Log level, 0 (errors and warnings) to 3 (everything)
     #[arg(short, value_name = "LEVEL", default_value_t = 0)]
     verbose: u8,
 }
 
+const EXAMPLES: &str = "Examples:
+  ferric-mhvtld
+  ferric-mhvtld --mhvtl-config /etc/mhvtl --data /srv/tapes -v 1
+
+Environment:
+  FERRIC_DATA  data directory, if --data is not given
+
+Exit codes:
+  0  ended by a signal
+  1  not started, or ended by an error
+  2  the command line is wrong";
+
 fn main() -> ExitCode {
+    if let Some(written) = command_line::man::write_if_requested(Arguments::command, "8") {
+        return daemon::exit("ferric-mhvtld", written.map_err(Into::into));
+    }
     let arguments = Arguments::parse();
     let log = Log::start(arguments.verbose);
     if !arguments.allow_core_dumps {
@@ -48,15 +64,16 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
+    let directory = data_dir::chosen(arguments.data.clone()).unwrap_or_else(|| data_dir::SYSTEM.into());
     let imported = mhvtl::import(&mhvtl::resolve_directory(arguments.mhvtl_config.as_deref())?)?;
     imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
     let config = imported.config()?;
     let signals = SignalWaiter::new()?;
     let module = KernelModule::find()?;
     let locks = imported.device_slots.iter().map(|slot| Lock::acquire(slot.minor)).collect::<Result<Vec<_>, _>>()?;
-    let data = DataDir::open_configured(&arguments.data, &config)?.with_new_site(arguments.new_site);
+    let data = DataDir::open_configured(&directory, &config)?.with_new_site(arguments.new_site);
     let site = Site::open_data_dir(data, &config)?;
-    let control = arguments.data.join(socket::FILE_NAME);
+    let control = directory.join(socket::FILE_NAME);
     let no_reload = || Err("changing mhvtl's configuration requires a restart".into());
     let _control = ControlSocket::open(&control, &site, Arc::new(no_reload))
         .map_err(|error| format!("{}: {error}", control.display()))?;
@@ -79,4 +96,23 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     drop(messages);
     site_messages::save_contents(&site, &imported.contents_files);
     Ok(site.shut_down()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use command_line::help;
+
+    #[test]
+    fn help_matches_snapshot() {
+        let texts = help::texts(Arguments::command());
+        insta::with_settings!({ snapshot_path => "../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
+            texts.iter().for_each(|(name, text)| insta::assert_snapshot!(name.as_str(), text));
+        });
+    }
+
+    #[test]
+    fn examples_parse() {
+        assert_eq!(help::check_examples("ferric-mhvtld", Arguments::command), Ok(()));
+    }
 }

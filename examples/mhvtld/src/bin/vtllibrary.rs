@@ -19,7 +19,7 @@ use vtl::frontend::SiteOptions;
 use vtl::site::Site;
 
 fn main() -> ExitCode {
-    daemon::main("vtllibrary", run)
+    daemon::main(&daemon::VTLLIBRARY, run)
 }
 
 fn read(arguments: &Arguments) -> Result<(ImportedConfig, Config), String> {

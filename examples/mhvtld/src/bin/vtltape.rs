@@ -16,7 +16,7 @@ use vtl::host::Host;
 use vtl::standalone::Standalone;
 
 fn main() -> ExitCode {
-    daemon::main("vtltape", run)
+    daemon::main(&daemon::VTLTAPE, run)
 }
 
 fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
