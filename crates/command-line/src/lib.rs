@@ -1,6 +1,7 @@
-//! What the command lines of Ferric's programs share: the search for the data directory, man pages, and the parts of
-//! their help texts that tests check. Everything comes from the clap definition of a program.
+//! What the command lines of Ferric's programs share: the search for the data directory, completion scripts, man pages,
+//! and checks of help texts. Everything comes from the clap definition of a program.
 
+pub mod completion;
 pub mod data_dir;
 pub mod help;
 pub mod man;

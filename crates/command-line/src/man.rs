@@ -65,16 +65,22 @@ fn collect(command: &Command, section: &str, all: &mut Vec<(String, Vec<u8>)>) -
 /// The text after the help as sections: a line that ends in a colon is a heading, the lines below it stay as they are
 /// printed.
 fn preformatted(text: &str) -> String {
-    let mut page = String::new();
-    for line in text.lines() {
+    let (mut page, mut end) = (String::new(), "");
+    for line in text.lines().filter(|line| !line.is_empty()) {
         match line.strip_suffix(':').filter(|heading| !heading.starts_with(' ')) {
-            Some(heading) => page += &format!(".SH {}\n.nf\n", heading.to_uppercase()),
-            None => {
-                page += &format!("\\&{}\n", line.trim().replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq"))
+            Some(heading) => {
+                page += &format!("{end}.SH {}\n.nf\n", heading.to_uppercase());
+                end = ".fi\n";
             }
+            None => page += &format!("\\&{}\n", escaped(line.trim())),
         }
     }
-    page + ".fi\n"
+    page + end
+}
+
+/// Text in which roff changes no character.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq")
 }
 
 #[cfg(test)]
@@ -83,11 +89,13 @@ mod tests {
 
     #[test]
     fn examples_keep_their_lines() {
-        let command = Command::new("prog").about("Do it").after_help("Examples:\n  prog --all\n  prog 'a\\b'\n");
+        let command = Command::new("prog")
+            .about("Do it")
+            .after_help("Examples:\n  prog --all\n  prog 'a\\b'\n\nExit codes:\n  0  done\n");
         let pages = pages(command, "1").unwrap();
         assert_eq!(pages[0].0, "prog.1");
         let page = String::from_utf8(pages[0].1.clone()).unwrap();
         assert!(page.contains(".SH NAME\nprog \\- Do it\n"), "{page}");
-        assert!(page.ends_with(".SH EXAMPLES\n.nf\n\\&prog \\-\\-all\n\\&prog \\(aqa\\eb\\(aq\n.fi\n"), "{page}");
+        assert!(page.ends_with(".SH EXAMPLES\n.nf\n\\&prog \\-\\-all\n\\&prog \\(aqa\\eb\\(aq\n.fi\n.SH EXIT CODES\n.nf\n\\&0  done\n.fi\n"), "{page}");
     }
 }

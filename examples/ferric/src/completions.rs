@@ -5,6 +5,7 @@ use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
 use clap::ValueEnum;
 use clap_complete::{Shell, generate};
+use command_line::completion::visible;
 use std::io::{self, Write};
 
 #[derive(clap::Args)]
@@ -43,6 +44,6 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> Result<(), CliErr
     }
     // Into memory first: the generator panics if its writer fails.
     let mut script = Vec::new();
-    generate(Shell::from(arguments.shell), &mut definition(), "ferric", &mut script);
+    generate(Shell::from(arguments.shell), &mut visible(&definition()), "ferric", &mut script);
     Ok(io::stdout().write_all(&script)?)
 }

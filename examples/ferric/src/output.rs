@@ -89,6 +89,8 @@ impl Output {
         let target = if self.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(total, target);
         bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        // Shown from the beginning, also if the first step takes long.
+        bar.tick();
         bar
     }
 
