@@ -1,15 +1,12 @@
 //! State of a drive, and the view of it that the SPC commands use ([`SpcDevice`]).
 
 use crate::alert::Alert;
-use crate::background::BackgroundVerify;
 use crate::block_protection::{BlockProtection, NexusProtection, ProtectionMethod};
 use crate::drive::DriveConfig;
 use crate::dump::{self, CommandHistory};
 use crate::encryption::EncryptionState;
-use crate::load::Load;
-use crate::load::MediumFault;
+use crate::media::{MediaState, MediumFault};
 use crate::profile::DriveProfile;
-use crate::timing::Delays;
 use crate::{log, mode, table};
 use scsi_core::alert::{InformationalExceptions, TapeAlert};
 use scsi_core::command_spec::CommandSpec;
@@ -29,11 +26,7 @@ use scsi_core::target::Request;
 use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
 use std::collections::VecDeque;
-use std::sync::Arc;
-use tape_store::cartridge::Format;
 use tape_store::key_wrapping::KeyWrappingPair;
-use tape_store::media::MediaSpec;
-use tape_store::workers::Workers;
 
 /// Settings that the drive reads from its mode pages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,9 +43,7 @@ pub(crate) struct ModeSettings {
 pub(crate) struct DriveState {
     pub(crate) profile: &'static DriveProfile,
     pub(crate) config: DriveConfig,
-    /// Workers that compress and encrypt blocks.
-    pub(crate) workers: Option<Arc<dyn Workers>>,
-    pub(crate) load: Load,
+    pub(crate) media: MediaState,
     /// BLOCK LENGTH of fixed blocks in bytes; 0 means variable blocks.
     pub(crate) block_length: u32,
     /// BUFFERED MODE: 0h makes every write durable before its status.
@@ -78,20 +69,10 @@ pub(crate) struct DriveState {
     pub(crate) serial: String,
     /// Target port, for log pages.
     pub(crate) port: TargetPort,
-    /// At least one nexus prevents medium removal.
-    pub(crate) removal_prevented: bool,
-    /// An operator has set the drive offline.
-    pub(crate) offline: bool,
     /// Time of the last command or event.
     pub(crate) last_seen: Now,
     /// Settings and pending reports of informational exceptions (mode page 1Ch).
     pub(crate) exceptions: InformationalExceptions,
-    /// Background operation that an immediate command started.
-    pub(crate) background: Option<BackgroundVerify>,
-    /// Modelled durations of mechanical motions.
-    pub(crate) delays: Delays,
-    /// Time until which the tape is being threaded.
-    pub(crate) threading_until: Option<Instant>,
     /// Faults of cartridges that the owner has not taken yet.
     pub(crate) pending_faults: Vec<MediumFault>,
 }
@@ -101,8 +82,7 @@ impl DriveState {
         Self {
             profile,
             config,
-            workers: None,
-            load: Load::Empty,
+            media: MediaState::default(),
             block_length: 0,
             buffered_mode: 1,
             settings: ModeSettings::default(),
@@ -118,13 +98,8 @@ impl DriveState {
             power_on_at: None,
             serial: String::new(),
             port: TargetPort::LOCAL,
-            removal_prevented: false,
-            offline: false,
             last_seen: Now::default(),
             exceptions: InformationalExceptions::default(),
-            background: None,
-            delays: Delays::default(),
-            threading_until: None,
             pending_faults: Vec::new(),
         }
     }
@@ -150,36 +125,6 @@ impl DriveState {
     pub(crate) fn power_on_seconds(&self, now: Now) -> u64 {
         self.power_on_ms(now) / 1000
     }
-
-    /// MAXIMUM BLOCK LENGTH of READ BLOCK LIMITS in bytes; also the maximum BLOCK LENGTH of MODE SELECT.
-    pub(crate) fn max_block_length(&self) -> u32 {
-        match &self.load {
-            // Cartridges in mhvtl format hold shorter blocks than the drive supports.
-            Load::Mounted(mounted) => {
-                u32::try_from(mounted.medium.max_block()).map_or(MAX_BLOCK_LENGTH, |len| len.min(MAX_BLOCK_LENGTH))
-            }
-            _ => MAX_BLOCK_LENGTH,
-        }
-    }
-
-    /// The other medium type into which a write with this density converts the mounted medium.
-    fn convertible_to(&self, density: u8) -> Option<&'static MediaSpec> {
-        let Load::Mounted(mounted) = &self.load else { return None };
-        let can = |media: &&&'static MediaSpec| {
-            media.density == density
-                && self.profile.supported_media.iter().any(|format| format.media == **media && format.can_write)
-        };
-        // mhvtl has no convertible media.
-        mounted.cartridge.media().convertible_to.iter().find(can).copied().filter(|_| mounted.format == Format::Native)
-    }
-
-    /// Density code of the mounted medium; 0 without one.
-    pub(crate) fn density(&self) -> u8 {
-        match &self.load {
-            Load::Mounted(mounted) => mounted.write_density(),
-            _ => 0,
-        }
-    }
 }
 
 /// VPD page B5h: method 0 (none) and the supported methods, each for WRITE and READ, none for RECOVER BUFFERED DATA.
@@ -200,9 +145,6 @@ const PROTECTION_LENGTH: u32 = 4;
 /// BUFFERED MODE and SPEED in the DEVICE-SPECIFIC PARAMETER byte.
 const BUFFERED_MODE: u8 = 0x70;
 const SPEED: u8 = 0x0f;
-
-/// Maximum block length in bytes (READ BLOCK LIMITS of LTO drives: 800000h).
-pub(crate) const MAX_BLOCK_LENGTH: u32 = 0x0080_0000;
 
 impl SpcDevice for DriveState {
     fn inquiry(&self) -> &InquiryData {
@@ -234,18 +176,15 @@ impl SpcDevice for DriveState {
     }
 
     fn mode_header(&self) -> (u8, u8) {
-        let (medium_type, write_protected) = match &self.load {
-            Load::Mounted(mounted) => {
-                (self.profile.medium_type(&mounted.cartridge), mounted.write_protection.is_some())
-            }
-            _ => (0, false),
-        };
+        let (medium_type, write_protected) = self.media.threaded().map_or((0, false), |mounted| {
+            (self.profile.medium_type(&mounted.cartridge), mounted.write_protection.is_some())
+        });
         (medium_type, (u8::from(write_protected) << 7) | (self.buffered_mode << 4))
     }
 
     fn block_descriptor(&self) -> Option<[u8; 8]> {
         let [_, a, b, c] = self.block_length.to_be_bytes();
-        Some([self.density(), 0, 0, 0, 0, a, b, c])
+        Some([self.media.density(), 0, 0, 0, 0, a, b, c])
     }
 
     fn render_mode_page(&self, id: PageId, control: PageControl, page: &mut [u8]) {
@@ -275,9 +214,13 @@ impl SpcDevice for DriveState {
             return Err(ModeHeaderField::DeviceSpecific(SPEED));
         }
         let Some([density, b0, b1, b2, _, l0, l1, l2]) = header.block else { return Ok(()) };
-        let any_format =
-            || self.density() == 0 && self.profile.supported_media.iter().any(|format| format.media.density == density);
-        let possible = density == self.density() || any_format() || self.convertible_to(density).is_some();
+        let any_format = || {
+            self.media.density() == 0
+                && self.profile.supported_media.iter().any(|format| format.media.density == density)
+        };
+        let possible = density == self.media.density()
+            || any_format()
+            || self.media.convertible_to(self.profile, density).is_some();
         if !matches!(density, 0 | 0x7f) && !possible {
             return block(0);
         }
@@ -285,23 +228,23 @@ impl SpcDevice for DriveState {
             return block(1);
         }
         let protection = if self.block_protection_of(nexus).is_some() { PROTECTION_LENGTH } else { 0 };
-        if u32::from_be_bytes([0, l0, l1, l2]) > self.max_block_length() + protection {
+        if u32::from_be_bytes([0, l0, l1, l2]) > self.media.max_block_length() + protection {
             return block(5);
         }
         Ok(())
     }
 
     fn apply_mode_header(&mut self, header: &ModeHeader) -> bool {
-        let before = (self.buffered_mode, self.block_length, self.density());
+        let before = (self.buffered_mode, self.block_length, self.media.density());
         self.buffered_mode = (header.device_specific >> 4) & 0x07;
         if let Some([density, _, _, _, _, a, b, c]) = header.block {
             self.block_length = u32::from_be_bytes([0, a, b, c]);
-            let convertible = self.convertible_to(density);
-            if let (Load::Mounted(mounted), true) = (&mut self.load, density != 0x7f) {
+            let convertible = self.media.convertible_to(self.profile, density);
+            if let (Some(mounted), true) = (self.media.threaded_mut(), density != 0x7f) {
                 mounted.pending_density = convertible;
             }
         }
-        before != (self.buffered_mode, self.block_length, self.density())
+        before != (self.buffered_mode, self.block_length, self.media.density())
     }
 
     fn log_pages(&self) -> &'static [LogId] {
@@ -339,17 +282,11 @@ impl SpcDevice for DriveState {
     }
 
     fn pollable_sense(&mut self) -> Option<Sense> {
-        if let Some(operation) = &self.background {
-            return Some(operation.pollable_sense());
-        }
-        if self.threading_until.is_some() {
-            return Some(crate::load::becoming_ready());
-        }
-        self.exceptions.pollable_sense(&self.alerts)
+        self.media.pollable_sense().or_else(|| self.exceptions.pollable_sense(&self.alerts))
     }
 
     fn self_test(&mut self) -> Outcome {
-        if let Load::Mounted(mounted) = &mut self.load {
+        if let Some(mounted) = self.media.threaded_mut() {
             mounted.sync()?;
             mounted.cartridge.mam().map_err(|error| crate::fault::sense(&error, crate::fault::Operation::Reading))?;
         }

@@ -6,9 +6,9 @@ use crate::background;
 use crate::command::{self, Command};
 use crate::device::{DriveState, ModeSettings};
 use crate::lifetime_counters;
-use crate::load::Load;
-pub use crate::load::MediumFault;
 use crate::log::ErrorContext;
+pub use crate::media::MediumFault;
+use crate::media::{Load, drive_name};
 use crate::mode::{compression_0f, config_extension_1001, protection_0af0};
 use crate::profile::DriveProfile;
 use crate::table::COMMANDS;
@@ -71,7 +71,7 @@ pub enum LoadState {
 impl Drive {
     /// Sets the workers that compress and encrypt blocks. They are used from the next load on.
     pub fn set_workers(&mut self, workers: Arc<dyn Workers>) {
-        self.state.workers = Some(workers);
+        self.state.media.workers = Some(workers);
     }
 
     /// Creates an empty drive in its state after power-on. `saved` is the state saved before the last power-off.
@@ -110,13 +110,13 @@ impl Drive {
 
     /// Sets the drive online or offline. Offline, it ends every SSC command with NOT READY 04h/12h.
     pub const fn set_online(&mut self, online: bool) {
-        self.state.offline = !online;
+        self.state.media.offline = !online;
     }
 
     /// Whether an operation of an immediate command (VERIFY with IMMED=1) still runs in the background.
     #[must_use]
     pub const fn has_background_work(&self) -> bool {
-        self.state.background.is_some()
+        self.state.media.is_verifying()
     }
 
     /// Runs the next step of the background operation. Returns whether the operation still has work to do.
@@ -126,7 +126,7 @@ impl Drive {
     }
 
     fn step(&mut self, bytes: u64) {
-        if let Some((operation, sense)) = self.state.step_background(bytes) {
+        if let Some((operation, sense)) = self.state.media.step_verify(bytes) {
             let outcome = Err(Fault::from(sense.clone()));
             command::read::record_outcome(&mut self.state, operation.nexus, &outcome);
             self.record_error(&operation.cdb, self.state.last_seen.wall, &outcome);
@@ -139,24 +139,21 @@ impl Drive {
 
     /// The cartridge in the drive and its load state; `None` if the drive is empty.
     #[must_use]
-    pub const fn loaded(&self) -> Option<(&Cartridge, LoadState)> {
-        match &self.state.load {
-            Load::Empty => None,
-            Load::Ejected(cartridge) => Some((cartridge, LoadState::Ejected)),
-            Load::Unusable(cartridge, _) => Some((cartridge, LoadState::NotThreaded)),
-            Load::Mounted(mounted) => Some((&mounted.cartridge, LoadState::Threaded)),
-            Load::LoadedNotThreaded(loaded) => Some((&loaded.cartridge, LoadState::NotThreaded)),
-        }
+    pub fn loaded(&self) -> Option<(&Cartridge, LoadState)> {
+        let load = self.state.media.load().after_threading();
+        let state = match load {
+            Load::Empty | Load::Ejected(_) => LoadState::Ejected,
+            Load::Unusable(..) | Load::LoadedNotThreaded(_) => LoadState::NotThreaded,
+            Load::Threading(..) | Load::Mounted(_) | Load::Verifying(..) => LoadState::Threaded,
+        };
+        load.cartridge().map(|cartridge| (cartridge, state))
     }
 
     /// Sense data of commands while the cartridge in the drive is unusable; `None` otherwise. A cleaning cartridge is
     /// unusable: NOT READY 30h/03h.
     #[must_use]
-    pub const fn refusal(&self) -> Option<&Sense> {
-        match &self.state.load {
-            Load::Unusable(_, sense) => Some(sense),
-            Load::Empty | Load::Ejected(_) | Load::Mounted(_) | Load::LoadedNotThreaded(_) => None,
-        }
+    pub fn refusal(&self) -> Option<&Sense> {
+        if let Load::Unusable(_, sense) = self.state.media.load().after_threading() { Some(sense) } else { None }
     }
 
     /// Inserts a cartridge and threads its tape. Establishes UNIT ATTENTION 28h/00h for every nexus.
@@ -164,12 +161,10 @@ impl Drive {
     /// # Errors
     /// The drive already holds a cartridge; the error returns the new one.
     pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
-        if !self.state.is_empty() {
-            return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
+        self.mount(cartridge)?;
+        if self.state.media.threaded().is_some() {
+            self.notify_load();
         }
-        self.lu.mode.restore_default(crate::mode::partition_11::ID);
-        self.state.mount(cartridge, &crate::load::drive_name(&self.lu));
-        self.notify_load();
         Ok(())
     }
 
@@ -179,22 +174,31 @@ impl Drive {
     /// # Errors
     /// As [`Self::insert`].
     pub fn insert_with_delay(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
-        let delay = u64::try_from(self.state.delays.load.as_micros()).unwrap_or(u64::MAX);
-        if delay > 0 && self.state.is_empty() {
-            self.state.threading_until = Some(Instant(now.mono.0.saturating_add(delay)));
+        let delay = u64::try_from(self.state.media.delays.load.as_micros()).unwrap_or(u64::MAX);
+        if delay == 0 {
+            return self.insert(cartridge);
         }
-        self.insert(cartridge)
+        self.mount(cartridge)?;
+        self.state.media.thread_until(Instant(now.mono.0.saturating_add(delay)));
+        Ok(())
+    }
+
+    fn mount(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
+        if !self.state.media.is_empty() {
+            return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
+        }
+        self.lu.mode.restore_default(crate::mode::partition_11::ID);
+        self.state.mount(cartridge, &drive_name(&self.lu));
+        Ok(())
     }
 
     fn notify_load(&mut self) {
-        if self.state.threading_until.is_none() && matches!(self.state.load, Load::Mounted(_)) {
-            self.lu.attentions.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
-        }
+        self.lu.attentions.raise_all(Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
     }
 
     /// Modelled durations of mechanical motions, for changing.
     pub const fn delays_mut(&mut self) -> &mut Delays {
-        &mut self.state.delays
+        &mut self.state.media.delays
     }
 
     /// Sets the codec that stores further blocks while data compression is enabled.
@@ -221,8 +225,7 @@ impl Drive {
     /// # Errors
     /// The drive is empty, or a host prevents medium removal.
     pub fn remove(&mut self) -> Result<Cartridge, RemoveError> {
-        let ejected = matches!(self.state.load, Load::Ejected(_));
-        if self.lu.removal_prevented() && !ejected && !self.state.is_empty() {
+        if self.lu.removal_prevented() && self.state.media.is_loaded() {
             return Err(RemoveError::Prevented);
         }
         self.force_remove().ok_or(RemoveError::Empty)
@@ -230,11 +233,11 @@ impl Drive {
 
     /// Removes the cartridge manually, ignoring PREVENT ALLOW MEDIUM REMOVAL; otherwise as [`Self::remove`].
     pub fn force_remove(&mut self) -> Option<Cartridge> {
-        if let Some(operation) = self.state.background.take() {
+        if let Some(operation) = self.state.media.abandon_verify() {
             // The host must not assume that the tape is verified.
             self.lu.defer_error(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
         }
-        let writer = if let Load::Mounted(mounted) = &self.state.load { mounted.last_writer } else { None };
+        let writer = self.state.media.opened().and_then(|mounted| mounted.last_writer);
         let (cartridge, result) = self.state.unmount()?;
         self.state.clear_keys_at_demount(&mut self.lu);
         if let (Err(error), Some(writer)) = (result, writer) {
@@ -250,7 +253,8 @@ impl Drive {
     /// # Errors
     /// The drive is empty, or a host prevents medium removal.
     pub fn eject(&mut self) -> Result<(), RemoveError> {
-        self.state.load = Load::Ejected(self.remove()?);
+        let cartridge = self.remove()?;
+        self.state.media.hold_ejected(cartridge);
         Ok(())
     }
 
@@ -266,10 +270,10 @@ impl Drive {
     /// # Errors
     /// The drive holds another cartridge; the error returns this one.
     pub fn restore_cartridge(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
-        if !self.state.is_empty() {
+        if !self.state.media.is_empty() {
             return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
         }
-        self.state.mark_unusable(cartridge);
+        self.state.media.hold_failed(cartridge);
         Ok(())
     }
 
@@ -297,16 +301,15 @@ impl Drive {
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
         self.state.last_seen = request.now;
-        if self.state.threading_until.is_some_and(|until| until <= request.now.mono) {
-            self.state.threading_until = None;
+        if self.state.media.end_threading(request.now.mono) {
             self.notify_load();
         }
         self.step(background::SHORT);
         let lookup = self.find(cdb);
         self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
         let row = lookup?;
-        if self.state.offline && !matches!(row.command, Command::Spc(_)) {
-            return Err(Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OFFLINE).into());
+        if !matches!(row.command, Command::Spc(_)) {
+            self.state.media.check_online()?;
         }
         let previous_holders = self.reservations(row);
         let outcome = self.dispatch(row.command, cdb, request, data);
@@ -329,8 +332,8 @@ impl Drive {
 
     fn dispatch(&mut self, run: Command, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
         let Self { lu, state } = self;
-        state.removal_prevented = lu.removal_prevented();
-        if let Load::Mounted(mounted) = &mut state.load {
+        state.media.removal_prevented = lu.removal_prevented();
+        if let Some(mounted) = state.media.threaded_mut() {
             mounted.today = request.now.wall.0 / 1000;
             if matches!(run, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute) {
                 mounted.drain();
@@ -338,7 +341,7 @@ impl Drive {
         }
         match run {
             Command::Spc(run) => lu.run(run, cdb, request, state, data),
-            Command::TestUnitReady => state.ready().map(|_| ()),
+            Command::TestUnitReady => state.media.ready().map(drop).map_err(Into::into),
             Command::Rewind => command::rewind::run(state),
             Command::ReadReverse => command::read_reverse::run(state, cdb, request, data),
             Command::RecoverBufferedData => command::recover_buffered_data::run(state, cdb),
@@ -390,7 +393,7 @@ impl Drive {
         let notified_nexus =
             matches!(outcome, Err(Fault::CheckCondition(sense)) if sense.deferred).then_some(request.nexus);
         self.report_lost_data(notified_nexus);
-        if let Load::Mounted(mounted) = &mut self.state.load
+        if let Some(mounted) = self.state.media.threaded_mut()
             && mounted.programmable_warning_reported
             && !mounted.medium.position().programmable_warning
         {
@@ -405,7 +408,7 @@ impl Drive {
 
     /// Reports to the owner, once, that the file system is full before the tape is.
     fn report_storage_full(&mut self) {
-        let Load::Mounted(mounted) = &mut self.state.load else { return };
+        let Some(mounted) = self.state.media.threaded_mut() else { return };
         if mounted.storage_full == mounted.storage_full_reported {
             return;
         }
@@ -420,14 +423,12 @@ impl Drive {
     /// Records medium and hardware errors for log page 16h.
     fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
         let Some(sense) = medium_or_hardware_error(outcome) else { return };
-        let DriveState { load, diagnostics, profile, .. } = &mut self.state;
-        let failed = if let Load::Mounted(mounted) = load { Some(mounted.cartridge.barcode().clone()) } else { None };
-        let medium = if let Load::Mounted(mounted) = load {
+        let DriveState { media, diagnostics, profile, .. } = &mut self.state;
+        let failed = media.threaded().map(|mounted| mounted.cartridge.barcode().clone());
+        let medium = media.threaded().map(|mounted| {
             let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
-            Some((mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial))
-        } else {
-            None
-        };
+            (mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial)
+        });
         let revision = self.lu.identity.strings.revision.as_str();
         diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
         if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
@@ -459,7 +460,7 @@ impl Drive {
         let exceptions = lu.mode.current(informational_exceptions_1c::ID);
         state.exceptions.apply_mode_page(exceptions);
         state.settings = ModeSettings { compress, append_only, programmable_early_warning: early_warning_distance };
-        if let Load::Mounted(mounted) = &mut state.load {
+        if let Some(mounted) = state.media.opened_mut() {
             mounted.append_only = append_only;
             mounted.programmable_warning_enabled = early_warning_distance > 0;
             mounted.medium.set_programmable_early_warning(early_warning_distance);
@@ -481,7 +482,7 @@ impl Drive {
     /// Defers an error for accepted data that was lost. It goes to the nexus of the last write, unless that is
     /// `notified_nexus`, to which this command has just reported it.
     fn report_lost_data(&mut self, notified_nexus: Option<NexusId>) {
-        let Load::Mounted(mounted) = &mut self.state.load else { return };
+        let Some(mounted) = self.state.media.threaded_mut() else { return };
         let Some(lost) = mounted.medium.take_deferred() else { return };
         if mounted.write_error.is_none() {
             // No command has reported it yet.
@@ -534,7 +535,7 @@ impl LogicalUnit for Drive {
         self.state.last_seen = now;
         match event {
             TransportEvent::NexusEstablished { nexus, reestablished, .. } => {
-                if !reestablished && matches!(self.state.load, Load::Mounted(_)) {
+                if !reestablished && self.state.media.threaded().is_some() {
                     self.lu.attentions.raise(nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
                 }
             }
@@ -542,21 +543,23 @@ impl LogicalUnit for Drive {
                 self.state.block_length = 0;
                 self.state.buffered_mode = 1;
                 self.state.encryption.clear();
-                self.state.clear_medium_keys();
+                self.state.media.clear_medium_keys();
                 self.state.alerts_after_reset();
-                if matches!(&self.state.load, Load::Mounted(mounted) if mounted.append_only) {
+                if self.state.media.opened().is_some_and(|mounted| mounted.append_only) {
                     // Append-only mode stays on while the volume is mounted.
                     self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
                 }
                 self.state.block_protection.clear();
                 self.state.exceptions.reset();
-                self.state.background = None;
+                self.state.media.abandon_verify();
                 self.apply_mode_pages(None);
             }
             TransportEvent::NexusLost(nexus) => {
                 self.state.encryption.remove_nexus(nexus);
-                self.state.clear_medium_keys();
-                self.state.background.take_if(|operation| operation.nexus == nexus);
+                self.state.media.clear_medium_keys();
+                if self.state.media.verify().is_some_and(|operation| operation.nexus == nexus) {
+                    self.state.media.abandon_verify();
+                }
                 self.state.block_protection.remove(&nexus);
                 self.state.alerts.remove_nexus(nexus);
             }
@@ -595,6 +598,8 @@ mod overwrite_rule_tests;
 mod parameter_length_tests;
 #[cfg(test)]
 mod profile_tests;
+#[cfg(test)]
+mod readiness_tests;
 #[cfg(test)]
 mod reserved_bit_tests;
 #[cfg(test)]

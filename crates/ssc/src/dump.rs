@@ -4,7 +4,7 @@
 //! keys. Of a command with secret data it shows only the operation code.
 
 use crate::device::DriveState;
-use crate::load::Load;
+use crate::media::Load;
 use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Completion;
@@ -73,28 +73,38 @@ fn write(state: &DriveState, identity: &Identity, w: &mut String) -> fmt::Result
         w,
         "loads={} online={} tape_alert={:016x}",
         state.loads,
-        !state.offline,
+        !state.media.offline,
         state.alerts.raised_flags().bits()
     )?;
     writeln!(w, "block_length={} buffered_mode={}", state.block_length, state.buffered_mode)?;
-    match &state.load {
-        Load::Empty => writeln!(w, "medium=none")?,
-        Load::Ejected(cartridge) => medium(cartridge, "ejected", w)?,
-        Load::LoadedNotThreaded(loaded) => medium(&loaded.cartridge, "loaded, not threaded", w)?,
-        Load::Unusable(cartridge, sense) => {
-            medium(cartridge, "unusable", w)?;
-            writeln!(w, "medium_sense={}", hex(sense.fixed().as_slice()))?;
-        }
-        Load::Mounted(mounted) => {
-            medium(&mounted.cartridge, "mounted", w)?;
-            threaded(mounted, w)?;
-        }
+    let load = state.media.load();
+    match load.cartridge() {
+        None => writeln!(w, "medium=none")?,
+        Some(cartridge) => medium(cartridge, name(load), w)?,
+    }
+    if let Load::Unusable(_, sense) = load {
+        writeln!(w, "medium_sense={}", hex(sense.fixed().as_slice()))?;
+    }
+    if let Some(mounted) = state.media.threaded() {
+        threaded(mounted, w)?;
     }
     writeln!(w, "commands={}", state.history.0.len())?;
     for entry in &state.history.0 {
         command(entry, w)?;
     }
     writeln!(w, "end")
+}
+
+/// Name of a load state.
+const fn name(load: &Load) -> &'static str {
+    match load {
+        Load::Empty => "empty",
+        Load::Ejected(_) => "ejected",
+        Load::Threading(..) => "threading",
+        Load::LoadedNotThreaded(_) => "loaded, not threaded",
+        Load::Mounted(_) | Load::Verifying(..) => "mounted",
+        Load::Unusable(..) => "unusable",
+    }
 }
 
 fn medium(cartridge: &Cartridge, state: &str, w: &mut String) -> fmt::Result {

@@ -37,7 +37,7 @@ const _: () = assert!(size_of::<Raw>() == 16);
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     mounted.allowed_overwrite = AllowedOverwrite::Nothing;
     if !mounted.append_only {
         return Err(Sense::illegal_request(Asc::ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE).into());

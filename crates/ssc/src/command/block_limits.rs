@@ -28,14 +28,14 @@ const _: () = assert!(size_of::<Raw>() == 6);
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
     if raw.flags & 0x01 != 0 {
-        let max_object_number = state.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
+        let max_object_number = state.media.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
         let mut page = PageWriter::new();
         page.zeros(12).u64(max_object_number);
         data.data_in.append(page.as_slice());
         return Ok(());
     }
     let mut page = PageWriter::new();
-    page.u8(0).u24(state.max_block_length()).u16(1);
+    page.u8(0).u24(state.media.max_block_length()).u16(1);
     data.data_in.append(page.as_slice());
     Ok(())
 }

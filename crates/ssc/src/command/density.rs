@@ -25,7 +25,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     let [_, flags, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let (by_type, of_medium) = (flags & 0x02 != 0, flags & 0x01 != 0);
     let profile = state.profile;
-    let mounted = if of_medium { Some(state.ready()?) } else { None };
+    let mounted = if of_medium { Some(state.media.ready()?) } else { None };
     let wanted =
         |format: &&MediaSupport| mounted.as_ref().is_none_or(|mounted| mounted.cartridge.media() == format.media);
     let mut body = PageWriter::new();

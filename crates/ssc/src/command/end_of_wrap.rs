@@ -64,7 +64,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     if !numbered && wanted != 0 {
         return Err(Sense::invalid_field_in_cdb(4, None).into());
     }
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     let wraps = wraps(mounted)?;
     let mut page = PageWriter::new();
     if all {

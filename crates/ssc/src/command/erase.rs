@@ -29,7 +29,7 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 .blocking_with_timeouts(60, 21600);
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     let outcome = Transfer::parse(cdb).locate_without_information(mounted).and_then(|()| erase(mounted));
     let outcome = outcome.map_err(Into::into);
     record_alert(state, &outcome);

@@ -35,7 +35,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> O
     let transfer = Transfer::parse(cdb);
     let (immediate, count) = (transfer.fixed, transfer.length);
     let unbuffered = state.buffered_mode == 0;
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     if immediate && unbuffered {
         return Err(Sense::invalid_field_in_cdb(1, Some(0)).into());
     }

@@ -39,7 +39,7 @@ const _: () = assert!(size_of::<Raw>() == 6);
 
 pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     if raw.length.get() != 0 {
         return Err(Sense::invalid_field_in_cdb(3, None).into());
     }

@@ -10,7 +10,7 @@
 use crate::alert::Alert;
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
-use crate::load::{Load, LoadedNotThreaded, drive_name, not_ready};
+use crate::media::drive_name;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -18,7 +18,6 @@ use scsi_core::fault::Outcome;
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 use scsi_core::target::Request;
-use tape_store::cartridge::Cartridge;
 
 /// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
@@ -34,60 +33,33 @@ pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb, request: &Requ
 }
 
 fn load(lu: &mut Lu, state: &mut DriveState, request: &Request<'_>, hold: bool) -> Outcome {
-    let cartridge: Cartridge = match std::mem::replace(&mut state.load, Load::Empty) {
-        Load::Empty => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
-        Load::Mounted(mounted) => {
-            state.load = Load::Mounted(mounted);
-            let mounted = state.ready()?;
-            return super::rewind::to_beginning_of(mounted, 0);
-        }
-        Load::LoadedNotThreaded(loaded) => loaded.cartridge,
-        Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => cartridge,
+    let Some(cartridge) = state.media.take_to_load()? else {
+        return super::rewind::to_beginning_of(state.media.ready()?, 0);
     };
     if hold {
-        return load_without_threading(state, cartridge);
+        return Ok(state.load_without_threading(cartridge)?);
     }
     state.mount(cartridge, &drive_name(lu));
-    state.ready()?;
+    state.media.ready()?;
     lu.attentions.raise_others(request.nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
     Ok(())
 }
 
-/// Loads a cartridge without threading its tape (HOLD=1).
-fn load_without_threading(state: &mut DriveState, mut cartridge: Cartridge) -> Outcome {
-    match cartridge.mam_or_rebuilt() {
-        Ok((mam, damage)) => {
-            if damage.is_some() {
-                state.alerts.raise(Alert::MEMORY_CHIP);
-            }
-            state.load = Load::LoadedNotThreaded(Box::new(LoadedNotThreaded { cartridge, mam }));
-        }
-        Err(error) => {
-            state.alerts.raise(Alert::MEMORY_CHIP);
-            let sense = fault::sense(&error, Operation::Loading);
-            state.load = Load::Unusable(cartridge, sense.clone());
-            return Err(sense.into());
-        }
-    }
-    Ok(())
-}
-
 fn unload(lu: &mut Lu, state: &mut DriveState, hold: bool) -> Outcome {
-    if let Some(operation) = &state.background {
-        return Err(operation.not_ready().into());
-    }
-    let inside = !matches!(state.load, Load::Empty | Load::Ejected(_));
-    if inside && !hold && lu.removal_prevented() {
+    state.media.check_idle()?;
+    let loaded = state.media.is_loaded();
+    if loaded && !hold && lu.removal_prevented() {
         state.alerts.raise(Alert::NO_REMOVAL);
         return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };
     state.clear_keys_at_demount(lu);
-    let held_result = if hold && inside {
-        load_without_threading(state, cartridge)
+    let held = if hold && loaded {
+        state.load_without_threading(cartridge)
     } else {
-        state.load = Load::Ejected(cartridge);
+        state.media.hold_ejected(cartridge);
         Ok(())
     };
-    result.map_err(|error| fault::sense(&error, Operation::Writing).into()).and(held_result)
+    result.map_err(|error| fault::sense(&error, Operation::Writing))?;
+    Ok(held?)
 }

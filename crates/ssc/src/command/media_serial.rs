@@ -31,7 +31,7 @@ const _: () = assert!(size_of::<Raw>() == 12);
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
     let mut page = PageWriter::new();
     page.length_u32(|w| {

@@ -33,7 +33,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
     let action = cdb.service_action().0;
-    let at = state.ready()?.medium.position();
+    let at = state.media.ready()?.medium.position();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let flags = flag(at.object == 0, BOP) | flag(at.early_warning, EOP) | flag(at.programmable_warning, BPEW);
     let mut w = PageWriter::new();

@@ -6,13 +6,12 @@
 //! **Deviations:** CACHE is ignored; the cartridge memory is always read from the cache.
 
 use crate::device::DriveState;
-use crate::load::{Load, not_ready};
+use crate::media::{LoadedNotThreaded, Readiness};
 use crate::mounted::Mounted;
-use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::Data;
-use scsi_core::fault::{Fault, Outcome};
+use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::{U16, U32};
 use scsi_core::writer::PageWriter;
@@ -57,7 +56,12 @@ const MB: u64 = 1_000_000;
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let cartridge_mam = CartridgeMam::of_loaded_cartridge(state)?;
+    let alerts = state.alerts.raised_flags().bits();
+    let cartridge_mam = match state.media.readiness() {
+        Readiness::Ready(mounted) => CartridgeMam::of_mounted(mounted, alerts),
+        Readiness::CartridgeMemory(loaded) => CartridgeMam::of_loaded(loaded),
+        Readiness::NotReady(sense) => return Err(sense.into()),
+    };
     if raw.volume != 0 {
         return Err(Sense::invalid_field_in_cdb(5, None).into());
     }
@@ -73,7 +77,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
         3 => drop(w.u16(2).u8(0).u8(cartridge_mam.partitions)),
         _ => identifiers(listed(first), &mut w),
     }
-    if let (0, Load::Mounted(mounted)) = (cdb.service_action().0, &mut state.load) {
+    if let (0, Ok(mounted)) = (cdb.service_action().0, state.media.ready()) {
         // The next change after a host has read the volume change reference advances it again.
         mounted.change_reference_advanced &= first > AttrId::VOLUME_CHANGE_REFERENCE;
     }
@@ -93,19 +97,14 @@ struct CartridgeMam<'a> {
 }
 
 impl<'a> CartridgeMam<'a> {
-    fn of_loaded_cartridge(state: &'a mut DriveState) -> Result<Self, Fault> {
-        if !matches!(state.load, Load::LoadedNotThreaded(_)) {
-            state.ready()?;
-        }
-        let state = &*state;
-        if let Load::LoadedNotThreaded(loaded) = &state.load {
-            let (mam, media, partitions) = (&loaded.mam, loaded.cartridge.media(), loaded.partitions());
-            return Ok(Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) });
-        }
-        let Load::Mounted(mounted) = &state.load else { return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()) };
+    fn of_mounted(mounted: &'a Mounted, alerts: u64) -> Self {
         let (media, partitions) = (mounted.cartridge.media(), mounted.medium.partitions());
-        let alerts = state.alerts.raised_flags().bits();
-        Ok(Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted), alerts })
+        Self { mam: &mounted.mam, media, partitions, mounted: Some(mounted), alerts }
+    }
+
+    fn of_loaded(loaded: &'a LoadedNotThreaded) -> Self {
+        let (mam, media, partitions) = (&loaded.mam, loaded.cartridge.media(), loaded.partitions());
+        Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) }
     }
 
     /// Value of an attribute: the live value if the drive knows one, otherwise the one in the cartridge memory.

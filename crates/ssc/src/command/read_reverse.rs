@@ -40,7 +40,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
     let method = BlockProtection::on_read(state.block_protection_of(request.nexus));
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
     transfer.locate_explicit(mounted)?;
     if transfer.length == 0 {

@@ -12,7 +12,7 @@ use crate::encryption::{
     AES_256_GCM, DecryptionMode, EncryptionMode, EncryptionParameters, EncryptionScope, MAX_A_KAD, MAX_U_KAD,
 };
 use crate::fault::{self, Operation};
-use crate::load::Load;
+use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -124,14 +124,6 @@ fn random_or_public_key(state: &mut DriveState, code: u16) -> Result<Vec<u8>, Se
     Ok(w.as_slice().to_vec())
 }
 
-/// Whether the mounted volume supports encryption; `None` if no volume is mounted.
-fn volume_supports_encryption(state: &DriveState) -> Option<bool> {
-    match &state.load {
-        Load::Mounted(mounted) => Some(mounted.can_encrypt()),
-        _ => None,
-    }
-}
-
 /// Bits in byte 12 of the algorithm descriptor.
 const DKAD_C: u8 = 0xc0;
 const EEMC_C: u8 = 0x20;
@@ -139,7 +131,7 @@ const EAREM: u8 = 0x01;
 
 /// Capabilities page: one algorithm, reported as done in hardware, and set by SECURITY PROTOCOL OUT.
 fn capabilities(state: &DriveState, w: &mut PageWriter) {
-    let (valid, at_position) = match volume_supports_encryption(state) {
+    let (valid, at_position) = match state.media.threaded().map(Mounted::can_encrypt) {
         None => (0x00, 0x00),
         Some(false) => (0x00, 0x40),
         Some(true) => (0x80, 0x80),
@@ -228,7 +220,7 @@ const NOT_DECRYPTABLE: u8 = 6;
 fn next_block(state: &mut DriveState, request: &Request<'_>) -> Result<NextBlock, Fault> {
     let fail = |error: StoreError| fault::sense(&error, Operation::Reading);
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     let at = mounted.medium.position();
     let block_encryption = mounted.medium.next_encryption().map_err(fail)?;
     // Read the block without a buffer, then restore the position.

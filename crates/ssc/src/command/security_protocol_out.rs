@@ -11,7 +11,6 @@ use crate::encryption::{
     CeemRestriction, DecryptionMode, EncryptionMode, EncryptionParameters, EncryptionScope, KeyClearing, MAX_A_KAD,
     MAX_M_KAD, MAX_U_KAD,
 };
-use crate::load::Load;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -118,7 +117,7 @@ pub(crate) fn run(
     let reserved = port.as_ref().is_some_and(|port| lu.reservation_holders().contains(port));
     let (scope, lock, parameters) = parse(&list, reserved, state)?;
     let parameters = EncryptionParameters { owner: port, ..parameters };
-    state.clear_medium_keys();
+    state.media.clear_medium_keys();
     if state.encryption.set(request.nexus, scope, lock, parameters) {
         let encryption = &state.encryption;
         lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {
@@ -198,7 +197,7 @@ fn parse_flags(flags: u8, reserved: bool, state: &DriveState) -> Result<Encrypti
         return Err(SDK);
     }
     // CKOD needs a mounted volume; CKORP and CKORL need a reservation.
-    if key_clearing.on_demount && !matches!(state.load, Load::Mounted(_)) {
+    if key_clearing.on_demount && state.media.threaded().is_none() {
         return Err(CKOD);
     }
     if !reserved && (key_clearing.on_reservation_preempt || key_clearing.on_reservation_loss) {

@@ -39,7 +39,7 @@ const FULL_PROPORTION: u64 = 0xffff;
 
 pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     check_at_beginning(mounted)?;
     let whole = mounted.cartridge.capacity();
     let least = whole.div_ceil(20);

@@ -67,7 +67,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
         3 => None,
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(3)).into()),
     };
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     if unit.is_some() && count == 0 {
         return Ok(());
     }

@@ -76,7 +76,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let block_length = state.block_length;
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
     let protection = state.block_protection_of(request.nexus);
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     check(&transfer, block_length, protection)?;
     transfer.locate_explicit(mounted)?;
     if length == 0 && !flags.to_end() {
@@ -89,7 +89,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let mut verification = Verification::of(&transfer, block_length);
     if flags.immediate() {
         mounted.before_motion()?;
-        state.background = Some(BackgroundVerify::new(request.nexus, *cdb, verification, reader));
+        state.media.start_verify(BackgroundVerify::new(request.nexus, *cdb, verification, reader));
         return Ok(());
     }
     let outcome = if flags.compares() {

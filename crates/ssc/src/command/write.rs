@@ -9,10 +9,10 @@
 use super::transfer::Transfer;
 use crate::alert::Alert;
 use crate::block_protection::{self, BlockProtection, ProtectionMethod};
-use crate::device::{DriveState, MAX_BLOCK_LENGTH};
+use crate::device::DriveState;
 use crate::encryption::EncryptionMode;
 use crate::fault::{self, Operation};
-use crate::load::Load;
+use crate::media::MAX_BLOCK_LENGTH;
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
@@ -60,7 +60,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let allowed = state.encryption.check_lock(request.nexus);
     let parameters = state.encryption.parameters_of(request.nexus).0;
     let (encryption, external) = (parameters.encryption(), parameters.encrypt == EncryptionMode::External);
-    let mounted = state.ready()?;
+    let mounted = state.media.ready()?;
     if length == 0 {
         return transfer.locate_explicit(mounted).map_err(Into::into);
     }
@@ -202,10 +202,10 @@ pub(crate) fn record_alert(state: &mut DriveState, outcome: &Outcome) {
         // TapeAlert 59 was raised when the cartridge was loaded.
         Asc::WORM_MEDIUM_INTEGRITY_CHECK => {}
         // The file system is full before the tape; the data that fit is written.
-        _ if sense.key == SenseKey::VOLUME_OVERFLOW => {
-            if matches!(&state.load, Load::Mounted(mounted) if mounted.storage_full) {
-                state.alerts.raise(Alert::WRITE_WARNING);
-            }
+        _ if sense.key == SenseKey::VOLUME_OVERFLOW
+            && state.media.threaded().is_some_and(|mounted| mounted.storage_full) =>
+        {
+            state.alerts.raise(Alert::WRITE_WARNING);
         }
         _ if sense.key == SenseKey::MEDIUM_ERROR => {
             state.alerts.raise(Alert::HARD_ERROR);

@@ -10,7 +10,7 @@
 use super::read_attribute::format_bits;
 use crate::device::DriveState;
 use crate::fault;
-use crate::load::{Load, not_ready};
+use crate::media::Readiness;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -61,16 +61,13 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    if !matches!(state.load, Load::LoadedNotThreaded(_)) {
-        state.ready()?;
-    }
-    let (cartridge, mam, partitions) = match &mut state.load {
-        Load::Mounted(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
-        Load::LoadedNotThreaded(loaded) => {
+    let (cartridge, mam, partitions) = match state.media.readiness() {
+        Readiness::Ready(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
+        Readiness::CartridgeMemory(loaded) => {
             let partitions = loaded.partitions();
             (&mut loaded.cartridge, &mut loaded.mam, partitions)
         }
-        Load::Empty | Load::Ejected(_) | Load::Unusable(..) => return Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
+        Readiness::NotReady(sense) => return Err(sense.into()),
     };
     if raw.volume != 0 {
         return Err(Sense::invalid_field_in_cdb(5, None).into());

@@ -18,7 +18,6 @@ pub(crate) use diagnostics_16::{Diagnostics, ErrorContext};
 use crate::alert::Alert;
 use crate::counters::Counters;
 use crate::device::DriveState;
-use crate::load::Load;
 use crate::mounted::Mounted;
 use scsi_core::alert::AlertSet;
 use scsi_core::log::{EXCEPTIONS_2F as EXCEPTIONS, FLAG_CONTROL, LIST_CONTROL, LogId, LogWriter, Parameter};
@@ -192,7 +191,7 @@ struct PageSource<'a> {
 
 /// Writes the parameters of one page.
 pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mut LogWriter) {
-    let mounted = if let Load::Mounted(mounted) = &state.load { Some(mounted) } else { None };
+    let mounted = state.media.threaded();
     let since =
         |mounted: &Mounted| mounted.counters.since(mounted.counter_baselines.get(&id).copied().unwrap_or_default());
     let source = PageSource { state, mounted, counters: mounted.map(since).unwrap_or_default() };
@@ -244,7 +243,7 @@ pub(crate) fn reset(state: &mut DriveState, id: Option<LogId>) -> bool {
         changed |= state.alerts.raised_flags() != AlertSet::NONE;
         state.alerts.clear_all();
     }
-    let Load::Mounted(mounted) = &mut state.load else { return changed };
+    let Some(mounted) = state.media.threaded_mut() else { return changed };
     let counted = [WRITE_ERRORS, READ_ERRORS, SEQUENTIAL, DATA_COMPRESSION, COMPRESSION, BLOCKS];
     for page in counted.into_iter().filter(|page| resets(*page)) {
         mounted.counter_baselines.insert(page, mounted.counters);

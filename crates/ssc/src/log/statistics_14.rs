@@ -2,7 +2,6 @@
 
 use super::{MB, PageSource};
 use crate::lifetime_counters;
-use crate::load::Load;
 use scsi_core::log::{LIST_CONTROL, LogWriter, TEXT_CONTROL};
 use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
@@ -24,7 +23,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     w.counters(0x0c, 4, &[of(lifetime_counters::POWER_CYCLES), state.loads]);
     w.counters(0x0e, 4, &[of(lifetime_counters::WRITE_ERRORS), of(lifetime_counters::READ_ERRORS)]);
     // Sample time since power-on in ms, then shares of it in percent: reading, writing, both (zero); no volume; ready.
-    let ready = if matches!(state.load, Load::Mounted(_)) { 100 } else { 0 };
+    let ready = if source.mounted.is_some() { 100 } else { 0 };
     w.counter(0x10, 8, state.power_on_ms(now)).counters(0x11, 4, &[0, 0, 0, 100 - ready, ready]);
     if state.profile.is_hp_mechanism() {
         // MB from and to the host in the sample time.
@@ -33,7 +32,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     let mut serial = PageWriter::new();
     serial.ascii(&state.serial, 12);
     w.parameter(0x40, TEXT_CONTROL, serial.as_slice()).parameter(0x41, TEXT_CONTROL, serial.as_slice());
-    w.parameter(0x80, LIST_CONTROL, &[u8::from(state.removal_prevented)]).parameter(0x81, LIST_CONTROL, &[0]);
+    w.parameter(0x80, LIST_CONTROL, &[u8::from(state.media.removal_prevented)]).parameter(0x81, LIST_CONTROL, &[0]);
     w.parameter(0x1000, TABLE, &motion(source));
 }
 

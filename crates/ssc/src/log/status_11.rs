@@ -1,7 +1,7 @@
 //! Page 11h, DT device status (ADC-3 §6.1.2), which library firmware polls.
 
 use super::PageSource;
-use crate::load::Load;
+use crate::media::Load;
 use crate::profile::Mechanism;
 use scsi_core::log::{LIST_CONTROL, LogWriter};
 use scsi_core::writer::PageWriter;
@@ -17,6 +17,7 @@ mod byte_0 {
 }
 /// Very high frequency data, byte 1.
 mod byte_1 {
+    pub(super) const INXTN: u8 = 0x80;
     pub(super) const MPRSNT: u8 = 0x10;
     pub(super) const MSTD: u8 = 0x04;
     pub(super) const MTHRD: u8 = 0x02;
@@ -28,27 +29,33 @@ const INTFC: u8 = 0x02;
 const VS: u8 = 0x80;
 /// Control byte of vendor-specific parameters.
 const VENDOR: u8 = 0x03;
-/// DT DEVICE ACTIVITY: no activity, and other (verifying).
-const ACTIVITY: (u8, u8) = (0x00, 0x0c);
+/// DT DEVICE ACTIVITY, byte 2.
+mod activity {
+    pub(super) const NONE: u8 = 0x00;
+    pub(super) const LOADING: u8 = 0x02;
+    pub(super) const OTHER: u8 = 0x0c;
+}
 
 pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     let state = source.state;
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    let mam_accessible = source.mounted.is_some() || matches!(state.load, Load::LoadedNotThreaded(_));
+    let mam_accessible = source.mounted.is_some() || matches!(state.media.load(), Load::LoadedNotThreaded(_));
     let write_protected = source.mounted.is_some_and(|mounted| mounted.write_protection.is_some());
     let first = byte_0::DINIT
-        | flag(state.removal_prevented, byte_0::PAMR)
+        | flag(state.media.removal_prevented, byte_0::PAMR)
         | flag(mam_accessible, byte_0::MACC)
         | flag(state.settings.compress, byte_0::CMPR)
         | flag(write_protected, byte_0::WRTP)
         | flag(state.requests_cleaning(), byte_0::CRQST);
-    let second = match &state.load {
-        Load::Empty => 0,
-        Load::Mounted(_) => byte_1::MPRSNT | byte_1::MSTD | byte_1::MTHRD | byte_1::MOUNTED,
-        Load::LoadedNotThreaded(_) | Load::Unusable(..) => byte_1::MPRSNT | byte_1::MSTD,
-        Load::Ejected(_) => byte_1::MPRSNT,
+    let threaded = byte_1::MPRSNT | byte_1::MSTD | byte_1::MTHRD | byte_1::MOUNTED;
+    let (second, activity) = match state.media.load() {
+        Load::Empty => (0, activity::NONE),
+        Load::Ejected(_) => (byte_1::MPRSNT, activity::NONE),
+        Load::Threading(..) => (byte_1::INXTN | byte_1::MPRSNT | byte_1::MSTD, activity::LOADING),
+        Load::LoadedNotThreaded(_) | Load::Unusable(..) => (byte_1::MPRSNT | byte_1::MSTD, activity::NONE),
+        Load::Mounted(_) => (threaded, activity::NONE),
+        Load::Verifying(..) => (threaded, activity::OTHER),
     };
-    let activity = if state.background.is_some() { ACTIVITY.1 } else { ACTIVITY.0 };
     let alerts = flag(state.alerts.raised_flags().bits() != 0, TAFC);
     let frequent = [first, second, activity, alerts];
     match state.profile.mechanism {

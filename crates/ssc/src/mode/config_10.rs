@@ -1,7 +1,6 @@
 //! Device configuration mode page, 10h (SSC-5 §8.3.3). Values as captured from LTO-7 and LTO-9 drives.
 
 use crate::device::DriveState;
-use crate::load::Load;
 use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
@@ -24,7 +23,7 @@ pub(super) const SELECT_COMPRESSION: u8 = 0x01;
 
 /// Renders ACTIVE PARTITION.
 pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
-    if let (Some(partition), Load::Mounted(mounted)) = (page.get_mut(3), &state.load) {
+    if let (Some(partition), Some(mounted)) = (page.get_mut(3), state.media.threaded()) {
         *partition = mounted.medium.position().partition;
     }
 }

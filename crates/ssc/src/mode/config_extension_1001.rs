@@ -1,7 +1,6 @@
 //! Device configuration extension mode page, 10h/01h (SSC-5 §8.3.8): append-only mode and programmable early warning.
 
 use crate::device::DriveState;
-use crate::load::Load;
 use scsi_core::field::FieldPointer;
 use scsi_core::mode::{ModePageDef, PageId};
 
@@ -23,7 +22,7 @@ const MB: u64 = 1_000_000;
 /// mounted.
 pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, _, _, modes, ..] = page else { return Ok(()) };
-    let mounted = matches!(state.load, Load::Mounted(_));
+    let mounted = state.media.opened().is_some();
     let ends = mounted && state.settings.append_only && modes >> 4 == 0;
     if modes >> 4 > 1 || ends { Err(FieldPointer::bits(5, 0xf0)) } else { Ok(()) }
 }

@@ -1,7 +1,6 @@
 //! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is WORM.
 
 use crate::device::DriveState;
-use crate::load::Load;
 use scsi_core::mode::{ModePageDef, PageId};
 use tape_store::cartridge::CartridgeKind;
 
@@ -20,7 +19,7 @@ const WORM: u8 = 0x01;
 
 /// Renders whether the mounted medium is WORM.
 pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
-    let Load::Mounted(mounted) = &state.load else { return };
+    let Some(mounted) = state.media.threaded() else { return };
     if mounted.cartridge.kind() == CartridgeKind::Worm
         && let Some(worm) = page.get_mut(2)
     {

@@ -4,7 +4,6 @@
 //! reference, §4.4).
 
 use crate::device::DriveState;
-use crate::load::Load;
 use crate::mounted::Mounted;
 use scsi_core::field::FieldPointer;
 use scsi_core::mode::{ModePageDef, PageId};
@@ -46,7 +45,7 @@ pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
     if *flags & SELECTION_BITS != 0 {
         return;
     }
-    let Load::Mounted(mounted) = &state.load else { return };
+    let Some(mounted) = state.media.threaded() else { return };
     *defined = mounted.medium.partitions() - 1;
     // Sizes of a small cartridge are in MB.
     let (units, exponent) = if mounted.capacity() <= SMALL { (MB, 6) } else { (GB, 9) };
@@ -59,10 +58,7 @@ pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
 }
 
 fn max_additional_partitions(state: &DriveState) -> u8 {
-    let media = match &state.load {
-        Load::Mounted(mounted) => mounted.cartridge.media(),
-        _ => state.profile.native_media,
-    };
+    let media = state.media.threaded().map_or(state.profile.native_media, |mounted| mounted.cartridge.media());
     media.partitions - 1
 }
 
@@ -78,17 +74,14 @@ pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer>
     if !PARTITIONING_TYPES.contains(&(kind >> 4)) {
         return Err(FieldPointer::bits(6, 0xf0));
     }
-    match &state.load {
-        Load::Mounted(mounted) => {
-            sizes(page, PartitionableTape::of_mounted(mounted)).map(drop).map_err(FieldPointer::byte)
-        }
-        _ => Ok(()),
-    }
+    state.media.threaded().map_or(Ok(()), |mounted| {
+        sizes(page, PartitionableTape::of_mounted(mounted)).map(drop).map_err(FieldPointer::byte)
+    })
 }
 
 /// Whether a partition will have another size than the page requests, in the units of the page.
 pub(crate) fn rounds(state: &DriveState, page: &[u8]) -> bool {
-    let Load::Mounted(mounted) = &state.load else { return false };
+    let Some(mounted) = state.media.threaded() else { return false };
     rounds_on(page, PartitionableTape::of_mounted(mounted))
 }
 

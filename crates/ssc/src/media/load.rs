@@ -1,7 +1,7 @@
-//! Load state of the drive (empty, ejected, loaded but not threaded, mounted, unusable) and its transitions.
+//! Load of a cartridge: opens the tape, checks it against the drive, and records the load in the cartridge memory.
 
+use super::{Load, LoadedNotThreaded, MediumFault, not_ready};
 use crate::alert::{self, Alert};
-use crate::background::BackgroundVerify;
 use crate::counters::Counters;
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
@@ -10,9 +10,7 @@ use crate::mounted::Mounted;
 use crate::overwrite::AllowedOverwrite;
 use crate::profile::MediaSupport;
 use scsi_core::asc::Asc;
-use scsi_core::fault::Fault;
 use scsi_core::lu::Lu;
-use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
@@ -20,88 +18,7 @@ use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
 
-/// Cartridge in the drive and its load state.
-pub(crate) enum Load {
-    /// No cartridge.
-    Empty,
-    /// An unloaded cartridge, which the robot can remove or LOAD can load.
-    Ejected(Cartridge),
-    /// A threaded tape.
-    Mounted(Mounted),
-    /// A loaded cartridge whose tape is not threaded; its cartridge memory is accessible.
-    LoadedNotThreaded(Box<LoadedNotThreaded>),
-    /// An unusable cartridge, with the sense that commands report.
-    Unusable(Cartridge, Sense),
-}
-
-/// A fault of a cartridge, for the owner of the drive to report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediumFault {
-    /// Barcode of the faulty cartridge.
-    pub barcode: Barcode,
-    /// Description of the fault: one line of lower-case text.
-    pub reason: String,
-    /// `true` if the cartridge cannot be mounted; `false` if it is mounted and written data may be lost.
-    pub unusable: bool,
-}
-
-/// Unit of the lifetime counters in bytes.
-const MB: u64 = 1_000_000;
-
-/// A loaded cartridge whose tape is not threaded.
-pub(crate) struct LoadedNotThreaded {
-    pub(crate) cartridge: Cartridge,
-    pub(crate) mam: Mam,
-}
-
-impl LoadedNotThreaded {
-    /// Number of partitions, from the cartridge memory.
-    pub(crate) fn partitions(&self) -> u8 {
-        u8::try_from(self.mam.partition_sizes().len().max(1)).unwrap_or(u8::MAX)
-    }
-}
-
 impl DriveState {
-    /// Runs the next step of the background operation. If that fails, returns the operation and the sense.
-    pub(crate) fn step_background(&mut self, bytes: u64) -> Option<(BackgroundVerify, Sense)> {
-        let mut operation = self.background.take()?;
-        let Load::Mounted(mounted) = &mut self.load else { return None };
-        match operation.step(mounted, bytes) {
-            Ok(true) => None,
-            Ok(false) => {
-                self.background = Some(operation);
-                None
-            }
-            Err(sense) => Some((operation, sense)),
-        }
-    }
-
-    /// Returns the mounted tape.
-    ///
-    /// # Errors
-    /// NOT READY with the reason, or the sense of an unusable cartridge.
-    pub(crate) fn ready(&mut self) -> Result<&mut Mounted, Fault> {
-        if let Some(operation) = &self.background {
-            return Err(operation.not_ready().into());
-        }
-        if self.threading_until.is_some() {
-            return Err(becoming_ready().into());
-        }
-        match &mut self.load {
-            Load::Mounted(mounted) => Ok(mounted),
-            Load::LoadedNotThreaded(_) => {
-                Err(not_ready(Asc::MEDIUM_NOT_PRESENT_MEDIUM_AUXILIARY_MEMORY_ACCESSIBLE).into())
-            }
-            Load::Empty | Load::Ejected(_) => Err(not_ready(Asc::MEDIUM_NOT_PRESENT).into()),
-            Load::Unusable(_, sense) => Err(sense.clone().into()),
-        }
-    }
-
-    /// Whether the drive holds no cartridge.
-    pub(crate) const fn is_empty(&self) -> bool {
-        matches!(self.load, Load::Empty)
-    }
-
     /// Loads a cartridge: threads the tape at the beginning of partition 0 and updates the cartridge memory.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
         self.alerts.clear_flags(alert::CLEARED_AT_LOAD);
@@ -118,7 +35,7 @@ impl DriveState {
         }
         if cartridge.kind() == CartridgeKind::Cleaning {
             self.clean(&mut cartridge);
-            self.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
+            self.media.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
         let supports = |format: &&MediaSupport| {
@@ -127,13 +44,33 @@ impl DriveState {
         let Some(format) = self.profile.supported_media.iter().find(supports) else {
             self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
-            self.load = Load::Unusable(cartridge, sense);
+            self.media.load = Load::Unusable(cartridge, sense);
             return;
         };
         match open(&mut cartridge, mam, damage, drive_name) {
-            Ok(opened) => self.load = Load::Mounted(self.thread_tape(cartridge, opened, format)),
+            Ok(opened) => self.media.load = Load::Mounted(Box::new(self.thread_tape(cartridge, opened, format))),
             Err(error) => self.hold_unusable(cartridge, &error),
         }
+    }
+
+    /// Loads a cartridge without threading its tape (HOLD=1).
+    ///
+    /// # Errors
+    /// The sense of a cartridge memory that cannot be read; the cartridge is then unusable.
+    pub(crate) fn load_without_threading(&mut self, mut cartridge: Cartridge) -> Result<(), Sense> {
+        let read = cartridge.mam_or_rebuilt();
+        if !matches!(read, Ok((_, None))) {
+            self.alerts.raise(Alert::MEMORY_CHIP);
+        }
+        let sense = match read {
+            Ok((mam, _)) => {
+                self.media.load = Load::LoadedNotThreaded(Box::new(LoadedNotThreaded { cartridge, mam }));
+                return Ok(());
+            }
+            Err(error) => fault::sense(&error, Operation::Loading),
+        };
+        self.media.load = Load::Unusable(cartridge, sense.clone());
+        Err(sense)
     }
 
     /// Reports damage of a mounted cartridge to the owner.
@@ -167,14 +104,14 @@ impl DriveState {
         }
         self.report(MediumFault { barcode: cartridge.barcode().clone(), reason: error.to_string(), unusable: true });
         let barcode = cartridge.barcode().to_string();
-        self.load = Load::Unusable(cartridge, fault::sense(error, Operation::Loading));
+        self.media.load = Load::Unusable(cartridge, fault::sense(error, Operation::Loading));
         tracing::warn!(barcode, %error, "cartridge cannot be mounted");
     }
 
     /// Creates the state of a threaded tape. Raises TapeAlert flags for earlier damage and for its limits.
     fn thread_tape(&mut self, mut cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
         let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed } = opened;
-        if let Some(workers) = &self.workers {
+        if let Some(workers) = &self.media.workers {
             medium.set_workers(workers.as_ref());
         }
         medium.set_programmable_early_warning(self.settings.programmable_early_warning);
@@ -232,61 +169,6 @@ impl DriveState {
         }
     }
 
-    /// Unloads the cartridge and returns it. It is unloaded even if the result is an error, which is the failure to
-    /// make its data durable.
-    pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
-        (self.background, self.threading_until) = (None, None);
-        match std::mem::replace(&mut self.load, Load::Empty) {
-            Load::Empty => None,
-            Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
-            Load::LoadedNotThreaded(loaded) => Some((loaded.cartridge, Ok(()))),
-            Load::Mounted(mounted) => {
-                let mut mounted = mounted;
-                mounted.drain();
-                let statistics = crate::log::volume_statistics(self, &mounted);
-                self.volumes.truncate(crate::log::VOLUMES - 1);
-                self.volumes.push_front(statistics);
-                let counters = mounted.counters;
-                for (id, count) in [
-                    (lifetime_counters::MB_WRITTEN, counters.written_by_host / MB),
-                    (lifetime_counters::MB_READ, counters.read_by_host / MB),
-                    (lifetime_counters::MB_SINCE_CLEAN, (counters.written_by_host + counters.read_by_host) / MB),
-                    (lifetime_counters::WRITE_ERRORS, counters.write_failures),
-                    (lifetime_counters::READ_ERRORS, counters.read_failures),
-                ] {
-                    self.lifetime.add(id, count);
-                }
-                let (cartridge, result) = mounted.unload(self.alerts.raised_flags().bits());
-                if let Err(error) = &result {
-                    let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
-                    self.report(MediumFault { barcode, reason, unusable: false });
-                    tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
-                    self.alerts.raise(Alert::DIRECTORY_INVALID);
-                }
-                Some((cartridge, result))
-            }
-        }
-    }
-}
-
-impl DriveState {
-    /// Closes the tape after a command panicked, without writing to it, and abandons the background operation.
-    pub(crate) fn close_after_panic(&mut self) {
-        (self.background, self.threading_until) = (None, None);
-        self.alerts.raise(Alert::FIRMWARE_FAILURE);
-        match std::mem::replace(&mut self.load, Load::Empty) {
-            Load::Mounted(mounted) => self.mark_unusable(mounted.cartridge),
-            Load::LoadedNotThreaded(loaded) => self.mark_unusable(loaded.cartridge),
-            other => self.load = other,
-        }
-    }
-
-    /// Keeps a cartridge as unusable: SSC commands end with HARDWARE ERROR 44h/00h until it is loaded again.
-    pub(crate) fn mark_unusable(&mut self, cartridge: Cartridge) {
-        let sense = Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
-        self.load = Load::Unusable(cartridge, sense);
-    }
-
     /// Cleans the drive: takes no time and consumes one use of the cleaning cartridge.
     fn clean(&mut self, cartridge: &mut Cartridge) {
         self.alerts.raise(Alert::CLEANING_MEDIA);
@@ -308,11 +190,6 @@ impl DriveState {
         self.alerts.clear_flag(Alert::CLEAN_NOW);
         self.alerts.clear_flag(Alert::CLEAN_PERIODIC);
     }
-}
-
-/// NOT READY 04h/01h: becoming ready.
-pub(crate) fn becoming_ready() -> Sense {
-    not_ready(Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY)
 }
 
 /// Whether a WORM cartridge has lost objects or carries the cartridge memory of another cartridge.
@@ -338,46 +215,6 @@ fn write_protection(format: &MediaSupport, cartridge: &Cartridge, medium: &dyn M
         tracing::warn!(barcode = %cartridge.barcode(), reason, "cartridge is write-protected");
     }
     (tab || medium.read_only().is_some()).then_some(Asc::WRITE_PROTECTED)
-}
-
-impl DriveState {
-    /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.
-    pub(crate) fn clear_keys_at_demount(&mut self, lu: &mut Lu) {
-        let cleared = self.encryption.volume_demounted();
-        self.notify_key_change(lu, cleared);
-    }
-
-    /// Clears TapeAlert flags after a reset, and raises those again that still hold for the mounted cartridge.
-    pub(crate) fn alerts_after_reset(&mut self) {
-        self.alerts.clear_all();
-        let Load::Mounted(mounted) = &self.load else { return };
-        for (is, alert) in [
-            (mounted.write_protection == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
-            (mounted.worm_integrity_failed, Alert::WORM_INTEGRITY),
-            (mounted.mam_failed, Alert::MEMORY_CHIP),
-            (mounted.mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
-        ] {
-            if is {
-                self.alerts.raise(alert);
-            }
-        }
-    }
-
-    /// Removes the copies of keys that the medium keeps.
-    pub(crate) fn clear_medium_keys(&mut self) {
-        if let Load::Mounted(mounted) = &mut self.load {
-            mounted.medium.clear_keys();
-        }
-    }
-
-    /// Establishes UNIT ATTENTION 2Ah/12h for every nexus whose keys, shared or local, were cleared.
-    pub(crate) fn notify_key_change(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
-        self.clear_medium_keys();
-        let encryption = &self.encryption;
-        lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
-            own.contains(&nexus) || (shared && !encryption.is_local(nexus))
-        });
-    }
 }
 
 /// An opened tape, with its state at the last unload.
@@ -428,8 +265,4 @@ fn open(
 /// Name of a drive in the cartridge memory: vendor and serial number.
 pub(crate) fn drive_name(lu: &Lu) -> String {
     format!("{:<8}{}", lu.identity.strings.vendor, lu.identity.serial)
-}
-
-pub(crate) const fn not_ready(asc: Asc) -> Sense {
-    Sense::new(SenseKey::NOT_READY, asc)
 }

@@ -1,0 +1,117 @@
+//! Unload of the cartridge, and the end of a load after a reset or a panic.
+
+use super::{Load, MediumFault};
+use crate::alert::Alert;
+use crate::device::DriveState;
+use crate::lifetime_counters;
+use crate::mounted::Mounted;
+use scsi_core::asc::Asc;
+use scsi_core::lu::Lu;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::{Sense, SenseKey};
+use tape_store::cartridge::Cartridge;
+use tape_store::error::StoreError;
+use tape_store::mam::AttrId;
+
+/// Unit of the lifetime counters in bytes.
+const MB: u64 = 1_000_000;
+
+impl Load {
+    /// A cartridge whose SSC commands end with HARDWARE ERROR 44h/00h until it is loaded again.
+    pub(crate) const fn failed(cartridge: Cartridge) -> Self {
+        Self::Unusable(cartridge, Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE))
+    }
+
+    fn close_after_panic(self) -> Self {
+        match self {
+            Self::Mounted(mounted) | Self::Verifying(mounted, _) => Self::failed(mounted.cartridge),
+            Self::LoadedNotThreaded(loaded) => Self::failed(loaded.cartridge),
+            Self::Threading(_, then) => then.close_after_panic(),
+            Self::Empty | Self::Ejected(_) | Self::Unusable(..) => self,
+        }
+    }
+}
+
+impl DriveState {
+    /// Unloads the cartridge and returns it. It is unloaded even if the result is an error, which is the failure to
+    /// make its data durable.
+    pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
+        let load = std::mem::take(&mut self.media.load);
+        self.end_load(load)
+    }
+
+    fn end_load(&mut self, load: Load) -> Option<(Cartridge, Result<(), StoreError>)> {
+        match load {
+            Load::Empty => None,
+            Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
+            Load::LoadedNotThreaded(loaded) => Some((loaded.cartridge, Ok(()))),
+            Load::Mounted(mounted) | Load::Verifying(mounted, _) => Some(self.demount(*mounted)),
+            Load::Threading(_, then) => self.end_load(*then),
+        }
+    }
+
+    /// Ends the load of a tape, and counts it.
+    fn demount(&mut self, mut mounted: Mounted) -> (Cartridge, Result<(), StoreError>) {
+        mounted.drain();
+        let statistics = crate::log::volume_statistics(self, &mounted);
+        self.volumes.truncate(crate::log::VOLUMES - 1);
+        self.volumes.push_front(statistics);
+        let counters = mounted.counters;
+        for (id, count) in [
+            (lifetime_counters::MB_WRITTEN, counters.written_by_host / MB),
+            (lifetime_counters::MB_READ, counters.read_by_host / MB),
+            (lifetime_counters::MB_SINCE_CLEAN, (counters.written_by_host + counters.read_by_host) / MB),
+            (lifetime_counters::WRITE_ERRORS, counters.write_failures),
+            (lifetime_counters::READ_ERRORS, counters.read_failures),
+        ] {
+            self.lifetime.add(id, count);
+        }
+        let (cartridge, result) = mounted.unload(self.alerts.raised_flags().bits());
+        if let Err(error) = &result {
+            let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
+            self.report(MediumFault { barcode, reason, unusable: false });
+            tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
+            self.alerts.raise(Alert::DIRECTORY_INVALID);
+        }
+        (cartridge, result)
+    }
+}
+
+impl DriveState {
+    /// Closes the tape after a command panicked, without writing to it, and abandons the background operation.
+    pub(crate) fn close_after_panic(&mut self) {
+        self.alerts.raise(Alert::FIRMWARE_FAILURE);
+        self.media.load = std::mem::take(&mut self.media.load).close_after_panic();
+    }
+
+    /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.
+    pub(crate) fn clear_keys_at_demount(&mut self, lu: &mut Lu) {
+        let cleared = self.encryption.volume_demounted();
+        self.notify_key_change(lu, cleared);
+    }
+
+    /// Clears TapeAlert flags after a reset, and raises those again that still hold for the mounted cartridge.
+    pub(crate) fn alerts_after_reset(&mut self) {
+        self.alerts.clear_all();
+        let Some(mounted) = self.media.opened() else { return };
+        for (is, alert) in [
+            (mounted.write_protection == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
+            (mounted.worm_integrity_failed, Alert::WORM_INTEGRITY),
+            (mounted.mam_failed, Alert::MEMORY_CHIP),
+            (mounted.mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+        ] {
+            if is {
+                self.alerts.raise(alert);
+            }
+        }
+    }
+
+    /// Establishes UNIT ATTENTION 2Ah/12h for every nexus whose keys, shared or local, were cleared.
+    pub(crate) fn notify_key_change(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
+        self.media.clear_medium_keys();
+        let encryption = &self.encryption;
+        lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
+            own.contains(&nexus) || (shared && !encryption.is_local(nexus))
+        });
+    }
+}
