@@ -45,18 +45,6 @@ pub(crate) struct BlockProtection {
     pub(crate) read: bool,
 }
 
-impl BlockProtection {
-    /// Method of written blocks, if they carry protection information.
-    pub(crate) fn on_write(this: Option<Self>) -> Option<ProtectionMethod> {
-        this.filter(|protection| protection.write).map(|protection| protection.method)
-    }
-
-    /// Method of read blocks, if they carry protection information.
-    pub(crate) fn on_read(this: Option<Self>) -> Option<ProtectionMethod> {
-        this.filter(|protection| protection.read).map(|protection| protection.method)
-    }
-}
-
 /// Settings of each nexus that has enabled protection.
 pub(crate) type NexusProtection = BTreeMap<NexusId, BlockProtection>;
 

@@ -1,129 +1,58 @@
 //! State of a drive, and the view of it that the SPC commands use ([`SpcDevice`]).
 
 use crate::alert::Alert;
-use crate::block_protection::{BlockProtection, NexusProtection, ProtectionMethod};
+use crate::block_protection::ProtectionMethod;
 use crate::drive::DriveConfig;
-use crate::dump::{self, CommandHistory};
+use crate::dump;
 use crate::encryption::EncryptionState;
-use crate::media::{MediaState, MediumFault};
+use crate::health::Health;
+use crate::media::MediaState;
+use crate::mode::ModeState;
 use crate::profile::DriveProfile;
 use crate::{log, mode, table};
-use scsi_core::alert::{InformationalExceptions, TapeAlert};
 use scsi_core::command_spec::CommandSpec;
 use scsi_core::dump::DumpSupport;
 use scsi_core::fault::Outcome;
 use scsi_core::field::FieldPointer;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::InquiryData;
-use scsi_core::lifetime_counters::LifetimeCounters;
-use scsi_core::log::{LogId, LogWriter, Parameter};
+use scsi_core::log::{LogId, LogWriter};
 use scsi_core::lu::SpcDevice;
 use scsi_core::mode::{ModeHeader, ModeHeaderField, PageControl, PageId};
 use scsi_core::nexus::NexusId;
 use scsi_core::port::TargetPort;
 use scsi_core::sense::Sense;
 use scsi_core::target::Request;
-use scsi_core::time::{Instant, Now};
 use scsi_core::writer::PageWriter;
-use std::collections::VecDeque;
 use tape_store::key_wrapping::KeyWrappingPair;
-
-/// Settings that the drive reads from its mode pages.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ModeSettings {
-    /// Data compression is enabled.
-    pub(crate) compress: bool,
-    /// Append-only mode is on (WRITE MODE 1h).
-    pub(crate) append_only: bool,
-    /// PEWS: distance of programmable early warning before early warning, in bytes.
-    pub(crate) programmable_early_warning: u64,
-}
 
 /// State of a drive apart from its SPC state ([`scsi_core::lu::Lu`]).
 pub(crate) struct DriveState {
     pub(crate) profile: &'static DriveProfile,
-    pub(crate) config: DriveConfig,
-    pub(crate) media: MediaState,
-    /// BLOCK LENGTH of fixed blocks in bytes; 0 means variable blocks.
-    pub(crate) block_length: u32,
-    /// BUFFERED MODE: 0h makes every write durable before its status.
-    pub(crate) buffered_mode: u8,
-    pub(crate) settings: ModeSettings,
-    /// Logical block protection settings of each nexus.
-    pub(crate) block_protection: NexusProtection,
-    pub(crate) encryption: EncryptionState,
-    /// RSA key pair for wrapped keys, once a host has read the public key.
-    pub(crate) key_wrapping: Option<KeyWrappingPair>,
-    pub(crate) alerts: TapeAlert,
-    /// Loads since power-on.
-    pub(crate) loads: u64,
-    pub(crate) lifetime: LifetimeCounters,
-    pub(crate) diagnostics: log::Diagnostics,
-    /// Last commands, for the diagnostic dump.
-    pub(crate) history: CommandHistory,
-    /// Statistics of earlier volumes, newest first (log page 17h).
-    pub(crate) volumes: VecDeque<Vec<Parameter>>,
-    /// Time of power-on: the first time that the drive was given.
-    pub(crate) power_on_at: Option<Instant>,
     /// Serial number, for log pages.
     pub(crate) serial: String,
     /// Target port, for log pages.
     pub(crate) port: TargetPort,
-    /// Time of the last command or event.
-    pub(crate) last_seen: Now,
-    /// Settings and pending reports of informational exceptions (mode page 1Ch).
-    pub(crate) exceptions: InformationalExceptions,
-    /// Faults of cartridges that the owner has not taken yet.
-    pub(crate) pending_faults: Vec<MediumFault>,
+    pub(crate) media: MediaState,
+    pub(crate) modes: ModeState,
+    pub(crate) health: Health,
+    pub(crate) encryption: EncryptionState,
+    /// RSA key pair for wrapped keys, once a host has read the public key.
+    pub(crate) key_wrapping: Option<KeyWrappingPair>,
 }
 
 impl DriveState {
-    pub(crate) fn new(profile: &'static DriveProfile, config: DriveConfig) -> Self {
+    pub(crate) fn new(profile: &'static DriveProfile, config: DriveConfig, identity: &Identity) -> Self {
         Self {
             profile,
-            config,
+            serial: identity.serial.clone(),
+            port: identity.port.clone(),
             media: MediaState::default(),
-            block_length: 0,
-            buffered_mode: 1,
-            settings: ModeSettings::default(),
-            block_protection: NexusProtection::default(),
+            modes: ModeState::new(config.codec),
+            health: Health::default(),
             encryption: EncryptionState::default(),
             key_wrapping: None,
-            alerts: TapeAlert::default(),
-            loads: 0,
-            lifetime: LifetimeCounters::default(),
-            diagnostics: log::Diagnostics::default(),
-            history: CommandHistory::default(),
-            volumes: VecDeque::new(),
-            power_on_at: None,
-            serial: String::new(),
-            port: TargetPort::LOCAL,
-            last_seen: Now::default(),
-            exceptions: InformationalExceptions::default(),
-            pending_faults: Vec::new(),
         }
-    }
-
-    /// Logical block protection settings of a nexus, if it has enabled protection.
-    pub(crate) fn block_protection_of(&self, nexus: NexusId) -> Option<BlockProtection> {
-        self.block_protection.get(&nexus).copied()
-    }
-
-    /// Whether the drive requests cleaning (TapeAlert 20 or 21).
-    pub(crate) fn requests_cleaning(&self) -> bool {
-        let alerts = self.alerts.raised_flags();
-        alerts.is_set(Alert::CLEAN_NOW) || alerts.is_set(Alert::CLEAN_PERIODIC)
-    }
-
-    /// Milliseconds since power-on.
-    pub(crate) fn power_on_ms(&self, now: Now) -> u64 {
-        let since = self.power_on_at.unwrap_or(now.mono);
-        now.mono.0.saturating_sub(since.0) / 1000
-    }
-
-    /// Seconds since power-on.
-    pub(crate) fn power_on_seconds(&self, now: Now) -> u64 {
-        self.power_on_ms(now) / 1000
     }
 }
 
@@ -179,11 +108,11 @@ impl SpcDevice for DriveState {
         let (medium_type, write_protected) = self.media.threaded().map_or((0, false), |mounted| {
             (self.profile.medium_type(&mounted.cartridge), mounted.write_protection.is_some())
         });
-        (medium_type, (u8::from(write_protected) << 7) | (self.buffered_mode << 4))
+        (medium_type, (u8::from(write_protected) << 7) | (self.modes.buffered_mode() << 4))
     }
 
     fn block_descriptor(&self) -> Option<[u8; 8]> {
-        let [_, a, b, c] = self.block_length.to_be_bytes();
+        let [_, a, b, c] = self.modes.block_length.to_be_bytes();
         Some([self.media.density(), 0, 0, 0, 0, a, b, c])
     }
 
@@ -201,7 +130,7 @@ impl SpcDevice for DriveState {
     }
 
     fn rounds_mode(&self, id: PageId, page: &[u8]) -> bool {
-        id == mode::partition_11::ID && mode::partition_11::rounds(self, page)
+        id == mode::partition_11::ID && mode::partition_11::rounds(&self.media, page)
     }
 
     fn check_mode_header(&self, header: &ModeHeader, nexus: NexusId) -> Result<(), ModeHeaderField> {
@@ -227,7 +156,7 @@ impl SpcDevice for DriveState {
         if [b0, b1, b2] != [0; 3] {
             return block(1);
         }
-        let protection = if self.block_protection_of(nexus).is_some() { PROTECTION_LENGTH } else { 0 };
+        let protection = if self.modes.protection_of(nexus).is_some() { PROTECTION_LENGTH } else { 0 };
         if u32::from_be_bytes([0, l0, l1, l2]) > self.media.max_block_length() + protection {
             return block(5);
         }
@@ -235,16 +164,14 @@ impl SpcDevice for DriveState {
     }
 
     fn apply_mode_header(&mut self, header: &ModeHeader) -> bool {
-        let before = (self.buffered_mode, self.block_length, self.media.density());
-        self.buffered_mode = (header.device_specific >> 4) & 0x07;
-        if let Some([density, _, _, _, _, a, b, c]) = header.block {
-            self.block_length = u32::from_be_bytes([0, a, b, c]);
+        let (changed, density_before) = (self.modes.apply_header(header), self.media.density());
+        if let Some([density, ..]) = header.block {
             let convertible = self.media.convertible_to(self.profile, density);
             if let (Some(mounted), true) = (self.media.threaded_mut(), density != 0x7f) {
                 mounted.pending_density = convertible;
             }
         }
-        before != (self.buffered_mode, self.block_length, self.media.density())
+        changed || density_before != self.media.density()
     }
 
     fn log_pages(&self) -> &'static [LogId] {
@@ -257,7 +184,7 @@ impl SpcDevice for DriveState {
 
     fn log_page_read(&mut self, id: LogId, nexus: NexusId) {
         if id == log::TAPE_ALERT {
-            self.alerts.mark_read(nexus);
+            self.health.alerts.mark_read(nexus);
         }
     }
 
@@ -278,11 +205,11 @@ impl SpcDevice for DriveState {
     }
 
     fn microcode_rejected(&mut self) {
-        self.alerts.raise(Alert::MICROCODE_UPDATE_FAIL);
+        self.health.alerts.raise(Alert::MICROCODE_UPDATE_FAIL);
     }
 
     fn pollable_sense(&mut self) -> Option<Sense> {
-        self.media.pollable_sense().or_else(|| self.exceptions.pollable_sense(&self.alerts))
+        self.media.pollable_sense().or_else(|| self.health.exceptions.pollable_sense(&self.health.alerts))
     }
 
     fn self_test(&mut self) -> Outcome {

@@ -4,7 +4,7 @@
 use crate::alert::{self, Alert};
 use crate::background;
 use crate::command::{self, Command};
-use crate::device::{DriveState, ModeSettings};
+use crate::device::DriveState;
 use crate::lifetime_counters;
 use crate::log::ErrorContext;
 pub use crate::media::MediumFault;
@@ -78,11 +78,9 @@ impl Drive {
     #[must_use]
     pub fn new(profile: &'static DriveProfile, identity: Identity, config: DriveConfig, saved: lu::SavedState) -> Self {
         let lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
-        let mut drive = Self { lu, state: DriveState::new(profile, config) };
-        drive.state.serial.clone_from(&drive.lu.identity.serial);
-        drive.state.port.clone_from(&drive.lu.identity.port);
-        drive.state.lifetime = LifetimeCounters::new(drive.lu.counters.clone());
-        drive.state.lifetime.add(lifetime_counters::POWER_CYCLES, 1);
+        let mut drive = Self { state: DriveState::new(profile, config, &lu.identity), lu };
+        drive.state.health.lifetime = LifetimeCounters::new(drive.lu.counters.clone());
+        drive.state.health.lifetime.add(lifetime_counters::POWER_CYCLES, 1);
         drive.apply_mode_pages(None);
         drive
     }
@@ -95,17 +93,17 @@ impl Drive {
     /// Raised TapeAlert flags (SSC-5 annex A), including flags that a nexus has already read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
-        self.state.alerts.raised_flags()
+        self.state.health.alerts.raised_flags()
     }
 
     /// Raises a TapeAlert flag as if its cause had occurred.
     pub fn raise_alert(&mut self, alert: Alert) {
-        self.state.alerts.raise(alert);
+        self.state.health.alerts.raise(alert);
     }
 
     /// Clears a TapeAlert flag as if its cause had ended.
     pub fn clear_alert(&mut self, alert: Alert) {
-        self.state.alerts.clear_flag(alert);
+        self.state.health.alerts.clear_flag(alert);
     }
 
     /// Sets the drive online or offline. Offline, it ends every SSC command with NOT READY 04h/12h.
@@ -129,7 +127,7 @@ impl Drive {
         if let Some((operation, sense)) = self.state.media.step_verify(bytes) {
             let outcome = Err(Fault::from(sense.clone()));
             command::read::record_outcome(&mut self.state, operation.nexus, &outcome);
-            self.record_error(&operation.cdb, self.state.last_seen.wall, &outcome);
+            self.record_error(&operation.cdb, self.state.health.last_seen.wall, &outcome);
             if medium_or_hardware_error(&outcome).is_some() {
                 self.lu.dump_after_error(&self.state);
             }
@@ -203,7 +201,7 @@ impl Drive {
 
     /// Sets the codec that stores further blocks while data compression is enabled.
     pub const fn set_codec(&mut self, codec: Codec) {
-        self.state.config.codec = codec;
+        self.state.modes.compression = codec;
     }
 
     /// Turns append-only mode on or off, regardless of the mounted medium. Returns `false` if the model does not
@@ -243,7 +241,7 @@ impl Drive {
         if let (Err(error), Some(writer)) = (result, writer) {
             self.lu.defer_error(writer, crate::fault::sense(&error, crate::fault::Operation::Writing));
         }
-        self.state.alerts.clear_flags(alert::CLEARED_AT_UNLOAD);
+        self.state.health.alerts.clear_flags(alert::CLEARED_AT_UNLOAD);
         self.save_lifetime_counters();
         Some(cartridge)
     }
@@ -279,7 +277,7 @@ impl Drive {
 
     /// Takes the faults of cartridges that were found since the last call.
     pub fn take_faults(&mut self) -> Vec<MediumFault> {
-        std::mem::take(&mut self.state.pending_faults)
+        self.state.health.take_faults()
     }
 
     /// Unloads the cartridge on shutdown, ignoring PREVENT ALLOW MEDIUM REMOVAL, and makes all data durable. Returns
@@ -290,7 +288,7 @@ impl Drive {
     pub fn shut_down(&mut self) -> Result<Option<Cartridge>, String> {
         let unmounted = self.state.unmount();
         // The power-on time has changed even if no other counter has.
-        self.state.lifetime.mark_changed();
+        self.state.health.lifetime.mark_changed();
         self.save_lifetime_counters();
         match unmounted {
             None => Ok(None),
@@ -300,7 +298,7 @@ impl Drive {
     }
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        self.state.last_seen = request.now;
+        self.state.health.note_time(request.now);
         if self.state.media.end_threading(request.now.mono) {
             self.notify_load();
         }
@@ -316,7 +314,9 @@ impl Drive {
         self.finish(row, cdb, request, &outcome);
         previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
         match outcome {
-            Ok(()) if row.spec.attention == AttentionPolicy::Report => self.state.exceptions.report_after_success(),
+            Ok(()) if row.spec.attention == AttentionPolicy::Report => {
+                self.state.health.exceptions.report_after_success()
+            }
             other => other,
         }
     }
@@ -400,7 +400,7 @@ impl Drive {
             // The warning is reported again when the position enters the zone again.
             mounted.programmable_warning_reported = false;
         }
-        self.state.exceptions.check_alerts(&mut self.state.alerts, &mut self.lu.attentions);
+        self.state.health.exceptions.check_alerts(&mut self.state.health.alerts, &mut self.lu.attentions);
         self.record_error(cdb, request.now.wall, outcome);
         self.report_storage_full();
         self.save_lifetime_counters();
@@ -416,37 +416,37 @@ impl Drive {
         if mounted.storage_full {
             let barcode = mounted.cartridge.barcode().clone();
             let reason = "file system is full, tape ends before its capacity".into();
-            self.state.report(MediumFault { barcode, reason, unusable: false });
+            self.state.health.report(MediumFault { barcode, reason, unusable: false });
         }
     }
 
     /// Records medium and hardware errors for log page 16h.
     fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
         let Some(sense) = medium_or_hardware_error(outcome) else { return };
-        let DriveState { media, diagnostics, profile, .. } = &mut self.state;
+        let DriveState { media, health, profile, .. } = &mut self.state;
         let failed = media.threaded().map(|mounted| mounted.cartridge.barcode().clone());
         let medium = media.threaded().map(|mounted| {
             let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
             (mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial)
         });
         let revision = self.lu.identity.strings.revision.as_str();
-        diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
+        health.diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
         if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
-            self.state.alerts.raise(Alert::WRITE_FAILURE);
+            self.state.health.alerts.raise(Alert::WRITE_FAILURE);
             let reason = "write failed: MEDIUM ERROR 0Ch/00h".into();
-            self.state.report(MediumFault { barcode, reason, unusable: false });
+            self.state.health.report(MediumFault { barcode, reason, unusable: false });
         }
     }
 
     /// Requests a save of the lifetime counters if they changed. The next completion carries the request, or the caller
     /// takes it with [`Lu::take_save`].
     fn save_lifetime_counters(&mut self) {
-        if !self.state.lifetime.take_changed() {
+        if !self.state.health.lifetime.take_changed() {
             return;
         }
-        let now = self.state.last_seen;
-        let mut counters = self.state.lifetime.clone();
-        counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.power_on_seconds(now));
+        let now = self.state.health.last_seen;
+        let mut counters = self.state.health.lifetime.clone();
+        counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.health.power_on_seconds(now));
         self.lu.counters = counters.into_counters();
         self.lu.request_save(Save::UNIT);
     }
@@ -454,12 +454,14 @@ impl Drive {
     /// Applies the settings of mode pages: the shared ones, and those of `nexus`.
     fn apply_mode_pages(&mut self, nexus: Option<NexusId>) {
         let Self { lu, state } = self;
-        let compress = compression_0f::synchronize(&mut lu.mode, nexus.is_none() || state.settings.compress);
+        let compress = compression_0f::synchronize(&mut lu.mode, nexus.is_none() || state.modes.compress);
         let (append_only, early_warning_distance) =
             config_extension_1001::settings(lu.mode.current(config_extension_1001::ID));
         let exceptions = lu.mode.current(informational_exceptions_1c::ID);
-        state.exceptions.apply_mode_page(exceptions);
-        state.settings = ModeSettings { compress, append_only, programmable_early_warning: early_warning_distance };
+        state.health.exceptions.apply_mode_page(exceptions);
+        let modes = &mut state.modes;
+        (modes.compress, modes.append_only, modes.programmable_early_warning) =
+            (compress, append_only, early_warning_distance);
         if let Some(mounted) = state.media.opened_mut() {
             mounted.append_only = append_only;
             mounted.programmable_warning_enabled = early_warning_distance > 0;
@@ -468,13 +470,10 @@ impl Drive {
         let test = informational_exceptions_1c::test(exceptions);
         if let Some(nexus) = nexus {
             let page = lu.mode.current_for(protection_0af0::ID, nexus);
-            match protection_0af0::protection(state.profile.protection_methods, page) {
-                Some(protection) => drop(state.block_protection.insert(nexus, protection)),
-                None => drop(state.block_protection.remove(&nexus)),
-            }
+            state.modes.set_protection(nexus, protection_0af0::protection(state.profile.protection_methods, page));
             lu.mode.set_bits(informational_exceptions_1c::ID, 2, informational_exceptions_1c::TEST, false);
             if let Some(test) = test {
-                state.exceptions.run_test(test, &mut state.alerts, &mut lu.attentions);
+                state.health.exceptions.run_test(test, &mut state.health.alerts, &mut lu.attentions);
             }
         }
     }
@@ -497,10 +496,10 @@ impl Drive {
         if let Some(writer) = mounted.last_writer.filter(|writer| Some(*writer) != notified_nexus) {
             self.lu.defer_error(writer, crate::fault::sense(&lost.cause, crate::fault::Operation::Writing));
         }
-        self.state.report(MediumFault { barcode, reason, unusable: false });
-        self.state.alerts.raise(Alert::WRITE_FAILURE);
+        self.state.health.report(MediumFault { barcode, reason, unusable: false });
+        self.state.health.alerts.raise(Alert::WRITE_FAILURE);
         if !lost.cause.is_full() {
-            self.state.alerts.raise(Alert::HARD_ERROR);
+            self.state.health.alerts.raise(Alert::HARD_ERROR);
         }
     }
 }
@@ -521,7 +520,7 @@ impl LogicalUnit for Drive {
         let outcome = self.run(request, &cdb, &mut data);
         let failed = medium_or_hardware_error(&outcome).is_some();
         let completion = self.lu.complete(outcome, &data);
-        self.state.history.record(request, &cdb, &completion);
+        self.state.health.history.record(request, &cdb, &completion);
         if failed {
             self.lu.dump_after_error(&self.state);
         }
@@ -531,8 +530,7 @@ impl LogicalUnit for Drive {
 
     fn handle_event(&mut self, event: TransportEvent, now: Now) {
         self.lu.handle_event(&event, now);
-        self.state.power_on_at.get_or_insert(now.mono);
-        self.state.last_seen = now;
+        self.state.health.note_time(now);
         match event {
             TransportEvent::NexusEstablished { nexus, reestablished, .. } => {
                 if !reestablished && self.state.media.threaded().is_some() {
@@ -540,8 +538,7 @@ impl LogicalUnit for Drive {
                 }
             }
             TransportEvent::UnitReset | TransportEvent::TargetReset => {
-                self.state.block_length = 0;
-                self.state.buffered_mode = 1;
+                self.state.modes.reset();
                 self.state.encryption.clear();
                 self.state.media.clear_medium_keys();
                 self.state.alerts_after_reset();
@@ -549,8 +546,7 @@ impl LogicalUnit for Drive {
                     // Append-only mode stays on while the volume is mounted.
                     self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
                 }
-                self.state.block_protection.clear();
-                self.state.exceptions.reset();
+                self.state.health.exceptions.reset();
                 self.state.media.abandon_verify();
                 self.apply_mode_pages(None);
             }
@@ -560,8 +556,8 @@ impl LogicalUnit for Drive {
                 if self.state.media.verify().is_some_and(|operation| operation.nexus == nexus) {
                     self.state.media.abandon_verify();
                 }
-                self.state.block_protection.remove(&nexus);
-                self.state.alerts.remove_nexus(nexus);
+                self.state.modes.set_protection(nexus, None);
+                self.state.health.alerts.remove_nexus(nexus);
             }
             TransportEvent::TaskSetCleared(_) => {}
         }
@@ -571,8 +567,8 @@ impl LogicalUnit for Drive {
         let cdb = Cdb::new(cdb);
         match COMMANDS.find(&cdb).map(|row| row.command) {
             Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb).min(MAX_TRANSFER),
-            Ok(Command::Write) => command::write::bytes(&cdb, self.state.block_length).min(MAX_TRANSFER),
-            Ok(Command::Verify) => command::verify::bytes(&cdb, self.state.block_length).min(MAX_TRANSFER),
+            Ok(Command::Write) => command::write::bytes(&cdb, self.state.modes.block_length).min(MAX_TRANSFER),
+            Ok(Command::Verify) => command::verify::bytes(&cdb, self.state.modes.block_length).min(MAX_TRANSFER),
             Ok(Command::SecurityOut) => command::security_protocol_out::list_length(&cdb).min(MAX_TRANSFER),
             Ok(Command::WriteAttribute) => command::write_attribute::list_length(&cdb).min(MAX_TRANSFER),
             Ok(_) | Err(_) => 0,

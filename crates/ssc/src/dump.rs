@@ -68,15 +68,16 @@ fn write(state: &DriveState, identity: &Identity, w: &mut String) -> fmt::Result
         "vendor={} product={} revision={} serial={}",
         model.vendor, model.product, model.revision, identity.serial
     )?;
-    writeln!(w, "time_ms={} power_on_s={}", state.last_seen.wall.0, state.power_on_seconds(state.last_seen))?;
+    let now = state.health.last_seen;
+    writeln!(w, "time_ms={} power_on_s={}", now.wall.0, state.health.power_on_seconds(now))?;
     writeln!(
         w,
         "loads={} online={} tape_alert={:016x}",
-        state.loads,
+        state.health.loads,
         !state.media.offline,
-        state.alerts.raised_flags().bits()
+        state.health.alerts.raised_flags().bits()
     )?;
-    writeln!(w, "block_length={} buffered_mode={}", state.block_length, state.buffered_mode)?;
+    writeln!(w, "block_length={} buffered_mode={}", state.modes.block_length, state.modes.buffered_mode())?;
     let load = state.media.load();
     match load.cartridge() {
         None => writeln!(w, "medium=none")?,
@@ -88,8 +89,8 @@ fn write(state: &DriveState, identity: &Identity, w: &mut String) -> fmt::Result
     if let Some(mounted) = state.media.threaded() {
         threaded(mounted, w)?;
     }
-    writeln!(w, "commands={}", state.history.0.len())?;
-    for entry in &state.history.0 {
+    writeln!(w, "commands={}", state.health.history.0.len())?;
+    for entry in &state.health.history.0 {
         command(entry, w)?;
     }
     writeln!(w, "end")

@@ -36,6 +36,7 @@ pub mod drive;
 mod dump;
 mod encryption;
 mod fault;
+mod health;
 mod lifetime_counters;
 mod log;
 mod media;

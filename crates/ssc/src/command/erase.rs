@@ -7,7 +7,6 @@
 //! completes when it is done; a long erase is allowed at any position.
 
 use super::transfer::Transfer;
-use super::write::record_alert;
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
@@ -32,7 +31,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let mounted = state.media.ready()?;
     let outcome = Transfer::parse(cdb).locate_without_information(mounted).and_then(|()| erase(mounted));
     let outcome = outcome.map_err(Into::into);
-    record_alert(state, &outcome);
+    state.health.record_write(&outcome, mounted);
     outcome
 }
 

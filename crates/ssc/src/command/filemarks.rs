@@ -6,7 +6,7 @@
 //! **Deviations:** FCS and LCS are accepted and ignored.
 
 use super::transfer::Transfer;
-use super::write::{overflow, record_alert, warn};
+use super::write::{overflow, warn};
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
@@ -34,7 +34,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> O
     // IMMED is the bit that is FIXED in transfers.
     let transfer = Transfer::parse(cdb);
     let (immediate, count) = (transfer.fixed, transfer.length);
-    let unbuffered = state.buffered_mode == 0;
+    let unbuffered = state.modes.is_unbuffered();
     let mounted = state.media.ready()?;
     if immediate && unbuffered {
         return Err(Sense::invalid_field_in_cdb(1, Some(0)).into());
@@ -52,7 +52,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> O
         Ok(()) if count > 0 => warn(mounted).map_err(Into::into),
         other => other.map_err(Into::into),
     };
-    record_alert(state, &outcome);
+    state.health.record_write(&outcome, mounted);
     outcome
 }
 

@@ -5,7 +5,6 @@
 //!
 //! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
 
-use super::write::record_alert;
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mode::partition_11;
@@ -56,7 +55,7 @@ pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
     if outcome.is_ok() {
         lu.mode.restore_default(partition_11::ID);
     }
-    record_alert(state, &outcome);
+    state.health.record_write(&outcome, mounted);
     outcome
 }
 

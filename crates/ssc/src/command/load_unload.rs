@@ -49,7 +49,7 @@ fn unload(lu: &mut Lu, state: &mut DriveState, hold: bool) -> Outcome {
     state.media.check_idle()?;
     let loaded = state.media.is_loaded();
     if loaded && !hold && lu.removal_prevented() {
-        state.alerts.raise(Alert::NO_REMOVAL);
+        state.health.alerts.raise(Alert::NO_REMOVAL);
         return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
     let Some((cartridge, result)) = state.unmount() else { return Ok(()) };

@@ -7,8 +7,7 @@
 //! **Deviations:** none.
 
 use super::transfer::Transfer;
-use crate::alert::Alert;
-use crate::block_protection::{self, BlockProtection, ProtectionMethod};
+use crate::block_protection::{self, ProtectionMethod};
 use crate::device::DriveState;
 use crate::encryption::CeemRestriction;
 use crate::fault::{self, Operation};
@@ -65,9 +64,9 @@ pub(super) fn check_ceem(restriction: Option<CeemRestriction>, mounted: &mut Mou
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
     let transfer = Transfer::parse(cdb);
     let sili = transfer.flags & 0x02 != 0;
-    let block_length = state.block_length;
+    let block_length = state.modes.block_length;
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let method = BlockProtection::on_read(state.block_protection_of(request.nexus));
+    let method = state.modes.protection_on_read(request.nexus);
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
     let has_failed = state.encryption.has_failed();
     let mounted = state.media.ready()?;
@@ -107,15 +106,9 @@ pub(super) fn check_flags(transfer: &Transfer, sili: bool, block_length: u32) ->
 
 /// Raises TapeAlert flags after a medium error, and counts wrong keys.
 pub(crate) fn record_outcome(state: &mut DriveState, nexus: NexusId, outcome: &Outcome) {
-    match outcome {
-        Err(Fault::CheckCondition(sense)) if sense.key == SenseKey::MEDIUM_ERROR => {
-            state.alerts.raise(Alert::HARD_ERROR);
-            state.alerts.raise(Alert::READ_FAILURE);
-        }
-        Err(Fault::CheckCondition(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY => {
-            state.encryption.record_key_use(nexus, false);
-        }
-        Ok(()) | Err(_) => {}
+    state.health.record_read(outcome);
+    if matches!(outcome, Err(Fault::CheckCondition(sense)) if sense.asc == Asc::INCORRECT_DATA_ENCRYPTION_KEY) {
+        state.encryption.record_key_use(nexus, false);
     }
 }
 

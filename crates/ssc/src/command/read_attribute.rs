@@ -56,7 +56,7 @@ const MB: u64 = 1_000_000;
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     let raw: Raw = cdb.as_layout();
-    let alerts = state.alerts.raised_flags().bits();
+    let alerts = state.health.alerts.raised_flags().bits();
     let cartridge_mam = match state.media.readiness() {
         Readiness::Ready(mounted) => CartridgeMam::of_mounted(mounted, alerts),
         Readiness::CartridgeMemory(loaded) => CartridgeMam::of_loaded(loaded),

@@ -8,7 +8,6 @@
 
 use super::read::{self, ReadOptions, beginning, block_of, check_ceem, filemark, length_residue, record_outcome};
 use super::transfer::Transfer;
-use crate::block_protection::BlockProtection;
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
@@ -36,9 +35,9 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
     let transfer = Transfer::parse(cdb);
     let (sili, as_read) = (transfer.flags & 0x02 != 0, transfer.flags & 0x04 != 0);
-    let block_length = state.block_length;
+    let block_length = state.modes.block_length;
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let method = BlockProtection::on_read(state.block_protection_of(request.nexus));
+    let method = state.modes.protection_on_read(request.nexus);
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
     let mounted = state.media.ready()?;
     read::check_flags(&transfer, sili, block_length)?;

@@ -21,7 +21,7 @@ pub(crate) const SPEC: CommandSpec =
 
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let transfer = Transfer::parse(cdb);
-    let block_length = state.block_length;
+    let block_length = state.modes.block_length;
     state.media.ready()?;
     check_flags(&transfer, transfer.flags & 0x02 != 0, block_length)?;
     if transfer.length == 0 {

@@ -6,7 +6,6 @@
 //! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
 
 use super::format_medium::{check_at_beginning, format};
-use super::write::record_alert;
 use crate::alert::Alert;
 use crate::device::DriveState;
 use crate::mode::partition_11;
@@ -52,11 +51,11 @@ pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
     if outcome.is_ok() {
         lu.mode.restore_default(partition_11::ID);
         if scaled < whole {
-            state.alerts.raise(Alert::DIMINISHED_CAPACITY);
+            state.health.alerts.raise(Alert::DIMINISHED_CAPACITY);
         } else {
-            state.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
+            state.health.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
         }
     }
-    record_alert(state, &outcome);
+    state.health.record_write(&outcome, mounted);
     outcome
 }

@@ -73,9 +73,9 @@ pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
     let transfer = Transfer::parse(cdb);
     let (flags, length) = (VerifyFlags(transfer.flags), transfer.length);
-    let block_length = state.block_length;
+    let block_length = state.modes.block_length;
     let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let protection = state.block_protection_of(request.nexus);
+    let protection = state.modes.protection_of(request.nexus);
     let mounted = state.media.ready()?;
     check(&transfer, block_length, protection)?;
     transfer.locate_explicit(mounted)?;
@@ -93,7 +93,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         return Ok(());
     }
     let outcome = if flags.compares() {
-        let method = BlockProtection::on_write(protection);
+        let method = state.modes.protection_on_write(request.nexus);
         compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut data.data_out, method))
     } else {
         verification.advance(mounted, &reader, u64::MAX).map(drop).map_err(Into::into)

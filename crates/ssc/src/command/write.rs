@@ -7,8 +7,7 @@
 //! **Deviations:** FCS and LCS are accepted and ignored.
 
 use super::transfer::Transfer;
-use crate::alert::Alert;
-use crate::block_protection::{self, BlockProtection, ProtectionMethod};
+use crate::block_protection::{self, ProtectionMethod};
 use crate::device::DriveState;
 use crate::encryption::EncryptionMode;
 use crate::fault::{self, Operation};
@@ -54,9 +53,9 @@ struct WriteOptions<'a> {
 pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
     let transfer = Transfer::parse(cdb);
     let Transfer { fixed, length, .. } = transfer;
-    let (block_length, unbuffered) = (state.block_length, state.buffered_mode == 0);
-    let codec = if state.settings.compress { state.config.codec } else { Codec::NONE };
-    let method = BlockProtection::on_write(state.block_protection_of(request.nexus));
+    let (block_length, unbuffered) = (state.modes.block_length, state.modes.is_unbuffered());
+    let codec = state.modes.codec();
+    let method = state.modes.protection_on_write(request.nexus);
     let allowed = state.encryption.check_lock(request.nexus);
     let parameters = state.encryption.parameters_of(request.nexus).0;
     let (encryption, external) = (parameters.encryption(), parameters.encrypt == EncryptionMode::External);
@@ -97,7 +96,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         Ok(early_warning) if early_warning || mounted.programmable_warning_enabled => warn(mounted).map_err(Into::into),
         other => other.map(|_| ()),
     };
-    record_alert(state, &outcome);
+    state.health.record_write(&outcome, mounted);
     outcome
 }
 
@@ -192,28 +191,4 @@ pub(super) fn warn(mounted: &mut Mounted) -> Result<(), Sense> {
 /// VOLUME OVERFLOW 00h/02h with EOM; `left` blocks were not written.
 pub(crate) fn overflow(left: i64) -> Sense {
     Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true).with_information(left)
-}
-
-/// Raises the TapeAlert flags of a failed write.
-pub(crate) fn record_alert(state: &mut DriveState, outcome: &Outcome) {
-    let Err(Fault::CheckCondition(sense)) = outcome else { return };
-    match sense.asc {
-        Asc::WORM_MEDIUM_OVERWRITE_ATTEMPTED => state.alerts.raise(Alert::WORM_OVERWRITE_ATTEMPTED),
-        // TapeAlert 59 was raised when the cartridge was loaded.
-        Asc::WORM_MEDIUM_INTEGRITY_CHECK => {}
-        // The file system is full before the tape; the data that fit is written.
-        _ if sense.key == SenseKey::VOLUME_OVERFLOW
-            && state.media.threaded().is_some_and(|mounted| mounted.storage_full) =>
-        {
-            state.alerts.raise(Alert::WRITE_WARNING);
-        }
-        _ if sense.key == SenseKey::MEDIUM_ERROR => {
-            state.alerts.raise(Alert::HARD_ERROR);
-            state.alerts.raise(Alert::WRITE_FAILURE);
-        }
-        _ if sense.key == SenseKey::DATA_PROTECT && !matches!(sense.asc.code(), 0x2a | 0x26 | 0x74) => {
-            state.alerts.raise(Alert::WRITE_PROTECT);
-        }
-        _ => {}
-    }
 }

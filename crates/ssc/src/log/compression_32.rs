@@ -18,5 +18,5 @@ pub(super) fn write(counters: &Counters, w: &mut LogWriter) {
 
 pub(super) fn standard(source: &PageSource<'_>, w: &mut LogWriter) {
     write(&source.counters, w);
-    w.counter(0x0100, 2, u64::from(source.state.settings.compress));
+    w.counter(0x0100, 2, u64::from(source.state.modes.compress));
 }

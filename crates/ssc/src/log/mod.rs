@@ -203,10 +203,10 @@ pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mu
         TEMPERATURE => environment_0d::temperature(&source, w),
         ENVIRONMENT => environment_0d::report(w),
         DEVICE_STATUS => status_11::write(&source, w),
-        ALERT_RESPONSE => drop(w.parameter(0, LIST_CONTROL, &state.alerts.raised_flags().bits().to_be_bytes())),
+        ALERT_RESPONSE => drop(w.parameter(0, LIST_CONTROL, &state.health.alerts.raised_flags().bits().to_be_bytes())),
         RECOVERY => drop(w.parameter(0, LIST_CONTROL, &[0])),
         STATISTICS => statistics_14::write(&source, request.now, w),
-        DIAGNOSTICS => state.diagnostics.write(w),
+        DIAGNOSTICS => state.health.diagnostics.write(w),
         VOLUME => volume_17::current(&source, w),
         PREVIOUS_VOLUME_1 => volume_17::before(&source, 1, w),
         PREVIOUS_VOLUME_2 => volume_17::before(&source, 2, w),
@@ -215,8 +215,8 @@ pub(crate) fn write(state: &DriveState, id: LogId, request: &Request<'_>, w: &mu
         // Transitions to active (one) and to idle_c (none).
         POWER => drop(w.counter(1, 4, 1).counter(4, 4, 0)),
         DATA_COMPRESSION => compression_32::standard(&source, w),
-        TAPE_ALERT => state.alerts.unread_flags(request.nexus).write(FLAG_CONTROL, w),
-        EXCEPTIONS => state.exceptions.write(environment_0d::CELSIUS, w),
+        TAPE_ALERT => state.health.alerts.unread_flags(request.nexus).write(FLAG_CONTROL, w),
+        EXCEPTIONS => state.health.exceptions.write(environment_0d::CELSIUS, w),
         USAGE => usage_30::write(&source, w),
         CAPACITY => capacity_31::write(&source, w),
         COMPRESSION => compression_32::write(&source.counters, w),
@@ -240,8 +240,8 @@ pub(crate) fn reset(state: &mut DriveState, id: Option<LogId>) -> bool {
     let resets = |page: LogId| id.is_none_or(|id| id == page);
     let mut changed = false;
     if resets(TAPE_ALERT) || resets(ALERT_RESPONSE) {
-        changed |= state.alerts.raised_flags() != AlertSet::NONE;
-        state.alerts.clear_all();
+        changed |= state.health.alerts.raised_flags() != AlertSet::NONE;
+        state.health.alerts.clear_all();
     }
     let Some(mounted) = state.media.threaded_mut() else { return changed };
     let counted = [WRITE_ERRORS, READ_ERRORS, SEQUENTIAL, DATA_COMPRESSION, COMPRESSION, BLOCKS];

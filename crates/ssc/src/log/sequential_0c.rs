@@ -24,8 +24,8 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
         }
         None => drop(w.counters(4, 4, &[UNKNOWN; 4])),
     }
-    w.counter(8, 4, buffer(source)).counter(0x0100, 8, u64::from(source.state.requests_cleaning()));
-    let lifetime = &source.state.lifetime;
+    w.counter(8, 4, buffer(source)).counter(0x0100, 8, u64::from(source.state.health.requests_cleaning()));
+    let lifetime = &source.state.health.lifetime;
     w.counter(0x8000, 4, lifetime.get(lifetime_counters::MB_SINCE_CLEAN)).counter(
         0x8001,
         4,
@@ -34,7 +34,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     w.counter(0x8002, 4, lifetime.get(lifetime_counters::CLEANINGS));
     if !source.state.profile.is_hp_mechanism() {
         let before = lifetime.get(lifetime_counters::POWER_ON_SECONDS);
-        w.counter(0x8003, 4, before + source.state.power_on_seconds(now));
+        w.counter(0x8003, 4, before + source.state.health.power_on_seconds(now));
     }
 }
 

@@ -12,19 +12,19 @@ const TABLE: u8 = 0x03;
 
 pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     let state = source.state;
-    let of = |id| state.lifetime.get(id);
-    let hours = (of(lifetime_counters::POWER_ON_SECONDS) + state.power_on_seconds(now)) / 3600;
+    let of = |id| state.health.lifetime.get(id);
+    let hours = (of(lifetime_counters::POWER_ON_SECONDS) + state.health.power_on_seconds(now)) / 3600;
     // Loads, cleanings, hours; then hours and metres of tape motion, which are zero.
     w.counters(
         0x00,
         4,
         &[of(lifetime_counters::LOADS), of(lifetime_counters::CLEANINGS), hours, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     );
-    w.counters(0x0c, 4, &[of(lifetime_counters::POWER_CYCLES), state.loads]);
+    w.counters(0x0c, 4, &[of(lifetime_counters::POWER_CYCLES), state.health.loads]);
     w.counters(0x0e, 4, &[of(lifetime_counters::WRITE_ERRORS), of(lifetime_counters::READ_ERRORS)]);
     // Sample time since power-on in ms, then shares of it in percent: reading, writing, both (zero); no volume; ready.
     let ready = if source.mounted.is_some() { 100 } else { 0 };
-    w.counter(0x10, 8, state.power_on_ms(now)).counters(0x11, 4, &[0, 0, 0, 100 - ready, ready]);
+    w.counter(0x10, 8, state.health.power_on_ms(now)).counters(0x11, 4, &[0, 0, 0, 100 - ready, ready]);
     if state.profile.is_hp_mechanism() {
         // MB from and to the host in the sample time.
         w.counters(0x16, 8, &[source.counters.written_by_host / MB, source.counters.read_by_host / MB]);

@@ -44,9 +44,9 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     let first = byte_0::DINIT
         | flag(state.media.removal_prevented, byte_0::PAMR)
         | flag(mam_accessible, byte_0::MACC)
-        | flag(state.settings.compress, byte_0::CMPR)
+        | flag(state.modes.compress, byte_0::CMPR)
         | flag(write_protected, byte_0::WRTP)
-        | flag(state.requests_cleaning(), byte_0::CRQST);
+        | flag(state.health.requests_cleaning(), byte_0::CRQST);
     let threaded = byte_1::MPRSNT | byte_1::MSTD | byte_1::MTHRD | byte_1::MOUNTED;
     let (second, activity) = match state.media.load() {
         Load::Empty => (0, activity::NONE),
@@ -56,7 +56,7 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
         Load::Mounted(_) => (threaded, activity::NONE),
         Load::Verifying(..) => (threaded, activity::OTHER),
     };
-    let alerts = flag(state.alerts.raised_flags().bits() != 0, TAFC);
+    let alerts = flag(state.health.alerts.raised_flags().bits() != 0, TAFC);
     let frequent = [first, second, activity, alerts];
     match state.profile.mechanism {
         Mechanism::Hp => of_hp(frequent, w),

@@ -72,7 +72,7 @@ fn blocks(source: &PageSource<'_>, w: &mut LogWriter) {
 /// Page 3Dh: mounts and MB in the life of the volume, loads and MB in the life of the drive.
 fn subsystem(source: &PageSource<'_>, w: &mut LogWriter) {
     let of = |id| source.mounted.map_or(0, |mounted| mounted.mam.number(id));
-    let lifetime = &source.state.lifetime;
+    let lifetime = &source.state.health.lifetime;
     w.counter(0x20, 4, of(AttrId::LOAD_COUNT));
     w.counter(0x21, 8, of(AttrId::LIFE_WRITTEN) / MB).counter(0x22, 8, of(AttrId::LIFE_READ) / MB);
     w.counter(0x40, 4, lifetime.get(lifetime_counters::LOADS));
@@ -96,6 +96,6 @@ fn device(source: &PageSource<'_>, w: &mut LogWriter) {
     /// Medium present and in order.
     const MEDIUM_OK: u64 = 0x01 << 8;
     let status = if source.mounted.is_some() { MEDIUM_OK } else { 0 };
-    w.counters(0, 4, &[0, status]).number(2, MEASURES, 4, source.state.lifetime.get(lifetime_counters::LOADS));
+    w.counters(0, 4, &[0, status]).number(2, MEASURES, 4, source.state.health.lifetime.get(lifetime_counters::LOADS));
     w.counters(3, 4, &[u32::MAX.into(), 0]);
 }

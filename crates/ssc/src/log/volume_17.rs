@@ -26,7 +26,7 @@ pub(super) fn before(source: &PageSource<'_>, count: usize, w: &mut LogWriter) {
 }
 
 fn write_saved(source: &PageSource<'_>, number: usize, w: &mut LogWriter) {
-    match source.state.volumes.get(number) {
+    match source.state.health.volumes.get(number) {
         None => drop(w.parameter(0x0000, LIST_CONTROL, &[0])),
         Some(volume) => {
             for parameter in volume {

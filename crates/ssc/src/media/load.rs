@@ -5,7 +5,6 @@ use crate::alert::{self, Alert};
 use crate::counters::Counters;
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
-use crate::lifetime_counters;
 use crate::mounted::Mounted;
 use crate::overwrite::AllowedOverwrite;
 use crate::profile::MediaSupport;
@@ -13,7 +12,7 @@ use scsi_core::asc::Asc;
 use scsi_core::lu::Lu;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
-use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
+use tape_store::cartridge::{Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
@@ -21,17 +20,17 @@ use tape_store::medium::Medium;
 impl DriveState {
     /// Loads a cartridge: threads the tape at the beginning of partition 0 and updates the cartridge memory.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
-        self.alerts.clear_flags(alert::CLEARED_AT_LOAD);
+        self.health.alerts.clear_flags(alert::CLEARED_AT_LOAD);
         // The cartridge memory, not the barcode label, identifies the medium.
         let (mam, damage) = match cartridge.mam_or_rebuilt() {
             Ok((mam, damage)) => (mam, damage),
             Err(error) => {
-                self.alerts.raise(Alert::MEMORY_CHIP);
+                self.health.alerts.raise(Alert::MEMORY_CHIP);
                 return self.hold_unusable(cartridge, &error);
             }
         };
         if damage.is_some() {
-            self.alerts.raise(Alert::MEMORY_CHIP);
+            self.health.alerts.raise(Alert::MEMORY_CHIP);
         }
         if cartridge.kind() == CartridgeKind::Cleaning {
             self.clean(&mut cartridge);
@@ -42,7 +41,7 @@ impl DriveState {
             format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != CartridgeKind::Worm)
         };
         let Some(format) = self.profile.supported_media.iter().find(supports) else {
-            self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+            self.health.alerts.raise(Alert::UNSUPPORTED_FORMAT);
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
             self.media.load = Load::Unusable(cartridge, sense);
             return;
@@ -60,7 +59,7 @@ impl DriveState {
     pub(crate) fn load_without_threading(&mut self, mut cartridge: Cartridge) -> Result<(), Sense> {
         let read = cartridge.mam_or_rebuilt();
         if !matches!(read, Ok((_, None))) {
-            self.alerts.raise(Alert::MEMORY_CHIP);
+            self.health.alerts.raise(Alert::MEMORY_CHIP);
         }
         let sense = match read {
             Ok((mam, _)) => {
@@ -73,36 +72,20 @@ impl DriveState {
         Err(sense)
     }
 
-    /// Reports damage of a mounted cartridge to the owner.
-    fn report_damage(&mut self, barcode: &Barcode, mam_damaged: bool, partition_damaged: bool) {
-        for (is, reason) in [
-            (mam_damaged, "cartridge memory is damaged, cartridge is write-protected"),
-            (partition_damaged, "partition is damaged, undamaged data can be read"),
-        ] {
-            if is {
-                self.report(MediumFault { barcode: barcode.clone(), reason: reason.into(), unusable: false });
-            }
-        }
-    }
-
-    /// Queues a fault for the owner of the drive.
-    pub(crate) fn report(&mut self, fault: MediumFault) {
-        const MAX_FAULTS: usize = 64;
-        if self.pending_faults.len() < MAX_FAULTS {
-            self.pending_faults.push(fault);
-        }
-    }
-
     /// Keeps a cartridge that cannot be mounted; every SSC command ends with the sense of `error`.
     fn hold_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
-        self.alerts.raise(Alert::LOADING_FAILURE);
+        self.health.alerts.raise(Alert::LOADING_FAILURE);
         if matches!(
             error,
             StoreError::Malformed { .. } | StoreError::Unsupported { .. } | StoreError::NoCartridgeMemory
         ) {
-            self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+            self.health.alerts.raise(Alert::UNSUPPORTED_FORMAT);
         }
-        self.report(MediumFault { barcode: cartridge.barcode().clone(), reason: error.to_string(), unusable: true });
+        self.health.report(MediumFault {
+            barcode: cartridge.barcode().clone(),
+            reason: error.to_string(),
+            unusable: true,
+        });
         let barcode = cartridge.barcode().to_string();
         self.media.load = Load::Unusable(cartridge, fault::sense(error, Operation::Loading));
         tracing::warn!(barcode, %error, "cartridge cannot be mounted");
@@ -114,7 +97,7 @@ impl DriveState {
         if let Some(workers) = &self.media.workers {
             medium.set_workers(workers.as_ref());
         }
-        medium.set_programmable_early_warning(self.settings.programmable_early_warning);
+        medium.set_programmable_early_warning(self.modes.programmable_early_warning);
         let cartridge_format = cartridge.format().unwrap_or(Format::Native);
         let worm_integrity_failed = fails_worm_integrity(&cartridge, medium.as_ref(), &mam);
         if worm_integrity_failed {
@@ -127,25 +110,28 @@ impl DriveState {
                 mam.set_number(AttrId::SET_CAPACITY_BYTES, size);
             }
         }
-        for (is, alert) in [
+        self.health.raise_if([
             (lost_statistics, Alert::LOST_STATISTICS),
             (damaged, Alert::DIRECTORY_CORRUPTED),
             (!format.can_write, Alert::READ_ONLY_FORMAT),
             (worm_integrity_failed, Alert::WORM_INTEGRITY),
             (mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+        ]);
+        for (is, reason) in [
+            (mam_failed, "cartridge memory is damaged, cartridge is write-protected"),
+            (damaged, "partition is damaged, undamaged data can be read"),
         ] {
             if is {
-                self.alerts.raise(alert);
+                let barcode = cartridge.barcode().clone();
+                self.health.report(MediumFault { barcode, reason: reason.into(), unusable: false });
             }
         }
-        self.report_damage(cartridge.barcode(), mam_failed, damaged);
         let has_encrypted_blocks = (0..4).any(|partition| mam.get(AttrId::FIRST_ENCRYPTED_OBJECT, partition).is_some());
-        self.loads += 1;
-        self.lifetime.add(lifetime_counters::LOADS, 1);
+        self.health.count_load();
         Mounted {
             write_protection: write_protection(format, &cartridge, medium.as_ref(), &mam),
             retained_until: mam.number(AttrId::RETAINED_UNTIL),
-            today: self.last_seen.wall.0 / 1000,
+            today: self.health.last_seen.wall.0 / 1000,
             cartridge,
             medium,
             mam,
@@ -159,11 +145,11 @@ impl DriveState {
             storage_full_reported: false,
             mam_failed,
             last_writer: None,
-            append_only: self.settings.append_only,
+            append_only: self.modes.append_only,
             allowed_overwrite: AllowedOverwrite::Nothing,
             worm_integrity_failed,
             pending_density: None,
-            programmable_warning_enabled: self.settings.programmable_early_warning > 0,
+            programmable_warning_enabled: self.modes.programmable_early_warning > 0,
             programmable_warning_reported: false,
             has_encrypted_blocks,
         }
@@ -171,24 +157,21 @@ impl DriveState {
 
     /// Cleans the drive: takes no time and consumes one use of the cleaning cartridge.
     fn clean(&mut self, cartridge: &mut Cartridge) {
-        self.alerts.raise(Alert::CLEANING_MEDIA);
+        self.health.alerts.raise(Alert::CLEANING_MEDIA);
         let Ok(mut mam) = cartridge.mam() else {
-            self.alerts.raise(Alert::MEMORY_CHIP);
+            self.health.alerts.raise(Alert::MEMORY_CHIP);
             return;
         };
         let (uses, max_uses) = (mam.number(AttrId::LOAD_COUNT), mam.number(AttrId::MEDIUM_TYPE_INFORMATION));
         if uses >= max_uses {
-            self.alerts.raise(Alert::EXPIRED_CLEANING_MEDIA);
+            self.health.alerts.raise(Alert::EXPIRED_CLEANING_MEDIA);
             return;
         }
         mam.set_number(AttrId::LOAD_COUNT, uses + 1);
         if cartridge.save_mam(&mam).is_err() {
-            self.alerts.raise(Alert::MEMORY_CHIP);
+            self.health.alerts.raise(Alert::MEMORY_CHIP);
         }
-        self.lifetime.add(lifetime_counters::CLEANINGS, 1);
-        self.lifetime.reset(lifetime_counters::MB_SINCE_CLEAN);
-        self.alerts.clear_flag(Alert::CLEAN_NOW);
-        self.alerts.clear_flag(Alert::CLEAN_PERIODIC);
+        self.health.count_cleaning();
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Load, MediumFault};
 use crate::alert::Alert;
 use crate::device::DriveState;
-use crate::lifetime_counters;
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::lu::Lu;
@@ -12,9 +11,6 @@ use scsi_core::sense::{Sense, SenseKey};
 use tape_store::cartridge::Cartridge;
 use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
-
-/// Unit of the lifetime counters in bytes.
-const MB: u64 = 1_000_000;
 
 impl Load {
     /// A cartridge whose SSC commands end with HARDWARE ERROR 44h/00h until it is loaded again.
@@ -54,24 +50,13 @@ impl DriveState {
     fn demount(&mut self, mut mounted: Mounted) -> (Cartridge, Result<(), StoreError>) {
         mounted.drain();
         let statistics = crate::log::volume_statistics(self, &mounted);
-        self.volumes.truncate(crate::log::VOLUMES - 1);
-        self.volumes.push_front(statistics);
-        let counters = mounted.counters;
-        for (id, count) in [
-            (lifetime_counters::MB_WRITTEN, counters.written_by_host / MB),
-            (lifetime_counters::MB_READ, counters.read_by_host / MB),
-            (lifetime_counters::MB_SINCE_CLEAN, (counters.written_by_host + counters.read_by_host) / MB),
-            (lifetime_counters::WRITE_ERRORS, counters.write_failures),
-            (lifetime_counters::READ_ERRORS, counters.read_failures),
-        ] {
-            self.lifetime.add(id, count);
-        }
-        let (cartridge, result) = mounted.unload(self.alerts.raised_flags().bits());
+        self.health.count_demount(statistics, mounted.counters);
+        let (cartridge, result) = mounted.unload(self.health.alerts.raised_flags().bits());
         if let Err(error) = &result {
             let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
-            self.report(MediumFault { barcode, reason, unusable: false });
+            self.health.report(MediumFault { barcode, reason, unusable: false });
             tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
-            self.alerts.raise(Alert::DIRECTORY_INVALID);
+            self.health.alerts.raise(Alert::DIRECTORY_INVALID);
         }
         (cartridge, result)
     }
@@ -80,7 +65,7 @@ impl DriveState {
 impl DriveState {
     /// Closes the tape after a command panicked, without writing to it, and abandons the background operation.
     pub(crate) fn close_after_panic(&mut self) {
-        self.alerts.raise(Alert::FIRMWARE_FAILURE);
+        self.health.alerts.raise(Alert::FIRMWARE_FAILURE);
         self.media.load = std::mem::take(&mut self.media.load).close_after_panic();
     }
 
@@ -92,18 +77,14 @@ impl DriveState {
 
     /// Clears TapeAlert flags after a reset, and raises those again that still hold for the mounted cartridge.
     pub(crate) fn alerts_after_reset(&mut self) {
-        self.alerts.clear_all();
+        self.health.alerts.clear_all();
         let Some(mounted) = self.media.opened() else { return };
-        for (is, alert) in [
+        self.health.raise_if([
             (mounted.write_protection == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
             (mounted.worm_integrity_failed, Alert::WORM_INTEGRITY),
             (mounted.mam_failed, Alert::MEMORY_CHIP),
             (mounted.mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
-        ] {
-            if is {
-                self.alerts.raise(alert);
-            }
-        }
+        ]);
     }
 
     /// Establishes UNIT ATTENTION 2Ah/12h for every nexus whose keys, shared or local, were cleared.

@@ -1,6 +1,6 @@
 //! Device configuration mode page, 10h (SSC-5 §8.3.3). Values as captured from LTO-7 and LTO-9 drives.
 
-use crate::device::DriveState;
+use crate::media::MediaState;
 use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
@@ -22,8 +22,8 @@ const CHANGEABLE: &[u8] = &[0x10, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01
 pub(super) const SELECT_COMPRESSION: u8 = 0x01;
 
 /// Renders ACTIVE PARTITION.
-pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
-    if let (Some(partition), Some(mounted)) = (page.get_mut(3), state.media.threaded()) {
+pub(crate) fn render(media: &MediaState, page: &mut [u8]) {
+    if let (Some(partition), Some(mounted)) = (page.get_mut(3), media.threaded()) {
         *partition = mounted.medium.position().partition;
     }
 }

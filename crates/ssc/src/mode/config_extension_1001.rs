@@ -1,6 +1,7 @@
 //! Device configuration extension mode page, 10h/01h (SSC-5 §8.3.8): append-only mode and programmable early warning.
 
-use crate::device::DriveState;
+use super::ModeState;
+use crate::media::MediaState;
 use scsi_core::field::FieldPointer;
 use scsi_core::mode::{ModePageDef, PageId};
 
@@ -20,10 +21,10 @@ const MB: u64 = 1_000_000;
 
 /// Checks selected values, and returns the invalid field. Append-only mode cannot be turned off while a volume is
 /// mounted.
-pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer> {
+pub(crate) fn check(media: &MediaState, settings: &ModeState, page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, _, _, modes, ..] = page else { return Ok(()) };
-    let mounted = state.media.opened().is_some();
-    let ends = mounted && state.settings.append_only && modes >> 4 == 0;
+    let mounted = media.opened().is_some();
+    let ends = mounted && settings.append_only && modes >> 4 == 0;
     if modes >> 4 > 1 || ends { Err(FieldPointer::bits(5, 0xf0)) } else { Ok(()) }
 }
 

@@ -1,7 +1,6 @@
 //! Vendor-specific mode page 24h of IBM drives: encryption capability and state.
 
-use crate::device::DriveState;
-use crate::encryption::EncryptionMode;
+use crate::encryption::{EncryptionMode, EncryptionState};
 use scsi_core::mode::{ModePageDef, PageId};
 
 /// Identifier of the page.
@@ -16,9 +15,9 @@ pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 8]);
 const ENCRYPTING: u8 = 0x04;
 
 /// Renders whether the shared parameters enable encryption.
-pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
+pub(crate) fn render(encryption: &EncryptionState, page: &mut [u8]) {
     if let Some(flags) = page.get_mut(5)
-        && state.encryption.shared().encrypt != EncryptionMode::Disable
+        && encryption.shared().encrypt != EncryptionMode::Disable
     {
         *flags |= ENCRYPTING;
     }

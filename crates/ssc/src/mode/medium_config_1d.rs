@@ -1,6 +1,6 @@
 //! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is WORM.
 
-use crate::device::DriveState;
+use crate::media::MediaState;
 use scsi_core::mode::{ModePageDef, PageId};
 use tape_store::cartridge::CartridgeKind;
 
@@ -18,8 +18,8 @@ pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 32]);
 const WORM: u8 = 0x01;
 
 /// Renders whether the mounted medium is WORM.
-pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
-    let Some(mounted) = state.media.threaded() else { return };
+pub(crate) fn render(media: &MediaState, page: &mut [u8]) {
+    let Some(mounted) = media.threaded() else { return };
     if mounted.cartridge.kind() == CartridgeKind::Worm
         && let Some(worm) = page.get_mut(2)
     {

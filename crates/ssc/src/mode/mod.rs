@@ -1,4 +1,4 @@
-//! Mode pages of a drive. Each file has the constants of a page and, if the page shows state, its rendering.
+//! Mode pages of a drive, and the settings that they change. Each file of a page has the constants of a page and, if the page shows state, its rendering.
 
 pub(crate) mod compression_0f;
 pub(crate) mod config_10;
@@ -10,7 +10,10 @@ mod medium_config_1d;
 pub(crate) mod partition_11;
 mod power_1a;
 pub(crate) mod protection_0af0;
+mod state;
 mod vendor;
+
+pub(crate) use state::ModeState;
 
 use crate::device::DriveState;
 use scsi_core::field::FieldPointer;
@@ -183,10 +186,10 @@ pub(crate) fn render(state: &DriveState, id: PageId, control: PageControl, page:
         return;
     }
     match id {
-        config_10::ID => config_10::render(state, page),
-        partition_11::ID => partition_11::render(state, page),
-        medium_config_1d::ID => medium_config_1d::render(state, page),
-        encryption_24::ID => encryption_24::render(state, page),
+        config_10::ID => config_10::render(&state.media, page),
+        partition_11::ID => partition_11::render(&state.media, state.profile.native_media, page),
+        medium_config_1d::ID => medium_config_1d::render(&state.media, page),
+        encryption_24::ID => encryption_24::render(&state.encryption, page),
         _ => {}
     }
 }
@@ -197,8 +200,8 @@ pub(crate) fn render(state: &DriveState, id: PageId, control: PageControl, page:
 /// The invalid field.
 pub(crate) fn check(state: &DriveState, id: PageId, page: &[u8]) -> Result<(), FieldPointer> {
     match id {
-        partition_11::ID => partition_11::check(state, page),
-        config_extension_1001::ID => config_extension_1001::check(state, page),
+        partition_11::ID => partition_11::check(&state.media, state.profile.native_media, page),
+        config_extension_1001::ID => config_extension_1001::check(&state.media, &state.modes, page),
         protection_0af0::ID => protection_0af0::check(state.profile.protection_methods, page),
         informational_exceptions_1c::ID => informational_exceptions_1c::check_page(page),
         _ => Ok(()),

@@ -3,7 +3,7 @@
 //! LTO drives partition a tape by pairs of wraps, and leave some pairs unused between partitions (IBM LTO SCSI
 //! reference, §4.4).
 
-use crate::device::DriveState;
+use crate::media::MediaState;
 use crate::mounted::Mounted;
 use scsi_core::field::FieldPointer;
 use scsi_core::mode::{ModePageDef, PageId};
@@ -39,13 +39,13 @@ const REMAINDER: u16 = 0xffff;
 
 /// Renders MAXIMUM ADDITIONAL PARTITIONS, and the partitions that a host selected for the next FORMAT MEDIUM or, if
 /// none, the number and sizes of those of the mounted medium.
-pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
+pub(crate) fn render(media: &MediaState, native: &MediaSpec, page: &mut [u8]) {
     let [_, _, max_additional, defined, flags, _, kind, _, sizes @ ..] = page else { return };
-    *max_additional = max_additional_partitions(state);
+    *max_additional = max_additional_partitions(media, native);
     if *flags & SELECTION_BITS != 0 {
         return;
     }
-    let Some(mounted) = state.media.threaded() else { return };
+    let Some(mounted) = media.threaded() else { return };
     *defined = mounted.medium.partitions() - 1;
     // Sizes of a small cartridge are in MB.
     let (units, exponent) = if mounted.capacity() <= SMALL { (MB, 6) } else { (GB, 9) };
@@ -57,15 +57,14 @@ pub(crate) fn render(state: &DriveState, page: &mut [u8]) {
     }
 }
 
-fn max_additional_partitions(state: &DriveState) -> u8 {
-    let media = state.media.threaded().map_or(state.profile.native_media, |mounted| mounted.cartridge.media());
-    media.partitions - 1
+fn max_additional_partitions(media: &MediaState, native: &MediaSpec) -> u8 {
+    media.threaded().map_or(native, |mounted| mounted.cartridge.media()).partitions - 1
 }
 
 /// Checks selected values, and returns the invalid field.
-pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer> {
+pub(crate) fn check(media: &MediaState, native: &MediaSpec, page: &[u8]) -> Result<(), FieldPointer> {
     let [_, _, _, additional, flags, _, kind, ..] = page else { return Ok(()) };
-    if *additional > max_additional_partitions(state) {
+    if *additional > max_additional_partitions(media, native) {
         return Err(FieldPointer::byte(3));
     }
     if (flags & SELECTION_BITS).count_ones() > 1 {
@@ -74,14 +73,14 @@ pub(crate) fn check(state: &DriveState, page: &[u8]) -> Result<(), FieldPointer>
     if !PARTITIONING_TYPES.contains(&(kind >> 4)) {
         return Err(FieldPointer::bits(6, 0xf0));
     }
-    state.media.threaded().map_or(Ok(()), |mounted| {
+    media.threaded().map_or(Ok(()), |mounted| {
         sizes(page, PartitionableTape::of_mounted(mounted)).map(drop).map_err(FieldPointer::byte)
     })
 }
 
 /// Whether a partition will have another size than the page requests, in the units of the page.
-pub(crate) fn rounds(state: &DriveState, page: &[u8]) -> bool {
-    let Some(mounted) = state.media.threaded() else { return false };
+pub(crate) fn rounds(media: &MediaState, page: &[u8]) -> bool {
+    let Some(mounted) = media.threaded() else { return false };
     rounds_on(page, PartitionableTape::of_mounted(mounted))
 }
 
