@@ -5,10 +5,9 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::DriveState;
+use super::Context;
 use crate::overwrite::AllowedOverwrite;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -35,9 +34,9 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 16);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let mounted = state.media.ready()?;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let mounted = cx.drive.media.ready()?;
     mounted.allowed_overwrite = AllowedOverwrite::Nothing;
     if !mounted.append_only {
         return Err(Sense::illegal_request(Asc::ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE).into());

@@ -4,10 +4,8 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::DriveState;
-use scsi_core::cdb::Cdb;
+use super::Context;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -25,17 +23,17 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     if raw.flags & 0x01 != 0 {
-        let max_object_number = state.media.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
+        let max_object_number = cx.drive.media.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
         let mut page = PageWriter::new();
         page.zeros(12).u64(max_object_number);
-        data.data_in.append(page.as_slice());
+        cx.data.data_in.append(page.as_slice());
         return Ok(());
     }
     let mut page = PageWriter::new();
-    page.u8(0).u24(state.media.max_block_length()).u16(1);
-    data.data_in.append(page.as_slice());
+    page.u8(0).u24(cx.drive.media.max_block_length()).u16(1);
+    cx.data.data_in.append(page.as_slice());
     Ok(())
 }

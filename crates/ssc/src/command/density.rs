@@ -5,11 +5,9 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::DriveState;
+use super::Context;
 use crate::profile::{DriveProfile, MediaSupport};
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::CartridgeKind;
@@ -21,11 +19,11 @@ pub(crate) const SPEC: CommandSpec =
 const WRTOK: u8 = 0x80;
 const DEFLT: u8 = 0x20;
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let [_, flags, _, _, _, _, _, high, low, ..] = *cdb.bytes();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let [_, flags, _, _, _, _, _, high, low, ..] = *cx.cdb.bytes();
     let (by_type, of_medium) = (flags & 0x02 != 0, flags & 0x01 != 0);
-    let profile = state.profile;
-    let mounted = if of_medium { Some(state.media.ready()?) } else { None };
+    let profile = cx.drive.profile;
+    let mounted = if of_medium { Some(cx.drive.media.ready()?) } else { None };
     let wanted =
         |format: &&MediaSupport| mounted.as_ref().is_none_or(|mounted| mounted.cartridge.media() == format.media);
     let mut body = PageWriter::new();
@@ -46,8 +44,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     page.length_u16(|w| {
         w.u16(0).bytes(body.as_slice());
     });
-    data.data_in.limit(usize::from(u16::from_be_bytes([high, low])));
-    data.data_in.append(page.as_slice());
+    cx.return_data(u16::from_be_bytes([high, low]).into(), &page);
     Ok(())
 }
 

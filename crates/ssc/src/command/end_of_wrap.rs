@@ -6,12 +6,10 @@
 //!
 //! **Deviations:** other values of the service action qualifier (byte 2) are rejected.
 
-use crate::device::DriveState;
+use super::Context;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::{U16, U32};
@@ -51,8 +49,8 @@ struct Wrap {
     object: u64,
 }
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     if raw.qualifier != END_OF_WRAP {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
@@ -64,7 +62,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     if !numbered && wanted != 0 {
         return Err(Sense::invalid_field_in_cdb(4, None).into());
     }
-    let mounted = state.media.ready()?;
+    let mounted = cx.drive.media.ready()?;
     let wraps = wraps(mounted)?;
     let mut page = PageWriter::new();
     if all {
@@ -80,8 +78,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
             w.u16(0).u48(wrap.object);
         });
     }
-    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.data_in.append(page.as_slice());
+    cx.return_data(raw.allocation_length.get(), &page);
     Ok(())
 }
 

@@ -6,12 +6,11 @@
 //! **Deviations:** FCS and LCS are accepted and ignored; a long erase takes no time, so a command with IMMED=1
 //! completes when it is done; a long erase is allowed at any position.
 
+use super::Context;
 use super::transfer::Transfer;
-use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -27,11 +26,11 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 )
 .blocking_with_timeouts(60, 21600);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let mounted = state.media.ready()?;
-    let outcome = Transfer::parse(cdb).locate_without_information(mounted).and_then(|()| erase(mounted));
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let mounted = cx.drive.media.ready()?;
+    let outcome = Transfer::parse(cx.cdb).locate_without_information(mounted).and_then(|()| erase(mounted));
     let outcome = outcome.map_err(Into::into);
-    state.health.record_write(&outcome, mounted);
+    cx.drive.health.record_write(&outcome, mounted);
     outcome
 }
 

@@ -5,17 +5,16 @@
 //!
 //! **Deviations:** FCS and LCS are accepted and ignored.
 
+use super::Context;
 use super::transfer::Transfer;
 use super::write::{overflow, warn};
-use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
+use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
-use scsi_core::target::Request;
 use tape_store::medium::WriteOutcome;
 
 /// Command table entry of the 6-byte form.
@@ -30,19 +29,20 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 )
 .blocking_with_timeouts(60, 1800);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     // IMMED is the bit that is FIXED in transfers.
-    let transfer = Transfer::parse(cdb);
+    let transfer = Transfer::parse(cx.cdb);
     let (immediate, count) = (transfer.fixed, transfer.length);
-    let unbuffered = state.modes.is_unbuffered();
-    let mounted = state.media.ready()?;
-    if immediate && unbuffered {
+    let mounted = cx.drive.media.ready()?;
+    if immediate && cx.drive.modes.is_unbuffered() {
         return Err(Sense::invalid_field_in_cdb(1, Some(0)).into());
     }
     transfer.locate_without_information(mounted)?;
     let outcome = match count {
         0 => Ok(()),
-        count => mounted.before_write(MediumChange::Write).and_then(|()| write_filemarks(mounted, count, request)),
+        count => {
+            mounted.before_write(MediumChange::Write).and_then(|()| write_filemarks(mounted, count, cx.request.nexus))
+        }
     };
     let outcome = match outcome {
         Ok(()) if !immediate => mounted.sync().map_err(|sense| sense.with_information(count.into())),
@@ -52,12 +52,12 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>) -> O
         Ok(()) if count > 0 => warn(mounted).map_err(Into::into),
         other => other.map_err(Into::into),
     };
-    state.health.record_write(&outcome, mounted);
+    cx.drive.health.record_write(&outcome, mounted);
     outcome
 }
 
-fn write_filemarks(mounted: &mut Mounted, count: u32, request: &Request<'_>) -> Result<(), Sense> {
-    mounted.last_writer = Some(request.nexus);
+fn write_filemarks(mounted: &mut Mounted, count: u32, nexus: NexusId) -> Result<(), Sense> {
+    mounted.last_writer = Some(nexus);
     let at = mounted.medium.position();
     mounted.record_truncation(at.partition, at.object);
     for done in 0..count {

@@ -5,16 +5,14 @@
 //!
 //! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
 
-use crate::device::DriveState;
+use super::Context;
 use crate::fault::{self, Operation};
 use crate::mode::partition_11;
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
-use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
 use tape_store::mam::{ATTRIBUTES, AttrId, AttributeWriter, Mam};
@@ -36,26 +34,27 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let mounted = state.media.ready()?;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let mounted = cx.drive.media.ready()?;
     if raw.length.get() != 0 {
         return Err(Sense::invalid_field_in_cdb(3, None).into());
     }
     check_at_beginning(mounted)?;
     let sizes = match raw.format {
         0 => vec![mounted.capacity()],
-        1 | 2 => {
-            partition_11::sizes(lu.mode.current(partition_11::ID), partition_11::PartitionableTape::of_mounted(mounted))
-                .map_err(|_| Sense::illegal_request(Asc::PARAMETER_VALUE_INVALID))?
-        }
+        1 | 2 => partition_11::sizes(
+            cx.lu.mode.current(partition_11::ID),
+            partition_11::PartitionableTape::of_mounted(mounted),
+        )
+        .map_err(|_| Sense::illegal_request(Asc::PARAMETER_VALUE_INVALID))?,
         _ => return Err(Sense::invalid_field_in_cdb(2, Some(3)).into()),
     };
     let outcome = format(mounted, &sizes, |_| ()).map_err(Into::into);
     if outcome.is_ok() {
-        lu.mode.restore_default(partition_11::ID);
+        cx.lu.mode.restore_default(partition_11::ID);
     }
-    state.health.record_write(&outcome, mounted);
+    cx.drive.health.record_write(&outcome, mounted);
     outcome
 }
 

@@ -6,10 +6,10 @@
 //! **Deviations:** BAM=1 (explicit addressing) is rejected; positioning takes no time, so a command with IMMED=1
 //! completes when it is done.
 
+use super::Context;
 use super::read::end_of_data;
-use crate::device::DriveState;
 use crate::fault::{self, Operation};
-use scsi_core::cdb::{Cdb, Opcode};
+use scsi_core::cdb::Opcode;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -60,13 +60,13 @@ enum Destination {
     EndOfData,
 }
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let short = cdb.opcode() == Opcode::LOCATE_10;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let short = cx.cdb.opcode() == Opcode::LOCATE_10;
     let (destination, change, partition, partition_byte) = if short {
-        let raw: Raw10 = cdb.as_layout();
+        let raw: Raw10 = cx.cdb.as_layout();
         (Destination::Object(raw.object.get().into()), raw.flags & 0x02 != 0, raw.partition, 8)
     } else {
-        let raw: Raw16 = cdb.as_layout();
+        let raw: Raw16 = cx.cdb.as_layout();
         let destination = match (raw.flags >> 3) & 0x07 {
             0b000 => Destination::Object(raw.identifier.get()),
             0b001 => Destination::File(raw.identifier.get()),
@@ -75,7 +75,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
         };
         (destination, raw.flags & 0x02 != 0, raw.partition, 3)
     };
-    let mounted = state.media.ready()?;
+    let mounted = cx.drive.media.ready()?;
     if change && partition >= mounted.medium.partitions() {
         return Err(Sense::invalid_field_in_cdb(partition_byte, None).into());
     }

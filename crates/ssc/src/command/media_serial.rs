@@ -2,10 +2,8 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::DriveState;
-use scsi_core::cdb::Cdb;
+use super::Context;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::wire::U32;
 use scsi_core::writer::PageWriter;
@@ -29,16 +27,15 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let mounted = state.media.ready()?;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let mounted = cx.drive.media.ready()?;
     let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
     let mut page = PageWriter::new();
     page.length_u32(|w| {
         // Padded to a multiple of four.
         w.bytes(serial).zeros(serial.len().next_multiple_of(4) - serial.len());
     });
-    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.data_in.append(page.as_slice());
+    cx.return_data(raw.allocation_length.get(), &page);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! SSC commands: one file for the layout, parsing and execution of each.
+//! SSC commands: one file for the layout, parsing and execution of each; and the dispatcher.
 
 pub(crate) mod allow_overwrite;
 pub(crate) mod block_limits;
@@ -25,7 +25,14 @@ pub(crate) mod verify;
 pub(crate) mod write;
 pub(crate) mod write_attribute;
 
+use crate::device::DriveState;
+use scsi_core::cdb::Cdb;
 use scsi_core::command::SpcCommand;
+use scsi_core::data::Data;
+use scsi_core::fault::Outcome;
+use scsi_core::lu::Lu;
+use scsi_core::target::Request;
+use scsi_core::writer::PageWriter;
 
 /// Command that a row of the command table runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,4 +87,72 @@ pub enum Command {
     SecurityIn,
     /// SECURITY PROTOCOL OUT (SPC-5): sets data encryption parameters.
     SecurityOut,
+}
+
+/// All that the handler of a command works on.
+pub(crate) struct Context<'a, 'd, 'i> {
+    /// SPC state of the logical unit.
+    pub(crate) lu: &'a mut Lu,
+    pub(crate) drive: &'a mut DriveState,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) cdb: &'a Cdb,
+    pub(crate) data: &'a mut Data<'d, 'i>,
+}
+
+impl Context<'_, '_, '_> {
+    /// Returns a page to the initiator, up to ALLOCATION LENGTH.
+    pub(crate) fn return_data(&mut self, allocation_length: u32, page: &PageWriter) {
+        self.data.data_in.limit(usize::try_from(allocation_length).unwrap_or(usize::MAX));
+        self.data.data_in.append(page.as_slice());
+    }
+}
+
+/// Runs a command that has been admitted.
+pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
+    cx.drive.media.removal_prevented = cx.lu.removal_prevented();
+    if let Some(mounted) = cx.drive.media.threaded_mut() {
+        mounted.today = cx.request.now.wall.0 / 1000;
+        if matches!(command, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute) {
+            mounted.drain();
+        }
+    }
+    match command {
+        Command::Spc(command) => cx.lu.run(command, cx.cdb, cx.request, cx.drive, cx.data),
+        Command::TestUnitReady => cx.drive.media.ready().map(drop).map_err(Into::into),
+        Command::Rewind => rewind::run(cx),
+        Command::ReadReverse => read_reverse::run(cx),
+        Command::RecoverBufferedData => recover_buffered_data::run(cx),
+        Command::SetCapacity => set_capacity::run(cx),
+        Command::AllowOverwrite => allow_overwrite::run(cx),
+        Command::EndOfWrap => end_of_wrap::run(cx),
+        Command::ReadBlockLimits => block_limits::run(cx),
+        Command::Read => read::run(cx),
+        Command::Write => write::run(cx),
+        Command::WriteFilemarks => filemarks::run(cx),
+        Command::Space => space::run(cx),
+        Command::Locate => locate::run(cx),
+        Command::ReadPosition => position::run(cx),
+        Command::Erase => erase::run(cx),
+        Command::LoadUnload => load_unload::run(cx),
+        Command::ReportDensity => density::run(cx),
+        Command::ReadAttribute => read_attribute::run(cx),
+        Command::WriteAttribute => write_attribute::run(cx),
+        Command::FormatMedium => format_medium::run(cx),
+        Command::Verify => verify::run(cx),
+        Command::ReadMediaSerial => media_serial::run(cx),
+        Command::SecurityIn => security_protocol_in::run(cx),
+        Command::SecurityOut => security_protocol_out::run(cx),
+    }
+}
+
+/// Data-Out length that a command requests, in bytes.
+pub(crate) fn expected_data_out(command: Command, cdb: &Cdb, block_length: u32) -> usize {
+    match command {
+        Command::Spc(command) => scsi_core::command::expected_data_out(command, cdb),
+        Command::Write => write::bytes(cdb, block_length),
+        Command::Verify => verify::bytes(cdb, block_length),
+        Command::SecurityOut => security_protocol_out::list_length(cdb),
+        Command::WriteAttribute => write_attribute::list_length(cdb),
+        _ => 0,
+    }
 }

@@ -4,10 +4,8 @@
 //!
 //! **Deviations:** no object is reported as buffered: accepted data counts as written to the medium.
 
-use crate::device::DriveState;
-use scsi_core::cdb::Cdb;
+use super::Context;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
 use tape_store::medium::Position;
@@ -29,23 +27,23 @@ const EOP: u8 = 0x40;
 const PERR: u8 = 0x02;
 const BPEW: u8 = 0x01;
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let [_, _, _, _, _, _, _, high, low, ..] = *cx.cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
-    let action = cdb.service_action().0;
-    let at = state.media.ready()?.medium.position();
+    let action = cx.cdb.service_action().0;
+    let at = cx.drive.media.ready()?.medium.position();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let flags = flag(at.object == 0, BOP) | flag(at.early_warning, EOP) | flag(at.programmable_warning, BPEW);
     let mut w = PageWriter::new();
     match action {
         6 => long(&at, flags, &mut w),
         8 => {
-            data.data_in.limit(usize::from(allocation_length));
+            cx.data.data_in.limit(usize::from(allocation_length));
             extended(&at, flags, &mut w);
         }
         _ => short(&at, flags, &mut w),
     }
-    data.data_in.append(w.as_slice());
+    cx.data.data_in.append(w.as_slice());
     Ok(())
 }
 

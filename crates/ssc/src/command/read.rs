@@ -6,6 +6,7 @@
 //!
 //! **Deviations:** none.
 
+use super::Context;
 use super::transfer::Transfer;
 use crate::block_protection::{self, ProtectionMethod};
 use crate::device::DriveState;
@@ -13,13 +14,11 @@ use crate::encryption::CeemRestriction;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::{Data, DataIn};
+use scsi_core::data::DataIn;
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::target::Request;
 use std::io::IoSliceMut;
 use tape_store::encrypt::Decryption;
 use tape_store::error::StoreError;
@@ -61,15 +60,14 @@ pub(super) fn check_ceem(restriction: Option<CeemRestriction>, mounted: &mut Mou
     }
 }
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let transfer = Transfer::parse(cdb);
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cx.cdb);
     let sili = transfer.flags & 0x02 != 0;
-    let block_length = state.modes.block_length;
-    let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let method = state.modes.protection_on_read(request.nexus);
+    let block_length = cx.drive.modes.block_length;
+    let reader = cx.drive.encryption.parameters_of(cx.request.nexus).0.reader();
+    let method = cx.drive.modes.protection_on_read(cx.request.nexus);
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
-    let has_failed = state.encryption.has_failed();
-    let mounted = state.media.ready()?;
+    let mounted = cx.drive.media.ready()?;
     check_flags(&transfer, sili, block_length)?;
     transfer.locate_explicit(mounted)?;
     if transfer.length == 0 {
@@ -77,16 +75,16 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     }
     mounted.before_read()?;
     // Only the decryption of an encrypted block resets the count of wrong keys.
-    let was_encrypted = has_failed && next_is_encrypted(mounted)?;
+    let was_encrypted = cx.drive.encryption.has_failed() && next_is_encrypted(mounted)?;
     let outcome = if transfer.fixed {
-        fixed_blocks(mounted, (transfer.length, block_length), options, &mut data.data_in)
+        fixed_blocks(mounted, (transfer.length, block_length), options, &mut cx.data.data_in)
     } else {
-        variable_block(mounted, (transfer.length, sili, block_length), options, &mut data.data_in)
+        variable_block(mounted, (transfer.length, sili, block_length), options, &mut cx.data.data_in)
     };
     if outcome.is_ok() && was_encrypted {
-        state.encryption.record_key_use(request.nexus, true);
+        cx.drive.encryption.record_key_use(cx.request.nexus, true);
     }
-    record_outcome(state, request.nexus, &outcome);
+    record_outcome(cx.drive, cx.request.nexus, &outcome);
     outcome
 }
 

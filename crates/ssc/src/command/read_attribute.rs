@@ -5,12 +5,10 @@
 //!
 //! **Deviations:** CACHE is ignored; the cartridge memory is always read from the cache.
 
-use crate::device::DriveState;
+use super::Context;
 use crate::media::{LoadedNotThreaded, Readiness};
 use crate::mounted::Mounted;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::{U16, U32};
@@ -54,10 +52,10 @@ const _: () = assert!(size_of::<Raw>() == 16);
 const MIB: u64 = 1 << 20;
 const MB: u64 = 1_000_000;
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let alerts = state.health.alerts.raised_flags().bits();
-    let cartridge_mam = match state.media.readiness() {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let alerts = cx.drive.health.alerts.raised_flags().bits();
+    let cartridge_mam = match cx.drive.media.readiness() {
         Readiness::Ready(mounted) => CartridgeMam::of_mounted(mounted, alerts),
         Readiness::CartridgeMemory(loaded) => CartridgeMam::of_loaded(loaded),
         Readiness::NotReady(sense) => return Err(sense.into()),
@@ -70,19 +68,18 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     }
     let first = AttrId(raw.first.get());
     let mut w = PageWriter::new();
-    match cdb.service_action().0 {
+    match cx.cdb.service_action().0 {
         0 => values(&cartridge_mam, raw.partition, first, &mut w)?,
         1 => identifiers(present(&cartridge_mam, raw.partition, first), &mut w),
         2 => drop(w.u16(2).u8(0).u8(1)),
         3 => drop(w.u16(2).u8(0).u8(cartridge_mam.partitions)),
         _ => identifiers(listed(first), &mut w),
     }
-    if let (0, Ok(mounted)) = (cdb.service_action().0, state.media.ready()) {
+    if let (0, Ok(mounted)) = (cx.cdb.service_action().0, cx.drive.media.ready()) {
         // The next change after a host has read the volume change reference advances it again.
         mounted.change_reference_advanced &= first > AttrId::VOLUME_CHANGE_REFERENCE;
     }
-    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.data_in.append(w.as_slice());
+    cx.return_data(raw.allocation_length.get(), &w);
     Ok(())
 }
 

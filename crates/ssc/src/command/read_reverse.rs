@@ -6,17 +6,15 @@
 //!
 //! **Deviations:** none.
 
+use super::Context;
 use super::read::{self, ReadOptions, beginning, block_of, check_ceem, filemark, length_residue, record_outcome};
 use super::transfer::Transfer;
-use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::{Data, DataIn};
+use scsi_core::data::DataIn;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
-use scsi_core::target::Request;
 use std::io::IoSliceMut;
 use tape_store::medium::{SpaceUnit, StopReason};
 
@@ -32,22 +30,22 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 )
 .blocking_with_timeouts(60, 1800);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let transfer = Transfer::parse(cdb);
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cx.cdb);
     let (sili, as_read) = (transfer.flags & 0x02 != 0, transfer.flags & 0x04 != 0);
-    let block_length = state.modes.block_length;
-    let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let method = state.modes.protection_on_read(request.nexus);
+    let block_length = cx.drive.modes.block_length;
+    let reader = cx.drive.encryption.parameters_of(cx.request.nexus).0.reader();
+    let method = cx.drive.modes.protection_on_read(cx.request.nexus);
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
-    let mounted = state.media.ready()?;
+    let mounted = cx.drive.media.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
     transfer.locate_explicit(mounted)?;
     if transfer.length == 0 {
         return Ok(());
     }
     mounted.before_read()?;
-    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, options, &mut data.data_in);
-    record_outcome(state, request.nexus, &outcome);
+    let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, options, &mut cx.data.data_in);
+    record_outcome(cx.drive, cx.request.nexus, &outcome);
     outcome
 }
 

@@ -5,11 +5,10 @@
 //!
 //! **Deviations:** none.
 
+use super::Context;
 use super::read::check_flags;
 use super::transfer::Transfer;
-use crate::device::DriveState;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
@@ -19,11 +18,10 @@ pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("RECOVER BUFFERED DATA", &[0x14, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Write)
         .with_timeouts(60, 1200);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let transfer = Transfer::parse(cdb);
-    let block_length = state.modes.block_length;
-    state.media.ready()?;
-    check_flags(&transfer, transfer.flags & 0x02 != 0, block_length)?;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cx.cdb);
+    cx.drive.media.ready()?;
+    check_flags(&transfer, transfer.flags & 0x02 != 0, cx.drive.modes.block_length)?;
     if transfer.length == 0 {
         return Ok(());
     }

@@ -2,7 +2,7 @@
 //!
 //! **Deviations:** a rewind takes no time, so a command with IMMED=1 completes when it is done.
 
-use crate::device::DriveState;
+use super::Context;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -12,8 +12,8 @@ use scsi_core::fault::Outcome;
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocking_with_timeouts(60, 600);
 
-pub(crate) fn run(state: &mut DriveState) -> Outcome {
-    let mounted = state.media.ready()?;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let mounted = cx.drive.media.ready()?;
     let partition = mounted.medium.position().partition;
     to_beginning_of(mounted, partition)
 }

@@ -6,6 +6,7 @@
 //!
 //! **Deviations:** none.
 
+use super::Context;
 use super::security_protocol_out::{KEY_FORMATS, Raw, SET_DATA_ENCRYPTION, TAPE_DATA_ENCRYPTION};
 use crate::device::DriveState;
 use crate::encryption::{
@@ -14,9 +15,7 @@ use crate::encryption::{
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::target::Request;
@@ -37,8 +36,8 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
 /// SECURITY PROTOCOL 00h: security protocol information.
 const SECURITY_PROTOCOL_INFORMATION: u8 = 0x00;
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     let mut w = PageWriter::new();
     match (raw.protocol, raw.specific.get()) {
         (SECURITY_PROTOCOL_INFORMATION, 0x0000) => {
@@ -49,7 +48,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         (SECURITY_PROTOCOL_INFORMATION, 0x0001) => {
             w.zeros(4);
         }
-        (TAPE_DATA_ENCRYPTION, page) => self::page(state, page, request, &mut w)?,
+        (TAPE_DATA_ENCRYPTION, page) => self::page(cx.drive, page, cx.request, &mut w)?,
         (SECURITY_PROTOCOL_INFORMATION, _) => return Err(Sense::invalid_field_in_cdb(2, None).into()),
         _ => return Err(Sense::invalid_field_in_cdb(1, None).into()),
     }
@@ -57,8 +56,8 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         let padding = w.as_slice().len().next_multiple_of(512) - w.as_slice().len();
         w.zeros(padding);
     }
-    data.data_in.limit(raw.bytes());
-    data.data_in.append(w.as_slice());
+    cx.data.data_in.limit(raw.bytes());
+    cx.data.data_in.append(w.as_slice());
     Ok(())
 }
 

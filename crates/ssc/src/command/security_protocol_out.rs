@@ -6,6 +6,7 @@
 //!
 //! **Deviations:** SDK=1 is rejected, as the algorithm descriptor says, as is a signature of a wrapped key.
 
+use super::Context;
 use crate::device::DriveState;
 use crate::encryption::{
     CeemRestriction, DecryptionMode, EncryptionMode, EncryptionParameters, EncryptionScope, KeyClearing, MAX_A_KAD,
@@ -14,13 +15,10 @@ use crate::encryption::{
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::{FieldPointer, check_reserved};
-use scsi_core::lu::Lu;
 use scsi_core::parameter_list;
 use scsi_core::sense::Sense;
-use scsi_core::target::Request;
 use scsi_core::wire::{U16, U32};
 use tape_store::encrypt::{Key, KeyAssociatedData};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -90,14 +88,8 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
     cdb.as_layout::<Raw>().bytes()
 }
 
-pub(crate) fn run(
-    lu: &mut Lu,
-    state: &mut DriveState,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     if raw.protocol != TAPE_DATA_ENCRYPTION {
         return Err(Sense::invalid_field_in_cdb(1, None).into());
     }
@@ -111,17 +103,17 @@ pub(crate) fn run(
     if length > MAX_PAGE_LENGTH {
         return Err(Sense::invalid_field_in_cdb(6, None).into());
     }
-    let list = Zeroizing::new(data.data_out.parameters(length)?);
-    state.encryption.check_wrong_key_limit()?;
-    let port = lu.port_of(request.nexus);
-    let reserved = port.as_ref().is_some_and(|port| lu.reservation_holders().contains(port));
-    let (scope, lock, parameters) = parse(&list, reserved, state)?;
+    let list = Zeroizing::new(cx.data.data_out.parameters(length)?);
+    cx.drive.encryption.check_wrong_key_limit()?;
+    let port = cx.lu.port_of(cx.request.nexus);
+    let reserved = port.as_ref().is_some_and(|port| cx.lu.reservation_holders().contains(port));
+    let (scope, lock, parameters) = parse(&list, reserved, cx.drive)?;
     let parameters = EncryptionParameters { owner: port, ..parameters };
-    state.media.clear_medium_keys();
-    if state.encryption.set(request.nexus, scope, lock, parameters) {
-        let encryption = &state.encryption;
-        lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {
-            nexus != request.nexus && !encryption.is_local(nexus)
+    cx.drive.media.clear_medium_keys();
+    if cx.drive.encryption.set(cx.request.nexus, scope, lock, parameters) {
+        let encryption = &cx.drive.encryption;
+        cx.lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {
+            nexus != cx.request.nexus && !encryption.is_local(nexus)
         });
     }
     Ok(())

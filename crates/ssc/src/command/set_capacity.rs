@@ -5,14 +5,12 @@
 //!
 //! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
 
+use super::Context;
 use super::format_medium::{check_at_beginning, format};
 use crate::alert::Alert;
-use crate::device::DriveState;
 use crate::mode::partition_11;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
-use scsi_core::lu::Lu;
 use scsi_core::wire::U16;
 use tape_store::mam::AttrId;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -36,9 +34,9 @@ const _: () = assert!(size_of::<Raw>() == 6);
 /// Proportion value of the whole medium.
 const FULL_PROPORTION: u64 = 0xffff;
 
-pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let mounted = state.media.ready()?;
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let mounted = cx.drive.media.ready()?;
     check_at_beginning(mounted)?;
     let whole = mounted.cartridge.capacity();
     let least = whole.div_ceil(20);
@@ -49,13 +47,13 @@ pub(crate) fn run(lu: &mut Lu, state: &mut DriveState, cdb: &Cdb) -> Outcome {
     let value = if scaled < whole { scaled.to_be_bytes().to_vec() } else { Vec::new() };
     let outcome = format(mounted, &[scaled], |mam| mam.set(AttrId::SET_CAPACITY_BYTES, 0, &value)).map_err(Into::into);
     if outcome.is_ok() {
-        lu.mode.restore_default(partition_11::ID);
+        cx.lu.mode.restore_default(partition_11::ID);
         if scaled < whole {
-            state.health.alerts.raise(Alert::DIMINISHED_CAPACITY);
+            cx.drive.health.alerts.raise(Alert::DIMINISHED_CAPACITY);
         } else {
-            state.health.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
+            cx.drive.health.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
         }
     }
-    state.health.record_write(&outcome, mounted);
+    cx.drive.health.record_write(&outcome, mounted);
     outcome
 }

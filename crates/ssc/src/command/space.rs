@@ -5,12 +5,12 @@
 //!
 //! **Deviations:** none; setmarks (codes 4h and 5h) are obsolete and rejected.
 
+use super::Context;
 use super::read::end_of_data;
-use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::{Cdb, Opcode};
+use scsi_core::cdb::Opcode;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
@@ -52,12 +52,12 @@ struct Raw16 {
 }
 const _: () = assert!(size_of::<Raw16>() == 16);
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
-    let (code, count) = if cdb.opcode() == Opcode::SPACE_6 {
-        let raw: Raw6 = cdb.as_layout();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let (code, count) = if cx.cdb.opcode() == Opcode::SPACE_6 {
+        let raw: Raw6 = cx.cdb.as_layout();
         (raw.code, i64::from(raw.count.get_signed()))
     } else {
-        let raw: Raw16 = cdb.as_layout();
+        let raw: Raw16 = cx.cdb.as_layout();
         (raw.code, i64::from_be_bytes(raw.count.to_bytes()))
     };
     let unit = match code & 0x0f {
@@ -67,7 +67,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb) -> Outcome {
         3 => None,
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(3)).into()),
     };
-    let mounted = state.media.ready()?;
+    let mounted = cx.drive.media.ready()?;
     if unit.is_some() && count == 0 {
         return Ok(());
     }

@@ -9,21 +9,20 @@
 //!
 //! **Deviations:** none.
 
+use super::Context;
 use super::read::{block_of, check_ceem, record_outcome};
 use super::transfer::Transfer;
 use super::write::checked_block_length;
 use crate::background::BackgroundVerify;
 use crate::block_protection::{BlockProtection, ProtectionMethod};
-use crate::device::DriveState;
 use crate::encryption::DecryptionParameters;
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::{Data, DataOut};
+use scsi_core::data::DataOut;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::target::Request;
 use std::io::IoSliceMut;
 
 /// Command table entry of the 6-byte form.
@@ -70,35 +69,35 @@ pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
     if VerifyFlags(transfer.flags).compares() { transfer.bytes(block_length) } else { 0 }
 }
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let transfer = Transfer::parse(cdb);
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cx.cdb);
     let (flags, length) = (VerifyFlags(transfer.flags), transfer.length);
-    let block_length = state.modes.block_length;
-    let reader = state.encryption.parameters_of(request.nexus).0.reader();
-    let protection = state.modes.protection_of(request.nexus);
-    let mounted = state.media.ready()?;
+    let block_length = cx.drive.modes.block_length;
+    let reader = cx.drive.encryption.parameters_of(cx.request.nexus).0.reader();
+    let protection = cx.drive.modes.protection_of(cx.request.nexus);
+    let mounted = cx.drive.media.ready()?;
     check(&transfer, block_length, protection)?;
     transfer.locate_explicit(mounted)?;
     if length == 0 && !flags.to_end() {
         return Ok(());
     }
-    if !data.data_out.require(bytes(cdb, block_length)) {
+    if !cx.data.data_out.require(bytes(cx.cdb, block_length)) {
         return Err(Sense::illegal_request(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
     mounted.before_read()?;
     let mut verification = Verification::of(&transfer, block_length);
     if flags.immediate() {
         mounted.before_motion()?;
-        state.media.start_verify(BackgroundVerify::new(request.nexus, *cdb, verification, reader));
+        cx.drive.media.start_verify(BackgroundVerify::new(cx.request.nexus, *cx.cdb, verification, reader));
         return Ok(());
     }
     let outcome = if flags.compares() {
-        let method = state.modes.protection_on_write(request.nexus);
-        compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut data.data_out, method))
+        let method = cx.drive.modes.protection_on_write(cx.request.nexus);
+        compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut cx.data.data_out, method))
     } else {
         verification.advance(mounted, &reader, u64::MAX).map(drop).map_err(Into::into)
     };
-    record_outcome(state, request.nexus, &outcome);
+    record_outcome(cx.drive, cx.request.nexus, &outcome);
     outcome
 }
 

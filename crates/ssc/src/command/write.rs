@@ -6,9 +6,9 @@
 //!
 //! **Deviations:** FCS and LCS are accepted and ignored.
 
+use super::Context;
 use super::transfer::Transfer;
 use crate::block_protection::{self, ProtectionMethod};
-use crate::device::DriveState;
 use crate::encryption::EncryptionMode;
 use crate::fault::{self, Operation};
 use crate::media::MAX_BLOCK_LENGTH;
@@ -17,10 +17,9 @@ use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::{Data, DataOut};
+use scsi_core::data::DataOut;
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::target::Request;
 use tape_store::encrypt::Encryption;
 use tape_store::medium::{Codec, WriteOutcome};
 
@@ -50,16 +49,16 @@ struct WriteOptions<'a> {
     method: Option<ProtectionMethod>,
 }
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-    let transfer = Transfer::parse(cdb);
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let transfer = Transfer::parse(cx.cdb);
     let Transfer { fixed, length, .. } = transfer;
-    let (block_length, unbuffered) = (state.modes.block_length, state.modes.is_unbuffered());
-    let codec = state.modes.codec();
-    let method = state.modes.protection_on_write(request.nexus);
-    let allowed = state.encryption.check_lock(request.nexus);
-    let parameters = state.encryption.parameters_of(request.nexus).0;
+    let (block_length, unbuffered) = (cx.drive.modes.block_length, cx.drive.modes.is_unbuffered());
+    let codec = cx.drive.modes.codec();
+    let method = cx.drive.modes.protection_on_write(cx.request.nexus);
+    let allowed = cx.drive.encryption.check_lock(cx.request.nexus);
+    let parameters = cx.drive.encryption.parameters_of(cx.request.nexus).0;
     let (encryption, external) = (parameters.encryption(), parameters.encrypt == EncryptionMode::External);
-    let mounted = state.media.ready()?;
+    let mounted = cx.drive.media.ready()?;
     if length == 0 {
         return transfer.locate_explicit(mounted).map_err(Into::into);
     }
@@ -68,7 +67,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     if transfer.blocks(block_length).1 > max_block_length {
         return Err(transfer.length_fault().into());
     }
-    if !data.data_out.require(transfer.bytes(block_length)) {
+    if !cx.data.data_out.require(transfer.bytes(block_length)) {
         return Err(Sense::illegal_request(Asc::INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT).into());
     }
     transfer.locate_explicit(mounted)?;
@@ -76,10 +75,10 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
     let allowed = allowed.and_then(|()| mounted.check_encryption(encrypted));
     let outcome = match allowed.and_then(|()| mounted.before_write(MediumChange::Write)) {
         Ok(()) => {
-            mounted.last_writer = Some(request.nexus);
+            mounted.last_writer = Some(cx.request.nexus);
             let options = WriteOptions { codec, encryption: encryption.as_ref(), already_encrypted: external, method };
             let first = mounted.medium.position();
-            let written = blocks(mounted, transfer.blocks(block_length), &options, &mut data.data_out);
+            let written = blocks(mounted, transfer.blocks(block_length), &options, &mut cx.data.data_out);
             mounted.record_encrypted_range(first, encrypted);
             written
         }
@@ -96,7 +95,7 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, request: &Request<'_>, data
         Ok(early_warning) if early_warning || mounted.programmable_warning_enabled => warn(mounted).map_err(Into::into),
         other => other.map(|_| ()),
     };
-    state.health.record_write(&outcome, mounted);
+    cx.drive.health.record_write(&outcome, mounted);
     outcome
 }
 

@@ -7,14 +7,13 @@
 //!
 //! **Deviations:** none; WTC=0 also writes through.
 
+use super::Context;
 use super::read_attribute::format_bits;
-use crate::device::DriveState;
 use crate::fault;
 use crate::media::Readiness;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::{FieldPointer, check_reserved};
 use scsi_core::parameter_list::{self, ParameterListReader};
@@ -59,9 +58,9 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
     usize::try_from(raw.list_length.get()).unwrap_or(usize::MAX)
 }
 
-pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let (cartridge, mam, partitions) = match state.media.readiness() {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let (cartridge, mam, partitions) = match cx.drive.media.readiness() {
         Readiness::Ready(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
         Readiness::CartridgeMemory(loaded) => {
             let partitions = loaded.partitions();
@@ -75,14 +74,14 @@ pub(crate) fn run(state: &mut DriveState, cdb: &Cdb, data: &mut Data<'_, '_>) ->
     if raw.partition >= partitions {
         return Err(Sense::invalid_field_in_cdb(7, None).into());
     }
-    let length = list_length(cdb);
+    let length = list_length(cx.cdb);
     if length == 0 {
         return Ok(());
     }
     if length > MAX_LIST_LENGTH {
         return Err(parameter_list::length_error().into());
     }
-    let list = data.data_out.parameters(length)?;
+    let list = cx.data.data_out.parameters(length)?;
     let changed = apply(mam, raw.partition, ParameterListReader::new(&list))?;
     if changed.used_bytes() > cartridge.media().mam_capacity {
         return Err(Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());

@@ -3,6 +3,8 @@
 use super::tests::*;
 use super::*;
 use crate::profile;
+use scsi_core::nexus::TransportId;
+use scsi_core::target::{LogicalUnit, TransportEvent};
 use tape_store::cartridge::CartridgeKind;
 
 /// A drive of a model, with a cartridge of its native generation.

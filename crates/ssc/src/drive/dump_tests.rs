@@ -2,6 +2,7 @@
 
 use super::tests::*;
 use super::*;
+use scsi_core::target::{LogicalUnit, TransportEvent};
 
 const FIELD: &str = "70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00";
 

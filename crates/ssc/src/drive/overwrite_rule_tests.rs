@@ -4,6 +4,9 @@
 use super::tests::*;
 use super::*;
 use crate::alert::Alert;
+use scsi_core::data::Data;
+use scsi_core::nexus::NexusId;
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Timestamp;
 use std::io::IoSlice;
 use tape_store::cartridge::CartridgeKind;

@@ -4,6 +4,7 @@ use super::tests::*;
 use super::*;
 use crate::profile;
 use scsi_core::port::TargetPort;
+use scsi_core::target::{LogicalUnit, TransportEvent};
 use tape_store::cartridge::CartridgeKind;
 
 fn word(bytes: &[u8]) -> usize {

@@ -3,7 +3,10 @@
 
 use super::tests::{HOST, OTHER, bytes, cartridge, check, empty, good, loaded, run_as};
 use super::*;
+use scsi_core::data::Data;
+use scsi_core::nexus::NexusId;
 use scsi_core::nexus::TransportId;
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use std::io::{IoSlice, IoSliceMut};
 use std::time::Duration;
 use tape_store::cartridge::CartridgeKind;

@@ -3,7 +3,11 @@
 use super::tests::*;
 use super::*;
 use crate::profile;
+use scsi_core::data::Data;
+use scsi_core::fault::Save;
+use scsi_core::nexus::TransportId;
 use scsi_core::port::TargetPort;
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 
 /// The drive after a power cycle, with the state that its owner saved.
 fn power_cycle(drive: &mut Drive, product: &str) -> Drive {

@@ -2,8 +2,11 @@
 //! Columns: CDB · data out · expected: status, sense, data in.
 
 use super::*;
+use scsi_core::data::Data;
+use scsi_core::nexus::NexusId;
 use scsi_core::nexus::TransportId;
 use scsi_core::port::TargetPort;
+use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use std::io::{IoSlice, IoSliceMut};
 use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind, Format};

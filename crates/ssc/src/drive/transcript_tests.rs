@@ -5,6 +5,7 @@ use super::tests::{HOST, cartridge, run_as};
 use super::*;
 use scsi_core::nexus::TransportId;
 use scsi_core::port::TargetPort;
+use scsi_core::target::{LogicalUnit, TransportEvent};
 use scsi_core::transcript::{self, Response};
 use tape_store::cartridge::CartridgeKind;
 

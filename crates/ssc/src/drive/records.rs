@@ -1,0 +1,130 @@
+//! Records of what commands did: errors for diagnostics and the owner, lost data, keys of lost reservations, counters.
+
+use super::Drive;
+use crate::alert::Alert;
+use crate::command::{self, Command};
+use crate::device::DriveState;
+use crate::lifetime_counters;
+use crate::log::ErrorContext;
+use crate::media::MediumFault;
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::command::SpcCommand;
+use scsi_core::command_spec::CommandRow;
+use scsi_core::fault::{Fault, Outcome, Save};
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::time::Timestamp;
+use tape_store::error::StoreError;
+use tape_store::mam::AttrId;
+
+impl Drive {
+    pub(super) fn step(&mut self, bytes: u64) {
+        if let Some((operation, sense)) = self.state.media.step_verify(bytes) {
+            let outcome = Err(Fault::from(sense.clone()));
+            command::read::record_outcome(&mut self.state, operation.nexus, &outcome);
+            self.record_error(&operation.cdb, self.state.health.last_seen.wall, &outcome);
+            if medium_or_hardware_error(&outcome).is_some() {
+                self.lu.dump_after_error(&self.state);
+            }
+            self.lu.defer_error(operation.nexus, sense);
+        }
+    }
+
+    /// Reservation holders before a command that may change them.
+    pub(super) fn reservations(&self, row: &CommandRow<Command>) -> Option<Vec<TransportId>> {
+        (row.command == Command::Spc(SpcCommand::PersistentReserveOut)).then(|| self.lu.reservation_holders())
+    }
+
+    /// Clears encryption keys with CKORP or CKORL set whose owner has lost its reservation.
+    pub(super) fn clear_keys_of_lost_reservations(&mut self, previous_holders: &[TransportId], cdb: &Cdb) {
+        /// PREEMPT, and PREEMPT AND ABORT.
+        const PREEMPT: [u16; 2] = [0x04, 0x05];
+        let holders = self.lu.reservation_holders();
+        let lost: Vec<TransportId> = previous_holders.iter().filter(|port| !holders.contains(port)).cloned().collect();
+        if !lost.is_empty() {
+            let cleared = self.state.encryption.reservation_lost(&lost, PREEMPT.contains(&cdb.service_action().0));
+            self.state.notify_key_change(&mut self.lu, cleared);
+        }
+    }
+
+    /// Reports to the owner, once, that the file system is full before the tape is.
+    pub(super) fn report_storage_full(&mut self) {
+        let Some(mounted) = self.state.media.threaded_mut() else { return };
+        if mounted.storage_full == mounted.storage_full_reported {
+            return;
+        }
+        mounted.storage_full_reported = mounted.storage_full;
+        if mounted.storage_full {
+            let barcode = mounted.cartridge.barcode().clone();
+            let reason = "file system is full, tape ends before its capacity".into();
+            self.state.health.report(MediumFault { barcode, reason, unusable: false });
+        }
+    }
+
+    /// Records medium and hardware errors for log page 16h.
+    pub(super) fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
+        let Some(sense) = medium_or_hardware_error(outcome) else { return };
+        let DriveState { media, health, profile, .. } = &mut self.state;
+        let failed = media.threaded().map(|mounted| mounted.cartridge.barcode().clone());
+        let medium = media.threaded().map(|mounted| {
+            let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
+            (mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial)
+        });
+        let revision = self.lu.identity.strings.revision.as_str();
+        health.diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
+        if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
+            self.state.health.alerts.raise(Alert::WRITE_FAILURE);
+            let reason = "write failed: MEDIUM ERROR 0Ch/00h".into();
+            self.state.health.report(MediumFault { barcode, reason, unusable: false });
+        }
+    }
+
+    /// Requests a save of the lifetime counters if they changed. The next completion carries the request, or the caller
+    /// takes it with [`Lu::take_save`].
+    pub(super) fn save_lifetime_counters(&mut self) {
+        if !self.state.health.lifetime.take_changed() {
+            return;
+        }
+        let now = self.state.health.last_seen;
+        let mut counters = self.state.health.lifetime.clone();
+        counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.health.power_on_seconds(now));
+        self.lu.counters = counters.into_counters();
+        self.lu.request_save(Save::UNIT);
+    }
+
+    /// Defers an error for accepted data that was lost. It goes to the nexus of the last write, unless that is
+    /// `notified_nexus`, to which this command has just reported it.
+    pub(super) fn report_lost_data(&mut self, notified_nexus: Option<NexusId>) {
+        let Some(mounted) = self.state.media.threaded_mut() else { return };
+        let Some(lost) = mounted.medium.take_deferred() else { return };
+        if mounted.write_error.is_none() {
+            // No command has reported it yet.
+            let (partition, object) = lost.lost_from.partition_and_object();
+            mounted.record_write_failure(&StoreError::LostObjects {
+                partition,
+                object,
+                cause: Box::new(lost.cause.clone()),
+            });
+        }
+        let (barcode, reason) = (mounted.cartridge.barcode().clone(), format!("written data is lost: {}", lost.cause));
+        if let Some(writer) = mounted.last_writer.filter(|writer| Some(*writer) != notified_nexus) {
+            self.lu.defer_error(writer, crate::fault::sense(&lost.cause, crate::fault::Operation::Writing));
+        }
+        self.state.health.report(MediumFault { barcode, reason, unusable: false });
+        self.state.health.alerts.raise(Alert::WRITE_FAILURE);
+        if !lost.cause.is_full() {
+            self.state.health.alerts.raise(Alert::HARD_ERROR);
+        }
+    }
+}
+
+/// Sense of an outcome with MEDIUM ERROR or HARDWARE ERROR.
+pub(super) fn medium_or_hardware_error(outcome: &Outcome) -> Option<&Sense> {
+    match outcome {
+        Err(Fault::CheckCondition(sense)) if matches!(sense.key, SenseKey::MEDIUM_ERROR | SenseKey::HARDWARE_ERROR) => {
+            Some(sense)
+        }
+        _ => None,
+    }
+}
