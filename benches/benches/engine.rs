@@ -34,7 +34,8 @@ fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive 
     store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
     let identity = Identity { strings: profile.model.into(), serial: "B".into(), naa: 1, port: TargetPort::ISCSI };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::SavedState::default());
+    let mut drive =
+        Drive::new(profile, identity, DriveConfig { codec, random: vtl::entropy::SYSTEM }, lu::SavedState::default());
     if let Some(workers) = workers {
         drive.set_workers(workers);
     }

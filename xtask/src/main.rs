@@ -20,7 +20,7 @@ const USAGE: &str = "cargo xtask COMMAND
   pages     run the shell lines of README.md and docs/*.md, in order
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
   fuzz      run each fuzz target for a few seconds, from its corpus on
-  purity    check that the pure crates use no clock, thread, socket, environment or file
+  purity    check that the pure crates use no clock, thread, socket, environment, random value or file
   words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
 ";
 

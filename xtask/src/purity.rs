@@ -1,12 +1,24 @@
-//! Checks that the four pure crates use no clock, thread, socket, environment or file, except in the store's file
-//! backend. It reads the symbols that their objects refer to, not their sources.
+//! Checks that the four pure crates use no clock, thread, socket, environment, source of random values or file, except in
+//! the store's file backend. It reads the symbols that their objects refer to, not their sources.
 
 use crate::shell::{output, print_line, run as shell};
 use std::path::PathBuf;
 
 const CRATES: [&str; 4] = ["scsi-core", "tape-store", "ssc", "smc"];
-const FORBIDDEN: [&str; 7] =
-    ["std::env::", "std::fs::", "std::net::", "std::thread::", "std::process::", "Instant::now", "SystemTime::now"];
+const FORBIDDEN: [&str; 12] = [
+    "std::env::",
+    "std::fs::",
+    "std::net::",
+    "std::thread::",
+    "std::process::",
+    "Instant::now",
+    "SystemTime::now",
+    "aws_lc_rs::rand",
+    "KeyPair::generate",
+    "RAND_bytes",
+    "getrandom",
+    "RandomState",
+];
 /// Symbols that the standard library itself needs for panics and for output that is never written.
 const ALLOWED: [&str; 3] = ["std::thread::local", "std::thread::panicking", "std::thread::current"];
 
@@ -36,7 +48,9 @@ pub(crate) fn run() -> Result<(), String> {
     }
     faults.extend(sources()?);
     if faults.is_empty() {
-        print_line("purity: scsi-core, tape-store, ssc and smc use no clock, thread, socket, environment or file");
+        print_line(
+            "purity: scsi-core, tape-store, ssc and smc use no clock, thread, socket, environment, random value or file",
+        );
         return Ok(());
     }
     Err(faults.join("\n"))

@@ -2,7 +2,7 @@
 
 use crate::alert::Alert;
 use crate::block_protection::ProtectionMethod;
-use crate::drive::DriveConfig;
+use crate::drive::{DriveConfig, RandomSource};
 use crate::dump;
 use crate::encryption::EncryptionState;
 use crate::health::Health;
@@ -37,6 +37,7 @@ pub(crate) struct DriveState {
     pub(crate) modes: ModeState,
     pub(crate) health: Health,
     pub(crate) encryption: EncryptionState,
+    pub(crate) random: RandomSource,
     /// RSA key pair for wrapped keys, once a host has read the public key.
     pub(crate) key_wrapping: Option<KeyWrappingPair>,
 }
@@ -51,6 +52,7 @@ impl DriveState {
             modes: ModeState::new(config.codec),
             health: Health::default(),
             encryption: EncryptionState::default(),
+            random: config.random,
             key_wrapping: None,
         }
     }

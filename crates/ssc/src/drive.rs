@@ -16,8 +16,11 @@ use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::time::{Instant, Now};
+use std::io;
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
+use tape_store::encrypt::Entropy;
+use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::medium::Codec;
 use tape_store::workers::Workers;
 
@@ -26,12 +29,32 @@ use tape_store::workers::Workers;
 pub struct DriveConfig {
     /// Codec that stores blocks while data compression is enabled (DCE of mode page 0Fh).
     pub codec: Codec,
+    /// Where the drive gets random values from.
+    pub random: RandomSource,
 }
 
 impl Default for DriveConfig {
+    /// zstd at level 1, and no random values ([`RandomSource::NONE`]).
     fn default() -> Self {
-        Self { codec: Codec::zstd(1) }
+        Self { codec: Codec::zstd(1), random: RandomSource::NONE }
     }
+}
+
+/// Where a drive gets random values from. The owner of the drive supplies it, as it supplies the time.
+#[derive(Clone, Copy, Debug)]
+pub struct RandomSource {
+    /// Fills a slice with random bytes: salts of encrypted blocks, and page 0030h of SECURITY PROTOCOL IN. If it fails, a
+    /// write of an encrypted block ends with MEDIUM ERROR 0Ch/00h, and the page with HARDWARE ERROR 44h/00h.
+    pub bytes: Entropy,
+    /// Generates the RSA-2048 key pair of page 0031h of SECURITY PROTOCOL IN, which then ends with HARDWARE ERROR 44h/00h
+    /// if there is none.
+    pub key_pair: fn() -> Option<KeyWrappingPair>,
+}
+
+impl RandomSource {
+    /// A source that always fails, for drives that encrypt nothing.
+    pub const NONE: Self =
+        Self { bytes: |_| Err(io::Error::other("the owner of the drive supplies no random bytes")), key_pair: || None };
 }
 
 /// A tape drive: an SSC logical unit with at most one cartridge.

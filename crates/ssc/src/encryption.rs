@@ -6,7 +6,7 @@ use scsi_core::asc::Asc;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
-use tape_store::encrypt::{Decryption, Encryption, Key, KeyAssociatedData};
+use tape_store::encrypt::{Decryption, Encryption, Entropy, Key, KeyAssociatedData};
 
 /// SECURITY ALGORITHM CODE of AES-256-GCM with a tag of 128 bits (SPC-5 §7.7.3.7).
 pub(crate) const AES_256_GCM: u32 = 0x0001_0014;
@@ -99,10 +99,10 @@ pub(crate) struct EncryptionParameters {
 }
 
 impl EncryptionParameters {
-    /// How the medium encrypts written blocks; `None` if it does not.
-    pub(crate) fn encryption(&self) -> Option<Encryption> {
+    /// How the medium encrypts written blocks, with salts from `entropy`; `None` if it does not.
+    pub(crate) fn encryption(&self, entropy: Entropy) -> Option<Encryption> {
         let key = self.key.clone().filter(|_| self.encrypt == EncryptionMode::Encrypt)?;
-        Some(Encryption { key, kads: self.kads.clone(), raw_read_disabled: self.raw_read_disabled })
+        Some(Encryption { key, kads: self.kads.clone(), raw_read_disabled: self.raw_read_disabled, entropy })
     }
 
     /// The part of the parameters that reads need.
@@ -319,14 +319,32 @@ mod tests {
             (encryption.parameters_of(a).1, encryption.parameters_of(b).1),
             (EncryptionScope::All, EncryptionScope::Public)
         );
-        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|encryption| encryption.key.equals(&[1; 32])));
+        assert!(
+            encryption
+                .parameters_of(b)
+                .0
+                .encryption(tape_store::testing::entropy)
+                .is_some_and(|encryption| encryption.key.equals(&[1; 32]))
+        );
         assert!(!encryption.set(b, EncryptionScope::Local, false, keyed(2, false)));
-        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|encryption| encryption.key.equals(&[2; 32])));
+        assert!(
+            encryption
+                .parameters_of(b)
+                .0
+                .encryption(tape_store::testing::entropy)
+                .is_some_and(|encryption| encryption.key.equals(&[2; 32]))
+        );
         encryption.remove_nexus(b);
-        assert!(encryption.parameters_of(b).0.encryption().is_some_and(|encryption| encryption.key.equals(&[1; 32])));
+        assert!(
+            encryption
+                .parameters_of(b)
+                .0
+                .encryption(tape_store::testing::entropy)
+                .is_some_and(|encryption| encryption.key.equals(&[1; 32]))
+        );
         // Shared parameters stay when the nexus that set them is removed.
         encryption.remove_nexus(a);
-        assert!(encryption.parameters_of(b).0.encryption().is_some());
+        assert!(encryption.parameters_of(b).0.encryption(tape_store::testing::entropy).is_some());
         assert!(!format!("{encryption:?}").contains("[1, 1"));
     }
 

@@ -1,6 +1,6 @@
 //! Bodies of fuzz targets, and a drive that runs them. `cargo test` replays their corpus.
 
-use crate::drive::{Drive, DriveConfig};
+use crate::drive::{Drive, DriveConfig, RandomSource};
 use crate::profile::{self, DriveProfile};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
@@ -16,6 +16,10 @@ use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::media::{LTO_8, MediaSpec};
 use tape_store::medium::Codec;
 use tape_store::store::{NewCartridge, TapeStore};
+
+/// Random values of the drives in tests: bytes that are the same in each process.
+pub const RANDOM: RandomSource =
+    RandomSource { bytes: tape_store::testing::entropy, key_pair: tape_store::testing::key_wrapping_pair };
 
 /// Creates an LTO-8 data cartridge of `size` bytes in RAM. `None` if `name` is not a barcode.
 #[must_use]
@@ -58,7 +62,7 @@ pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
         naa: 0x3000_0000_0000_0001,
         port: TargetPort::ISCSI,
     };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec }, lu::SavedState::default());
+    let mut drive = Drive::new(profile, identity, DriveConfig { codec, random: RANDOM }, lu::SavedState::default());
     for number in [1, 2] {
         let port = TransportId::local(number);
         drive.handle_event(

@@ -2,7 +2,6 @@
 
 use crate::backend::Folder;
 use crate::cartridge_memory::{self, StoredMam};
-use crate::encrypt;
 use crate::error::StoreError;
 use crate::mam::{AttrId, Flags, Mam};
 use crate::media::{self, MediaSpec};
@@ -378,7 +377,6 @@ impl Cartridge {
             salvage,
             trust_watermarks: last_writer,
             discard_data: mam.kind() == CartridgeKind::Null,
-            entropy: encrypt::system_entropy,
         };
         let mut files = folder.reopen().map_err(StoreError::io("opening the cartridge"))?;
         let (tape, recovery) = ThreeFile::open(folder, options)?;

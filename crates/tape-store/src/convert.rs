@@ -3,16 +3,26 @@
 use crate::backend::Folder;
 use crate::cartridge::{Cartridge, CartridgeKind, Format};
 use crate::cartridge_memory;
-use crate::encrypt::{DecryptError, Decryption};
+use crate::encrypt::{DecryptError, Decryption, Encryption, Entropy};
 use crate::error::StoreError;
 use crate::medium::{Codec, MAX_BLOCK, Medium, ReadOutcome, WriteOutcome};
 use crate::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 use crate::three_file::{TapeOptions, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 
-/// Copies a cartridge into an empty folder in another format, and compresses blocks with `codec`. `progress` receives
-/// the bytes of the source that are done. The cartridge memory is written last: until then the target is not a
-/// cartridge.
+/// How a cartridge is converted.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion {
+    /// Format of the new files.
+    pub format: Format,
+    /// Codec that compresses the blocks.
+    pub codec: Codec,
+    /// Source of the salts of blocks whose encryption the source emulates, and which the native format encrypts.
+    pub entropy: Entropy,
+}
+
+/// Copies a cartridge into an empty folder, in another format or with another codec. `progress` receives the bytes of
+/// the source that are done. The cartridge memory is written last: until then the target is not a cartridge.
 ///
 /// # Errors
 /// [`StoreError::AtObject`] with the first object that is damaged or that the format cannot store, or
@@ -21,10 +31,10 @@ use std::io::{IoSlice, IoSliceMut};
 pub fn convert(
     source: &mut Cartridge,
     mut folder: Box<dyn Folder>,
-    format: Format,
-    codec: Codec,
+    conversion: Conversion,
     progress: &mut dyn FnMut(u64),
 ) -> Result<ThreeFile, StoreError> {
+    let format = conversion.format;
     let (mut from, recovery) = source.open_read_only()?;
     let mam = source.mam()?;
     if source.kind() == CartridgeKind::Null {
@@ -44,7 +54,7 @@ pub fn convert(
         from.locate(partition, 0)?;
         to.locate(partition, 0)?;
         while let Some(object) = from.next_object()? {
-            copy(&mut from, &mut to, &object, codec, &mut block)?;
+            copy(&mut from, &mut to, &object, conversion, &mut block)?;
             progress(object.stored.into());
         }
     }
@@ -58,7 +68,7 @@ fn copy(
     from: &mut ThreeFile,
     to: &mut ThreeFile,
     object: &Object,
-    codec: Codec,
+    Conversion { codec, entropy, .. }: Conversion,
     block: &mut [u8],
 ) -> Result<(), StoreError> {
     let place = from.position();
@@ -76,11 +86,13 @@ fn copy(
         // Its object number is authenticated with it; without the key it can only be copied as raw encrypted block.
         ObjectEncryption::Encrypted => return Err(at(StoreError::EncryptionUnsupported)),
         ObjectEncryption::Emulated => {
-            Some(from.next_emulated_key()?.and_then(EmulatedKey::to_encryption).ok_or(StoreError::CannotDecrypt {
+            let key = from.next_emulated_key()?.and_then(EmulatedKey::into_key);
+            let (key, kads) = key.ok_or(StoreError::CannotDecrypt {
                 partition: place.partition,
                 object: place.object,
                 reason: DecryptError::NoKey,
-            })?)
+            })?;
+            Some(Encryption { key, kads, raw_read_disabled: false, entropy })
         }
     };
     let decryption = encryption.as_ref().map_or(Decryption::Disable, |encryption| Decryption::Mixed(&encryption.key));

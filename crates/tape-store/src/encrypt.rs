@@ -14,8 +14,8 @@ use std::io;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
-/// A source of salts: fills the array with random bytes.
-pub type Entropy = fn(&mut [u8; SALT_LEN]) -> io::Result<()>;
+/// A source of random bytes: fills the slice. This crate contains none; the caller supplies one with the key.
+pub type Entropy = fn(&mut [u8]) -> io::Result<()>;
 
 /// Length of a salt in bytes.
 pub const SALT_LEN: usize = 32;
@@ -25,14 +25,6 @@ const FIXED: usize = SALT_LEN + 8 + 4;
 /// Value of the last byte of the fixed part: reading raw is disabled (RDMD).
 const RAW_READ_DISABLED: u8 = 1;
 const HKDF_INFO: &[u8] = b"ferric sealed block 1";
-
-/// Fills a salt from the random number generator of the operating system.
-///
-/// # Errors
-/// The system provides no random bytes.
-pub fn system_entropy(salt: &mut [u8; SALT_LEN]) -> io::Result<()> {
-    aws_lc_rs::rand::fill(salt).map_err(|_| io::Error::other("the system provides no random bytes"))
-}
 
 /// An encryption key. It is excluded from core dumps, overwritten when dropped, compared in constant time, and redacted
 /// in `Debug` output.
@@ -103,7 +95,7 @@ impl KeyAssociatedData {
 }
 
 /// Parameters with which blocks are encrypted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Encryption {
     /// The key, which must have 32 bytes.
     pub key: Key,
@@ -111,7 +103,18 @@ pub struct Encryption {
     pub kads: KeyAssociatedData,
     /// Whether reading the blocks raw is disabled (RDMD).
     pub raw_read_disabled: bool,
+    /// Source of the salts of the blocks. If it fails, the block is not written.
+    pub entropy: Entropy,
 }
+
+impl PartialEq for Encryption {
+    /// Whether blocks are encrypted in the same way; the source of the salts does not count.
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, &self.kads, self.raw_read_disabled) == (&other.key, &other.kads, other.raw_read_disabled)
+    }
+}
+
+impl Eq for Encryption {}
 
 /// How encrypted blocks are read: DECRYPTION MODE (SSC-5 §8.5.3.2).
 #[derive(Clone, Copy, Debug)]
@@ -185,7 +188,7 @@ pub(crate) struct AppendSession {
 
 impl AppendSession {
     /// Begins a session with a new salt.
-    pub(crate) fn begin(encryption: &Encryption, entropy: Entropy) -> io::Result<Self> {
+    pub(crate) fn begin(encryption: &Encryption) -> io::Result<Self> {
         let unusable = || {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -196,7 +199,7 @@ impl AppendSession {
             return Err(unusable());
         }
         let mut salt = [0; SALT_LEN];
-        entropy(&mut salt)?;
+        (encryption.entropy)(&mut salt)?;
         let subkey = derive(&encryption.key, &salt).ok_or_else(unusable)?;
         let lengths = encryption.kads.all().map(|kad| u8::try_from(kad.len()).unwrap_or(u8::MAX));
         let mut header = salt.to_vec();
@@ -344,6 +347,7 @@ impl Decryptor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::entropy;
 
     const PLACE: BlockContext = BlockContext { partition: 1, object: 7, length: 5, codec: CodecId::NONE };
 
@@ -354,7 +358,7 @@ mod tests {
     fn session() -> AppendSession {
         let kads =
             KeyAssociatedData { unauthenticated: b"u".to_vec(), authenticated: b"auth".to_vec(), metadata: Vec::new() };
-        AppendSession::begin(&Encryption { key: key(1), kads, raw_read_disabled: false }, system_entropy).unwrap()
+        AppendSession::begin(&Encryption { key: key(1), kads, raw_read_disabled: false, entropy }).unwrap()
     }
 
     #[test]
@@ -398,14 +402,12 @@ mod tests {
             }
         }
         assert!(
-            AppendSession::begin(
-                &Encryption {
-                    key: Key::new(b"short").unwrap(),
-                    kads: KeyAssociatedData::default(),
-                    raw_read_disabled: false
-                },
-                system_entropy
-            )
+            AppendSession::begin(&Encryption {
+                key: Key::new(b"short").unwrap(),
+                kads: KeyAssociatedData::default(),
+                raw_read_disabled: false,
+                entropy
+            })
             .is_err()
         );
         assert!(Key::new(&[0; 33]).is_none() && Key::new(&[]).is_none());

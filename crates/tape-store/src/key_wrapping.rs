@@ -2,8 +2,7 @@
 //! SHA-256. It exists in memory only.
 
 use crate::encrypt::Key;
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rsa::{KeyPair, KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::rsa::{KeyPair, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use aws_lc_rs::signature::KeyPair as _;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -19,15 +18,14 @@ pub struct KeyWrappingPair {
 }
 
 impl KeyWrappingPair {
-    /// Generates a key pair; `None` if the system provides no random bytes.
+    /// A key pair from its PKCS #8 document (RFC 5958, DER); `None` if that is not an RSA key pair of 2048 bits.
     #[must_use]
-    pub fn generate() -> Option<Self> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+    pub fn from_pkcs8(document: &[u8]) -> Option<Self> {
+        let pair = KeyPair::from_pkcs8(document).ok().filter(|pair| pair.public_modulus_len() == MODULUS_LEN)?;
         let public = pair.public_key();
         let modulus = public.modulus().big_endian_without_leading_zero().to_vec();
         let exponent = public.exponent().big_endian_without_leading_zero().to_vec();
-        let der: Pkcs8V1Der<'_> = pair.as_der().ok()?;
-        let private = PrivateDecryptingKey::from_pkcs8(der.as_ref()).ok()?;
+        let private = PrivateDecryptingKey::from_pkcs8(document).ok()?;
         Some(Self { private: OaepPrivateDecryptingKey::new(private).ok()?, modulus, exponent })
     }
 
@@ -77,15 +75,16 @@ pub fn wrap_key(public: &[u8], key: &[u8], label: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::key_wrapping_pair as random_pair;
 
     #[test]
     fn key_unwraps_only_with_its_pair_and_label() {
-        let pair = KeyWrappingPair::generate().unwrap();
+        let pair = random_pair().unwrap();
         assert_eq!(pair.public()[2 * MODULUS_LEN - 3..], [1, 0, 1]);
         let wrapped = wrap_key(&pair.public(), &[7; 32], b"label");
         assert!(pair.unwrap_key(&wrapped, b"label").unwrap().equals(&[7; 32]));
         assert!(pair.unwrap_key(&wrapped, b"other").is_none());
         assert!(pair.unwrap_key(&wrapped[1..], b"label").is_none());
-        assert!(KeyWrappingPair::generate().unwrap().unwrap_key(&wrapped, b"label").is_none());
+        assert!(random_pair().unwrap().unwrap_key(&wrapped, b"label").is_none());
     }
 }

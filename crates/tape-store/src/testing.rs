@@ -1,4 +1,4 @@
-//! Bodies of the fuzz targets. `cargo test` replays their corpus.
+//! Bodies of the fuzz targets, and random values for tests. `cargo test` replays the corpus of the targets.
 
 use crate::backend::memory::{MemoryFolder, MemoryFolderStore};
 use crate::backend::{Folder, FolderStore};
@@ -6,6 +6,7 @@ use crate::cartridge::{Barcode, CartridgeKind, Format};
 use crate::compress::CodecContexts;
 use crate::error::StoreError;
 use crate::image::{self, AwsReader, SimhReader};
+use crate::key_wrapping::KeyWrappingPair;
 use crate::mam::Mam;
 use crate::media::LTO_8;
 use crate::medium::{Codec, CodecId, Medium, ReadOutcome, SpaceUnit};
@@ -13,7 +14,29 @@ use crate::model::Model;
 use crate::store::{NewCartridge, TapeStore};
 use crate::three_file::{TapeOptions, ThreeFile};
 use crate::workers::InlineWorkers;
-use std::io::{IoSlice, IoSliceMut};
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A source of bytes that are different in each call and the same in each process.
+///
+/// # Errors
+/// None.
+pub fn entropy(bytes: &mut [u8]) -> io::Result<()> {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+    bytes.iter_mut().zip(call.into_iter().cycle()).for_each(|(byte, value)| *byte = value);
+    Ok(())
+}
+
+/// An RSA-2048 key pair. `None` if the system provides no random bytes.
+#[must_use]
+pub fn key_wrapping_pair() -> Option<KeyWrappingPair> {
+    let pair = KeyPair::generate(KeySize::Rsa2048).ok()?;
+    let document: Pkcs8V1Der<'_> = pair.as_der().ok()?;
+    KeyWrappingPair::from_pkcs8(document.as_ref())
+}
 
 /// Fuzz target: arbitrary bytes as the files of a cartridge. The first byte selects the file names; two-byte lengths
 /// divide the remaining bytes into files.

@@ -206,7 +206,7 @@ fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) 
 fn write_blocks(tape: &mut dyn Medium) {
     let words: Vec<u8> = b"tape words ".iter().copied().cycle().take(300).collect();
     let kads = KeyAssociatedData { unauthenticated: b"u".to_vec(), ..KeyAssociatedData::default() };
-    let encryption = Encryption { key: key(), kads, raw_read_disabled: false };
+    let encryption = Encryption { key: key(), kads, raw_read_disabled: false, entropy: tape_store::testing::entropy };
     tape.append(&[IoSlice::new(b"VOL1")], Codec::NONE).unwrap();
     tape.append(&[IoSlice::new(&words)], Codec::zstd(1)).unwrap();
     tape.append_filemark().unwrap();

@@ -332,8 +332,8 @@ fn encrypted_blocks() {
         tape_store::store::TapeStore::new(Box::new(tape_store::backend::file::OsFolderStore::at(dir.path()).unwrap()));
     let mut cartridge = store.find(&tape_store::cartridge::Barcode::new("V00001L8").unwrap()).unwrap();
     let (mut tape, _) = cartridge.open().unwrap();
-    let seal =
-        Encryption { key: Key::new(&[7; 32]).unwrap(), kads: KeyAssociatedData::default(), raw_read_disabled: false };
+    let (key, kads) = (Key::new(&[7; 32]).unwrap(), KeyAssociatedData::default());
+    let seal = Encryption { key, kads, raw_read_disabled: false, entropy: vtl::entropy::fill };
     tape.append_encrypted(&[IoSlice::new(b"secret text")], tape_store::medium::Codec::NONE, &seal).unwrap();
     tape.append(&[IoSlice::new(b" and clear text")], tape_store::medium::Codec::NONE).unwrap();
     tape.close().unwrap();

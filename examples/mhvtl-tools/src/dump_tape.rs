@@ -165,9 +165,8 @@ impl Dump<'_> {
 
     fn read(&mut self, object: &Object, key: Option<EmulatedKey>) -> Result<ToolResult, StoreError> {
         self.block.resize(MAX_BLOCK, 0);
-        let encryption = key.and_then(EmulatedKey::to_encryption);
-        let decryption =
-            encryption.as_ref().map_or(Decryption::Disable, |encryption| Decryption::Mixed(&encryption.key));
+        let key = key.and_then(EmulatedKey::into_key);
+        let decryption = key.as_ref().map_or(Decryption::Disable, |(key, _)| Decryption::Mixed(key));
         let read = self.tape.read_decrypting(&mut [IoSliceMut::new(&mut self.block)], decryption);
         let len = match read {
             Ok(ReadOutcome::Block { len, .. }) => len,

@@ -20,9 +20,8 @@ use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::target::Request;
 use scsi_core::writer::PageWriter;
-use tape_store::encrypt::{DecryptError, Decryption, EncryptionInfo, Key, KeyAssociatedData, system_entropy};
+use tape_store::encrypt::{DecryptError, Decryption, EncryptionInfo, Key, KeyAssociatedData};
 use tape_store::error::StoreError;
-use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::medium::ReadOutcome;
 
 /// Command table entry of the command.
@@ -109,11 +108,11 @@ fn random_or_public_key(state: &mut DriveState, code: u16) -> Result<Vec<u8>, Se
     let failed = || Sense::new(SenseKey::HARDWARE_ERROR, Asc::INTERNAL_TARGET_FAILURE);
     if code == 0x0030 {
         let mut random = [0; 32];
-        system_entropy(&mut random).map_err(|_| failed())?;
+        (state.random.bytes)(&mut random).map_err(|_| failed())?;
         return Ok(random.to_vec());
     }
     if state.key_wrapping.is_none() {
-        state.key_wrapping = KeyWrappingPair::generate();
+        state.key_wrapping = (state.random.key_pair)();
     }
     let public = state.key_wrapping.as_ref().ok_or_else(failed)?.public();
     let mut w = PageWriter::new();

@@ -57,7 +57,8 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let method = cx.drive.modes.protection_on_write(cx.request.nexus);
     let allowed = cx.drive.encryption.check_lock(cx.request.nexus);
     let parameters = cx.drive.encryption.parameters_of(cx.request.nexus).0;
-    let (encryption, external) = (parameters.encryption(), parameters.encrypt == EncryptionMode::External);
+    let (encryption, external) =
+        (parameters.encryption(cx.drive.random.bytes), parameters.encrypt == EncryptionMode::External);
     let mounted = cx.drive.media.ready()?;
     if length == 0 {
         return transfer.locate_explicit(mounted).map_err(Into::into);

@@ -503,3 +503,30 @@ fn media_that_cannot_be_encrypted() {
     assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
     assert_eq!(codes(&run(&mut drive, "0a 00 00 00 01 00", b"x", 0)), (7, 0x30, 0x05));
 }
+
+#[test]
+fn random_values_come_from_the_owner_of_the_drive() {
+    let mut drive = loaded(1 << 30);
+    drive.state.random.bytes = |bytes| {
+        bytes.fill(0x5a);
+        Ok(())
+    };
+    assert_eq!(page(&mut drive, "30"), [&bytes("00 30 00 20")[..], &[0x5a; 32]].concat());
+    // The first 32 bytes of a stored block are its salt: read raw (DECRYPTION MODE 1h, RDMC 10b), after the header.
+    assert_eq!(send(&mut drive, HOST, &set("40 20 02 03", &[1; 32], "")), GOOD);
+    good(&mut drive, "0a 00 00 00 05 00", b"hello");
+    good(&mut drive, "01 00 00 00 00 00", &[]);
+    assert_eq!(send(&mut drive, HOST, &set("40 20 00 01", &[], "")), GOOD);
+    let raw = run(&mut drive, "08 02 00 02 00 00", &[], 512).2;
+    assert!(raw.windows(32).any(|window| window == [0x5a; 32]), "{raw:02x?}");
+    // A drive without a source.
+    let mut drive = loaded(1 << 30);
+    drive.state.random = super::RandomSource::NONE;
+    for page in ["30", "31"] {
+        let answer = run(&mut drive, &format!("a2 20 00 {page} 00 00 00 00 02 00 00 00"), &[], 512);
+        assert_eq!((codes(&answer), answer.2), ((4, 0x44, 0x00), vec![]), "{page}");
+    }
+    assert_eq!(send(&mut drive, HOST, &set("40 00 02 03", &[1; 32], "")), GOOD);
+    assert_eq!(codes(&run(&mut drive, "0a 00 00 00 05 00", b"hello", 0)), (3, 0x0c, 0x00));
+    assert_eq!(position(&mut drive), 0);
+}

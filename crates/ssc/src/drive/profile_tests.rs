@@ -210,7 +210,8 @@ fn lifetime_counters_survive_power_cycles() {
     let profile = &profile::ULT3580_TD8;
     let identity =
         Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
-    let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
+    let mut again =
+        Drive::new(profile, identity, DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM }, saved);
     let port = scsi_core::nexus::TransportId::local(1);
     again.handle_event(TransportEvent::NexusEstablished { nexus: HOST, port, reestablished: false }, Now::default());
     let _ = run(&mut again, "03 00 00 00 12 00", &[], 18);

@@ -15,7 +15,8 @@ fn power_cycle(drive: &mut Drive, product: &str) -> Drive {
     let profile = profile::by_product(product).unwrap();
     let identity =
         Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
-    let mut again = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, saved);
+    let mut again =
+        Drive::new(profile, identity, DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM }, saved);
     for nexus in [HOST, OTHER] {
         let port = TransportId::local(nexus.0);
         again.handle_event(TransportEvent::NexusEstablished { nexus, port, reestablished: false }, Now::default());

@@ -43,7 +43,7 @@ pub(super) fn empty(product: &str) -> Drive {
         naa: 0x3001_0203_0405_0607,
         port: TargetPort::ISCSI,
     };
-    let config = DriveConfig { codec: Codec::NONE };
+    let config = DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM };
     let mut drive = Drive::new(profile, identity, config, lu::SavedState::default());
     for nexus in [HOST, OTHER] {
         let port = TransportId::local(nexus.0);

@@ -34,7 +34,12 @@ fn drive(setup: &str) -> Drive {
     let profile = crate::profile::by_product(model).unwrap();
     let identity =
         Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec: Codec::NONE }, lu::SavedState::default());
+    let mut drive = Drive::new(
+        profile,
+        identity,
+        DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM },
+        lu::SavedState::default(),
+    );
     let port = TransportId::local(1);
     drive.handle_event(TransportEvent::NexusEstablished { nexus: HOST, port, reestablished: false }, Now::default());
     let media = tape_store::media::by_name(medium).unwrap();

@@ -1,5 +1,4 @@
-//! Settings of a drive that MODE SELECT changes: block length and buffering of the mode parameter header, and those that
-//! the drive reads from mode pages.
+//! Settings of a drive that MODE SELECT changes, in the mode parameter header or in mode pages.
 
 use crate::block_protection::{BlockProtection, NexusProtection, ProtectionMethod};
 use scsi_core::mode::ModeHeader;

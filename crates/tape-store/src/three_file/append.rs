@@ -128,7 +128,7 @@ impl ThreeFile {
         let failed = || StoreError::io("encrypting a block");
         let mut session = match self.session.take().filter(|session| session.serves(encryption)) {
             Some(session) => session,
-            None => AppendSession::begin(encryption, self.options.entropy).map_err(failed())?,
+            None => AppendSession::begin(encryption).map_err(failed())?,
         };
         let gathered = content.iter().map(|slice| &**slice).collect::<Vec<_>>().concat();
         let length = u32::try_from(len).unwrap_or(u32::MAX);

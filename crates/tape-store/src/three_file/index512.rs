@@ -2,7 +2,7 @@
 
 use super::index::{BlockEncryption, IndexRecord, MAX_OFFSET, ObjectKind};
 use crate::backend::Backend;
-use crate::encrypt::{Encryption, Key, KeyAssociatedData};
+use crate::encrypt::{Key, KeyAssociatedData};
 use crate::medium::{CodecId, MAX_BLOCK};
 use crate::mhvtl::block_flags;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -117,11 +117,11 @@ pub struct EmulatedKey {
 }
 
 impl EmulatedKey {
-    /// The parameters that encrypt the block with this key; `None` if the key is empty.
+    /// The key and the key-associated data with which the block can be encrypted; `None` if the key is empty.
     #[must_use]
-    pub fn to_encryption(self) -> Option<Encryption> {
+    pub fn into_key(self) -> Option<(Key, KeyAssociatedData)> {
         let kads = KeyAssociatedData { unauthenticated: self.ukad, authenticated: self.akad, metadata: Vec::new() };
-        Key::new(&self.key).map(|key| Encryption { key, kads, raw_read_disabled: false })
+        Key::new(&self.key).map(|key| (key, kads))
     }
 }
 

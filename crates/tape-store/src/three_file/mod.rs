@@ -25,7 +25,7 @@ mod watermark;
 
 use crate::backend::Folder;
 use crate::cartridge::Format;
-use crate::encrypt::{AppendSession, Decryption, Encryption, EncryptionInfo, Entropy, system_entropy};
+use crate::encrypt::{AppendSession, Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
 use crate::medium::{
     Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit,
@@ -81,8 +81,6 @@ pub struct TapeOptions {
     pub discard_data: bool,
     /// Whether to ignore the watermarks: the tape is damaged, and is inspected before anything is written.
     pub salvage: bool,
-    /// Source of the salts of encrypted blocks.
-    pub entropy: Entropy,
 }
 
 impl TapeOptions {
@@ -97,7 +95,6 @@ impl TapeOptions {
             trust_watermarks: true,
             discard_data: false,
             salvage: false,
-            entropy: system_entropy,
         }
     }
 }

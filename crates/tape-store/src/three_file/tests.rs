@@ -738,6 +738,7 @@ fn encryption() -> Encryption {
         key: key(1),
         kads: KeyAssociatedData { authenticated: b"akad".to_vec(), ..KeyAssociatedData::default() },
         raw_read_disabled: false,
+        entropy: crate::testing::entropy,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, assign_elements};
 use crate::control::element_name;
 use crate::data_dir::UnitIdentity;
+use crate::entropy;
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::locks::{read, write};
 use crate::shared::{Shared, UnitId, operator_state_key};
@@ -76,7 +77,7 @@ impl LibraryParts {
     ) -> Result<Arc<Unit>, StateError> {
         let owner = unit_id(setup, format!("drive/{index}"));
         let identity = self.identity(&drive.strings, index + 1);
-        let config = DriveConfig { codec: drive.codec };
+        let config = DriveConfig { codec: drive.codec, random: entropy::SYSTEM };
         let mut device = Drive::new(drive.profile, identity, config, self.saved_state(&owner)?);
         device.set_workers(Arc::clone(&self.shared.workers) as _);
         Ok(Arc::new(Unit::new(owner, Device::Drive(Box::new(device)), Arc::clone(&self.shared))))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tape_store::backend::FolderStore;
 use tape_store::backend::file::{OsFolderStore, exchange_folders};
 use tape_store::cartridge::Format;
-use tape_store::convert::convert;
+use tape_store::convert::{Conversion, convert};
 use tape_store::medium::{Codec, Medium};
 use tape_store::three_file::ThreeFile;
 
@@ -104,7 +104,8 @@ fn write(
     let made = OsFolderStore::at_unchecked(parent).create(name);
     let files = made.map_err(|error| CliError::system(&error, format!("{}: {error}", folder.display())))?;
     let bar = output.progress_bar(Some(stored_bytes(found)?), BYTES);
-    let done = convert(&mut found.cartridge, files, format, codec, &mut |stored| bar.inc(stored));
+    let conversion = Conversion { format, codec, entropy: vtl::entropy::fill };
+    let done = convert(&mut found.cartridge, files, conversion, &mut |stored| bar.inc(stored));
     bar.finish_and_clear();
     done.map_err(failed)
 }
