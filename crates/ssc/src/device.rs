@@ -10,6 +10,7 @@ use crate::media::MediaState;
 use crate::mode::ModeState;
 use crate::profile::DriveProfile;
 use crate::{log, mode, table};
+use scsi_core::asc::Asc;
 use scsi_core::command_spec::CommandSpec;
 use scsi_core::dump::DumpSupport;
 use scsi_core::fault::Outcome;
@@ -17,7 +18,7 @@ use scsi_core::field::FieldPointer;
 use scsi_core::identity::Identity;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::log::{LogId, LogWriter};
-use scsi_core::lu::SpcDevice;
+use scsi_core::lu::{Lu, SpcDevice};
 use scsi_core::mode::{ModeHeader, ModeHeaderField, PageControl, PageId};
 use scsi_core::nexus::NexusId;
 use scsi_core::port::TargetPort;
@@ -55,6 +56,21 @@ impl DriveState {
             random: config.random,
             key_wrapping: None,
         }
+    }
+
+    /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.
+    pub(crate) fn clear_keys_at_demount(&mut self, lu: &mut Lu) {
+        let cleared = self.encryption.volume_demounted();
+        self.notify_key_change(lu, cleared);
+    }
+
+    /// Establishes UNIT ATTENTION 2Ah/12h for every nexus whose keys, shared or local, were cleared.
+    pub(crate) fn notify_key_change(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
+        self.media.clear_medium_keys();
+        let encryption = &self.encryption;
+        lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
+            own.contains(&nexus) || (shared && !encryption.is_local(nexus))
+        });
     }
 }
 

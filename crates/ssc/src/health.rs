@@ -16,6 +16,7 @@ use scsi_core::log::Parameter;
 use scsi_core::sense::SenseKey;
 use scsi_core::time::{Instant, Now};
 use std::collections::VecDeque;
+use tape_store::mam::AttrId;
 
 /// Unit of the lifetime counters in bytes.
 const MB: u64 = 1_000_000;
@@ -72,6 +73,18 @@ impl Health {
     /// Raises the TapeAlert flags whose condition holds.
     pub(crate) fn raise_if<const N: usize>(&mut self, alerts: [(bool, Alert); N]) {
         alerts.into_iter().filter(|(holds, _)| *holds).for_each(|(_, alert)| self.alerts.raise(alert));
+    }
+
+    /// Clears the TapeAlert flags after a reset, and raises those again that still hold for the tape in the drive.
+    pub(crate) fn reset_alerts(&mut self, opened: Option<&Mounted>) {
+        self.alerts.clear_all();
+        let Some(mounted) = opened else { return };
+        self.raise_if([
+            (mounted.write_protection == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
+            (mounted.worm_integrity_failed, Alert::WORM_INTEGRITY),
+            (mounted.mam_failed, Alert::MEMORY_CHIP),
+            (mounted.mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
+        ]);
     }
 
     /// Queues a fault for the owner of the drive.

@@ -22,7 +22,7 @@ impl Drive {
                 self.state.modes.reset();
                 self.state.encryption.clear();
                 self.state.media.clear_medium_keys();
-                self.state.alerts_after_reset();
+                self.state.health.reset_alerts(self.state.media.opened());
                 if self.state.media.opened().is_some_and(|mounted| mounted.append_only) {
                     // Append-only mode stays on while the volume is mounted.
                     self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);

@@ -1,16 +1,13 @@
-//! Unload of the cartridge, and the end of a load after a reset or a panic.
+//! Unload of the cartridge, by a command or by the owner of the drive, and after a panic.
 
 use super::{Load, MediumFault};
 use crate::alert::Alert;
 use crate::device::DriveState;
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
-use scsi_core::lu::Lu;
-use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use tape_store::cartridge::Cartridge;
 use tape_store::error::StoreError;
-use tape_store::mam::AttrId;
 
 impl Load {
     /// A cartridge whose SSC commands end with HARDWARE ERROR 44h/00h until it is loaded again.
@@ -67,32 +64,5 @@ impl DriveState {
     pub(crate) fn close_after_panic(&mut self) {
         self.health.alerts.raise(Alert::FIRMWARE_FAILURE);
         self.media.load = std::mem::take(&mut self.media.load).close_after_panic();
-    }
-
-    /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.
-    pub(crate) fn clear_keys_at_demount(&mut self, lu: &mut Lu) {
-        let cleared = self.encryption.volume_demounted();
-        self.notify_key_change(lu, cleared);
-    }
-
-    /// Clears TapeAlert flags after a reset, and raises those again that still hold for the mounted cartridge.
-    pub(crate) fn alerts_after_reset(&mut self) {
-        self.health.alerts.clear_all();
-        let Some(mounted) = self.media.opened() else { return };
-        self.health.raise_if([
-            (mounted.write_protection == Some(Asc::CANNOT_WRITE_MEDIUM_INCOMPATIBLE_FORMAT), Alert::READ_ONLY_FORMAT),
-            (mounted.worm_integrity_failed, Alert::WORM_INTEGRITY),
-            (mounted.mam_failed, Alert::MEMORY_CHIP),
-            (mounted.mam.get(AttrId::SET_CAPACITY_BYTES, 0).is_some(), Alert::DIMINISHED_CAPACITY),
-        ]);
-    }
-
-    /// Establishes UNIT ATTENTION 2Ah/12h for every nexus whose keys, shared or local, were cleared.
-    pub(crate) fn notify_key_change(&mut self, lu: &mut Lu, (shared, own): (bool, Vec<NexusId>)) {
-        self.media.clear_medium_keys();
-        let encryption = &self.encryption;
-        lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_VENDOR_SPECIFIC_EVENT, |nexus| {
-            own.contains(&nexus) || (shared && !encryption.is_local(nexus))
-        });
     }
 }
