@@ -88,7 +88,7 @@ fn place(
         .into_iter()
         .find_map(|(word, range, kind)| Some((range, kind, text.get_ref().strip_prefix(word)?.parse::<u16>().ok()?)))
         .filter(|(.., number)| *number > 0)
-        .ok_or_else(|| wrong(format!("{:?} is no element such as slot1, io1 or drive1", text.get_ref())))?;
+        .ok_or_else(|| wrong(format!("{:?} is not an element such as slot1, io1 or drive1", text.get_ref())))?;
     for (step, cartridge) in (number - 1..).zip(made) {
         if step >= range.count {
             let message = format!("there is no room for {}: the library has {} {kind}", cartridge.barcode, range.count);

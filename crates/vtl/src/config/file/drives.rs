@@ -28,7 +28,7 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
         let count = or_one(&table.count);
         let count_at = table.count.as_ref().map_or(at, |count| count.span().start);
         if count == 0 {
-            return Err(source.error(count_at, "drive.count", "0 is no number of drives: at least 1"));
+            return Err(source.error(count_at, "drive.count", "expected a number of drives of at least 1, not 0"));
         }
         if count > 1 && names != UnitNames::default() {
             return Err(source.error(count_at, "drive.count", "one name cannot be that of several drives"));

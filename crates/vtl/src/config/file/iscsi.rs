@@ -95,7 +95,8 @@ pub(super) fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup
     let initiators = table.initiators.iter().flatten().map(|name| ("iscsi.initiators", name));
     for (key, name) in table.iqn.iter().map(|name| ("iscsi.iqn", name)).chain(initiators) {
         if !is_iscsi_name(name.get_ref()) {
-            let message = format!("{:?} is no iSCSI name, such as \"iqn.2026-01.com.example:library\"", name.get_ref());
+            let message =
+                format!("{:?} is not an iSCSI name such as \"iqn.2026-01.com.example:library\"", name.get_ref());
             return Err(wrong(name, key, message));
         }
     }

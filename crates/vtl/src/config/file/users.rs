@@ -41,7 +41,7 @@ fn user(source: &Source<'_>, key: &str, table: Spanned<UserTable>) -> Result<Use
     let name = needed(source, &table.name, &format!("{key}.name"), at)?;
     let text = name.get_ref();
     if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
-        let message = format!("{text:?} is no name of a user: 1 to 255 characters, none of them a control character");
+        let message = format!("{text:?} is not a user name: 1 to 255 characters, none of them a control character");
         return Err(source.error(name.span().start, &format!("{key}.name"), message));
     }
     let key = &format!("{key}.secret");

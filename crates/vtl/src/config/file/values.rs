@@ -43,7 +43,7 @@ pub(super) fn names(
         if (1..=SERIAL).contains(&serial.len()) && serial.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Ok(serial.clone());
         }
-        let message = format!("{serial:?} is no serial number: 1 to {SERIAL} characters, no blanks");
+        let message = format!("{serial:?} is not a serial number: 1 to {SERIAL} characters, no blanks");
         Err(source.error(text.span().start, &format!("{table}.serial"), message))
     };
     let name = |text: &Spanned<String>| {
@@ -52,7 +52,7 @@ pub(super) fn names(
         if naa.len() == 16 && known && naa.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(naa);
         }
-        let message = format!("{naa:?} is no world wide name: 16 hexadecimal digits, the first 2, 3 or 5");
+        let message = format!("{naa:?} is not a world wide name: 16 hexadecimal digits, the first 2, 3 or 5");
         Err(source.error(text.span().start, &format!("{table}.naa"), message))
     };
     Ok(UnitNames { serial: serial.map(number).transpose()?, naa: naa.map(name).transpose()? })
@@ -82,7 +82,7 @@ pub(super) fn word(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Re
     if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(name.clone());
     }
-    let message = format!("{name:?} is no name: 1 to 32 of a-z, 0-9, - and _");
+    let message = format!("{name:?} is not a name: 1 to 32 of a-z, 0-9, - and _");
     Err(source.error(text.span().start, key, message))
 }
 
@@ -90,7 +90,7 @@ pub(super) fn size(source: &Source<'_>, text: &Text, key: &str) -> Result<Option
     let Some(text) = text else { return Ok(None) };
     let size = parse_size(text.get_ref()).ok_or_else(|| {
         let message = format!(
-            "{:?} is no size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
+            "{:?} is not a size; write for example \"100MB\", \"2.5GB\" or \"64MiB\", at least 1MB",
             text.get_ref()
         );
         source.error(text.span().start, key, message)
