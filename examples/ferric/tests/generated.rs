@@ -50,6 +50,20 @@ fn bash_completes_commands_options_and_values() {
 }
 
 #[test]
+fn other_shells_parse_their_scripts() {
+    let dir = tempfile::tempdir().unwrap();
+    for shell in ["zsh", "fish"] {
+        let script = dir.path().join(shell);
+        let text = write_script(shell, &script);
+        assert!(text.contains("image-format") && text.contains("Load a cartridge into a drive"), "{shell}");
+        // Not every machine has these shells.
+        if let Ok(checked) = Command::new(shell).arg("-n").arg(&script).output() {
+            assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:?}");
+        }
+    }
+}
+
+#[test]
 fn former_words_are_not_completed() {
     let dir = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish"] {
