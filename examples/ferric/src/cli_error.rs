@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
 use std::io;
-use std::process::ExitCode;
 use tape_store::error::StoreError;
 use tape_store::image::ImageError;
 
@@ -28,7 +27,7 @@ pub(crate) enum ErrorCode {
     Io,
     /// A daemon of an earlier release, which gives no codes, has refused the request.
     Refused,
-    /// The command line is wrong.
+    /// The command line is wrong: exit code 2 instead of 1.
     Usage,
 }
 
@@ -86,11 +85,6 @@ impl CliError {
             Self::Daemon(error) => error.clone(),
             _ => json!({ "code": code, "message": message }),
         }
-    }
-
-    /// The exit code of a command that has ended with this error.
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        if self.code() == ErrorCode::Usage { ExitCode::from(2) } else { ExitCode::FAILURE }
     }
 
     fn code(&self) -> ErrorCode {
@@ -167,13 +161,5 @@ mod tests {
         let passed = CliError::Daemon(error.clone());
         assert_eq!(passed.to_string(), "drive1 is locked by a host");
         assert_eq!(passed.document(), error);
-    }
-
-    #[test]
-    fn only_a_wrong_command_line_ends_with_2() {
-        let text = |error: CliError| format!("{:?}", error.exit_code());
-        assert_eq!(text(CliError::new(ErrorCode::Usage, "x")), format!("{:?}", ExitCode::from(2)));
-        assert_eq!(text(CliError::invalid("x")), format!("{:?}", ExitCode::from(1)));
-        assert_eq!(text(CliError::Daemon(json!({ "code": "usage" }))), format!("{:?}", ExitCode::from(1)));
     }
 }

@@ -1,11 +1,12 @@
 //! `ferric completions`: the completion script of a shell.
 
 use crate::arguments::definition;
-use crate::cli_error::{CliError, ErrorCode};
+use crate::cli_error::CliError;
 use crate::options::Options;
 use clap::ValueEnum;
 use clap_complete::{Shell, generate};
 use command_line::completion::visible;
+use serde_json::json;
 use std::io::{self, Write};
 
 #[derive(clap::Args)]
@@ -38,12 +39,9 @@ impl From<ShellName> for Shell {
 }
 
 pub(crate) fn run(options: &Options, arguments: &Arguments) -> Result<(), CliError> {
-    if options.output.is_json() {
-        let what = "--json does not apply to ferric completions, which prints a shell script";
-        return Err(CliError::new(ErrorCode::Usage, what));
-    }
     // Into memory first: the generator panics if its writer fails.
     let mut script = Vec::new();
     generate(Shell::from(arguments.shell), &mut visible(&definition()), "ferric", &mut script);
-    Ok(io::stdout().write_all(&script)?)
+    let text = String::from_utf8_lossy(&script);
+    options.output.show(&json!({ "text": text }), |_| Ok(io::stdout().write_all(text.as_bytes())?))
 }

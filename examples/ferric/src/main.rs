@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::FAILURE,
         Err(error) => {
             options.output.error(&error);
-            error.exit_code()
+            ExitCode::FAILURE
         }
     }
 }

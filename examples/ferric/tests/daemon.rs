@@ -103,12 +103,6 @@ fn errors_are_json_with_a_code() {
             "usage",
             "the option '--socket' does not apply to 'ferric config models'",
         ),
-        (
-            "completions bash --json",
-            2,
-            "usage",
-            "--json does not apply to ferric completions, which prints a shell script",
-        ),
     ] {
         let (status, stdout, stderr) = run(dir.path(), line, None);
         let expected = serde_json::json!({ "error": { "code": code, "message": message } });
