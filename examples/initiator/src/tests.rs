@@ -313,7 +313,7 @@ fn after_login(options: Options, pdus: &[Vec<u8>]) -> Initiator<Recorded> {
     session
 }
 
-/// The error of a READ(6) of 8 bytes, whose Initiator Task Tag is 1 and whose response has StatSN 1.
+/// The error of a READ(6) of 8 bytes with Initiator Task Tag 1, if the target sends these bytes. StatSN 1 is next.
 fn read_error(pdus: &[Vec<u8>]) -> String {
     let mut session = after_login(Options { max_recv: 100, ..Options::default() }, pdus);
     session.command(0, &[0x08, 0, 0, 0, 8, 0], Transfer::In(8)).unwrap_err().to_string()

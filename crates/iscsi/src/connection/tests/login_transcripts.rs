@@ -238,6 +238,28 @@ fn refused_logins_have_a_status() {
     refused("flags=87", "", "0207", "\"\" InitiatorName is missing");
 }
 
+/// CSG must be the stage of the last response (§11.12.3): the initiator goes back, and it ends a stage that the target
+/// has not left.
+#[test]
+fn requests_of_another_stage_are_refused() {
+    for (fields, target, wrong) in [("81", "81", "81"), ("04", "04", "81"), ("00", "00", "87")] {
+        let declares = if target == "04" { " MaxRecvDataSegmentLength=8192" } else { "" };
+        play(
+            config(),
+            &format!(
+                "
+                >! Login flags={fields} isid=800000000001 itt=1 cmdsn=1 text InitiatorName=iqn.i TargetName=iqn.t
+                < Login-Response flags={target} isid=800000000001 itt=1 expcmdsn=1 maxcmdsn=1 text TargetAlias=alias TargetPortalGroupTag=1{declares}
+                >! Login flags={wrong} isid=800000000001 itt=1 cmdsn=1 expstatsn=1
+                < Login-Response isid=800000000001 itt=1 statsn=1 expcmdsn=1 maxcmdsn=1 login-status=020b
+                * rejected 020b \"iqn.i\"
+                = closing
+                "
+            ),
+        );
+    }
+}
+
 /// A key of 63 bytes is the longest that RFC 7143 §6.1 allows.
 #[test]
 fn longest_key_is_understood() {

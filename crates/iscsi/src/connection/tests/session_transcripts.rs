@@ -120,7 +120,7 @@ fn text_negotiations_continue() {
     );
 }
 
-/// Task management functions (§11.5.1 and §11.6.1). The owner executes those that the target supports.
+/// Task management functions (§11.5.1 and §11.6.1). The owner executes the functions that the target supports.
 #[test]
 fn task_management_functions() {
     for (code, function, aborted) in [

@@ -4,7 +4,7 @@
 //! Lines are empty, comments (`#`), or one of:
 //!
 //! - `> PDU`: the initiator sends a PDU. `>! PDU` sets its immediate bit;
-//! - `< PDU`: the next PDU of the target, all of whose bytes must be equal;
+//! - `< PDU`: the next PDU of the target; all bytes must be equal;
 //! - `* EVENT`: the next event for the owner, as [`show_event`] writes it;
 //! - `= ACTION`: the owner acts: `accept TSIH`, `reject STATUS`, `done ITT STATUS [wanted=N] [consumed=N] [missing=N]
 //!   [sense BYTES] [in BYTES]`, `management ITT RESPONSE`, `logout`, `discard ITT`, `clear LUN`, `abort`, `log-out-request
