@@ -119,6 +119,12 @@ impl TransportId {
             && theirs.split(|&byte| byte == b',').next() == Some(mine)
     }
 
+    /// The name of the port in the TransportID, such as `iqn.a,i,0x00023d000001`; bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn port_name(&self) -> String {
+        String::from_utf8_lossy(self.name_bytes()).into_owned()
+    }
+
     fn name_bytes(&self) -> &[u8] {
         let text = self.0.get(4..).unwrap_or_default();
         text.split(|&byte| byte == 0).next().unwrap_or_default()

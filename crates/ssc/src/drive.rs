@@ -148,6 +148,12 @@ impl Drive {
         if let Load::Unusable(_, sense) = self.state.media.load().after_threading() { Some(sense) } else { None }
     }
 
+    /// Whether written blocks of at least one I_T nexus are encrypted (SECURITY PROTOCOL OUT, SSC-5 §8.5).
+    #[must_use]
+    pub fn is_encrypting(&self) -> bool {
+        self.state.encryption.is_on()
+    }
+
     /// Inserts a cartridge and threads its tape. Establishes UNIT ATTENTION 28h/00h for every nexus.
     ///
     /// # Errors

@@ -203,6 +203,11 @@ impl EncryptionState {
         scope == EncryptionScope::All
     }
 
+    /// Whether written blocks of any nexus are encrypted, by the drive or outside it.
+    pub(crate) fn is_on(&self) -> bool {
+        self.local.values().chain([&self.shared]).any(|parameters| parameters.encrypt != EncryptionMode::Disable)
+    }
+
     /// Whether a nexus has local parameters, which other nexuses do not change.
     pub(crate) fn is_local(&self, nexus: NexusId) -> bool {
         self.local.contains_key(&nexus)

@@ -527,17 +527,17 @@ impl Cartridge {
     /// reduced.
     ///
     /// # Errors
-    /// [`StoreError::Cartridge`] if it is already retained for longer or is in mhvtl's format, which cannot store the
-    /// time; or as [`Self::save_mam_exclusive`].
+    /// [`StoreError::Retained`] if it is already retained for longer, [`StoreError::Cartridge`] if it is in mhvtl's
+    /// format, which cannot store the time; or as [`Self::save_mam_exclusive`].
     pub fn retain_until(&mut self, until: u64) -> Result<(), StoreError> {
         let barcode = self.barcode.to_string();
-        let refused = |what| Err(StoreError::Cartridge { barcode, problem: what });
         if self.format()? == Format::Mhvtl {
-            return refused("mhvtl format cannot store a retention date");
+            let problem = "mhvtl format cannot store a retention date";
+            return Err(StoreError::Cartridge { barcode, problem });
         }
         let mut mam = self.mam()?;
         if mam.number(AttrId::RETAINED_UNTIL) > until {
-            return refused("is already retained for longer");
+            return Err(StoreError::Retained { barcode });
         }
         mam.set_number(AttrId::RETAINED_UNTIL, until);
         self.save_mam_exclusive(&mam)

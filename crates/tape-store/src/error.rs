@@ -76,6 +76,12 @@ pub enum StoreError {
         /// What is wrong with the cartridge.
         problem: &'static str,
     },
+    /// The cartridge is already retained until a later time, which cannot be reduced.
+    #[error("cartridge {barcode}: is already retained for longer")]
+    Retained {
+        /// Barcode of the cartridge.
+        barcode: String,
+    },
     /// Accepted objects could not be stored and are lost: the cause of a deferred error.
     #[error("accepted objects from partition {partition}, object {object} on are lost: {cause}")]
     LostObjects {
