@@ -2,9 +2,12 @@
 
 use crate::clock::{self, day};
 use crate::config::{CartridgeSetup, PoolSetup, TransferPolicy};
-use crate::control::{CartridgeStatus, PoolStatus};
+use crate::control::{CartridgeStatus, ControlError, PoolStatus, operator_error_code};
+use crate::events::{Cause, Event, Subject};
 use crate::inventory::{self, CartridgeRecord, Location};
-use crate::library::{Library, LibraryError, cartridge_or_placeholder, check_mounted, existing_cartridge};
+use crate::library::{
+    Library, LibraryError, cartridge_or_placeholder, check_mounted, existing_cartridge, missing_files,
+};
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::state_store::Transaction;
@@ -20,6 +23,20 @@ const MAX_CREATE: usize = 10_000;
 /// The current time in seconds since 1970-01-01 UTC.
 fn unix_seconds() -> u64 {
     clock::now().wall.0 / 1000
+}
+
+/// The error of a request for a cartridge that must not be in a drive.
+fn in_drive(barcode: &Barcode, library: &Library, address: ElementAddress) -> ControlError {
+    let drive = library.element_name(address);
+    ControlError::conflict(format!("{barcode} is in {drive}; unload it first"))
+        .with_library(library.name())
+        .with_element(drive)
+        .with_barcode(barcode.as_str())
+}
+
+/// The error of a request for a cartridge that the robot is moving.
+fn being_moved(barcode: &Barcode) -> ControlError {
+    ControlError::busy(format!("{barcode} is being moved; try again")).with_barcode(barcode.as_str())
 }
 
 impl Site {
@@ -75,7 +92,7 @@ impl Site {
         let blank =
             self.pool_cartridges(pool).into_iter().filter(|(barcode, entry)| self.is_scratch(&library, barcode, entry));
         let short = usize::from(pool.scratch).saturating_sub(blank.count());
-        self.create_in_pool(pool, &library, short).map(drop)
+        self.create_in_pool(pool, &library, short, &Cause::site()).map(drop)
     }
 
     /// The cartridges of a pool, regardless of their location.
@@ -129,30 +146,29 @@ impl Site {
     /// Fails if `count` is out of range, there is no such pool, its barcode numbers are used up, or the storage failed.
     pub fn create_cartridges(&self, pool: &str, count: usize) -> Result<Vec<Barcode>, LibraryError> {
         if count > MAX_CREATE {
-            return Err(LibraryError::Unknown(format!(
-                "cannot create {count} cartridges at once: at most {MAX_CREATE}"
-            )));
+            let message = format!("cannot create {count} cartridges at once: at most {MAX_CREATE}");
+            return Err(ControlError::invalid(message).with_member("count").into());
         }
         if count == 0 {
-            return Err(LibraryError::Unknown("the number of cartridges to create is 0; give 1 or more".into()));
+            let message = "the number of cartridges to create is 0; give 1 or more";
+            return Err(ControlError::invalid(message).with_member("count").into());
         }
         let pool = self.pool(pool)?;
         let library = self.library(&pool.library).ok_or_else(|| {
-            LibraryError::Unknown(format!(
-                "pool {:?} belongs to library {:?}, which does not exist",
-                pool.name, pool.library
-            ))
+            let message = format!("pool {:?} belongs to library {:?}, which does not exist", pool.name, pool.library);
+            ControlError::not_found(message).with_pool(&pool.name).with_library(&pool.library)
         })?;
         let _creation_guard = self.creation_lock();
-        self.create_in_pool(&pool, &library, count)
+        self.create_in_pool(&pool, &library, count, &Cause::operator())
     }
 
-    /// See [`Self::create_cartridges`]. The caller holds the creation lock.
+    /// See [`Self::create_cartridges`]. The caller holds the creation lock. `cause` is the cause in the events.
     fn create_in_pool(
         &self,
         pool: &PoolSetup,
         library: &Arc<Library>,
         count: usize,
+        cause: &Cause,
     ) -> Result<Vec<Barcode>, LibraryError> {
         let mut created = Vec::new();
         if count > 0 {
@@ -163,9 +179,11 @@ impl Site {
         let mut number = last.unwrap_or(0);
         while created.len() < count && !self.is_shut_down() {
             number = number.checked_add(1).filter(|number| *number <= pool.pattern.max_number()).ok_or_else(|| {
-                LibraryError::Unknown(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))
+                ControlError::conflict(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))
+                    .with_pool(&pool.name)
             })?;
-            let barcode = pool.pattern.barcode(number).map_err(LibraryError::Unknown)?;
+            let barcode =
+                pool.pattern.barcode(number).map_err(|error| ControlError::conflict(error).with_pool(&pool.name))?;
             // Never overwrite files that the inventory does not know, or another kind of entry with that name.
             match self.shared.store.exists(&barcode) {
                 Ok(false) => {}
@@ -173,9 +191,11 @@ impl Site {
                 Err(_) if matches!(self.shared.store.is_occupied(&barcode), Ok(true)) => continue,
                 Err(error) => return Err(LibraryError::of(&barcode)(error)),
             }
-            let (media, kind) = barcode
-                .media()
-                .ok_or_else(|| LibraryError::Unknown(format!("barcode {barcode} has no media suffix; set medium")))?;
+            let (media, kind) = barcode.media().ok_or_else(|| {
+                ControlError::conflict(format!("barcode {barcode} has no media suffix; set medium"))
+                    .with_pool(&pool.name)
+                    .with_barcode(barcode.as_str())
+            })?;
             let (size, level) = (pool.size, pool.format);
             library.create_cartridge(&CartridgeSetup {
                 barcode: barcode.clone(),
@@ -186,9 +206,8 @@ impl Site {
                 element: None,
                 label: None,
             })?;
-            self.shared
-                .events
-                .notify(crate::events::Event::Created { barcode: barcode.to_string(), pool: pool.name.clone() });
+            let subject = Subject::new(cause.clone()).with_library(library.name()).with_barcode(barcode.as_str());
+            self.shared.events.notify(subject, Event::Created { pool: pool.name.clone() });
             created.push(barcode);
         }
         Ok(created)
@@ -204,7 +223,8 @@ impl Site {
             None if pools.is_empty() => format!("there is no pool {name:?}: there are no pools"),
             None => format!("there is no pool {name:?}; the site has {}", names()),
         };
-        pools.iter().find(|pool| pool.name == name).cloned().ok_or_else(|| LibraryError::Unknown(unknown()))
+        let found = pools.iter().find(|pool| pool.name == name).cloned();
+        found.ok_or_else(|| ControlError::not_found(unknown()).with_pool(name).into())
     }
 
     /// Takes over a cartridge whose files exist but which is not in the inventory, and puts it on a shelf. A known
@@ -219,7 +239,7 @@ impl Site {
         }
         let failed = LibraryError::of(barcode);
         if !self.shared.store.exists(barcode).map_err(&failed)? {
-            return Err(LibraryError::Inconsistent(format!("the files of cartridge {barcode} are missing")));
+            return Err(missing_files(barcode).into());
         }
         let existing = self.shared.store.find(barcode).map_err(&failed)?;
         let blank = self.shared.store.is_blank(barcode).map_err(failed)?;
@@ -234,7 +254,14 @@ impl Site {
     /// # Errors
     /// Fails if there is no such cartridge, it is in a drive, or its MAM cannot be written.
     pub fn set_write_protect(&self, barcode: &Barcode, on: bool) -> Result<(), LibraryError> {
-        self.with_unloaded_cartridge(barcode, |cartridge| cartridge.set_write_protect_tab(on))
+        self.with_unloaded_cartridge(barcode, |cartridge| cartridge.set_write_protect_tab(on))?;
+        self.notify_operation(barcode, Event::WriteProtectChanged { on });
+        Ok(())
+    }
+
+    /// Sends the event of what an operator has done to a cartridge.
+    fn notify_operation(&self, barcode: &Barcode, event: Event) {
+        self.shared.events.notify(Subject::new(Cause::operator()).with_barcode(barcode.as_str()), event);
     }
 
     /// Retains a cartridge until a time in seconds since 1970-01-01 UTC: until then it can be neither overwritten nor
@@ -248,13 +275,11 @@ impl Site {
         const LAST: u64 = 253_402_300_799;
         if until > LAST {
             let message = format!("{until} seconds since 1970 is not a date: at most {LAST}, the end of the year 9999");
-            return Err(LibraryError::Unknown(message));
+            return Err(ControlError::invalid(message).with_member("until").into());
         }
         if until <= unix_seconds() {
-            return Err(LibraryError::Refused(format!(
-                "{barcode} cannot be retained until {}: the time is in the past",
-                day(until)
-            )));
+            let message = format!("{barcode} cannot be retained until {}: the time is in the past", day(until));
+            return Err(ControlError::invalid(message).with_member("until").with_barcode(barcode.as_str()).into());
         }
         self.with_unloaded_cartridge(barcode, |cartridge| cartridge.retain_until(until))
     }
@@ -268,18 +293,21 @@ impl Site {
         let entry = self.entry(barcode)?;
         if !matches!(entry.location, Location::Shelf(_)) {
             let location = self.location_name(&entry.location);
-            return Err(LibraryError::Refused(format!("{barcode} is in {location}; export it first")));
+            let message = format!("{barcode} is in {location}; export it first");
+            return Err(ControlError::conflict(message).with_barcode(barcode.as_str()).into());
         }
         let mam = cartridge_or_placeholder(&self.shared, barcode, &entry).mam().map_err(|error| {
-            let error = LibraryError::of(barcode)(error);
-            LibraryError::Refused(format!(
-                "{error}; whether it is retained is unknown, so it is not deleted; to remove it from the \
-                 inventory and keep its files: ferric cartridge {barcode} --forget"
-            ))
+            let mut error = ControlError::from(LibraryError::of(barcode)(error));
+            error.message = format!(
+                "{error}; whether it is retained is unknown, so it is not deleted; to remove it from the inventory and \
+                 keep its files: ferric cartridge {barcode} --forget"
+            );
+            error
         })?;
         let until = mam.number(AttrId::RETAINED_UNTIL);
         if until > unix_seconds() {
-            return Err(LibraryError::Refused(format!("{barcode} is retained until {}", day(until))));
+            let message = format!("{barcode} is retained until {}", day(until));
+            return Err(ControlError::locked(message).with_barcode(barcode.as_str()).into());
         }
         let (mut change, mut undo) = (Transaction::default(), Transaction::default());
         inventory::mark_for_deletion(&mut change, barcode.as_str())?;
@@ -292,7 +320,7 @@ impl Site {
         for library in self.libraries() {
             library.changer(|changer| changer.set_label_defect(barcode, None));
         }
-        self.shared.events.notify(crate::events::Event::Deleted { barcode: barcode.to_string() });
+        self.notify_operation(barcode, Event::Deleted);
         self.finish_deletions()
     }
 
@@ -321,17 +349,14 @@ impl Site {
             None => commit()?,
             Some(library) => library.operate(|changer| {
                 let drives = changer.library().layout().drives;
-                let reason = match changer.library().location_of(barcode).map(|location| location.address) {
-                    Some(address) if drives.index(address).is_none() => Ok(address),
-                    Some(address) => Err(format!("{barcode} is in {}; unload it first", library.element_name(address))),
-                    None => Err(format!("{barcode} is being moved; try again")),
-                };
-                let address = match reason {
-                    Ok(address) => address,
-                    Err(reason) => return Ok(Err(LibraryError::Refused(reason))),
+                let address = match changer.library().location_of(barcode).map(|location| location.address) {
+                    Some(address) if drives.index(address).is_none() => address,
+                    Some(address) => return Ok(Err(in_drive(barcode, &library, address).into())),
+                    None => return Ok(Err(being_moved(barcode).into())),
                 };
                 Ok(commit().and_then(|()| {
-                    changer.discard(address, clock::now()).map_err(|error| LibraryError::Refused(error.to_string()))
+                    let discarded = changer.discard(address, clock::now());
+                    Ok(discarded.map_err(|error| ControlError::new(operator_error_code(error), error.to_string()))?)
                 }))
             })??,
         }
@@ -339,7 +364,7 @@ impl Site {
             library.changer(|changer| changer.set_label_defect(barcode, None));
         }
         self.shared.unusable.remove(barcode);
-        self.shared.events.notify(crate::events::Event::Forgotten { barcode: barcode.to_string() });
+        self.notify_operation(barcode, Event::Forgotten);
         Ok(())
     }
 
@@ -363,10 +388,11 @@ impl Site {
     pub(crate) fn entry(&self, barcode: &Barcode) -> Result<CartridgeRecord, LibraryError> {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
         entry.ok_or_else(|| {
-            LibraryError::Unknown(match self.shared.suggest_barcode(barcode.as_str()) {
+            let message = match self.shared.suggest_barcode(barcode.as_str()) {
                 Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
                 None => format!("there is no cartridge {barcode}"),
-            })
+            };
+            ControlError::not_found(message).with_barcode(barcode.as_str()).into()
         })
     }
 
@@ -398,11 +424,8 @@ impl Site {
         let drives = library.layout().drives;
         library.changer(|changer| match changer.library().location_of(barcode) {
             Some(location) if drives.index(location.address).is_none() => call(&mut other).map_err(failed),
-            Some(location) => {
-                let drive = library.element_name(location.address);
-                Err(LibraryError::Refused(format!("{barcode} is in {drive}; unload it first")))
-            }
-            None => Err(LibraryError::Refused(format!("{barcode} is being moved; try again"))),
+            Some(location) => Err(in_drive(barcode, &library, location.address).into()),
+            None => Err(being_moved(barcode).into()),
         })
     }
 

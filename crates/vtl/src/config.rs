@@ -92,7 +92,7 @@ pub enum TransferPolicy {
 }
 
 /// Configuration of a pool: cartridges whose barcodes match a pattern.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSetup {
     /// Name of the pool, unique in the site.
     pub name: String,

@@ -98,6 +98,11 @@ impl DataDir {
         Ok(Self::with_lock(path, lock, false))
     }
 
+    /// The directories on file systems that the site writes to: those of the cartridges and that of the state.
+    pub(crate) fn disk_directories(&self) -> Vec<PathBuf> {
+        self.directories.iter().chain(&self.path).cloned().collect()
+    }
+
     fn with_lock(path: &Path, lock: Option<File>, create: bool) -> Self {
         let shelves = Box::new(open_folder_store(&path.join("cartridges"), create));
         let folder = Box::new(OsFolder::at(path.into()));

@@ -1,148 +1,109 @@
-//! Events of a site, for its subscribers.
+//! Events of a site, and the ring that keeps the latest ones for subscribers.
 
-use crate::inventory::Location;
-use serde::ser::Error;
-use serde::{Serialize, Serializer};
-use smc::robot::OperatorState;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod event;
+mod reader;
 
-/// Event of a site, as the operation `events` sends it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// A cartridge has a new location.
-    Moved {
-        /// Barcode of the cartridge.
-        barcode: String,
-        /// Previous location.
-        from: Location,
-        /// New location.
-        to: Location,
-    },
-    /// An operator has changed doors, robot, drives, elements or labels.
-    OperatorState {
-        /// Name of the library.
-        library: String,
-        /// Everything that operators have set in the library.
-        #[serde(serialize_with = "serialize_operator_state")]
-        state: OperatorState,
-    },
-    /// A cartridge of a pool was created.
-    Created {
-        /// Barcode of the new cartridge.
-        barcode: String,
-        /// Name of the pool.
-        pool: String,
-    },
-    /// A cartridge was deleted with its data.
-    Deleted {
-        /// Barcode of the cartridge.
-        barcode: String,
-    },
-    /// Drives can no longer use a cartridge.
-    Unusable {
-        /// Barcode of the cartridge.
-        barcode: String,
-        /// Reason in words.
-        reason: String,
-    },
-    /// Drives can use a cartridge again.
-    Usable {
-        /// Barcode of the cartridge.
-        barcode: String,
-    },
-    /// Data on a cartridge is lost or may be lost.
-    Damaged {
-        /// Barcode of the cartridge.
-        barcode: String,
-        /// Reason in words.
-        reason: String,
-    },
-    /// A cartridge was removed from the inventory; its files remain.
-    Forgotten {
-        /// Barcode of the cartridge.
-        barcode: String,
-    },
-    /// No host prevents medium removal in a library any longer (PREVENT ALLOW MEDIUM REMOVAL).
-    RemovalAllowed {
-        /// Name of the library.
-        library: String,
-    },
-    /// The daemon has reloaded its configuration.
-    Reloaded,
+pub use event::{Cause, Event, EventRecord, EventSource, ReservationStatus, Subject};
+pub use reader::{EventReader, Received};
+
+use crate::clock;
+use crate::locks::lock;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+
+/// A position in the events of a site: the last event that a client has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventPosition {
+    /// Identifier of the start of the daemon, which numbers its events from 1.
+    pub start: String,
+    /// Number of the event; 0 is before the first one.
+    pub seq: u64,
 }
 
-/// Maximum number of events that wait for one subscriber; one with more is dropped.
-const SUBSCRIBER_QUEUE_LEN: usize = 1024;
+/// Number of events that the ring keeps.
+const RING_LEN: usize = 1024;
+/// Maximum of the sum of [`Event::weight`] in the ring, which bounds its memory.
+const RING_WEIGHT: usize = 65_536;
 
-/// Subscribers to the events of a site.
-#[derive(Debug, Default)]
-pub struct Events(Mutex<Subscribers>);
+/// The latest events of a site. Readers take them from one ring, so that a slow reader needs no memory.
+#[derive(Debug)]
+pub struct Events {
+    start: String,
+    ring: Mutex<Ring>,
+    changed: Condvar,
+}
 
-#[derive(Debug, Default)]
-struct Subscribers {
-    senders: Vec<SyncSender<Event>>,
-    ended: bool,
+#[derive(Debug)]
+struct Ring {
+    records: VecDeque<Arc<EventRecord>>,
+    weight: usize,
+    /// Number of the next event.
+    next: u64,
+    closed: bool,
+}
+
+impl Ring {
+    /// Number of the oldest event in the ring; that of the next event if the ring is empty.
+    fn oldest(&self) -> u64 {
+        self.records.front().map_or(self.next, |record| record.seq)
+    }
+
+    fn push(&mut self, record: EventRecord) {
+        self.weight += record.event.weight();
+        self.records.push_back(Arc::new(record));
+        while self.records.len() > RING_LEN || (self.weight > RING_WEIGHT && self.records.len() > 1) {
+            self.weight -= self.records.pop_front().map_or(0, |record| record.event.weight());
+        }
+    }
 }
 
 impl Events {
-    /// Subscribes to all events from now on. The channel closes when the site shuts down, or when the subscriber has
-    /// not received 1,024 events.
-    #[must_use]
-    pub fn subscribe(&self) -> Receiver<Event> {
-        let (sender, receiver) = sync_channel(SUBSCRIBER_QUEUE_LEN);
-        let mut followers = self.subscribers();
-        if !followers.ended {
-            followers.senders.push(sender);
+    /// An empty ring; `start` identifies the start of the daemon.
+    pub(crate) fn new(start: String) -> Self {
+        let ring = Ring { records: VecDeque::new(), weight: 0, next: 1, closed: false };
+        Self { start, ring: Mutex::new(ring), changed: Condvar::new() }
+    }
+
+    /// Adds an event and wakes the readers. Events after the end of the site are dropped.
+    pub(crate) fn notify(&self, subject: Subject, event: Event) {
+        let at = clock::now().wall.0;
+        let mut ring = lock(&self.ring);
+        if ring.closed {
+            return;
         }
-        receiver
+        let seq = ring.next;
+        ring.next += 1;
+        ring.push(subject.into_record(self.start.clone(), seq, at, event));
+        drop(ring);
+        self.changed.notify_all();
     }
 
-    pub(crate) fn notify(&self, event: Event) {
-        self.subscribers().senders.retain(|follower| follower.try_send(event.clone()).is_ok());
+    /// The position after the latest event.
+    #[must_use]
+    pub fn position(&self) -> EventPosition {
+        EventPosition { start: self.start.clone(), seq: lock(&self.ring).next - 1 }
     }
 
-    /// Ends all subscriptions.
+    /// Whether the events after a position are still in the ring.
+    #[must_use]
+    pub fn has_all_after(&self, position: &EventPosition) -> bool {
+        let ring = lock(&self.ring);
+        position.start == self.start && position.seq < ring.next && position.seq + 1 >= ring.oldest()
+    }
+
+    /// A reader of the events after the number `seq`.
+    pub(crate) fn reader(self: &Arc<Self>, seq: u64) -> EventReader {
+        EventReader { events: Arc::clone(self), next: seq.saturating_add(1) }
+    }
+
+    /// Ends all subscriptions. Readers still receive the events before this call.
     pub(crate) fn close(&self) {
-        *self.subscribers() = Subscribers { senders: Vec::new(), ended: true };
+        lock(&self.ring).closed = true;
+        self.changed.notify_all();
     }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.subscribers().ended
-    }
-
-    fn subscribers(&self) -> MutexGuard<'_, Subscribers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Serializes the state with `faults` instead of `troubles`, the name that the state files keep.
-fn serialize_operator_state<S: Serializer>(state: &OperatorState, to: S) -> Result<S::Ok, S::Error> {
-    let mut value = serde_json::to_value(state).map_err(S::Error::custom)?;
-    if let Some(fields) = value.as_object_mut()
-        && let Some(faults) = fields.remove("troubles")
-    {
-        fields.insert("faults".into(), faults);
-    }
-    value.serialize(to)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use smc::element::{ElementAddress, ElementFault};
-
-    #[test]
-    fn operator_state_has_current_words() {
-        let mut state = OperatorState::default();
-        state.element_faults.insert(ElementAddress(1000), ElementFault::Disabled);
-        let event = Event::OperatorState { library: "main".into(), state };
-        let expected = json!({"event": "operator_state", "library": "main", "state": {
-            "offline": false, "door_open": false, "station_open": false, "faults": {"1000": "disabled"},
-            "drives_offline": [], "labels": {}
-        }});
-        assert_eq!(serde_json::to_value(event).unwrap(), expected);
-    }
-}
+mod tests;

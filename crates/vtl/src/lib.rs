@@ -19,6 +19,7 @@ pub mod config;
 pub mod control;
 pub mod core_dumps;
 pub mod data_dir;
+mod disk_space;
 pub mod entropy;
 mod error_text;
 pub mod events;

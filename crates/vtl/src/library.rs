@@ -6,14 +6,16 @@ mod identities;
 
 pub use build::RemoteBayFactory;
 pub(crate) use build::{
-    LibraryParts, cartridge_or_placeholder, check_mounted, check_new_cartridges, existing_cartridge,
+    LibraryParts, cartridge_or_placeholder, check_mounted, check_new_cartridges, existing_cartridge, missing_files,
 };
 pub use builder::LibraryBuilder;
 pub(crate) use identities::{check_luns, identities, random_hex};
 
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup, TransferPolicy};
+use crate::control::{ControlError, operator_error_code};
 use crate::data_dir::{DataDirError, UpgradeError};
+use crate::events::Cause;
 use crate::inventory::{CartridgeRecord, Location};
 use crate::locks::read;
 use crate::shared::Shared;
@@ -63,12 +65,9 @@ pub enum LibraryError {
     /// The operating system could not create a thread.
     #[error("the thread cannot be spawned: {0}")]
     Thread(std::io::Error),
-    /// The request is refused: removal is prevented, an element is full or empty, or the site is shut down.
-    #[error("{0}")]
-    Refused(String),
-    /// There is no such library, drive, element, cartridge or pool.
-    #[error("{0}")]
-    Unknown(String),
+    /// The request of an operator is refused; the code says why.
+    #[error(transparent)]
+    Request(#[from] ControlError),
 }
 
 impl LibraryError {
@@ -76,7 +75,7 @@ impl LibraryError {
     pub(crate) fn of(barcode: &Barcode) -> impl Fn(StoreError) -> Self + use<> {
         let barcode = barcode.to_string();
         move |source| match source {
-            StoreError::Cartridge { .. } => Self::Store(source),
+            StoreError::Cartridge { .. } | StoreError::Retained { .. } => Self::Store(source),
             source => Self::Cartridge { barcode: barcode.clone(), source },
         }
     }
@@ -208,12 +207,21 @@ impl Library {
     /// # Errors
     /// Fails if the action is refused, its changes cannot be stored, or the site is shut down.
     pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>) -> Result<T, LibraryError> {
+        self.operate_as(&Cause::operator(), call)
+    }
+
+    /// Does the same as [`Self::operate`], for any cause.
+    fn operate_as<T>(
+        &self,
+        cause: &Cause,
+        call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
+    ) -> Result<T, LibraryError> {
         // Checked while the changer is locked: shutting down also locks it before it empties the drives.
         let ended = || self.shared.ended.load(Ordering::Acquire);
         let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
-        let (done, stored) = self.changer.with_saved(|device| call(changer_of(device)));
-        let done = done.ok_or_else(|| LibraryError::Refused("the site is shut down".into()))?;
-        let done = done.map_err(|error| LibraryError::Refused(error.to_string()))?;
+        let (done, stored) = self.changer.with_saved_as(cause, |device| call(changer_of(device)));
+        let done = done.ok_or_else(|| ControlError::unavailable("the site is shut down"))?;
+        let done = done.map_err(|error| ControlError::new(operator_error_code(error), error.to_string()))?;
         stored?;
         Ok(done)
     }
@@ -221,11 +229,14 @@ impl Library {
     /// Does the same as [`Self::operate`], for an action on these elements: an error names them and their cartridges.
     pub(crate) fn operate_at<T>(
         &self,
+        cause: &Cause,
         from: Option<ElementAddress>,
         to: Option<ElementAddress>,
         call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
     ) -> Result<T, LibraryError> {
-        self.operate(|changer| Ok(call(changer).map_err(|error| self.operator_error(changer, error, from, to))))?
+        let act =
+            |changer: &mut Changer| Ok(call(changer).map_err(|error| self.operator_error(changer, error, from, to)));
+        Ok(self.operate_as(cause, act)??)
     }
 
     /// The state that all units of the site share.
@@ -238,12 +249,13 @@ impl Library {
     /// # Errors
     /// Fails if there is no such cartridge on the shelf, or the element is locked or full.
     pub fn import(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
-        self.import_if(address, barcode, |_| true)
+        self.import_if(&Cause::operator(), address, barcode, |_| true)
     }
 
     /// Imports a cartridge if `wanted` still accepts its record.
     fn import_if(
         &self,
+        cause: &Cause,
         address: ElementAddress,
         barcode: &Barcode,
         wanted: impl Fn(&CartridgeRecord) -> bool,
@@ -252,7 +264,7 @@ impl Library {
         let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, wanted)?;
         let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(error, _)| error);
-        self.operate_at(None, Some(address), put)
+        self.operate_at(cause, None, Some(address), put)
     }
 
     /// Whether a cartridge on the shelf is to be imported automatically: not if it was exported from this library.
@@ -262,7 +274,7 @@ impl Library {
 
     /// Imports a cartridge by policy, unless it has been moved in the meantime.
     pub(crate) fn auto_import(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
-        self.import_if(address, barcode, |entry| self.is_pending_import(entry))
+        self.import_if(&Cause::site(), address, barcode, |entry| self.is_pending_import(entry))
     }
 
     /// Puts a new cartridge from the shelf into a slot, without the steps of an import.
@@ -271,7 +283,7 @@ impl Library {
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
         let put =
             |changer: &mut Changer| changer.populate(address, cartridge, clock::now()).map_err(|(error, _)| error);
-        self.operate_at(None, Some(address), put)
+        self.operate_at(&Cause::site(), None, Some(address), put)
     }
 
     /// The cartridge on the shelf, if `wanted` accepts its record. The caller holds the transfer lock.
@@ -283,7 +295,8 @@ impl Library {
         let entry = self.shared.inventory().get(barcode.as_str()).cloned();
         let matches = |entry: &CartridgeRecord| entry.location == Location::Shelf(self.shelf.clone()) && wanted(entry);
         let entry = entry.filter(matches).ok_or_else(|| {
-            LibraryError::Unknown(format!("there is no cartridge {barcode} on the shelf {:?}", self.shelf))
+            ControlError::not_found(format!("there is no cartridge {barcode} on the shelf {:?}", self.shelf))
+                .with_barcode(barcode.as_str())
         })?;
         existing_cartridge(&self.shared, barcode, &entry)
     }
@@ -293,21 +306,22 @@ impl Library {
     /// # Errors
     /// Fails if the element is locked or empty.
     pub fn export(&self, address: ElementAddress) -> Result<Barcode, LibraryError> {
-        self.export_if(address, |_| true)
+        self.export_if(&Cause::operator(), address, |_| true)
     }
 
     /// Exports a cartridge by policy: only one that the robot, not an operator, has put into the element.
     pub(crate) fn auto_export(&self, address: ElementAddress) -> Result<Barcode, LibraryError> {
-        self.export_if(address, |content| !content.by_operator)
+        self.export_if(&Cause::site(), address, |content| !content.by_operator)
     }
 
     /// Exports a cartridge, if it is still in the element.
     pub(crate) fn export_barcode(&self, address: ElementAddress, barcode: &Barcode) -> Result<Barcode, LibraryError> {
-        self.export_if(address, |content| content.barcode == *barcode)
+        self.export_if(&Cause::operator(), address, |content| content.barcode == *barcode)
     }
 
     fn export_if(
         &self,
+        cause: &Cause,
         address: ElementAddress,
         wanted: impl Fn(&ElementContent) -> bool,
     ) -> Result<Barcode, LibraryError> {
@@ -316,7 +330,7 @@ impl Library {
             Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty)),
             _ => changer.export(address, clock::now()),
         };
-        Ok(self.operate_at(Some(address), None, take)?.barcode().clone())
+        Ok(self.operate_at(cause, Some(address), None, take)?.barcode().clone())
     }
 
     /// Moves a cartridge with the robot, as MOVE MEDIUM does.
@@ -325,7 +339,7 @@ impl Library {
     /// Fails if the robot cannot move the cartridge; it stays in its source element.
     pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
         let moved = |changer: &mut Changer| changer.move_medium(source, destination, clock::now());
-        self.operate_at(Some(source), Some(destination), moved)
+        self.operate_at(&Cause::operator(), Some(source), Some(destination), moved)
     }
 }
 

@@ -30,13 +30,13 @@ impl Nexuses {
         self.present.iter()
     }
 
-    /// Removes a nexus after I_T nexus loss.
-    pub(crate) fn remove(&mut self, nexus: NexusId) {
-        if let Some(port) = self.present.remove(&nexus) {
-            self.lost.push_back(port);
-            if self.lost.len() > MAX_LOST_NEXUSES {
-                self.lost.pop_front();
-            }
+    /// Removes a nexus after I_T nexus loss. Returns its initiator port; `None` if there is no such nexus.
+    pub(crate) fn remove(&mut self, nexus: NexusId) -> Option<TransportId> {
+        let port = self.present.remove(&nexus)?;
+        self.lost.push_back(port.clone());
+        if self.lost.len() > MAX_LOST_NEXUSES {
+            self.lost.pop_front();
         }
+        Some(port)
     }
 }

@@ -2,11 +2,13 @@
 
 use crate::buffers::Buffers;
 use crate::clock;
+use crate::control::Door;
 use crate::data_dir::DataDir;
-use crate::events::{Event, Events};
+use crate::disk_space::DiskSpace;
+use crate::events::{Cause, Event, Events, Subject};
 use crate::frontend::{Frontend, SiteOptions};
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
-use crate::library::{LibraryError, RemoteBayFactory};
+use crate::library::{LibraryError, RemoteBayFactory, random_hex};
 use crate::locks::lock;
 use crate::state_store::{StateError, StateStore, Transaction};
 use crate::unit::Device;
@@ -15,6 +17,7 @@ use crate::workers::ThreadedWorkers;
 use scsi_core::fault::Save;
 use smc::changer::{Changer, PendingChanges};
 use smc::library::CartridgeLocation;
+use smc::robot::OperatorState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -31,7 +34,8 @@ pub(crate) struct Shared {
     pub(crate) directories: Vec<PathBuf>,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) workers: Arc<ThreadedWorkers>,
-    pub(crate) events: Events,
+    pub(crate) events: Arc<Events>,
+    pub(crate) disk_space: DiskSpace,
     pub(crate) unusable: UnusableCartridges,
     /// The site was shut down: no cartridge moves from now on.
     pub(crate) ended: AtomicBool,
@@ -53,6 +57,12 @@ pub(crate) struct UnitId {
 }
 
 impl UnitId {
+    /// Name of the unit in events: `changer`, or a drive such as `drive1`.
+    pub(crate) fn display_name(&self) -> String {
+        let index = self.unit.strip_prefix("drive/").and_then(|index| index.parse::<usize>().ok());
+        index.map_or_else(|| self.unit.clone(), |index| format!("drive{}", index + 1))
+    }
+
     /// State key of the unit's saved state.
     pub(crate) fn key(&self) -> String {
         format!("unit/{}/{}", self.library, self.unit)
@@ -70,6 +80,7 @@ impl Shared {
     pub(crate) fn open(mut data: DataDir, library: &str, options: SiteOptions) -> Result<Self, LibraryError> {
         let state = data.open_state(library)?;
         let inventory = inventory::load(&state)?;
+        let disk_space = DiskSpace::new(data.disk_directories());
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
@@ -78,7 +89,8 @@ impl Shared {
             directories: data.directories,
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),
-            events: Events::default(),
+            events: Arc::new(Events::new(random_hex(8)?)),
+            disk_space,
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),
             frontend: options.frontend,
@@ -131,8 +143,14 @@ impl Shared {
         lock(&self.transfer_lock)
     }
 
-    /// Stores the changes that a unit reports in one transaction.
-    pub(crate) fn commit(&self, owner: &UnitId, device: &mut Device, save: Save) -> Result<(), StateError> {
+    /// Stores the changes that a unit reports in one transaction. `cause` is the cause in the events of moves.
+    pub(crate) fn commit(
+        &self,
+        owner: &UnitId,
+        device: &mut Device,
+        save: Save,
+        cause: &Cause,
+    ) -> Result<(), StateError> {
         let mut change = Transaction::default();
         if save.contains(Save::UNIT) {
             change.set(owner.key(), &device.lu().saved())?;
@@ -140,22 +158,32 @@ impl Shared {
         if save.contains(Save::INVENTORY)
             && let Device::Changer(changer) = device
         {
-            return self.commit_changes(owner, changer, change);
+            return self.commit_changes(owner, changer, change, cause);
         }
         self.state.commit(change)
     }
 
     /// Does the same as [`Self::commit`], for changes in a library. If they cannot be stored, they are undone: the
     /// cartridges return to their previous locations.
-    fn commit_changes(&self, owner: &UnitId, changer: &mut Changer, mut change: Transaction) -> Result<(), StateError> {
+    fn commit_changes(
+        &self,
+        owner: &UnitId,
+        changer: &mut Changer,
+        mut change: Transaction,
+        cause: &Cause,
+    ) -> Result<(), StateError> {
         let PendingChanges { locations, operator_state } = changer.take_changes();
+        let (layout, library) = (*changer.library().layout(), owner.library.as_str());
+        let mut events = self.operator_events(library, operator_state.as_ref())?;
         if let Some(operator_state) = &operator_state {
-            change.set(operator_state_key(&owner.library), operator_state)?;
+            change.set(operator_state_key(library), operator_state)?;
         }
-        let layout = *changer.library().layout();
+        let is_drive = |location: &Location| {
+            location.element_in(library).is_some_and(|(address, _)| layout.drives.index(address).is_some())
+        };
         // Locked until the transaction is durable: the inventory changes only after it.
         let mut inventory = self.inventory();
-        let (mut moved, mut events) = (Vec::new(), Vec::new());
+        let mut moved = Vec::new();
         for (barcode, location) in locations {
             let location = match &location {
                 Some(location) => Location::from_changer(&owner.library, location),
@@ -167,14 +195,10 @@ impl Shared {
             entry.record_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
             inventory::insert(&mut change, name, &entry)?;
             if from != entry.location {
-                events.push(Event::Moved { barcode: name.into(), from, to: entry.location.clone() });
+                events.push((Some(name.to_owned()), Event::of_move(from, entry.location.clone(), is_drive)));
             }
             moved.push((barcode.to_string(), entry));
         }
-        events.extend(
-            operator_state
-                .map(|operator_state| Event::OperatorState { library: owner.library.clone(), state: operator_state }),
-        );
         let moves = !moved.is_empty();
         let stored = self.state.commit(change);
         if stored.is_ok() {
@@ -183,9 +207,28 @@ impl Shared {
         drop(inventory);
         match &stored {
             Err(_) if moves => self.restore_locations(owner, changer),
-            _ => events.into_iter().for_each(|event| self.events.notify(event)),
+            _ => events.into_iter().for_each(|(barcode, event)| {
+                let subject = Subject { barcode, ..Subject::new(cause.clone()).with_library(library) };
+                self.events.notify(subject, event);
+            }),
         }
         stored
+    }
+
+    /// The events of a new operator state of a library: the doors that have changed, and the state as a whole.
+    fn operator_events(
+        &self,
+        library: &str,
+        new: Option<&OperatorState>,
+    ) -> Result<Vec<(Option<String>, Event)>, StateError> {
+        let Some(new) = new else { return Ok(Vec::new()) };
+        let old: OperatorState = self.state.get(&operator_state_key(library))?.unwrap_or_default();
+        let doors =
+            [(Door::Access, old.door_open, new.door_open), (Door::IoStation, old.station_open, new.station_open)];
+        let changed = doors.into_iter().filter(|(_, before, open)| before != open);
+        let mut events: Vec<_> = changed.map(|(door, _, open)| (None, Event::Door { door, open })).collect();
+        events.push((None, Event::OperatorState { state: new.clone() }));
+        Ok(events)
     }
 
     /// Returns the cartridges of a library to their locations in the inventory, after a change was interrupted or could

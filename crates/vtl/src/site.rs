@@ -2,8 +2,9 @@
 
 use crate::buffers::Buffers;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
+use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
-use crate::events::Event;
+use crate::events::{Cause, Event, EventReader, Subject};
 use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
 use crate::library::{Library, LibraryError, LibraryParts, check_luns, check_new_cartridges, identities, random_hex};
@@ -19,9 +20,10 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
+
+mod reload;
 
 /// One row of the table of logical units that operators see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub struct Site {
     creation_lock: Mutex<()>,
     /// Held while a configuration is reloaded.
     reload_lock: Mutex<()>,
+    reload_handler: Mutex<Option<Arc<ReloadHandler>>>,
 }
 
 /// An open site. Dropping it shuts the site down; [`Site::shut_down`] does so and reports errors.
@@ -111,6 +114,7 @@ impl Site {
         shared.recheck_blank();
         let site = Arc::new(Self {
             reload_lock: Mutex::default(),
+            reload_handler: Mutex::default(),
             target_base: base,
             libraries: RwLock::default(),
             targets: RwLock::default(),
@@ -130,6 +134,8 @@ impl Site {
         site.reconcile_or_warn();
         site.shared.store_directories()?;
         site.spawn_reconciler()?;
+        let started = Event::Started { release: env!("CARGO_PKG_VERSION").into(), version: PROTOCOL_VERSION };
+        site.shared.events.notify(Subject::new(Cause::site()), started);
         Ok(running)
     }
 
@@ -139,7 +145,10 @@ impl Site {
         let number = read(&self.libraries).len();
         let name = target_name(&self.target_base, number, setup)?;
         let known = self.target(&name);
-        let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(name, Arc::clone(&self.shared.buffers))));
+        let target = known.clone().unwrap_or_else(|| {
+            let (buffers, events) = (Arc::clone(&self.shared.buffers), Arc::clone(&self.shared.events));
+            Arc::new(Target::new(name, buffers, events))
+        });
         let identities = identities(&self.shared, setup, &target, all)?;
         let parts =
             LibraryParts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, index: number };
@@ -166,18 +175,14 @@ impl Site {
     fn spawn_reconciler(self: &Arc<Self>) -> Result<(), LibraryError> {
         let (site, mut events) = (Arc::downgrade(self), self.subscribe());
         let keep = move || {
-            loop {
-                let received = events.recv().is_ok();
-                events.try_iter().for_each(drop);
+            while let Some(first) = events.next() {
+                let concerned = events.try_iter().fold(first.event.concerns_policies(), |concerned, record| {
+                    concerned || record.event.concerns_policies()
+                });
                 let Some(site) = site.upgrade() else { return };
-                if !received {
-                    if site.shared.events.is_closed() {
-                        return;
-                    }
-                    // The event queue overflowed.
-                    events = site.subscribe();
+                if concerned {
+                    let _ = catch_unwind(AssertUnwindSafe(|| site.reconcile_or_warn()));
                 }
-                let _ = catch_unwind(AssertUnwindSafe(|| site.reconcile_or_warn()));
             }
         };
         let thread = std::thread::Builder::new().name("site".into()).spawn(keep).map_err(LibraryError::Thread)?;
@@ -204,66 +209,6 @@ impl Site {
         lock(&self.threads)
     }
 
-    /// Reloads the configuration while the site is in use: adds libraries, slots, drives and cartridges, and raises
-    /// UNIT ATTENTION 3Fh/0Eh where LUNs are added. Changes that require a restart are refused before anything is
-    /// changed.
-    ///
-    /// # Errors
-    /// Fails if the configuration changes or removes something, which requires a restart; or if an addition cannot be
-    /// created, in which case earlier additions remain.
-    pub fn reload(&self, config: &Config) -> Result<(), LibraryError> {
-        let _reloading = lock(&self.reload_lock);
-        let refused = |message: String| Err(LibraryError::Refused(message));
-        if self.is_shut_down() {
-            return refused("the site is shut down".into());
-        }
-        if config.cartridge_directories != self.cartridge_directories {
-            return refused("changing storage.cartridges requires a restart; nothing was changed".into());
-        }
-        if (&config.group, config.shared_cartridges) != (&self.permissions.0, self.permissions.1) {
-            return refused("changing storage.group or storage.shared requires a restart; nothing was changed".into());
-        }
-        if config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.target_base) {
-            return refused("changing iscsi.iqn requires a restart; nothing was changed".into());
-        }
-        let setups =
-            config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;
-        for (number, library) in self.libraries().iter().enumerate() {
-            let name = library.name();
-            let Some(setup) = setups.get(number) else {
-                return refused(format!(
-                    "library {name:?} is missing: removing a library requires a restart; nothing was changed"
-                ));
-            };
-            if setup.name != name {
-                let message = format!(
-                    "expected library {name:?}, found {:?}: renaming, removing or reordering libraries requires a \
-                     restart; nothing was changed",
-                    setup.name
-                );
-                return Err(setup.error(setup.lines.library, "library.name", message).into());
-            }
-            if let Some(error) = library.reload_conflict(setup, &target_name(&self.target_base, number, setup)?) {
-                return Err(error.into());
-            }
-        }
-        self.check_new_libraries(&setups)?;
-        let libraries = self.libraries();
-        for (library, setup) in libraries.iter().zip(&setups) {
-            let identities = identities(&self.shared, setup, library.target(), &config.libraries)?;
-            let new = library.add_elements(setup, identities)?;
-            self.spawn_workers(&new)?;
-            library.create_listed_cartridges(setup)?;
-        }
-        for setup in config.libraries.iter().skip(libraries.len()) {
-            self.create_library(setup, &config.libraries)?;
-        }
-        write(&self.pools).clone_from(&config.pools);
-        self.reconcile_or_warn();
-        self.shared.events.notify(Event::Reloaded);
-        Ok(())
-    }
-
     /// Refuses libraries whose LUNs conflict or whose new cartridges do not fit.
     fn check_new_libraries(&self, setups: &[LibrarySetup]) -> Result<(), LibraryError> {
         let target = |(number, setup)| Ok((setup, target_name(&self.target_base, number, setup)?));
@@ -278,11 +223,12 @@ impl Site {
     /// Fails if there is no such library, its model has no more slots, or the change cannot be stored.
     pub fn add_slot(&self, name: &str) -> Result<u16, LibraryError> {
         let _reloading = lock(&self.reload_lock);
-        let unknown = || LibraryError::Unknown(format!("there is no library {name:?}"));
+        let unknown = || ControlError::not_found(format!("there is no library {name:?}")).with_library(name);
         let library = self.library(name).ok_or_else(unknown)?;
         let mut setup = library.setup();
         let slots = setup.layout.storage.count.saturating_add(1);
-        setup.with_slots(slots).map_err(|error| LibraryError::Refused(format!("library {name:?}: {error}")))?;
+        let full = |error| ControlError::conflict(format!("library {name:?}: {error}")).with_library(name);
+        setup.with_slots(slots).map_err(full)?;
         let mut change = Transaction::default();
         change.set(slots_key(name), &slots)?;
         self.shared.state.commit(change)?;
@@ -355,11 +301,27 @@ impl Site {
         self.shared.inventory().clone()
     }
 
-    /// Subscribes to the events of the site. The receiver is disconnected when it falls behind or the site is shut
-    /// down.
+    /// Subscribes to the events of the site from now on, until it is shut down.
     #[must_use]
-    pub fn subscribe(&self) -> Receiver<Event> {
-        self.shared.events.subscribe()
+    pub fn subscribe(&self) -> EventReader {
+        self.shared.events.reader(self.shared.events.position().seq)
+    }
+
+    /// Sends an event that only a frontend or the daemon knows, such as a refused login.
+    pub fn record(&self, subject: Subject, event: Event) {
+        self.shared.events.notify(subject, event);
+    }
+
+    /// Sets what the request `reload` calls. Without it, the site has no configuration to reload. The handler must not
+    /// own the site, which would never be dropped.
+    pub fn set_reload_handler(&self, handler: Arc<ReloadHandler>) {
+        *lock(&self.reload_handler) = Some(handler);
+    }
+
+    /// Calls the reload handler.
+    pub(crate) fn call_reload_handler(&self) -> Result<ReloadReport, ControlError> {
+        let handler = lock(&self.reload_handler).clone();
+        handler.ok_or_else(|| ControlError::unavailable("this site has no configuration file"))?()
     }
 
     /// The table of a target's logical units, one row per LUN.
@@ -386,7 +348,9 @@ impl Site {
         if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.shared.events.notify(Subject::new(Cause::site()), Event::Stopped);
         self.shared.events.close();
+        *lock(&self.reload_handler) = None;
         let units: Vec<Arc<Unit>> = self.libraries().iter().flat_map(|library| library.all_units()).collect();
         units.iter().for_each(|unit| unit.stop());
         let threads = std::mem::take(&mut *self.threads());

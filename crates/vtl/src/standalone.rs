@@ -2,9 +2,10 @@
 
 use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
+use crate::control::ControlError;
 use crate::data_dir::DataDir;
 use crate::frontend::SiteOptions;
-use crate::library::{LibraryError, LibraryParts, identities};
+use crate::library::{LibraryError, LibraryParts, identities, missing_files};
 use crate::locks::lock;
 use crate::shared::Shared;
 use crate::state_store::Transaction;
@@ -42,7 +43,7 @@ impl Standalone {
     pub fn open(mut data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
         let lock_file = data.lock.take();
         let shared = Arc::new(Shared::open(data, &setup.name, SiteOptions::default())?);
-        let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers)));
+        let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers), Arc::clone(&shared.events)));
         let identities = identities(&shared, setup, &target, &[])?;
         let lun = identities.get(1).map_or(0, |identity| identity.lun);
         let parts = LibraryParts { shared: Arc::clone(&shared), target: Arc::clone(&target), identities, index: 0 };
@@ -82,7 +83,7 @@ impl Standalone {
     /// Refuses operator actions after the drive was shut down.
     fn check_open(&self) -> Result<(), LibraryError> {
         let ended = self.shared.ended.load(Ordering::Acquire);
-        if ended { Err(LibraryError::Refused("the drive is shut down".into())) } else { Ok(()) }
+        if ended { Err(ControlError::unavailable("the drive is shut down").into()) } else { Ok(()) }
     }
 
     /// Calls `call` with the drive. Returns `None` after a panic, which leaves the drive in a defined state.
@@ -117,27 +118,27 @@ impl Standalone {
     pub fn load(&self, barcode: &Barcode, returns: bool) -> Result<(), LibraryError> {
         self.check_open()?;
         if self.status().barcode.is_some() {
-            return Err(LibraryError::Refused("the drive is full".into()));
+            return Err(ControlError::conflict("the drive is full").into());
         }
         let store = &self.shared.store;
         let find = || {
             if store.exists(barcode).map_err(LibraryError::of(barcode))? {
                 store.find(barcode).map_err(LibraryError::of(barcode))
             } else {
-                Err(LibraryError::Unknown(format!("the files of cartridge {barcode} are missing")))
+                Err(missing_files(barcode).into())
             }
         };
         let cartridge = catch_unwind(AssertUnwindSafe(find)).unwrap_or_else(|_| Err(internal_error()))?;
         let insert = |drive: &mut Drive| {
             if drive.loaded().is_some() {
-                return Err(LibraryError::Refused("the drive is full".into()));
+                return Err(ControlError::conflict("the drive is full").into());
             }
             // Stored before the cartridge is inserted: a restart does not find a cartridge in the drive that never got
             // there.
             self.store_loaded(returns.then_some(barcode.as_str()))?;
             drive
                 .insert_with_delay(cartridge, clock::now())
-                .map_err(|refused| LibraryError::Refused(refused.reason.into()))
+                .map_err(|refused| ControlError::conflict(refused.reason).into())
         };
         let loaded = self.with(insert).unwrap_or_else(|| {
             self.with(Drive::force_remove);
@@ -221,7 +222,7 @@ impl Drop for Standalone {
 
 /// The error of a call that panicked; the log has the location.
 fn internal_error() -> LibraryError {
-    LibraryError::Refused("internal error; see the log".into())
+    ControlError::internal("internal error; see the log").into()
 }
 
 fn no_drive_error(setup: &LibrarySetup) -> ConfigError {

@@ -1,6 +1,7 @@
 //! A SCSI target: initiators log in to it, and its LUNs address logical units.
 
 use crate::buffers::Buffers;
+use crate::events::{Cause, Event, Events, Subject};
 use crate::nexuses::Nexuses;
 use crate::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted, Unit};
 use scsi_core::data::Data;
@@ -16,6 +17,7 @@ pub struct Target {
     units: RwLock<BTreeMap<usize, Arc<Unit>>>,
     nexuses: Mutex<Nexuses>,
     buffers: Arc<Buffers>,
+    events: Arc<Events>,
 }
 
 /// Decodes an eight-byte LUN of one level with peripheral device or flat space addressing (SAM-5); `None` for any
@@ -38,8 +40,8 @@ pub fn encode_lun(number: usize) -> u64 {
 pub const MAX_LUNS: usize = 0x4000;
 
 impl Target {
-    pub(crate) fn new(name: String, buffers: Arc<Buffers>) -> Self {
-        Self { name, units: RwLock::default(), nexuses: Mutex::default(), buffers }
+    pub(crate) fn new(name: String, buffers: Arc<Buffers>, events: Arc<Events>) -> Self {
+        Self { name, units: RwLock::default(), nexuses: Mutex::default(), buffers, events }
     }
 
     /// The name of the target, such as an iSCSI qualified name.
@@ -85,6 +87,13 @@ impl Target {
 
     /// Establishes an I_T nexus of this initiator port and posts it to every unit.
     pub fn login(&self, port: &TransportId) -> NexusId {
+        self.login_from(port, None)
+    }
+
+    /// Does the same as [`Self::login`]. The event of the login has the initiator's address, if the transport has one.
+    pub fn login_from(&self, port: &TransportId, peer: Option<String>) -> NexusId {
+        let cause = Cause::host(Some(port.port_name()));
+        self.events.notify(Subject::new(cause), Event::Login { target: self.name.clone(), peer });
         let mut nexuses = self.nexuses();
         let (nexus, returning) = nexuses.add(port);
         for unit in self.units() {
@@ -100,7 +109,10 @@ impl Target {
             unit.abort(|other, _| other == nexus);
             unit.post(TransportEvent::NexusLost(nexus));
         }
-        nexuses.remove(nexus);
+        let port = nexuses.remove(nexus);
+        drop(nexuses);
+        let cause = Cause::host(port.map(|port| port.port_name()));
+        self.events.notify(Subject::new(cause), Event::Logout { target: self.name.clone() });
     }
 
     /// The logical unit with this eight-byte LUN; `None` if there is none.

@@ -3,7 +3,7 @@
 
 use crate::buffers::Buffers;
 use crate::clock;
-use crate::events;
+use crate::events::Cause;
 use crate::locks::lock;
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
@@ -32,6 +32,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use tape_store::cartridge::Barcode;
 use zeroize::Zeroize;
+
+mod changes;
+
+use changes::{ModePagesBefore, Settings, host};
 
 /// The device server of a logical unit.
 pub enum Device {
@@ -210,6 +214,8 @@ pub struct Unit {
     alerts: AtomicU64,
     /// Whether an initiator prevents medium removal from the changer.
     removal_prevented: AtomicBool,
+    /// Reservation and encryption after the last command that can change them.
+    settings: Mutex<Settings>,
     /// Simulated durations of a drive's motions, and whether any is set.
     delays: Mutex<Delays>,
     has_delays: AtomicBool,
@@ -251,6 +257,7 @@ impl Unit {
             medium: Mutex::default(),
             alerts: AtomicU64::new(0),
             removal_prevented: AtomicBool::new(false),
+            settings: Mutex::default(),
             delays: Mutex::default(),
             has_delays: AtomicBool::new(false),
             shared,
@@ -486,6 +493,7 @@ impl Unit {
         }
         if any {
             self.publish_removal_prevention(device);
+            self.publish_settings(device, &Cause::unit());
         }
     }
 
@@ -500,7 +508,7 @@ impl Unit {
         }
         let locked = device.lu().removal_prevented();
         if self.removal_prevented.swap(locked, Ordering::AcqRel) && !locked {
-            self.shared.events.notify(events::Event::RemovalAllowed { library: self.id.library.clone() });
+            self.notify_removal_allowed();
         }
     }
 
@@ -526,7 +534,7 @@ impl Unit {
     /// Calls `call` with the device, between two commands. Changes of its state are stored; if that fails, they stay
     /// pending.
     pub fn with_device<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
-        let (result, stored) = self.with_saved(call);
+        let (result, stored) = self.with_saved_as(&Cause::unit(), call);
         if let Err(error) = stored {
             tracing::warn!(unit = self.name(), %error, "cannot store the state");
         }
@@ -535,13 +543,23 @@ impl Unit {
 
     /// Does the same as [`Self::with_device`], and returns whether the changes are durable.
     pub(crate) fn with_saved<T>(&self, call: impl FnOnce(&mut Device) -> T) -> (T, Result<(), StateError>) {
+        self.with_saved_as(&Cause::site(), call)
+    }
+
+    /// Does the same as [`Self::with_saved`]; `cause` is the cause in the events of the changes.
+    pub(crate) fn with_saved_as<T>(
+        &self,
+        cause: &Cause,
+        call: impl FnOnce(&mut Device) -> T,
+    ) -> (T, Result<(), StateError>) {
         let mut device = lock(&self.device);
         let changed = self.catch_panic(&mut device, |device| {
             self.apply_events(device);
             let result = call(device);
             self.publish_status(device);
+            self.publish_settings(device, cause);
             let save = device.lu().take_save();
-            let stored = if save.is_empty() { Ok(()) } else { self.shared.commit(&self.id, device, save) };
+            let stored = if save.is_empty() { Ok(()) } else { self.shared.commit(&self.id, device, save, cause) };
             (result, stored)
         });
         // Unlocked first: a lock that is held during a panic is poisoned.
@@ -586,15 +604,23 @@ impl Unit {
     }
 
     fn publish_alerts(&self, device: &Device) {
-        self.alerts.store(device.alerts().bits(), Ordering::Release);
+        let alerts = device.alerts();
+        // Most commands change none: loaded before it is written.
+        if self.alerts.load(Ordering::Acquire) != alerts.bits() {
+            let before = AlertSet::from_bits(self.alerts.swap(alerts.bits(), Ordering::AcqRel));
+            self.notify_alerts(device, before);
+        }
     }
 
     fn publish_status(&self, device: &mut Device) {
         self.publish_alerts(device);
         let Device::Drive(drive) = device else { return };
-        self.shared.record_medium_faults(drive.take_faults());
+        let faults = drive.take_faults();
+        if !faults.is_empty() {
+            self.shared.record_medium_faults(&self.subject(Cause::unit()), faults);
+        }
         if let Some((cartridge, LoadState::Threaded)) = drive.loaded() {
-            self.shared.mark_usable(cartridge.barcode());
+            self.shared.mark_usable(cartridge.barcode(), || self.subject(Cause::unit()));
         }
         let status = drive.loaded().map_or_else(BayStatus::default, |(cartridge, threaded)| BayStatus {
             barcode: Some(cartridge.barcode().clone()),
@@ -630,14 +656,19 @@ impl Unit {
 
     /// Executes a command and stores and publishes its effects before the status is returned.
     fn execute(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+        let before = ModePagesBefore::command(device, request);
         let mut completion = device.unit().execute(request, data);
         if !completion.save.is_empty() {
-            self.save(device, &mut completion);
+            self.save(device, request.nexus, &mut completion);
+        }
+        if let Some(before) = before {
+            self.publish_changes(device, request.nexus, &before);
         }
         self.publish_removal_prevention(device);
         self.publish_alerts(device);
         if (self.may_block)(request.cdb) {
             self.publish_status(device);
+            self.shared.disk_space.check(request.now.mono, &self.shared.events);
             // Only a command that may block can start a background operation.
             lock(&self.queue).background = matches!(&*device, Device::Drive(drive) if drive.has_background_work());
         }
@@ -645,8 +676,9 @@ impl Unit {
     }
 
     /// Stores the changed state; if that fails, replaces the status by CHECK CONDITION, HARDWARE ERROR 44h/00h.
-    fn save(&self, device: &mut Device, completion: &mut Completion) {
-        if let Err(error) = self.shared.commit(&self.id, device, completion.save) {
+    fn save(&self, device: &mut Device, nexus: NexusId, completion: &mut Completion) {
+        let cause = host(device, nexus);
+        if let Err(error) = self.shared.commit(&self.id, device, completion.save, &cause) {
             tracing::warn!(unit = self.name(), %error, "cannot store the state");
             *completion = Completion::internal_failure();
         }

@@ -1,6 +1,7 @@
 //! Unusable cartridges and the reasons, found when the site is opened or by a drive.
 
-use crate::events::Event;
+use crate::control::{ControlError, ErrorCode};
+use crate::events::{Cause, Event, Subject};
 use crate::inventory::CartridgeRecord;
 use crate::library::{LibraryError, cartridge_or_placeholder};
 use crate::locks::lock;
@@ -63,37 +64,39 @@ impl Shared {
             Ok((_, None)) => {}
             Ok((_, Some(error @ StoreError::Malformed { .. }))) => {
                 tracing::warn!(%barcode, %error, "cartridge memory is damaged: the cartridge can only be read");
-                self.events.notify(Event::Damaged { barcode: barcode.to_string(), reason: error.to_string() });
+                let subject = Subject::new(Cause::site()).with_barcode(barcode.as_str());
+                self.events.notify(subject, Event::Damaged { reason: error.to_string() });
             }
             Ok((_, Some(error))) | Err(error) => {
                 tracing::warn!(%barcode, %error, "cartridge cannot be used");
-                self.mark_unusable(&barcode, &error.to_string(), None);
+                self.mark_unusable(Subject::new(Cause::site()), &barcode, &error.to_string(), None);
             }
         }
     }
 
-    fn mark_unusable(&self, barcode: &Barcode, reason: &str, refused_at: Option<u64>) {
+    fn mark_unusable(&self, subject: Subject, barcode: &Barcode, reason: &str, refused_at: Option<u64>) {
         if self.unusable.insert(barcode, reason, refused_at) {
-            self.events.notify(Event::Unusable { barcode: barcode.to_string(), reason: reason.into() });
+            self.events.notify(subject.with_barcode(barcode.as_str()), Event::Unusable { reason: reason.into() });
         }
     }
 
-    /// Records the medium faults that a drive has reported.
-    pub(crate) fn record_medium_faults(&self, faults: Vec<MediumFault>) {
+    /// Records the medium faults that a drive, the subject, has reported.
+    pub(crate) fn record_medium_faults(&self, drive: &Subject, faults: Vec<MediumFault>) {
         for MediumFault { barcode, reason, unusable } in faults {
+            let subject = drive.clone().with_barcode(barcode.as_str());
             if unusable {
-                self.mark_unusable(&barcode, &reason, self.store.fingerprint(&barcode));
+                self.mark_unusable(subject, &barcode, &reason, self.store.fingerprint(&barcode));
             } else {
-                self.events.notify(Event::Damaged { barcode: barcode.to_string(), reason });
+                self.events.notify(subject, Event::Damaged { reason });
                 lock(&self.unusable.suspects).insert(barcode);
             }
         }
     }
 
-    /// Records that a drive has mounted a cartridge.
-    pub(crate) fn mark_usable(&self, barcode: &Barcode) {
+    /// Records that a drive can use a cartridge, as the subject has found.
+    pub(crate) fn mark_usable(&self, barcode: &Barcode, subject: impl FnOnce() -> Subject) {
         if self.unusable.remove(barcode) {
-            self.events.notify(Event::Usable { barcode: barcode.to_string() });
+            self.events.notify(subject().with_barcode(barcode.as_str()), Event::Usable);
         }
     }
 }
@@ -105,7 +108,7 @@ impl Site {
         for barcode in self.shared.unusable.barcodes() {
             let known = self.shared.inventory().contains_key(barcode.as_str());
             if !known || self.is_mountable(&barcode) {
-                self.shared.mark_usable(&barcode);
+                self.shared.mark_usable(&barcode, || Subject::new(Cause::site()));
             }
         }
         self.probe_suspects();
@@ -126,10 +129,10 @@ impl Site {
             ) {
                 Err(LibraryError::Cartridge { source, .. } | LibraryError::Store(source)) => {
                     tracing::warn!(%barcode, error = %source, "cartridge cannot be used");
-                    self.shared.mark_unusable(&barcode, &source.to_string(), None);
+                    self.shared.mark_unusable(Subject::new(Cause::site()), &barcode, &source.to_string(), None);
                 }
                 // The cartridge is in a drive or being moved.
-                Err(LibraryError::Refused(_)) => {
+                Err(LibraryError::Request(ControlError { code: ErrorCode::Conflict | ErrorCode::Busy, .. })) => {
                     lock(&self.shared.unusable.suspects).insert(barcode);
                 }
                 Ok(()) | Err(_) => {}

@@ -5,11 +5,12 @@ mod common;
 
 use common::{Disk, barcode, in_slot, in_slot_from, record_of};
 use smc::element::ElementAddress;
-use std::time::Duration;
 use vtl::config::parse;
-use vtl::events::Event;
+use vtl::control::{ControlError, ErrorCode};
+use vtl::events::{Event, EventRecord};
 use vtl::host::Host;
 use vtl::inventory::Location;
+use vtl::site::Site;
 
 const POOL: &str = "[library]\nslots = 3\nimport_export = 1\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[cartridges]]\n\
     pattern = \"A#L8\"\nat = \"slot2\"\nsize = \"64MB\"\n[[pool]]\nname = \"scratch\"\npattern = \"S##L8\"\nsize = \"64MB\"\n";
@@ -26,11 +27,12 @@ fn a_pool_keeps_blank_cartridges() {
     let pools = site.pool_status();
     assert_eq!((pools[0].cartridges, pools[0].scratch, pools[0].wanted), (3, 3, 3));
     // One is loaded into the drive, and is replaced; when it is unloaded blank, there is one too many, which stays.
-    let events = site.subscribe();
+    let mut events = site.subscribe();
     let library = &site.libraries()[0];
     library.move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
-    let created = events.iter().find(|event| matches!(event, Event::Created { .. }));
-    assert_eq!(created, Some(Event::Created { barcode: "S04L8".into(), pool: "scratch".into() }));
+    let created = events.by_ref().find(|record| matches!(record.event, Event::Created { .. })).unwrap();
+    assert_eq!(created.event, Event::Created { pool: "scratch".into() });
+    assert_eq!(created.barcode.as_deref(), Some("S04L8"));
     site.reconcile().unwrap();
     // Not in the slot of the loaded one: a host moves that back to its source element.
     assert_eq!(record_of(&site, "S04L8").0, Location::Shelf("main".into()));
@@ -135,12 +137,12 @@ fn auto_import_and_auto_export() {
         [[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
     let site = Disk::default().start(text).unwrap();
     let libraries = site.libraries();
-    let events = site.subscribe();
+    let mut events = site.subscribe();
     libraries[0].move_medium(ElementAddress(1000), ElementAddress(10)).unwrap();
-    let arrived =
-        |event: &Event| matches!(event, Event::Moved { to: Location::Element { library, .. }, .. } if library == "two");
-    let mut patience = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
-    assert!(patience.any(|event| arrived(&event)));
+    let arrived = |record: &EventRecord| {
+        record.library.as_deref() == Some("two") && matches!(record.event, Event::Imported { .. })
+    };
+    assert!(events.by_ref().any(|record| arrived(&record)));
     let by_operator = Location::Element { library: "two".into(), address: 10, source: None, by_operator: true };
     assert_eq!(record_of(&site, "A1L8").0, by_operator);
     // The I/O station of the second library is full: the next cartridge waits on the shelf.
@@ -156,22 +158,38 @@ fn auto_import_and_auto_export() {
     assert_eq!(record_of(&site, "A2L8").0, Location::Shelf("vault".into()));
 }
 
+/// A configuration with one library, and more.
+fn one_library(slots: u16, drives: u16, more: &str) -> String {
+    format!(
+        "[[library]]\nslots = {slots}\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n\
+         [[library.cartridges]]\npattern = \"A#L8\"\ncount = {slots}\nsize = \"64MB\"\n{more}"
+    )
+}
+
+const SECOND: &str = "[[library]]\nname = \"two\"\n[[library.drive]]\nmodel = \"ULT3580-TD9\"\n";
+
+/// Reloads a configuration and returns the report as JSON.
+fn reload(site: &Site, text: &str) -> Result<String, ControlError> {
+    Ok(serde_json::to_string(&site.reload(&parse("f", text).unwrap())?).unwrap())
+}
+
 #[test]
 fn reload_adds_and_never_removes() {
-    let library = |slots: u16, drives: u16, more: &str| {
-        format!(
-            "[[library]]\nslots = {slots}\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n\
-             [[library.cartridges]]\npattern = \"A#L8\"\ncount = {slots}\nsize = \"64MB\"\n{more}"
-        )
-    };
     let disk = Disk::default();
-    let site = disk.start(&library(2, 1, "")).unwrap();
-    let reload = |text: &str| site.reload(&parse("f", text).unwrap()).map_err(|error| error.to_string());
+    let site = disk.start(&one_library(2, 1, "")).unwrap();
     site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     let serial = site.libraries()[0].drives()[0].identity().serial.clone();
-    assert_eq!(reload(&library(2, 1, "")), Ok(()));
-    let second = "[[library]]\nname = \"two\"\n[[library.drive]]\nmodel = \"ULT3580-TD9\"\n";
-    assert_eq!(reload(&library(4, 3, second)), Ok(()));
+    assert_eq!(reload(&site, &one_library(2, 1, "")).unwrap(), r#"{"changes":[]}"#);
+    assert_eq!(
+        reload(&site, &one_library(4, 3, SECOND)).unwrap(),
+        r#"{"changes":[{"change":"elements_added","library":"main","slots":2,"import_export":0,"drives":2},{"change":"cartridges_created","library":"main","count":2},{"change":"library_added","library":"two"}]}"#
+    );
+    let pool = "[[pool]]\nname = \"p\"\npattern = \"P##L8\"\nlibrary = \"main\"\nsize = \"64MB\"\n";
+    let auto = one_library(4, 3, SECOND).replacen("slots", "export = \"auto\"\nslots", 1);
+    assert_eq!(
+        reload(&site, &format!("{auto}{pool}")).unwrap(),
+        r#"{"changes":[{"change":"policies_changed","library":"main"},{"change":"pool_changed","pool":"p"}]}"#
+    );
     let libraries = site.libraries();
     assert_eq!((libraries.len(), libraries[0].layout().storage.count, libraries[0].drives().len()), (2, 4, 3));
     assert_eq!(libraries[0].target().luns(), [0, 1, 2, 3]);
@@ -183,30 +201,49 @@ fn reload_adds_and_never_removes() {
     );
     libraries[0].move_medium(ElementAddress(1002), ElementAddress(502)).unwrap();
     assert_eq!(site.targets()[1].luns(), [0, 1]);
-    for (text, why) in [
-        (
-            library(3, 3, second),
-            "f:2: library.slots: library \"main\" has 4 slots, not 3; this requires a restart; nothing was changed",
-        ),
-        (
-            library(4, 3, second).replacen("ULT3580-TD8", "ULT3580-TD9", 1),
-            "f:4: drive: library \"main\" has another drive 1; this requires a restart; nothing was changed",
-        ),
-        (library(4, 3, ""), "library \"two\" is missing: removing a library requires a restart; nothing was changed"),
-        (
-            format!("[iscsi]\niqn = \"iqn.2026-01.org.example:x\"\n{}", library(4, 3, second)),
-            "changing iscsi.iqn requires a restart; nothing was changed",
-        ),
-    ] {
-        assert_eq!(reload(&text), Err(why.into()));
-    }
-    let renamed = second.replace("two", "three");
-    let message = reload(&library(4, 3, &renamed)).unwrap_err();
-    assert!(message.starts_with("f:10: library.name: expected library \"two\", found \"three\""), "{message}");
     drop((libraries, site));
-    let site = disk.start(&library(4, 3, second)).unwrap();
+    let site = disk.start(&one_library(4, 3, SECOND)).unwrap();
     assert_eq!(site.libraries()[0].drives()[0].identity().serial, serial);
     assert_eq!(site.targets()[0].luns(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn reload_names_the_settings_that_require_a_restart() {
+    let site = Disk::default().start(&one_library(4, 3, SECOND)).unwrap();
+    for (text, why, setting) in [
+        (
+            one_library(3, 3, SECOND),
+            "f:2: library.slots: library \"main\" has 4 slots, not 3; this requires a restart; nothing was changed",
+            "library.slots",
+        ),
+        (
+            one_library(4, 3, SECOND).replacen("ULT3580-TD8", "ULT3580-TD9", 1),
+            "f:4: drive: library \"main\" has another drive 1; this requires a restart; nothing was changed",
+            "drive",
+        ),
+        (
+            one_library(4, 3, ""),
+            "library \"two\" is missing: removing a library requires a restart; nothing was changed",
+            "library",
+        ),
+        (
+            format!("[iscsi]\niqn = \"iqn.2026-01.org.example:x\"\n{}", one_library(4, 3, SECOND)),
+            "changing iscsi.iqn requires a restart; nothing was changed",
+            "iscsi.iqn",
+        ),
+        (
+            format!("[storage]\nshared = true\ncartridges = [\"/srv/tapes\"]\n{}", one_library(4, 3, SECOND)),
+            "changing storage.cartridges, storage.shared requires a restart; nothing was changed",
+            "storage.cartridges,storage.shared",
+        ),
+    ] {
+        let error = reload(&site, &text).unwrap_err();
+        assert_eq!((error.message.as_str(), error.code), (why, ErrorCode::Conflict));
+        assert_eq!(error.fields.restart_required.join(","), setting);
+    }
+    let renamed = SECOND.replace("two", "three");
+    let message = reload(&site, &one_library(4, 3, &renamed)).unwrap_err().message;
+    assert!(message.starts_with("f:10: library.name: expected library \"two\", found \"three\""), "{message}");
 }
 
 #[test]
@@ -229,7 +266,7 @@ fn reload_refuses_configuration_without_room() {
         assert_eq!(reload(&text), Err(why.into()));
         assert_eq!(site.inventory().len(), 4);
     }
-    assert_eq!(reload(&new("io2")), Ok(()));
+    reload(&new("io2")).unwrap();
     assert_eq!(record_of(&site, "B1L8").0, in_slot_from("main", 11, 1004));
 }
 

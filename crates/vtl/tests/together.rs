@@ -8,8 +8,8 @@ use smc::element::ElementAddress;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 use vtl::config::parse;
+use vtl::events::{Event, EventRecord, EventSource};
 use vtl::host::Host;
 use vtl::inventory::Location;
 
@@ -64,7 +64,7 @@ fn concurrent_reloads_create_one_library() {
             });
             let _end = StopGuard(&ends);
             let reloads: Vec<_> = (0..2).map(|_| scope.spawn(|| site.reload(&config))).collect();
-            reloads.into_iter().for_each(|reload| reload.join().unwrap().unwrap());
+            reloads.into_iter().for_each(|reload| drop(reload.join().unwrap().unwrap()));
         });
         assert_eq!(site.libraries().len(), 2);
         assert_eq!(site.targets().len(), 2);
@@ -168,13 +168,13 @@ fn auto_export_runs_when_removal_is_allowed() {
     let host = Host::login(&site.targets()[0], 1);
     host.clear_unit_attentions();
     host.command(0, &[0x1e, 0, 0, 0, 1, 0], 0).into_result().unwrap();
-    let events = site.subscribe();
+    let mut events = site.subscribe();
     host.command(0, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0, 10, 0, 0, 0, 0], 0).into_result().unwrap();
     site.reconcile().unwrap();
     assert!(matches!(record_of(&site, "A1L8").0, Location::Element { address: 10, .. }));
     host.command(0, &[0x1e, 0, 0, 0, 0, 0], 0).into_result().unwrap();
-    let received = std::iter::from_fn(|| events.recv_timeout(Duration::from_secs(10)).ok());
-    assert!(
-        received.into_iter().any(|event| matches!(event, vtl::events::Event::Moved { to: Location::Shelf(_), .. }))
-    );
+    let exported = |record: &EventRecord| {
+        record.source == EventSource::Site && matches!(record.event, Event::Exported { to: Location::Shelf(_), .. })
+    };
+    assert!(events.by_ref().any(|record| exported(&record)));
 }

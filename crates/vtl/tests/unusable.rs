@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use tape_store::cartridge::Barcode;
 use vtl::config::{Config, parse};
-use vtl::control::Request;
-use vtl::events::Event;
+use vtl::control::{ControlRequest as Request, ControlResponse};
+use vtl::events::{Event, EventRecord};
 use vtl::host::Host;
 use vtl::site::{OpenSite, Site};
 
@@ -84,6 +84,11 @@ const CASES: [Case; 6] = [
     }),
 ];
 
+/// Whether a record is this event of the first cartridge.
+fn is_of_first(record: &EventRecord, event: &Event) -> bool {
+    record.barcode.as_deref() == Some("V00001L8") && record.event == *event
+}
+
 #[test]
 fn bad_cartridge_does_not_stop_the_site() {
     for (case, damage) in CASES {
@@ -92,7 +97,7 @@ fn bad_cartridge_does_not_stop_the_site() {
         drop(open(dir.path()));
         damage(&folder);
         let site = open(dir.path());
-        let (host, events) = (host(&site), site.subscribe());
+        let (host, mut events) = (host(&site), site.subscribe());
         // Full and accessible, with EXCEPT 30h/00h, and its label can be read.
         assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()), "{case}");
         assert_eq!(slot(&host, 1001), (0x09, 0, 0, "V00002L8".into()), "{case}");
@@ -116,8 +121,7 @@ fn bad_cartridge_does_not_stop_the_site() {
         assert_eq!(site.inventory().get("V00001L8"), None, "{case}");
         host.clear_unit_attentions();
         assert_eq!(slot(&host, 1000).0, 0x08, "{case}");
-        let reported: Vec<Event> = events.try_iter().collect();
-        assert!(reported.contains(&Event::Forgotten { barcode: "V00001L8".into() }), "{case}");
+        assert!(events.try_iter().any(|record| is_of_first(&record, &Event::Forgotten)), "{case}");
         // Although the configuration lists it.
         drop((host, events, site));
         let site = open(dir.path());
@@ -131,24 +135,21 @@ fn repaired_cartridge_is_usable_without_restart() {
     let dir = tempfile::tempdir().unwrap();
     let (folder, aside) = (dir.path().join("cartridges/V00001L8"), dir.path().join("aside"));
     let site = open(dir.path());
-    let (host, events) = (host(&site), site.subscribe());
+    let (host, mut events) = (host(&site), site.subscribe());
     assert_eq!(slot(&host, 1000).0, 0x09);
     // Lost while the site is open: detected when it is loaded.
     fs::rename(&folder, &aside).unwrap();
     movement(&host, 1000, 500);
     assert_eq!(host.command(1, &[0; 6], 0).sense_codes(), Some((3, 0x31, 0x00)));
-    let unusable = |event: &Event| {
-        matches!(event, Event::Unusable { barcode, reason }
-        if barcode == "V00001L8" && reason == "cartridge V00001L8: its files are missing")
-    };
-    assert!(events.try_iter().any(|event| unusable(&event)));
+    let unusable = Event::Unusable { reason: "cartridge V00001L8: its files are missing".into() };
+    assert!(events.try_iter().any(|record| is_of_first(&record, &unusable)));
     movement(&host, 500, 1000);
     site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000), (0x0d, 0x30, 0x00, "V00001L8".into()));
     fs::rename(&aside, &folder).unwrap();
     site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000), (0x09, 0, 0, "V00001L8".into()));
-    assert!(events.try_iter().any(|event| event == Event::Usable { barcode: "V00001L8".into() }));
+    assert!(events.try_iter().any(|record| is_of_first(&record, &Event::Usable)));
     movement(&host, 1000, 500);
     host.clear_unit_attentions();
     host.command(1, &[0; 6], 0).into_result().unwrap();
@@ -159,7 +160,7 @@ fn refused_cartridge_stays_unusable_until_files_change() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cartridges/V00001L8");
     let site = open(dir.path());
-    let (host, events) = (host(&site), site.subscribe());
+    let (host, mut events) = (host(&site), site.subscribe());
     // Another program reads it with a shared lock: the files can be probed, but not mounted.
     let reader = fs::File::open(&folder).unwrap();
     reader.lock_shared().unwrap();
@@ -173,11 +174,11 @@ fn refused_cartridge_stays_unusable_until_files_change() {
     fs::write(folder.join("note"), "x").unwrap();
     site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000).0, 0x0d);
-    assert!(events.try_iter().all(|event| !matches!(event, Event::Usable { .. })));
+    assert!(events.try_iter().all(|record| record.event != Event::Usable));
     drop(reader);
     site.reconcile().unwrap();
     assert_eq!(slot(&host, 1000), (0x09, 0, 0, "V00001L8".into()));
-    assert!(events.try_iter().any(|event| event == Event::Usable { barcode: "V00001L8".into() }));
+    assert!(events.try_iter().any(|record| is_of_first(&record, &Event::Usable)));
 }
 
 #[test]
@@ -314,21 +315,22 @@ fn files_removed_under_a_drive() {
             name => fs::remove_file(data.join("cartridges/V00001L8").join(name)).unwrap(),
         };
         {
-            let (dir, _site, host, events) = loaded();
+            let (dir, _site, host, mut events) = loaded();
             remove(dir.path());
             assert_eq!(write(&host, &WRITE, b"other"), None, "{name}: it is buffered");
             assert_eq!(write(&host, &FILEMARK, b""), Some((3, 0x0c, 0x00)), "{name}");
             assert!(alerts(&host).contains(&6), "{name}");
-            assert!(events.try_iter().any(|event| matches!(event, Event::Damaged { .. })), "{name}");
+            assert!(events.try_iter().any(|record| matches!(record.event, Event::Damaged { .. })), "{name}");
         }
         // Nothing was written since the last synchronisation: the unload detects the loss.
-        let (dir, _site, host, events) = loaded();
+        let (dir, _site, host, mut events) = loaded();
         remove(dir.path());
         assert_eq!(write(&host, &UNLOAD, b""), Some((3, 0x0c, 0x00)), "{name}");
         let flags = alerts(&host);
         assert!(flags.contains(&51), "{name}: {flags:?}");
-        assert!(events.try_iter().any(|event| matches!(event, Event::Damaged { barcode, reason }
-            if barcode == "V00001L8" && reason.starts_with("not unloaded cleanly: "))));
+        assert!(events.try_iter().any(|record| matches!(&record.event, Event::Damaged { reason }
+            if record.barcode.as_deref() == Some("V00001L8") && record.unit.as_deref() == Some("drive1")
+                && reason.starts_with("not unloaded cleanly: "))));
     }
 }
 
@@ -407,7 +409,8 @@ fn refused_load_is_reported() {
         let response = site.control(&Request::Load { library: None, cartridge, drive: None }).unwrap();
         let drive = site.status().libraries[0].drives[0].clone();
         site.control(&Request::Unload { library: None, drive: "drive1".into() }).unwrap();
-        (response["refused"].as_str().map(str::to_owned), drive.refused, drive.threaded)
+        let ControlResponse::Load(moved) = response else { panic!("{response:?}") };
+        (moved.refused, drive.refused, drive.threaded)
     };
     let incompatible = Some("incompatible medium: ULT3580-TD8 does not take LTO-5 data".to_owned());
     assert_eq!(refused("A"), (incompatible.clone(), incompatible, false));

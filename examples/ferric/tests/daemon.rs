@@ -15,7 +15,7 @@ fn serve(data: &Path, library: &str) -> (Arc<Site>, ControlSocket) {
     fs::create_dir_all(data).unwrap();
     let text = format!("[library]\nname = \"{library}\"\nslots = 2\n[[cartridges]]\npattern = \"A1L8\"\n");
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", &text).unwrap()).unwrap();
-    let control = ControlSocket::open(&data.join("control.sock"), &site, Arc::new(|| Ok(()))).unwrap();
+    let control = ControlSocket::open(&data.join("control.sock"), &site).unwrap();
     (Arc::clone(&site), control)
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use vtl::config::parse;
+use vtl::control::ReloadReport;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
 use vtl::site::Site;
@@ -90,8 +91,8 @@ fn run_examples(name: &str, examples: &[String]) {
     };
     fs::create_dir_all(&data).unwrap();
     let site = Site::open_data_dir(storage, &config).unwrap();
-    let reload = Arc::new(|| Ok(()));
-    let control = ControlSocket::open(&data.join("control.sock"), &site, reload).unwrap();
+    site.set_reload_handler(Arc::new(|| Ok(ReloadReport::default())));
+    let control = ControlSocket::open(&data.join("control.sock"), &site).unwrap();
     if name == "site recover" {
         drop(control);
         site.shut_down().unwrap();

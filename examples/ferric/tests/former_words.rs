@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
@@ -73,7 +72,7 @@ fn former_words_of_site_commands_warn() {
         pattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n";
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", config).unwrap()).unwrap();
     let socket = dir.path().join("s");
-    let _control = ControlSocket::open(&socket, &site, Arc::new(|| Err("no file".into()))).unwrap();
+    let _control = ControlSocket::open(&socket, &site).unwrap();
     for (line, stdout, expected) in [
         ("move slot1 port1", "A1L8: slot1 -> io1\n", "write io1 instead of port1"),
         ("move port1 port2", "A1L8: io1 -> io2\n", "write io1 instead of port1, write io2 instead of port2"),

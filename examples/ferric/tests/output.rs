@@ -60,8 +60,7 @@ fn what_was_done_is_no_failure() {
         size = \"64MB\"\n[[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n";
     let config = vtl::config::parse("f", text).unwrap();
     let site = vtl::site::Site::open_data_dir(vtl::data_dir::DataDir::in_memory(), &config).unwrap();
-    let reload = std::sync::Arc::new(|| Err("no file".into()));
-    let _control = vtl::control::socket::ControlSocket::open(&socket, &site, reload).unwrap();
+    let _control = vtl::control::socket::ControlSocket::open(&socket, &site).unwrap();
     let run = |arguments: &str, output: Stdio| {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_ferric"));
         tool.args(arguments.split_whitespace()).current_dir(dir.path()).stdout(output);

@@ -34,7 +34,7 @@ fn long_work_has_a_bar_on_a_terminal_only() {
     let dir = tempfile::tempdir().unwrap();
     let text = "[library]\nslots = 4\n[[pool]]\nname = \"p\"\npattern = \"P###L8\"\nsize = \"64MB\"\n";
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", text).unwrap()).unwrap();
-    let _control = ControlSocket::open(&dir.path().join("s"), &site, Arc::new(|| Ok(()))).unwrap();
+    let _control = ControlSocket::open(&dir.path().join("s"), &site).unwrap();
     run(dir.path(), "head -c 3000000 /dev/urandom > image", false);
     let create = "rm -rf V00001L8 V00002L8 M00001L8 && ferric tape create V00001L8 --size 64MB";
     let fill = format!("{create} && ferric tape import image V00001L8");

@@ -4,7 +4,6 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use tempfile::tempdir;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
@@ -99,7 +98,7 @@ fn operator_session_matches_snapshot() {
     let dir = tempdir().unwrap();
     let socket = dir.path().join("s");
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
-    let _control = ControlSocket::open(&socket, &site, Arc::new(|| Err("no file".into()))).unwrap();
+    let _control = ControlSocket::open(&socket, &site).unwrap();
     let shown = session(&socket, COMMANDS);
     insta::assert_snapshot!(shown);
 }

@@ -90,9 +90,9 @@ impl Arguments {
         self.data = Some(directory.into());
     }
 
-    /// Whether the configuration comes from a file, so that it can be reloaded.
-    pub(crate) const fn has_config_file(&self) -> bool {
-        self.config.is_some() || self.mhvtl_config.is_some()
+    /// The file or directory of the configuration; `None` for the default configuration.
+    pub(crate) fn config_path(&self) -> Option<&Path> {
+        self.config.as_deref().or(self.mhvtl_config.as_deref())
     }
 
     /// Reads the configuration file and applies the command line, which takes precedence.

@@ -16,6 +16,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use vtl::budget::Budget;
 use vtl::clock;
+use vtl::events::{Cause, Event, Subject};
 use vtl::site::Site;
 use vtl::target::Target;
 use vtl::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
@@ -294,6 +295,10 @@ impl ConnectionServer<'_> {
         if let Some(suppressed) = self.sessions.login_log_limit.admit(clock::now().mono.0) {
             let status = format!("{class:02x}{detail:02x}");
             tracing::warn!(peer = %self.peer, ?initiator, status, reason, suppressed, "login refused");
+            // Limited with the log, so that refused logins do not displace other events.
+            let subject = Subject::new(Cause::host(Some(initiator.clone()).filter(|name| !name.is_empty())));
+            let (peer, reason) = (self.peer.to_string(), reason.clone());
+            self.site.record(subject, Event::LoginRefused { peer, status, reason, suppressed });
         }
     }
 
@@ -311,7 +316,7 @@ impl ConnectionServer<'_> {
             }
             account
         };
-        match self.sessions.login(&target, request, self.mailbox, open) {
+        match self.sessions.login(&target, request, self.peer, self.mailbox, open) {
             Ok((granted, account)) => {
                 self.buffers.account = Some(account);
                 self.protocol.accept_login(granted.tsih);

@@ -14,11 +14,11 @@ use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use vtl::config::{Config, IscsiSetup};
 use vtl::control::socket::{self, ControlSocket};
+use vtl::control::{ControlError, ControlRequest, ReloadChange, ReloadReport};
 use vtl::data_dir::DataDir;
 use vtl::frontend::{Frontend, SiteOptions};
 use vtl::library::LibraryError;
@@ -82,14 +82,20 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);
     report_warnings(&site, &portal, &config.iscsi);
-    let reload = {
-        let (arguments, site, portal) = (arguments.clone(), Arc::clone(&site), Arc::clone(&portal));
-        let (bind, memory) = (config.iscsi.bind.clone(), config.iscsi.limits.buffer_memory);
-        Arc::new(move || reload(&arguments, &site, &portal, &bind, memory))
+    let handler = {
+        let (arguments, site, portal) = (arguments.clone(), Arc::downgrade(&site), Arc::clone(&portal));
+        let current = Mutex::new(config.iscsi.clone());
+        move || match site.upgrade() {
+            Some(site) => {
+                let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+                reload(&arguments, &site, &portal, &mut current)
+            }
+            None => Err(ControlError::unavailable("the daemon is shutting down")),
+        }
     };
+    site.set_reload_handler(Arc::new(handler));
     let control = arguments.data_directory().join(socket::FILE_NAME);
-    let _control = ControlSocket::open(&control, &site, Arc::clone(&reload) as _)
-        .map_err(|error| format!("{}: {error}", control.display()))?;
+    let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
     ready::print_overview(&site, portal.address(), &config.iscsi.advertise);
     ready::report_ready(&arguments, ready, &site, portal.address(), &control).map_err(|error| error.to_string())?;
@@ -97,9 +103,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         if signal != SIGHUP {
             break;
         }
-        // A panic in a reload must not end the service.
-        let outcome = catch_unwind(AssertUnwindSafe(|| reload())).unwrap_or_else(|_| Err("internal error".into()));
-        if let Err(error) = outcome {
+        if let Err(error) = site.control(&ControlRequest::Reload) {
             tracing::warn!(%error, "reload failed");
         }
     }
@@ -128,30 +132,40 @@ fn report_warnings(site: &Site, portal: &Portal, setup: &IscsiSetup) {
 fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError> {
     let directory = arguments.data_directory();
     if std::fs::metadata(&directory).is_ok_and(|data| !data.is_dir()) {
-        return Err(LibraryError::Unknown(format!("--data: {} is not a directory", directory.display())));
+        return Err(ControlError::invalid(format!("--data: {} is not a directory", directory.display())).into());
     }
     let data = DataDir::open_configured(&directory, config)?;
     let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }
 
-/// Reads the configuration again and applies it.
-fn reload(arguments: &Arguments, site: &Site, portal: &Portal, bind: &str, memory: Option<u64>) -> Result<(), String> {
-    if !arguments.has_config_file() {
-        return Err("the daemon was started without a configuration file".into());
-    }
-    let config = arguments.read_config()?;
-    if arguments.bind.is_none() && config.iscsi.bind != bind {
-        return Err("changing iscsi.bind requires a restart; nothing was changed".into());
-    }
-    if config.iscsi.limits.buffer_memory != memory {
-        return Err("changing iscsi.buffer_memory requires a restart; nothing was changed".into());
-    }
-    let result = site.reload(&config).map_err(|error| error.to_string());
+/// Reads the configuration again and applies it. `current` is the configuration of the portal that is in use.
+fn reload(
+    arguments: &Arguments,
+    site: &Site,
+    portal: &Portal,
+    current: &mut IscsiSetup,
+) -> Result<ReloadReport, ControlError> {
+    let Some(path) = arguments.config_path() else {
+        return Err(ControlError::unavailable("the daemon was started without a configuration file"));
+    };
+    let invalid = |message| ControlError::invalid(message).with_file(path.display().to_string());
+    let config = arguments.read_config().map_err(invalid)?;
+    ControlError::check_restart([
+        ("iscsi.bind", arguments.bind.is_none() && config.iscsi.bind != current.bind),
+        ("iscsi.buffer_memory", config.iscsi.limits.buffer_memory != current.limits.buffer_memory),
+    ])?;
+    let result = site.reload(&config);
     // Also after an error: what was applied before it must be served.
     portal.reload(site, &config.iscsi);
     report_warnings(site, portal, &config.iscsi);
-    result
+    let access_changed = *current != config.iscsi;
+    *current = config.iscsi;
+    let mut report = result?;
+    if access_changed {
+        report.changes.push(ReloadChange::AccessChanged);
+    }
+    Ok(report)
 }
 
 /// Raises the limit on open files to its maximum: each connection needs two descriptors, each loaded cartridge three.

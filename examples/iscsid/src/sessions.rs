@@ -4,7 +4,7 @@ use crate::admission::{AddressLimits, Admission, Connections};
 use iscsi::login::LoginStatus;
 use scsi_core::nexus::{NexusId, TransportId};
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -194,6 +194,7 @@ impl Sessions {
         &self,
         target: &Target,
         request: &iscsi::connection::LoginRequest,
+        peer: SocketAddr,
         mailbox: &Arc<Mailbox>,
         open: impl FnOnce() -> Option<Account>,
     ) -> Result<(GrantedSession, Account), LoginStatus> {
@@ -228,7 +229,7 @@ impl Sessions {
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
         state.connections.set_logged_in(mailbox, true);
         drop(state);
-        let nexus = target.login(&TransportId::iscsi(&name.0, name.1));
+        let nexus = target.login_from(&TransportId::iscsi(&name.0, name.1), Some(peer.to_string()));
         Ok((GrantedSession { name, nexus, tsih }, account))
     }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Daemon, SMALL, command, move_medium, options, ready};
-use initiator::{CommandResponse, Initiator, Transfer};
+use initiator::{CommandResponse, Initiator, Options, Transfer};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -37,7 +37,10 @@ fn reload_during_streaming() {
         SMALL.replacen("count = 2", "count = 3", 1)
     );
     std::fs::write(data.with_extension("toml"), &more).unwrap();
-    assert_eq!(send_request(&data, r#"{"op":"reload"}"#), r#"{"ok":null}"#);
+    assert_eq!(
+        send_request(&data, r#"{"op":"reload"}"#),
+        r#"{"ok":{"changes":[{"change":"elements_added","library":"main","slots":6,"import_export":0,"drives":1},{"change":"pool_changed","pool":"s"}]}}"#
+    );
     // The stream continues; there is a third drive now, and unit attentions report it to every nexus.
     let unit_attentions = |session: &mut Initiator, lun| {
         std::iter::from_fn(|| {
@@ -56,9 +59,20 @@ fn reload_during_streaming() {
     std::fs::write(data.with_extension("toml"), SMALL).unwrap();
     let response = send_request(&data, r#"{"op":"reload"}"#);
     assert!(response.contains("has 30 slots, not 24; this requires a restart"), "{response}");
+    assert!(response.contains(r#""code":"conflict""#) && response.contains(r#""restart_required":["#), "{response}");
+    let memory = format!("[iscsi]\nbuffer_memory = \"1GB\"\n{more}");
+    std::fs::write(data.with_extension("toml"), memory).unwrap();
+    assert_eq!(
+        send_request(&data, r#"{"op":"reload"}"#),
+        r#"{"error":"changing iscsi.buffer_memory requires a restart; nothing was changed","code":"conflict","fields":{"restart_required":["iscsi.buffer_memory"]}}"#
+    );
+    std::fs::write(data.with_extension("toml"), format!("[iscsi]\ninitiators = [\"iqn.ok\"]\n{more}")).unwrap();
+    assert_eq!(send_request(&data, r#"{"op":"reload"}"#), r#"{"ok":{"changes":[{"change":"access_changed"}]}}"#);
     std::fs::write(data.with_extension("toml"), "[library]\nslotz = 1\n").unwrap();
     let response = send_request(&data, r#"{"op":"reload"}"#);
     assert!(response.contains(":2: library.slotz: unknown field"), "{response}");
+    let file = data.with_extension("toml").display().to_string();
+    assert!(response.ends_with(&format!(r#""code":"invalid","fields":{{"file":"{file}"}}}}"#)), "{response}");
     assert_eq!(ready(&mut session), CommandResponse::default());
     assert!(send_request(&data, r#"{"op":"pools"}"#).contains(r#""scratch":2"#));
 }
@@ -121,7 +135,7 @@ fn external_cartridge_is_imported() {
     let import = r#"{"op":"import","cartridge":"NEW001L8"}"#;
     assert_eq!(
         send_request(&data, import),
-        r#"{"error":"there is no cartridge NEW001L8; ferric cartridge lists the existing ones"}"#
+        r#"{"error":"there is no cartridge NEW001L8; ferric cartridge lists the existing ones","code":"not_found","fields":{"barcode":"NEW001L8"}}"#
     );
     let store = TapeStore::new(Box::new(OsFolderStore::at(&data.join("cartridges")).unwrap()));
     let new = tape_store::store::NewCartridge::data(&LTO_8);
@@ -160,13 +174,22 @@ fn changer_reservations_survive_kill() {
     let mut session = daemon.login(1);
     assert_eq!(reserve(&mut session, 0, 7, 1), CommandResponse::default());
     assert_eq!(reserve(&mut session, 1, 7, 0), CommandResponse::default());
-    for request in [
-        r#"{"op":"door","door":"access","open":true}"#,
-        r#"{"op":"online","drive":"drive2","online":false}"#,
-        r#"{"op":"label","cartridge":"V00002L8","label":"missing"}"#,
-        r#"{"op":"element","element":"slot9","fault":"disabled"}"#,
+    for (request, response) in [
+        (r#"{"op":"door","door":"access","open":true}"#, r#"{"ok":{"door":"access","library":"main","open":true}}"#),
+        (
+            r#"{"op":"online","drive":"drive2","online":false}"#,
+            r#"{"ok":{"drive":"drive2","library":"main","online":false}}"#,
+        ),
+        (
+            r#"{"op":"label","cartridge":"V00002L8","label":"missing"}"#,
+            r#"{"ok":{"barcode":"V00002L8","label":"missing"}}"#,
+        ),
+        (
+            r#"{"op":"element","element":"slot9","fault":"disabled"}"#,
+            r#"{"ok":{"element":"slot9","fault":"disabled","library":"main"}}"#,
+        ),
     ] {
-        assert_eq!(send_request(&data, request), r#"{"ok":null}"#, "{request}");
+        assert_eq!(send_request(&data, request), response, "{request}");
     }
     daemon.kill();
     let daemon = Daemon::start(&data, SMALL);
@@ -191,7 +214,7 @@ fn former_words_are_logged() {
     let mut command = command(&data, &SMALL.replace("size =", "level = \"ferric\"\nsize ="));
     let _daemon = Daemon::logging(&mut command, std::fs::File::create(&log).unwrap().into());
     assert!(send_request(&data, r#"{"do":"move","from":"slot1","to":"port1"}"#).contains(r#""to_element":"io1""#));
-    assert_eq!(send_request(&data, r#"{"op":"fail","failure":"load"}"#), r#"{"ok":null}"#);
+    assert_eq!(send_request(&data, r#"{"op":"fail","failure":"load"}"#), r#"{"ok":{"fault":"load","library":"main"}}"#);
     assert_eq!(send_request(&data, r#"{"op":"status"}"#).matches("ports").count(), 0);
     let text = std::fs::read_to_string(&log).unwrap();
     let warnings: Vec<&str> = text.lines().filter(|line| line.contains("next release refuses")).collect();
@@ -199,4 +222,43 @@ fn former_words_are_logged() {
     assert!(file.contains("WARN") && file.contains("d.toml:8: cartridges.level: write format = \"native\""), "{file}");
     assert!(first.contains("WARN") && first.contains("port1") && first.contains("io1"), "{first}");
     assert!(second.contains("inject_fault") && second.contains("failure"), "{second}");
+}
+
+/// Logins of initiators, refused ones too, and the end of the daemon are events.
+#[test]
+fn sessions_and_the_end_of_the_daemon_are_events() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let daemon = Daemon::start(&data, &format!("[iscsi]\ninitiators = [\"iqn.ok\"]\n{SMALL}"));
+    let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
+    writeln!(stream, r#"{{"op":"events","version":2}}"#).unwrap();
+    let mut lines =
+        BufReader::new(stream).lines().map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()));
+    let begin = lines.next().unwrap().unwrap();
+    let mut seq = begin["ok"]["seq"].as_u64().unwrap();
+    let mut next = || {
+        let mut event = lines.next().unwrap().unwrap();
+        seq += 1;
+        assert_eq!((&event["seq"], &event["start"]), (&seq.into(), &begin["ok"]["start"]));
+        let members = event.as_object_mut().unwrap();
+        ["seq", "start", "at"].iter().for_each(|member| drop(members.remove(*member)));
+        if let Some(peer) = members.get_mut("peer") {
+            let is_local = peer.as_str().unwrap().starts_with("127.0.0.1:");
+            *peer = is_local.into();
+        }
+        event.to_string()
+    };
+    let login = |name: &str| Initiator::login(&daemon.portal, &daemon.iqn, Options { name: name.into(), ..options(1) });
+    login("iqn.other").map(drop).unwrap_err();
+    assert_eq!(
+        next(),
+        r#"{"event":"login_refused","initiator":"iqn.other","peer":true,"reason":"the initiator is not in iscsi.initiators","source":"host","status":"0202","suppressed":0}"#
+    );
+    let session = login("iqn.ok").unwrap();
+    let port = r#""initiator":"iqn.ok,i,0x800000000001""#;
+    assert_eq!(next(), format!(r#"{{"event":"login",{port},"peer":true,"source":"host","target":"{}"}}"#, daemon.iqn));
+    session.logout().unwrap();
+    assert_eq!(next(), format!(r#"{{"event":"logout",{port},"source":"host","target":"{}"}}"#, daemon.iqn));
+    assert_eq!(daemon.terminate(), Some(0));
+    assert_eq!(next(), r#"{"event":"stopped","source":"site"}"#);
 }

@@ -5,6 +5,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -163,13 +164,13 @@ impl SignalWaiter {
 
     /// Waits for SIGTERM or SIGINT. SIGHUP calls `reload`; SIGUSR1 and SIGUSR2 are ignored: they do not end mhvtl's
     /// daemons either.
-    pub fn wait_for_exit(mut self, reload: impl Fn() -> Result<(), String>) {
+    pub fn wait_for_exit<E: fmt::Display>(mut self, reload: impl Fn() -> Result<(), E>) {
         for signal in self.0.forever() {
             match signal {
                 SIGTERM | SIGINT => return,
                 SIGHUP => match reload() {
                     Ok(()) => tracing::info!("configuration reloaded"),
-                    Err(error) => tracing::warn!(error, "reload failed"),
+                    Err(error) => tracing::warn!(%error, "reload failed"),
                 },
                 _ => {}
             }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
 use vtl::clock;
-use vtl::events::Event;
+use vtl::events::{Event, EventRecord};
 use vtl::inventory::Location;
 use vtl::library::Library;
 use vtl::site::Site;
@@ -78,11 +78,12 @@ impl Fifo {
         }
         let (events, library, fifo) = (site.subscribe(), Arc::clone(library), self.clone());
         fifo.notify("Online");
-        let write = move |event: &Event| event_text(&library, event).into_iter().for_each(|text| fifo.notify(&text));
+        let write =
+            move |record: &EventRecord| event_text(&library, record).into_iter().for_each(|text| fifo.notify(&text));
         let report = move || {
-            for event in events {
+            for record in events {
                 // A panic loses the line of this event only.
-                let _ = catch_unwind(AssertUnwindSafe(|| write(&event)));
+                let _ = catch_unwind(AssertUnwindSafe(|| write(&record)));
             }
         };
         std::thread::Builder::new().name("fifo".into()).spawn(report).map(drop)
@@ -96,14 +97,14 @@ impl Drop for Pipe {
 }
 
 /// The state to report for an event; `None` if the event is of another library or has no state.
-fn event_text(library: &Library, event: &Event) -> Option<String> {
-    match event {
-        Event::Moved { barcode, from, to } => {
-            let (from, to) = (element_text(library, from)?, element_text(library, to)?);
-            Some(format!("Moving {barcode} from {from} to {to}"))
-        }
-        Event::OperatorState { library: name, state: condition } if name == library.name() => Some(
-            match (condition.offline, condition.station_open) {
+fn event_text(library: &Library, record: &EventRecord) -> Option<String> {
+    if let Some((from, to)) = record.event.locations() {
+        let (from, to) = (element_text(library, from)?, element_text(library, to)?);
+        return Some(format!("Moving {} from {from} to {to}", record.barcode.as_deref()?));
+    }
+    match &record.event {
+        Event::OperatorState { state } if record.library.as_deref() == Some(library.name()) => Some(
+            match (state.offline, state.station_open) {
                 (true, _) => "Offline",
                 (false, true) => "Opening MAP",
                 (false, false) => "Online",

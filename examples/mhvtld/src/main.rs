@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::mhvtl;
+use vtl::control::ControlError;
 use vtl::control::socket::{self, ControlSocket};
 use vtl::data_dir::DataDir;
 use vtl::site::Site;
@@ -74,9 +75,9 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let data = DataDir::open_configured(&directory, &config)?.with_new_site(arguments.new_site);
     let site = Site::open_data_dir(data, &config)?;
     let control = directory.join(socket::FILE_NAME);
-    let no_reload = || Err("changing mhvtl's configuration requires a restart".into());
-    let _control = ControlSocket::open(&control, &site, Arc::new(no_reload))
-        .map_err(|error| format!("{}: {error}", control.display()))?;
+    let no_reload = || Err(ControlError::conflict("changing mhvtl's configuration requires a restart"));
+    site.set_reload_handler(Arc::new(no_reload));
+    let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     let mut attachments = attachments(&site, &imported.device_slots)?;
     attachments.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
     for (unit, slot) in attachments.iter_mut().zip(&imported.device_slots) {
@@ -91,7 +92,7 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let handlers = site_messages::message_handlers(&site, &frontend, &imported.device_slots, log)?;
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
     daemon::print_ready(&format!("{} units", imported.device_slots.len()));
-    signals.wait_for_exit(|| Err("changing mhvtl's configuration requires a restart".into()));
+    signals.wait_for_exit(|| site_messages::reload(&site));
     frontend.close();
     drop(messages);
     site_messages::save_contents(&site, &imported.contents_files);

@@ -6,7 +6,7 @@ use crate::{Frontend, FrontendError, MessageHandler, Reply, minor};
 use std::path::PathBuf;
 use std::sync::Arc;
 use vtl::config::mhvtl::{self, DeviceSlot};
-use vtl::control::Request;
+use vtl::control::{ControlError, ControlRequest};
 use vtl::site::Site;
 
 /// Creates the message handlers of the units of a site, in the order of the device slots.
@@ -42,17 +42,25 @@ fn receive(site: &Site, slot: &DeviceSlot, log: &Log, text: &str) -> Reply {
 /// Loads or unloads a drive; the robot moves the cartridge.
 fn load_or_unload(site: &Site, slot: &DeviceSlot, text: &str) -> Reply {
     let (library, drive) = (Some(slot.library.clone()), format!("drive{}", slot.unit));
-    let refused = |error: vtl::library::LibraryError| Reply::Rejected(error.to_string());
+    let refused = |error: ControlError| Reply::Rejected(error.to_string());
     if let Some(label) = text.strip_prefix("load ") {
-        let request = Request::Load { library, cartridge: label.trim().into(), drive: Some(drive) };
+        let request = ControlRequest::Load { library, cartridge: label.trim().into(), drive: Some(drive) };
         return site.control(&request).map_or_else(refused, |_| Reply::NoReply);
     }
     if text.starts_with("unload") {
-        let request = Request::Unload { library, drive };
+        let request = ControlRequest::Unload { library, drive };
         // The tool does not wait for a reply; its next call would mistake this one for its reply.
         return site.control(&request).map_or_else(refused, |_| Reply::NoReply);
     }
     Reply::Rejected("unknown message for a drive".into())
+}
+
+/// Reloads the configuration of a site, after SIGHUP.
+///
+/// # Errors
+/// The configuration is invalid, or a change requires a restart.
+pub fn reload(site: &Site) -> Result<(), ControlError> {
+    site.control(&ControlRequest::Reload).map(drop)
 }
 
 /// Saves the contents of these libraries to their files, as mhvtl's daemons do at exit.

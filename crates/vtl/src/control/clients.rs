@@ -1,5 +1,6 @@
 //! The connections of the control socket, and their limits.
 
+use super::ControlError;
 use super::former_words::{FormerWord, lists};
 use crate::clock;
 use crate::locks::lock;
@@ -132,11 +133,12 @@ impl ClientSlot {
     ///
     /// # Errors
     /// The maximum number of connections receive events already.
-    pub(super) fn subscribe(&self) -> Result<(), String> {
+    pub(super) fn subscribe(&self) -> Result<(), ControlError> {
         let count =
             self.clients.table().clients.values().filter(|client| client.state == ClientState::Subscribed).count();
         if count >= MAX_SUBSCRIBERS {
-            return Err(format!("{MAX_SUBSCRIBERS} connections receive events already, which is the maximum"));
+            let message = format!("{MAX_SUBSCRIBERS} connections receive events already, which is the maximum");
+            return Err(ControlError::unavailable(message));
         }
         self.set_state(ClientState::Subscribed);
         Ok(())
@@ -185,7 +187,7 @@ mod tests {
         let pairs: Vec<_> = (0..40).map(|_| UnixStream::pair().unwrap()).collect();
         let places: Vec<_> = pairs.iter().map(|(ours, _)| clients.admit(ours).unwrap()).collect();
         assert_eq!(places.iter().filter(|place| place.subscribe().is_ok()).count(), 32);
-        let message = places[39].subscribe().unwrap_err();
+        let message = places[39].subscribe().unwrap_err().to_string();
         assert_eq!(message, "32 connections receive events already, which is the maximum");
     }
 }

@@ -1,6 +1,6 @@
 //! Words of the previous release, which this release still accepts with a warning and the next one refuses.
 
-use super::Request;
+use super::ControlRequest;
 use serde_json::{Map, Value};
 
 /// A word of the previous release, with the word that replaces it.
@@ -67,7 +67,7 @@ fn replace_value(
     replaced.push(FormerWord { former: pair(former), current: pair(current) });
 }
 
-impl Request {
+impl ControlRequest {
     /// Replaces the former names of elements (`port2`) by the current ones (`io2`), and returns the names that were
     /// replaced, for a warning.
     pub fn replace_former_element_names(&mut self) -> Vec<FormerWord> {
@@ -91,7 +91,19 @@ impl Request {
             | Self::Online { drive: name, .. }
             | Self::Alert { drive: name, .. }
             | Self::Alerts { drive: name, .. } => name.iter_mut().collect(),
-            _ => Vec::new(),
+            Self::Status
+            | Self::Door { .. }
+            | Self::Label { .. }
+            | Self::InjectFault { .. }
+            | Self::Cartridges { .. }
+            | Self::Pools { .. }
+            | Self::Create { .. }
+            | Self::Protect { .. }
+            | Self::Retain { .. }
+            | Self::Delete { .. }
+            | Self::Forget { .. }
+            | Self::Reload
+            | Self::Events { .. } => Vec::new(),
         }
     }
 }
@@ -174,7 +186,7 @@ mod tests {
                 r#"the request has both "trouble" and "fault", its current name; send only "fault""#,
             ),
         ] {
-            assert_eq!(parse(request.as_bytes()).unwrap_err(), expected);
+            assert_eq!(parse(request.as_bytes()).unwrap_err().message, expected);
         }
     }
 
@@ -184,7 +196,7 @@ mod tests {
             assert_eq!(current_element_name(text), None, "{text}");
         }
         // Only `element` had a field with this former name.
-        let error = parse(br#"{"op":"unload","drive":"drive1","trouble":"blocked"}"#).unwrap_err();
+        let error = parse(br#"{"op":"unload","drive":"drive1","trouble":"blocked"}"#).unwrap_err().message;
         assert!(error.contains(r#""unload" has no field "trouble""#), "{error}");
     }
 }

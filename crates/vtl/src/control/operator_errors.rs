@@ -1,14 +1,31 @@
 //! Errors of moves and doors, for operators: they name the elements, and the cartridges in them.
 
-use crate::library::{Library, LibraryError};
+use super::{ControlError, ErrorCode};
+use crate::library::Library;
 use smc::changer::{Changer, OperatorError};
 use smc::element::{ElementAddress, ElementFault};
 use smc::library::MoveError;
 use smc::robot::RobotFault;
 
+/// The code of an error of an operator action. An element that an operator has taken out of service is a conflict; a
+/// robot or drive that failed is unavailable.
+pub(crate) const fn operator_error_code(error: OperatorError) -> ErrorCode {
+    match error {
+        OperatorError::Prevented | OperatorError::Element(MoveError::Prevented) => ErrorCode::Locked,
+        OperatorError::AccessDoorClosed
+        | OperatorError::NotReady
+        | OperatorError::Element(
+            MoveError::Disabled(_) | MoveError::StationOpen | MoveError::SourceEmpty | MoveError::DestinationFull,
+        ) => ErrorCode::Conflict,
+        OperatorError::Element(MoveError::NoElement(_) | MoveError::NotPossible(_)) => ErrorCode::Invalid,
+        OperatorError::Element(MoveError::DriveRefused | MoveError::RobotFailed(_)) => ErrorCode::Unavailable,
+    }
+}
+
 impl Library {
-    pub(super) fn empty_element_error(&self, address: ElementAddress) -> String {
-        format!("{} is empty", self.element_name(address))
+    pub(super) fn empty_element_error(&self, address: ElementAddress) -> ControlError {
+        let name = self.element_name(address);
+        ControlError::conflict(format!("{name} is empty")).with_library(self.name()).with_element(name)
     }
 
     /// Translates the error of a move to one that names its elements.
@@ -18,10 +35,16 @@ impl Library {
         why: OperatorError,
         from: Option<ElementAddress>,
         to: Option<ElementAddress>,
-    ) -> LibraryError {
+    ) -> ControlError {
         let name = |end: Option<ElementAddress>| end.map_or_else(|| "the element".into(), |end| self.element_name(end));
         let condition = changer.library().operator_state();
-        LibraryError::Refused(match why {
+        let blocked = |end: &ElementAddress| condition.element_faults.get(end) == Some(&ElementFault::Blocked);
+        let is_blocked = [from, to].into_iter().flatten().find(blocked);
+        let code = match why {
+            OperatorError::Element(MoveError::RobotFailed(_)) if is_blocked.is_some() => ErrorCode::Conflict,
+            why => operator_error_code(why),
+        };
+        let message = match why {
             OperatorError::Prevented => {
                 let what = from.or(to).map_or_else(|| "the library".into(), |end| self.element_name(end));
                 format!("{what} is locked: a host prevents medium removal (PREVENT ALLOW MEDIUM REMOVAL)")
@@ -36,7 +59,19 @@ impl Library {
             }
             OperatorError::NotReady => "the robot is offline; to set it online: ferric robot online".into(),
             OperatorError::Element(error) => self.move_error(changer, error, from, to),
-        })
+        };
+        let error = ControlError::new(code, message).with_library(self.name());
+        let concerned = match why {
+            OperatorError::Element(MoveError::DestinationFull | MoveError::DriveRefused) => to,
+            OperatorError::Element(
+                MoveError::NoElement(address) | MoveError::NotPossible(address) | MoveError::Disabled(address),
+            ) => Some(address),
+            _ => is_blocked.or(from).or(to),
+        };
+        match concerned {
+            Some(address) => error.with_element(self.element_name(address)),
+            None => error,
+        }
     }
 
     fn move_error(

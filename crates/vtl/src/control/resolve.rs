@@ -1,9 +1,10 @@
 //! Resolves the names that operators give: libraries, elements, cartridges. An unknown name is refused with a suggestion if
 //! there is one.
 
+use super::ControlError;
 use super::former_words::current_element_name;
 use crate::inventory::Location;
-use crate::library::{Library, LibraryError};
+use crate::library::Library;
 use crate::site::Site;
 use smc::changer::Changer;
 use smc::element::{AddressRange, ElementAddress, ElementLayout, ElementType};
@@ -31,10 +32,6 @@ fn element_prefix(kind: ElementType) -> &'static str {
 /// Only digits: `+3` is no number of an element.
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn unknown_error(what: String) -> LibraryError {
-    LibraryError::Unknown(what)
 }
 
 /// The name of an element: `slot3`, `drive1`, `io2`, `robot`, or its address if the library has no such element.
@@ -70,19 +67,22 @@ impl Library {
     ///
     /// # Errors
     /// There is no such element, or no such cartridge in the library.
-    pub fn resolve_element(&self, text: &str) -> Result<ElementAddress, LibraryError> {
+    pub fn resolve_element(&self, text: &str) -> Result<ElementAddress, ControlError> {
         self.changer(|changer| self.resolve_element_in(changer, text))
     }
 
     /// As [`Self::resolve_element`], for a caller that holds the changer.
-    pub(crate) fn resolve_element_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, LibraryError> {
+    pub(crate) fn resolve_element_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, ControlError> {
         let place = Barcode::new(text).and_then(|barcode| changer.library().location_of(&barcode));
         match (self.parse_element(text), place.map(|place| place.address)) {
-            (Some(Ok(element)), Some(place)) if element != place => Err(unknown_error(format!(
-                "{text} is the address of {} and the barcode of the cartridge in {1}; say {0} or {1}",
-                self.element_name(element),
-                self.element_name(place)
-            ))),
+            (Some(Ok(element)), Some(place)) if element != place => {
+                let message = format!(
+                    "{text} is the address of {} and the barcode of the cartridge in {1}; say {0} or {1}",
+                    self.element_name(element),
+                    self.element_name(place)
+                );
+                Err(ControlError::invalid(message).with_library(self.name()).with_element(text).with_barcode(text))
+            }
             (_, Some(place)) => Ok(place),
             (Some(by_word), None) => by_word,
             (None, None) => Err(self.unknown_element_error(text)),
@@ -90,11 +90,15 @@ impl Library {
     }
 
     /// The element of an address, or of a kind and a number. Nothing if the text is neither.
-    fn parse_element(&self, text: &str) -> Option<Result<ElementAddress, LibraryError>> {
+    fn parse_element(&self, text: &str) -> Option<Result<ElementAddress, ControlError>> {
         let current = current_element_name(text);
         let text = current.as_deref().unwrap_or(text);
         let layout = self.layout();
-        let has_no = |what: String| unknown_error(format!("library {:?} has no {what}", self.name()));
+        let name = text;
+        let has_no = |what: String| {
+            let message = format!("library {:?} has no {what}", self.name());
+            ControlError::not_found(message).with_library(self.name()).with_element(name)
+        };
         if is_number(text) {
             let address =
                 text.parse().ok().map(ElementAddress).filter(|address| layout.element_type(*address).is_some());
@@ -112,46 +116,50 @@ impl Library {
     }
 
     /// Why a text names nothing in this library.
-    fn unknown_element_error(&self, text: &str) -> LibraryError {
+    fn unknown_element_error(&self, text: &str) -> ControlError {
         let name = self.name();
         let known = self.shared().inventory().contains_key(text);
         let lower = text.to_ascii_lowercase().replace(' ', "");
         let lower = current_element_name(&lower).unwrap_or(lower);
         let element = self.parse_element(&lower).and_then(Result::ok).map(|_| lower);
-        unknown_error(match element.or_else(|| self.shared().suggest_barcode(text)) {
+        let message = match element.or_else(|| self.shared().suggest_barcode(text)) {
             _ if known => format!("{text} is not in library {name:?}"),
             Some(similar) => format!("library {name:?} has no {text:?}; did you mean {similar}?"),
             None => format!(
                 "library {name:?} has no {text:?}: name an element (slot1, drive1, io1, or an address) or the barcode of a \
                  cartridge in it"
             ),
-        })
+        };
+        let error = ControlError::not_found(message).with_library(name);
+        if known { error.with_barcode(text) } else { error.with_element(text) }
     }
 
     /// The drive that a word names, or the drive that has the cartridge it names.
     ///
     /// # Errors
     /// As [`Self::resolve_element`], or it is no drive.
-    pub(crate) fn resolve_drive_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, LibraryError> {
+    pub(crate) fn resolve_drive_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, ControlError> {
         let address = self.resolve_element_in(changer, text)?;
         let layout = self.layout();
         if layout.drives.index(address).is_some() {
             return Ok(address);
         }
         let name = element_name(&layout, address);
-        Err(LibraryError::Refused(if self.parse_element(text).is_some() {
+        Err(if self.parse_element(text).is_some() {
             let drives = element_range(&layout, ElementType::DRIVE);
-            format!("{name} is not a drive; library {:?} has {drives}", self.name())
+            ControlError::invalid(format!("{name} is not a drive; library {:?} has {drives}", self.name()))
         } else {
-            format!("{text} is in {name}, not in a drive")
-        }))
+            ControlError::conflict(format!("{text} is in {name}, not in a drive")).with_barcode(text)
+        }
+        .with_library(self.name())
+        .with_element(name))
     }
 
     /// The first element of a kind that is empty and can be used.
     ///
     /// # Errors
     /// There is none.
-    pub fn first_empty(&self, kind: ElementType) -> Result<ElementAddress, LibraryError> {
+    pub fn first_empty(&self, kind: ElementType) -> Result<ElementAddress, ControlError> {
         self.changer(|changer| self.first_empty_in(changer, kind))
     }
 
@@ -171,7 +179,7 @@ impl Library {
     }
 
     /// As [`Self::first_empty`], for a caller that holds the changer.
-    pub(crate) fn first_empty_in(&self, changer: &Changer, kind: ElementType) -> Result<ElementAddress, LibraryError> {
+    pub(crate) fn first_empty_in(&self, changer: &Changer, kind: ElementType) -> Result<ElementAddress, ControlError> {
         let range = range(&self.layout(), kind);
         let name = match kind {
             ElementType::DRIVE => "drive",
@@ -181,10 +189,11 @@ impl Library {
         let empty =
             range.addresses().find(|address| is_usable(changer, *address) && !changer.library().is_full(*address));
         empty.ok_or_else(|| {
-            LibraryError::Refused(match range.count {
-                0 => format!("library {:?} has no {name}", self.name()),
-                _ => format!("no {name} of library {:?} is empty and usable", self.name()),
-            })
+            match range.count {
+                0 => ControlError::not_found(format!("library {:?} has no {name}", self.name())),
+                _ => ControlError::conflict(format!("no {name} of library {:?} is empty and usable", self.name())),
+            }
+            .with_library(self.name())
         })
     }
 }
@@ -195,30 +204,38 @@ pub(super) fn is_usable(changer: &Changer, address: ElementAddress) -> bool {
     !condition.element_faults.contains_key(&address) && !condition.drives_offline.contains(&address)
 }
 
+/// The error of a text that is similar to the barcode of a cartridge.
+fn similar_barcode_error(text: &str, similar: &str) -> ControlError {
+    ControlError::not_found(format!("there is no cartridge {text:?}; did you mean {similar}?")).with_barcode(text)
+}
+
 impl Site {
     /// The library of a name, or the only one.
-    pub(super) fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, LibraryError> {
+    pub(super) fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, ControlError> {
         let libraries = self.libraries();
         let names = || libraries.iter().map(|library| format!("{:?}", library.name())).collect::<Vec<_>>().join(", ");
         match (name, libraries.as_slice()) {
             (Some(name), _) => self.library(name).ok_or_else(|| {
                 let similar = libraries.iter().find(|library| library.name().eq_ignore_ascii_case(name.trim()));
-                unknown_error(match similar {
+                let message = match similar {
                     Some(similar) => format!("there is no library {name:?}; did you mean {:?}?", similar.name()),
                     None => format!("there is no library {name:?}; the site has {}", names()),
-                })
+                };
+                ControlError::not_found(message).with_library(name)
             }),
             (None, [only]) => Ok(Arc::clone(only)),
-            (None, _) => Err(unknown_error(format!(
-                "there are several libraries; name one with --library (\"library\" in a request): {}",
-                names()
-            ))),
+            (None, _) => {
+                let names = names();
+                let message =
+                    format!("there are several libraries; name one with --library (\"library\" in a request): {names}");
+                Err(ControlError::invalid(message).with_member("library"))
+            }
         }
     }
 
     /// The library that is named, or the one that has the cartridge which `text` names, or the only one. A cartridge that is
     /// elsewhere than in the library that is named is refused.
-    pub(super) fn resolve_library_for(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, LibraryError> {
+    pub(super) fn resolve_library_for(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, ControlError> {
         let place = self.shared.inventory().get(text).map(|entry| entry.location.clone());
         let is_address = is_number(text);
         match (name, place) {
@@ -226,22 +243,24 @@ impl Site {
             (Some(name), Some(place @ Location::Element { .. })) if !is_address => {
                 let library = self.resolve_library(Some(name))?;
                 match &place {
-                    Location::Element { library: other, .. } if other != name => Err(unknown_error(format!(
-                        "{text} is in {}, not in library {name:?}",
-                        self.location_name(&place)
-                    ))),
+                    Location::Element { library: other, .. } if other != name => {
+                        let message = format!("{text} is in {}, not in library {name:?}", self.location_name(&place));
+                        Err(ControlError::not_found(message).with_library(name).with_barcode(text))
+                    }
                     _ => Ok(library),
                 }
             }
-            (_, Some(place @ Location::Shelf(_))) if !is_address => Err(unknown_error(format!(
-                "{text} is on {}, not in a library; import it first: ferric import {text}",
-                self.location_name(&place)
-            ))),
+            (_, Some(place @ Location::Shelf(_))) if !is_address => {
+                let place = self.location_name(&place);
+                let message = format!("{text} is on {place}, not in a library; import it first: ferric import {text}");
+                Err(ControlError::conflict(message).with_barcode(text))
+            }
             (None, None) if self.libraries().len() > 1 => match self.shared.suggest_barcode(text) {
-                Some(similar) => Err(unknown_error(format!("there is no cartridge {text:?}; did you mean {similar}?"))),
-                None if Barcode::new(text).is_some() && !is_address => Err(unknown_error(format!(
-                    "there is no cartridge {text}; ferric cartridge lists the existing ones"
-                ))),
+                Some(similar) => Err(similar_barcode_error(text, &similar)),
+                None if Barcode::new(text).is_some() && !is_address => {
+                    let message = format!("there is no cartridge {text}; ferric cartridge lists the existing ones");
+                    Err(ControlError::not_found(message).with_barcode(text))
+                }
                 None => self.resolve_library(None),
             },
             _ => self.resolve_library(name),
@@ -263,11 +282,12 @@ impl Site {
     ///
     /// # Errors
     /// It is none, or one of another case.
-    pub(super) fn resolve_barcode(&self, text: &str) -> Result<Barcode, LibraryError> {
+    pub(super) fn resolve_barcode(&self, text: &str) -> Result<Barcode, ControlError> {
         let barcode = Barcode::new(text);
         barcode.ok_or_else(|| match self.shared.suggest_barcode(text) {
-            Some(similar) => unknown_error(format!("there is no cartridge {text:?}; did you mean {similar}?")),
-            None => unknown_error(format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")),
+            Some(similar) => similar_barcode_error(text, &similar),
+            None => ControlError::invalid(format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
+                .with_barcode(text),
         })
     }
 }

@@ -2,46 +2,53 @@
 //! refused.
 
 use super::resolve::is_usable;
+use super::{ControlError, ExportedCartridge, ImportedCartridge, MovedCartridge};
 use crate::clock;
 use crate::inventory::Location;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
-use serde_json::{Value, json};
 use smc::changer::Changer;
 use smc::element::{ElementAddress, ElementType};
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
-
-fn refuse<T>(why: String) -> Result<T, LibraryError> {
-    Err(LibraryError::Refused(why))
-}
 
 impl Library {
     /// Moves a cartridge; source and destination are resolved while the changer is held, so that no host moves anything
     /// meanwhile.
     fn robot_move(
         &self,
-        ends: impl FnOnce(&Changer) -> Result<(ElementAddress, ElementAddress), LibraryError>,
-    ) -> Result<Value, LibraryError> {
+        ends: impl FnOnce(&Changer) -> Result<(ElementAddress, ElementAddress), ControlError>,
+    ) -> Result<MovedCartridge, ControlError> {
         self.operate(|changer| {
             Ok(ends(changer).and_then(|(from, to)| {
                 let barcode = self.barcode_at(changer, from)?;
+                let [from_element, to_element] = [from, to].map(|address| self.element_name(address));
                 if from == to {
-                    return refuse(format!("{barcode} is in {} already", self.element_name(to)));
+                    return Err(self.already_in(&barcode, &to_element, ""));
                 }
                 let moved = changer.move_medium(from, to, clock::now());
-                moved.map_err(|why| self.operator_error(changer, why, Some(from), Some(to)))?;
-                let names = [from, to].map(|address| self.element_name(address));
-                let mut done = json!({
-                    "cartridge": barcode.as_str(), "library": self.name(),
-                    "from": from, "from_element": names[0], "to": to, "to_element": names[1],
-                });
-                if let (Some(reason), Some(fields)) = (self.refused_by_drive(to), done.as_object_mut()) {
-                    fields.insert("refused".into(), reason.into());
-                }
-                Ok(done)
+                moved.map_err(|why| {
+                    self.operator_error(changer, why, Some(from), Some(to)).with_barcode(barcode.as_str())
+                })?;
+                Ok(MovedCartridge {
+                    cartridge: barcode.to_string(),
+                    from: from.0,
+                    from_element,
+                    library: self.name().into(),
+                    refused: self.refused_by_drive(to),
+                    to: to.0,
+                    to_element,
+                })
             }))
         })?
+    }
+
+    /// The error of a cartridge that is where it is to be moved; `advice` follows the message.
+    fn already_in(&self, barcode: &Barcode, element: &str, advice: &str) -> ControlError {
+        ControlError::conflict(format!("{barcode} is in {element} already{advice}"))
+            .with_library(self.name())
+            .with_element(element)
+            .with_barcode(barcode.as_str())
     }
 
     /// Reason why the drive at an element cannot use its cartridge; `None` if it can.
@@ -51,27 +58,31 @@ impl Library {
     }
 
     /// The cartridge in an element.
-    fn barcode_at(&self, changer: &Changer, address: ElementAddress) -> Result<Barcode, LibraryError> {
+    fn barcode_at(&self, changer: &Changer, address: ElementAddress) -> Result<Barcode, ControlError> {
         if self.layout().transport.index(address).is_some() {
-            return refuse(
-                "the robot holds no cartridge between moves; name a slot, a drive, an I/O element or a barcode".into(),
-            );
+            let message =
+                "the robot holds no cartridge between moves; name a slot, a drive, an I/O element or a barcode";
+            return Err(ControlError::invalid(message).with_library(self.name()).with_element("robot"));
         }
         let content = changer.content(address);
-        content.map(|content| content.barcode).ok_or_else(|| LibraryError::Refused(self.empty_element_error(address)))
+        content.map(|content| content.barcode).ok_or_else(|| self.empty_element_error(address))
     }
 
-    pub(super) fn move_cartridge(&self, from: &str, to: &str) -> Result<Value, LibraryError> {
+    pub(super) fn move_cartridge(&self, from: &str, to: &str) -> Result<MovedCartridge, ControlError> {
         self.robot_move(|changer| Ok((self.resolve_element_in(changer, from)?, self.resolve_element_in(changer, to)?)))
     }
 
-    pub(super) fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<Value, LibraryError> {
+    pub(super) fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<MovedCartridge, ControlError> {
         self.robot_move(|changer| {
             let from = self.resolve_element_in(changer, cartridge)?;
             let barcode = self.barcode_at(changer, from)?;
             if self.layout().drives.index(from).is_some() {
                 let from = self.element_name(from);
-                return refuse(format!("{barcode} is in {from} already; for another drive: ferric move {from} DRIVE"));
+                return Err(self.already_in(
+                    &barcode,
+                    &from,
+                    &format!("; for another drive: ferric move {from} DRIVE"),
+                ));
             }
             let to = match drive {
                 Some(drive) => self.resolve_drive_in(changer, drive)?,
@@ -81,13 +92,14 @@ impl Library {
         })
     }
 
-    pub(super) fn unload(&self, drive: &str) -> Result<Value, LibraryError> {
+    pub(super) fn unload(&self, drive: &str) -> Result<MovedCartridge, ControlError> {
         self.robot_move(|changer| {
-            let from = self.resolve_drive_in(changer, drive).map_err(|error| match error {
-                LibraryError::Refused(why) => {
-                    LibraryError::Refused(format!("{why}; to move a cartridge elsewhere: ferric move {drive} TO"))
+            let from = self.resolve_drive_in(changer, drive).map_err(|mut error| {
+                // The text names an element or a cartridge outside the drives.
+                if self.resolve_element_in(changer, drive).is_ok() {
+                    error.message = format!("{}; to move a cartridge elsewhere: ferric move {drive} TO", error.message);
                 }
-                other => other,
+                error
             })?;
             let source = changer.content(from).and_then(|content| content.source);
             let is_free = |source: &ElementAddress| is_usable(changer, *source) && !changer.library().is_full(*source);
@@ -98,35 +110,45 @@ impl Library {
     }
 
     /// The element that a cartridge from the shelf is to come into.
-    fn import_destination(&self, to: Option<&str>) -> Result<ElementAddress, LibraryError> {
+    fn import_destination(&self, to: Option<&str>) -> Result<ElementAddress, ControlError> {
         let Some(to) = to else {
             return self.first_empty(ElementType::IMPORT_EXPORT);
         };
         let address = self.resolve_element(to)?;
         match self.layout().element_type(address) {
             Some(ElementType::IMPORT_EXPORT | ElementType::STORAGE) => Ok(address),
-            _ => refuse(format!(
-                "{} is not reached from outside; name an I/O element, or a slot while the access door is open",
-                self.element_name(address)
-            )),
+            _ => {
+                let name = self.element_name(address);
+                let message = format!(
+                    "{name} is not reached from outside; name an I/O element, or a slot while the access door is open"
+                );
+                Err(ControlError::invalid(message).with_library(self.name()).with_element(name))
+            }
         }
     }
 
-    pub(super) fn export_cartridge(&self, from: &str) -> Result<Value, LibraryError> {
+    pub(super) fn export_cartridge(&self, from: &str) -> Result<ExportedCartridge, ControlError> {
         let (address, barcode) = self.changer(|changer| {
             let address = self.resolve_element_in(changer, from)?;
-            Ok::<_, LibraryError>((address, self.barcode_at(changer, address)?))
+            Ok::<_, ControlError>((address, self.barcode_at(changer, address)?))
         })?;
         let element = self.element_name(address);
         if self.layout().drives.index(address).is_some() {
-            return refuse(format!("{barcode} is in {element}; unload it first: ferric unload {element}"));
+            let message = format!("{barcode} is in {element}; unload it first: ferric unload {element}");
+            return Err(ControlError::conflict(message)
+                .with_library(self.name())
+                .with_element(element)
+                .with_barcode(barcode.as_str()));
         }
         // Export this cartridge, even if a host moves cartridges meanwhile.
         self.export_barcode(address, &barcode)?;
-        Ok(json!({
-            "cartridge": barcode.as_str(), "library": self.name(),
-            "from": address, "from_element": element, "shelf": self.shelf(),
-        }))
+        Ok(ExportedCartridge {
+            cartridge: barcode.to_string(),
+            from: address.0,
+            from_element: element,
+            library: self.name().into(),
+            shelf: self.shelf().into(),
+        })
     }
 }
 
@@ -136,12 +158,13 @@ impl Site {
         library: Option<&str>,
         cartridge: &str,
         to: Option<&str>,
-    ) -> Result<Value, LibraryError> {
+    ) -> Result<ImportedCartridge, ControlError> {
         let barcode = self.resolve_barcode(cartridge)?;
         let place = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.location.clone());
         let library = match &place {
             Some(place @ Location::Element { .. }) => {
-                return refuse(format!("{barcode} is in {} already", self.location_name(place)));
+                let message = format!("{barcode} is in {} already", self.location_name(place));
+                return Err(ControlError::conflict(message).with_barcode(barcode.as_str()));
             }
             Some(Location::Shelf(shelf)) => self.library_with_shelf(library, shelf)?,
             None => self.resolve_library(library)?,
@@ -151,7 +174,8 @@ impl Site {
         {
             let place = self.location_name(place);
             let (name, own) = (library.name(), library.shelf());
-            return refuse(format!("{barcode} is on {place}; library {name:?} imports from shelf {own:?}"));
+            let message = format!("{barcode} is on {place}; library {name:?} imports from shelf {own:?}");
+            return Err(ControlError::conflict(message).with_library(name).with_barcode(barcode.as_str()));
         }
         let to = library.import_destination(to)?;
         if place.is_none() {
@@ -159,14 +183,17 @@ impl Site {
             self.take_over(&barcode, library.shelf())?;
         }
         library.import(to, &barcode)?;
-        Ok(json!({
-            "cartridge": barcode.as_str(), "library": library.name(),
-            "shelf": library.shelf(), "to": to, "to_element": library.element_name(to),
-        }))
+        Ok(ImportedCartridge {
+            cartridge: barcode.to_string(),
+            library: library.name().into(),
+            shelf: library.shelf().into(),
+            to: to.0,
+            to_element: library.element_name(to),
+        })
     }
 
     /// The library that is named, or the only one with this shelf.
-    fn library_with_shelf(&self, name: Option<&str>, shelf: &str) -> Result<Arc<Library>, LibraryError> {
+    fn library_with_shelf(&self, name: Option<&str>, shelf: &str) -> Result<Arc<Library>, ControlError> {
         let with = self.libraries().into_iter().filter(|library| library.shelf() == shelf);
         match (name, with.collect::<Vec<_>>().as_slice()) {
             (None, [only]) => Ok(Arc::clone(only)),
@@ -175,13 +202,14 @@ impl Site {
     }
 
     /// Adds a cartridge that is not in the inventory to the shelf, if its files exist.
-    fn take_over(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
+    fn take_over(&self, barcode: &Barcode, shelf: &str) -> Result<(), ControlError> {
         if !self.shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
-            return Err(LibraryError::Unknown(match self.shared.suggest_barcode(barcode.as_str()) {
+            let message = match self.shared.suggest_barcode(barcode.as_str()) {
                 Some(similar) => format!("there is no cartridge {barcode}; did you mean {similar}?"),
                 None => format!("there is no cartridge {barcode}; ferric cartridge lists the existing ones"),
-            }));
+            };
+            return Err(ControlError::not_found(message).with_barcode(barcode.as_str()));
         }
-        self.take_over_cartridge(barcode, shelf)
+        Ok(self.take_over_cartridge(barcode, shelf)?)
     }
 }

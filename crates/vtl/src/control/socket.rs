@@ -1,23 +1,23 @@
-//! The control socket: a line of JSON for each request, a line for each answer (`{"ok": …}` or `{"error": "…"}`).
+//! The control socket: a line of JSON for each request, a line for each answer (`{"ok": …}` or
+//! `{"error": "…", "code": "…", "fields": {…}}`).
 //!
 //! Only root and the user that runs the daemon may connect; connections of other users are closed.
 
-use super::Request;
 use super::clients::{ClientSlot, Clients};
+use super::{ControlError, ControlRequest, ControlResponse, Subscription};
 use crate::clock;
+use crate::events::Received;
 use crate::site::Site;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
-use serde_json::{Value, json};
+use serde::Serialize;
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -33,9 +33,6 @@ const HANGUP_POLL_INTERVAL: Duration = Duration::from_millis(500);
 const REQUEST_TIMEOUT_US: u64 = 10_000_000;
 /// An answer or an event that is not taken for so long ends the connection.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Reloads the configuration of the daemon. Returns the error if the configuration is invalid.
-pub type ReloadHandler = dyn Fn() -> Result<(), String> + Send + Sync;
 
 /// A served control socket. Dropping it removes its file.
 #[derive(Debug)]
@@ -54,7 +51,7 @@ impl ControlSocket {
     ///
     /// # Errors
     /// The socket cannot be created.
-    pub fn open(path: &Path, site: &Arc<Site>, reload: Arc<ReloadHandler>) -> io::Result<Self> {
+    pub fn open(path: &Path, site: &Arc<Site>) -> io::Result<Self> {
         // This process holds the lock of the data directory, so no other process listens on an existing socket.
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -76,12 +73,13 @@ impl ControlSocket {
                 }
                 let Some(place) = clients.admit(&stream) else {
                     let _ = stream.set_nonblocking(true);
-                    let _ = send_line(&stream, json!({ "error": "too many control connections are busy" }));
+                    let error = ControlError::unavailable("too many control connections are busy");
+                    let _ = (&stream).write_all(to_line(&Err(error)).as_bytes());
                     continue;
                 };
-                let (site, reload) = (Arc::clone(&site), Arc::clone(&reload));
+                let site = Arc::clone(&site);
                 let serve = move || {
-                    if let Err(error) = serve(&stream, &place, &site, reload.as_ref()) {
+                    if let Err(error) = serve(&stream, &place, &site) {
                         tracing::debug!(%error, "control connection ended");
                     }
                 };
@@ -148,7 +146,7 @@ fn request_timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "request incomplete after 10 s")
 }
 
-fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &ReloadHandler) -> io::Result<()> {
+fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site) -> io::Result<()> {
     stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let mut lines = BufReader::new(stream.try_clone()?);
     loop {
@@ -158,23 +156,15 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &Relo
             return Ok(());
         }
         place.set_busy();
-        let parsed = super::request_parser::parse(&line).map(|(request, former)| {
-            place.log_former_words(&former);
-            request
-        });
-        let reply = match parsed {
-            Ok(Request::Events) => match place.subscribe() {
-                Ok(()) => return stream_events(stream, site),
-                Err(error) => to_line(json!({ "error": error })),
-            },
-            Ok(request) => {
-                let _composing = (request == Request::Status).then(|| place.compose());
-                to_line(execute(&request, site, reload))
-            }
-            Err(error) => to_line(json!({ "error": error })),
-        };
-        place.answering();
+        let (reply, subscription) = respond(&line, place, site);
+        if subscription.is_none() {
+            place.answering();
+        }
         stream.write_all(reply.as_bytes())?;
+        if let Some(subscription) = subscription {
+            drop(reply);
+            return stream_events(stream, site, subscription);
+        }
         // The rest of an incomplete line must not be parsed as a request.
         if line.last() != Some(&b'\n') {
             return Ok(());
@@ -182,41 +172,56 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, reload: &Relo
     }
 }
 
-fn execute(request: &Request, site: &Site, reload: &ReloadHandler) -> Value {
-    let call = || match request {
-        Request::Reload => reload().map(|()| Value::Null),
-        _ => site.control(request).map_err(|error| error.to_string()),
-    };
-    let done = catch_unwind(AssertUnwindSafe(call));
-    match done.unwrap_or_else(|_| Err("internal error; the log of the daemon has more".into())) {
-        Ok(value) => json!({ "ok": value }),
-        Err(error) => json!({ "error": error }),
+/// The response to a request as a line, and the subscription if the connection receives events from now on.
+fn respond(line: &[u8], place: &ClientSlot, site: &Site) -> (String, Option<Subscription>) {
+    let request = super::request_parser::parse(line).and_then(|(request, former)| {
+        place.log_former_words(&former);
+        if matches!(request, ControlRequest::Events { .. }) {
+            place.subscribe()?;
+        }
+        Ok(request)
+    });
+    let is_long = matches!(request, Ok(ControlRequest::Status | ControlRequest::Events { .. }));
+    let _composing = is_long.then(|| place.compose());
+    let response = request.and_then(|request| site.control(&request));
+    let reply = to_line(&response);
+    match response {
+        // The snapshot is in the line.
+        Ok(ControlResponse::Events(subscription)) => (reply, Some(subscription.without_snapshot())),
+        _ => (reply, None),
     }
 }
 
-/// A value as a line. The value, which takes much more memory, is freed before the line is sent.
-fn to_line(value: Value) -> String {
-    let mut line = value.to_string();
+/// A response as a line: `{"ok": …}`, or the error.
+fn to_line(response: &Result<ControlResponse, ControlError>) -> String {
+    #[derive(Serialize)]
+    struct Done<'a> {
+        ok: &'a ControlResponse,
+    }
+    let json = match response {
+        Ok(response) => serde_json::to_string(&Done { ok: response }),
+        Err(error) => serde_json::to_string(error),
+    };
+    // Neither can fail: keys are strings, and no writer is involved.
+    let mut line = json.unwrap_or_default();
     line.push('\n');
     line
 }
 
-fn send_line(mut stream: &UnixStream, value: Value) -> io::Result<()> {
-    stream.write_all(to_line(value).as_bytes())
-}
-
-/// Sends events until the client closes the connection.
-fn stream_events(stream: &UnixStream, site: &Site) -> io::Result<()> {
-    let events = site.subscribe();
-    send_line(stream, json!({ "ok": null }))?;
+/// Sends events until the client closes the connection or the site is shut down.
+fn stream_events(mut stream: &UnixStream, site: &Site, mut subscription: Subscription) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     loop {
-        match events.recv_timeout(HANGUP_POLL_INTERVAL) {
-            Ok(event) => send_line(stream, serde_json::to_value(&event).unwrap_or_default())?,
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-            Err(RecvTimeoutError::Timeout) => {
+        match subscription.receive(site, HANGUP_POLL_INTERVAL) {
+            Received::Event(record) => {
+                let mut line = serde_json::to_string(&*record)?;
+                line.push('\n');
+                stream.write_all(line.as_bytes())?;
+            }
+            Received::Closed => return Ok(()),
+            Received::TimedOut | Received::Lagged(_) => {
                 // Requests are ignored here; end of file means that the client has closed the connection.
-                if matches!((&mut &*stream).read(&mut [0; 64]), Ok(0)) {
+                if matches!(stream.read(&mut [0; 64]), Ok(0)) {
                     return Ok(());
                 }
             }

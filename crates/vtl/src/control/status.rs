@@ -1,5 +1,6 @@
 //! Status of a site, its libraries, cartridges and pools, as values of the control protocol.
 
+use super::PROTOCOL_VERSION;
 use crate::inventory::Location;
 use crate::library::Library;
 use crate::site::Site;
@@ -18,9 +19,16 @@ pub struct SiteStatus {
     pub libraries: Vec<LibraryStatus>,
     /// Barcodes of the cartridges on each shelf, by name of the shelf.
     pub shelves: BTreeMap<String, Vec<String>>,
+    /// Version of the control protocol; 1 if the daemon does not send it.
+    #[serde(default = "first_version")]
+    pub version: u32,
     /// Warnings that need action by an operator, such as a portal that is open to the network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+const fn first_version() -> u32 {
+    1
 }
 
 /// Status of one library and its elements.
@@ -179,7 +187,7 @@ impl Site {
             }
         }
         let libraries = self.libraries().iter().map(|library| library.status()).collect();
-        SiteStatus { libraries, shelves, warnings: self.warnings() }
+        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings: self.warnings() }
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Library, LibraryError, random_hex};
 use crate::bay::{self, DriveBay};
 use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, assign_elements};
-use crate::control::element_name;
+use crate::control::{ControlError, element_name};
 use crate::data_dir::UnitIdentity;
 use crate::entropy;
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
@@ -198,8 +198,8 @@ impl Library {
         Ok(new)
     }
 
-    /// Creates the cartridges that a configuration lists and that do not exist.
-    pub(crate) fn create_listed_cartridges(&self, setup: &LibrarySetup) -> Result<(), LibraryError> {
+    /// Creates the cartridges that a configuration lists and that do not exist. Returns their number.
+    pub(crate) fn create_listed_cartridges(&self, setup: &LibrarySetup) -> Result<usize, LibraryError> {
         let forgotten = inventory::forgotten_cartridges(&self.shared.state)?;
         let is_new = |cartridge: &&CartridgeSetup| {
             let name = cartridge.barcode.as_str();
@@ -209,7 +209,8 @@ impl Library {
         if !new.is_empty() {
             check_mounted(&self.shared, &self.shared.inventory())?;
         }
-        new.into_iter().try_for_each(|cartridge| self.create_cartridge(cartridge))
+        new.iter().try_for_each(|cartridge| self.create_cartridge(cartridge))?;
+        Ok(new.len())
     }
 
     /// Creates a cartridge and puts it into its configured element or the first free slot; on the shelf if no slot is
@@ -351,17 +352,19 @@ pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<()
         else {
             return Ok(());
         };
-        return Err(LibraryError::Inconsistent(format!(
-            "all {count} cartridges of directory {} are missing: cannot create others there; mount its disk, or forget the \
-             cartridges that are lost",
-            path.display()
-        )));
+        let path = path.display().to_string();
+        return Err(ControlError::unavailable(format!(
+            "all {count} cartridges of directory {path} are missing: cannot create others there; mount its disk, or forget \
+             the cartridges that are lost",
+        ))
+        .with_file(path)
+        .into());
     }
     let message = format!(
         "the site has {known} cartridges, but the files of all are missing: cannot create others; mount the disk of \
          storage.cartridges, or forget the cartridges that are lost"
     );
-    Err(LibraryError::Inconsistent(message))
+    Err(ControlError::unavailable(message).into())
 }
 
 /// Creates the files of cartridges that do not exist, and records which are blank. A cartridge that cannot be created
@@ -423,6 +426,11 @@ pub(crate) fn create_files(
     Ok(Some(true))
 }
 
+/// The error of a cartridge in the inventory, or one to be added to it, that has no files.
+pub(crate) fn missing_files(barcode: &Barcode) -> ControlError {
+    ControlError::unavailable(format!("the files of cartridge {barcode} are missing")).with_barcode(barcode.as_str())
+}
+
 /// The cartridge with this barcode, whose files exist.
 pub(crate) fn existing_cartridge(
     shared: &Shared,
@@ -432,7 +440,7 @@ pub(crate) fn existing_cartridge(
     let unknown = || LibraryError::Inconsistent(format!("cartridge {barcode} has no known medium"));
     let (media, kind) = entry.media(barcode).ok_or_else(unknown)?;
     if !shared.store.exists(barcode).map_err(LibraryError::of(barcode))? {
-        return Err(LibraryError::Inconsistent(format!("the files of cartridge {barcode} are missing")));
+        return Err(missing_files(barcode).into());
     }
     Ok(shared.store.cartridge(barcode, media, kind, entry.size))
 }

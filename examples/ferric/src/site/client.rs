@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use vtl::control::Request;
+use vtl::control::ControlRequest as Request;
 use vtl::control::socket::{FILE_NAME, with_short_path};
 
 /// The sockets at which the daemon may listen, in the order in which they are tried: that of `--socket`; or else the one
@@ -112,7 +112,7 @@ impl Client {
 
     /// Every event, until the daemon ends.
     pub(super) fn subscribe(&mut self, each: impl Fn(&Value) -> Result<(), CliError>) -> Result<(), CliError> {
-        self.request(&Request::Events)?;
+        self.request(&Request::Events { since: None })?;
         while let Some(event) = self.read_value()? {
             each(&event)?;
         }

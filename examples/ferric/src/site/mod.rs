@@ -18,7 +18,7 @@ use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, Sl
 use request::request;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vtl::control::{AlertStatus, CartridgeStatus, ElementStatus, PoolStatus, Request, SiteStatus};
+use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {

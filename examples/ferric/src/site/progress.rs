@@ -5,7 +5,7 @@ use crate::cli_error::CliError;
 use crate::output::{CARTRIDGES, Output};
 use serde_json::Value;
 use std::thread;
-use vtl::control::Request;
+use vtl::control::ControlRequest as Request;
 
 /// One request and its answer. While a request creates cartridges, a bar counts the events of a second connection.
 pub(super) fn request(output: Output, client: &mut Client, request: &Request) -> Result<Value, CliError> {

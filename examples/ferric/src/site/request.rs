@@ -7,7 +7,7 @@ use super::command::{
 use crate::output::Output;
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
-use vtl::control::{Door, Request};
+use vtl::control::{ControlRequest as Request, Door};
 
 impl From<DoorName> for Door {
     fn from(door: DoorName) -> Self {
@@ -97,6 +97,6 @@ fn translate(library: Option<String>, command: Command) -> Request {
         },
         Command::Cartridge(CartridgeArgs { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
         Command::Reload => Request::Reload,
-        Command::Events => Request::Events,
+        Command::Events => Request::Events { since: None },
     }
 }

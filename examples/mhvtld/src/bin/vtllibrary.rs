@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::Config;
 use vtl::config::mhvtl::{self, ImportedConfig};
+use vtl::control::ControlError;
 use vtl::control::socket::{self, ControlSocket};
 use vtl::frontend::SiteOptions;
 use vtl::site::Site;
@@ -50,16 +51,18 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let reload = {
         let (site, clients, arguments) = (Arc::downgrade(&site), clients.clone(), arguments.clone());
         move || {
-            let (imported, config) = read(&arguments)?;
-            let new = clients.add_drives(&imported.device_slots).map_err(|error| error.to_string())?;
-            site.upgrade().ok_or("the daemon is shutting down")?.reload(&config).map_err(|error| error.to_string())?;
+            let (imported, config) = read(&arguments).map_err(ControlError::invalid)?;
+            let drives = clients.add_drives(&imported.device_slots);
+            let new = drives.map_err(|error| ControlError::unavailable(error.to_string()))?;
+            let site = site.upgrade().ok_or_else(|| ControlError::unavailable("the daemon is shutting down"))?;
+            let report = site.reload(&config)?;
             new.iter().for_each(|client| client.start());
-            Ok(())
+            Ok(report)
         }
     };
     let control = folder.join(socket::FILE_NAME);
-    let _control = ControlSocket::open(&control, &site, Arc::new(reload.clone()))
-        .map_err(|error| format!("{}: {error}", control.display()))?;
+    site.set_reload_handler(Arc::new(reload));
+    let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     let slots: Vec<_> = imported.device_slots.iter().filter(|slot| slot.unit == 0).cloned().collect();
     let configured = slots.first().and_then(|slot| slot.fifo.as_deref());
     let fifo = Fifo::create(unit, arguments.fifo.as_deref().or(configured))?;
@@ -71,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
     clients.start();
     daemon::print_ready(&format!("library {unit}"));
-    signals.wait_for_exit(reload);
+    signals.wait_for_exit(|| site_messages::reload(&site));
     // Running commands may wait for replies: the listener ends after them.
     frontend.close();
     drop(messages);

@@ -8,6 +8,7 @@ use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::standalone_drive::StandaloneDrive;
 use mhvtld::{Attachment, Frontend, MessageHandler, MessageListener};
+use std::convert::Infallible;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
     daemon::print_ready(&format!("drive {unit}"));
     // A drive reads its configuration at the start only.
-    signals.wait_for_exit(|| Ok(()));
+    signals.wait_for_exit(|| Ok::<(), Infallible>(()));
     // Running commands may wait for replies: the listener ends after them.
     frontend.close();
     drop(messages);

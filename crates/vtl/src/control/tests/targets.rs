@@ -1,7 +1,6 @@
 //! Every command with every wrong kind of target: it is refused with these words, and nothing changes.
 
 use super::*;
-use crate::control::SiteStatus;
 
 /// `main` has an empty slot 4, A2L8 in drive 1, A4L8 at its I/O element 2 of 2, and A5L8 on its shelf; `far` has its own
 /// shelf, with F2L8 on it, and no pool.
@@ -26,6 +25,39 @@ fn two_libraries() -> OpenSite {
     site
 }
 
+/// The code of each error as JSON, by a part of its message; the first one that fits.
+const CODES: &[(&str, &str)] = &[
+    ("is the address of", r#""invalid""#),
+    ("import it first", r#""conflict""#),
+    ("; export it first", r#""conflict""#),
+    ("unload it first", r#""conflict""#),
+    (" is not a drive", r#""invalid""#),
+    (" is a drive; ", r#""invalid""#),
+    ("is not a slot", r#""invalid""#),
+    ("not in a drive", r#""conflict""#),
+    ("is not a barcode", r#""invalid""#),
+    ("not in library", r#""not_found""#),
+    ("did you mean", r#""not_found""#),
+    ("has no ", r#""not_found""#),
+    ("there is no ", r#""not_found""#),
+    ("there are several libraries", r#""invalid""#),
+    ("the robot holds no cartridge", r#""invalid""#),
+    ("robot holds no cartridges", r#""invalid""#),
+    ("is not reached from outside", r#""invalid""#),
+    ("TapeAlert flag", r#""invalid""#),
+    ("to create is 0", r#""invalid""#),
+    ("cannot create 10001", r#""invalid""#),
+    ("is empty", r#""conflict""#),
+    (" already", r#""conflict""#),
+    (" holds ", r#""conflict""#),
+    ("access door", r#""conflict""#),
+    ("imports from shelf", r#""conflict""#),
+    ("is disabled", r#""conflict""#),
+    ("is offline", r#""conflict""#),
+    ("is blocked", r#""conflict""#),
+    ("is empty and usable", r#""conflict""#),
+];
+
 /// A target, and what a command says of it. The fields of each row: the JSON of the request with `@` for the target.
 fn assert_refused(site: &OpenSite, request: &str, targets: &[(&str, &str)]) {
     let before: SiteStatus = site.status();
@@ -33,7 +65,11 @@ fn assert_refused(site: &OpenSite, request: &str, targets: &[(&str, &str)]) {
         let request = request.replace('@', target);
         match send_request(site, &request) {
             Ok(answer) => panic!("{request} was done: {answer}"),
-            Err(error) => assert_eq!(error, *expected, "{request}"),
+            Err(error) => {
+                assert_eq!(error.message, *expected, "{request}");
+                let code = CODES.iter().find(|(part, _)| expected.contains(part)).unwrap().1;
+                assert_eq!(serde_json::to_string(&error.code).unwrap(), code, "{request}: {expected}");
+            }
         }
         assert_eq!(site.status(), before, "{request}");
     }
@@ -306,14 +342,14 @@ fn unknown_libraries_and_flags_are_refused() {
         );
         let unnamed = request.replace(r#""library":"@","#, "");
         assert_eq!(
-            send_request(&site, &unnamed),
+            send_request(&site, &unnamed).map_err(|error| error.message),
             Err(r#"there are several libraries; name one with --library ("library" in a request): "main", "far""#
                 .into()),
             "{unnamed}"
         );
     }
     let nowhere = r#"{"op":"load","cartridge":"V00099L8"}"#;
-    let said = send_request(&site, nowhere).unwrap_err();
+    let said = send_request(&site, nowhere).unwrap_err().message;
     assert_eq!(said, "there is no cartridge V00099L8; ferric cartridge lists the existing ones");
     assert_refused(
         &site,
@@ -346,7 +382,7 @@ fn disabled_elements_name_their_fault() {
         ],
     );
     assert_eq!(
-        send_request(&site, &main(r#"{"op":"move","from":"A1L8","to":"slot5"}"#)),
+        send_request(&site, &main(r#"{"op":"move","from":"A1L8","to":"slot5"}"#)).map_err(|error| error.message),
         Err("the robot cannot reach slot1, which is blocked; unblock it: ferric slot slot1 enable".into())
     );
     assert_refused(

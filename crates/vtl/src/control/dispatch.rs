@@ -1,0 +1,207 @@
+//! Executes the requests of the control protocol.
+
+use super::response::{
+    CreatedCartridges, DoorStatus, ElementFaultStatus, FoundElement, InjectedFault, LabelStatus, OnlineStatus,
+    ProtectStatus, RemovedCartridge, RetentionStatus,
+};
+use super::{CartridgeStatus, ControlError, ControlRequest, ControlResponse, Door, PoolStatus};
+use crate::events::Cause;
+use crate::inventory::Location;
+use crate::library::Library;
+use crate::site::Site;
+use smc::changer::Changer;
+use smc::element::{ElementFault, ElementType, LabelDefect};
+use smc::robot::RobotFault;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tape_store::cartridge::Barcode;
+
+type Response<T = ControlResponse> = Result<T, ControlError>;
+
+impl Site {
+    /// Executes a request. A panic, which is a defect of this program, becomes an error of the code
+    /// [`ErrorCode::Internal`](super::ErrorCode::Internal).
+    ///
+    /// # Errors
+    /// The request is refused or failed; the code and the message say why.
+    pub fn control(&self, request: &ControlRequest) -> Result<ControlResponse, ControlError> {
+        let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(request)));
+        done.unwrap_or_else(|_| Err(ControlError::internal("internal error; the log of the daemon has more")))
+    }
+
+    fn dispatch(&self, request: &ControlRequest) -> Response {
+        use ControlRequest as Request;
+        use ControlResponse as Reply;
+        let library_for = |name: &Option<String>, text: &str| self.resolve_library_for(name.as_deref(), text);
+        let library_named = |name: &Option<String>| self.resolve_library(name.as_deref());
+        Ok(match request {
+            Request::Status => Reply::Status(self.status()),
+            Request::Find { library, element, drive } => {
+                Reply::Find(library_for(library, element)?.find(element, *drive)?)
+            }
+            Request::Move { library, from, to } => Reply::Move(library_for(library, from)?.move_cartridge(from, to)?),
+            Request::Load { library, cartridge, drive } => {
+                Reply::Load(library_for(library, cartridge)?.load(cartridge, drive.as_deref())?)
+            }
+            Request::Unload { library, drive } => Reply::Unload(library_for(library, drive)?.unload(drive)?),
+            Request::Import { library, cartridge, to } => {
+                Reply::Import(self.import(library.as_deref(), cartridge, to.as_deref())?)
+            }
+            Request::Export { library, from } => Reply::Export(library_for(library, from)?.export_cartridge(from)?),
+            Request::Door { library, door, open } => Reply::Door(library_named(library)?.set_door(*door, *open)?),
+            Request::Online { library, drive: None, online } => {
+                Reply::Online(library_named(library)?.set_robot_online(*online)?)
+            }
+            Request::Online { library, drive: Some(drive), online } => {
+                Reply::Online(library_for(library, drive)?.set_drive_online(drive, *online)?)
+            }
+            Request::Element { library, element, fault } => {
+                Reply::Element(library_for(library, element)?.set_element_fault(element, *fault)?)
+            }
+            Request::Label { library, cartridge, label } => {
+                Reply::Label(self.set_label(library.as_deref(), cartridge, *label)?)
+            }
+            Request::InjectFault { library, fault } => Reply::InjectFault(library_named(library)?.inject_fault(*fault)),
+            Request::Alert { library, drive, flag, raised } => {
+                Reply::Alert(self.set_alert(library.as_deref(), drive.as_deref(), *flag, *raised)?)
+            }
+            Request::Alerts { library, drive, flag } => {
+                Reply::Alerts(self.alerts(library.as_deref(), drive.as_deref(), *flag)?)
+            }
+            Request::Cartridges { cartridge } => Reply::Cartridges(self.list_cartridges(cartridge.as_deref())?),
+            Request::Pools { pool } => Reply::Pools(self.list_pools(pool.as_deref())?),
+            Request::Create { pool, count } => Reply::Create(self.create(pool, *count)?),
+            Request::Protect { cartridge, on } => Reply::Protect(self.protect(cartridge, *on)?),
+            Request::Retain { cartridge, until } => Reply::Retain(self.retain(cartridge, *until)?),
+            Request::Delete { cartridge } => Reply::Delete(self.delete(cartridge)?),
+            Request::Forget { cartridge } => Reply::Forget(self.forget(cartridge)?),
+            Request::Reload => Reply::Reload(self.call_reload_handler()?),
+            Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
+        })
+    }
+
+    /// Parses the barcode of a cartridge in the inventory.
+    fn resolve_cartridge(&self, text: &str) -> Response<Barcode> {
+        let barcode = self.resolve_barcode(text)?;
+        self.entry(&barcode)?;
+        Ok(barcode)
+    }
+
+    fn list_cartridges(&self, cartridge: Option<&str>) -> Response<Vec<CartridgeStatus>> {
+        let only = cartridge.map(|cartridge| self.resolve_cartridge(cartridge)).transpose()?;
+        let mut cartridges = self.cartridges();
+        cartridges.retain(|status| only.as_ref().is_none_or(|only| status.cartridge == only.as_str()));
+        Ok(cartridges)
+    }
+
+    fn list_pools(&self, pool: Option<&str>) -> Response<Vec<PoolStatus>> {
+        let only = pool.map(|pool| self.pool(pool)).transpose()?;
+        let mut pools = self.pool_status();
+        pools.retain(|status| only.as_ref().is_none_or(|only| status.pool == only.name));
+        Ok(pools)
+    }
+
+    fn create(&self, pool: &str, count: usize) -> Response<CreatedCartridges> {
+        let created = self.create_cartridges(pool, count)?;
+        Ok(CreatedCartridges { created: created.iter().map(Barcode::to_string).collect() })
+    }
+
+    fn protect(&self, cartridge: &str, on: bool) -> Response<ProtectStatus> {
+        let barcode = self.resolve_cartridge(cartridge)?;
+        self.set_write_protect(&barcode, on)?;
+        Ok(ProtectStatus { barcode: barcode.to_string(), write_protected: on })
+    }
+
+    fn retain(&self, cartridge: &str, until: u64) -> Response<RetentionStatus> {
+        let barcode = self.resolve_cartridge(cartridge)?;
+        self.retain_cartridge(&barcode, until)?;
+        Ok(RetentionStatus { barcode: barcode.to_string(), retained_until: until })
+    }
+
+    fn delete(&self, cartridge: &str) -> Response<RemovedCartridge> {
+        let barcode = self.resolve_cartridge(cartridge)?;
+        self.delete_cartridge(&barcode)?;
+        Ok(RemovedCartridge { barcode: barcode.to_string() })
+    }
+
+    fn forget(&self, cartridge: &str) -> Response<RemovedCartridge> {
+        let barcode = self.resolve_cartridge(cartridge)?;
+        self.forget_cartridge(&barcode)?;
+        Ok(RemovedCartridge { barcode: barcode.to_string() })
+    }
+
+    /// Sets a label defect, which exists only in a library; it can be cleared for a cartridge on a shelf, too.
+    fn set_label(&self, library: Option<&str>, cartridge: &str, label: Option<LabelDefect>) -> Response<LabelStatus> {
+        let barcode = self.resolve_cartridge(cartridge)?;
+        let status = LabelStatus { barcode: barcode.to_string(), label };
+        if label.is_none() && matches!(self.entry(&barcode)?.location, Location::Shelf(_)) {
+            for library in self.libraries() {
+                library.operate(|changer| Ok(changer.set_label_defect(&barcode, None)))?;
+            }
+            return Ok(status);
+        }
+        let library = self.resolve_library_for(library, cartridge)?;
+        if library.operate(|changer| Ok(changer.set_label_defect(&barcode, label)))? {
+            return Ok(status);
+        }
+        let message = format!("library {:?} has no {barcode}", library.name());
+        Err(ControlError::not_found(message).with_library(library.name()).with_barcode(barcode.as_str()))
+    }
+}
+
+impl Library {
+    fn find(&self, element: &str, drive: bool) -> Response<FoundElement> {
+        let resolve = if drive { Self::resolve_drive_in } else { Self::resolve_element_in };
+        let address = self.changer(|changer| resolve(self, changer, element))?;
+        Ok(FoundElement { address: address.0, element: self.element_name(address), library: self.name().into() })
+    }
+
+    fn set_door(&self, door: Door, open: bool) -> Response<DoorStatus> {
+        if door == Door::IoStation && self.layout().import_export.count == 0 {
+            let message = format!("library {:?} has no I/O station", self.name());
+            return Err(ControlError::not_found(message).with_library(self.name()));
+        }
+        self.operate_at(&Cause::operator(), None, None, |changer| match door {
+            Door::Access => changer.set_access_door(open),
+            Door::IoStation => changer.set_io_station(open),
+        })?;
+        Ok(DoorStatus { door, library: self.name().into(), open })
+    }
+
+    fn set_robot_online(&self, online: bool) -> Response<OnlineStatus> {
+        self.operate(|changer| {
+            changer.set_online(online);
+            Ok(())
+        })?;
+        Ok(OnlineStatus { drive: None, library: self.name().into(), online })
+    }
+
+    fn set_drive_online(&self, drive: &str, online: bool) -> Response<OnlineStatus> {
+        let address = self.changer(|changer| self.resolve_drive_in(changer, drive))?;
+        let set = |changer: &mut Changer| changer.set_drive_online(address, online);
+        self.operate_at(&Cause::operator(), Some(address), None, set)?;
+        Ok(OnlineStatus { drive: Some(self.element_name(address)), library: self.name().into(), online })
+    }
+
+    /// Sets the fault of a slot or I/O element. Drives and the robot are set offline instead.
+    fn set_element_fault(&self, element: &str, fault: Option<ElementFault>) -> Response<ElementFaultStatus> {
+        let address = self.resolve_element(element)?;
+        let name = self.element_name(address);
+        let instead = match self.layout().element_type(address) {
+            Some(ElementType::DRIVE) => {
+                format!("{name} is a drive; set it offline instead: ferric drive {name} offline")
+            }
+            Some(ElementType::TRANSPORT) => "the robot is not a slot; use: ferric robot offline".into(),
+            _ => {
+                let set = |changer: &mut Changer| changer.set_element_fault(address, fault);
+                self.operate_at(&Cause::operator(), Some(address), None, set)?;
+                return Ok(ElementFaultStatus { element: name, fault, library: self.name().into() });
+            }
+        };
+        Err(ControlError::invalid(instead).with_library(self.name()).with_element(name))
+    }
+
+    fn inject_fault(&self, fault: RobotFault) -> InjectedFault {
+        self.changer(|changer| changer.inject_fault(fault));
+        InjectedFault { fault, library: self.name().into() }
+    }
+}

@@ -1,0 +1,216 @@
+//! Requests of the control protocol.
+
+use crate::events::EventPosition;
+use serde::{Deserialize, Serialize};
+use smc::element::{ElementFault, LabelDefect};
+use smc::robot::RobotFault;
+
+/// Request of the control protocol. `library` may be `None` if the site has one library, or if a barcode identifies it.
+/// An element is named by its address, by its type and number from 1 (`slot3`, `drive1`, `io2`), or by the barcode of
+/// the cartridge in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ControlRequest {
+    /// Requests the status of the whole site: [`SiteStatus`](super::SiteStatus).
+    Status,
+    /// Resolves the name of an element: its library, address and name.
+    Find {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Name, address or barcode.
+        element: String,
+        /// True to accept only a drive.
+        #[serde(default)]
+        drive: bool,
+    },
+    /// Moves a cartridge between two elements with the robot.
+    Move {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Element that holds the cartridge, or its barcode.
+        from: String,
+        /// Destination element, which must be empty.
+        to: String,
+    },
+    /// Loads a cartridge into a drive.
+    Load {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Barcode, or the element that holds the cartridge.
+        cartridge: String,
+        /// Drive; the first empty one if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+    },
+    /// Unloads a drive: moves its cartridge to the slot it came from, or to the first empty slot.
+    Unload {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Drive, or the barcode of the cartridge in it.
+        drive: String,
+    },
+    /// Imports a cartridge from the shelf into an import/export element. A cartridge whose files were created outside
+    /// the daemon is added to the shelf first.
+    Import {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// Import/export element, or a slot while the access door is open; the first empty import/export element if
+        /// `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+    /// Exports a cartridge to the shelf, from an import/export element, or from a slot while the access door is open.
+    Export {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Element, or the barcode of the cartridge in it.
+        from: String,
+    },
+    /// Opens or closes a door.
+    Door {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Door to open or close.
+        door: Door,
+        /// True opens the door, false closes it.
+        open: bool,
+    },
+    /// Sets the robot or a drive online or offline.
+    Online {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Drive; the robot if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+        /// True sets it online, false offline.
+        online: bool,
+    },
+    /// Sets or clears the fault of a slot or import/export element.
+    Element {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Element by name, address or barcode.
+        element: String,
+        /// New fault; `None` returns the element to service.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fault: Option<ElementFault>,
+    },
+    /// Sets or clears the defect of a barcode label.
+    Label {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// New defect; `None` makes the label readable.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<LabelDefect>,
+    },
+    /// Makes the next operation of the robot of the given kind fail.
+    InjectFault {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Operation that fails.
+        fault: RobotFault,
+    },
+    /// Raises or clears a TapeAlert flag of a changer or drive.
+    Alert {
+        /// Library; the only one of the site, or that of the cartridge, if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Drive; the changer if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+        /// Number of the flag, 1 to 64.
+        flag: u8,
+        /// True raises the flag, false clears it.
+        raised: bool,
+    },
+    /// Requests the raised TapeAlert flags, or the state of one flag: a list of [`AlertStatus`](super::AlertStatus).
+    Alerts {
+        /// Library; all libraries if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// Drive; changers and all drives if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        drive: Option<String>,
+        /// Number of one flag, 1 to 64, of the given drive, or else of the changers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        flag: Option<u8>,
+    },
+    /// Requests the status of all cartridges or of one: a list of [`CartridgeStatus`](super::CartridgeStatus).
+    Cartridges {
+        /// Barcode; all cartridges if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cartridge: Option<String>,
+    },
+    /// Requests the status of all pools or of one: a list of [`PoolStatus`](super::PoolStatus).
+    Pools {
+        /// Name of the pool; all pools if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pool: Option<String>,
+    },
+    /// Creates blank cartridges of a pool.
+    Create {
+        /// Name of the pool.
+        pool: String,
+        /// Number of cartridges, 1 to 10,000.
+        count: usize,
+    },
+    /// Sets or clears the write-protect tab of a cartridge that is not in a drive.
+    Protect {
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// True sets the tab, false clears it.
+        on: bool,
+    },
+    /// Retains the data on a cartridge until a time.
+    Retain {
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// End of the retention in seconds since 1970.
+        until: u64,
+    },
+    /// Deletes a cartridge on a shelf, with all its data.
+    Delete {
+        /// Barcode of the cartridge.
+        cartridge: String,
+    },
+    /// Removes a cartridge that is not in a drive from the inventory; its files remain.
+    Forget {
+        /// Barcode of the cartridge.
+        cartridge: String,
+    },
+    /// Reloads the configuration of the daemon.
+    Reload,
+    /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no
+    /// further request.
+    Events {
+        /// The last event that the client has. If it is `None`, of an earlier start of the daemon, or too old, the
+        /// response has a snapshot of the site instead of the missing events.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<EventPosition>,
+    },
+}
+
+/// Door of a library that operators open and close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// The access door. While it is open, operators reach all slots and the robot is not ready.
+    Access,
+    /// The import/export station (mail slot).
+    IoStation,
+}

@@ -1,0 +1,256 @@
+//! Responses of the control protocol: one type for each request.
+
+use super::{AlertStatus, CartridgeStatus, Door, PoolStatus, SiteStatus, Subscription};
+use serde::{Deserialize, Serialize};
+use smc::element::{ElementFault, LabelDefect};
+use smc::robot::RobotFault;
+
+/// Response to a request, one variant for each; in JSON, the value in the variant.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum ControlResponse {
+    /// The status of the whole site.
+    Status(SiteStatus),
+    /// The element that a name stands for.
+    Find(FoundElement),
+    /// A move between two elements was done.
+    Move(MovedCartridge),
+    /// A cartridge was moved into a drive.
+    Load(MovedCartridge),
+    /// A cartridge was moved out of a drive.
+    Unload(MovedCartridge),
+    /// A cartridge was moved from the shelf into a library.
+    Import(ImportedCartridge),
+    /// A cartridge was moved from a library to the shelf.
+    Export(ExportedCartridge),
+    /// The state of a door after the request.
+    Door(DoorStatus),
+    /// The state of the robot or a drive after the request.
+    Online(OnlineStatus),
+    /// The fault of an element after the request.
+    Element(ElementFaultStatus),
+    /// The label of a cartridge after the request.
+    Label(LabelStatus),
+    /// The next operation of the robot of this kind fails.
+    InjectFault(InjectedFault),
+    /// The state of a TapeAlert flag after the request.
+    Alert(AlertStatus),
+    /// TapeAlert flags.
+    Alerts(Vec<AlertStatus>),
+    /// The status of cartridges.
+    Cartridges(Vec<CartridgeStatus>),
+    /// The status of pools.
+    Pools(Vec<PoolStatus>),
+    /// Cartridges were created in a pool.
+    Create(CreatedCartridges),
+    /// The write-protect tab of a cartridge after the request.
+    Protect(ProtectStatus),
+    /// The retention of a cartridge after the request.
+    Retain(RetentionStatus),
+    /// A cartridge was deleted with its data.
+    Delete(RemovedCartridge),
+    /// A cartridge was removed from the inventory.
+    Forget(RemovedCartridge),
+    /// The configuration was reloaded.
+    Reload(ReloadReport),
+    /// The events of the site from a position on.
+    Events(Subscription),
+}
+
+/// The element that a name stands for: response to `find`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundElement {
+    /// Element address (SMC-3).
+    pub address: u16,
+    /// Name of the element, such as `slot3`.
+    pub element: String,
+    /// Name of the library that has the element.
+    pub library: String,
+}
+
+/// A completed move: response to `move`, `load` and `unload`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedCartridge {
+    /// Barcode of the cartridge.
+    pub cartridge: String,
+    /// Address of the source element.
+    pub from: u16,
+    /// Name of the source element, such as `slot3`.
+    pub from_element: String,
+    /// Name of the library.
+    pub library: String,
+    /// Reason why the drive cannot use the cartridge, which is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+    /// Address of the destination element.
+    pub to: u16,
+    /// Name of the destination element, such as `drive1`.
+    pub to_element: String,
+}
+
+/// A completed import: response to `import`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedCartridge {
+    /// Barcode of the cartridge.
+    pub cartridge: String,
+    /// Name of the library.
+    pub library: String,
+    /// Name of the shelf that the cartridge was on.
+    pub shelf: String,
+    /// Address of the destination element.
+    pub to: u16,
+    /// Name of the destination element, such as `io1`.
+    pub to_element: String,
+}
+
+/// A completed export: response to `export`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportedCartridge {
+    /// Barcode of the cartridge.
+    pub cartridge: String,
+    /// Address of the source element.
+    pub from: u16,
+    /// Name of the source element, such as `io1`.
+    pub from_element: String,
+    /// Name of the library.
+    pub library: String,
+    /// Name of the shelf that the cartridge is on.
+    pub shelf: String,
+}
+
+/// State of a door: response to `door`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorStatus {
+    /// The door of the library.
+    pub door: Door,
+    /// Name of the library.
+    pub library: String,
+    /// True if the door is open.
+    pub open: bool,
+}
+
+/// State of the robot or a drive: response to `online`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnlineStatus {
+    /// Name of the drive, such as `drive1`; `None` for the robot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drive: Option<String>,
+    /// Name of the library.
+    pub library: String,
+    /// True if it is online.
+    pub online: bool,
+}
+
+/// Fault of an element: response to `element`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ElementFaultStatus {
+    /// Name of the element, such as `slot3`.
+    pub element: String,
+    /// The fault that is set; `None` if the element is in service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<ElementFault>,
+    /// Name of the library.
+    pub library: String,
+}
+
+/// Label of a cartridge: response to `label`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelStatus {
+    /// Barcode of the cartridge.
+    pub barcode: String,
+    /// The defect of the label; `None` if it is readable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<LabelDefect>,
+}
+
+/// A fault that the robot will have: response to `inject_fault`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InjectedFault {
+    /// The operation that fails next time.
+    pub fault: RobotFault,
+    /// Name of the library.
+    pub library: String,
+}
+
+/// New cartridges of a pool: response to `create`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatedCartridges {
+    /// Barcodes of the new cartridges, in ascending order.
+    pub created: Vec<String>,
+}
+
+/// Write-protect tab of a cartridge: response to `protect`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtectStatus {
+    /// Barcode of the cartridge.
+    pub barcode: String,
+    /// True if the tab is set.
+    pub write_protected: bool,
+}
+
+/// Retention of a cartridge: response to `retain`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionStatus {
+    /// Barcode of the cartridge.
+    pub barcode: String,
+    /// End of the retention in seconds since 1970.
+    pub retained_until: u64,
+}
+
+/// A cartridge that is no longer in the inventory: response to `delete` and `forget`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedCartridge {
+    /// Barcode of the cartridge.
+    pub barcode: String,
+}
+
+/// What a reload of the configuration has changed: response to `reload`. A change that requires a restart is an error
+/// instead, which lists the settings in [`ErrorFields::restart_required`](super::ErrorFields::restart_required).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// The changes in the order in which they were made; empty if the configuration is as before.
+    pub changes: Vec<ReloadChange>,
+}
+
+/// One change that a reload has made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReloadChange {
+    /// A library was added at the end.
+    LibraryAdded {
+        /// Name of the new library.
+        library: String,
+    },
+    /// Elements were added to a library. UNIT ATTENTION 3Fh/0Eh is raised where LUNs were added.
+    ElementsAdded {
+        /// Name of the library.
+        library: String,
+        /// Number of new slots.
+        slots: u16,
+        /// Number of new import/export elements.
+        import_export: u16,
+        /// Number of new drives.
+        drives: u16,
+    },
+    /// The transfer policies of a library were changed.
+    PoliciesChanged {
+        /// Name of the library.
+        library: String,
+    },
+    /// Cartridges that the configuration lists were created.
+    CartridgesCreated {
+        /// Name of the library.
+        library: String,
+        /// Number of new cartridges.
+        count: usize,
+    },
+    /// A scratch pool was added, changed or removed.
+    PoolChanged {
+        /// Name of the pool.
+        pool: String,
+    },
+    /// The access rules of the frontend were changed; they apply to new connections.
+    AccessChanged,
+}
