@@ -3,7 +3,6 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
