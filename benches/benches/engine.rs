@@ -50,7 +50,7 @@ fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive 
 }
 
 fn run(drive: &mut Drive, cdb: &[u8], out: &[u8], buffer: &mut [u8]) -> u8 {
-    let request = Request { nexus: NexusId(1), cdb, now: Now::default() };
+    let request = Request::new(NexusId(1), cdb, Now::default());
     drive.execute(&request, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(buffer)])).status.0
 }
 

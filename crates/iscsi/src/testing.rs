@@ -2,8 +2,13 @@
 
 use crate::buffers::HeapBuffers;
 use crate::config::{ConnectionLimits, TargetConfig};
-use crate::connection::{CommandResponse, Connection, ConnectionEvent};
+use crate::connection::{Connection, ConnectionEvent};
 use crate::text;
+use scsi_core::asc::Asc;
+use scsi_core::fault::Completion;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::{Sense, SenseFormat};
+use scsi_core::target::{Command, CompletedCommand};
 use std::sync::Arc;
 
 /// Creates a target with small limits, so that a fuzzer reaches them.
@@ -25,28 +30,28 @@ pub fn target() -> TargetConfig {
 pub fn complete_all(connection: &mut Connection) {
     while let Some(event) = connection.next_event() {
         match event {
-            ConnectionEvent::Login(_) => connection.accept_login(1),
-            ConnectionEvent::Command(command) => {
-                let mut data_in = command.data_in;
-                data_in.fill(0x5a);
-                let fails = command.cdb.first() == Some(&0xff);
-                let response = CommandResponse {
-                    status: if fails { 2 } else { 0 },
-                    sense: if fails { vec![0x70, 0, 5] } else { Vec::new() },
-                    data_in_len: command.data_in_capacity,
-                    data_in_wanted: command.data_in_capacity,
-                    data_in,
-                    data_out_consumed: command.data_out_len,
-                    data_out_missing: 0,
-                    data_out: command.data_out,
-                };
-                connection.complete_command(command.task_tag, response, &HeapBuffers);
+            ConnectionEvent::Login(_) => connection.accept_login(1, NexusId(1)),
+            ConnectionEvent::Command(mut command) => {
+                command.data.data_in.fill(0x5a);
+                connection.complete_command(complete(command), &HeapBuffers);
             }
             ConnectionEvent::TaskManagement(request) => connection.task_management_done(request.tag, 0),
             ConnectionEvent::Logout => connection.finish_logout(),
             ConnectionEvent::LoginRejected(_) => {}
         }
     }
+}
+
+/// Completes a command like a device that consumes all data-out and returns the whole data-in buffer. Operation code FFh ends with
+/// CHECK CONDITION.
+#[must_use]
+pub fn complete(command: Command) -> CompletedCommand {
+    let fails = command.cdb.first() == Some(&0xff);
+    let outcome = if fails { Err(Sense::illegal_request(Asc(0x2000)).into()) } else { Ok(()) };
+    let mut completion = Completion::new(outcome, SenseFormat::Fixed);
+    (completion.data_in, completion.data_in_wanted) = (command.data.data_in_capacity, command.data.data_in_capacity);
+    completion.data_out = command.data.data_out_len;
+    command.complete(completion)
 }
 
 /// Fuzz body: feeds a stream of bytes into a connection. The first byte selects the length of the pieces; if it is odd,

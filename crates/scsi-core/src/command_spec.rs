@@ -5,6 +5,7 @@ use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
 use crate::field;
 use crate::sense::Sense;
+use crate::target::Request;
 
 /// Which reservations of other I_T nexuses conflict with a command (SPC-5 table 66, SSC-5 table 6, SMC-3 table 3).
 ///
@@ -59,6 +60,8 @@ pub struct CommandSpec {
     pub attention: AttentionPolicy,
     /// The command may wait for a disk or a robot, so a transport must not run it on the thread of a connection.
     pub may_block: bool,
+    /// The Data-Out of the command may contain an encryption key. The holder of a buffer with it must wipe the buffer.
+    pub carries_key: bool,
     /// NOMINAL and RECOMMENDED COMMAND TIMEOUT in seconds.
     pub timeout: (u32, u32),
 }
@@ -79,6 +82,7 @@ impl CommandSpec {
             access,
             attention,
             may_block: false,
+            carries_key: false,
             timeout: (1, 60),
         }
     }
@@ -102,6 +106,13 @@ impl CommandSpec {
     pub const fn blocking_with_timeouts(mut self, nominal: u32, recommended: u32) -> Self {
         self.may_block = true;
         self.timeout = (nominal, recommended);
+        self
+    }
+
+    /// The same command, whose Data-Out may contain an encryption key.
+    #[must_use]
+    pub const fn carrying_key(mut self) -> Self {
+        self.carries_key = true;
         self
     }
 
@@ -148,20 +159,60 @@ pub struct CommandRow<K: 'static> {
 #[derive(Clone, Copy, Debug)]
 pub struct CommandTable<K: 'static>(pub &'static [CommandRow<K>]);
 
+/// A command that was found in the table of its device: its facts and its position there. The owner of a logical unit
+/// looks a command up once and passes the reference on with it.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandRef {
+    spec: &'static CommandSpec,
+    index: usize,
+}
+
+impl CommandRef {
+    /// The facts of the command.
+    #[must_use]
+    pub const fn spec(&self) -> &'static CommandSpec {
+        self.spec
+    }
+}
+
 impl<K: Copy> CommandTable<K> {
+    /// Looks up the command of a CDB of any length. `None` if the table does not have it.
+    #[must_use]
+    pub fn lookup(&self, cdb: &[u8]) -> Option<CommandRef> {
+        let (index, row) = self.position(cdb.len(), &Cdb::new(cdb)).ok()?;
+        Some(CommandRef { spec: &row.spec, index })
+    }
+
+    /// Returns the row of a request: the one that its [`CommandRef`] refers to, or that of its CDB. `cdb` is its CDB.
+    ///
+    /// # Errors
+    /// As [`Self::find`]; ILLEGAL REQUEST 20h/00h for a CDB of more than 16 bytes.
+    pub fn row(&self, request: &Request<'_>, cdb: &Cdb) -> Result<&'static CommandRow<K>, Sense> {
+        match request.row.and_then(|row| self.0.get(row.index)) {
+            // The check costs little, and a reference into the table of another device has no effect.
+            Some(row) if row.spec.opcode == cdb.opcode() => Ok(row),
+            _ => self.position(request.cdb.len(), cdb).map(|(_, row)| row),
+        }
+    }
+
     /// Returns the row for a CDB.
     ///
     /// # Errors
     /// ILLEGAL REQUEST 20h/00h for an unknown operation code, 24h/00h with a pointer to byte 1 for an unknown service
     /// action.
     pub fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<K>, Sense> {
+        self.position(Cdb::MAX, cdb).map(|(_, row)| row)
+    }
+
+    /// The position and the row of a CDB of `len` bytes.
+    fn position(&self, len: usize, cdb: &Cdb) -> Result<(usize, &'static CommandRow<K>), Sense> {
         let first = self.0.partition_point(|row| row.spec.opcode < cdb.opcode());
-        let rows = self.0.get(first..).unwrap_or_default();
-        let mut same = rows.iter().take_while(|row| row.spec.opcode == cdb.opcode()).peekable();
-        if same.peek().is_none() {
+        let rows = (first..).zip(self.0.get(first..).unwrap_or_default());
+        let mut same = rows.take_while(|(_, row)| row.spec.opcode == cdb.opcode()).peekable();
+        if len > Cdb::MAX || same.peek().is_none() {
             return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
         }
-        same.find(|row| row.spec.service_action.is_none_or(|action| action == cdb.service_action()))
+        same.find(|(_, row)| row.spec.service_action.is_none_or(|action| action == cdb.service_action()))
             .ok_or(Sense::invalid_field_in_cdb(1, Some(4)))
     }
 
@@ -188,5 +239,50 @@ impl<K: Copy> CommandTable<K> {
             row.spec.cdb_usage.len() != expected
         });
         unsorted.and_then(|pair| pair.first()).or(wrong_length).map(|row| row.spec.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nexus::NexusId;
+    use crate::time::Now;
+
+    const TABLE: CommandTable<char> = CommandTable(&[
+        CommandRow { spec: CommandSpec::new("WRITE(6)", &[0x0a, 0, 0, 0, 0, 0], Access::Write), command: 'w' },
+        CommandRow {
+            spec: CommandSpec::new("KEYS", &[0x5e, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Always).with_service_action(0),
+            command: 'k',
+        },
+        CommandRow {
+            spec: CommandSpec::new("HOLDER", &[0x5e, 1, 0, 0, 0, 0, 0, 0, 0, 0], Access::Always).with_service_action(1),
+            command: 'h',
+        },
+    ]);
+
+    fn run(cdb: &[u8], row: Option<CommandRef>) -> Result<char, (u8, u8)> {
+        let request = Request { row, ..Request::new(NexusId(1), cdb, Now::default()) };
+        let found = TABLE.row(&request, &Cdb::new(cdb));
+        found.map(|row| row.command).map_err(|sense| (sense.asc.code(), sense.asc.qualifier()))
+    }
+
+    #[test]
+    fn row_of_a_request_is_looked_up_or_carried() {
+        for (cdb, expected) in [
+            (&[0x0a, 0, 0, 0, 1, 0][..], Ok('w')),
+            (&[0x5e, 1, 0, 0, 0, 0, 0, 0, 8, 0], Ok('h')),
+            (&[0x5e, 9, 0, 0, 0, 0, 0, 0, 8, 0], Err((0x24, 0x00))),
+            (&[0x7f, 0], Err((0x20, 0x00))),
+            // An extended CDB is an unknown command, whatever its operation code.
+            (&[0x0a; 17], Err((0x20, 0x00))),
+            (&[0x7f; 260], Err((0x20, 0x00))),
+        ] {
+            assert_eq!(run(cdb, None), expected, "{cdb:02x?}");
+            let found = TABLE.lookup(cdb);
+            assert_eq!((found.is_some(), run(cdb, found)), (expected.is_ok(), expected), "{cdb:02x?}");
+        }
+        assert_eq!(TABLE.lookup(&[0x5e, 1]).map(|found| found.spec().name), Some("HOLDER"));
+        // A reference to another command has no effect.
+        assert_eq!(run(&[0x0a, 0, 0, 0, 1, 0], TABLE.lookup(&[0x5e, 0])), Ok('w'));
     }
 }

@@ -60,6 +60,12 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// A completion with a status that has no sense data, such as TASK SET FULL or TASK ABORTED.
+    #[must_use]
+    pub fn with_status(status: Status) -> Self {
+        Self { status, ..Self::new(Ok(()), SenseFormat::Fixed) }
+    }
+
     /// A completion without data, with the sense in this format.
     #[must_use]
     pub fn new(outcome: Outcome, format: SenseFormat) -> Self {

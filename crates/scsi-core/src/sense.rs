@@ -229,6 +229,14 @@ pub struct SenseBytes {
 impl SenseBytes {
     const CAPACITY: usize = 48;
 
+    /// The first 48 bytes of sense data that another device has encoded.
+    #[must_use]
+    pub fn truncated(encoded: &[u8]) -> Self {
+        let mut sense = Self::default();
+        sense.push(encoded);
+        sense
+    }
+
     /// The encoded bytes of the sense data.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {

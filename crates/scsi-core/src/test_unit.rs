@@ -306,7 +306,7 @@ impl TestUnit {
     /// Runs one command. This is the only place that builds requests.
     fn execute(&mut self, name: &str, cdb: &[u8], mut data: Data<'_, '_>) -> Completion {
         let now = Now { wall: Timestamp(self.wall), ..Now::default() };
-        let request = Request { nexus: nexus(name).0, cdb, now };
+        let request = Request::new(nexus(name).0, cdb, now);
         let cdb = Cdb::new(cdb);
         let row = COMMANDS.find(&cdb);
         let mut run = || {

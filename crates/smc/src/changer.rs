@@ -116,8 +116,8 @@ impl Changer {
     }
 
     /// Returns the table row of a command. INVALID COMMAND OPERATION CODE if this model does not support it.
-    fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
-        let row = COMMANDS.find(cdb)?;
+    fn find(&self, request: &Request<'_>, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
+        let row = COMMANDS.row(request, cdb)?;
         if self.state.profile.lacks_command(&row.spec) {
             return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
         }
@@ -125,7 +125,7 @@ impl Changer {
     }
 
     fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        let lookup = self.find(cdb);
+        let lookup = self.find(request, cdb);
         self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
         let row = lookup?;
         if row.command.needs_robot(cdb)

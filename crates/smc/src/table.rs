@@ -72,13 +72,6 @@ pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(initialize::VENDOR_RANGE, Command::InitializeRange),
 ]);
 
-/// Returns whether a command may block on disk I/O or on the robot, so that a frontend must not run it on the thread of
-/// a connection.
-#[must_use]
-pub fn may_block(cdb: &[u8]) -> bool {
-    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -140,7 +140,8 @@ fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
 
 fn command(entry: &CommandEntry, w: &mut String) -> fmt::Result {
     let cdb = entry.cdb.bytes().get(..entry.len).unwrap_or_default();
-    let shown = if crate::table::carries_key(cdb) { cdb.get(..1).unwrap_or_default() } else { cdb };
+    let carries_key = crate::table::COMMANDS.lookup(cdb).is_some_and(|row| row.spec().carries_key);
+    let shown = if carries_key { cdb.get(..1).unwrap_or_default() } else { cdb };
     write!(w, "time_ms={} nexus={} cdb={} status={:02x}", entry.at.0, entry.nexus.0, hex(shown), entry.status.0)?;
     if let Some(sense) = &entry.sense {
         write!(w, " sense={}", hex(sense.as_slice()))?;

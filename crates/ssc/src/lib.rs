@@ -18,7 +18,7 @@
 //! let mut drive = Drive::new(profile, identity, DriveConfig::default(), Default::default());
 //! let (nexus, port) = (NexusId(1), TransportId::local(1));
 //! drive.handle_event(TransportEvent::NexusEstablished { nexus, port, reestablished: false }, Now::default());
-//! let inquiry = Request { nexus, cdb: &[0x12, 0, 0, 0, 36, 0], now: Now::default() };
+//! let inquiry = Request::new(nexus, &[0x12, 0, 0, 0, 36, 0], Now::default());
 //! let mut buffer = [0; 36];
 //! let completion = drive.execute(&inquiry, Data::new(&[], &mut [std::io::IoSliceMut::new(&mut buffer)]));
 //! assert_eq!((completion.status.0, completion.data_in), (0, 36));

@@ -103,25 +103,6 @@ pub const COMMANDS: CommandTable<Command> = CommandTable(&[
     row(security_protocol_out::SPEC, Command::SecurityOut),
 ]);
 
-/// Whether a command carries secret data (SECURITY PROTOCOL OUT). The holder of a buffer with its data must wipe the
-/// buffer.
-#[must_use]
-pub fn carries_key(cdb: &[u8]) -> bool {
-    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.command == Command::SecurityOut)
-}
-
-/// Name of a command by its CDB; `None` if no drive model has the command.
-#[must_use]
-pub fn command_name(cdb: &[u8]) -> Option<&'static str> {
-    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).ok().map(|row| row.spec.name)
-}
-
-/// Whether a command may wait for a disk or a robot. A frontend must not run such a command on its network thread.
-#[must_use]
-pub fn may_block(cdb: &[u8]) -> bool {
-    COMMANDS.find(&scsi_core::cdb::Cdb::new(cdb)).is_ok_and(|row| row.spec.may_block)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -84,7 +84,7 @@ pub fn run_command(
     data_out: &[u8],
     data_in: &mut [u8],
 ) -> Completion {
-    let request = Request { nexus: NexusId(nexus), cdb, now: Now::default() };
+    let request = Request::new(NexusId(nexus), cdb, Now::default());
     let size = data_in.len();
     let completion = unit.execute(&request, Data::new(&[IoSlice::new(data_out)], &mut [IoSliceMut::new(data_in)]));
     assert!(completion.data_in <= size && completion.data_in <= completion.data_in_wanted, "{completion:?}");

@@ -3,9 +3,7 @@
 //! The drive changes its state immediately and reports how long the completion is to be delayed; the caller delays it.
 //! A load by a robot has no completion: the drive reports NOT READY 04h/01h until the tape is threaded.
 
-use crate::command::Command;
-use crate::table::COMMANDS;
-use scsi_core::cdb::Cdb;
+use scsi_core::cdb::{Cdb, Opcode};
 use std::time::Duration;
 
 /// A mechanical motion of a drive that may take time.
@@ -40,11 +38,11 @@ impl Motion {
     pub fn of_command(cdb: &[u8]) -> Option<Self> {
         let cdb = Cdb::new(cdb);
         let [_, _, _, _, flags, ..] = cdb.bytes();
-        match COMMANDS.find(&cdb).map(|row| row.command) {
-            Ok(Command::LoadUnload) if flags & 0x01 == 0 => Some(Self::Unload),
-            Ok(Command::LoadUnload) => Some(Self::Load),
-            Ok(Command::Rewind) => Some(Self::Rewind),
-            Ok(Command::Locate | Command::Space) => Some(Self::Position),
+        match cdb.opcode() {
+            Opcode::LOAD_UNLOAD if flags & 0x01 == 0 => Some(Self::Unload),
+            Opcode::LOAD_UNLOAD => Some(Self::Load),
+            Opcode::REWIND => Some(Self::Rewind),
+            Opcode::LOCATE_10 | Opcode::LOCATE_16 | Opcode::SPACE_6 | Opcode::SPACE_16 => Some(Self::Position),
             _ => None,
         }
     }

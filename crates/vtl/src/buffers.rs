@@ -1,6 +1,7 @@
 //! A cache of data buffers: the page faults of new memory cost more than all later processing of a block.
 
 use crate::locks::lock;
+use scsi_core::target::DataBuffers;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -61,6 +62,15 @@ impl Buffers {
             self.clear();
             allocate(size)
         })
+    }
+
+    /// Acquires the Data-In buffer of a command if it has none. Returns false if the system has no memory for it.
+    pub(crate) fn ensure_data_in(&self, data: &mut DataBuffers) -> bool {
+        if data.data_in.len() < data.data_in_capacity {
+            let Some(buffer) = self.acquire(data.data_in_capacity) else { return false };
+            data.data_in = buffer;
+        }
+        true
     }
 
     /// Returns a buffer to the cache; frees it if the cache is full.

@@ -13,9 +13,10 @@ pub use pages::Inquiry;
 pub use tape::{Position, ReadOutcome, SpaceUnit, WriteOutcome};
 
 use crate::target::Target;
-use crate::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
+use crate::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::status::Status;
+use scsi_core::target::{CdbBytes, DataBuffers, Tag, TaskAttribute};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -123,7 +124,7 @@ impl Host {
         let Some(done) = self.submit(lun, cdb, data_out, data_len, capacity) else {
             return CommandResponse { status: Status::TASK_ABORTED, sense: Vec::new(), data: Vec::new() };
         };
-        let CompletedCommand { completion, mut data_in, .. } = done;
+        let CompletedCommand { completion, data: DataBuffers { mut data_in, .. }, .. } = done;
         data_in.truncate(completion.data_in);
         let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
         CommandResponse { status: completion.status, sense, data: data_in }
@@ -141,12 +142,21 @@ impl Host {
         data_len: usize,
         capacity: usize,
     ) -> Option<CompletedCommand> {
-        let mut cdb = [0; 16];
-        cdb.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        let job = CommandRequest { nexus: self.nexus, tag: 1, cdb, data_len, data_out, data_in: Vec::new(), capacity };
+        let mut cdb = CdbBytes::from_slice(bytes);
+        // Padded, as transports with a CDB field of fixed length do.
+        cdb.resize(bytes.len().max(16), 0);
+        let command = Command {
+            nexus: self.nexus,
+            lun: crate::target::encode_lun(lun),
+            tag: Tag(1),
+            attribute: TaskAttribute::Simple,
+            priority: 0,
+            cdb,
+            data: DataBuffers { data_out, data_out_len: data_len, data_in: Vec::new(), data_in_capacity: capacity },
+        };
         let (sender, receiver) = channel();
         let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
-        match self.target.submit(crate::target::encode_lun(lun), job, &reply) {
+        match self.target.submit(command, &reply) {
             Submitted::Completed(done) => Some(done),
             Submitted::Queued => {
                 drop(reply);

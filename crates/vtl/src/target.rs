@@ -3,10 +3,12 @@
 use crate::buffers::Buffers;
 use crate::events::{Cause, Event, Events, Subject};
 use crate::nexuses::Nexuses;
-use crate::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted, Unit};
+use crate::unit::{CompletionHandler, Submitted, Unit, wipe_key};
 use scsi_core::data::Data;
+use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{TransportEvent, missing_lun};
+use scsi_core::status::Status;
+use scsi_core::target::{Command, CompletedCommand, Request, TransportEvent, missing_lun};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -140,25 +142,42 @@ impl Target {
         self.units.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    /// Executes a command or queues it. A command to a LUN without logical unit is completed as SPC requires; if the
-    /// queue is full or the site is shut down, the status is TASK SET FULL.
-    pub fn submit(&self, lun: u64, job: CommandRequest, reply: &Arc<dyn CompletionHandler>) -> Submitted {
-        match self.unit(lun) {
-            Some(unit) => unit.submit(job, reply).unwrap_or_else(|job| Submitted::Completed(job.task_set_full())),
-            None => Submitted::Completed(self.respond_missing_lun(job)),
+    /// Executes a command or queues it at the unit of its LUN; see [`Unit::submit`]. A command to a LUN without logical
+    /// unit is completed as SPC requires.
+    pub fn submit(&self, command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
+        match self.unit(command.lun) {
+            Some(unit) => unit.submit(command, reply),
+            None => Submitted::Completed(self.respond_missing_lun(command)),
         }
     }
 
-    fn respond_missing_lun(&self, mut job: CommandRequest) -> CompletedCommand {
-        if !job.ensure_buffer(&self.buffers) {
-            return job.task_set_full();
+    /// Executes a command with borrowed data on this thread, at the unit of its LUN; see [`Unit::execute`]. A command
+    /// to a LUN without logical unit ends as SPC requires.
+    #[must_use]
+    pub fn execute(&self, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+        match self.unit(request.lun) {
+            Some(unit) => unit.execute(request, data),
+            None => missing_lun(request.cdb, &self.encoded_luns(), data),
         }
-        let mut data_in = std::mem::take(&mut job.data_in);
-        let out = [IoSlice::new(job.data_out.get(..job.data_len).unwrap_or_default())];
-        let mut into = [IoSliceMut::new(data_in.get_mut(..job.capacity).unwrap_or_default())];
-        let luns: Vec<u64> = self.luns().into_iter().map(encode_lun).collect();
-        let completion = missing_lun(&job.cdb, &luns, Data::new(&out, &mut into));
-        CompletedCommand { tag: job.tag, completion, data_in, data_out: job.data_out, aborted: false }
+    }
+
+    fn encoded_luns(&self) -> Vec<u64> {
+        self.luns().into_iter().map(encode_lun).collect()
+    }
+
+    fn respond_missing_lun(&self, mut command: Command) -> CompletedCommand {
+        let mut data = std::mem::take(&mut command.data);
+        let completion = if self.buffers.ensure_data_in(&mut data) {
+            let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or_default())];
+            let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
+            missing_lun(&command.cdb, &self.encoded_luns(), Data::new(&out, &mut into))
+        } else {
+            Completion::with_status(Status::TASK_SET_FULL)
+        };
+        // The initiator may have sent a key to the wrong LUN.
+        wipe_key(&mut data, ssc::table::COMMANDS.lookup(&command.cdb));
+        command.data = data;
+        command.complete(completion)
     }
 }
 

@@ -1,22 +1,25 @@
 //! A logical unit with its command queue: it executes one command at a time, in order, on the submitting thread if the
 //! command cannot block.
 
-use crate::buffers::Buffers;
+mod queue;
+
 use crate::clock;
 use crate::events::Cause;
 use crate::locks::lock;
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
+use queue::{CommandQueue, QueuedCommand, Ticket};
 use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
+use scsi_core::command_spec::CommandRef;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
 use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
-use scsi_core::sense::SenseFormat;
 use scsi_core::status::Status;
-use scsi_core::target::{LogicalUnit, Request, TransportEvent};
+pub use scsi_core::target::{Command, CompletedCommand};
+use scsi_core::target::{DataBuffers, LogicalUnit, Request, Tag, TransportEvent};
 use smc::bay::BayStatus;
 use smc::changer::Changer;
 use ssc::alert::Alert;
@@ -24,7 +27,6 @@ use ssc::drive::{Drive, LoadState};
 use ssc::timing::{Delays, Motion};
 use std::any::Any;
 use std::collections::VecDeque;
-use std::fmt;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -83,78 +85,6 @@ impl Device {
     }
 }
 
-/// One command with its data buffers.
-pub struct CommandRequest {
-    /// The I_T nexus that sent the command.
-    pub nexus: NexusId,
-    /// The transport's identifier of the command.
-    pub tag: u32,
-    /// The CDB, padded with zeros to 16 bytes.
-    pub cdb: [u8; 16],
-    /// Data-Out buffer; the data is its first [`Self::data_len`] bytes.
-    pub data_out: Vec<u8>,
-    /// Length of the data in the Data-Out buffer, in bytes.
-    pub data_len: usize,
-    /// Data-In buffer of at least [`Self::capacity`] bytes. A shorter one is replaced before the command is executed.
-    pub data_in: Vec<u8>,
-    /// Most Data-In bytes that the initiator accepts.
-    pub capacity: usize,
-}
-
-impl fmt::Debug for CommandRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The Data-Out buffer is omitted: it may contain an encryption key.
-        let Self { nexus, tag, cdb, data_len, capacity, .. } = self;
-        write!(
-            f,
-            "CommandRequest({nexus:?}, tag {tag}, {cdb:02x?}, {data_len} bytes Data-Out, Data-In up to {capacity} bytes)"
-        )
-    }
-}
-
-impl CommandRequest {
-    /// Acquires a Data-In buffer if there is none. Returns false if the system has no memory for it.
-    pub(crate) fn ensure_buffer(&mut self, buffers: &Buffers) -> bool {
-        if self.data_in.len() < self.capacity {
-            let Some(buffer) = buffers.acquire(self.capacity) else { return false };
-            self.data_in = buffer;
-        }
-        true
-    }
-
-    /// Completes the command with the status TASK SET FULL.
-    pub(crate) fn task_set_full(self) -> CompletedCommand {
-        let mut completion = Completion::new(Ok(()), SenseFormat::Fixed);
-        completion.status = Status::TASK_SET_FULL;
-        let Self { tag, data_in, data_out, .. } = self;
-        CompletedCommand { tag, completion, data_in, data_out, aborted: false }
-    }
-
-    /// The Data-Out buffer for reuse, wiped if it contained a secret.
-    fn into_wiped_buffer(self) -> Vec<u8> {
-        let Self { cdb, mut data_out, .. } = self;
-        if ssc::table::carries_key(&cdb) {
-            data_out.as_mut_slice().zeroize();
-        }
-        data_out
-    }
-}
-
-/// A command that was executed or aborted.
-#[derive(Debug)]
-pub struct CompletedCommand {
-    /// The transport's identifier of the command.
-    pub tag: u32,
-    /// Status, sense data and transfer lengths.
-    pub completion: Completion,
-    /// Data-In buffer with the data for the initiator.
-    pub data_in: Vec<u8>,
-    /// Data-Out buffer of the command, for reuse.
-    pub data_out: Vec<u8>,
-    /// Whether the command was aborted in the queue. It was not executed and gets no response.
-    pub aborted: bool,
-}
-
 /// Receives commands that were executed on a unit's thread.
 pub trait CompletionHandler: Send + Sync {
     /// Called once for each queued command after it was executed or aborted; not for commands that are dropped at
@@ -171,7 +101,7 @@ pub enum Submitted {
     Queued,
 }
 
-/// Maximum length of a unit's command queue; further commands are completed with TASK SET FULL.
+/// Maximum number of commands that wait for a unit; further commands are completed with TASK SET FULL.
 const MAX_QUEUED: usize = 4096;
 
 /// An event that the unit has to handle before its next command.
@@ -184,7 +114,7 @@ enum UnitEvent {
 
 #[derive(Default)]
 struct UnitQueue {
-    queue: VecDeque<(CommandRequest, Arc<dyn CompletionHandler>)>,
+    queue: CommandQueue,
     /// Events that the unit has not handled yet.
     events: VecDeque<UnitEvent>,
     /// A thread is executing a command.
@@ -192,6 +122,34 @@ struct UnitQueue {
     /// An operation continues after its status was returned (IMMED).
     background: bool,
     stopping: bool,
+}
+
+impl UnitQueue {
+    /// Whether another command can be queued.
+    fn accepts(&self) -> bool {
+        !self.stopping && self.queue.len() < MAX_QUEUED
+    }
+
+    /// Whether the unit's thread has something to do. A caller that runs its command itself also handles the events.
+    fn has_work_for_thread(&self) -> bool {
+        let idle = self.queue.is_empty() && self.events.is_empty() && !self.background;
+        !idle && !self.queue.next_is_caller()
+    }
+}
+
+impl QueuedCommand {
+    /// Ends the command as aborted.
+    fn abort(mut self) -> CompletedCommand {
+        wipe_key(&mut self.command.data, self.row);
+        self.command.abort()
+    }
+}
+
+/// Wipes the Data-Out buffer of a command that may carry an encryption key: the buffer will be used again.
+pub(crate) fn wipe_key(data: &mut DataBuffers, row: Option<CommandRef>) {
+    if row.is_some_and(|row| row.spec().carries_key) {
+        data.data_out.as_mut_slice().zeroize();
+    }
 }
 
 /// State of the cartridge in a drive.
@@ -220,7 +178,8 @@ pub struct Unit {
     delays: Mutex<Delays>,
     has_delays: AtomicBool,
     shared: Arc<Shared>,
-    may_block: fn(&[u8]) -> bool,
+    /// Looks up the command of a CDB, once for each command.
+    lookup: fn(&[u8]) -> Option<CommandRef>,
 }
 
 /// The payload of a panic.
@@ -235,7 +194,7 @@ impl Drop for BusyGuard<'_> {
         work.busy = false;
         // Also if a background operation continues: the unit's thread has waited for this command.
         if !work.queue.is_empty() || !work.events.is_empty() || work.background {
-            self.0.wake.notify_one();
+            self.0.wake.notify_all();
         }
     }
 }
@@ -243,9 +202,9 @@ impl Drop for BusyGuard<'_> {
 impl Unit {
     pub(crate) fn new(owner: UnitId, mut device: Device, shared: Arc<Shared>) -> Self {
         let identity = device.lu().identity.clone();
-        let may_block = match &device {
-            Device::Drive(_) => ssc::table::may_block,
-            Device::Changer(_) => smc::table::may_block,
+        let lookup: fn(&[u8]) -> Option<CommandRef> = match &device {
+            Device::Drive(_) => |cdb| ssc::table::COMMANDS.lookup(cdb),
+            Device::Changer(_) => |cdb| smc::table::COMMANDS.lookup(cdb),
         };
         let unit = Self {
             id: owner,
@@ -261,60 +220,89 @@ impl Unit {
             delays: Mutex::default(),
             has_delays: AtomicBool::new(false),
             shared,
-            may_block,
+            lookup,
         };
         unit.publish_status(&mut lock(&unit.device));
         unit
     }
 
-    /// Executes a command on this thread if it cannot block and no other command is queued or running; else queues it.
+    /// Executes a command on this thread if it cannot block and no other command is queued or running; else queues it
+    /// in the order of its task attribute.
     ///
-    /// # Errors
-    /// Fails if the queue is full or the site is shut down; the command is returned.
-    pub fn submit(&self, job: CommandRequest, reply: &Arc<dyn CompletionHandler>) -> Result<Submitted, CommandRequest> {
-        let blocks = (self.may_block)(&job.cdb) || !self.command_delay(&job.cdb).is_zero();
+    /// If the queue is full or the site is shut down, the command is completed with TASK SET FULL.
+    pub fn submit(&self, mut command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
+        let row = (self.lookup)(&command.cdb);
+        let blocks = row.is_some_and(|row| row.spec().may_block) || !self.command_delay(&command.cdb).is_zero();
+        let queued = |command| QueuedCommand { command, row, reply: Arc::clone(reply) };
         {
             let mut work = lock(&self.queue);
-            if work.stopping {
-                return Err(job);
-            }
-            if blocks || work.busy || !work.queue.is_empty() {
-                if work.queue.len() >= MAX_QUEUED {
-                    return Err(job);
+            if blocks || work.busy || !work.queue.is_empty() || work.stopping {
+                if !work.accepts() {
+                    wipe_key(&mut command.data, row);
+                    return Submitted::Completed(command.complete(Completion::with_status(Status::TASK_SET_FULL)));
                 }
-                work.queue.push_back((job, Arc::clone(reply)));
-                self.wake.notify_one();
-                return Ok(Submitted::Queued);
+                work.queue.push(queued(command));
+                self.wake.notify_all();
+                return Submitted::Queued;
             }
             work.busy = true;
         }
-        let busy = BusyGuard(self);
+        let _busy = BusyGuard(self);
         // The robot may have locked the drive although no command is running: this thread must not wait for it either.
         let device = match self.device.try_lock() {
             Ok(device) => Some(device),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         };
-        let finished = match device {
-            Some(mut device) => {
-                let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-                Some(self.run(device, job))
-            }
-            None => {
-                lock(&self.queue).queue.push_front((job, Arc::clone(reply)));
-                None
-            }
+        let Some(mut device) = device else {
+            lock(&self.queue).queue.push_front(queued(command));
+            return Submitted::Queued;
         };
-        drop(busy);
-        Ok(finished.map_or(Submitted::Queued, Submitted::Completed))
+        let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
+        Submitted::Completed(self.run_queued(device, command, row))
+    }
+
+    /// Executes a command with data in memory of the caller, such as segments of guest memory or of a mapped file. It
+    /// runs on this thread, which waits for the commands before it, in the order of the task attribute. The caller
+    /// wipes Data-Out that may contain an encryption key.
+    ///
+    /// The row and the time of the request are replaced. The status is TASK SET FULL if the queue is full or the site
+    /// is shut down, and TASK ABORTED if the command was aborted or the site shut down while it waited.
+    #[must_use]
+    pub fn execute(&self, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+        let row = (self.lookup)(request.cdb);
+        let ticket = {
+            let mut work = lock(&self.queue);
+            if !work.accepts() {
+                return Completion::with_status(Status::TASK_SET_FULL);
+            }
+            work.queue.push_caller(request)
+        };
+        let Some(_busy) = self.wait_for_turn(ticket) else { return Completion::with_status(Status::TASK_ABORTED) };
+        let mut device = lock(&self.device);
+        if !self.dequeue(&mut device, |work| work.queue.take(ticket)) {
+            return Completion::with_status(Status::TASK_ABORTED);
+        }
+        let completion = self.run(device, &Request { row, now: clock::now(), ..*request }, data);
+        self.wait_for_motion(self.command_delay(request.cdb), &completion);
+        completion
+    }
+
+    /// Waits until the command of this ticket is the next one and no other is running. `None` if it was aborted.
+    fn wait_for_turn(&self, ticket: Ticket) -> Option<BusyGuard<'_>> {
+        let mut work = lock(&self.queue);
+        while !work.queue.is_next(ticket)? || work.busy {
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+        work.busy = true;
+        Some(BusyGuard(self))
     }
 
     /// The unit's thread: executes the commands that may block, and those queued after them.
     pub(crate) fn run_thread(&self) {
         loop {
             let mut work = lock(&self.queue);
-            let idle = |work: &UnitQueue| work.queue.is_empty() && work.events.is_empty() && !work.background;
-            while !work.stopping && (work.busy || idle(&work)) {
+            while !work.stopping && (work.busy || !work.has_work_for_thread()) {
                 work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
             }
             if work.stopping {
@@ -335,26 +323,28 @@ impl Unit {
     /// Executes the first command in the queue; if there is none, advances a background operation by one step.
     fn run_next(&self) -> Option<(CompletedCommand, Arc<dyn CompletionHandler>)> {
         let mut device = lock(&self.device);
-        // Dequeued only now, so that a command that was aborted while the device was locked is not executed; and only
-        // when no event is pending. The loss of a nexus is handled after a command of that nexus, not before it: the
-        // command could leave a reservation of a lost nexus.
-        let next = loop {
-            let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-            let mut work = lock(&self.queue);
-            if work.events.is_empty() {
-                break work.queue.pop_front();
-            }
-        };
-        let Some((job, reply)) = next else {
+        let Some(QueuedCommand { command, row, reply }) = self.dequeue(&mut device, |work| work.queue.pop()) else {
             self.resume(device);
             return None;
         };
-        let delay = self.command_delay(&job.cdb);
-        let finished = self.run(device, job);
-        if finished.completion.status == Status::GOOD {
-            self.wait_for_motion(delay);
-        }
+        let delay = self.command_delay(&command.cdb);
+        let finished = self.run_queued(device, command, row);
+        self.wait_for_motion(delay, &finished.completion);
         Some((finished, reply))
+    }
+
+    /// Removes a command from the queue to run it on the locked device, when no event is pending.
+    ///
+    /// A command that was aborted while the device was locked is not executed. The loss of a nexus is handled after a
+    /// command of that nexus, not before it: the command could leave a reservation of a lost nexus.
+    fn dequeue<T>(&self, device: &mut Device, take: impl FnOnce(&mut UnitQueue) -> T) -> T {
+        loop {
+            let _ = self.catch_panic(device, |device| self.apply_events(device));
+            let mut work = lock(&self.queue);
+            if work.events.is_empty() {
+                return take(&mut work);
+            }
+        }
     }
 
     /// Calls `call` with the device. After a panic, puts the device into a defined state.
@@ -393,9 +383,9 @@ impl Unit {
         if self.has_delays.load(Ordering::Acquire) { lock(&self.delays).delay_of_command(cdb) } else { Duration::ZERO }
     }
 
-    /// Waits for the duration of a simulated motion, or until the site is shut down.
-    fn wait_for_motion(&self, delay: Duration) {
-        if !delay.is_zero() {
+    /// Waits for the duration of the simulated motion of a command that ended with GOOD, or until the site is shut down.
+    fn wait_for_motion(&self, delay: Duration, completion: &Completion) {
+        if completion.status == Status::GOOD && !delay.is_zero() {
             let work = lock(&self.queue);
             let _ = self.wake.wait_timeout_while(work, delay, |work| !work.stopping);
         }
@@ -430,30 +420,18 @@ impl Unit {
     pub(crate) fn stop(&self) {
         let mut work = lock(&self.queue);
         work.stopping = true;
-        work.queue.drain(..).for_each(|(job, _)| drop(job.into_wiped_buffer()));
+        work.queue.remove(|_, _| true).into_iter().for_each(|queued| drop(queued.abort()));
         self.wake.notify_all();
     }
 
     /// Aborts the queued commands that `wanted` selects by nexus and tag. Each is passed to its [`CompletionHandler`]
-    /// as aborted.
-    pub fn abort(&self, wanted: impl Fn(NexusId, u32) -> bool) {
-        let dropped = {
-            let mut work = lock(&self.queue);
-            let (dropped, stored): (VecDeque<_>, _) =
-                work.queue.drain(..).partition(|(job, _)| wanted(job.nexus, job.tag));
-            work.queue = stored;
-            dropped
-        };
-        for (mut job, reply) in dropped {
-            let completion = Completion::new(Ok(()), SenseFormat::Fixed);
-            let (tag, data_in) = (job.tag, std::mem::take(&mut job.data_in));
-            reply.complete(CompletedCommand {
-                tag,
-                completion,
-                data_in,
-                data_out: job.into_wiped_buffer(),
-                aborted: true,
-            });
+    /// as aborted; a command of [`Self::execute`] ends with TASK ABORTED.
+    pub fn abort(&self, wanted: impl Fn(NexusId, Tag) -> bool) {
+        let removed = lock(&self.queue).queue.remove(wanted);
+        self.wake.notify_all();
+        for queued in removed {
+            let reply = Arc::clone(&queued.reply);
+            reply.complete(queued.abort());
         }
     }
 
@@ -472,7 +450,7 @@ impl Unit {
         lock(&self.queue).events.push_back(event);
         match self.device.try_lock() {
             Ok(mut device) => drop(self.catch_panic(&mut device, |device| self.apply_events(device))),
-            Err(_) => self.wake.notify_one(),
+            Err(_) => self.wake.notify_all(),
         }
     }
 
@@ -632,30 +610,39 @@ impl Unit {
         *lock(&self.medium) = medium;
     }
 
-    fn run(&self, mut device: MutexGuard<'_, Device>, mut job: CommandRequest) -> CompletedCommand {
-        if !job.ensure_buffer(&self.shared.buffers) {
-            return job.task_set_full();
-        }
-        let CommandRequest { nexus, tag, cdb, mut data_out, data_len, mut data_in, capacity } = job;
-        let now = clock::now();
-        let out = [IoSlice::new(data_out.get(..data_len).unwrap_or(&data_out))];
-        let mut into = [IoSliceMut::new(data_in.get_mut(..capacity).unwrap_or_default())];
-        let request = Request { nexus, cdb: &cdb, now };
-        let ran = self.catch_panic(&mut device, |device| self.execute(device, &request, Data::new(&out, &mut into)));
+    /// Runs a command with owned buffers, and wipes its Data-Out if that may contain a key.
+    fn run_queued(
+        &self,
+        device: MutexGuard<'_, Device>,
+        mut command: Command,
+        row: Option<CommandRef>,
+    ) -> CompletedCommand {
+        let mut data = std::mem::take(&mut command.data);
+        let completion = if self.shared.buffers.ensure_data_in(&mut data) {
+            let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or(&data.data_out))];
+            let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
+            self.run(device, &command.request(row, clock::now()), Data::new(&out, &mut into))
+        } else {
+            Completion::with_status(Status::TASK_SET_FULL)
+        };
+        wipe_key(&mut data, row);
+        command.data = data;
+        command.complete(completion)
+    }
+
+    /// Runs a command; aborts the commands of other nexuses that it preempted.
+    fn run(&self, mut device: MutexGuard<'_, Device>, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+        let ran = self.catch_panic(&mut device, |device| self.run_and_publish(device, request, data));
         let mut completion = ran.unwrap_or_else(|_| Completion::internal_failure());
-        if matches!(*device, Device::Drive(_)) && ssc::table::carries_key(&cdb) {
-            // The buffer will be reused for another command.
-            data_out.as_mut_slice().zeroize();
-        }
         drop(device);
         for victim in completion.abort_nexuses.drain(..) {
             self.abort(|nexus, _| nexus == victim);
         }
-        CompletedCommand { tag, completion, data_in, data_out, aborted: false }
+        completion
     }
 
-    /// Executes a command and stores and publishes its effects before the status is returned.
-    fn execute(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+    /// Runs a command, and stores and publishes its effects before the status is returned.
+    fn run_and_publish(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
         let before = ModePagesBefore::command(device, request);
         let mut completion = device.unit().execute(request, data);
         if !completion.save.is_empty() {
@@ -666,7 +653,7 @@ impl Unit {
         }
         self.publish_removal_prevention(device);
         self.publish_alerts(device);
-        if (self.may_block)(request.cdb) {
+        if request.row.is_some_and(|row| row.spec().may_block) {
             self.publish_status(device);
             self.shared.disk_space.check(request.now.mono, &self.shared.events);
             // Only a command that may block can start a background operation.

@@ -11,7 +11,12 @@
 use super::*;
 use iscsi::buffers::HeapBuffers;
 use iscsi::config::{ConnectionLimits, Credentials, Secret, TargetConfig};
-use iscsi::connection::{self, Command, Connection, ConnectionEvent};
+use iscsi::connection::{self, Connection, ConnectionEvent};
+use scsi_core::fault::Completion;
+use scsi_core::nexus::NexusId;
+use scsi_core::sense::SenseBytes;
+use scsi_core::status::Status;
+use scsi_core::target::Command;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -37,7 +42,7 @@ impl Loopback {
     fn handle_events(&mut self) {
         while let Some(event) = self.connection.next_event() {
             match event {
-                ConnectionEvent::Login(_) => self.connection.accept_login(0x4321),
+                ConnectionEvent::Login(_) => self.connection.accept_login(0x4321, NexusId(1)),
                 ConnectionEvent::Command(command) => self.run(command),
                 ConnectionEvent::TaskManagement(request) => self.connection.task_management_done(request.tag, 2),
                 ConnectionEvent::Logout => self.connection.finish_logout(),
@@ -59,20 +64,18 @@ impl Loopback {
         if self.idle {
             self.connection.handle_timeout(30_000_000, &HeapBuffers);
         }
-        let (status, sense, data) = (self.device)(&command.cdb, &command.data_out[..command.data_out_len]);
-        let len = data.len().min(command.data_in_capacity);
-        command.data_in[..len].copy_from_slice(&data[..len]);
-        let response = connection::CommandResponse {
-            status,
-            sense,
-            data_in: command.data_in,
-            data_in_len: len,
+        let cdb = command.cdb.first_chunk().unwrap();
+        let (status, sense, data) = (self.device)(cdb, &command.data.data_out[..command.data.data_out_len]);
+        let len = data.len().min(command.data.data_in_capacity);
+        command.data.data_in[..len].copy_from_slice(&data[..len]);
+        let completion = Completion {
+            sense: (!sense.is_empty()).then(|| SenseBytes::truncated(&sense)),
+            data_in: len,
             data_in_wanted: data.len(),
-            data_out_consumed: command.data_out_len,
-            data_out_missing: 0,
-            data_out: command.data_out,
+            data_out: command.data.data_out_len,
+            ..Completion::with_status(Status(status))
         };
-        self.connection.complete_command(command.task_tag, response, &HeapBuffers);
+        self.connection.complete_command(command.complete(completion), &HeapBuffers);
     }
 }
 

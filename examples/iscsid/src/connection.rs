@@ -5,12 +5,11 @@ use crate::buffers::ConnectionBuffers;
 use crate::sessions::{GrantedSession, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use iscsi::connection::Slices;
-use iscsi::connection::{
-    Command, CommandResponse, Connection, ConnectionEvent, LoginRequest, RejectedLogin, TaskFunction, TaskManagement,
-};
+use iscsi::connection::{Connection, ConnectionEvent, LoginRequest, RejectedLogin, TaskFunction, TaskManagement};
 use iscsi::login::LoginStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use scsi_core::target::TransportEvent as UnitEvent;
+use scsi_core::nexus::NexusId;
+use scsi_core::target::{Command, CompletedCommand, Tag, TransportEvent as UnitEvent};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use vtl::clock;
 use vtl::events::{Cause, Event, Subject};
 use vtl::site::Site;
 use vtl::target::Target;
-use vtl::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
+use vtl::unit::{CompletionHandler, Submitted};
 
 /// Size in bytes of the buffer through which small PDUs are read, many at a time.
 const READ_AHEAD: usize = 32 * 1024;
@@ -32,7 +31,7 @@ const RETRY_US: u64 = 1_000_000;
 /// A task management request whose tasks are still running.
 struct PendingTaskManagement {
     tag: u32,
-    tasks: Vec<u32>,
+    tasks: Vec<Tag>,
 }
 
 struct ConnectionServer<'a> {
@@ -275,7 +274,8 @@ impl ConnectionServer<'_> {
             match event {
                 ConnectionEvent::Command(command) => self.command(command),
                 ConnectionEvent::Login(request) if request.discovery => {
-                    self.protocol.accept_login(self.sessions.discovery_tsih())
+                    // A discovery session has no commands, and so no I_T nexus.
+                    self.protocol.accept_login(self.sessions.discovery_tsih(), NexusId(0))
                 }
                 ConnectionEvent::Login(request) => self.log_in(&request),
                 ConnectionEvent::TaskManagement(request) => self.task_management(request),
@@ -319,7 +319,7 @@ impl ConnectionServer<'_> {
         match self.sessions.login(&target, request, self.peer, self.mailbox, open) {
             Ok((granted, account)) => {
                 self.buffers.account = Some(account);
-                self.protocol.accept_login(granted.tsih);
+                self.protocol.accept_login(granted.tsih, granted.nexus);
                 self.session = Some((granted, target));
             }
             Err(refusal) => self.protocol.reject_login(refusal),
@@ -327,13 +327,11 @@ impl ConnectionServer<'_> {
     }
 
     fn command(&mut self, command: Command) {
-        let Command { task_tag: tag, lun, cdb, data_out, data_out_len: data_len, data_in, data_in_capacity: capacity } =
-            command;
-        let Some((granted, target)) = &self.session else {
-            return self.protocol.discard_command(tag, data_out, data_in, &self.buffers);
+        let submitted = match &self.session {
+            Some((_, target)) => target.submit(command, &self.reply),
+            None => Submitted::Completed(command.abort()),
         };
-        let request = CommandRequest { nexus: granted.nexus, tag, cdb, data_out, data_len, data_in, capacity };
-        if let Submitted::Completed(finished) = target.submit(lun, request, &self.reply) {
+        if let Submitted::Completed(finished) = submitted {
             self.send_response(finished);
         }
     }
@@ -351,22 +349,8 @@ impl ConnectionServer<'_> {
     }
 
     fn send_response(&mut self, finished: CompletedCommand) {
-        let CompletedCommand { tag, completion, data_in, data_out, aborted } = finished;
-        if aborted {
-            self.protocol.discard_command(tag, data_out, data_in, &self.buffers);
-        } else {
-            let response = CommandResponse {
-                status: completion.status.0,
-                sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
-                data_in,
-                data_in_len: completion.data_in,
-                data_in_wanted: completion.data_in_wanted,
-                data_out_consumed: completion.data_out,
-                data_out_missing: completion.data_out_missing,
-                data_out,
-            };
-            self.protocol.complete_command(tag, response, &self.buffers);
-        }
+        let tag = finished.tag;
+        self.protocol.complete_command(finished, &self.buffers);
         for pending in &mut self.pending {
             pending.tasks.retain(|task| *task != tag);
         }

@@ -3,7 +3,7 @@
 
 use iscsi::buffers::BufferSource;
 use iscsi::config::TargetConfig;
-use iscsi::connection::{CommandResponse, Connection, ConnectionEvent, Slices};
+use iscsi::connection::{Connection, ConnectionEvent, Slices};
 use iscsi::text;
 use iscsi::wire::{self, BHS, Opcode};
 use scsi_core::nexus::{NexusId, TransportId};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use vtl::buffers::Buffers;
 use vtl::site::Site;
 use vtl::target::Target;
-use vtl::unit::{CommandRequest, CompletedCommand, CompletionHandler, Submitted};
+use vtl::unit::{CompletedCommand, CompletionHandler, Submitted};
 use zerocopy::IntoBytes;
 
 const RECORD: usize = 8192;
@@ -68,7 +68,7 @@ impl TestBench {
         while let Some(event) = self.connection.next_event() {
             let command = match event {
                 ConnectionEvent::Login(_) => {
-                    self.connection.accept_login(1);
+                    self.connection.accept_login(1, self.nexus);
                     continue;
                 }
                 ConnectionEvent::Command(command) => command,
@@ -76,33 +76,12 @@ impl TestBench {
                     panic!("unexpected event")
                 }
             };
-            let iscsi::connection::Command {
-                task_tag: task,
-                lun,
-                cdb,
-                data_out,
-                data_out_len: data_len,
-                data_in,
-                data_in_capacity: capacity,
-            } = command;
-            let job = CommandRequest { nexus: self.nexus, tag: task, cdb, data_out, data_len, data_in, capacity };
-            let done = match self.target.submit(lun, job, &self.reply) {
+            let done = match self.target.submit(command, &self.reply) {
                 Submitted::Completed(done) => done,
                 Submitted::Queued => self.completions.recv_timeout(Duration::from_secs(10)).unwrap(),
             };
-            let CompletedCommand { tag, completion, data_in, data_out, .. } = done;
-            status = Some(completion.status.0);
-            let response = CommandResponse {
-                status: completion.status.0,
-                sense: completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
-                data_in,
-                data_in_len: completion.data_in,
-                data_in_wanted: completion.data_in_wanted,
-                data_out_consumed: completion.data_out,
-                data_out_missing: completion.data_out_missing,
-                data_out,
-            };
-            self.connection.complete_command(tag, response, &self.buffers);
+            status = Some(done.completion.status.0);
+            self.connection.complete_command(done, &self.buffers);
         }
         while self.connection.has_output() {
             let mut slices = Slices::new();

@@ -329,3 +329,31 @@ fn unsupported_pdus_are_rejected() {
     let mut again = daemon.login(2);
     assert_eq!(move_medium(&mut again, 1000, 500), CommandResponse::default());
 }
+
+/// A CDB of 32 bytes: its last 16 are in an Extended CDB AHS, which the header digest covers. The units have no such
+/// command, so it ends with INVALID COMMAND OPERATION CODE, and its Data-Out is accepted.
+#[test]
+fn extended_cdb_is_an_invalid_command() {
+    let dir = tempdir().unwrap();
+    let daemon = Daemon::start(&dir.path().join("d"), "");
+    for options in [options(1), Options { header_digest: true, data_digest: true, ..options(2) }] {
+        let mut session = daemon.login_with(options);
+        for lun in [0, 1] {
+            assert_eq!(ready_at(&mut session, lun).sense_codes(), Some((6, 0x29, 0x00)));
+        }
+        for lun in [0_u8, 1] {
+            // Immediate; F, W, SIMPLE; 5 words of AHS; 4 bytes of data.
+            let mut pdu = vec![0x41, 0xa1, 0, 0, 5, 0, 0, 4, 0, lun, 0, 0, 0, 0, 0, 0];
+            pdu.extend([0, 0, 0x77, lun, 0, 0, 0, 4]);
+            pdu.extend(session.cmd_sn().to_be_bytes());
+            pdu.extend([0; 4]);
+            pdu.extend([0x7f, 0, 0, 0, 0, 0, 0, 24, 0, 0x0b, 0, 0, 0, 0, 0, 0]);
+            pdu.extend([0, 17, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+            session.send(&pdu, b"data").unwrap();
+            let done = session.finish(0x7700 + u32::from(lun), Transfer::None).unwrap();
+            assert_eq!((done.status, done.sense_codes(), done.residual), (2, Some((5, 0x20, 0x00)), 4), "LUN {lun}");
+        }
+        let inquiry = session.command(1, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap();
+        assert_eq!((inquiry.status, inquiry.data.len()), (0, 36));
+    }
+}

@@ -127,7 +127,7 @@ fn element_text(library: &Library, place: &Location) -> Option<String> {
 
 /// The state that a command puts a drive into.
 fn activity_text(cdb: &[u8]) -> Option<&'static str> {
-    let name = ssc::table::command_name(cdb)?.split('(').next().unwrap_or_default();
+    let name = ssc::table::COMMANDS.lookup(cdb)?.spec().name.split('(').next().unwrap_or_default();
     Some(match name {
         "READ" | "READ REVERSE" | "RECOVER BUFFERED DATA" => "Reading",
         "WRITE" | "WRITE FILEMARKS" => "Writing",

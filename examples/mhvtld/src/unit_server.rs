@@ -131,11 +131,11 @@ impl<D: UnitDevice> UnitServer<D> {
             self.note_aborted(command, CompletionOutcome::CommandGone);
             Ok(())
         } else {
-            let data = done.data_in.get(..done.completion.data_in).unwrap_or_default();
+            let data = done.data.data_in.get(..done.completion.data_in).unwrap_or_default();
             self.complete(command, &done.completion, data)
         };
-        self.buffers.release(done.data_in);
-        self.buffers.release(done.data_out);
+        self.buffers.release(done.data.data_in);
+        self.buffers.release(done.data.data_out);
         completed
     }
 

@@ -1,26 +1,50 @@
 //! Tasks and their data-out: immediate data, unsolicited Data-Out, and Data-Out solicited by R2T (RFC 7143 §4.2.5.2).
 
+use super::additional_header::extended_cdb;
+use super::full_feature::RejectReason;
 use super::receive::SegmentDestination;
-use super::{Command, CommandResponse, Connection, ConnectionEvent};
+use super::{Connection, ConnectionEvent, ReceivedRequest};
 use crate::buffers::BufferSource;
 use crate::config::{DATA_IN_QUEUED, SMALL_DATA_IN};
 use crate::wire::{self, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
+use scsi_core::asc::Asc;
+use scsi_core::fault::{Completion, Fault};
+use scsi_core::sense::{Sense, SenseFormat, SenseKey};
+use scsi_core::status::Status;
+use scsi_core::target::{CdbBytes, Command, CompletedCommand, DataBuffers, Tag, TaskAttribute};
 use zerocopy::IntoBytes;
 
-/// A fault of the data transfer: sense key and additional sense code of RFC 7143 §11.4.7.2.
+/// Why a command ends without being run: sense key and additional sense code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TransferFault(u8, u16);
+pub(super) struct CommandFault(SenseKey, Asc);
 
-impl TransferFault {
-    const UNSOLICITED: Self = Self(0x0b, 0x0c0c);
-    const WRONG_LENGTH: Self = Self(0x0b, 0x0c0d);
-    const DIGEST: Self = Self(0x0b, 0x4705);
-    /// The transfer exceeds the limit of the target, or is bidirectional: INVALID FIELD IN CDB.
-    const TOO_LONG: Self = Self(0x05, 0x2400);
+impl CommandFault {
+    /// Faults of the data transfer (RFC 7143 §11.4.7.2).
+    const UNSOLICITED: Self = Self(SenseKey::ABORTED_COMMAND, Asc::WRITE_ERROR_UNEXPECTED_UNSOLICITED_DATA);
+    const WRONG_LENGTH: Self = Self(SenseKey::ABORTED_COMMAND, Asc::WRITE_ERROR_NOT_ENOUGH_UNSOLICITED_DATA);
+    const DIGEST: Self = Self(SenseKey::ABORTED_COMMAND, Asc(0x4705));
+    /// The transfer exceeds the limit of the target.
+    const TOO_LONG: Self = Self(SenseKey::ILLEGAL_REQUEST, Asc::INVALID_FIELD_IN_CDB);
+    /// The task attribute ACA without an ACA condition, which no unit establishes (SAM-5 §8.6).
+    const ACA: Self = Self(SenseKey::ILLEGAL_REQUEST, Asc::INVALID_MESSAGE_ERROR);
 
-    fn sense(self) -> Vec<u8> {
-        let [code, qualifier] = self.1.to_be_bytes();
-        vec![0x70, 0, self.0, 0, 0, 0, 0, 10, 0, 0, 0, 0, code, qualifier, 0, 0, 0, 0]
+    fn completion(self) -> Completion {
+        let Self(key, asc) = self;
+        Completion::new(Err(Fault::from(Sense::new(key, asc))), SenseFormat::Fixed)
+    }
+}
+
+/// Decodes ATTR of a SCSI Command (RFC 7143 §11.3.1). An untagged command is SIMPLE; `Ok(None)` is ACA.
+///
+/// # Errors
+/// PROTOCOL ERROR for a reserved value (RFC 7143 §11).
+const fn task_attribute(flags: u8) -> Result<Option<TaskAttribute>, RejectReason> {
+    match flags & 0x07 {
+        0 | 1 => Ok(Some(TaskAttribute::Simple)),
+        2 => Ok(Some(TaskAttribute::Ordered)),
+        3 => Ok(Some(TaskAttribute::HeadOfQueue)),
+        4 => Ok(None),
+        _ => Err(RejectReason::PROTOCOL_ERROR),
     }
 }
 
@@ -47,7 +71,8 @@ struct OutstandingR2t {
 pub(super) struct Task {
     pub(super) lun: u64,
     pub(super) immediate: bool,
-    cdb: [u8; 16],
+    attribute: TaskAttribute,
+    cdb: CdbBytes,
     expected: usize,
     reads: bool,
     writes: bool,
@@ -61,7 +86,7 @@ pub(super) struct Task {
     /// Outstanding R2Ts, in order, and the end of the data that they request.
     outstanding_r2ts: std::collections::VecDeque<OutstandingR2t>,
     solicited_end: usize,
-    fault: Option<TransferFault>,
+    fault: Option<CommandFault>,
     /// Length of the data-out buffer while the owner has it.
     buffer_len: usize,
     /// Data-in capacity of the command while the owner runs it, in bytes.
@@ -95,41 +120,27 @@ const WRITE: u8 = 0x20;
 
 impl Connection {
     /// Accepts a SCSI command in CmdSN order, with its immediate data.
-    pub(super) fn scsi_command(
-        &mut self,
-        header: &BasicHeader,
-        data: Vec<u8>,
-        len: usize,
-        intact: bool,
-        buffers: &dyn BufferSource,
-    ) {
+    pub(super) fn scsi_command(&mut self, request: ReceivedRequest, buffers: &dyn BufferSource) {
         let mut bytes = [0; wire::BHS];
-        bytes.copy_from_slice(header.as_bytes());
+        bytes.copy_from_slice(request.header.as_bytes());
         let raw: wire::ScsiCommand = as_layout(&bytes);
-        let tag = raw.itt.get();
-        let limits = self.config.limits;
-        if tag == NO_TAG || header.ahs_length != 0 {
-            return self.send_reject(header, super::full_feature::RejectReason::INVALID_FIELD, data, buffers);
-        }
-        if self.tasks.contains_key(&tag) {
-            return self.send_reject(header, super::full_feature::RejectReason::TASK_IN_PROGRESS, data, buffers);
-        }
-        let immediates = self.tasks.values().filter(|task| task.immediate).count();
-        if header.immediate() && immediates >= limits.immediate_commands as usize {
-            return self.send_reject(header, super::full_feature::RejectReason::TOO_MANY_IMMEDIATE, data, buffers);
-        }
-        let (reads, writes, is_final) = (raw.flags & READ != 0, raw.flags & WRITE != 0, raw.flags & FINAL_FLAG != 0);
-        let expected = raw.expected_length.get() as usize;
+        let (cdb, attribute) = match self.check_command(&request, &raw) {
+            Ok(checked) => checked,
+            Err(reason) => return self.send_reject(&request.header, reason, request.data, buffers),
+        };
+        let ReceivedRequest { header, data, len, intact, .. } = request;
+        let (tag, writes) = (raw.itt.get(), raw.flags & WRITE != 0);
         let mut task = Task {
             lun: raw.lun.get(),
             immediate: header.immediate(),
-            cdb: raw.cdb,
-            expected,
-            reads,
+            attribute: attribute.unwrap_or_default(),
+            cdb,
+            expected: raw.expected_length.get() as usize,
+            reads: raw.flags & READ != 0,
             writes,
             buffer: data,
             received: len,
-            unsolicited: writes && !is_final,
+            unsolicited: writes && raw.flags & FINAL_FLAG == 0,
             unsolicited_sn: 0,
             r2t_sn: 0,
             outstanding_r2ts: std::collections::VecDeque::new(),
@@ -140,24 +151,54 @@ impl Connection {
             state: TaskState::Collecting,
         };
         let forbidden = (len > 0 && !self.params.immediate_data) || (task.unsolicited && self.params.initial_r2t);
-        task.fault = if expected > limits.max_transfer || (reads && writes) {
-            Some(TransferFault::TOO_LONG)
+        task.fault = if task.expected > self.config.limits.max_transfer {
+            Some(CommandFault::TOO_LONG)
         } else if forbidden {
-            Some(TransferFault::UNSOLICITED)
+            Some(CommandFault::UNSOLICITED)
         } else if len > task.data_out_len() || len > self.params.first_burst as usize {
-            Some(TransferFault::WRONG_LENGTH)
-        } else if intact {
-            None
+            Some(CommandFault::WRONG_LENGTH)
+        } else if !intact {
+            Some(CommandFault::DIGEST)
+        } else if attribute.is_none() {
+            Some(CommandFault::ACA)
         } else {
-            Some(TransferFault::DIGEST)
+            None
         };
         if !intact {
-            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), buffers);
+            self.send_reject(&header, RejectReason::DATA_DIGEST, Vec::new(), buffers);
         }
         self.data_out_buffered += task.buffer.len();
         self.tasks.insert(tag, task);
         self.queued_tasks.push_back(tag);
         self.collect(tag, buffers);
+    }
+
+    /// Checks the fields of a SCSI command. Returns its CDB and its task attribute, which is `None` for ACA.
+    ///
+    /// # Errors
+    /// The reason of a Reject; then the command does not become a task (RFC 7143 §11.17.1).
+    fn check_command(
+        &self,
+        request: &ReceivedRequest,
+        raw: &wire::ScsiCommand,
+    ) -> Result<(CdbBytes, Option<TaskAttribute>), RejectReason> {
+        let (header, tag) = (&request.header, raw.itt.get());
+        // Bidirectional commands: no device type of this target has any.
+        if tag == NO_TAG || raw.flags & (READ | WRITE) == READ | WRITE {
+            return Err(RejectReason::INVALID_FIELD);
+        }
+        let extension = extended_cdb(&request.additional)?;
+        let attribute = task_attribute(raw.flags)?;
+        if self.tasks.contains_key(&tag) {
+            return Err(RejectReason::TASK_IN_PROGRESS);
+        }
+        let immediates = || self.tasks.values().filter(|task| task.immediate).count();
+        if header.immediate() && immediates() >= self.config.limits.immediate_commands as usize {
+            return Err(RejectReason::TOO_MANY_IMMEDIATE);
+        }
+        let mut cdb = CdbBytes::from_slice(&raw.cdb);
+        cdb.extend_from_slice(extension);
+        Ok((cdb, attribute))
     }
 
     /// Returns where the data of a Data-Out PDU is stored: in the buffer of its task if it is expected next; otherwise
@@ -191,7 +232,7 @@ impl Connection {
         let in_order = offset == task.received && *data_sn == raw.data_sn.get();
         *data_sn = data_sn.wrapping_add(1);
         if !in_order || offset + len > end {
-            task.fault.get_or_insert(TransferFault::WRONG_LENGTH);
+            task.fault.get_or_insert(CommandFault::WRONG_LENGTH);
         }
         Some(if task.fault.is_some() { SegmentDestination::Discard } else { SegmentDestination::Task { tag, offset } })
     }
@@ -210,14 +251,14 @@ impl Connection {
         let raw: wire::DataOut = as_layout(&bytes);
         let (tag, is_final) = (raw.itt.get(), raw.flags & FINAL_FLAG != 0);
         if !intact {
-            self.send_reject(header, super::full_feature::RejectReason::DATA_DIGEST, Vec::new(), buffers);
+            self.send_reject(header, RejectReason::DATA_DIGEST, Vec::new(), buffers);
         }
         let Some(task) = self.tasks.get_mut(&tag) else { return };
         if task.state != TaskState::Collecting {
             return;
         }
         if !intact {
-            task.fault.get_or_insert(TransferFault::DIGEST);
+            task.fault.get_or_insert(CommandFault::DIGEST);
         }
         if matches!(destination, SegmentDestination::Task { .. }) {
             task.received += len;
@@ -230,7 +271,7 @@ impl Connection {
                 && let Some(r2t) = task.outstanding_r2ts.pop_front()
                 && task.received < r2t.end
             {
-                task.fault.get_or_insert(TransferFault::WRONG_LENGTH);
+                task.fault.get_or_insert(CommandFault::WRONG_LENGTH);
             }
         }
         self.collect(tag, buffers);
@@ -326,7 +367,8 @@ impl Connection {
                 self.queued_tasks.remove(index);
                 continue;
             };
-            if task.state != TaskState::Ready || blocked.contains(&task.lun) {
+            let passes = task.attribute == TaskAttribute::HeadOfQueue;
+            if task.state != TaskState::Ready || (blocked.contains(&task.lun) && !passes) {
                 blocked.push(task.lun);
                 index += 1;
                 continue;
@@ -345,34 +387,24 @@ impl Connection {
             task.state = TaskState::Running;
             (task.buffer_len, task.running) = (task.buffer.len(), data_in_capacity);
             self.data_in_running += data_in_capacity;
-            let data_out = std::mem::take(&mut task.buffer);
-            let data_len = task.received.min(task.data_out_len());
+            let command = Command {
+                nexus: self.nexus,
+                lun: task.lun,
+                tag: Tag(tag.into()),
+                attribute: task.attribute,
+                // RFC 7144 carries a priority only after negotiation of iSCSIProtocolLevel 2.
+                priority: 0,
+                cdb: std::mem::take(&mut task.cdb),
+                data: DataBuffers {
+                    data_out: std::mem::take(&mut task.buffer),
+                    data_out_len: task.received.min(task.data_out_len()),
+                    data_in,
+                    data_in_capacity,
+                },
+            };
             match task.fault {
-                None => {
-                    let command = Command {
-                        task_tag: tag,
-                        lun: task.lun,
-                        cdb: task.cdb,
-                        data_out,
-                        data_out_len: data_len,
-                        data_in,
-                        data_in_capacity,
-                    };
-                    self.events.push_back(ConnectionEvent::Command(command));
-                }
-                Some(fault) => {
-                    let response = CommandResponse {
-                        status: 0x02,
-                        sense: fault.sense(),
-                        data_in,
-                        data_in_len: 0,
-                        data_in_wanted: 0,
-                        data_out_consumed: 0,
-                        data_out_missing: 0,
-                        data_out,
-                    };
-                    self.finish(tag, response, buffers);
-                }
+                None => self.events.push_back(ConnectionEvent::Command(command)),
+                Some(fault) => self.finish(command.complete(fault.completion()), buffers),
             }
         }
         if let Some(first) = self.queued_tasks.front().copied() {
@@ -393,65 +425,46 @@ impl Connection {
         }
     }
 
-    /// Ends a running command without a response, because its unit was reset or another session cleared the task set.
-    /// `tag` is the Initiator Task Tag; the buffers are those of [`Command`].
-    pub fn discard_command(&mut self, tag: u32, data_out: Vec<u8>, data_in: Vec<u8>, buffers: &dyn BufferSource) {
-        buffers.release(data_out);
-        buffers.release(data_in);
-        if let Some(task) = self.tasks.remove(&tag) {
-            self.data_out_buffered -= task.buffer_len;
-            self.data_in_running -= task.running;
-        }
-        self.open_window();
-        self.start_ready_tasks(buffers);
-    }
-
-    /// Sends the response of a running command. Nothing is sent for an aborted or unknown task; its buffers are
-    /// released.
-    pub fn complete_command(&mut self, tag: u32, response: CommandResponse, buffers: &dyn BufferSource) {
-        self.finish(tag, response, buffers);
+    /// Ends a running command: sends its response and releases its buffers. Nothing is sent for a command that was
+    /// aborted, here or by the owner, or is unknown.
+    pub fn complete_command(&mut self, completed: CompletedCommand, buffers: &dyn BufferSource) {
+        self.finish(completed, buffers);
         if !self.queued_tasks.is_empty() {
             self.start_ready_tasks(buffers);
         }
     }
 
-    fn finish(&mut self, tag: u32, response: CommandResponse, buffers: &dyn BufferSource) {
-        let CommandResponse {
-            status,
-            sense,
-            data_in,
-            data_in_len: produced,
-            data_in_wanted: wanted,
-            data_out_consumed: consumed,
-            data_out_missing: missing,
-            data_out,
-        } = response;
+    fn finish(&mut self, completed: CompletedCommand, buffers: &dyn BufferSource) {
+        let CompletedCommand { tag, completion, data: DataBuffers { data_out, data_in, .. }, aborted } = completed;
         buffers.release(data_out);
+        let tag = u32::try_from(tag.0).unwrap_or(NO_TAG);
         let Some(task) = self.tasks.remove(&tag) else { return buffers.release(data_in) };
         self.data_out_buffered -= task.buffer_len;
         self.data_in_running -= task.running;
         self.open_window();
-        if task.state == TaskState::Aborted || self.is_closing() {
+        if aborted || task.state == TaskState::Aborted || self.is_closing() {
             return buffers.release(data_in);
         }
-        let produced = if task.reads { produced.min(task.expected).min(data_in.len()) } else { 0 };
-        let residual = if task.writes && !task.reads {
-            Residual::of(task.expected, consumed, if missing > 0 { task.expected + missing } else { 0 })
+        let produced = if task.reads { completion.data_in.min(task.expected).min(data_in.len()) } else { 0 };
+        let residual = if task.writes {
+            let missing = completion.data_out_missing;
+            Residual::of(task.expected, completion.data_out, if missing > 0 { task.expected + missing } else { 0 })
         } else {
-            Residual::of(if task.reads { task.expected } else { 0 }, produced, wanted)
+            Residual::of(if task.reads { task.expected } else { 0 }, produced, completion.data_in_wanted)
         };
-        let with_status = produced > 0 && status == 0 && sense.is_empty();
+        let sense = completion.sense.as_ref().map_or(&[][..], |sense| sense.as_slice());
+        let with_status = produced > 0 && completion.status == Status::GOOD && sense.is_empty();
         let data_pdus = self.send_data_in(tag, data_in, produced, with_status.then_some(residual), buffers);
         if !with_status {
             let count = if task.writes { task.r2t_sn } else { data_pdus };
-            self.send_response(tag, status, sense, residual, count);
+            self.send_response(tag, completion.status, sense, residual, count);
         }
     }
 
-    fn send_response(&mut self, tag: u32, status: u8, sense: Vec<u8>, residual: Residual, data_pdus: u32) {
+    fn send_response(&mut self, tag: u32, status: Status, sense: &[u8], residual: Residual, data_pdus: u32) {
         let mut header: wire::ScsiResponse = wire::with_opcode(Opcode::RESPONSE);
         header.flags = FINAL_FLAG | residual.flags();
-        header.status = status;
+        header.status = status.0;
         header.itt = tag.into();
         header.stat_sn = self.take_stat_sn(true).into();
         let (exp, max) = self.sequence_numbers();
@@ -461,7 +474,6 @@ impl Connection {
         if sense.is_empty() {
             return self.send(&header, None, 0);
         }
-        let sense = sense.get(..252).unwrap_or(&sense);
         let mut data = u16::try_from(sense.len()).unwrap_or(0).to_be_bytes().to_vec();
         data.extend_from_slice(sense);
         let len = data.len();
@@ -470,7 +482,7 @@ impl Connection {
     }
 
     /// Aborts tasks without a response. Returns the tags of the aborted tasks that the owner runs.
-    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, buffers: &dyn BufferSource) -> Vec<u32> {
+    pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, buffers: &dyn BufferSource) -> Vec<Tag> {
         let tags: Vec<u32> = self.tasks.iter().filter(|(tag, task)| wanted(**tag, task)).map(|(tag, _)| *tag).collect();
         let mut running = Vec::new();
         for tag in tags {
@@ -478,7 +490,7 @@ impl Connection {
             match self.tasks.get_mut(&tag) {
                 Some(task) if task.is_running() => {
                     task.state = TaskState::Aborted;
-                    running.push(tag);
+                    running.push(Tag(tag.into()));
                 }
                 _ => {
                     if let Some(task) = self.tasks.remove(&tag) {

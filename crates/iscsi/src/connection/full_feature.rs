@@ -1,7 +1,7 @@
 //! Requests of the full feature phase: their CmdSN order, and NOP-Out, text and logout requests.
 
 use super::receive::SegmentDestination;
-use super::{Connection, ConnectionEvent, OutOfOrderRequest, Phase};
+use super::{Connection, ConnectionEvent, Phase, ReceivedRequest};
 use crate::buffers::BufferSource;
 use crate::config::{AdvertisedAddress, PORTAL_GROUP};
 use crate::text;
@@ -10,7 +10,7 @@ use zerocopy::IntoBytes;
 
 /// Reason code of a Reject PDU (RFC 7143 §11.17.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RejectReason(u8);
+pub(super) struct RejectReason(pub(super) u8);
 
 impl RejectReason {
     pub(super) const DATA_DIGEST: Self = Self(0x02);
@@ -86,23 +86,25 @@ impl Connection {
             _ => {}
         }
         let data = if let SegmentDestination::Own(buffer) = destination { buffer } else { Vec::new() };
+        let additional = self.receiver.additional_headers().to_vec();
+        let request = ReceivedRequest { header: *header, additional, data, len, intact };
         let cmd_sn = header.cmd_sn.get();
         if header.immediate() {
-            return self.request(header, data, len, intact, buffers);
+            return self.request(request, buffers);
         }
         if serial_before(cmd_sn, self.exp_cmd_sn) || serial_before(self.max_cmd_sn, cmd_sn) {
-            return buffers.release(data);
+            return buffers.release(request.data);
         }
         if cmd_sn != self.exp_cmd_sn {
             if self.out_of_order.contains_key(&cmd_sn) || self.aborted_cmd_sns.contains(&cmd_sn) {
-                return buffers.release(data);
+                return buffers.release(request.data);
             }
-            self.data_out_buffered += data.len();
-            self.out_of_order.insert(cmd_sn, OutOfOrderRequest { header: *header, data, len, intact });
+            self.data_out_buffered += request.data.len();
+            self.out_of_order.insert(cmd_sn, request);
             return;
         }
         self.exp_cmd_sn = cmd_sn.wrapping_add(1);
-        self.request(header, data, len, intact, buffers);
+        self.request(request, buffers);
         self.run_queued_requests(buffers);
     }
 
@@ -112,10 +114,10 @@ impl Connection {
             let cmd_sn = self.exp_cmd_sn;
             if self.aborted_cmd_sns.remove(&cmd_sn) {
                 self.exp_cmd_sn = cmd_sn.wrapping_add(1);
-            } else if let Some(OutOfOrderRequest { header, data, len, intact }) = self.out_of_order.remove(&cmd_sn) {
+            } else if let Some(request) = self.out_of_order.remove(&cmd_sn) {
                 self.exp_cmd_sn = cmd_sn.wrapping_add(1);
-                self.data_out_buffered -= data.len();
-                self.request(&header, data, len, intact, buffers);
+                self.data_out_buffered -= request.data.len();
+                self.request(request, buffers);
             } else {
                 return;
             }
@@ -123,10 +125,15 @@ impl Connection {
     }
 
     /// Processes a request that is next in CmdSN order, or immediate.
-    fn request(&mut self, header: &BasicHeader, data: Vec<u8>, len: usize, intact: bool, buffers: &dyn BufferSource) {
+    fn request(&mut self, request: ReceivedRequest, buffers: &dyn BufferSource) {
         let discovery = matches!(self.phase, Phase::FullFeature { discovery: true, .. });
+        if request.header.opcode() == Opcode::COMMAND && !discovery {
+            self.scsi_command(request, buffers);
+            return self.open_window();
+        }
+        let ReceivedRequest { header, data, len, intact, .. } = request;
+        let header = &header;
         match header.opcode() {
-            Opcode::COMMAND if !discovery => self.scsi_command(header, data, len, intact, buffers),
             _ if !intact => self.send_reject(header, RejectReason::DATA_DIGEST, data, buffers),
             Opcode::TASK_MANAGEMENT if !discovery => {
                 buffers.release(data);

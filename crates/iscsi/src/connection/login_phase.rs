@@ -5,6 +5,7 @@ use super::{Connection, ConnectionEvent, LoginRequest, Phase, RejectedLogin};
 use crate::buffers::BufferSource;
 use crate::login::{Login, LoginStatus, Stage};
 use crate::wire::{self, BasicHeader, CONTINUE_FLAG, FINAL_FLAG, LoginResponse, Opcode, as_layout};
+use scsi_core::nexus::NexusId;
 use zerocopy::IntoBytes;
 
 /// Maximum number of requests of one login, and of bytes of keys in one request, as RFC 7143 §6.2 requires of targets.
@@ -120,11 +121,12 @@ impl Connection {
 
     /// Accepts a login after [`ConnectionEvent::Login`]: `tsih` is the non-zero handle of the session. Sends the final
     /// login response; the full feature phase begins.
-    pub fn accept_login(&mut self, tsih: u16) {
+    pub fn accept_login(&mut self, tsih: u16, nexus: NexusId) {
         let Phase::AwaitingAccept(phase) = &mut self.phase else { return };
         let Some((request, response)) = phase.final_request.take() else { return };
         let (params, discovery) = (phase.login.params, phase.login.discovery);
         self.target.clone_from(&phase.login.target);
+        self.nexus = nexus;
         let current = Stage::from_bits(request.flags >> 2).unwrap_or(Stage::Operational);
         self.params = params;
         self.open_window();

@@ -1,5 +1,6 @@
 //! One connection and its session, as a state machine without I/O.
 
+mod additional_header;
 mod data_in;
 mod data_out;
 mod full_feature;
@@ -17,49 +18,11 @@ use crate::wire::{BasicHeader, serial_before};
 use data_out::Task;
 use login_phase::LoginPhase;
 use receive::Receiver;
+use scsi_core::nexus::NexusId;
+use scsi_core::target::{Command, Tag};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use transmit::Transmitter;
-
-/// A SCSI command whose data-out is complete. The owner runs the commands of each LUN in the order of their events.
-#[derive(Debug)]
-pub struct Command {
-    /// Initiator Task Tag, for [`Connection::complete_command`].
-    pub task_tag: u32,
-    /// The eight LUN bytes of the PDU as a big-endian number.
-    pub lun: u64,
-    /// The CDB, padded with zeros to 16 bytes.
-    pub cdb: [u8; 16],
-    /// The data-out buffer; longer than the data in it is possible.
-    pub data_out: Vec<u8>,
-    /// Number of data-out bytes from the initiator.
-    pub data_out_len: usize,
-    /// The data-in buffer; empty if [`Self::data_in_capacity`] is zero.
-    pub data_in: Vec<u8>,
-    /// Number of data-in bytes that the initiator accepts.
-    pub data_in_capacity: usize,
-}
-
-/// Status, sense and data of a completed command.
-#[derive(Debug)]
-pub struct CommandResponse {
-    /// SCSI status code as in SAM-5.
-    pub status: u8,
-    /// Sense data; empty if there is none. At most 252 bytes are sent.
-    pub sense: Vec<u8>,
-    /// The data-in buffer, from [`Command::data_in`].
-    pub data_in: Vec<u8>,
-    /// Number of data-in bytes in it.
-    pub data_in_len: usize,
-    /// Number of data-in bytes that the command would have returned into a larger buffer; for the residual overflow.
-    pub data_in_wanted: usize,
-    /// Number of data-out bytes that the device consumed; for the residual underflow.
-    pub data_out_consumed: usize,
-    /// Number of data-out bytes that the command needed beyond those sent; for the residual overflow.
-    pub data_out_missing: usize,
-    /// The buffer from [`Command::data_out`], to be released.
-    pub data_out: Vec<u8>,
-}
 
 /// A login that is complete except for the decision of the owner about the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +78,8 @@ pub struct TaskManagement {
     pub function: TaskFunction,
     /// The eight LUN bytes as a big-endian number. No meaning for target resets.
     pub lun: u64,
-    /// Tags of the aborted tasks of this connection that the owner runs; no response is sent for them.
-    pub tasks: Vec<u32>,
+    /// Tags of the aborted commands of this connection that the owner runs; no response is sent for them.
+    pub tasks: Vec<Tag>,
 }
 
 /// An event that the owner has to handle.
@@ -124,7 +87,9 @@ pub struct TaskManagement {
 pub enum ConnectionEvent {
     /// An initiator requests a session: call [`Connection::accept_login`] or [`Connection::reject_login`].
     Login(LoginRequest),
-    /// A command is ready to run: call [`Connection::complete_command`] or [`Connection::discard_command`].
+    /// A command is ready to run, its Data-Out is complete: call [`Connection::complete_command`]. The commands of a LUN
+    /// come in the order of their CmdSN, except that HEAD OF QUEUE passes commands whose Data-Out is incomplete. The tag
+    /// is the Initiator Task Tag.
     Command(Command),
     /// A task management function: execute it, then call [`Connection::task_management_done`].
     TaskManagement(TaskManagement),
@@ -135,11 +100,16 @@ pub enum ConnectionEvent {
     LoginRejected(RejectedLogin),
 }
 
-/// A request that was received before requests with a lower CmdSN.
-struct OutOfOrderRequest {
+/// A request that was received completely.
+struct ReceivedRequest {
     header: BasicHeader,
+    /// Additional header segments, with padding.
+    additional: Vec<u8>,
+    /// A buffer with the data segment; empty if there is none.
     data: Vec<u8>,
+    /// Length of the data segment in bytes.
     len: usize,
+    /// The data digest is correct, or there is none.
     intact: bool,
 }
 
@@ -169,6 +139,8 @@ pub struct Connection {
     remote: bool,
     /// ISID of the session.
     isid: [u8; 6],
+    /// The I_T nexus of the commands, assigned by the owner.
+    nexus: NexusId,
     phase: Phase,
     params: SessionParams,
     receiver: Receiver,
@@ -181,7 +153,7 @@ pub struct Connection {
     /// Tags of the tasks that do not run yet, in CmdSN order.
     queued_tasks: VecDeque<u32>,
     /// Out-of-order requests, by CmdSN.
-    out_of_order: BTreeMap<u32, OutOfOrderRequest>,
+    out_of_order: BTreeMap<u32, ReceivedRequest>,
     /// CmdSNs of requests that were aborted before they were received.
     aborted_cmd_sns: BTreeSet<u32>,
     /// Total length of the data-out buffers, in bytes.
@@ -211,6 +183,7 @@ impl Connection {
             portal,
             remote: false,
             isid: [0; 6],
+            nexus: NexusId(0),
             phase: Phase::Login(LoginPhase::new(random, now)),
             params: SessionParams::default(),
             receiver: Receiver::default(),

@@ -5,11 +5,13 @@ use super::data_out::Task;
 use super::{Connection, Phase};
 use crate::buffers::BufferSource;
 use crate::digest::{crc32c_bytes, padded_digest};
-use crate::wire::{BHS, BasicHeader, as_layout};
+use crate::wire::{BHS, BasicHeader, Opcode, as_layout};
 use std::collections::HashMap;
 
-/// Maximum length of additional header segments, in bytes: five words, as for a 32-byte CDB. More is a protocol error.
-const AHS: usize = 5 * 4;
+/// Maximum length of additional header segments of a SCSI Command, in bytes: TotalAHSLength is a byte and counts words.
+const AHS: usize = 0xff * 4;
+/// Maximum length of additional header segments of other PDUs, which have none, in bytes. More is a protocol error.
+const OTHER_AHS: usize = 20;
 const HEAD: usize = BHS + AHS + 4;
 /// Maximum data segment length in the login phase: the default of MaxRecvDataSegmentLength, in bytes.
 const LOGIN_SEGMENT: usize = 8192;
@@ -96,6 +98,12 @@ impl Receiver {
         }
     }
 
+    /// Returns the additional header segments of the PDU that was received last, with their padding.
+    pub(super) fn additional_headers(&self) -> &[u8] {
+        let header: BasicHeader = as_layout(&self.header());
+        self.head.get(BHS..BHS + usize::from(header.ahs_length) * 4).unwrap_or_default()
+    }
+
     fn header(&self) -> [u8; BHS] {
         self.head.first_chunk().copied().unwrap_or([0; BHS])
     }
@@ -142,7 +150,8 @@ impl Connection {
     fn header_received(&mut self, buffers: &dyn BufferSource) {
         let header: BasicHeader = as_layout(&self.receiver.header());
         let additional = usize::from(header.ahs_length) * 4;
-        if additional > AHS {
+        let is_command = header.opcode() == Opcode::COMMAND && self.is_full_feature();
+        if additional > if is_command { AHS } else { OTHER_AHS } {
             return self.protocol_error(&header, buffers, "additional header segment too long");
         }
         let digests = if self.digests().0 { 4 } else { 0 };

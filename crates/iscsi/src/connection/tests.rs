@@ -1,6 +1,7 @@
 //! Tests of the state machine in virtual time.
 
 mod buffer_tests;
+mod command_tests;
 mod data_transcripts;
 mod login_transcripts;
 mod session_transcripts;
@@ -9,8 +10,9 @@ mod transcript;
 use super::*;
 use crate::buffers::HeapBuffers;
 use crate::config::AdvertisedAddress;
-use crate::testing::{complete_all, login_pdu, login_pdu_with, target};
+use crate::testing::{complete, complete_all, login_pdu, login_pdu_with, target};
 use crate::wire::{BHS, Opcode, as_layout};
+use scsi_core::target::TaskAttribute;
 
 fn connection() -> Connection {
     Connection::new(Arc::new(target()), "127.0.0.1:3260".into(), [3; 32], 0)
@@ -123,7 +125,7 @@ fn commands_run_in_cmdsn_order() {
     feed(&mut connection, &command(0, 10, READ, 4, b""));
     let mut tasks = Vec::new();
     while let Some(ConnectionEvent::Command(command)) = connection.next_event() {
-        tasks.push(command.task_tag);
+        tasks.push(command.tag.0);
     }
     assert_eq!(tasks, [10, 11, 22]);
     // A duplicate CmdSN is dropped without a response.
@@ -151,9 +153,10 @@ fn read_after_write_waits_for_write_data() {
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&data));
     feed(&mut connection, &[3; 2808]);
     let Some(ConnectionEvent::Command(write)) = connection.next_event() else { panic!("no write") };
-    assert_eq!((write.task_tag, write.data_out_len), (1, 12_000));
-    assert_eq!((write.data_out[999], write.data_out[1000], write.data_out[11_999]), (1, 2, 3));
-    assert!(matches!(connection.next_event(), Some(ConnectionEvent::Command(read)) if read.task_tag == 2));
+    assert_eq!((write.tag, write.data.data_out_len), (Tag(1), 12_000));
+    let data = &write.data.data_out;
+    assert_eq!((data[999], data[1000], data[11_999]), (1, 2, 3));
+    assert!(matches!(connection.next_event(), Some(ConnectionEvent::Command(read)) if read.tag == Tag(2)));
 }
 
 #[test]
@@ -197,18 +200,8 @@ fn aborted_task_gets_no_response() {
     (abort.flags, abort.itt, abort.referenced_tag, abort.cmd_sn) = (0x81, 2.into(), 1.into(), 1.into());
     feed(&mut connection, zerocopy::IntoBytes::as_bytes(&abort));
     let Some(ConnectionEvent::TaskManagement(request)) = connection.next_event() else { panic!("no task management") };
-    assert_eq!((request.function, request.tasks), (TaskFunction::AbortTask, vec![1]));
-    let done = CommandResponse {
-        status: 0,
-        sense: Vec::new(),
-        data_in: running.data_in,
-        data_in_len: 4,
-        data_in_wanted: 4,
-        data_out_consumed: 0,
-        data_out_missing: 0,
-        data_out: running.data_out,
-    };
-    connection.complete_command(1, done, &HeapBuffers);
+    assert_eq!((request.function, request.tasks), (TaskFunction::AbortTask, vec![Tag(1)]));
+    connection.complete_command(complete(running), &HeapBuffers);
     assert!(!connection.has_output());
     connection.task_management_done(request.tag, 0);
     assert_eq!(sent(&mut connection)[0].0.opcode, 0x22);

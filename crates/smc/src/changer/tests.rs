@@ -27,7 +27,7 @@ fn run_as(
     let (cdb, mut data) = (bytes(cdb), vec![0; data_in_capacity]);
     let data_out = [IoSlice::new(data_out)];
     let mut into = [IoSliceMut::new(&mut data)];
-    let request = Request { nexus, cdb: &cdb, now: Now::default() };
+    let request = Request::new(nexus, &cdb, Now::default());
     let done = changer.execute(&request, Data::new(&data_out, &mut into));
     data.truncate(done.data_in);
     (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(), data)

@@ -29,7 +29,8 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "SECURITY PROTOCOL OUT",
     &[0xb5, 0xff, 0xff, 0xff, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
-);
+)
+.carrying_key();
 
 /// SECURITY PROTOCOL 20h: tape data encryption.
 pub(super) const TAPE_DATA_ENCRYPTION: u8 = 0x20;

@@ -51,7 +51,7 @@ impl Drive {
             self.notify_load();
         }
         self.step(background::SHORT);
-        let lookup = self.find(cdb);
+        let lookup = self.find(request, cdb);
         self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
         let row = lookup?;
         if !matches!(row.command, Command::Spc(_)) {
@@ -71,8 +71,8 @@ impl Drive {
     }
 
     /// Finds the row of a command that this model supports.
-    fn find(&self, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
-        let row = COMMANDS.find(cdb)?;
+    fn find(&self, request: &Request<'_>, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
+        let row = COMMANDS.row(request, cdb)?;
         if self.state.profile.lacks_command(&row.spec) {
             return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
         }

@@ -162,7 +162,7 @@ fn at(drive: &mut Drive, seconds: u64, cdb: &str, out: &[u8]) -> (u8, Vec<u8>) {
     let cdb = bytes(cdb);
     let now = Now { wall: Timestamp(seconds * 1000), ..Now::default() };
     let out = [IoSlice::new(out)];
-    let done = drive.execute(&Request { nexus: HOST, cdb: &cdb, now }, Data::new(&out, &mut []));
+    let done = drive.execute(&Request::new(HOST, &cdb, now), Data::new(&out, &mut []));
     (done.status.0, done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default())
 }
 

@@ -35,7 +35,7 @@ fn select(drive: &mut Drive, save: bool, page: &[u8]) -> (u8, Vec<u8>) {
     let list = [&[0, 0, 0, 0x10, 0, 0, 0, 0], page].concat();
     let cdb = format!("55 {:02x} 00 00 00 00 00 00 {:02x} 00", 0x10 | u8::from(save), list.len());
     let done = drive.execute(
-        &Request { nexus: HOST, cdb: &bytes(&cdb), now: Now::default() },
+        &Request::new(HOST, &bytes(&cdb), Now::default()),
         Data::new(&[std::io::IoSlice::new(&list)], &mut []),
     );
     assert_eq!(done.save.contains(Save::UNIT), save && done.status.0 == 0, "saved pages must be durable before GOOD");

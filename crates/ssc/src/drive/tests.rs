@@ -75,7 +75,7 @@ pub(super) fn bytes(hex: &str) -> Vec<u8> {
 pub(super) fn run_as(drive: &mut Drive, nexus: NexusId, cdb: &str, out: &[u8], room: usize) -> (u8, Vec<u8>, Vec<u8>) {
     let mut answer = vec![0; room];
     let cdb = bytes(cdb);
-    let request = Request { nexus, cdb: &cdb, now: Now::default() };
+    let request = Request::new(nexus, &cdb, Now::default());
     let out = [IoSlice::new(out)];
     let mut into = [IoSliceMut::new(&mut answer)];
     let done = drive.execute(&request, Data::new(&out, &mut into));

@@ -56,31 +56,17 @@ fn next_command(connection: &mut Connection) -> Option<Command> {
     }
 }
 
-fn good(command: Command) -> CommandResponse {
-    let Command { data_in, data_out, data_out_len: data_len, data_in_capacity, .. } = command;
-    CommandResponse {
-        status: 0,
-        sense: Vec::new(),
-        data_in,
-        data_in_len: data_in_capacity,
-        data_in_wanted: data_in_capacity,
-        data_out_consumed: data_len,
-        data_out_missing: 0,
-        data_out,
-    }
-}
-
 #[test]
 fn reads_wait_while_queued_data_in_exceeds_the_limit() {
     let mut connection = large_transfers();
     for number in 0..15 {
         feed(&mut connection, &command(number, 100 + number, READ, 600_000, b""));
     }
-    for number in 0..15 {
+    for number in 0..15_u32 {
         let running = next_command(&mut connection).unwrap();
-        assert_eq!((running.task_tag, running.data_in.len()), (100 + number, 600_000));
+        assert_eq!((running.tag, running.data.data_in.len()), (Tag((100 + number).into()), 600_000));
         assert!(next_command(&mut connection).is_none(), "while {number} runs");
-        connection.complete_command(running.task_tag, good(running), &HeapBuffers);
+        connection.complete_command(complete(running), &HeapBuffers);
         assert!(next_command(&mut connection).is_none(), "while the data of {number} waits");
         sent(&mut connection);
     }
@@ -92,8 +78,8 @@ fn small_responses_are_not_delayed_by_a_long_read() {
     let mut connection = large_transfers();
     feed(&mut connection, &command(0, 1, READ, 1 << 20, b""));
     feed(&mut connection, &command(1, 2, READ, 255, b""));
-    assert_eq!(next_command(&mut connection).unwrap().task_tag, 1);
-    assert_eq!(next_command(&mut connection).unwrap().task_tag, 2);
+    assert_eq!(next_command(&mut connection).unwrap().tag, Tag(1));
+    assert_eq!(next_command(&mut connection).unwrap().tag, Tag(2));
 }
 
 #[test]
@@ -111,8 +97,8 @@ fn read_waits_for_a_buffer_without_blocking_the_connection() {
     buffers.0.set(300_000);
     connection.resume(9, &buffers);
     assert!(!connection.needs_buffers());
-    assert_eq!(next_command(&mut connection).unwrap().task_tag, 1);
-    assert_eq!(next_command(&mut connection).unwrap().task_tag, 2);
+    assert_eq!(next_command(&mut connection).unwrap().tag, Tag(1));
+    assert_eq!(next_command(&mut connection).unwrap().tag, Tag(2));
     assert_eq!(buffers.0.get(), 10_000);
 }
 
@@ -130,8 +116,8 @@ fn unbuffered_data_is_not_received_and_does_not_time_out() {
     assert_eq!(connection.deadline(), 80_000_000);
     assert_eq!(feed_from(&mut connection, &write[BHS..], &buffers), 1000);
     let running = next_command(&mut connection).unwrap();
-    assert_eq!((running.data_out_len, running.data_out[999]), (1000, 9));
-    connection.complete_command(1, good(running), &buffers);
+    assert_eq!((running.data.data_out_len, running.data.data_out[999]), (1000, 9));
+    connection.complete_command(complete(running), &buffers);
     assert_eq!((sent_from(&mut connection, &buffers)[0].0.opcode, buffers.0.get()), (0x21, 1000));
 }
 
@@ -155,7 +141,7 @@ fn closing_a_connection_releases_its_buffers() {
     feed_from(&mut connection, &command(3, 4, WRITE, 500, &[1; 500]), &buffers);
     feed_from(&mut connection, &command(2, 3, READ, 100_000, b"")[..20], &buffers);
     let running = next_command(&mut connection).unwrap();
-    connection.complete_command(1, good(running), &buffers);
+    connection.complete_command(complete(running), &buffers);
     assert!(buffers.0.get() < 1 << 20);
     connection.abort(&buffers);
     assert_eq!(buffers.0.get(), 1 << 20);
@@ -243,9 +229,9 @@ fn pdu_headers_are_built_when_sent() {
     feed(&mut connection, &command(0, 1, READ, 10_001, b""));
     feed(&mut connection, &command(1, 2, READ, 4, b""));
     let (mut one, two) = (next_command(&mut connection).unwrap(), next_command(&mut connection).unwrap());
-    one.data_in.iter_mut().zip(0_u32..).for_each(|(byte, number)| *byte = number.to_be_bytes()[3]);
-    connection.complete_command(1, good(one), &HeapBuffers);
-    connection.complete_command(2, good(two), &HeapBuffers);
+    one.data.data_in.iter_mut().zip(0_u32..).for_each(|(byte, number)| *byte = number.to_be_bytes()[3]);
+    connection.complete_command(complete(one), &HeapBuffers);
+    connection.complete_command(complete(two), &HeapBuffers);
     assert!(connection.output_is_full());
     let (mut data, mut number) = (Vec::new(), 0);
     let mut bytes = Vec::new();

@@ -21,6 +21,9 @@
 use super::super::*;
 use crate::buffers::HeapBuffers;
 use crate::config::{ConnectionLimits, Credentials, Secret};
+use scsi_core::fault::Completion;
+use scsi_core::sense::SenseBytes;
+use scsi_core::status::Status;
 
 /// Names of PDUs and their opcodes (RFC 7143 §11.2.1.2).
 const PDUS: [(&str, u8); 20] = [
@@ -163,7 +166,7 @@ impl Player {
         self.run(&format!(">! Login flags=87 isid=800000000001 itt=1 cid=1 cmdsn=1 text {keys}"));
         let event = self.connection.next_event();
         assert!(matches!(event, Some(ConnectionEvent::Login(_))), "{keys}: {event:?}");
-        self.connection.accept_login(1);
+        self.connection.accept_login(1, NexusId(1));
         self.collect_output();
         self.output.clear();
         (self.header_digest, self.data_digest) =
@@ -258,7 +261,7 @@ impl Player {
         let event = self.connection.next_event()?;
         let shown = show_event(&event);
         if let ConnectionEvent::Command(command) = event {
-            self.running.insert(command.task_tag, command);
+            self.running.insert(command.tag.0.try_into().unwrap(), command);
         }
         Some(shown)
     }
@@ -267,7 +270,7 @@ impl Player {
         let hex = |text: &str| u32::from_str_radix(text, 16).unwrap_or_else(|_| panic!("{place}: {text}"));
         let byte = |text: &str| u8::try_from(hex(text)).unwrap();
         match *words {
-            ["accept", tsih] => self.connection.accept_login(u16::try_from(hex(tsih)).unwrap()),
+            ["accept", tsih] => self.connection.accept_login(u16::try_from(hex(tsih)).unwrap(), NexusId(1)),
             ["reject", status] => {
                 let [.., class, detail] = hex(status).to_be_bytes();
                 self.connection.reject_login(LoginStatus(class, detail));
@@ -276,8 +279,8 @@ impl Player {
             ["management", tag, response] => self.connection.task_management_done(hex(tag), byte(response)),
             ["logout"] => self.connection.finish_logout(),
             ["discard", tag] => {
-                let Command { data_out, data_in, .. } = self.running.remove(&hex(tag)).unwrap();
-                self.connection.discard_command(hex(tag), data_out, data_in, &HeapBuffers);
+                let command = self.running.remove(&hex(tag)).unwrap();
+                self.connection.complete_command(command.abort(), &HeapBuffers);
             }
             ["clear", lun] => self.connection.clear_tasks(Some(u64::from(hex(lun)) << 48), &HeapBuffers),
             ["abort"] => self.connection.abort(&HeapBuffers),
@@ -296,19 +299,18 @@ impl Player {
         let number =
             |name: &str| words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok());
         let data = bytes(&section(words, "in"));
-        let len = data.len().min(command.data_in_capacity);
-        command.data_in[..len].copy_from_slice(&data[..len]);
-        let response = CommandResponse {
-            status,
-            sense: bytes(&section(words, "sense")),
-            data_in: command.data_in,
-            data_in_len: len,
+        let len = data.len().min(command.data.data_in_capacity);
+        command.data.data_in[..len].copy_from_slice(&data[..len]);
+        let sense = bytes(&section(words, "sense"));
+        let completion = Completion {
+            sense: (!sense.is_empty()).then(|| SenseBytes::truncated(&sense)),
+            data_in: len,
             data_in_wanted: number("wanted").unwrap_or(data.len()),
-            data_out_consumed: number("consumed").unwrap_or(command.data_out_len),
+            data_out: number("consumed").unwrap_or(command.data.data_out_len),
             data_out_missing: number("missing").unwrap_or(0),
-            data_out: command.data_out,
+            ..Completion::with_status(Status(status))
         };
-        self.connection.complete_command(tag, response, &HeapBuffers);
+        self.connection.complete_command(command.complete(completion), &HeapBuffers);
     }
 }
 
@@ -321,11 +323,12 @@ fn show_event(event: &ConnectionEvent) -> String {
         }
         ConnectionEvent::Command(command) => {
             let cdb: String = command.cdb.iter().map(|byte| format!("{byte:02x}")).collect();
-            let out = show(&command.data_out[..command.data_out_len]);
-            let (tag, lun, room) = (command.task_tag, command.lun, command.data_in_capacity);
+            let out = show(&command.data.data_out[..command.data.data_out_len]);
+            let (tag, lun, room) = (command.tag.0, command.lun, command.data.data_in_capacity);
             format!("command {tag:x} lun={lun:x} cdb={} in={room} out {out}", cdb.trim_end_matches('0')).trim().into()
         }
         ConnectionEvent::TaskManagement(TaskManagement { tag, function, lun, tasks }) => {
+            let tasks: Vec<u64> = tasks.iter().map(|task| task.0).collect();
             format!("management {tag:x} {function:?} lun={lun:x} tasks={tasks:x?}")
         }
         ConnectionEvent::Logout => "logout".into(),
