@@ -48,7 +48,7 @@ pub fn complete_all(connection: &mut Connection) {
 pub fn complete(command: Command) -> CompletedCommand {
     let fails = command.cdb.first() == Some(&0xff);
     let outcome = if fails { Err(Sense::illegal_request(Asc(0x2000)).into()) } else { Ok(()) };
-    let mut completion = Completion::new(outcome, SenseFormat::Fixed);
+    let mut completion = Completion::new(&outcome, SenseFormat::Fixed);
     (completion.data_in, completion.data_in_wanted) = (command.data.data_in_capacity, command.data.data_in_capacity);
     completion.data_out = command.data.data_out_len;
     command.complete(completion)

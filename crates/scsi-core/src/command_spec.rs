@@ -123,6 +123,16 @@ impl CommandSpec {
         self
     }
 
+    /// The place of the command in a table: by operation code, then by service action.
+    pub(crate) const fn order(&self) -> u32 {
+        let action = match self.service_action {
+            None => 0,
+            Some(ServiceAction(action)) => action + 1,
+        };
+        let [high, low] = action.to_be_bytes();
+        u32::from_be_bytes([0, self.opcode.0, high, low])
+    }
+
     /// Rejects a CDB that sets bits which the command does not define.
     ///
     /// A host sends the LUN in bits 7 to 5 of byte 1 to a SCSI-2 device (SCSI-2 §7.2.2), and in an INQUIRY to any
@@ -219,7 +229,13 @@ impl<K: Copy> CommandTable<K> {
     /// The facts of every command, in ascending order.
     #[must_use]
     pub fn specs(&self) -> Vec<CommandSpec> {
-        self.0.iter().map(|row| row.spec).collect()
+        self.specs_without(&[])
+    }
+
+    /// The facts of every command that is not named in `unsupported`, in ascending order.
+    #[must_use]
+    pub fn specs_without(&self, unsupported: &[&str]) -> Vec<CommandSpec> {
+        self.0.iter().map(|row| row.spec).filter(|spec| !unsupported.contains(&spec.name)).collect()
     }
 
     /// Checks the table, for tests: rows must be unique and in ascending order, and each CDB as long as the group of

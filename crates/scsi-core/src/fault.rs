@@ -63,12 +63,12 @@ impl Completion {
     /// A completion with a status that has no sense data, such as TASK SET FULL or TASK ABORTED.
     #[must_use]
     pub fn with_status(status: Status) -> Self {
-        Self { status, ..Self::new(Ok(()), SenseFormat::Fixed) }
+        Self { status, ..Self::new(&Ok(()), SenseFormat::Fixed) }
     }
 
     /// A completion without data, with the sense in this format.
     #[must_use]
-    pub fn new(outcome: Outcome, format: SenseFormat) -> Self {
+    pub fn new(outcome: &Outcome, format: SenseFormat) -> Self {
         let (status, sense) = match outcome {
             Ok(()) => (Status::GOOD, None),
             Err(Fault::CheckCondition(sense)) => (Status::CHECK_CONDITION, Some(sense.encode(format))),
@@ -88,7 +88,7 @@ impl Completion {
     }
 
     fn with_sense(key: SenseKey, asc: Asc) -> Self {
-        Self::new(Err(Sense::new(key, asc).into()), SenseFormat::Fixed)
+        Self::new(&Err(Sense::new(key, asc).into()), SenseFormat::Fixed)
     }
 
     /// HARDWARE ERROR 44h/00h (INTERNAL TARGET FAILURE): the device server or its storage failed.
@@ -112,6 +112,6 @@ impl Completion {
     /// BUSY: the target has no memory for the data now; the initiator repeats the command.
     #[must_use]
     pub fn busy() -> Self {
-        Self::new(Err(Fault::Busy), SenseFormat::Fixed)
+        Self::new(&Err(Fault::Busy), SenseFormat::Fixed)
     }
 }

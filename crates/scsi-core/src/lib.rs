@@ -9,7 +9,7 @@
 //!    reservations, reserved bits) and runs the commands that every device type supports ([`command`]).
 //!
 //! A tape drive or a medium changer owns one [`lu::Lu`], implements [`lu::SpcDevice`] for its facts and
-//! [`target::LogicalUnit`] for the transport. This crate uses no clock, thread, socket, environment variable or file:
+//! [`device_server::DeviceServer`] for its commands, and so is a [`target::LogicalUnit`] for the transport. This crate uses no clock, thread, socket, environment variable or file:
 //! the caller passes the time as [`time::Now`] and data as borrowed slices.
 //!
 //! ```
@@ -29,6 +29,7 @@ pub mod cdb;
 pub mod command;
 pub mod command_spec;
 pub mod data;
+pub mod device_server;
 pub mod dump;
 pub mod fault;
 pub mod field;

@@ -6,7 +6,6 @@ use crate::cdb::Cdb;
 use crate::command::buffer::DataBuffers;
 use crate::command::diagnostic::SelfTestLog;
 use crate::command::identifying_information::IdentifyingInformation;
-use crate::command::{self, SpcCommand};
 use crate::command_spec::{Access, AttentionPolicy, CommandSpec};
 use crate::data::Data;
 use crate::dump::{DumpState, DumpSupport};
@@ -304,24 +303,9 @@ impl Lu {
         self.deferred = Some((nexus, sense));
     }
 
-    /// Runs a command that SPC defines. [`Self::admit`] must have accepted it.
-    ///
-    /// # Errors
-    /// As documented in the module of the command.
-    pub fn run(
-        &mut self,
-        command: SpcCommand,
-        cdb: &Cdb,
-        request: &Request<'_>,
-        device: &mut dyn SpcDevice,
-        data: &mut Data<'_, '_>,
-    ) -> Outcome {
-        command::run(self, command, cdb, request, device, data)
-    }
-
     /// Builds the completion of a command. It includes the state to save and the nexuses whose commands must be
     /// aborted.
-    pub fn complete(&mut self, outcome: Outcome, data: &Data<'_, '_>) -> Completion {
+    pub fn complete(&mut self, outcome: &Outcome, data: &Data<'_, '_>) -> Completion {
         let mut completion = Completion::new(outcome, self.sense_format());
         completion.data_in = data.data_in.written();
         completion.data_in_wanted = data.data_in.wanted();

@@ -196,7 +196,7 @@ pub fn missing_lun(cdb: &[u8], luns: &[u64], mut data: Data<'_, '_>) -> Completi
         Opcode::REPORT_LUNS => crate::command::report_luns::run(&cdb, luns, &mut data),
         _ => Err(Fault::from(Sense::illegal_request(Asc::LOGICAL_UNIT_NOT_SUPPORTED))),
     };
-    let mut completion = Completion::new(outcome, SenseFormat::Fixed);
+    let mut completion = Completion::new(&outcome, SenseFormat::Fixed);
     completion.data_in = data.data_in.written();
     completion.data_in_wanted = data.data_in.wanted();
     completion

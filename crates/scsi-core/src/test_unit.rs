@@ -15,10 +15,10 @@
 
 use crate::asc::Asc;
 use crate::cdb::Cdb;
-use crate::command::SpcCommand::{self, *};
-use crate::command::{self, *};
-use crate::command_spec::{Access, CommandRow, CommandSpec, CommandTable};
+use crate::command::{Context, DeviceCommand, SpcCommand, TEST_UNIT_READY, identifying_information, with_spc_rows};
+use crate::command_spec::{CommandRow, CommandSpec, CommandTable};
 use crate::data::Data;
+use crate::device_server::DeviceServer;
 use crate::dump::DumpSupport;
 use crate::fault::{Completion, Outcome, Save};
 use crate::field::FieldPointer;
@@ -31,58 +31,22 @@ use crate::mode::{ModeHeader, ModeHeaderField, ModePageDef, PageControl, PageId,
 use crate::nexus::{NexusId, TransportId};
 use crate::port::{PortNames, TargetPort};
 use crate::sense::{Sense, SenseKey};
-use crate::target::{Request, TransportEvent};
+use crate::target::{LogicalUnit, Request, TransportEvent};
 use crate::time::{Now, Timestamp};
 use crate::transcript::{Response, bytes, part};
 use crate::writer::PageWriter;
 use std::io::{IoSlice, IoSliceMut};
 
-const fn spc(spec: CommandSpec, command: SpcCommand) -> CommandRow<Option<SpcCommand>> {
-    CommandRow { spec, command: Some(command) }
-}
+type Row = CommandRow<DeviceCommand<()>>;
 
-const TEST_UNIT_READY: CommandSpec = CommandSpec::new("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], Access::Status);
-
-/// TEST UNIT READY, which always succeeds, and all commands of SPC.
-const COMMANDS: CommandTable<Option<SpcCommand>> = CommandTable(&[
-    CommandRow { spec: TEST_UNIT_READY, command: None },
-    spc(request_sense::SPEC, RequestSense),
-    spc(inquiry::SPEC, Inquiry),
-    spc(mode_select::SPEC_6, ModeSelect),
-    spc(reserve::RESERVE_6, Reserve),
-    spc(reserve::RELEASE_6, Release),
-    spc(mode_sense::SPEC_6, ModeSense),
-    spc(diagnostic::RECEIVE, ReceiveDiagnostic),
-    spc(diagnostic::SEND, SendDiagnostic),
-    spc(prevent_allow_removal::SPEC, PreventAllowMediumRemoval),
-    spc(buffer::WRITE, WriteBuffer),
-    spc(buffer::READ, ReadBuffer),
-    spc(log_select::SPEC, LogSelect),
-    spc(log_sense::SPEC, LogSense),
-    spc(mode_select::SPEC_10, ModeSelect),
-    spc(reserve::RESERVE_10, Reserve),
-    spc(reserve::RELEASE_10, Release),
-    spc(mode_sense::SPEC_10, ModeSense),
-    spc(persistent_reserve_in::SPECS[0], PersistentReserveIn),
-    spc(persistent_reserve_in::SPECS[1], PersistentReserveIn),
-    spc(persistent_reserve_in::SPECS[2], PersistentReserveIn),
-    spc(persistent_reserve_in::SPECS[3], PersistentReserveIn),
-    spc(persistent_reserve_out::SPECS[0], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[1], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[2], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[3], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[4], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[5], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[6], PersistentReserveOut),
-    spc(persistent_reserve_out::SPECS[7], PersistentReserveOut),
-    spc(report_luns::SPEC, ReportLuns),
-    spc(identifying_information::REPORT, ReportIdentifyingInformation),
-    spc(report_supported_opcodes::SPEC, ReportSupportedOpcodes),
-    spc(report_supported_tmfs::SPEC, ReportSupportedTmfs),
-    spc(timestamp::REPORT, ReportTimestamp),
-    spc(identifying_information::SET, SetIdentifyingInformation),
-    spc(timestamp::SET, SetTimestamp),
-]);
+/// TEST UNIT READY, which always succeeds, and identifying information.
+const OWN: [Row; 3] = [
+    Row::own(TEST_UNIT_READY, ()),
+    Row::spc(identifying_information::REPORT, SpcCommand::ReportIdentifyingInformation),
+    Row::spc(identifying_information::SET, SpcCommand::SetIdentifyingInformation),
+];
+const ALL: [Row; 37] = with_spc_rows(&OWN);
+const COMMANDS: CommandTable<DeviceCommand<()>> = CommandTable(&ALL);
 
 /// A page for all nexuses, a page for each nexus, and a page with a subpage code that can be saved.
 const MODE_PAGES: &[ModePageDef] = &[
@@ -300,31 +264,19 @@ impl TestUnit {
     }
 
     fn notify(&mut self, event: &TransportEvent) {
-        self.lu.handle_event(event, Now::default());
+        self.handle_event(event.clone(), Now::default());
     }
 
     /// Runs one command. This is the only place that builds requests.
-    fn execute(&mut self, name: &str, cdb: &[u8], mut data: Data<'_, '_>) -> Completion {
+    fn send(&mut self, name: &str, cdb: &[u8], data: Data<'_, '_>) -> Completion {
         let now = Now { wall: Timestamp(self.wall), ..Now::default() };
-        let request = Request::new(nexus(name).0, cdb, now);
-        let cdb = Cdb::new(cdb);
-        let row = COMMANDS.find(&cdb);
-        let mut run = || {
-            self.lu.admit(&request, &cdb, row.as_ref().map(|row| &row.spec))?;
-            match row.as_ref().map(|row| row.command) {
-                Ok(Some(command)) => self.lu.run(command, &cdb, &request, &mut self.device, &mut data),
-                Ok(None) => Ok(()),
-                Err(sense) => Err(sense.clone().into()),
-            }
-        };
-        let outcome = run();
-        self.lu.complete(outcome, &data)
+        self.execute(&Request::new(nexus(name).0, cdb, now), data)
     }
 
     /// Runs a command of a nexus, and stores the state that it made durable.
     pub(crate) fn run(&mut self, name: &str, cdb: &[u8], out: &[u8], room: usize) -> Response {
-        let (requested, mut buffer) = (expected_data_out(cdb), vec![0; room]);
-        let completion = self.execute(name, cdb, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(&mut buffer)]));
+        let (requested, mut buffer) = (self.expected_data_out(cdb), vec![0; room]);
+        let completion = self.send(name, cdb, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(&mut buffer)]));
         buffer.truncate(completion.data_in);
         assert!(completion.data_out <= out.len(), "{cdb:02x?} consumed more than was sent");
         assert!(completion.data_out_missing <= requested, "{cdb:02x?} misses more than its parameter list");
@@ -394,11 +346,36 @@ impl TestUnit {
     }
 }
 
-/// PARAMETER LIST LENGTH of the command, as transports see it that do not state the transfer length.
-fn expected_data_out(cdb: &[u8]) -> usize {
-    let cdb = Cdb::new(cdb);
-    let command = COMMANDS.find(&cdb).ok().and_then(|row| row.command);
-    command.map_or(0, |command| command::expected_data_out(command, &cdb))
+impl DeviceServer for TestUnit {
+    type Command = ();
+    const COMMANDS: CommandTable<DeviceCommand<()>> = COMMANDS;
+
+    fn lu(&mut self) -> &mut Lu {
+        &mut self.lu
+    }
+
+    fn unsupported_commands(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn run(&mut self, row: &'static Row, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+        match row.command {
+            DeviceCommand::Spc(command) => {
+                Context { lu: &mut self.lu, device: &mut self.device, request, cdb, data }.run_spc(command)
+            }
+            DeviceCommand::Own(()) => Ok(()),
+        }
+    }
+
+    fn report_exceptions(&mut self) -> Outcome {
+        Ok(())
+    }
+
+    fn apply_event(&mut self, _event: TransportEvent, _now: Now) {}
+
+    fn data_out_length(&self, _command: (), _cdb: &Cdb) -> usize {
+        0
+    }
 }
 
 fn words(text: &str) -> Vec<u8> {

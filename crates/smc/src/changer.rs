@@ -1,4 +1,4 @@
-//! The medium changer as a logical unit: SPC admission checks, then one match arm per command.
+//! The medium changer as a device server: its commands, its TapeAlert flags and its counters.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::command::{self, Command};
@@ -9,17 +9,17 @@ use crate::profile::ChangerProfile;
 use crate::robot::OperatorState;
 use crate::table::COMMANDS;
 use scsi_core::alert::AlertSet;
-use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
-use scsi_core::command_spec::{AttentionPolicy, CommandRow};
+use scsi_core::command::{Context, DeviceCommand};
+use scsi_core::command_spec::{CommandRow, CommandTable};
 use scsi_core::data::Data;
-use scsi_core::fault::{Completion, Outcome, Save};
+use scsi_core::device_server::DeviceServer;
+use scsi_core::fault::{Outcome, Save};
 use scsi_core::identity::Identity;
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
 use scsi_core::mode::informational_exceptions_1c;
-use scsi_core::sense::Sense;
-use scsi_core::target::{LogicalUnit, Request, TransportEvent};
+use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
 use std::fmt;
 use tape_store::cartridge::Barcode;
@@ -115,61 +115,6 @@ impl Changer {
         PendingChanges { locations: self.state.library.take_dirty(), operator_state }
     }
 
-    /// Returns the table row of a command. INVALID COMMAND OPERATION CODE if this model does not support it.
-    fn find(&self, request: &Request<'_>, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
-        let row = COMMANDS.row(request, cdb)?;
-        if self.state.profile.lacks_command(&row.spec) {
-            return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
-        }
-        Ok(row)
-    }
-
-    fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        let lookup = self.find(request, cdb);
-        self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
-        let row = lookup?;
-        if row.command.needs_robot(cdb)
-            && let Some(sense) = self.state.not_ready()
-        {
-            return Err(sense.into());
-        }
-        let outcome = self.dispatch(row.command, cdb, request, data);
-        self.update_alerts_and_counters();
-        match outcome {
-            Ok(()) if row.spec.attention == AttentionPolicy::Report => self.state.exceptions.report_after_success(),
-            other => other,
-        }
-    }
-
-    fn dispatch(&mut self, run: Command, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
-        let Self { lu, state } = self;
-        match run {
-            Command::Spc(run) => {
-                lu.run(run, cdb, request, state, data)?;
-                self.apply_mode_pages();
-                Ok(())
-            }
-            Command::TestUnitReady => Ok(()),
-            Command::InitializeElementStatus => command::initialize::all(state),
-            Command::InitializeRange => command::initialize::range(state, cdb),
-            Command::OpenCloseImportExport => command::import_export::run(state, lu, cdb),
-            Command::PositionToElement => command::position::run(state, cdb),
-            // Saved after a failure too: the failed move may have left a cartridge in another element.
-            Command::MoveMedium => {
-                lu.request_save(Save::INVENTORY);
-                command::move_medium::run(state, lu, cdb, request)
-            }
-            Command::ExchangeMedium => {
-                lu.request_save(Save::INVENTORY);
-                command::exchange::run(state, lu, cdb, request)
-            }
-            Command::ReadElementStatus => command::element_status::run(state, cdb, &mut data.data_in),
-            Command::ReportElementInformation => command::element_information::run(state, cdb, data),
-            Command::SendVolumeTag => command::volume_tag::send(state, cdb, request.nexus, data),
-            Command::RequestVolumeElementAddress => command::volume_tag::request(state, cdb, request.nexus, data),
-        }
-    }
-
     /// Reports new TapeAlert flags as mode page 1Ch selects, and saves changed statistics.
     pub(crate) fn update_alerts_and_counters(&mut self) {
         let Self { lu, state } = self;
@@ -203,17 +148,53 @@ impl Changer {
     }
 }
 
-impl LogicalUnit for Changer {
-    fn execute(&mut self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
-        let cdb = Cdb::new(request.cdb);
-        let outcome = self.run(request, &cdb, &mut data);
-        let completion = self.lu.complete(outcome, &data);
-        tracing::trace!(opcode = ?cdb.opcode(), nexus = request.nexus.0, status = ?completion.status, sense = ?completion.sense);
-        completion
+impl DeviceServer for Changer {
+    type Command = Command;
+    const COMMANDS: CommandTable<DeviceCommand<Command>> = COMMANDS;
+
+    fn lu(&mut self) -> &mut Lu {
+        &mut self.lu
     }
 
-    fn handle_event(&mut self, event: TransportEvent, now: Now) {
-        self.lu.handle_event(&event, now);
+    fn unsupported_commands(&self) -> &'static [&'static str] {
+        self.state.profile.unsupported_commands
+    }
+
+    fn run(
+        &mut self,
+        row: &'static CommandRow<DeviceCommand<Command>>,
+        request: &Request<'_>,
+        cdb: &Cdb,
+        data: &mut Data<'_, '_>,
+    ) -> Outcome {
+        let Self { lu, state } = self;
+        let mut cx = Context { lu, device: state, request, cdb, data };
+        let outcome = match row.command {
+            DeviceCommand::Spc(command) => {
+                let outcome = cx.run_spc(command);
+                if outcome.is_ok() {
+                    self.apply_mode_pages();
+                }
+                outcome
+            }
+            DeviceCommand::Own(command) => {
+                if command.needs_robot(cdb)
+                    && let Some(sense) = cx.device.not_ready()
+                {
+                    return Err(sense.into());
+                }
+                command::run(command, &mut cx)
+            }
+        };
+        self.update_alerts_and_counters();
+        outcome
+    }
+
+    fn report_exceptions(&mut self) -> Outcome {
+        self.state.exceptions.report_after_success()
+    }
+
+    fn apply_event(&mut self, event: TransportEvent, _now: Now) {
         match event {
             TransportEvent::NexusLost(nexus) => {
                 self.state.searches.remove(&nexus);
@@ -228,13 +209,8 @@ impl LogicalUnit for Changer {
         }
     }
 
-    fn expected_data_out(&self, cdb: &[u8]) -> usize {
-        let cdb = Cdb::new(cdb);
-        match COMMANDS.find(&cdb).map(|row| row.command) {
-            Ok(Command::Spc(command)) => scsi_core::command::expected_data_out(command, &cdb),
-            Ok(Command::SendVolumeTag) => command::volume_tag::list_length(&cdb),
-            Ok(_) | Err(_) => 0,
-        }
+    fn data_out_length(&self, command: Command, cdb: &Cdb) -> usize {
+        if command == Command::SendVolumeTag { command::volume_tag::list_length(cdb) } else { 0 }
     }
 }
 

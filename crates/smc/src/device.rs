@@ -84,7 +84,7 @@ impl SpcDevice for ChangerState {
     }
 
     fn command_specs(&self) -> Vec<CommandSpec> {
-        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks_command(spec)).collect()
+        table::COMMANDS.specs_without(self.profile.unsupported_commands)
     }
 
     fn vpd_pages(&self) -> &'static [u8] {

@@ -30,7 +30,7 @@ impl CommandFault {
 
     fn completion(self) -> Completion {
         let Self(key, asc) = self;
-        Completion::new(Err(Fault::from(Sense::new(key, asc))), SenseFormat::Fixed)
+        Completion::new(&Err(Fault::from(Sense::new(key, asc))), SenseFormat::Fixed)
     }
 }
 

@@ -11,18 +11,16 @@
 //!
 //! **Deviations:** none.
 
-use super::error_history;
+use super::{Context, SpcContext, error_history};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::dump::DumpTrigger;
 use crate::fault::Outcome;
 use crate::field::check_reserved;
 use crate::lu::{Lu, SpcDevice};
 use crate::nexus::NexusId;
 use crate::sense::Sense;
-use crate::target::Request;
 use crate::wire::U24;
 use crate::writer::PageWriter;
 use std::collections::BTreeMap;
@@ -98,29 +96,23 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     cdb.as_layout::<Raw>().length.get() as usize
 }
 
-pub(super) fn read(
-    lu: &mut Lu,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
-    let raw: Raw = cdb.as_layout();
-    let offset = raw.offset.get();
+pub(super) fn read(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
+    let (offset, length) = (raw.offset.get(), raw.length.get());
     let mut page = PageWriter::new();
-    if raw.mode() == mode::ERROR_HISTORY && device.dump_support().error_history {
-        return error_history::read(lu, &raw, request.nexus, device, data);
+    if raw.mode() == mode::ERROR_HISTORY && cx.device.dump_support().error_history {
+        return error_history::read(cx, &raw);
     }
-    data.data_in.limit(raw.length.get() as usize);
+    let Context { lu, device, request, .. } = cx;
     if matches!(raw.mode(), mode::DATA | mode::DESCRIPTOR)
-        && let Some(dump) = dump_for_buffer(lu, raw.id, device)
+        && let Some(dump) = dump_for_buffer(lu, raw.id, &**device)
     {
         if raw.mode() == mode::DESCRIPTOR {
             page.u8(0).u24(u32::try_from(dump.len()).unwrap_or(u32::MAX));
         } else {
             page.bytes(dump.get(offset as usize..).ok_or(Sense::invalid_field_in_cdb(3, None))?);
         }
-        data.data_in.append(page.as_slice());
+        cx.return_data(length, page.as_slice());
         return Ok(());
     }
     let shared = |from: u32| lu.buffers.shared.get(from as usize..).unwrap_or_default();
@@ -146,7 +138,7 @@ pub(super) fn read(
         mode::ECHO_DESCRIPTOR => drop(page.u8(EBOS).u8(0).u16(ECHO_CAPACITY)),
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(4)).into()),
     }
-    data.data_in.append(page.as_slice());
+    cx.return_data(length, page.as_slice());
     Ok(())
 }
 
@@ -161,13 +153,8 @@ fn dump_for_buffer<'a>(lu: &'a mut Lu, id: u8, device: &dyn SpcDevice) -> Option
     lu.dumps.dump.as_ref().map(|dump| dump.bytes.as_slice())
 }
 
-pub(super) fn write(
-    lu: &mut Lu,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &mut dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
+pub(super) fn write(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, device, request, cdb, data } = cx;
     let raw: Raw = cdb.as_layout();
     let mode = raw.mode();
     let microcode = mode::MICROCODE.contains(&mode);

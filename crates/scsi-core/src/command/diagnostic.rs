@@ -7,15 +7,14 @@
 //!
 //! **Deviations:** none.
 
+use super::SpcContext;
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::dump::DumpTrigger;
 use crate::fault::{Fault, Outcome};
 use crate::field::check_reserved;
 use crate::log::{LIST_CONTROL, LogWriter};
-use crate::lu::{Lu, SpcDevice};
 use crate::parameter_list::{self, ParameterListReader};
 use crate::sense::{Sense, SenseKey};
 use crate::writer::PageWriter;
@@ -87,10 +86,10 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     u16::from_be_bytes([high, low]).into()
 }
 
-pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
-    let flags = cdb.bytes()[1];
+pub(super) fn send(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let flags = cx.cdb.bytes()[1];
     let (code, page_format, default_test) = (flags >> 5, flags & 0x10 != 0, flags & 0x04 != 0);
-    let length = list_length(cdb);
+    let length = list_length(cx.cdb);
     if code != 0 && default_test {
         return Err(Sense::invalid_field_in_cdb(1, Some(7)).into());
     }
@@ -99,40 +98,34 @@ pub(super) fn send(lu: &mut Lu, cdb: &Cdb, device: &mut dyn SpcDevice, data: &mu
     }
     match code {
         0 if default_test => {}
-        0 => return send_page(lu, device, length, page_format, data),
+        0 => return send_page(cx, length, page_format),
         1 | 2 | 5 | 6 => {}
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(7)).into()),
     }
-    let outcome = device.self_test();
+    let outcome = cx.device.self_test();
     if code != 0 {
-        lu.self_tests.record(code, &outcome);
+        cx.lu.self_tests.record(code, &outcome);
     }
     // The result of a background self-test is only logged.
     if matches!(code, 1 | 2) { Ok(()) } else { outcome }
 }
 
 /// Handles a parameter list of one diagnostic page: 00h (supported pages), or 80h if the model supports it.
-fn send_page(
-    lu: &mut Lu,
-    device: &dyn SpcDevice,
-    length: usize,
-    page_format: bool,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
+fn send_page(cx: &mut SpcContext<'_, '_, '_>, length: usize, page_format: bool) -> Outcome {
     if length == 0 {
         return Ok(());
     }
     if !page_format {
         return Err(Sense::invalid_field_in_cdb(1, Some(4)).into());
     }
-    let page = data.data_out.parameters(length)?;
+    let page = cx.data.data_out.parameters(length)?;
     let mut list = ParameterListReader::new(&page);
     let page_fault = list.invalid_field(0);
     let length_fault = list.invalid_field(2);
     let [code, _, high, low] = list.array()?;
     let expected = match code {
         SUPPORTED_PAGES => 0,
-        RUN_DIAGNOSTIC if device.dump_support().force_dump => 4,
+        RUN_DIAGNOSTIC if cx.device.dump_support().force_dump => 4,
         _ => return Err(page_fault.into()),
     };
     check_reserved(&page, USAGE_PAGE, 0)?;
@@ -150,13 +143,13 @@ fn send_page(
         return Err(parameter_list::length_error().into());
     }
     if code == RUN_DIAGNOSTIC {
-        lu.dumps.store(device.diagnostic_dump(&lu.identity), DumpTrigger::Device);
+        cx.lu.dumps.store(cx.device.diagnostic_dump(&cx.lu.identity), DumpTrigger::Device);
     }
     Ok(())
 }
 
-pub(super) fn receive(cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
-    let [_, flags, page, ..] = *cdb.bytes();
+pub(super) fn receive(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let [_, flags, page, high, low, ..] = *cx.cdb.bytes();
     // Page 80h returns no results; READ BUFFER returns the dump.
     if flags & 0x01 != 0 && page != SUPPORTED_PAGES {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
@@ -164,11 +157,10 @@ pub(super) fn receive(cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>
     let mut w = PageWriter::new();
     w.u8(SUPPORTED_PAGES).u8(0).length_u16(|w| {
         w.u8(SUPPORTED_PAGES);
-        if device.dump_support().force_dump {
+        if cx.device.dump_support().force_dump {
             w.u8(RUN_DIAGNOSTIC);
         }
     });
-    data.data_in.limit(list_length(cdb));
-    data.data_in.append(w.as_slice());
+    cx.return_data(u16::from_be_bytes([high, low]).into(), w.as_slice());
     Ok(())
 }

@@ -5,13 +5,11 @@
 //! snapshot and an error history I_T nexus exist, commands of other nexuses end with ILLEGAL REQUEST 00h/16h, except
 //! for 02h and 03h.
 
+use super::SpcContext;
 use super::buffer::Raw;
 use crate::asc::Asc;
-use crate::data::Data;
 use crate::dump::{Dump, DumpTrigger};
 use crate::fault::Outcome;
-use crate::lu::{Lu, SpcDevice};
-use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
@@ -29,7 +27,8 @@ const DIRECTORY_BUFFER_IDS: [u8; 5] = [DIRECTORY, NEW_SNAPSHOT, NEW_NEXUS, NEW_B
 /// Length of the directory in bytes.
 const DIRECTORY_LEN: u32 = 32 + 8 * 5;
 
-pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn read(cx: &mut SpcContext<'_, '_, '_>, raw: &Raw) -> Outcome {
+    let (lu, nexus) = (&mut *cx.lu, cx.request.nexus);
     let (id, offset) = (raw.id, raw.offset.get());
     if !DIRECTORY_BUFFER_IDS.contains(&id) && !matches!(id, CLEAR_ERROR_HISTORY_NEXUS | CLEAR_NEXUS_AND_RELEASE) {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
@@ -60,15 +59,14 @@ pub(super) fn read(lu: &mut Lu, raw: &Raw, nexus: NexusId, device: &dyn SpcDevic
             }
             let create = matches!(id, NEW_SNAPSHOT | NEW_BOTH) || lu.dumps.dump.is_none();
             if create {
-                lu.dumps.store(device.diagnostic_dump(&lu.identity), DumpTrigger::ErrorHistory);
+                lu.dumps.store(cx.device.diagnostic_dump(&lu.identity), DumpTrigger::ErrorHistory);
             }
             if let Some(dump) = &lu.dumps.dump {
                 directory(&lu.identity.strings.vendor, dump, create, &mut page);
             }
         }
     }
-    data.data_in.limit(raw.length.get() as usize);
-    data.data_in.append(page.as_slice());
+    cx.return_data(raw.length.get(), page.as_slice());
     Ok(())
 }
 

@@ -6,12 +6,11 @@
 //!
 //! **Deviations:** none.
 
+use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::{Outcome, Save};
-use crate::lu::Lu;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 use serde::{Deserialize, Serialize};
@@ -46,7 +45,8 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     usize::try_from(length(cdb)).unwrap_or(usize::MAX)
 }
 
-pub(super) fn report(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn report(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, cdb, .. } = cx;
     let mut page = PageWriter::new();
     let information = cdb.bytes()[10] >> 1;
     page.u16(0).length_u16(|w| match information {
@@ -61,12 +61,12 @@ pub(super) fn report(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     if ![DEVICE_INFORMATION.0, TEXT_INFORMATION.0, SUPPORTED_TYPES].contains(&information) {
         return Err(Sense::invalid_field_in_cdb(10, Some(7)).into());
     }
-    data.data_in.limit(list_length(cdb));
-    data.data_in.append(page.as_slice());
+    cx.return_data(length(cx.cdb), page.as_slice());
     Ok(())
 }
 
-pub(super) fn set(lu: &mut Lu, cdb: &Cdb, nexus: crate::nexus::NexusId, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn set(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, request, cdb, data, .. } = cx;
     let information = cdb.bytes()[10] >> 1;
     let max_len = match information {
         kind if kind == DEVICE_INFORMATION.0 => DEVICE_INFORMATION.1,
@@ -88,6 +88,6 @@ pub(super) fn set(lu: &mut Lu, cdb: &Cdb, nexus: crate::nexus::NexusId, data: &m
         lu.identifying.name = list
     }
     lu.request_save(Save::UNIT);
-    lu.attentions.raise_others(nexus, Asc::DEVICE_IDENTIFIER_CHANGED);
+    lu.attentions.raise_others(request.nexus, Asc::DEVICE_IDENTIFIER_CHANGED);
     Ok(())
 }

@@ -2,11 +2,9 @@
 //!
 //! **Deviations:** none.
 
-use crate::cdb::Cdb;
+use super::SpcContext;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Lu, SpcDevice};
 use crate::sense::Sense;
 use crate::vpd;
 use crate::wire::U16;
@@ -27,18 +25,17 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(super) fn run(lu: &Lu, cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     let evpd = raw.flags & 0x01 != 0;
     if !evpd && raw.page_code != 0 {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let page = if evpd {
-        vpd::render_page(raw.page_code, &lu.identity, lu.mode.defs(), device)?
+        vpd::render_page(raw.page_code, &cx.lu.identity, cx.lu.mode.defs(), cx.device)?
     } else {
-        device.inquiry().render(&lu.identity)
+        cx.device.inquiry().render(&cx.lu.identity)
     };
-    data.data_in.limit(usize::from(raw.allocation_length.get()));
-    data.data_in.append(page.as_slice());
+    cx.return_data(raw.allocation_length.get().into(), page.as_slice());
     Ok(())
 }

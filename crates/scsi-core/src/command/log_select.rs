@@ -7,14 +7,14 @@
 //! **Deviations:** counters cannot be set to a value (PC=01b); nothing can be saved, so SP=1 is rejected.
 
 use super::log_sense::has;
+use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
 use crate::field::{FieldPointer, check_reserved};
 use crate::log::{LogId, LogWriter, Parameter, Thresholds};
-use crate::lu::{Lu, SpcDevice};
+use crate::lu::SpcDevice;
 use crate::sense::Sense;
 use crate::target::Request;
 
@@ -34,13 +34,8 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     usize::from(u16::from_be_bytes([high, low]))
 }
 
-pub(super) fn run(
-    lu: &mut Lu,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &mut dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, device, request, cdb, data } = cx;
     let [_, flags, page, subpage, ..] = *cdb.bytes();
     let (reset, control, length) = (flags & 0x02 != 0, page >> 6, list_length(cdb));
     let id = LogId { page: page & 0x3f, subpage };
@@ -48,7 +43,7 @@ pub(super) fn run(
     if reset && length != 0 {
         return Err(Sense::invalid_field_in_cdb(1, Some(1)).into());
     }
-    if !all && !has(device, id) {
+    if !all && !has(&**device, id) {
         return Err(Sense::invalid_field_in_cdb(2, Some(5)).into());
     }
     let changed = if length != 0 {
@@ -56,7 +51,7 @@ pub(super) fn run(
             return Err(Sense::invalid_field_in_cdb(2, Some(5)).into());
         }
         let list = data.data_out.parameters(length)?;
-        let pages = parse(&list, control, request, device)?;
+        let pages = parse(&list, control, request, &**device)?;
         pages.into_iter().fold(false, |changed, (id, thresholds)| match control {
             control::THRESHOLD => thresholds
                 .into_iter()

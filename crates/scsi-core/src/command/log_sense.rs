@@ -5,14 +5,12 @@
 //!
 //! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are supported, but not listed.
 
-use crate::cdb::Cdb;
+use super::{Context, SpcContext};
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
 use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
-use crate::lu::{Lu, SpcDevice};
+use crate::lu::SpcDevice;
 use crate::sense::Sense;
-use crate::target::Request;
 use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -34,13 +32,8 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 10);
 
-pub(super) fn run(
-    lu: &Lu,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &mut dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, device, request, cdb, .. } = cx;
     let raw: Raw = cdb.as_layout();
     let id = LogId { page: raw.page & 0x3f, subpage: raw.subpage };
     let mut w = LogWriter::from_pointer(raw.parameter_pointer.get());
@@ -51,7 +44,7 @@ pub(super) fn run(
             _ => w,
         };
     }
-    let real = has(device, id);
+    let real = has(&**device, id);
     if real && id == SELF_TEST_10 {
         lu.self_tests.write(&mut w);
     } else if real {
@@ -60,11 +53,10 @@ pub(super) fn run(
         return Err(Sense::invalid_field_in_cdb(if raw.subpage == 0 { 2 } else { 3 }, None).into());
     }
     let page = w.finish(id).ok_or(Sense::invalid_field_in_cdb(5, None))?;
-    data.data_in.limit(usize::from(raw.allocation_length.get()));
-    data.data_in.append(page.as_slice());
     if real && raw.allocation_length.get() > 4 {
         device.log_page_read(id, request.nexus);
     }
+    cx.return_data(raw.allocation_length.get().into(), page.as_slice());
     Ok(())
 }
 

@@ -17,9 +17,12 @@ pub mod report_supported_opcodes;
 pub mod report_supported_tmfs;
 pub mod request_sense;
 pub mod reserve;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod timestamp;
+
+pub use table::{DeviceCommand, SPC_ROWS, TEST_UNIT_READY, with_spc_rows};
 
 use crate::cdb::Cdb;
 use crate::data::Data;
@@ -76,37 +79,66 @@ pub enum SpcCommand {
     SetTimestamp,
 }
 
-pub(crate) fn run(
-    lu: &mut Lu,
-    command: SpcCommand,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &mut dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
+/// What the handler of a command works on: the SPC state of the logical unit, the device, and the command.
+pub struct Context<'a, 'd, 'i, D: ?Sized> {
+    /// SPC state of the logical unit.
+    pub lu: &'a mut Lu,
+    /// State of the device.
+    pub device: &'a mut D,
+    /// The command with its nexus and time.
+    pub request: &'a Request<'a>,
+    /// The CDB of the command, padded to 16 bytes.
+    pub cdb: &'a Cdb,
+    /// The Data-Out and Data-In buffers.
+    pub data: &'a mut Data<'d, 'i>,
+}
+
+/// What the handler of an SPC command works on.
+type SpcContext<'a, 'd, 'i> = Context<'a, 'd, 'i, dyn SpcDevice + 'a>;
+
+impl<D: ?Sized> Context<'_, '_, '_, D> {
+    /// Returns data to the initiator, up to ALLOCATION LENGTH in bytes.
+    pub fn return_data(&mut self, allocation_length: u32, bytes: &[u8]) {
+        self.data.data_in.limit(usize::try_from(allocation_length).unwrap_or(usize::MAX));
+        self.data.data_in.append(bytes);
+    }
+}
+
+impl<D: SpcDevice> Context<'_, '_, '_, D> {
+    /// Runs a command that SPC defines. [`Lu::admit`] must have accepted it.
+    ///
+    /// # Errors
+    /// As documented in the module of the command.
+    pub fn run_spc(&mut self, command: SpcCommand) -> Outcome {
+        let Self { lu, device, request, cdb, data } = self;
+        run(command, &mut Context { lu, device: *device as &mut dyn SpcDevice, request, cdb, data })
+    }
+}
+
+fn run(command: SpcCommand, cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     match command {
-        SpcCommand::Inquiry => inquiry::run(lu, cdb, device, data),
-        SpcCommand::RequestSense => request_sense::run(lu, cdb, request, device, data),
-        SpcCommand::ReportLuns => report_luns::run(cdb, &lu.luns, data),
-        SpcCommand::ModeSense => mode_sense::run(lu, cdb, request.nexus, device, data),
-        SpcCommand::ModeSelect => mode_select::run(lu, cdb, request, device, data),
-        SpcCommand::LogSense => log_sense::run(lu, cdb, request, device, data),
-        SpcCommand::LogSelect => log_select::run(lu, cdb, request, device, data),
-        SpcCommand::Reserve => reserve::reserve(lu, request),
-        SpcCommand::Release => reserve::release(lu, request),
-        SpcCommand::PersistentReserveIn => persistent_reserve_in::run(lu, cdb, data),
-        SpcCommand::PersistentReserveOut => persistent_reserve_out::run(lu, cdb, request, data),
-        SpcCommand::PreventAllowMediumRemoval => prevent_allow_removal::run(lu, cdb, request),
-        SpcCommand::SendDiagnostic => diagnostic::send(lu, cdb, device, data),
-        SpcCommand::ReceiveDiagnostic => diagnostic::receive(cdb, device, data),
-        SpcCommand::ReadBuffer => buffer::read(lu, cdb, request, device, data),
-        SpcCommand::WriteBuffer => buffer::write(lu, cdb, request, device, data),
-        SpcCommand::ReportIdentifyingInformation => identifying_information::report(lu, cdb, data),
-        SpcCommand::SetIdentifyingInformation => identifying_information::set(lu, cdb, request.nexus, data),
-        SpcCommand::ReportSupportedOpcodes => report_supported_opcodes::run(cdb, device, data),
-        SpcCommand::ReportSupportedTmfs => report_supported_tmfs::run(cdb, data),
-        SpcCommand::ReportTimestamp => timestamp::report(lu, cdb, request, data),
-        SpcCommand::SetTimestamp => timestamp::set(lu, cdb, request, data),
+        SpcCommand::Inquiry => inquiry::run(cx),
+        SpcCommand::RequestSense => request_sense::run(cx),
+        SpcCommand::ReportLuns => report_luns::run(cx.cdb, &cx.lu.luns, cx.data),
+        SpcCommand::ModeSense => mode_sense::run(cx),
+        SpcCommand::ModeSelect => mode_select::run(cx),
+        SpcCommand::LogSense => log_sense::run(cx),
+        SpcCommand::LogSelect => log_select::run(cx),
+        SpcCommand::Reserve => reserve::reserve(cx),
+        SpcCommand::Release => reserve::release(cx),
+        SpcCommand::PersistentReserveIn => persistent_reserve_in::run(cx),
+        SpcCommand::PersistentReserveOut => persistent_reserve_out::run(cx),
+        SpcCommand::PreventAllowMediumRemoval => prevent_allow_removal::run(cx),
+        SpcCommand::SendDiagnostic => diagnostic::send(cx),
+        SpcCommand::ReceiveDiagnostic => diagnostic::receive(cx),
+        SpcCommand::ReadBuffer => buffer::read(cx),
+        SpcCommand::WriteBuffer => buffer::write(cx),
+        SpcCommand::ReportIdentifyingInformation => identifying_information::report(cx),
+        SpcCommand::SetIdentifyingInformation => identifying_information::set(cx),
+        SpcCommand::ReportSupportedOpcodes => report_supported_opcodes::run(cx),
+        SpcCommand::ReportSupportedTmfs => report_supported_tmfs::run(cx),
+        SpcCommand::ReportTimestamp => timestamp::report(cx),
+        SpcCommand::SetTimestamp => timestamp::set(cx),
     }
 }
 

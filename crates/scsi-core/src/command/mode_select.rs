@@ -11,17 +11,15 @@
 //! **Deviations:** PF=0 is accepted if the list has no pages, as by drives before SPC; MEDIUM TYPE is ignored, and so
 //! is the PS bit of a page, which is reserved in MODE SELECT.
 
+use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode};
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::{Outcome, Save};
 use crate::field::{FieldPointer, check_reserved};
-use crate::lu::{Lu, SpcDevice};
 use crate::mode::{ModeHeader, ModeHeaderField};
 use crate::parameter_list;
 use crate::sense::{Sense, SenseKey};
-use crate::target::Request;
 
 /// The facts of MODE SELECT(6).
 pub const SPEC_6: CommandSpec =
@@ -35,13 +33,8 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     if Opcode(opcode) == Opcode::MODE_SELECT_6 { length_6.into() } else { u16::from_be_bytes([high, low]).into() }
 }
 
-pub(super) fn run(
-    lu: &mut Lu,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &mut dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, device, request, cdb, data } = cx;
     let [opcode, flags, ..] = *cdb.bytes();
     let (page_format, save) = (flags & 0x10 != 0, flags & 0x01 != 0);
     let short = Opcode(opcode) == Opcode::MODE_SELECT_6;
@@ -59,7 +52,7 @@ pub(super) fn run(
     }
     let offset = list.len() - pages.len();
     device.check_mode_header(&header, request.nexus).map_err(|field| Sense::from(header_field(field, short)))?;
-    let change = lu.mode.check(pages, offset, (device, request.nexus), save)?;
+    let change = lu.mode.check(pages, offset, (&**device, request.nexus), save)?;
     let rounded = change.rounded;
     let header_changed = device.apply_mode_header(&header);
     let changed = lu.mode.apply(change, request.nexus, save);

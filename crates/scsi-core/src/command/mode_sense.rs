@@ -3,13 +3,11 @@
 //!
 //! **Deviations:** LLBAA=1 is rejected; tape drives have no long LBA block descriptor.
 
-use crate::cdb::{Cdb, Opcode};
+use super::SpcContext;
+use crate::cdb::Opcode;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Lu, SpcDevice};
 use crate::mode::{PageControl, PageId};
-use crate::nexus::NexusId;
 use crate::writer::PageWriter;
 
 /// The facts of MODE SENSE(6).
@@ -18,17 +16,18 @@ pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 
 pub const SPEC_10: CommandSpec =
     CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read);
 
-pub(super) fn run(lu: &Lu, cdb: &Cdb, nexus: NexusId, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
-    let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cdb.bytes();
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cx.cdb.bytes();
     let short = Opcode(opcode) == Opcode::MODE_SENSE_6;
     let wanted = PageId { page: page & 0x3f, subpage };
     let mut pages = PageWriter::new();
-    lu.mode.sense(wanted, PageControl::from_bits(page >> 6), (device, nexus), &mut pages)?;
+    let device = &*cx.device;
+    cx.lu.mode.sense(wanted, PageControl::from_bits(page >> 6), (device, cx.request.nexus), &mut pages)?;
     let block = if flags & 0x08 == 0 { device.block_descriptor() } else { None };
     let block = block.as_ref().map_or(&[][..], |block| block.as_slice());
     let response = frame_pages(short, device.mode_header(), block, pages.as_slice());
-    data.data_in.limit(if short { usize::from(length_6) } else { usize::from(u16::from_be_bytes([high, low])) });
-    data.data_in.append(response.as_slice());
+    let allocation_length = if short { length_6.into() } else { u16::from_be_bytes([high, low]).into() };
+    cx.return_data(allocation_length, response.as_slice());
     Ok(())
 }
 

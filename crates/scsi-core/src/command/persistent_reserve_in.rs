@@ -2,11 +2,9 @@
 //!
 //! **Deviations:** none.
 
-use crate::cdb::Cdb;
+use super::{Context, SpcContext};
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::Lu;
 use crate::reservation::PersistentReservations;
 use crate::writer::PageWriter;
 
@@ -26,7 +24,8 @@ pub const SPECS: [CommandSpec; 4] = [
 /// CRH=0; SIP_C, ATP_C, PTPL_C; TMV with ALLOW COMMANDS 000b; all 6 types.
 const CAPABILITIES: [u8; 4] = [0x0d, 0x80, 0xea, 0x01];
 
-pub(super) fn run(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, cdb, .. } = cx;
     let [_, _, _, _, _, _, _, high, low, ..] = *cdb.bytes();
     let state = &lu.reservations.persistent;
     let mut page = PageWriter::new();
@@ -45,8 +44,7 @@ pub(super) fn run(lu: &Lu, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
             });
         }
     }
-    data.data_in.limit(usize::from(u16::from_be_bytes([high, low])));
-    data.data_in.append(page.as_slice());
+    cx.return_data(u16::from_be_bytes([high, low]).into(), page.as_slice());
     Ok(())
 }
 

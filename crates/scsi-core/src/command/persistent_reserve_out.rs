@@ -3,9 +3,9 @@
 //! **Deviations:** REPLACE LOST RESERVATION is rejected with ILLEGAL REQUEST 24h/00h: this unit does not lose
 //! reservations.
 
+use super::{Context, SpcContext};
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::{Fault, Outcome, Save};
 use crate::field::check_reserved;
 use crate::lu::Lu;
@@ -13,7 +13,6 @@ use crate::nexus::TransportId;
 use crate::parameter_list;
 use crate::reservation::{ReservationType, ReserveOutParameters as Reserve, ServiceActionEffects};
 use crate::sense::Sense;
-use crate::target::Request;
 use crate::wire::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -77,7 +76,8 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX)
 }
 
-pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, request, cdb, data, .. } = cx;
     let length = list_length(cdb);
     if !(BASIC..=MAX_LIST_LENGTH).contains(&length) {
         return Err(parameter_list::length_error().into());

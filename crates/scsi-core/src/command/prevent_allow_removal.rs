@@ -4,17 +4,15 @@
 //!
 //! **Deviations:** PREVENT 10b and 11b (attached medium changers, obsolete) are rejected.
 
-use crate::cdb::Cdb;
+use super::SpcContext;
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
-use crate::lu::Lu;
-use crate::target::Request;
 
 /// The facts of PREVENT ALLOW MEDIUM REMOVAL.
 pub const SPEC: CommandSpec =
     CommandSpec::new("PREVENT ALLOW MEDIUM REMOVAL", &[0x1e, 0, 0, 0, 0x01, 0], Access::Prevent);
 
-pub(super) fn run(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
-    lu.prevent(request.nexus, cdb.bytes()[4] & 0x01 != 0);
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    cx.lu.prevent(cx.request.nexus, cx.cdb.bytes()[4] & 0x01 != 0);
     Ok(())
 }

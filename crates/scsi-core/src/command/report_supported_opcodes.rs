@@ -2,11 +2,10 @@
 //!
 //! **Deviations:** none.
 
-use crate::cdb::{Cdb, Opcode, ServiceAction};
+use super::SpcContext;
+use crate::cdb::{Opcode, ServiceAction};
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::SpcDevice;
 use crate::sense::Sense;
 use crate::wire::{U16, U32};
 use crate::writer::PageWriter;
@@ -34,10 +33,10 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(super) fn run(cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     let timeouts = raw.options & 0x80 != 0;
-    let specs = device.command_specs();
+    let specs = cx.device.command_specs();
     let wanted = Opcode(raw.requested_opcode);
     let action = ServiceAction(raw.requested_action.get());
     let same = || specs.iter().filter(move |spec| spec.opcode == wanted);
@@ -51,8 +50,7 @@ pub(super) fn run(cdb: &Cdb, device: &dyn SpcDevice, data: &mut Data<'_, '_>) ->
         0b010 | 0b011 => one(exact(), timeouts),
         _ => return Err(Sense::invalid_field_in_cdb(2, Some(2)).into()),
     };
-    data.data_in.limit(usize::try_from(raw.allocation_length.get()).unwrap_or(usize::MAX));
-    data.data_in.append(page.as_slice());
+    cx.return_data(raw.allocation_length.get(), page.as_slice());
     Ok(())
 }
 

@@ -2,9 +2,8 @@
 //!
 //! **Deviations:** none.
 
-use crate::cdb::Cdb;
+use super::SpcContext;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
@@ -22,8 +21,8 @@ const SUPPORTED_FUNCTIONS: u8 = 0x80 | 0x40 | 0x10 | 0x08 | 0x02;
 /// TASK MANAGEMENT FUNCTIONS LONG TIMEOUT and SHORT TIMEOUT in units of 100 ms.
 const TIMEOUTS: (u32, u32) = (600, 100);
 
-pub(super) fn run(cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-    let [_, _, flags, _, _, _, a, b, c, d, ..] = *cdb.bytes();
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let [_, _, flags, _, _, _, a, b, c, d, ..] = *cx.cdb.bytes();
     let allocation_length = u32::from_be_bytes([a, b, c, d]);
     if allocation_length < 4 {
         return Err(Sense::invalid_field_in_cdb(6, None).into());
@@ -37,7 +36,6 @@ pub(super) fn run(cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
             w.u8(0x01).u8(0).u16(0).u32(TIMEOUTS.0).u32(TIMEOUTS.1);
         });
     }
-    data.data_in.limit(usize::try_from(allocation_length).unwrap_or(usize::MAX));
-    data.data_in.append(page.as_slice());
+    cx.return_data(allocation_length, page.as_slice());
     Ok(())
 }

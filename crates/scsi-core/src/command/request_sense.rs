@@ -5,33 +5,24 @@
 //!
 //! **Deviations:** none.
 
-use crate::cdb::Cdb;
+use super::SpcContext;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
-use crate::lu::{Lu, SpcDevice};
 use crate::sense::{Sense, SenseFormat, SenseKey};
-use crate::target::Request;
 
 /// The facts of REQUEST SENSE for the command table.
 pub const SPEC: CommandSpec =
     CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).leaves_attention_pending();
 
-pub(super) fn run(
-    lu: &mut Lu,
-    cdb: &Cdb,
-    request: &Request<'_>,
-    device: &mut dyn SpcDevice,
-    data: &mut Data<'_, '_>,
-) -> Outcome {
-    let [_, flags, _, _, allocation_length, ..] = *cdb.bytes();
+pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let [_, flags, _, _, allocation_length, ..] = *cx.cdb.bytes();
+    let (nexus, lu) = (cx.request.nexus, &mut *cx.lu);
     let sense = lu
-        .take_deferred(request.nexus)
-        .or_else(|| lu.attentions.take(request.nexus, |_| true).map(|asc| Sense::new(SenseKey::UNIT_ATTENTION, asc)))
-        .or_else(|| device.pollable_sense())
+        .take_deferred(nexus)
+        .or_else(|| lu.attentions.take(nexus, |_| true).map(|asc| Sense::new(SenseKey::UNIT_ATTENTION, asc)))
+        .or_else(|| cx.device.pollable_sense())
         .unwrap_or(Sense::NONE);
     let format = if flags & 0x01 == 0 { SenseFormat::Fixed } else { SenseFormat::Descriptor };
-    data.data_in.limit(usize::from(allocation_length));
-    data.data_in.append(sense.encode(format).as_slice());
+    cx.return_data(allocation_length.into(), sense.encode(format).as_slice());
     Ok(())
 }

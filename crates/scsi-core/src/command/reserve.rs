@@ -5,10 +5,9 @@
 //!
 //! **Deviations:** third-party and element reservations, obsolete since SPC-3, are rejected.
 
+use super::SpcContext;
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
-use crate::lu::Lu;
-use crate::target::Request;
 
 /// The facts of RESERVE(6), SPC-2.
 pub const RESERVE_6: CommandSpec = CommandSpec::new("RESERVE(6)", &[0x16, 0, 0, 0, 0, 0], Access::Reserve);
@@ -21,12 +20,12 @@ pub const RESERVE_10: CommandSpec =
 pub const RELEASE_10: CommandSpec =
     CommandSpec::new("RELEASE(10)", &[0x57, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Release);
 
-pub(super) fn reserve(lu: &mut Lu, request: &Request<'_>) -> Outcome {
-    lu.reservations.legacy.reserve(request.nexus);
+pub(super) fn reserve(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    cx.lu.reservations.legacy.reserve(cx.request.nexus);
     Ok(())
 }
 
-pub(super) fn release(lu: &mut Lu, request: &Request<'_>) -> Outcome {
-    lu.reservations.legacy.release(request.nexus);
+pub(super) fn release(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    cx.lu.reservations.legacy.release(cx.request.nexus);
     Ok(())
 }

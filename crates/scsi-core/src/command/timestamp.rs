@@ -5,15 +5,13 @@
 //!
 //! **Deviations:** none.
 
+use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
 use crate::command_spec::{Access, CommandSpec};
-use crate::data::Data;
 use crate::fault::Outcome;
 use crate::field::check_reserved;
-use crate::lu::Lu;
 use crate::parameter_list;
-use crate::target::Request;
 use crate::writer::PageWriter;
 
 const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
@@ -38,20 +36,20 @@ pub(super) fn list_length(cdb: &Cdb) -> usize {
     usize::try_from(length(cdb)).unwrap_or(usize::MAX)
 }
 
-pub(super) fn report(lu: &Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn report(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     /// TIMESTAMP ORIGIN: set by SET TIMESTAMP, or by another method.
     const ORIGINS: (u8, u8) = (0b010, 0b011);
-    let origin = if lu.clock.offset.is_some() { ORIGINS.0 } else { ORIGINS.1 };
+    let origin = if cx.lu.clock.offset.is_some() { ORIGINS.0 } else { ORIGINS.1 };
     let mut page = PageWriter::new();
     page.length_u16(|w| {
-        w.u8(origin).u8(0).u48(lu.clock.timestamp(request.now.wall)).u16(0);
+        w.u8(origin).u8(0).u48(cx.lu.clock.timestamp(cx.request.now.wall)).u16(0);
     });
-    data.data_in.limit(list_length(cdb));
-    data.data_in.append(page.as_slice());
+    cx.return_data(length(cx.cdb), page.as_slice());
     Ok(())
 }
 
-pub(super) fn set(lu: &mut Lu, cdb: &Cdb, request: &Request<'_>, data: &mut Data<'_, '_>) -> Outcome {
+pub(super) fn set(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
+    let Context { lu, request, cdb, data, .. } = cx;
     let length = list_length(cdb);
     if length == 0 {
         return Ok(());

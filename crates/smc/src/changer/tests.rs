@@ -8,6 +8,7 @@ use crate::profile;
 use crate::robot::RobotFault;
 use crate::testing::{cartridge, changer_of, changer_with};
 use scsi_core::nexus::NexusId;
+use scsi_core::target::LogicalUnit;
 use std::io::{IoSlice, IoSliceMut};
 
 const HOST: NexusId = NexusId(1);

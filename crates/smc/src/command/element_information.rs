@@ -6,12 +6,11 @@
 //! **Deviations:** page 04h is not supported: elements have no physical location. The robot does not move for this
 //! command, regardless of NEV and CDATA.
 
+use super::Context;
 use super::element_status::{element_type, exception_code, is_accessible, is_disabled};
 use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementType};
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::U32;
@@ -54,7 +53,8 @@ const BY_OPERATOR: u8 = 0x20;
 const DISABLED: u8 = 0x04;
 const ACCESSIBLE: u8 = 0x02;
 
-pub(crate) fn run(state: &ChangerState, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let Context { device: state, cdb, data, .. } = cx;
     let raw: Raw = cdb.as_layout();
     let kind = element_type(raw.kind).map_err(|_| Sense::invalid_field_in_cdb(3, Some(3)))?;
     let mut w = PageWriter::new();

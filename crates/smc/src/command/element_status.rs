@@ -6,11 +6,11 @@
 //!
 //! **Deviations:** MIXED (byte 6 bit 2) is refused, as by the real libraries modelled here.
 
+use super::Context;
 use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementType, LabelDefect};
 use crate::profile::DriveIdentifier;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataIn;
 use scsi_core::fault::Outcome;
@@ -67,7 +67,9 @@ const HEAD: usize = 12;
 /// Bytes of a primary volume tag: identifier (32), reserved (2), sequence number (2).
 const TAG: usize = 36;
 
-pub(crate) fn run(state: &ChangerState, cdb: &Cdb, data_in: &mut DataIn<'_, '_>) -> Outcome {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let Context { device: state, cdb, data, .. } = cx;
+    let data_in = &mut data.data_in;
     let raw: Raw = cdb.as_layout();
     let kind = element_type(raw.kind)?;
     let wanted = RequestedFields { volume_tags: raw.kind & 0x10 != 0, device_identifiers: raw.flags & 0x01 != 0 };

@@ -2,14 +2,10 @@
 //!
 //! **Deviations:** INV1 and INV2 are refused: the media have one side.
 
-use super::{check_export, finish_move, transport};
-use crate::device::ChangerState;
+use super::{Context, check_export, finish_move, transport};
 use crate::element::ElementAddress;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
-use scsi_core::lu::Lu;
-use scsi_core::target::Request;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
@@ -35,7 +31,8 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 12);
 
-pub(crate) fn run(state: &mut ChangerState, lu: &Lu, cdb: &Cdb, request: &Request<'_>) -> Outcome {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let Context { lu, device: state, request, cdb, .. } = cx;
     let raw: Raw = cdb.as_layout();
     let [source, first, second] = [raw.source, raw.first, raw.second].map(|address| ElementAddress(address.get()));
     transport(&state.library, ElementAddress(raw.transport.get()))?;

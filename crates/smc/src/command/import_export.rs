@@ -5,13 +5,11 @@
 //!
 //! **Deviations:** none.
 
-use crate::device::ChangerState;
+use super::Context;
 use crate::element::{ElementAddress, ElementType};
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
-use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
@@ -32,7 +30,8 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 6);
 
-pub(crate) fn run(state: &mut ChangerState, lu: &mut Lu, cdb: &Cdb) -> Outcome {
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let Context { lu, device: state, cdb, .. } = cx;
     let raw: Raw = cdb.as_layout();
     let kind = state.library.layout().element_type(ElementAddress(raw.element.get()));
     if kind != Some(ElementType::IMPORT_EXPORT) {

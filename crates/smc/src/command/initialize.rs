@@ -8,12 +8,12 @@
 //!
 //! **Deviations:** none.
 
+use super::Context;
 use crate::alert::Alert;
 use crate::device::ChangerState;
 use crate::element::ElementAddress;
 use crate::robot::lifetime;
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -52,23 +52,23 @@ struct Raw {
 const _: () = assert!(size_of::<Raw>() == 10);
 
 /// Scans all elements of the library.
-pub(crate) fn all(state: &mut ChangerState) -> Outcome {
-    state.library.statistics.add(lifetime::SCANS, 1);
-    scan(state, 0, usize::MAX);
+pub(crate) fn all(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    cx.device.library.statistics.add(lifetime::SCANS, 1);
+    scan(cx.device, 0, usize::MAX);
     Ok(())
 }
 
 /// Scans the range of the CDB if RANGE is set, else the whole library.
-pub(crate) fn range(state: &mut ChangerState, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(crate) fn range(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let raw: Raw = cx.cdb.as_layout();
     if raw.flags & 0x01 == 0 {
-        return all(state);
+        return all(cx);
     }
-    if state.library.layout().element_type(ElementAddress(raw.start.get())).is_none() {
+    if cx.device.library.layout().element_type(ElementAddress(raw.start.get())).is_none() {
         return Err(Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, 2, None).into());
     }
     let count = raw.count.get();
-    scan(state, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
+    scan(cx.device, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
     Ok(())
 }
 

@@ -15,16 +15,13 @@ use crate::fault;
 use crate::library::{Library, MoveError};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
-use scsi_core::command::SpcCommand;
-use scsi_core::fault::Outcome;
+use scsi_core::fault::{Outcome, Save};
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
 
-/// A command of a medium changer: what a row of [`COMMANDS`](crate::table::COMMANDS) executes.
+/// A command of a medium changer that SPC does not define, or whose effect depends on the changer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A command of SPC, executed by scsi-core.
-    Spc(SpcCommand),
     /// TEST UNIT READY, 00h (SPC-5).
     TestUnitReady,
     /// INITIALIZE ELEMENT STATUS, 07h (SMC-3 §6.2).
@@ -53,10 +50,37 @@ impl Command {
     /// Returns whether the command ends with NOT READY while the robot is offline or the access door is open.
     pub(crate) fn needs_robot(self, cdb: &Cdb) -> bool {
         match self {
-            Self::Spc(_) | Self::ReportElementInformation => false,
+            Self::ReportElementInformation => false,
             Self::ReadElementStatus => cdb.bytes()[6] & element_status::CURDATA == 0,
             _ => true,
         }
+    }
+}
+
+/// What the handler of a changer's command works on.
+pub(crate) type Context<'a, 'd, 'i> = scsi_core::command::Context<'a, 'd, 'i, ChangerState>;
+
+/// Runs a command that was admitted and for which the robot is ready.
+pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
+    match command {
+        Command::TestUnitReady => Ok(()),
+        Command::InitializeElementStatus => initialize::all(cx),
+        Command::InitializeRange => initialize::range(cx),
+        Command::OpenCloseImportExport => import_export::run(cx),
+        Command::PositionToElement => position::run(cx),
+        // Saved after a failure too: the failed move may have left a cartridge in another element.
+        Command::MoveMedium => {
+            cx.lu.request_save(Save::INVENTORY);
+            move_medium::run(cx)
+        }
+        Command::ExchangeMedium => {
+            cx.lu.request_save(Save::INVENTORY);
+            exchange::run(cx)
+        }
+        Command::ReadElementStatus => element_status::run(cx),
+        Command::ReportElementInformation => element_information::run(cx),
+        Command::SendVolumeTag => volume_tag::send(cx),
+        Command::RequestVolumeElementAddress => volume_tag::request(cx),
     }
 }
 

@@ -2,11 +2,9 @@
 //!
 //! **Deviations:** INVERT is refused: the media have one side.
 
-use super::transport;
-use crate::device::ChangerState;
+use super::{Context, transport};
 use crate::element::{ElementAddress, ElementType};
 use scsi_core::asc::Asc;
-use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -30,8 +28,9 @@ struct Raw {
 }
 const _: () = assert!(size_of::<Raw>() == 10);
 
-pub(crate) fn run(state: &ChangerState, cdb: &Cdb) -> Outcome {
-    let raw: Raw = cdb.as_layout();
+pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let state = &*cx.device;
+    let raw: Raw = cx.cdb.as_layout();
     transport(&state.library, ElementAddress(raw.transport.get()))?;
     match state.library.layout().element_type(ElementAddress(raw.destination.get())) {
         Some(kind) if kind != ElementType::TRANSPORT => Ok(()),

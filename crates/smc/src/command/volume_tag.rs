@@ -9,16 +9,14 @@
 //! **Deviations:** labels cannot be changed: to assert, replace or undefine a tag (actions 8h to Dh) is refused. No
 //! cartridge has an alternate tag, and all sequence numbers are zero.
 
+use super::Context;
 use super::element_status::{self, RequestedFields};
-use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementContent, ElementType};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::{Access, CommandSpec};
-use scsi_core::data::Data;
 use scsi_core::fault::Outcome;
 use scsi_core::field::check_reserved;
-use scsi_core::nexus::NexusId;
 use scsi_core::parameter_list;
 use scsi_core::sense::Sense;
 use scsi_core::wire::{U16, U24};
@@ -96,7 +94,9 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
     cdb.as_layout::<RawSend>().list_length.get().into()
 }
 
-pub(crate) fn send(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn send(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let Context { device: state, request, cdb, data, .. } = cx;
+    let nexus = request.nexus;
     let raw: RawSend = cdb.as_layout();
     let kind = element_status::element_type(raw.kind)?;
     // Bits 1-0: all, primary or alternate tags; bit 2: ignore sequence numbers.
@@ -164,7 +164,9 @@ fn matches(template: &[u8], label: &[u8]) -> bool {
     template.get(index..).unwrap_or_default().iter().all(|rest| *rest == b'*')
 }
 
-pub(crate) fn request(state: &mut ChangerState, cdb: &Cdb, nexus: NexusId, data: &mut Data<'_, '_>) -> Outcome {
+pub(crate) fn request(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    let Context { device: state, request, cdb, data, .. } = cx;
+    let nexus = request.nexus;
     let raw: RawRequest = cdb.as_layout();
     let kind: Option<ElementType> = element_status::element_type(raw.kind)?;
     let search = state.searches.get(&nexus).ok_or(Sense::illegal_request(Asc::COMMAND_SEQUENCE_ERROR))?;

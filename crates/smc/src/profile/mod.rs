@@ -19,7 +19,6 @@ pub use stk::{STK_L180, STK_L700};
 
 use crate::element::{ElementAddress, ElementLayout};
 use scsi_core::asc::Asc;
-use scsi_core::command_spec::CommandSpec;
 use scsi_core::identity::{Identity, ModelStrings};
 use scsi_core::inquiry::InquiryData;
 use scsi_core::log::{FLAG_CONTROL, LIST_CONTROL, LogId};
@@ -148,11 +147,6 @@ impl ChangerProfile {
             SerialNumberFormat::WithPartition => format!("{number}_LL{:02}", library.saturating_add(1)),
             SerialNumberFormat::WithLibrary => format!("{number:0>12}_LL{:X}", library & 0x0f),
         }
-    }
-
-    /// Returns whether this model does not support a command.
-    pub(crate) fn lacks_command(&self, spec: &CommandSpec) -> bool {
-        self.unsupported_commands.contains(&spec.name)
     }
 
     /// Writes VPD page 80h of a model with [`VpdNaming::VendorPrefix`].

@@ -117,7 +117,10 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
         }
     }
     match command {
-        Command::Spc(command) => cx.lu.run(command, cx.cdb, cx.request, cx.drive, cx.data),
+        Command::Spc(command) => {
+            let Context { lu, drive, request, cdb, data } = cx;
+            scsi_core::command::Context { lu, device: *drive, request, cdb, data }.run_spc(command)
+        }
         Command::TestUnitReady => cx.drive.media.ready().map(drop).map_err(Into::into),
         Command::Rewind => rewind::run(cx),
         Command::ReadReverse => read_reverse::run(cx),

@@ -24,7 +24,7 @@ impl LogicalUnit for Drive {
         let cdb = Cdb::new(request.cdb);
         let outcome = self.run(request, &cdb, &mut data);
         let failed = medium_or_hardware_error(&outcome).is_some();
-        let completion = self.lu.complete(outcome, &data);
+        let completion = self.lu.complete(&outcome, &data);
         self.state.health.history.record(request, &cdb, &completion);
         if failed {
             self.lu.dump_after_error(&self.state);

@@ -1,0 +1,102 @@
+//! The device server: what every logical unit does with a command from its arrival to its completion.
+
+use crate::asc::Asc;
+use crate::cdb::Cdb;
+use crate::command::{self, DeviceCommand};
+use crate::command_spec::{AttentionPolicy, CommandRow, CommandTable};
+use crate::data::Data;
+use crate::fault::{Completion, Outcome};
+use crate::lu::Lu;
+use crate::sense::Sense;
+use crate::target::{LogicalUnit, Request, TransportEvent};
+use crate::time::Now;
+
+/// What a device type adds to the device server. Each implementation is a [`LogicalUnit`].
+///
+/// A command is executed in this order: [`Self::advance`]; the row of the command; the checks of [`Lu::admit`];
+/// [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].
+pub trait DeviceServer: Send {
+    /// The commands of the device type, without those that SPC defines.
+    type Command: Copy + 'static;
+    /// The commands of all models of the device type.
+    const COMMANDS: CommandTable<DeviceCommand<Self::Command>>;
+    /// Most Data-Out bytes of a command that a transport fetches because of the CDB alone.
+    const MAX_DATA_OUT: usize = usize::MAX;
+
+    /// SPC state of the logical unit.
+    fn lu(&mut self) -> &mut Lu;
+    /// Names of the commands that this model does not have. They end with ILLEGAL REQUEST 20h/00h.
+    fn unsupported_commands(&self) -> &'static [&'static str];
+    /// Applies what time has changed, before the checks of a command.
+    fn advance(&mut self, _now: Now) {}
+    /// Runs a command that was admitted.
+    ///
+    /// # Errors
+    /// The sense or status with which the command ends.
+    fn run(
+        &mut self,
+        row: &'static CommandRow<DeviceCommand<Self::Command>>,
+        request: &Request<'_>,
+        cdb: &Cdb,
+        data: &mut Data<'_, '_>,
+    ) -> Outcome;
+    /// Reports an informational exception with a command that otherwise ends with GOOD (mode page 1Ch).
+    ///
+    /// # Errors
+    /// The sense of the exception.
+    fn report_exceptions(&mut self) -> Outcome;
+    /// Records a command after its completion is built.
+    fn completed(&mut self, _request: &Request<'_>, _cdb: &Cdb, _outcome: &Outcome, _completion: &Completion) {}
+    /// Applies the part of an event that is specific to the device type, after [`Lu::handle_event`].
+    fn apply_event(&mut self, event: TransportEvent, now: Now);
+    /// Number of Data-Out bytes that the CDB of a command of the device type requests.
+    fn data_out_length(&self, command: Self::Command, cdb: &Cdb) -> usize;
+}
+
+impl<S: DeviceServer> LogicalUnit for S {
+    fn execute(&mut self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
+        let cdb = Cdb::new(request.cdb);
+        let outcome = run(self, request, &cdb, &mut data);
+        let completion = self.lu().complete(&outcome, &data);
+        self.completed(request, &cdb, &outcome, &completion);
+        tracing::trace!(opcode = ?cdb.opcode(), nexus = request.nexus.0, status = ?completion.status, sense = ?completion.sense);
+        completion
+    }
+
+    fn handle_event(&mut self, event: TransportEvent, now: Now) {
+        self.lu().handle_event(&event, now);
+        self.apply_event(event, now);
+    }
+
+    fn expected_data_out(&self, cdb: &[u8]) -> usize {
+        let cdb = Cdb::new(cdb);
+        let length = match S::COMMANDS.find(&cdb).map(|row| row.command) {
+            Ok(DeviceCommand::Spc(command)) => command::expected_data_out(command, &cdb),
+            Ok(DeviceCommand::Own(command)) => self.data_out_length(command, &cdb),
+            Err(_) => 0,
+        };
+        length.min(S::MAX_DATA_OUT)
+    }
+}
+
+fn run<S: DeviceServer>(server: &mut S, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
+    server.advance(request.now);
+    let lookup = find(server, request, cdb);
+    server.lu().admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
+    let row = lookup?;
+    server.run(row, request, cdb, data)?;
+    if row.spec.attention == AttentionPolicy::Report { server.report_exceptions() } else { Ok(()) }
+}
+
+/// Returns the row of a command that this model has.
+fn find<S: DeviceServer>(
+    server: &S,
+    request: &Request<'_>,
+    cdb: &Cdb,
+) -> Result<&'static CommandRow<DeviceCommand<S::Command>>, Sense> {
+    let row = S::COMMANDS.row(request, cdb)?;
+    if server.unsupported_commands().contains(&row.spec.name) {
+        return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
+    }
+    Ok(row)
+}
