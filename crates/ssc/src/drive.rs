@@ -66,7 +66,7 @@ pub struct Drive {
 /// Load state of a cartridge that is in a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoadState {
-    /// The cartridge is loaded and the tape is threaded.
+    /// The cartridge is loaded and the tape is threaded, or is being threaded.
     Threaded,
     /// The cartridge is in the drive and the tape is not threaded: loaded with HOLD=1, or unusable.
     NotThreaded,

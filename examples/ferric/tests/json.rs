@@ -7,7 +7,6 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
@@ -97,10 +96,11 @@ fn documents_have_documented_shapes() {
     let dir = tempfile::tempdir().unwrap();
     prepare(dir.path());
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
-    let _control = ControlSocket::open(&dir.path().join("s"), &site, Arc::new(|| Ok(()))).unwrap();
+    let _control = ControlSocket::open(&dir.path().join("s"), &site).unwrap();
     let (mut shown, mut keys) = (String::new(), BTreeSet::new());
     for line in COMMANDS {
-        let is_local = ["tape", "config", "migrate", "site", "completions", "man"].contains(&line.split(' ').next().unwrap());
+        let is_local =
+            ["tape", "config", "migrate", "site", "completions", "man"].contains(&line.split(' ').next().unwrap());
         let socket: &[&str] = if is_local { &[] } else { &["--socket", "s"] };
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferric"));
         let output = command.args(socket).args(line.split(' ')).arg("--json").current_dir(dir.path()).output().unwrap();

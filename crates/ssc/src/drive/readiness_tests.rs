@@ -19,7 +19,7 @@ const TEST_UNIT_READY: &str = "00 00 00 00 00 00";
 /// Runs a command `seconds` after power-on. Returns its sense and its data.
 fn run_at(drive: &mut Drive, nexus: NexusId, seconds: u64, cdb: &str, room: usize) -> (Vec<u8>, Vec<u8>) {
     let (mut answer, cdb) = (vec![0; room], bytes(cdb));
-    let request = Request { nexus, cdb: &cdb, now: at(seconds) };
+    let request = Request::new(nexus, &cdb, at(seconds));
     let done = drive.execute(&request, Data::new(&[IoSlice::new(&[])], &mut [IoSliceMut::new(&mut answer)]));
     answer.truncate(done.data_in);
     (done.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(), answer)
