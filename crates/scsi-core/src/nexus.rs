@@ -119,10 +119,15 @@ impl TransportId {
             && theirs.split(|&byte| byte == b',').next() == Some(mine)
     }
 
-    /// The name of the port in the TransportID, such as `iqn.a,i,0x00023d000001`; bytes that are not UTF-8 are replaced.
+    /// The name of the port for people: that of an iSCSI port, such as `iqn.a,i,0x00023d000001`, with bytes that are
+    /// not UTF-8 replaced; `host1` for [`Self::local`]; the bytes in hexadecimal digits for any other protocol.
     #[must_use]
     pub fn port_name(&self) -> String {
-        String::from_utf8_lossy(self.name_bytes()).into_owned()
+        match (self.0.as_slice(), self.name_bytes()) {
+            ([first, ..], name) if first & 0x0f == Self::ISCSI => String::from_utf8_lossy(name).into_owned(),
+            ([.., a, b, c, d], b"host") => format!("host{}", u32::from_be_bytes([*a, *b, *c, *d])),
+            (bytes, _) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
     }
 
     fn name_bytes(&self) -> &[u8] {
@@ -145,6 +150,18 @@ mod tests {
         assert_eq!(id.as_bytes().len(), 28);
         let (again, rest) = TransportId::parse_prefix(id.as_bytes()).unwrap();
         assert_eq!((&again, rest), (&id, &[][..]));
+    }
+
+    #[test]
+    fn ports_have_names_for_people() {
+        let sas: Vec<u8> = [0x06, 0, 0, 0, 0x50, 0x01, 0x43, 0x80, 0, 0, 0, 0x0a].into_iter().chain([0; 12]).collect();
+        for (id, name) in [
+            (TransportId::iscsi("iqn.a", [0x40, 1, 2, 3, 4, 5]), "iqn.a,i,0x400102030405"),
+            (TransportId::local(258), "host258"),
+            (TransportId::from(sas), "06000000500143800000000a000000000000000000000000"),
+        ] {
+            assert_eq!(id.port_name(), name);
+        }
     }
 
     #[test]

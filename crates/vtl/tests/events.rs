@@ -14,7 +14,7 @@ const CONFIG: &str = "[iscsi]\niqn = \"iqn.2026-01.org.example:s\"\n[[library]]\
     [[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n\
     [[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n";
-const HOST: &str = r#""initiator":"iqn.2026-01.local.ferric:door,i,0x000000000001","library":"main""#;
+const HOST: &str = r#""initiator":"host1","library":"main""#;
 
 fn site() -> OpenSite {
     Site::open_data_dir(DataDir::in_memory(), &parse("f", CONFIG).unwrap()).unwrap()
@@ -63,7 +63,7 @@ fn start_login_logout_and_stop() {
     let started: Value = serde_json::from_str(&next(&mut late)).unwrap();
     assert_eq!(started, serde_json::json!({"source": "site", "event": "started", "release": "0.1.0", "version": 2}));
     drop(Host::login(&site.targets()[0], 1));
-    let initiator = r#""initiator":"iqn.2026-01.local.ferric:door,i,0x000000000001","source":"host""#;
+    let initiator = r#""initiator":"host1","source":"host""#;
     let target = r#""target":"iqn.2026-01.org.example:s""#;
     assert_eq!(next(&mut all), format!(r#"{{"event":"login",{initiator},{target}}}"#));
     assert_eq!(next(&mut all), format!(r#"{{"event":"logout",{initiator},{target}}}"#));
@@ -219,7 +219,7 @@ fn what_hosts_change() {
     reserve_out(0, 0, 0, 7);
     reserve_out(1, 3, 7, 0);
     reserve_out(2, 3, 7, 0);
-    let holder = r#"{"kind":"persistent","type":3,"holders":["iqn.2026-01.local.ferric:door,i,0x000000000001"]}"#;
+    let holder = r#"{"kind":"persistent","type":3,"holders":["host1"]}"#;
     let reserved = of_drive(&format!(r#""event":"reservation_changed","reservation":{holder}"#));
     assert_events(&mut events, &[&reserved, &released]);
     // Set Data Encryption: scope all, encrypt and decrypt; then disable both.

@@ -118,7 +118,7 @@ fn errors_are_json_with_a_code() {
     assert_eq!(stderr, warning);
 }
 
-/// A daemon of another release: errors with a code and fields are passed on unchanged.
+/// The code, the message and the fields of an error of the daemon are passed on.
 #[test]
 fn errors_of_the_daemon_are_passed_on() {
     use std::io::{BufRead, BufReader, Write};
@@ -128,12 +128,13 @@ fn errors_of_the_daemon_are_passed_on() {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().unwrap();
             BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
-            let error = "{\"error\":{\"code\":\"locked\",\"message\":\"drive1 is locked\",\"drive\":\"drive1\"}}\n";
-            stream.write_all(error.as_bytes()).unwrap();
+            let error = r#"{"error":"drive1 is locked","code":"locked","fields":{"element":"drive1"}}"#;
+            writeln!(stream, "{error}").unwrap();
         }
     });
-    let expected = "{\"error\":{\"code\":\"locked\",\"drive\":\"drive1\",\"message\":\"drive1 is locked\"}}\n";
-    assert_eq!(run(dir.path(), "unload drive1 --socket s --json", None), (1, String::new(), expected.into()));
+    let expected = r#"{"error":{"code":"locked","fields":{"element":"drive1"},"message":"drive1 is locked"}}"#;
+    let (status, stdout, stderr) = run(dir.path(), "unload drive1 --socket s --json", None);
+    assert_eq!((status, stdout.as_str(), stderr.trim_end()), (1, "", expected));
     let expected = "ferric: drive1 is locked\n";
     assert_eq!(run(dir.path(), "unload drive1 --socket s", None), (1, String::new(), expected.into()));
     daemon.join().unwrap();

@@ -34,19 +34,19 @@ pub enum ErrorCode {
 #[serde(default)]
 #[non_exhaustive]
 pub struct ErrorFields {
-    /// Name of the library.
+    /// Name of the library concerned, or the name that no library has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
     /// Element, such as `slot3`, or the text that names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge concerned, or the text that names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
     /// Name of the scratch pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
-    /// File or directory.
+    /// Path of the file or directory concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Key of the configuration, such as `iscsi.bind`.
@@ -74,9 +74,9 @@ pub struct ControlError {
     /// One line for people: what is wrong, and what to do where that is known.
     #[serde(rename = "error")]
     pub message: String,
-    /// Kind of the error.
+    /// Kind of the error, for programs.
     pub code: ErrorCode,
-    /// The objects concerned.
+    /// The objects that the error concerns.
     #[serde(default, skip_serializing_if = "ErrorFields::is_empty")]
     pub fields: Box<ErrorFields>,
 }

@@ -36,11 +36,11 @@ pub enum ControlResponse {
     InjectFault(InjectedFault),
     /// The state of a TapeAlert flag after the request.
     Alert(AlertStatus),
-    /// TapeAlert flags.
+    /// The raised TapeAlert flags, or the state of one flag.
     Alerts(Vec<AlertStatus>),
-    /// The status of cartridges.
+    /// The status of all cartridges or of one.
     Cartridges(Vec<CartridgeStatus>),
-    /// The status of pools.
+    /// The status of all pools or of one.
     Pools(Vec<PoolStatus>),
     /// Cartridges were created in a pool.
     Create(CreatedCartridges),
@@ -52,7 +52,7 @@ pub enum ControlResponse {
     Delete(RemovedCartridge),
     /// A cartridge was removed from the inventory.
     Forget(RemovedCartridge),
-    /// The configuration was reloaded.
+    /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.
     Events(Subscription),
@@ -61,7 +61,7 @@ pub enum ControlResponse {
 /// The element that a name stands for: response to `find`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoundElement {
-    /// Element address (SMC-3).
+    /// Address of the element, as in SMC commands.
     pub address: u16,
     /// Name of the element, such as `slot3`.
     pub element: String,
@@ -72,13 +72,13 @@ pub struct FoundElement {
 /// A completed move: response to `move`, `load` and `unload`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovedCartridge {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub cartridge: String,
     /// Address of the source element.
     pub from: u16,
     /// Name of the source element, such as `slot3`.
     pub from_element: String,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
     /// Reason why the drive cannot use the cartridge, which is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,9 +92,9 @@ pub struct MovedCartridge {
 /// A completed import: response to `import`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedCartridge {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub cartridge: String,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
     /// Name of the shelf that the cartridge was on.
     pub shelf: String,
@@ -107,13 +107,13 @@ pub struct ImportedCartridge {
 /// A completed export: response to `export`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportedCartridge {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub cartridge: String,
     /// Address of the source element.
     pub from: u16,
     /// Name of the source element, such as `io1`.
     pub from_element: String,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
     /// Name of the shelf that the cartridge is on.
     pub shelf: String,
@@ -124,7 +124,7 @@ pub struct ExportedCartridge {
 pub struct DoorStatus {
     /// The door of the library.
     pub door: Door,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
     /// True if the door is open.
     pub open: bool,
@@ -136,7 +136,7 @@ pub struct OnlineStatus {
     /// Name of the drive, such as `drive1`; `None` for the robot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drive: Option<String>,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
     /// True if it is online.
     pub online: bool,
@@ -150,14 +150,14 @@ pub struct ElementFaultStatus {
     /// The fault that is set; `None` if the element is in service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<ElementFault>,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
 }
 
 /// Label of a cartridge: response to `label`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelStatus {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub barcode: String,
     /// The defect of the label; `None` if it is readable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,7 +169,7 @@ pub struct LabelStatus {
 pub struct InjectedFault {
     /// The operation that fails next time.
     pub fault: RobotFault,
-    /// Name of the library.
+    /// Name of the library, unique in the site.
     pub library: String,
 }
 
@@ -183,7 +183,7 @@ pub struct CreatedCartridges {
 /// Write-protect tab of a cartridge: response to `protect`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProtectStatus {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub barcode: String,
     /// True if the tab is set.
     pub write_protected: bool,
@@ -192,7 +192,7 @@ pub struct ProtectStatus {
 /// Retention of a cartridge: response to `retain`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetentionStatus {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub barcode: String,
     /// End of the retention in seconds since 1970.
     pub retained_until: u64,
@@ -201,7 +201,7 @@ pub struct RetentionStatus {
 /// A cartridge that is no longer in the inventory: response to `delete` and `forget`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovedCartridge {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, unique in the site.
     pub barcode: String,
 }
 
@@ -225,7 +225,7 @@ pub enum ReloadChange {
     },
     /// Elements were added to a library. UNIT ATTENTION 3Fh/0Eh is raised where LUNs were added.
     ElementsAdded {
-        /// Name of the library.
+        /// Name of the library, unique in the site.
         library: String,
         /// Number of new slots.
         slots: u16,
@@ -236,12 +236,12 @@ pub enum ReloadChange {
     },
     /// The transfer policies of a library were changed.
     PoliciesChanged {
-        /// Name of the library.
+        /// Name of the library, unique in the site.
         library: String,
     },
     /// Cartridges that the configuration lists were created.
     CartridgesCreated {
-        /// Name of the library.
+        /// Name of the library, unique in the site.
         library: String,
         /// Number of new cartridges.
         count: usize,

@@ -319,4 +319,5 @@ fn the_socket() {
     assert!(!path.exists());
 }
 
+mod documentation;
 mod targets;

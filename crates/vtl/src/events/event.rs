@@ -5,7 +5,7 @@ use crate::inventory::Location;
 use serde::{Deserialize, Serialize};
 use smc::robot::OperatorState;
 
-/// What caused an event.
+/// Kind of the cause of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -13,7 +13,7 @@ pub enum EventSource {
     /// The site: its start, its end, its policies and its checks.
     #[default]
     Site,
-    /// A control request.
+    /// A control request of an operator or a program.
     Operator,
     /// A command or a session of an initiator.
     Host,
@@ -24,20 +24,20 @@ pub enum EventSource {
 /// The cause of a change: its source, and the initiator if it is a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cause {
-    /// Kind of the cause.
+    /// Kind of the cause: site, operator, host or unit.
     pub source: EventSource,
     /// Name of the initiator port, such as `iqn.1994-05.com.example:host,i,0x00023d000001`; only for a host.
     pub initiator: Option<String>,
 }
 
 impl Cause {
-    /// The site itself.
+    /// The cause of what the site does itself.
     #[must_use]
     pub const fn site() -> Self {
         Self { source: EventSource::Site, initiator: None }
     }
 
-    /// A control request.
+    /// The cause of what a control request does.
     #[must_use]
     pub const fn operator() -> Self {
         Self { source: EventSource::Operator, initiator: None }
@@ -59,13 +59,13 @@ impl Cause {
 /// What an event is about: its cause, and the objects concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// What caused the event.
+    /// Kind and name of what caused the event.
     pub cause: Cause,
-    /// Name of the library.
+    /// Name of the library concerned, if any.
     pub library: Option<String>,
     /// Unit of the library: `changer`, or a drive such as `drive1`.
     pub unit: Option<String>,
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge concerned, if any.
     pub barcode: Option<String>,
 }
 
@@ -105,7 +105,7 @@ pub struct EventRecord {
     pub start: String,
     /// Time of the event in milliseconds since 1970, UTC.
     pub at: u64,
-    /// What caused the event.
+    /// Kind of the cause of the event.
     pub source: EventSource,
     /// Name of the initiator port, if a host caused the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +145,7 @@ pub enum ReservationStatus {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// The site is open.
+    /// The site is open, and its control requests are executed.
     Started {
         /// Version of the daemon's crates, such as `0.1.0`.
         release: String,
@@ -154,7 +154,7 @@ pub enum Event {
     },
     /// The site is being shut down. This is its last event.
     Stopped,
-    /// The configuration was reloaded.
+    /// The configuration of the daemon was reloaded.
     Reloaded {
         /// The changes that were made.
         changes: Vec<ReloadChange>,
@@ -172,7 +172,7 @@ pub enum Event {
         /// Name of the target.
         target: String,
     },
-    /// A login was refused.
+    /// A login of an initiator was refused.
     LoginRefused {
         /// Address and port of the initiator.
         peer: String,
@@ -180,7 +180,7 @@ pub enum Event {
         status: String,
         /// Explanation in addition to the status; may be empty.
         reason: String,
-        /// Number of refused logins since the last event of this kind that have no event of their own.
+        /// Number of refused logins since the last event of this kind without a separate event.
         suppressed: u64,
     },
     /// The robot has moved a cartridge into a drive.

@@ -13,10 +13,10 @@ pub struct EventReader {
     pub(super) next: u64,
 }
 
-/// Outcome of [`EventReader::receive`].
+/// What [`EventReader::receive`] returns: an event, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// The next event.
+    /// The next event of the site.
     Event(Arc<EventRecord>),
     /// This many events were overwritten in the ring before they were read; the next one is the oldest in the ring.
     Lagged(u64),
