@@ -99,7 +99,7 @@ impl SpcDevice for DriveState {
     }
 
     fn command_specs(&self) -> Vec<CommandSpec> {
-        table::COMMANDS.specs().into_iter().filter(|spec| !self.profile.lacks_command(spec)).collect()
+        table::COMMANDS.specs_without(self.profile.unsupported_commands)
     }
 
     fn vpd_pages(&self) -> &'static [u8] {

@@ -36,7 +36,7 @@ const _: () = assert!(size_of::<Raw>() == 16);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     mounted.allowed_overwrite = AllowedOverwrite::Nothing;
     if !mounted.append_only {
         return Err(Sense::illegal_request(Asc::ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE).into());

@@ -26,14 +26,14 @@ const _: () = assert!(size_of::<Raw>() == 6);
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
     if raw.flags & 0x01 != 0 {
-        let max_object_number = cx.drive.media.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
+        let max_object_number = cx.device.media.ready().map_or(u64::MAX, |mounted| mounted.medium.max_object_number());
         let mut page = PageWriter::new();
         page.zeros(12).u64(max_object_number);
         cx.data.data_in.append(page.as_slice());
         return Ok(());
     }
     let mut page = PageWriter::new();
-    page.u8(0).u24(cx.drive.media.max_block_length()).u16(1);
+    page.u8(0).u24(cx.device.media.max_block_length()).u16(1);
     cx.data.data_in.append(page.as_slice());
     Ok(())
 }

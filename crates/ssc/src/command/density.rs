@@ -22,8 +22,8 @@ const DEFLT: u8 = 0x20;
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let [_, flags, _, _, _, _, _, high, low, ..] = *cx.cdb.bytes();
     let (by_type, of_medium) = (flags & 0x02 != 0, flags & 0x01 != 0);
-    let profile = cx.drive.profile;
-    let mounted = if of_medium { Some(cx.drive.media.ready()?) } else { None };
+    let profile = cx.device.profile;
+    let mounted = if of_medium { Some(cx.device.media.ready()?) } else { None };
     let wanted =
         |format: &&MediaSupport| mounted.as_ref().is_none_or(|mounted| mounted.cartridge.media() == format.media);
     let mut body = PageWriter::new();
@@ -44,7 +44,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     page.length_u16(|w| {
         w.u16(0).bytes(body.as_slice());
     });
-    cx.return_data(u16::from_be_bytes([high, low]).into(), &page);
+    cx.return_data(u16::from_be_bytes([high, low]).into(), page.as_slice());
     Ok(())
 }
 

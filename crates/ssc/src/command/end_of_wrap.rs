@@ -62,7 +62,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     if !numbered && wanted != 0 {
         return Err(Sense::invalid_field_in_cdb(4, None).into());
     }
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     let wraps = wraps(mounted)?;
     let mut page = PageWriter::new();
     if all {
@@ -78,7 +78,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
             w.u16(0).u48(wrap.object);
         });
     }
-    cx.return_data(raw.allocation_length.get(), &page);
+    cx.return_data(raw.allocation_length.get(), page.as_slice());
     Ok(())
 }
 

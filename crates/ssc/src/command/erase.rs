@@ -27,10 +27,10 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 .blocking_with_timeouts(60, 21600);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     let outcome = Transfer::parse(cx.cdb).locate_without_information(mounted).and_then(|()| erase(mounted));
     let outcome = outcome.map_err(Into::into);
-    cx.drive.health.record_write(&outcome, mounted);
+    cx.device.health.record_write(&outcome, mounted);
     outcome
 }
 

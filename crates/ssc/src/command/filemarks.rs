@@ -33,8 +33,8 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     // IMMED is the bit that is FIXED in transfers.
     let transfer = Transfer::parse(cx.cdb);
     let (immediate, count) = (transfer.fixed, transfer.length);
-    let mounted = cx.drive.media.ready()?;
-    if immediate && cx.drive.modes.is_unbuffered() {
+    let mounted = cx.device.media.ready()?;
+    if immediate && cx.device.modes.is_unbuffered() {
         return Err(Sense::invalid_field_in_cdb(1, Some(0)).into());
     }
     transfer.locate_without_information(mounted)?;
@@ -52,7 +52,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         Ok(()) if count > 0 => warn(mounted).map_err(Into::into),
         other => other.map_err(Into::into),
     };
-    cx.drive.health.record_write(&outcome, mounted);
+    cx.device.health.record_write(&outcome, mounted);
     outcome
 }
 

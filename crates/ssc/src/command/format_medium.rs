@@ -36,7 +36,7 @@ const _: () = assert!(size_of::<Raw>() == 6);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     if raw.length.get() != 0 {
         return Err(Sense::invalid_field_in_cdb(3, None).into());
     }
@@ -54,7 +54,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     if outcome.is_ok() {
         cx.lu.mode.restore_default(partition_11::ID);
     }
-    cx.drive.health.record_write(&outcome, mounted);
+    cx.device.health.record_write(&outcome, mounted);
     outcome
 }
 

@@ -30,32 +30,32 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
 }
 
 fn load(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {
-    let Some(cartridge) = cx.drive.media.take_to_load()? else {
-        return super::rewind::to_beginning_of(cx.drive.media.ready()?, 0);
+    let Some(cartridge) = cx.device.media.take_to_load()? else {
+        return super::rewind::to_beginning_of(cx.device.media.ready()?, 0);
     };
     if hold {
-        return Ok(cx.drive.load_without_threading(cartridge)?);
+        return Ok(cx.device.load_without_threading(cartridge)?);
     }
-    cx.drive.mount(cartridge, &drive_name(cx.lu));
-    cx.drive.media.ready()?;
+    cx.device.mount(cartridge, &drive_name(cx.lu));
+    cx.device.media.ready()?;
     cx.lu.attentions.raise_others(cx.request.nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
     Ok(())
 }
 
 fn unload(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {
-    let media = &mut cx.drive.media;
+    let media = &mut cx.device.media;
     media.check_idle()?;
     let loaded = media.is_loaded();
     if loaded && !hold && cx.lu.removal_prevented() {
-        cx.drive.health.alerts.raise(Alert::NO_REMOVAL);
+        cx.device.health.alerts.raise(Alert::NO_REMOVAL);
         return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
-    let Some((cartridge, result)) = cx.drive.unmount() else { return Ok(()) };
-    cx.drive.clear_keys_at_demount(cx.lu);
+    let Some((cartridge, result)) = cx.device.unmount() else { return Ok(()) };
+    cx.device.clear_keys_at_demount(cx.lu);
     let held = if hold && loaded {
-        cx.drive.load_without_threading(cartridge)
+        cx.device.load_without_threading(cartridge)
     } else {
-        cx.drive.media.hold_ejected(cartridge);
+        cx.device.media.hold_ejected(cartridge);
         Ok(())
     };
     result.map_err(|error| fault::sense(&error, Operation::Writing))?;

@@ -29,13 +29,13 @@ const _: () = assert!(size_of::<Raw>() == 12);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     let serial = mounted.mam.get(AttrId::SERIAL, 0).unwrap_or_default();
     let mut page = PageWriter::new();
     page.length_u32(|w| {
         // Padded to a multiple of four.
         w.bytes(serial).zeros(serial.len().next_multiple_of(4) - serial.len());
     });
-    cx.return_data(raw.allocation_length.get(), &page);
+    cx.return_data(raw.allocation_length.get(), page.as_slice());
     Ok(())
 }

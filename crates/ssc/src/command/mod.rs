@@ -27,18 +27,12 @@ pub(crate) mod write_attribute;
 
 use crate::device::DriveState;
 use scsi_core::cdb::Cdb;
-use scsi_core::command::SpcCommand;
-use scsi_core::data::Data;
+use scsi_core::command::{DeviceCommand, SpcCommand};
 use scsi_core::fault::Outcome;
-use scsi_core::lu::Lu;
-use scsi_core::target::Request;
-use scsi_core::writer::PageWriter;
 
 /// Command that a row of the command table runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// A command of SPC, run by [`scsi_core::lu::Lu`].
-    Spc(SpcCommand),
     /// TEST UNIT READY (SPC-5): reports whether a tape is mounted and ready.
     TestUnitReady,
     /// REWIND: positions at the beginning of the partition.
@@ -89,39 +83,26 @@ pub enum Command {
     SecurityOut,
 }
 
-/// All that the handler of a command works on.
-pub(crate) struct Context<'a, 'd, 'i> {
-    /// SPC state of the logical unit.
-    pub(crate) lu: &'a mut Lu,
-    pub(crate) drive: &'a mut DriveState,
-    pub(crate) request: &'a Request<'a>,
-    pub(crate) cdb: &'a Cdb,
-    pub(crate) data: &'a mut Data<'d, 'i>,
-}
-
-impl Context<'_, '_, '_> {
-    /// Returns a page to the initiator, up to ALLOCATION LENGTH.
-    pub(crate) fn return_data(&mut self, allocation_length: u32, page: &PageWriter) {
-        self.data.data_in.limit(usize::try_from(allocation_length).unwrap_or(usize::MAX));
-        self.data.data_in.append(page.as_slice());
-    }
-}
+/// What the handler of a command works on.
+pub(crate) type Context<'a, 'd, 'i> = scsi_core::command::Context<'a, 'd, 'i, DriveState>;
 
 /// Runs a command that has been admitted.
-pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
-    cx.drive.media.removal_prevented = cx.lu.removal_prevented();
-    if let Some(mounted) = cx.drive.media.threaded_mut() {
+pub(crate) fn run(command: DeviceCommand<Command>, cx: &mut Context<'_, '_, '_>) -> Outcome {
+    cx.device.media.removal_prevented = cx.lu.removal_prevented();
+    if let Some(mounted) = cx.device.media.threaded_mut() {
         mounted.today = cx.request.now.wall.0 / 1000;
-        if matches!(command, Command::Spc(SpcCommand::LogSense) | Command::ReadAttribute) {
+        let reads_counters =
+            matches!(command, DeviceCommand::Spc(SpcCommand::LogSense) | DeviceCommand::Own(Command::ReadAttribute));
+        if reads_counters {
             mounted.drain();
         }
     }
+    let command = match command {
+        DeviceCommand::Spc(command) => return cx.run_spc(command),
+        DeviceCommand::Own(command) => command,
+    };
     match command {
-        Command::Spc(command) => {
-            let Context { lu, drive, request, cdb, data } = cx;
-            scsi_core::command::Context { lu, device: *drive, request, cdb, data }.run_spc(command)
-        }
-        Command::TestUnitReady => cx.drive.media.ready().map(drop).map_err(Into::into),
+        Command::TestUnitReady => cx.device.media.ready().map(drop).map_err(Into::into),
         Command::Rewind => rewind::run(cx),
         Command::ReadReverse => read_reverse::run(cx),
         Command::RecoverBufferedData => recover_buffered_data::run(cx),
@@ -149,9 +130,8 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
 }
 
 /// Data-Out length that a command requests, in bytes.
-pub(crate) fn expected_data_out(command: Command, cdb: &Cdb, block_length: u32) -> usize {
+pub(crate) fn data_out_length(command: Command, cdb: &Cdb, block_length: u32) -> usize {
     match command {
-        Command::Spc(command) => scsi_core::command::expected_data_out(command, cdb),
         Command::Write => write::bytes(cdb, block_length),
         Command::Verify => verify::bytes(cdb, block_length),
         Command::SecurityOut => security_protocol_out::list_length(cdb),

@@ -31,7 +31,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let [_, _, _, _, _, _, _, high, low, ..] = *cx.cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
     let action = cx.cdb.service_action().0;
-    let at = cx.drive.media.ready()?.medium.position();
+    let at = cx.device.media.ready()?.medium.position();
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
     let flags = flag(at.object == 0, BOP) | flag(at.early_warning, EOP) | flag(at.programmable_warning, BPEW);
     let mut w = PageWriter::new();

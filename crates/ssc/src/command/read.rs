@@ -63,11 +63,11 @@ pub(super) fn check_ceem(restriction: Option<CeemRestriction>, mounted: &mut Mou
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let transfer = Transfer::parse(cx.cdb);
     let sili = transfer.flags & 0x02 != 0;
-    let block_length = cx.drive.modes.block_length;
-    let reader = cx.drive.encryption.parameters_of(cx.request.nexus).0.reader();
-    let method = cx.drive.modes.protection_on_read(cx.request.nexus);
+    let block_length = cx.device.modes.block_length;
+    let reader = cx.device.encryption.parameters_of(cx.request.nexus).0.reader();
+    let method = cx.device.modes.protection_on_read(cx.request.nexus);
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     check_flags(&transfer, sili, block_length)?;
     transfer.locate_explicit(mounted)?;
     if transfer.length == 0 {
@@ -75,16 +75,16 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     }
     mounted.before_read()?;
     // Only the decryption of an encrypted block resets the count of wrong keys.
-    let was_encrypted = cx.drive.encryption.has_failed() && next_is_encrypted(mounted)?;
+    let was_encrypted = cx.device.encryption.has_failed() && next_is_encrypted(mounted)?;
     let outcome = if transfer.fixed {
         fixed_blocks(mounted, (transfer.length, block_length), options, &mut cx.data.data_in)
     } else {
         variable_block(mounted, (transfer.length, sili, block_length), options, &mut cx.data.data_in)
     };
     if outcome.is_ok() && was_encrypted {
-        cx.drive.encryption.record_key_use(cx.request.nexus, true);
+        cx.device.encryption.record_key_use(cx.request.nexus, true);
     }
-    record_outcome(cx.drive, cx.request.nexus, &outcome);
+    record_outcome(cx.device, cx.request.nexus, &outcome);
     outcome
 }
 

@@ -54,8 +54,8 @@ const MB: u64 = 1_000_000;
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let alerts = cx.drive.health.alerts.raised_flags().bits();
-    let cartridge_mam = match cx.drive.media.readiness() {
+    let alerts = cx.device.health.alerts.raised_flags().bits();
+    let cartridge_mam = match cx.device.media.readiness() {
         Readiness::Ready(mounted) => CartridgeMam::of_mounted(mounted, alerts),
         Readiness::CartridgeMemory(loaded) => CartridgeMam::of_loaded(loaded),
         Readiness::NotReady(sense) => return Err(sense.into()),
@@ -75,11 +75,11 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         3 => drop(w.u16(2).u8(0).u8(cartridge_mam.partitions)),
         _ => identifiers(listed(first), &mut w),
     }
-    if let (0, Ok(mounted)) = (cx.cdb.service_action().0, cx.drive.media.ready()) {
+    if let (0, Ok(mounted)) = (cx.cdb.service_action().0, cx.device.media.ready()) {
         // The next change after a host has read the volume change reference advances it again.
         mounted.change_reference_advanced &= first > AttrId::VOLUME_CHANGE_REFERENCE;
     }
-    cx.return_data(raw.allocation_length.get(), &w);
+    cx.return_data(raw.allocation_length.get(), w.as_slice());
     Ok(())
 }
 

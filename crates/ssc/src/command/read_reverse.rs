@@ -33,11 +33,11 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let transfer = Transfer::parse(cx.cdb);
     let (sili, as_read) = (transfer.flags & 0x02 != 0, transfer.flags & 0x04 != 0);
-    let block_length = cx.drive.modes.block_length;
-    let reader = cx.drive.encryption.parameters_of(cx.request.nexus).0.reader();
-    let method = cx.drive.modes.protection_on_read(cx.request.nexus);
+    let block_length = cx.device.modes.block_length;
+    let reader = cx.device.encryption.parameters_of(cx.request.nexus).0.reader();
+    let method = cx.device.modes.protection_on_read(cx.request.nexus);
     let options = ReadOptions { decryption: reader.decryption(), ceem: reader.ceem_restriction, method };
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     read::check_flags(&transfer, sili, block_length)?;
     transfer.locate_explicit(mounted)?;
     if transfer.length == 0 {
@@ -45,7 +45,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     }
     mounted.before_read()?;
     let outcome = blocks(mounted, &transfer, (sili, as_read), block_length, options, &mut cx.data.data_in);
-    record_outcome(cx.drive, cx.request.nexus, &outcome);
+    record_outcome(cx.device, cx.request.nexus, &outcome);
     outcome
 }
 

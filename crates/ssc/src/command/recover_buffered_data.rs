@@ -20,8 +20,8 @@ pub(crate) const SPEC: CommandSpec =
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let transfer = Transfer::parse(cx.cdb);
-    cx.drive.media.ready()?;
-    check_flags(&transfer, transfer.flags & 0x02 != 0, cx.drive.modes.block_length)?;
+    cx.device.media.ready()?;
+    check_flags(&transfer, transfer.flags & 0x02 != 0, cx.device.modes.block_length)?;
     if transfer.length == 0 {
         return Ok(());
     }

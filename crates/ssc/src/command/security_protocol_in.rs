@@ -47,7 +47,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         (SECURITY_PROTOCOL_INFORMATION, 0x0001) => {
             w.zeros(4);
         }
-        (TAPE_DATA_ENCRYPTION, page) => self::page(cx.drive, page, cx.request, &mut w)?,
+        (TAPE_DATA_ENCRYPTION, page) => self::page(cx.device, page, cx.request, &mut w)?,
         (SECURITY_PROTOCOL_INFORMATION, _) => return Err(Sense::invalid_field_in_cdb(2, None).into()),
         _ => return Err(Sense::invalid_field_in_cdb(1, None).into()),
     }

@@ -105,14 +105,14 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         return Err(Sense::invalid_field_in_cdb(6, None).into());
     }
     let list = Zeroizing::new(cx.data.data_out.parameters(length)?);
-    cx.drive.encryption.check_wrong_key_limit()?;
+    cx.device.encryption.check_wrong_key_limit()?;
     let port = cx.lu.port_of(cx.request.nexus);
     let reserved = port.as_ref().is_some_and(|port| cx.lu.reservation_holders().contains(port));
-    let (scope, lock, parameters) = parse(&list, reserved, cx.drive)?;
+    let (scope, lock, parameters) = parse(&list, reserved, cx.device)?;
     let parameters = EncryptionParameters { owner: port, ..parameters };
-    cx.drive.media.clear_medium_keys();
-    if cx.drive.encryption.set(cx.request.nexus, scope, lock, parameters) {
-        let encryption = &cx.drive.encryption;
+    cx.device.media.clear_medium_keys();
+    if cx.device.encryption.set(cx.request.nexus, scope, lock, parameters) {
+        let encryption = &cx.device.encryption;
         cx.lu.attentions.raise_matching(Asc::DATA_ENCRYPTION_PARAMETERS_CHANGED_BY_ANOTHER_I_T_NEXUS, |nexus| {
             nexus != cx.request.nexus && !encryption.is_local(nexus)
         });

@@ -36,7 +36,7 @@ const FULL_PROPORTION: u64 = 0xffff;
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let mounted = cx.drive.media.ready()?;
+    let mounted = cx.device.media.ready()?;
     check_at_beginning(mounted)?;
     let whole = mounted.cartridge.capacity();
     let least = whole.div_ceil(20);
@@ -49,11 +49,11 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     if outcome.is_ok() {
         cx.lu.mode.restore_default(partition_11::ID);
         if scaled < whole {
-            cx.drive.health.alerts.raise(Alert::DIMINISHED_CAPACITY);
+            cx.device.health.alerts.raise(Alert::DIMINISHED_CAPACITY);
         } else {
-            cx.drive.health.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
+            cx.device.health.alerts.clear_flag(Alert::DIMINISHED_CAPACITY);
         }
     }
-    cx.drive.health.record_write(&outcome, mounted);
+    cx.device.health.record_write(&outcome, mounted);
     outcome
 }

@@ -72,10 +72,10 @@ pub(crate) fn bytes(cdb: &Cdb, block_length: u32) -> usize {
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let transfer = Transfer::parse(cx.cdb);
     let (flags, length) = (VerifyFlags(transfer.flags), transfer.length);
-    let block_length = cx.drive.modes.block_length;
-    let reader = cx.drive.encryption.parameters_of(cx.request.nexus).0.reader();
-    let protection = cx.drive.modes.protection_of(cx.request.nexus);
-    let mounted = cx.drive.media.ready()?;
+    let block_length = cx.device.modes.block_length;
+    let reader = cx.device.encryption.parameters_of(cx.request.nexus).0.reader();
+    let protection = cx.device.modes.protection_of(cx.request.nexus);
+    let mounted = cx.device.media.ready()?;
     check(&transfer, block_length, protection)?;
     transfer.locate_explicit(mounted)?;
     if length == 0 && !flags.to_end() {
@@ -88,16 +88,16 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let mut verification = Verification::of(&transfer, block_length);
     if flags.immediate() {
         mounted.before_motion()?;
-        cx.drive.media.start_verify(BackgroundVerify::new(cx.request.nexus, *cx.cdb, verification, reader));
+        cx.device.media.start_verify(BackgroundVerify::new(cx.request.nexus, *cx.cdb, verification, reader));
         return Ok(());
     }
     let outcome = if flags.compares() {
-        let method = cx.drive.modes.protection_on_write(cx.request.nexus);
+        let method = cx.device.modes.protection_on_write(cx.request.nexus);
         compare(mounted, (transfer.blocks(block_length), transfer.fixed), &reader, (&mut cx.data.data_out, method))
     } else {
         verification.advance(mounted, &reader, u64::MAX).map(drop).map_err(Into::into)
     };
-    record_outcome(cx.drive, cx.request.nexus, &outcome);
+    record_outcome(cx.device, cx.request.nexus, &outcome);
     outcome
 }
 

@@ -52,14 +52,14 @@ struct WriteOptions<'a> {
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let transfer = Transfer::parse(cx.cdb);
     let Transfer { fixed, length, .. } = transfer;
-    let (block_length, unbuffered) = (cx.drive.modes.block_length, cx.drive.modes.is_unbuffered());
-    let codec = cx.drive.modes.codec();
-    let method = cx.drive.modes.protection_on_write(cx.request.nexus);
-    let allowed = cx.drive.encryption.check_lock(cx.request.nexus);
-    let parameters = cx.drive.encryption.parameters_of(cx.request.nexus).0;
+    let (block_length, unbuffered) = (cx.device.modes.block_length, cx.device.modes.is_unbuffered());
+    let codec = cx.device.modes.codec();
+    let method = cx.device.modes.protection_on_write(cx.request.nexus);
+    let allowed = cx.device.encryption.check_lock(cx.request.nexus);
+    let parameters = cx.device.encryption.parameters_of(cx.request.nexus).0;
     let (encryption, external) =
-        (parameters.encryption(cx.drive.random.bytes), parameters.encrypt == EncryptionMode::External);
-    let mounted = cx.drive.media.ready()?;
+        (parameters.encryption(cx.device.random.bytes), parameters.encrypt == EncryptionMode::External);
+    let mounted = cx.device.media.ready()?;
     if length == 0 {
         return transfer.locate_explicit(mounted).map_err(Into::into);
     }
@@ -96,7 +96,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         Ok(early_warning) if early_warning || mounted.programmable_warning_enabled => warn(mounted).map_err(Into::into),
         other => other.map(|_| ()),
     };
-    cx.drive.health.record_write(&outcome, mounted);
+    cx.device.health.record_write(&outcome, mounted);
     outcome
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let (cartridge, mam, partitions) = match cx.drive.media.readiness() {
+    let (cartridge, mam, partitions) = match cx.device.media.readiness() {
         Readiness::Ready(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
         Readiness::CartridgeMemory(loaded) => {
             let partitions = loaded.partitions();

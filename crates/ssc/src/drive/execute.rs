@@ -1,4 +1,4 @@
-//! The drive as a logical unit: runs the SPC admission checks, then the command.
+//! The drive as a device server: what happens before, in and after an SSC command.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::Drive;
@@ -6,82 +6,82 @@ use super::records::medium_or_hardware_error;
 use crate::background;
 use crate::command::{self, Command, Context};
 use crate::table::COMMANDS;
-use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
-use scsi_core::command::SpcCommand;
-use scsi_core::command_spec::{AttentionPolicy, CommandRow};
+use scsi_core::command::{DeviceCommand, SpcCommand};
+use scsi_core::command_spec::{CommandRow, CommandTable};
 use scsi_core::data::Data;
+use scsi_core::device_server::DeviceServer;
 use scsi_core::fault::{Completion, Fault, Outcome};
-use scsi_core::sense::Sense;
-use scsi_core::target::{LogicalUnit, Request, TransportEvent};
+use scsi_core::lu::Lu;
+use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
 
 /// Maximum Data-Out length of a command in bytes. A command that asks for more is rejected when it runs.
 const MAX_TRANSFER: usize = 16 << 20;
 
-impl LogicalUnit for Drive {
-    fn execute(&mut self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
-        let cdb = Cdb::new(request.cdb);
-        let outcome = self.run(request, &cdb, &mut data);
-        let failed = medium_or_hardware_error(&outcome).is_some();
-        let completion = self.lu.complete(&outcome, &data);
-        self.state.health.history.record(request, &cdb, &completion);
-        if failed {
+impl DeviceServer for Drive {
+    type Command = Command;
+    const COMMANDS: CommandTable<DeviceCommand<Command>> = COMMANDS;
+    const MAX_DATA_OUT: usize = MAX_TRANSFER;
+
+    fn lu(&mut self) -> &mut Lu {
+        &mut self.lu
+    }
+
+    fn unsupported_commands(&self) -> &'static [&'static str] {
+        self.state.profile.unsupported_commands
+    }
+
+    fn advance(&mut self, now: Now) {
+        self.state.health.note_time(now);
+        if self.state.media.end_threading(now.mono) {
+            self.notify_load();
+        }
+        self.step(background::SHORT);
+    }
+
+    fn run(
+        &mut self,
+        row: &'static CommandRow<DeviceCommand<Command>>,
+        request: &Request<'_>,
+        cdb: &Cdb,
+        data: &mut Data<'_, '_>,
+    ) -> Outcome {
+        if let DeviceCommand::Own(_) = row.command {
+            self.state.media.check_online()?;
+        }
+        let previous_holders = self.reservations(row.command);
+        let Self { lu, state: device } = self;
+        let outcome = command::run(row.command, &mut Context { lu, device, request, cdb, data });
+        self.finish(row.command, cdb, request, &outcome);
+        previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
+        outcome
+    }
+
+    fn report_exceptions(&mut self) -> Outcome {
+        self.state.health.exceptions.report_after_success()
+    }
+
+    fn completed(&mut self, request: &Request<'_>, cdb: &Cdb, outcome: &Outcome, completion: &Completion) {
+        self.state.health.history.record(request, cdb, completion);
+        if medium_or_hardware_error(outcome).is_some() {
             self.lu.dump_after_error(&self.state);
         }
-        tracing::trace!(opcode = ?cdb.opcode(), nexus = request.nexus.0, status = ?completion.status, sense = ?completion.sense);
-        completion
     }
 
-    fn handle_event(&mut self, event: TransportEvent, now: Now) {
-        self.apply_event(event, now);
+    fn apply_event(&mut self, event: TransportEvent, now: Now) {
+        self.apply_transport_event(event, now);
     }
 
-    fn expected_data_out(&self, cdb: &[u8]) -> usize {
-        let cdb = Cdb::new(cdb);
-        let Ok(row) = COMMANDS.find(&cdb) else { return 0 };
-        command::expected_data_out(row.command, &cdb, self.state.modes.block_length).min(MAX_TRANSFER)
+    fn data_out_length(&self, command: Command, cdb: &Cdb) -> usize {
+        command::data_out_length(command, cdb, self.state.modes.block_length)
     }
 }
 
 impl Drive {
-    fn run(&mut self, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
-        self.state.health.note_time(request.now);
-        if self.state.media.end_threading(request.now.mono) {
-            self.notify_load();
-        }
-        self.step(background::SHORT);
-        let lookup = self.find(request, cdb);
-        self.lu.admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
-        let row = lookup?;
-        if !matches!(row.command, Command::Spc(_)) {
-            self.state.media.check_online()?;
-        }
-        let previous_holders = self.reservations(row);
-        let Self { lu, state: drive } = self;
-        let outcome = command::run(row.command, &mut Context { lu, drive, request, cdb, data });
-        self.finish(row, cdb, request, &outcome);
-        previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
-        match outcome {
-            Ok(()) if row.spec.attention == AttentionPolicy::Report => {
-                self.state.health.exceptions.report_after_success()
-            }
-            other => other,
-        }
-    }
-
-    /// Finds the row of a command that this model supports.
-    fn find(&self, request: &Request<'_>, cdb: &Cdb) -> Result<&'static CommandRow<Command>, Sense> {
-        let row = COMMANDS.row(request, cdb)?;
-        if self.state.profile.lacks_command(&row.spec) {
-            return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
-        }
-        Ok(row)
-    }
-
     /// Updates modes, alerts, logs and counters after a command, regardless of its outcome.
-    fn finish(&mut self, row: &CommandRow<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
-        if row.command == Command::Spc(SpcCommand::ModeSelect) {
+    fn finish(&mut self, command: DeviceCommand<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
+        if command == DeviceCommand::Spc(SpcCommand::ModeSelect) {
             self.apply_mode_pages(Some(request.nexus));
         }
         let notified_nexus =

@@ -9,8 +9,7 @@ use crate::log::ErrorContext;
 use crate::media::MediumFault;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
-use scsi_core::command::SpcCommand;
-use scsi_core::command_spec::CommandRow;
+use scsi_core::command::{DeviceCommand, SpcCommand};
 use scsi_core::fault::{Fault, Outcome, Save};
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
@@ -32,8 +31,8 @@ impl Drive {
     }
 
     /// Reservation holders before a command that may change them.
-    pub(super) fn reservations(&self, row: &CommandRow<Command>) -> Option<Vec<TransportId>> {
-        (row.command == Command::Spc(SpcCommand::PersistentReserveOut)).then(|| self.lu.reservation_holders())
+    pub(super) fn reservations(&self, command: DeviceCommand<Command>) -> Option<Vec<TransportId>> {
+        (command == DeviceCommand::Spc(SpcCommand::PersistentReserveOut)).then(|| self.lu.reservation_holders())
     }
 
     /// Clears encryption keys with CKORP or CKORL set whose owner has lost its reservation.

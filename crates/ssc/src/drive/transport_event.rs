@@ -9,8 +9,7 @@ use scsi_core::target::TransportEvent;
 use scsi_core::time::Now;
 
 impl Drive {
-    pub(super) fn apply_event(&mut self, event: TransportEvent, now: Now) {
-        self.lu.handle_event(&event, now);
+    pub(super) fn apply_transport_event(&mut self, event: TransportEvent, now: Now) {
         self.state.health.note_time(now);
         match event {
             TransportEvent::NexusEstablished { nexus, reestablished, .. } => {

@@ -26,7 +26,6 @@ pub use sony::{SDX_300C, SDX_500C, SDX_500V, SDX_700C, SDX_700V, SDX_900V};
 pub use stk::{T9840A, T9840B, T9840C, T9840D, T9940A, T9940B, T10000A, T10000B, T10000C};
 
 use crate::block_protection::ProtectionMethod;
-use scsi_core::command_spec::CommandSpec;
 use scsi_core::dump::DumpSupport;
 use scsi_core::identity::{Identity, ModelStrings};
 use scsi_core::inquiry::InquiryData;
@@ -158,11 +157,6 @@ impl DriveProfile {
     /// Whether this is an LTO-7 or later drive; IBM built all of them.
     pub(crate) fn is_ibm_since_lto_7(&self) -> bool {
         self.mechanism == Mechanism::Ibm && self.native_media.density >= LTO_7.density
-    }
-
-    /// Whether the model does not support a command of the table.
-    pub(crate) fn lacks_command(&self, spec: &CommandSpec) -> bool {
-        self.unsupported_commands.contains(&spec.name)
     }
 
     /// MEDIUM TYPE code of a cartridge.
