@@ -3,6 +3,7 @@
 
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
+use crate::cdb_field::{CdbField, covered_bits};
 use crate::field;
 use crate::sense::Sense;
 use crate::target::Request;
@@ -64,6 +65,8 @@ pub struct CommandSpec {
     pub carries_key: bool,
     /// NOMINAL and RECOMMENDED COMMAND TIMEOUT in seconds.
     pub timeout: (u32, u32),
+    /// The fields of the CDB by name, without OPERATION CODE, SERVICE ACTION and CONTROL.
+    pub fields: &'static [CdbField],
 }
 
 impl CommandSpec {
@@ -84,6 +87,7 @@ impl CommandSpec {
             may_block: false,
             carries_key: false,
             timeout: (1, 60),
+            fields: &[],
         }
     }
 
@@ -131,6 +135,22 @@ impl CommandSpec {
         };
         let [high, low] = action.to_be_bytes();
         u32::from_be_bytes([0, self.opcode.0, high, low])
+    }
+
+    /// The same command with the fields of its CDB.
+    #[must_use]
+    pub const fn with_fields(mut self, fields: &'static [CdbField]) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// The bits of the CDB that the command defines and that no field names, as byte and mask; `None` if there are
+    /// none.
+    fn unnamed_bits(&self) -> Option<(usize, u8)> {
+        let service_action = |byte| if byte == 1 && self.service_action.is_some() { 0x1f } else { 0 };
+        let usage = self.cdb_usage.iter().copied().enumerate().skip(1);
+        let unnamed = usage.map(|(byte, mask)| (byte, mask & !service_action(byte) & !covered_bits(self.fields, byte)));
+        unnamed.into_iter().find(|(_, mask)| *mask != 0)
     }
 
     /// Rejects a CDB that sets bits which the command does not define.
@@ -238,8 +258,8 @@ impl<K: Copy> CommandTable<K> {
         self.0.iter().map(|row| row.spec).filter(|spec| !unsupported.contains(&spec.name)).collect()
     }
 
-    /// Checks the table, for tests: rows must be unique and in ascending order, and each CDB as long as the group of
-    /// its operation code requires. Returns the name of the first command that violates this.
+    /// Checks the table, for tests: rows must be unique and in ascending order, each CDB as long as the group of its
+    /// operation code requires, and each bit of its CDB usage data in a field. Returns the name of the first command that violates this.
     #[must_use]
     pub fn inconsistency(&self) -> Option<&'static str> {
         let key = |row: &CommandRow<K>| (row.spec.opcode, row.spec.service_action);
@@ -254,13 +274,15 @@ impl<K: Copy> CommandTable<K> {
             };
             row.spec.cdb_usage.len() != expected
         });
-        unsorted.and_then(|pair| pair.first()).or(wrong_length).map(|row| row.spec.name)
+        let unnamed = self.0.iter().find(|row| row.spec.unnamed_bits().is_some());
+        unsorted.and_then(|pair| pair.first()).or(wrong_length).or(unnamed).map(|row| row.spec.name)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cdb_field::{bit, number};
     use crate::nexus::NexusId;
     use crate::time::Now;
 

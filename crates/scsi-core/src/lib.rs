@@ -26,6 +26,7 @@ pub mod names;
 pub mod alert;
 pub mod asc;
 pub mod cdb;
+pub mod cdb_field;
 pub mod command;
 pub mod command_spec;
 pub mod data;
