@@ -4,6 +4,7 @@
 use crate::asc::Asc;
 use crate::cdb::{Cdb, Opcode, ServiceAction};
 use crate::cdb_field::{CdbField, covered_bits};
+
 use crate::field;
 use crate::sense::Sense;
 use crate::target::Request;
@@ -287,7 +288,11 @@ mod tests {
     use crate::time::Now;
 
     const TABLE: CommandTable<char> = CommandTable(&[
-        CommandRow { spec: CommandSpec::new("WRITE(6)", &[0x0a, 0, 0, 0, 0, 0], Access::Write), command: 'w' },
+        CommandRow {
+            spec: CommandSpec::new("WRITE(6)", &[0x0a, 0, 0, 0, 0, 0], Access::Write)
+                .with_fields(&[bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)]),
+            command: 'w',
+        },
         CommandRow {
             spec: CommandSpec::new("KEYS", &[0x5e, 0, 0, 0, 0, 0, 0, 0, 0, 0], Access::Always).with_service_action(0),
             command: 'k',

@@ -119,15 +119,30 @@ impl TransportId {
             && theirs.split(|&byte| byte == b',').next() == Some(mine)
     }
 
-    /// The name of the port for people: that of an iSCSI port, such as `iqn.a,i,0x00023d000001`, with bytes that are
-    /// not UTF-8 replaced; `host1` for [`Self::local`]; the bytes in hexadecimal digits for any other protocol.
+    /// The name of the port in the TransportID, such as `iqn.a,i,0x00023d000001`; bytes that are not UTF-8 are replaced. A
+    /// port without an iSCSI name has its [`Self::initiator_name`].
     #[must_use]
     pub fn port_name(&self) -> String {
-        match (self.0.as_slice(), self.name_bytes()) {
-            ([first, ..], name) if first & 0x0f == Self::ISCSI => String::from_utf8_lossy(name).into_owned(),
-            ([.., a, b, c, d], b"host") => format!("host{}", u32::from_be_bytes([*a, *b, *c, *d])),
-            (bytes, _) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        match self.protocol() {
+            ProtocolId::ISCSI => String::from_utf8_lossy(self.name_bytes()).into_owned(),
+            _ => self.initiator_name(),
         }
+    }
+
+    /// The name of the initiator for people: its iSCSI name, `host1` for a local host, or else the bytes in
+    /// hexadecimal.
+    #[must_use]
+    pub fn initiator_name(&self) -> String {
+        let name = std::str::from_utf8(self.name_bytes()).unwrap_or_default();
+        match (self.protocol(), self.0.last_chunk::<4>()) {
+            (ProtocolId::ISCSI, _) => name.split(',').next().unwrap_or_default().to_owned(),
+            (ProtocolId::NONE, Some(number)) => format!("{name}{}", u32::from_be_bytes(*number)),
+            _ => self.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    fn protocol(&self) -> ProtocolId {
+        ProtocolId(self.0.first().copied().unwrap_or_default() & 0x0f)
     }
 
     fn name_bytes(&self) -> &[u8] {
@@ -199,6 +214,8 @@ mod tests {
         let host = TransportId::local(7);
         assert_eq!(host.as_bytes(), b"\x0f\0\0\0host\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x07");
         assert_eq!(TransportId::parse_prefix(host.as_bytes()), Some((host.clone(), &[][..])));
+        assert_eq!(host.initiator_name(), "host7");
+        assert_eq!(TransportId::iscsi("iqn.a", [0; 6]).initiator_name(), "iqn.a");
         // A registration that an older version saved, and the same name from an initiator of today.
         let mut former = vec![0x45, 0, 0, 48];
         former.extend_from_slice(b"iqn.2026-01.local.ferric:door,i,0x000000000007\0\0");

@@ -218,6 +218,39 @@ impl Sense {
     }
 }
 
+/// For people: sense key, codes with their meaning, flags and values that are set.
+impl core::fmt::Display for Sense {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        if self.deferred {
+            f.write_str("deferred ")?;
+        }
+        match self.key.name() {
+            Some(name) => f.write_str(name)?,
+            None => write!(f, "sense key {:x}h", self.key.0)?,
+        }
+        write!(f, " {:02x}h/{:02x}h", self.asc.code(), self.asc.qualifier())?;
+        if let Some(name) = self.asc.name() {
+            write!(f, " ({name})")?;
+        }
+        for (flag, name) in [(self.filemark, "FILEMARK"), (self.eom, "EOM"), (self.ili, "ILI")] {
+            if flag {
+                write!(f, ", {name}")?;
+            }
+        }
+        if let Some(information) = self.information {
+            write!(f, ", information {information}")?;
+        }
+        match self.key_specific {
+            Some(SenseKeySpecific::Field { cdb, byte, bit }) => {
+                write!(f, ", {} byte {byte}", if cdb { "CDB" } else { "parameter list" })?;
+                bit.map_or(Ok(()), |bit| write!(f, " bit {bit}"))
+            }
+            Some(SenseKeySpecific::Progress(done)) => write!(f, ", progress {} %", u32::from(done) * 100 / 65536),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Encoded sense data without an allocation, at most 48 bytes. The limit of SPC is 252 bytes, that of some transports
 /// 96.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -274,6 +307,19 @@ mod tests {
         let sense = Sense::new(SenseKey::NO_SENSE, Asc(0)).with_ili().with_information(5);
         let bytes = [0xf0, 0, 0x20, 0, 0, 0, 5, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(sense.fixed().as_slice(), bytes);
+    }
+
+    #[test]
+    fn sense_in_words() {
+        let text = |bytes: &[u8]| Sense::decode(bytes).unwrap().to_string();
+        let filemark = [0xf0, 0, 0x80, 0, 0, 0, 5, 0x0a, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        assert_eq!(text(&filemark), "NO SENSE 00h/01h (Filemark detected), FILEMARK, information 5");
+        let field = [0x70, 0, 5, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0, 0x24, 0, 0, 0xcb, 0, 1];
+        assert_eq!(text(&field), "ILLEGAL REQUEST 24h/00h (Invalid field in CDB), CDB byte 1 bit 3");
+        let progress = [0x70, 0, 2, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0, 0x04, 0x07, 0, 0x80, 0x80, 0];
+        assert_eq!(text(&progress), "NOT READY 04h/07h (Logical unit not ready, operation in progress), progress 50 %");
+        let unknown = [0x71, 0, 0x0f, 0, 0, 0, 0, 0x0a, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0];
+        assert_eq!(text(&unknown), "deferred sense key fh ffh/feh");
     }
 
     #[test]

@@ -141,6 +141,12 @@ impl Drive {
         load.cartridge().map(|cartridge| (cartridge, state))
     }
 
+    /// The position of a threaded tape: its partition, and the number of the next logical object.
+    #[must_use]
+    pub fn position(&self) -> Option<(u8, u64)> {
+        self.state.media.threaded().map(|mounted| mounted.medium.position().partition_and_object())
+    }
+
     /// Sense data of commands while the cartridge in the drive is unusable; `None` otherwise. A cleaning cartridge is
     /// unusable: NOT READY 30h/03h.
     #[must_use]

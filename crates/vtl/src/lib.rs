@@ -30,6 +30,7 @@ pub mod library;
 mod locks;
 pub mod log_writer;
 mod nexuses;
+pub mod observer;
 mod permissions;
 pub mod recover;
 mod shared;

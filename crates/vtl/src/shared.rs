@@ -10,6 +10,7 @@ use crate::frontend::{Frontend, SiteOptions};
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::library::{LibraryError, RemoteBayFactory, random_hex};
 use crate::locks::lock;
+use crate::observer::{CommandObserver, TraceRing};
 use crate::state_store::{StateError, StateStore, Transaction};
 use crate::unit::Device;
 use crate::unusable::UnusableCartridges;
@@ -21,7 +22,7 @@ use smc::robot::OperatorState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::store::TapeStore;
 
@@ -35,6 +36,10 @@ pub(crate) struct Shared {
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) workers: Arc<ThreadedWorkers>,
     pub(crate) events: Arc<Events>,
+    /// The last commands of all units.
+    pub(crate) trace: TraceRing,
+    /// Observers that the program added.
+    pub(crate) observers: RwLock<Vec<Arc<dyn CommandObserver>>>,
     pub(crate) disk_space: DiskSpace,
     pub(crate) unusable: UnusableCartridges,
     /// The site was shut down: no cartridge moves from now on.
@@ -90,6 +95,8 @@ impl Shared {
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),
             events: Arc::new(Events::new(random_hex(8)?)),
+            trace: TraceRing::default(),
+            observers: RwLock::default(),
             disk_space,
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),

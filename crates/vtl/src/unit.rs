@@ -1,13 +1,16 @@
 //! A logical unit with its command queue: it executes one command at a time, in order, on the submitting thread if the
 //! command cannot block.
 
+mod observe;
 mod queue;
 
 use crate::clock;
 use crate::events::Cause;
 use crate::locks::lock;
+use crate::observer::{CommandCounters, UnitCounters, UnitName};
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
+use observe::{Executed, Initiators, elapsed_us, tape_position, unit_name};
 use queue::{CommandQueue, QueuedCommand, Ticket};
 use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
@@ -178,6 +181,10 @@ pub struct Unit {
     delays: Mutex<Delays>,
     has_delays: AtomicBool,
     shared: Arc<Shared>,
+    /// The name of the unit in records.
+    label: Arc<UnitName>,
+    initiators: Mutex<Initiators>,
+    counters: UnitCounters,
     /// Looks up the command of a CDB, once for each command.
     lookup: fn(&[u8]) -> Option<CommandRef>,
 }
@@ -207,6 +214,9 @@ impl Unit {
             Device::Changer(_) => |cdb| smc::table::COMMANDS.lookup(cdb),
         };
         let unit = Self {
+            label: Arc::new(unit_name(&owner, &device)),
+            initiators: Mutex::default(),
+            counters: UnitCounters::default(),
             id: owner,
             identity,
             device: Mutex::new(device),
@@ -233,7 +243,7 @@ impl Unit {
     pub fn submit(&self, mut command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         let row = (self.lookup)(&command.cdb);
         let blocks = row.is_some_and(|row| row.spec().may_block) || !self.command_delay(&command.cdb).is_zero();
-        let queued = |command| QueuedCommand { command, row, reply: Arc::clone(reply) };
+        let queued = |command| QueuedCommand { command, row, arrived: clock::now().mono, reply: Arc::clone(reply) };
         {
             let mut work = lock(&self.queue);
             if blocks || work.busy || !work.queue.is_empty() || work.stopping {
@@ -259,7 +269,7 @@ impl Unit {
             return Submitted::Queued;
         };
         let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-        Submitted::Completed(self.run_queued(device, command, row))
+        Submitted::Completed(self.run_queued(device, command, row, 0))
     }
 
     /// Executes a command with data in memory of the caller, such as segments of guest memory or of a mapped file. It
@@ -278,14 +288,18 @@ impl Unit {
             }
             work.queue.push_caller(request)
         };
+        let arrived = clock::now().mono;
         let Some(_busy) = self.wait_for_turn(ticket) else { return Completion::with_status(Status::TASK_ABORTED) };
         let mut device = lock(&self.device);
         if !self.dequeue(&mut device, |work| work.queue.take(ticket)) {
             return Completion::with_status(Status::TASK_ABORTED);
         }
-        let completion = self.run(device, &Request { row, now: clock::now(), ..*request }, data);
-        self.wait_for_motion(self.command_delay(request.cdb), &completion);
-        completion
+        let request = Request { row, now: clock::now(), ..*request };
+        let executed = self.run(device, &request, data);
+        let queued_us = request.now.mono.0.saturating_sub(arrived.0);
+        self.observe(&request, queued_us, &executed, (&[], &[]));
+        self.wait_for_motion(self.command_delay(request.cdb), &executed.completion);
+        executed.completion
     }
 
     /// Waits until the command of this ticket is the next one and no other is running. `None` if it was aborted.
@@ -323,12 +337,13 @@ impl Unit {
     /// Executes the first command in the queue; if there is none, advances a background operation by one step.
     fn run_next(&self) -> Option<(CompletedCommand, Arc<dyn CompletionHandler>)> {
         let mut device = lock(&self.device);
-        let Some(QueuedCommand { command, row, reply }) = self.dequeue(&mut device, |work| work.queue.pop()) else {
+        let Some(QueuedCommand { command, row, arrived, reply }) = self.dequeue(&mut device, |work| work.queue.pop())
+        else {
             self.resume(device);
             return None;
         };
         let delay = self.command_delay(&command.cdb);
-        let finished = self.run_queued(device, command, row);
+        let finished = self.run_queued(device, command, row, elapsed_us(arrived));
         self.wait_for_motion(delay, &finished.completion);
         Some((finished, reply))
     }
@@ -460,7 +475,10 @@ impl Unit {
         while let Some(event) = self.next_event() {
             any = true;
             match event {
-                UnitEvent::Transport(event) => device.unit().handle_event(event, clock::now()),
+                UnitEvent::Transport(event) => {
+                    self.note_initiator(&event);
+                    device.unit().handle_event(event, clock::now());
+                }
                 UnitEvent::LunList(luns, changed) => {
                     device.lu().luns = luns.to_vec();
                     if changed {
@@ -495,6 +513,12 @@ impl Unit {
     #[must_use]
     pub fn expected_data_out(&self, cdb: &[u8]) -> usize {
         lock(&self.device).unit().expected_data_out(cdb)
+    }
+
+    /// The counters of the commands that the unit has executed since it was opened.
+    #[must_use]
+    pub fn counters(&self) -> CommandCounters {
+        self.counters.counts()
     }
 
     /// The identity of the unit: INQUIRY strings, serial number and designators.
@@ -616,12 +640,16 @@ impl Unit {
         device: MutexGuard<'_, Device>,
         mut command: Command,
         row: Option<CommandRef>,
+        queued_us: u64,
     ) -> CompletedCommand {
         let mut data = std::mem::take(&mut command.data);
         let completion = if self.shared.buffers.ensure_data_in(&mut data) {
             let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or(&data.data_out))];
             let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
-            self.run(device, &command.request(row, clock::now()), Data::new(&out, &mut into))
+            let request = command.request(row, clock::now());
+            let executed = self.run(device, &request, Data::new(&out, &mut into));
+            self.observe(&request, queued_us, &executed, (&data.data_out, &data.data_in));
+            executed.completion
         } else {
             Completion::with_status(Status::TASK_SET_FULL)
         };
@@ -631,14 +659,16 @@ impl Unit {
     }
 
     /// Runs a command; aborts the commands of other nexuses that it preempted.
-    fn run(&self, mut device: MutexGuard<'_, Device>, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+    fn run(&self, mut device: MutexGuard<'_, Device>, request: &Request<'_>, data: Data<'_, '_>) -> Executed {
+        let before = tape_position(&device);
         let ran = self.catch_panic(&mut device, |device| self.run_and_publish(device, request, data));
         let mut completion = ran.unwrap_or_else(|_| Completion::internal_failure());
+        let positions = (before, tape_position(&device));
         drop(device);
         for victim in completion.abort_nexuses.drain(..) {
             self.abort(|nexus, _| nexus == victim);
         }
-        completion
+        Executed { completion, positions, run_us: elapsed_us(request.now.mono) }
     }
 
     /// Runs a command, and stores and publishes its effects before the status is returned.

@@ -14,6 +14,7 @@
 use super::{Context, SpcContext, error_history};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::cdb_field::{bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::dump::DumpTrigger;
 use crate::fault::Outcome;
@@ -28,10 +29,23 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// The facts of READ BUFFER(10). MODE SPECIFIC must be zero.
 pub const READ: CommandSpec =
-    CommandSpec::new("READ BUFFER(10)", &[0x3c, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Read);
+    CommandSpec::new("READ BUFFER(10)", &[0x3c, 0x1f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Read)
+        .with_fields(&[
+            bits("MODE", 1, 4, 5),
+            number("BUFFER ID", 2, 1),
+            number("BUFFER OFFSET", 3, 3),
+            number("ALLOCATION LENGTH", 6, 3),
+        ]);
 /// The facts of WRITE BUFFER.
 pub const WRITE: CommandSpec =
     CommandSpec::new("WRITE BUFFER", &[0x3b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[
+            bits("MODE SPECIFIC", 1, 7, 3),
+            bits("MODE", 1, 4, 5),
+            number("BUFFER ID", 2, 1),
+            number("BUFFER OFFSET", 3, 3),
+            number("PARAMETER LIST LENGTH", 6, 3),
+        ])
         .with_timeouts(1, 600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -10,6 +10,7 @@
 use super::SpcContext;
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::cdb_field::{bit, bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::dump::DumpTrigger;
 use crate::fault::{Fault, Outcome};
@@ -21,11 +22,23 @@ use crate::writer::PageWriter;
 use std::collections::VecDeque;
 
 /// The facts of SEND DIAGNOSTIC.
-pub const SEND: CommandSpec =
-    CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0xf7, 0, 0xff, 0xff, 0], Access::Write).blocking_with_timeouts(1, 300);
+pub const SEND: CommandSpec = CommandSpec::new("SEND DIAGNOSTIC", &[0x1d, 0xf7, 0, 0xff, 0xff, 0], Access::Write)
+    .with_fields(&[
+        bits("SELF-TEST CODE", 1, 7, 3),
+        bit("PF", 1, 4),
+        bit("SELFTEST", 1, 2),
+        bit("DEVOFFL", 1, 1),
+        bit("UNITOFFL", 1, 0),
+        number("PARAMETER LIST LENGTH", 3, 2),
+    ])
+    .blocking_with_timeouts(1, 300);
 /// The facts of RECEIVE DIAGNOSTIC RESULTS.
 pub const RECEIVE: CommandSpec =
-    CommandSpec::new("RECEIVE DIAGNOSTIC RESULTS", &[0x1c, 0x01, 0xff, 0xff, 0xff, 0], Access::Read);
+    CommandSpec::new("RECEIVE DIAGNOSTIC RESULTS", &[0x1c, 0x01, 0xff, 0xff, 0xff, 0], Access::Read).with_fields(&[
+        bit("PCV", 1, 0),
+        number("PAGE CODE", 2, 1),
+        number("ALLOCATION LENGTH", 3, 2),
+    ]);
 
 /// Supported diagnostic pages.
 const SUPPORTED_PAGES: u8 = 0x00;

@@ -9,6 +9,7 @@
 use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::cdb_field::{bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::{Outcome, Save};
 use crate::sense::Sense;
@@ -18,11 +19,13 @@ use serde::{Deserialize, Serialize};
 const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x00];
 const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xfe, 0x00];
 /// The facts of REPORT IDENTIFYING INFORMATION.
-pub const REPORT: CommandSpec =
-    CommandSpec::new("REPORT IDENTIFYING INFORMATION", USAGE_IN, Access::Status).with_service_action(0x05);
+pub const REPORT: CommandSpec = CommandSpec::new("REPORT IDENTIFYING INFORMATION", USAGE_IN, Access::Status)
+    .with_fields(&[number("ALLOCATION LENGTH", 6, 4), bits("INFORMATION TYPE", 10, 7, 7)])
+    .with_service_action(0x05);
 /// The facts of SET IDENTIFYING INFORMATION.
-pub const SET: CommandSpec =
-    CommandSpec::new("SET IDENTIFYING INFORMATION", USAGE_OUT, Access::Write).with_service_action(0x06);
+pub const SET: CommandSpec = CommandSpec::new("SET IDENTIFYING INFORMATION", USAGE_OUT, Access::Write)
+    .with_fields(&[number("PARAMETER LIST LENGTH", 6, 4), bits("INFORMATION TYPE", 10, 7, 7)])
+    .with_service_action(0x06);
 
 /// INFORMATION TYPE: the identifier and the text, each with its maximum length in bytes, and the list of types.
 const DEVICE_INFORMATION: (u8, u16) = (0x00, 64);

@@ -3,6 +3,7 @@
 //! **Deviations:** none.
 
 use super::SpcContext;
+use crate::cdb_field::{bit, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::sense::Sense;
@@ -11,8 +12,9 @@ use crate::wire::U16;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// The facts of INQUIRY for the command table.
-pub const SPEC: CommandSpec =
-    CommandSpec::new("INQUIRY", &[0x12, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Always).leaves_attention_pending();
+pub const SPEC: CommandSpec = CommandSpec::new("INQUIRY", &[0x12, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Always)
+    .with_fields(&[bit("EVPD", 1, 0), number("PAGE CODE", 2, 1), number("ALLOCATION LENGTH", 3, 2)])
+    .leaves_attention_pending();
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

@@ -10,6 +10,7 @@ use super::log_sense::has;
 use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::cdb_field::{bit, bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::field::{FieldPointer, check_reserved};
@@ -20,7 +21,14 @@ use crate::target::Request;
 
 /// The facts of LOG SELECT for the command table.
 pub const SPEC: CommandSpec =
-    CommandSpec::new("LOG SELECT", &[0x4c, 0x02, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write);
+    CommandSpec::new("LOG SELECT", &[0x4c, 0x02, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[
+            bit("PCR", 1, 1),
+            bits("PC", 2, 7, 2),
+            bits("PAGE CODE", 2, 5, 6),
+            number("SUBPAGE CODE", 3, 1),
+            number("PARAMETER LIST LENGTH", 7, 2),
+        ]);
 
 /// PAGE CONTROL.
 mod control {

@@ -6,6 +6,7 @@
 //! **Deviations:** pages 10h (self-tests) and 2Fh (informational exceptions) are supported, but not listed.
 
 use super::{Context, SpcContext};
+use crate::cdb_field::{bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
@@ -16,7 +17,14 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// The facts of LOG SENSE for the command table.
 pub const SPEC: CommandSpec =
-    CommandSpec::new("LOG SENSE", &[0x4d, 0x00, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Always);
+    CommandSpec::new("LOG SENSE", &[0x4d, 0x00, 0xff, 0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00], Access::Always)
+        .with_fields(&[
+            bits("PC", 2, 7, 2),
+            bits("PAGE CODE", 2, 5, 6),
+            number("SUBPAGE CODE", 3, 1),
+            number("PARAMETER POINTER", 5, 2),
+            number("ALLOCATION LENGTH", 7, 2),
+        ]);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

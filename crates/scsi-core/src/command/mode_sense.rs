@@ -5,16 +5,31 @@
 
 use super::SpcContext;
 use crate::cdb::Opcode;
+use crate::cdb_field::{bit, bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::mode::{PageControl, PageId};
 use crate::writer::PageWriter;
 
 /// The facts of MODE SENSE(6).
-pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 0xff, 0xff, 0xff, 0x00], Access::Read);
+pub const SPEC_6: CommandSpec = CommandSpec::new("MODE SENSE(6)", &[0x1a, 0x08, 0xff, 0xff, 0xff, 0x00], Access::Read)
+    .with_fields(&[
+        bit("DBD", 1, 3),
+        bits("PC", 2, 7, 2),
+        bits("PAGE CODE", 2, 5, 6),
+        number("SUBPAGE CODE", 3, 1),
+        number("ALLOCATION LENGTH", 4, 1),
+    ]);
 /// The facts of MODE SENSE(10).
 pub const SPEC_10: CommandSpec =
-    CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read);
+    CommandSpec::new("MODE SENSE(10)", &[0x5a, 0x08, 0xff, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Read)
+        .with_fields(&[
+            bit("DBD", 1, 3),
+            bits("PC", 2, 7, 2),
+            bits("PAGE CODE", 2, 5, 6),
+            number("SUBPAGE CODE", 3, 1),
+            number("ALLOCATION LENGTH", 7, 2),
+        ]);
 
 pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     let [opcode, flags, page, subpage, length_6, _, _, high, low, ..] = *cx.cdb.bytes();

@@ -3,6 +3,7 @@
 //! **Deviations:** none.
 
 use super::{Context, SpcContext};
+use crate::cdb_field::number;
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::reservation::PersistentReservations;
@@ -12,7 +13,8 @@ const SPEC: CommandSpec = CommandSpec::new(
     "PERSISTENT RESERVE IN",
     &[0x5e, 0x1f, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00],
     Access::PersistentReserveIn,
-);
+)
+.with_fields(&[number("ALLOCATION LENGTH", 7, 2)]);
 /// The facts of READ KEYS, READ RESERVATION, REPORT CAPABILITIES and READ FULL STATUS.
 pub const SPECS: [CommandSpec; 4] = [
     SPEC.with_service_action(0),

@@ -5,6 +5,7 @@
 
 use super::{Context, SpcContext};
 use crate::cdb::Cdb;
+use crate::cdb_field::{bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::{Fault, Outcome, Save};
 use crate::field::check_reserved;
@@ -20,7 +21,8 @@ const SPEC: CommandSpec = CommandSpec::new(
     "PERSISTENT RESERVE OUT",
     &[0x5f, 0x1f, 0xff, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00],
     Access::PersistentReserveOut,
-);
+)
+.with_fields(&[bits("SCOPE", 2, 7, 4), bits("TYPE", 2, 3, 4), number("PARAMETER LIST LENGTH", 5, 4)]);
 /// The facts of REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT AND ABORT, REGISTER AND IGNORE EXISTING KEY and
 /// REGISTER AND MOVE.
 pub const SPECS: [CommandSpec; 8] = [

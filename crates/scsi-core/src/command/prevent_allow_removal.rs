@@ -5,12 +5,14 @@
 //! **Deviations:** PREVENT 10b and 11b (attached medium changers, obsolete) are rejected.
 
 use super::SpcContext;
+use crate::cdb_field::bit;
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 
 /// The facts of PREVENT ALLOW MEDIUM REMOVAL.
 pub const SPEC: CommandSpec =
-    CommandSpec::new("PREVENT ALLOW MEDIUM REMOVAL", &[0x1e, 0, 0, 0, 0x01, 0], Access::Prevent);
+    CommandSpec::new("PREVENT ALLOW MEDIUM REMOVAL", &[0x1e, 0, 0, 0, 0x01, 0], Access::Prevent)
+        .with_fields(&[bit("PREVENT", 4, 0)]);
 
 pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     cx.lu.prevent(cx.request.nexus, cx.cdb.bytes()[4] & 0x01 != 0);

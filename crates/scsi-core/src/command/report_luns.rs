@@ -4,6 +4,7 @@
 //! list as 00h.
 
 use crate::cdb::Cdb;
+use crate::cdb_field::number;
 use crate::command_spec::{Access, CommandSpec};
 use crate::data::Data;
 use crate::fault::Outcome;
@@ -18,6 +19,7 @@ pub const SPEC: CommandSpec = CommandSpec::new(
     &[0xa0, 0x00, 0xff, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],
     Access::Always,
 )
+.with_fields(&[number("SELECT REPORT", 2, 1), number("ALLOCATION LENGTH", 6, 4)])
 .leaves_attention_pending();
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

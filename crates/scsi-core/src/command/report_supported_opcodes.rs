@@ -4,6 +4,7 @@
 
 use super::SpcContext;
 use crate::cdb::{Opcode, ServiceAction};
+use crate::cdb_field::{bit, bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::sense::Sense;
@@ -17,6 +18,13 @@ pub const SPEC: CommandSpec = CommandSpec::new(
     &[0xa3, 0x1f, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],
     Access::Read,
 )
+.with_fields(&[
+    bit("RCTD", 2, 7),
+    bits("REPORTING OPTIONS", 2, 2, 3),
+    number("REQUESTED OPERATION CODE", 3, 1),
+    number("REQUESTED SERVICE ACTION", 4, 2),
+    number("ALLOCATION LENGTH", 6, 4),
+])
 .with_service_action(0x0c);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -3,6 +3,7 @@
 //! **Deviations:** none.
 
 use super::SpcContext;
+use crate::cdb_field::{bit, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::sense::Sense;
@@ -14,6 +15,7 @@ pub const SPEC: CommandSpec = CommandSpec::new(
     &[0xa3, 0x1f, 0x80, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00],
     Access::Read,
 )
+.with_fields(&[bit("REPD", 2, 7), number("ALLOCATION LENGTH", 6, 4)])
 .with_service_action(0x0d);
 
 /// ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET and (obsolete) TARGET RESET.

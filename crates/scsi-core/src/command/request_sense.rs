@@ -6,13 +6,15 @@
 //! **Deviations:** none.
 
 use super::SpcContext;
+use crate::cdb_field::{bit, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::sense::{Sense, SenseFormat, SenseKey};
 
 /// The facts of REQUEST SENSE for the command table.
-pub const SPEC: CommandSpec =
-    CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always).leaves_attention_pending();
+pub const SPEC: CommandSpec = CommandSpec::new("REQUEST SENSE", &[0x03, 0x01, 0x00, 0x00, 0xff, 0x00], Access::Always)
+    .with_fields(&[bit("DESC", 1, 0), number("ALLOCATION LENGTH", 4, 1)])
+    .leaves_attention_pending();
 
 pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     let [_, flags, _, _, allocation_length, ..] = *cx.cdb.bytes();

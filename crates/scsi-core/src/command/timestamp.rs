@@ -8,6 +8,7 @@
 use super::{Context, SpcContext};
 use crate::asc::Asc;
 use crate::cdb::Cdb;
+use crate::cdb_field::number;
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::field::check_reserved;
@@ -17,10 +18,13 @@ use crate::writer::PageWriter;
 const USAGE_IN: &[u8] = &[0xa3, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
 const USAGE_OUT: &[u8] = &[0xa4, 0x1f, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00, 0x00];
 /// The facts of REPORT TIMESTAMP.
-pub const REPORT: CommandSpec =
-    CommandSpec::new("REPORT TIMESTAMP", USAGE_IN, Access::Status).with_service_action(0x0f);
+pub const REPORT: CommandSpec = CommandSpec::new("REPORT TIMESTAMP", USAGE_IN, Access::Status)
+    .with_fields(&[number("ALLOCATION LENGTH", 6, 4)])
+    .with_service_action(0x0f);
 /// The facts of SET TIMESTAMP.
-pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access::Write).with_service_action(0x0f);
+pub const SET: CommandSpec = CommandSpec::new("SET TIMESTAMP", USAGE_OUT, Access::Write)
+    .with_fields(&[number("PARAMETER LIST LENGTH", 6, 4)])
+    .with_service_action(0x0f);
 
 /// Length of the SET TIMESTAMP parameter list in bytes.
 const LIST: usize = 12;

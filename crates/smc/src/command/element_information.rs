@@ -10,6 +10,7 @@ use super::Context;
 use super::element_status::{element_type, exception_code, is_accessible, is_disabled};
 use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementType};
+use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -23,6 +24,15 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0x9e, 0x1f, 0xff, 0x3f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Always,
 )
+.with_fields(&[
+    number("PAGE CODE", 2, 1),
+    bit("NEV", 3, 5),
+    bit("CDATA", 3, 4),
+    bits("ELEMENT TYPE CODE", 3, 3, 4),
+    number("STARTING ELEMENT ADDRESS", 6, 4),
+    number("ALLOCATION LENGTH", 10, 4),
+    number("NUMBER OF ELEMENTS", 14, 1),
+])
 .with_service_action(0x10);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -11,6 +11,7 @@ use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementType, LabelDefect};
 use crate::profile::DriveIdentifier;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataIn;
 use scsi_core::fault::Outcome;
@@ -25,7 +26,17 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "READ ELEMENT STATUS",
     &[0xb8, 0xff, 0xff, 0xff, 0xff, 0xff, 0x03, 0xff, 0xff, 0xff, 0, 0],
     Access::ElementStatus,
-);
+)
+.with_fields(&[
+    bits("LUN", 1, 7, 3),
+    bit("VOLTAG", 1, 4),
+    bits("ELEMENT TYPE CODE", 1, 3, 4),
+    number("STARTING ELEMENT ADDRESS", 2, 2),
+    number("NUMBER OF ELEMENTS", 4, 2),
+    bit("CURDATA", 6, 1),
+    bit("DVCID", 6, 0),
+    number("ALLOCATION LENGTH", 7, 3),
+]);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

@@ -4,6 +4,7 @@
 
 use super::{Context, check_export, finish_move, transport};
 use crate::element::ElementAddress;
+use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::wire::U16;
@@ -15,6 +16,12 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0xa6, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
 )
+.with_fields(&[
+    number("MEDIUM TRANSPORT ADDRESS", 2, 2),
+    number("SOURCE ADDRESS", 4, 2),
+    number("FIRST DESTINATION ADDRESS", 6, 2),
+    number("SECOND DESTINATION ADDRESS", 8, 2),
+])
 .blocking_with_timeouts(120, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -8,6 +8,7 @@
 use super::Context;
 use crate::element::{ElementAddress, ElementType};
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -17,6 +18,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Name, CDB usage data, access class and timeouts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("OPEN/CLOSE IMPORT/EXPORT ELEMENT", &[0x1b, 0, 0xff, 0xff, 0x1f, 0], Access::Write)
+        .with_fields(&[number("ELEMENT ADDRESS", 2, 2), bits("ACTION CODE", 4, 4, 5)])
         .blocking_with_timeouts(10, 120);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -14,6 +14,7 @@ use crate::device::ChangerState;
 use crate::element::ElementAddress;
 use crate::robot::lifetime;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -29,6 +30,12 @@ pub(crate) const RANGE: CommandSpec = CommandSpec::new(
     &[0x37, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0],
     Access::Write,
 )
+.with_fields(&[
+    bit("FAST", 1, 1),
+    bit("RANGE", 1, 0),
+    number("STARTING ELEMENT ADDRESS", 2, 2),
+    number("NUMBER OF ELEMENTS", 6, 2),
+])
 .with_timeouts(60, 1800);
 /// Name, CDB usage data, access class and timeouts of the vendor specific opcode E7h.
 pub(crate) const VENDOR_RANGE: CommandSpec = CommandSpec::new(
@@ -36,6 +43,13 @@ pub(crate) const VENDOR_RANGE: CommandSpec = CommandSpec::new(
     &[0xe7, 0x03, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0x80],
     Access::Write,
 )
+.with_fields(&[
+    bit("FAST", 1, 1),
+    bit("RANGE", 1, 0),
+    number("STARTING ELEMENT ADDRESS", 2, 2),
+    number("NUMBER OF ELEMENTS", 6, 2),
+    bit("NBL", 9, 7),
+])
 .with_timeouts(60, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

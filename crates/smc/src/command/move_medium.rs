@@ -4,6 +4,7 @@
 
 use super::{Context, check_export, finish_move, transport};
 use crate::element::ElementAddress;
+use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::wire::U16;
@@ -12,6 +13,11 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Name, CDB usage data, access class and timeouts of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("MOVE MEDIUM", &[0xa5, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write)
+        .with_fields(&[
+            number("MEDIUM TRANSPORT ADDRESS", 2, 2),
+            number("SOURCE ADDRESS", 4, 2),
+            number("DESTINATION ADDRESS", 6, 2),
+        ])
         .blocking_with_timeouts(60, 900);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -5,6 +5,7 @@
 use super::{Context, transport};
 use crate::element::{ElementAddress, ElementType};
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -13,7 +14,8 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Name, CDB usage data and access class of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("POSITION TO ELEMENT", &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write);
+    CommandSpec::new("POSITION TO ELEMENT", &[0x2b, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Access::Write)
+        .with_fields(&[number("MEDIUM TRANSPORT ADDRESS", 2, 2), number("DESTINATION ADDRESS", 4, 2)]);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

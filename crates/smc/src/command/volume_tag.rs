@@ -14,6 +14,7 @@ use super::element_status::{self, RequestedFields};
 use crate::element::{ElementAddress, ElementContent, ElementType};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::field::check_reserved;
@@ -26,13 +27,27 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Name, CDB usage data and access class of SEND VOLUME TAG.
 pub(crate) const SEND: CommandSpec =
-    CommandSpec::new("SEND VOLUME TAG", &[0xb6, 0x0f, 0xff, 0xff, 0, 0x1f, 0, 0, 0xff, 0xff, 0, 0], Access::Write);
+    CommandSpec::new("SEND VOLUME TAG", &[0xb6, 0x0f, 0xff, 0xff, 0, 0x1f, 0, 0, 0xff, 0xff, 0, 0], Access::Write)
+        .with_fields(&[
+            bits("ELEMENT TYPE CODE", 1, 3, 4),
+            number("STARTING ELEMENT ADDRESS", 2, 2),
+            bits("SEND ACTION CODE", 5, 4, 5),
+            number("PARAMETER LIST LENGTH", 8, 2),
+        ]);
 /// Name, CDB usage data and access class of REQUEST VOLUME ELEMENT ADDRESS.
 pub(crate) const REQUEST: CommandSpec = CommandSpec::new(
     "REQUEST VOLUME ELEMENT ADDRESS",
     &[0xb5, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
-);
+)
+.with_fields(&[
+    bits("LUN", 1, 7, 3),
+    bit("VOLTAG", 1, 4),
+    bits("ELEMENT TYPE CODE", 1, 3, 4),
+    number("STARTING ELEMENT ADDRESS", 2, 2),
+    number("NUMBER OF ELEMENTS", 4, 2),
+    number("ALLOCATION LENGTH", 7, 3),
+]);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

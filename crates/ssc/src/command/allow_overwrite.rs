@@ -8,6 +8,7 @@
 use super::Context;
 use crate::overwrite::AllowedOverwrite;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -19,7 +20,8 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     "ALLOW OVERWRITE",
     &[0x82, 0, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Write,
-);
+)
+.with_fields(&[bits("ALLOW OVERWRITE", 2, 3, 4), number("PARTITION", 3, 1), number("LOGICAL OBJECT IDENTIFIER", 4, 8)]);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

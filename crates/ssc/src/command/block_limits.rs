@@ -5,13 +5,15 @@
 //! **Deviations:** none.
 
 use super::Context;
+use scsi_core::cdb_field::bit;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Command table entry of the command.
-pub(crate) const SPEC: CommandSpec = CommandSpec::new("READ BLOCK LIMITS", &[0x05, 0x01, 0, 0, 0, 0], Access::Always);
+pub(crate) const SPEC: CommandSpec =
+    CommandSpec::new("READ BLOCK LIMITS", &[0x05, 0x01, 0, 0, 0, 0], Access::Always).with_fields(&[bit("MLOI", 1, 0)]);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

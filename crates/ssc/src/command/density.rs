@@ -7,6 +7,7 @@
 
 use super::Context;
 use crate::profile::{DriveProfile, MediaSupport};
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
@@ -14,7 +15,8 @@ use tape_store::cartridge::CartridgeKind;
 
 /// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("REPORT DENSITY SUPPORT", &[0x44, 0x03, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Always);
+    CommandSpec::new("REPORT DENSITY SUPPORT", &[0x44, 0x03, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Always)
+        .with_fields(&[bit("MEDIUM TYPE", 1, 1), bit("MEDIA", 1, 0), number("ALLOCATION LENGTH", 7, 2)]);
 
 const WRTOK: u8 = 0x80;
 const DEFLT: u8 = 0x20;

@@ -9,6 +9,7 @@
 use super::Context;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
+use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -22,6 +23,13 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0xa3, 0x1f, 0x45, 0x03, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Read,
 )
+.with_fields(&[
+    bits("QUALIFIER", 2, 6, 7),
+    bit("RA", 3, 1),
+    bit("WNV", 3, 0),
+    number("WRAP NUMBER", 4, 2),
+    number("ALLOCATION LENGTH", 6, 4),
+])
 .with_service_action(0x1f)
 .blocking_with_timeouts(1, 60);
 

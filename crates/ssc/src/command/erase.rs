@@ -11,19 +11,29 @@ use super::transfer::Transfer;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 
 /// Command table entry of the 6-byte form.
-pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], Access::Write).blocking_with_timeouts(60, 21600);
+pub(crate) const SPEC_6: CommandSpec = CommandSpec::new("ERASE(6)", &[0x19, 0x03, 0, 0, 0, 0], Access::Write)
+    .with_fields(&[bit("IMMED", 1, 1), bit("LONG", 1, 0)])
+    .blocking_with_timeouts(60, 21600);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "ERASE(16)",
     &[0x93, 0x0f, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Write,
 )
+.with_fields(&[
+    bit("FCS", 1, 3),
+    bit("LCS", 1, 2),
+    bit("IMMED", 1, 1),
+    bit("LONG", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL OBJECT IDENTIFIER", 4, 8),
+])
 .blocking_with_timeouts(60, 21600);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {

@@ -11,6 +11,7 @@ use super::write::{overflow, warn};
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::nexus::NexusId;
@@ -20,6 +21,7 @@ use tape_store::medium::WriteOutcome;
 /// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("WRITE FILEMARKS(6)", &[0x10, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[bit("IMMED", 1, 0), number("FILEMARK COUNT", 2, 3)])
         .blocking_with_timeouts(60, 1200);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
@@ -27,6 +29,14 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     &[0x80, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Write,
 )
+.with_fields(&[
+    bit("FCS", 1, 3),
+    bit("LCS", 1, 2),
+    bit("IMMED", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL OBJECT IDENTIFIER", 4, 8),
+    number("FILEMARK COUNT", 12, 3),
+])
 .blocking_with_timeouts(60, 1800);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {

@@ -11,6 +11,7 @@ use crate::mode::partition_11;
 use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -21,6 +22,12 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("FORMAT MEDIUM", &[0x04, 0x03, 0x0f, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[
+            bit("VERIFY", 1, 1),
+            bit("IMMED", 1, 0),
+            bits("FORMAT", 2, 3, 4),
+            number("TRANSFER LENGTH", 3, 2),
+        ])
         .blocking_with_timeouts(60, 3600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

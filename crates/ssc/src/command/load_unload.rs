@@ -12,13 +12,15 @@ use crate::alert::Alert;
 use crate::fault::{self, Operation};
 use crate::media::drive_name;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::bit;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 
 /// Command table entry of the command.
-pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write).blocking_with_timeouts(60, 900);
+pub(crate) const SPEC: CommandSpec = CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x01, 0, 0, 0x0b, 0], Access::Write)
+    .with_fields(&[bit("IMMED", 1, 0), bit("HOLD", 4, 3), bit("RETEN", 4, 1), bit("LOAD", 4, 0)])
+    .blocking_with_timeouts(60, 900);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let flags = cx.cdb.bytes()[4];

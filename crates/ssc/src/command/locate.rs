@@ -10,6 +10,7 @@ use super::Context;
 use super::read::end_of_data;
 use crate::fault::{self, Operation};
 use scsi_core::cdb::Opcode;
+use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -19,6 +20,13 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Command table entry of the 10-byte form.
 pub(crate) const SPEC_10: CommandSpec =
     CommandSpec::new("LOCATE(10)", &[0x2b, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0], Access::Read)
+        .with_fields(&[
+            bit("BT", 1, 2),
+            bit("CP", 1, 1),
+            bit("IMMED", 1, 0),
+            number("LOGICAL OBJECT IDENTIFIER", 3, 4),
+            number("PARTITION", 8, 1),
+        ])
         .blocking_with_timeouts(60, 1800);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
@@ -26,6 +34,13 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     &[0x92, 0x3b, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Read,
 )
+.with_fields(&[
+    bits("DEST_TYPE", 1, 5, 3),
+    bit("CP", 1, 1),
+    bit("IMMED", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL IDENTIFIER", 4, 8),
+])
 .blocking_with_timeouts(60, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

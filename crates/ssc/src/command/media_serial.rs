@@ -3,6 +3,7 @@
 //! **Deviations:** none.
 
 use super::Context;
+use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::wire::U32;
@@ -13,6 +14,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("READ MEDIA SERIAL NUMBER", &[0xab, 0x1f, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0], Access::Read)
+        .with_fields(&[number("ALLOCATION LENGTH", 6, 4)])
         .with_service_action(0x01);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

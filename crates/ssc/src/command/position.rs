@@ -5,6 +5,7 @@
 //! **Deviations:** no object is reported as buffered: accepted data counts as written to the medium.
 
 use super::Context;
+use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::writer::PageWriter;
@@ -13,7 +14,8 @@ use tape_store::medium::Position;
 const SPEC: CommandSpec = CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0], Access::Status);
 /// Only the extended form has an ALLOCATION LENGTH.
 const EXTENDED: CommandSpec =
-    CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status);
+    CommandSpec::new("READ POSITION", &[0x34, 0x1f, 0, 0, 0, 0, 0, 0xff, 0xff, 0], Access::Status)
+        .with_fields(&[number("ALLOCATION LENGTH", 7, 2)]);
 /// Command table entries of the four forms.
 pub(crate) const SPECS: [CommandSpec; 4] = [
     SPEC.with_service_action(0),

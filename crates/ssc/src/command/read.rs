@@ -14,6 +14,7 @@ use crate::encryption::CeemRestriction;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataIn;
 use scsi_core::fault::{Fault, Outcome};
@@ -25,14 +26,22 @@ use tape_store::error::StoreError;
 use tape_store::medium::ReadOutcome;
 
 /// Command table entry of the 6-byte form.
-pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read).with_timeouts(60, 1200);
+pub(crate) const SPEC_6: CommandSpec = CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read)
+    .with_fields(&[bit("SILI", 1, 1), bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)])
+    .with_timeouts(60, 1200);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "READ(16)",
     &[0x88, 0x03, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Read,
 )
+.with_fields(&[
+    bit("SILI", 1, 1),
+    bit("FIXED", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL OBJECT IDENTIFIER", 4, 8),
+    number("TRANSFER LENGTH", 12, 3),
+])
 .blocking_with_timeouts(60, 1800);
 
 /// Options for reading blocks.

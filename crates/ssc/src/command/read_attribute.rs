@@ -8,6 +8,7 @@
 use super::Context;
 use crate::media::{LoadedNotThreaded, Readiness};
 use crate::mounted::Mounted;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
@@ -22,7 +23,14 @@ const SPEC: CommandSpec = CommandSpec::new(
     "READ ATTRIBUTE",
     &[0x8c, 0x1f, 0, 0, 0, 0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0],
     Access::Read,
-);
+)
+.with_fields(&[
+    number("LOGICAL VOLUME NUMBER", 5, 1),
+    number("PARTITION NUMBER", 7, 1),
+    number("FIRST ATTRIBUTE IDENTIFIER", 8, 2),
+    number("ALLOCATION LENGTH", 10, 4),
+    bit("CACHE", 14, 0),
+]);
 /// Command table entries of the service actions.
 pub(crate) const SPECS: [CommandSpec; 5] = [
     SPEC.with_service_action(0),

@@ -11,6 +11,7 @@ use super::read::{self, ReadOptions, beginning, block_of, check_ceem, filemark, 
 use super::transfer::Transfer;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataIn;
 use scsi_core::fault::Outcome;
@@ -21,6 +22,7 @@ use tape_store::medium::{SpaceUnit, StopReason};
 /// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("READ REVERSE(6)", &[0x0f, 0x07, 0xff, 0xff, 0xff, 0x00], Access::Read)
+        .with_fields(&[bit("BYTORD", 1, 2), bit("SILI", 1, 1), bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)])
         .blocking_with_timeouts(60, 1800);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
@@ -28,6 +30,14 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     &[0x81, 0x07, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Read,
 )
+.with_fields(&[
+    bit("BYTORD", 1, 2),
+    bit("SILI", 1, 1),
+    bit("FIXED", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL OBJECT IDENTIFIER", 4, 8),
+    number("TRANSFER LENGTH", 12, 3),
+])
 .blocking_with_timeouts(60, 1800);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {

@@ -9,6 +9,7 @@ use super::Context;
 use super::read::check_flags;
 use super::transfer::Transfer;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
@@ -16,6 +17,7 @@ use scsi_core::sense::{Sense, SenseKey};
 /// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("RECOVER BUFFERED DATA", &[0x14, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[bit("SILI", 1, 1), bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)])
         .with_timeouts(60, 1200);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {

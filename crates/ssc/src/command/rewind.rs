@@ -5,12 +5,14 @@
 use super::Context;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
+use scsi_core::cdb_field::bit;
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 
 /// Command table entry of the command.
-pub(crate) const SPEC: CommandSpec =
-    CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read).blocking_with_timeouts(60, 600);
+pub(crate) const SPEC: CommandSpec = CommandSpec::new("REWIND", &[0x01, 0x01, 0, 0, 0, 0], Access::Read)
+    .with_fields(&[bit("IMMED", 1, 0)])
+    .blocking_with_timeouts(60, 600);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let mounted = cx.device.media.ready()?;

@@ -15,6 +15,7 @@ use crate::encryption::{
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
@@ -30,6 +31,12 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0xa2, 0xff, 0xff, 0xff, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Read,
 )
+.with_fields(&[
+    number("SECURITY PROTOCOL", 1, 1),
+    number("SECURITY PROTOCOL SPECIFIC", 2, 2),
+    bit("INC_512", 4, 7),
+    number("ALLOCATION LENGTH", 6, 4),
+])
 .blocking_with_timeouts(1, 60);
 
 /// SECURITY PROTOCOL 00h: security protocol information.

@@ -14,6 +14,7 @@ use crate::encryption::{
 };
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::field::{FieldPointer, check_reserved};
@@ -30,6 +31,12 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0xb5, 0xff, 0xff, 0xff, 0x80, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
 )
+.with_fields(&[
+    number("SECURITY PROTOCOL", 1, 1),
+    number("SECURITY PROTOCOL SPECIFIC", 2, 2),
+    bit("INC_512", 4, 7),
+    number("TRANSFER LENGTH", 6, 4),
+])
 .carrying_key();
 
 /// SECURITY PROTOCOL 20h: tape data encryption.

@@ -9,6 +9,7 @@ use super::Context;
 use super::format_medium::{check_at_beginning, format};
 use crate::alert::Alert;
 use crate::mode::partition_11;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::wire::U16;
@@ -18,6 +19,7 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 /// Command table entry of the command.
 pub(crate) const SPEC: CommandSpec =
     CommandSpec::new("SET CAPACITY", &[0x0b, 0x01, 0, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[bit("IMMED", 1, 0), number("MEDIUM FOR USE PROPORTION VALUE", 3, 2)])
         .blocking_with_timeouts(60, 3600);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

@@ -11,6 +11,7 @@ use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Opcode;
+use scsi_core::cdb_field::{bits, signed};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::{Sense, SenseKey};
@@ -20,13 +21,16 @@ use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("SPACE(6)", &[0x11, 0x0f, 0xff, 0xff, 0xff, 0x00], Access::Read).blocking_with_timeouts(60, 1800);
+    CommandSpec::new("SPACE(6)", &[0x11, 0x0f, 0xff, 0xff, 0xff, 0x00], Access::Read)
+        .with_fields(&[bits("CODE", 1, 3, 4), signed("COUNT", 2, 3)])
+        .blocking_with_timeouts(60, 1800);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "SPACE(16)",
     &[0x91, 0x0f, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
     Access::Read,
 )
+.with_fields(&[bits("CODE", 1, 3, 4), signed("COUNT", 4, 8)])
 .blocking_with_timeouts(60, 1800);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

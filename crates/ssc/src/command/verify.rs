@@ -19,6 +19,7 @@ use crate::encryption::DecryptionParameters;
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataOut;
 use scsi_core::fault::Outcome;
@@ -28,6 +29,15 @@ use std::io::IoSliceMut;
 /// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("VERIFY(6)", &[0x13, 0x3f, 0xff, 0xff, 0xff, 0x00], Access::Read)
+        .with_fields(&[
+            bit("VTE", 1, 5),
+            bit("VLBPM", 1, 4),
+            bit("VBF", 1, 3),
+            bit("IMMED", 1, 2),
+            bit("BYTCMP", 1, 1),
+            bit("FIXED", 1, 0),
+            number("VERIFICATION LENGTH", 2, 3),
+        ])
         .blocking_with_timeouts(60, 20_000);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
@@ -35,6 +45,17 @@ pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     &[0x8f, 0x3f, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Read,
 )
+.with_fields(&[
+    bit("VTE", 1, 5),
+    bit("VLBPM", 1, 4),
+    bit("VBF", 1, 3),
+    bit("IMMED", 1, 2),
+    bit("BYTCMP", 1, 1),
+    bit("FIXED", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL OBJECT IDENTIFIER", 4, 8),
+    number("VERIFICATION LENGTH", 12, 3),
+])
 .blocking_with_timeouts(60, 20_000);
 
 /// Flags in byte 1 of the CDB.

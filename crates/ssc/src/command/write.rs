@@ -16,6 +16,7 @@ use crate::mounted::Mounted;
 use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::data::DataOut;
 use scsi_core::fault::{Fault, Outcome};
@@ -25,13 +26,23 @@ use tape_store::medium::{Codec, WriteOutcome};
 
 /// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec =
-    CommandSpec::new("WRITE(6)", &[0x0a, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write).with_timeouts(60, 1200);
+    CommandSpec::new("WRITE(6)", &[0x0a, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write)
+        .with_fields(&[bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)])
+        .with_timeouts(60, 1200);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "WRITE(16)",
     &[0x8a, 0x0d, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0],
     Access::Write,
 )
+.with_fields(&[
+    bit("FCS", 1, 3),
+    bit("LCS", 1, 2),
+    bit("FIXED", 1, 0),
+    number("PARTITION", 3, 1),
+    number("LOGICAL OBJECT IDENTIFIER", 4, 8),
+    number("TRANSFER LENGTH", 12, 3),
+])
 .blocking_with_timeouts(60, 1800);
 
 /// Data-Out length of the CDB in bytes.

@@ -13,6 +13,7 @@ use crate::fault;
 use crate::media::Readiness;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
+use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::field::{FieldPointer, check_reserved};
@@ -28,6 +29,12 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     &[0x8d, 0x01, 0, 0, 0, 0xff, 0, 0xff, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
 )
+.with_fields(&[
+    bit("WTC", 1, 0),
+    number("LOGICAL VOLUME NUMBER", 5, 1),
+    number("PARTITION NUMBER", 7, 1),
+    number("PARAMETER LIST LENGTH", 10, 4),
+])
 .blocking_with_timeouts(1, 60);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]

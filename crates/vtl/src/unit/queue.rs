@@ -9,6 +9,7 @@ use super::CompletionHandler;
 use scsi_core::command_spec::CommandRef;
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Command, Request, Tag, TaskAttribute};
+use scsi_core::time::Instant;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub(super) struct QueuedCommand {
     pub(super) command: Command,
     pub(super) row: Option<CommandRef>,
+    /// Time at which the command arrived.
+    pub(super) arrived: Instant,
     pub(super) reply: Arc<dyn CompletionHandler>,
 }
 

@@ -1,0 +1,50 @@
+//! Log lines of commands: `debug` for those that did not end with GOOD and those that change reservations or modes,
+//! `trace` for all others.
+
+use super::CommandRecord;
+use scsi_core::cdb::Opcode;
+use scsi_core::sense::Sense;
+use scsi_core::status::Status;
+
+/// Operation codes whose commands change reservations, mode pages or removal prevention.
+const CHANGES: [Opcode; 8] = [
+    Opcode::MODE_SELECT_6,
+    Opcode::MODE_SELECT_10,
+    Opcode::RESERVE_6,
+    Opcode::RESERVE_10,
+    Opcode::RELEASE_6,
+    Opcode::RELEASE_10,
+    Opcode::PERSISTENT_RESERVE_OUT,
+    Opcode::PREVENT_ALLOW,
+];
+
+/// Logs a command if its level is enabled.
+pub(crate) fn log_command(record: &CommandRecord<'_>) {
+    macro_rules! line {
+        ($level:ident) => {{
+            let sense = record.completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
+            tracing::$level!(
+                target: "vtl::command",
+                initiator = %record.initiator,
+                lun = record.lun >> 48,
+                unit = %record.unit.unit,
+                library = %record.unit.library,
+                command = record.spec.map_or("unknown command", |spec| spec.name),
+                cdb = ?record.cdb,
+                status = ?record.completion.status,
+                sense = sense.map(tracing::field::display),
+                bytes_in = record.completion.data_in,
+                bytes_out = record.completion.data_out,
+                took_us = record.run_us,
+            );
+        }};
+    }
+    let opcode = Opcode(record.cdb.first().copied().unwrap_or_default());
+    if record.completion.status != Status::GOOD || CHANGES.contains(&opcode) {
+        if tracing::enabled!(target: "vtl::command", tracing::Level::DEBUG) {
+            line!(debug);
+        }
+    } else if tracing::enabled!(target: "vtl::command", tracing::Level::TRACE) {
+        line!(trace);
+    }
+}

@@ -1,0 +1,315 @@
+//! A record of a command as people and programs read it: one line of text, or one line of JSON.
+
+use super::{CommandRecord, DeviceKind, TapePosition, UnitName};
+use scsi_core::cdb::Cdb;
+use scsi_core::command_spec::CommandSpec;
+use scsi_core::sense::Sense;
+use scsi_core::status::Status;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+
+/// Milliseconds in a day, for the time of day in a line.
+const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
+
+/// A command that was executed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceRecord {
+    /// Number of the command in the site since its start, from 1.
+    pub seq: u64,
+    /// Time at which its execution began, in milliseconds since 1970 (UTC).
+    pub at_ms: u64,
+    /// The unit that executed it.
+    #[serde(flatten)]
+    pub unit: Arc<UnitName>,
+    /// Name of the initiator, such as an iSCSI name.
+    pub initiator: Arc<str>,
+    /// Number of the I_T nexus.
+    pub nexus: u32,
+    /// LUN through which the command came.
+    pub lun: u64,
+    /// Tag that the transport gave the command.
+    pub tag: u64,
+    /// The CDB as received, at most 260 bytes.
+    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub cdb: Vec<u8>,
+    /// Status code of SAM.
+    pub status: u8,
+    /// Sense data; empty without CHECK CONDITION.
+    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub sense: Vec<u8>,
+    /// Data-In bytes that were returned.
+    pub bytes_in: u64,
+    /// Data-Out bytes that were consumed.
+    pub bytes_out: u64,
+    /// Position before the command; `None` without a threaded tape.
+    pub position_before: Option<TapePosition>,
+    /// Position after the command.
+    pub position_after: Option<TapePosition>,
+    /// Microseconds from the arrival of the command to the begin of its execution.
+    pub queued_us: u64,
+    /// Microseconds of its execution.
+    pub run_us: u64,
+    /// The first bytes of Data-In, if they are recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub data_in: Vec<u8>,
+    /// The first bytes of Data-Out, if they are recorded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub data_out: Vec<u8>,
+    /// The meaning of the numbers, for programs that do not decode them. It is not read back.
+    #[serde(skip_deserializing)]
+    pub decoded: Decoded,
+}
+
+/// The names of the numbers in a record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Decoded {
+    /// Name of the command; `None` if the unit does not know it.
+    pub command: Option<&'static str>,
+    /// The fields of the CDB by name, with their values.
+    pub fields: Map<String, Value>,
+    /// Name of the status.
+    pub status: Option<&'static str>,
+    /// Sense data in words.
+    pub sense: Option<String>,
+}
+
+fn to_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Hex(bytes))
+}
+
+fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let invalid = || serde::de::Error::custom(format!("{text:?} is not a text of pairs of hexadecimal digits"));
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let pairs = digits.ok_or_else(invalid)?;
+    let (pairs, rest) = pairs.as_chunks::<2>();
+    if rest.is_empty() { Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect()) } else { Err(invalid()) }
+}
+
+/// Bytes as pairs of hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The row of a command in the table of a device type.
+fn spec_of(device: DeviceKind, cdb: &[u8]) -> Option<&'static CommandSpec> {
+    let cdb = Cdb::new(cdb);
+    match device {
+        DeviceKind::Drive => ssc::table::COMMANDS.find(&cdb).ok().map(|row| &row.spec),
+        DeviceKind::Changer => smc::table::COMMANDS.find(&cdb).ok().map(|row| &row.spec),
+    }
+}
+
+impl TraceRecord {
+    /// The record with the first `data_len` bytes of the command's data in each direction.
+    #[must_use]
+    pub fn new(seq: u64, record: &CommandRecord<'_>, data_len: usize) -> Self {
+        let completion = record.completion;
+        let head = |data: &[u8]| data.get(..data_len).unwrap_or(data).to_vec();
+        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        Self {
+            seq,
+            at_ms: record.at.0,
+            unit: Arc::clone(record.unit),
+            initiator: Arc::clone(record.initiator),
+            nexus: record.nexus.0,
+            lun: record.lun,
+            tag: record.tag,
+            cdb: record.cdb.to_vec(),
+            status: completion.status.0,
+            sense: completion.sense.as_ref().map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
+            bytes_in: count(completion.data_in),
+            bytes_out: count(completion.data_out),
+            position_before: record.positions.0,
+            position_after: record.positions.1,
+            queued_us: record.queued_us,
+            run_us: record.run_us,
+            data_in: head(record.data_in),
+            data_out: head(record.data_out),
+            decoded: Decoded::default(),
+        }
+        .decode()
+    }
+
+    /// Fills [`Self::decoded`] from the numbers.
+    #[must_use]
+    pub fn decode(mut self) -> Self {
+        let spec = spec_of(self.unit.device, &self.cdb);
+        let fields = spec.map_or(&[][..], |spec| spec.fields).iter();
+        self.decoded = Decoded {
+            command: spec.map(|spec| spec.name),
+            fields: fields.map(|field| (json_name(field.name), field.value(&self.cdb).into_json())).collect(),
+            status: Status(self.status).name(),
+            sense: Sense::decode(&self.sense).map(|sense| sense.to_string()),
+        };
+        self
+    }
+
+    /// Writes the command with its fields. Fields that are zero are left out.
+    fn write_command(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(spec) = spec_of(self.unit.device, &self.cdb) else {
+            return write!(f, "unknown command {}", Hex(&self.cdb));
+        };
+        f.write_str(spec.name)?;
+        if let Some(action) = spec.service_action {
+            write!(f, " SERVICE ACTION={:02x}h", action.0)?;
+        }
+        for field in spec.fields {
+            let value = field.value(&self.cdb);
+            if !value.is_zero() {
+                write!(f, " {}={value}", field.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_positions(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.position_before, self.position_after) {
+            (Some(before), Some(after)) if before == after => write!(f, ", at {after}"),
+            (Some(before), Some(after)) => write!(f, ", {before} to {after}"),
+            (None, Some(after)) => write!(f, ", to {after}"),
+            (Some(before), None) => write!(f, ", from {before}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A field name of the standard as a JSON name: lower case, with underscores.
+fn json_name(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
+}
+
+trait IntoJson {
+    fn into_json(self) -> Value;
+}
+
+impl IntoJson for scsi_core::cdb_field::FieldValue {
+    fn into_json(self) -> Value {
+        match self {
+            Self::Unsigned(value) => value.into(),
+            Self::Signed(value) => value.into(),
+        }
+    }
+}
+
+impl fmt::Display for TapePosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "partition {} object {}", self.partition, self.object)
+    }
+}
+
+impl fmt::Display for UnitName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.library, self.unit)
+    }
+}
+
+/// One line: time of day (UTC), unit, initiator, command with its fields, transfer, position, status, sense, time.
+impl fmt::Display for TraceRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.at_ms % MS_PER_DAY;
+        let (seconds, ms) = (ms / 1000, ms % 1000);
+        write!(f, "{:02}:{:02}:{:02}.{ms:03} ", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+        write!(f, "{} {}: ", self.unit, self.initiator)?;
+        self.write_command(f)?;
+        for (bytes, name) in [(self.bytes_out, "out"), (self.bytes_in, "in")] {
+            if bytes > 0 {
+                write!(f, ", {name} {bytes}")?;
+            }
+        }
+        self.write_positions(f)?;
+        match Status(self.status).name() {
+            Some(name) => write!(f, ", {name}")?,
+            None => write!(f, ", status {:02x}h", self.status)?,
+        }
+        if let Some(sense) = Sense::decode(&self.sense) {
+            write!(f, ": {sense}")?;
+        }
+        if self.queued_us > 0 {
+            write!(f, ", queued {} us", self.queued_us)?;
+        }
+        write!(f, ", {} us", self.run_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(cdb: &[u8], status: u8, sense: &[u8]) -> TraceRecord {
+        let unit = UnitName { library: "main".into(), unit: "drive1".into(), device: DeviceKind::Drive };
+        TraceRecord {
+            seq: 7,
+            at_ms: 1_795_307_360_042,
+            unit: Arc::new(unit),
+            initiator: "iqn.2026-01.org.example:host".into(),
+            nexus: 3,
+            lun: 1,
+            tag: 9,
+            cdb: cdb.into(),
+            status,
+            sense: sense.into(),
+            bytes_in: 0,
+            bytes_out: 0,
+            position_before: None,
+            position_after: None,
+            queued_us: 0,
+            run_us: 82,
+            data_in: Vec::new(),
+            data_out: Vec::new(),
+            decoded: Decoded::default(),
+        }
+        .decode()
+    }
+
+    #[test]
+    fn a_line_names_the_command_its_fields_status_and_sense() {
+        let at = |object| Some(TapePosition { partition: 0, object });
+        let write = TraceRecord {
+            bytes_out: 65536,
+            position_before: at(12),
+            position_after: at(13),
+            ..record(&[0x0a, 0, 1, 0, 0, 0], 0, &[])
+        };
+        assert_eq!(
+            write.to_string(),
+            "00:29:20.042 main/drive1 iqn.2026-01.org.example:host: WRITE(6) TRANSFER LENGTH=65536, out 65536, \
+             partition 0 object 12 to partition 0 object 13, GOOD, 82 us"
+        );
+        let sense = [0xf0, 0, 0x80, 0, 0, 0, 1, 0x0a, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        let space = TraceRecord { queued_us: 5, ..record(&[0x11, 0, 0xff, 0xff, 0xfe, 0], 2, &sense) };
+        assert_eq!(
+            space.to_string(),
+            "00:29:20.042 main/drive1 iqn.2026-01.org.example:host: SPACE(6) COUNT=-2, CHECK CONDITION: NO SENSE \
+             00h/01h (Filemark detected), FILEMARK, information 1, queued 5 us, 82 us"
+        );
+        let unknown = record(&[0xff, 1, 2], 2, &[]).to_string();
+        assert!(unknown.contains(": unknown command ff0102, CHECK CONDITION, 82 us"), "{unknown}");
+    }
+
+    #[test]
+    fn json_is_read_back() {
+        let record = TraceRecord { data_in: vec![0xab, 0x01], ..record(&[0x12, 1, 0x83, 0, 255, 0], 0, &[]) };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(
+            text,
+            "{\"seq\":7,\"at_ms\":1795307360042,\"library\":\"main\",\"unit\":\"drive1\",\"device\":\"drive\",\
+             \"initiator\":\"iqn.2026-01.org.example:host\",\"nexus\":3,\"lun\":1,\"tag\":9,\"cdb\":\"12018300ff00\",\
+             \"status\":0,\"sense\":\"\",\"bytes_in\":0,\"bytes_out\":0,\"position_before\":null,\
+             \"position_after\":null,\"queued_us\":0,\"run_us\":82,\"data_in\":\"ab01\",\"decoded\":{\"command\":\
+             \"INQUIRY\",\"fields\":{\"allocation_length\":255,\"evpd\":1,\"page_code\":131},\"status\":\"GOOD\",\
+             \"sense\":null}}"
+        );
+        assert_eq!(serde_json::from_str::<TraceRecord>(&text).unwrap().decode(), record);
+        let odd = text.replace("12018300ff00", "123");
+        let error = serde_json::from_str::<TraceRecord>(&odd).unwrap_err().to_string();
+        assert!(error.starts_with("\"123\" is not a text of pairs of hexadecimal digits"), "{error}");
+    }
+}

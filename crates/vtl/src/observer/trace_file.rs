@@ -1,0 +1,93 @@
+//! A file with every command and the first bytes of its data: one line of JSON for each command (docs/trace.md).
+
+use super::{CommandObserver, CommandRecord, TraceRecord};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The first line of a trace file.
+const HEADER: &str = "{\"format\":\"ferric-trace\",\"version\":1}";
+/// Commands that may wait to be written; further ones are lost, and counted in the file.
+const QUEUE_LEN: usize = 8192;
+/// Time after which written lines are in the file although no command follows.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Writes every command of a site to a file. Dropping it writes what still waits.
+pub struct TraceFile {
+    sender: Mutex<Option<SyncSender<TraceRecord>>>,
+    next: AtomicU64,
+    data_len: usize,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl TraceFile {
+    /// Creates a file, or truncates it. Each record has the first `data_len` bytes of the data in each direction. Data of
+    /// commands that carry keys is never written.
+    ///
+    /// # Errors
+    /// The file cannot be created, or its thread cannot be spawned.
+    pub fn create(path: &Path, data_len: usize) -> io::Result<Self> {
+        let mut file = BufWriter::new(File::create(path)?);
+        writeln!(file, "{HEADER}")?;
+        file.flush()?;
+        let (sender, receiver) = sync_channel(QUEUE_LEN);
+        let path = path.to_owned();
+        let write = move || {
+            let written = catch_unwind(AssertUnwindSafe(|| write_records(&mut file, &receiver)));
+            if let Ok(Err(error)) = written {
+                tracing::error!(path = %path.display(), %error, "cannot write the trace file; the trace ends");
+            }
+        };
+        let writer = std::thread::Builder::new().name("trace".into()).spawn(write)?;
+        Ok(Self {
+            sender: Mutex::new(Some(sender)),
+            next: AtomicU64::new(1),
+            data_len,
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+}
+
+fn write_records(file: &mut BufWriter<File>, records: &Receiver<TraceRecord>) -> io::Result<()> {
+    let mut expected = 1;
+    loop {
+        match records.recv_timeout(FLUSH_INTERVAL) {
+            Ok(record) => {
+                if record.seq > expected {
+                    writeln!(file, "{{\"lost\":{}}}", record.seq - expected)?;
+                }
+                expected = record.seq + 1;
+                serde_json::to_writer(&mut *file, &record).map_err(io::Error::other)?;
+                writeln!(file)?;
+            }
+            Err(RecvTimeoutError::Timeout) => file.flush()?,
+            Err(RecvTimeoutError::Disconnected) => return file.flush(),
+        }
+    }
+}
+
+impl CommandObserver for TraceFile {
+    fn observe(&self, record: &CommandRecord<'_>) {
+        let sender = crate::locks::lock(&self.sender);
+        if let Some(sender) = &*sender {
+            // The number is taken under the lock, so that numbers ascend in the file and a gap is a loss.
+            let seq = self.next.fetch_add(1, Ordering::Relaxed);
+            let _ = sender.try_send(TraceRecord::new(seq, record, self.data_len));
+        }
+    }
+}
+
+impl Drop for TraceFile {
+    fn drop(&mut self) {
+        drop(crate::locks::lock(&self.sender).take());
+        if let Some(writer) = crate::locks::lock(&self.writer).take() {
+            let _ = writer.join();
+        }
+    }
+}
