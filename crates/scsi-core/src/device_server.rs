@@ -16,7 +16,7 @@ use crate::time::Now;
 /// A command is executed in this order: [`Self::advance`]; the row of the command; the checks of [`Lu::admit`];
 /// [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].
 pub trait DeviceServer: Send {
-    /// The commands of the device type, without those that SPC defines.
+    /// The commands of the device type, without the commands that SPC defines.
     type Command: Copy + 'static;
     /// The commands of all models of the device type.
     const COMMANDS: CommandTable<DeviceCommand<Self::Command>>;

@@ -83,7 +83,7 @@ pub enum SpcCommand {
 pub struct Context<'a, 'd, 'i, D: ?Sized> {
     /// SPC state of the logical unit.
     pub lu: &'a mut Lu,
-    /// State of the device.
+    /// State of the device, such as its medium or its elements.
     pub device: &'a mut D,
     /// The command with its nexus and time.
     pub request: &'a Request<'a>,
