@@ -1,4 +1,4 @@
-//! Random values from the operating system. The crates of the devices have no source of their own: a program supplies
+//! Random values from the operating system. The crates of the devices contain no source of them: a program supplies
 //! this one, and a test can supply fixed values.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
