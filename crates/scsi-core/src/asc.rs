@@ -113,7 +113,7 @@ named_values! {
     ILLEGAL_COMMAND_WHEN_NOT_IN_APPEND_ONLY_MODE = 0x200c, "Illegal command when not in append-only mode";
     LOGICAL_BLOCK_ADDRESS_OUT_OF_RANGE = 0x2100, "Logical block address out of range";
     INVALID_ELEMENT_ADDRESS = 0x2101, "Invalid element address";
-    INVALID_FIELD_IN_CDB = 0x2400, "Invalid field in cdb";
+    INVALID_FIELD_IN_CDB = 0x2400, "Invalid field in CDB";
     CDB_DECRYPTION_ERROR = 0x2401, "CDB decryption error";
     SECURITY_AUDIT_VALUE_FROZEN = 0x2404, "Security audit value frozen";
     SECURITY_WORKING_KEY_FROZEN = 0x2405, "Security working key frozen";

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod clients;
+mod commands;
 mod dispatch;
 mod error;
 mod former_words;
@@ -18,6 +19,7 @@ mod subscription;
 
 pub use alerts::AlertStatus;
 pub(crate) use alerts::flag_name;
+pub use commands::{CommandTrace, UnitCommandCounters};
 pub use error::{ControlError, ErrorCode, ErrorFields};
 pub use former_words::{FormerWord, current_element_name};
 pub(crate) use operator_errors::operator_error_code;

@@ -49,6 +49,12 @@ pub mod workers;
 pub mod guide {}
 
 // Re-exported so that a program or a test that embeds a library depends on this crate only.
+/// Sense key and additional sense codes in words, such as `MEDIUM ERROR 11h/00h (Unrecovered read error)`.
+#[must_use]
+pub fn sense_text(key: u8, asc: u8, ascq: u8) -> String {
+    Sense::new(SenseKey(key), Asc(u16::from_be_bytes([asc, ascq]))).to_string()
+}
+
 pub use host::Host;
 pub use library::Library;
 pub use scsi_core::asc::Asc;

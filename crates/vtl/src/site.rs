@@ -9,6 +9,7 @@ use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
 use crate::library::{Library, LibraryError, LibraryParts, check_luns, check_new_cartridges, identities, random_hex};
 use crate::locks::{lock, read, write};
+use crate::observer::{CommandObserver, TraceRing};
 use crate::shared::Shared;
 use crate::state_store::{StateStore, Transaction};
 use crate::target::Target;
@@ -301,6 +302,17 @@ impl Site {
         self.shared.inventory().clone()
     }
 
+    /// Adds an observer that receives the record of each command from now on, until the site is shut down.
+    pub fn add_observer(&self, observer: Arc<dyn CommandObserver>) {
+        write(&self.shared.observers).push(observer);
+    }
+
+    /// The last commands of all units.
+    #[must_use]
+    pub fn trace(&self) -> &TraceRing {
+        &self.shared.trace
+    }
+
     /// Subscribes to the events of the site from now on, until it is shut down.
     #[must_use]
     pub fn subscribe(&self) -> EventReader {
@@ -357,6 +369,8 @@ impl Site {
         for thread in threads {
             let _ = thread.join();
         }
+        // No command follows: an observer can write what it still has.
+        write(&self.shared.observers).clear();
         let mut faults = Vec::new();
         for unit in units {
             let close = || {

@@ -515,6 +515,12 @@ impl Unit {
         lock(&self.device).unit().expected_data_out(cdb)
     }
 
+    /// The name of the unit in records and for people.
+    #[must_use]
+    pub fn label(&self) -> &UnitName {
+        &self.label
+    }
+
     /// The counters of the commands that the unit has executed since it was opened.
     #[must_use]
     pub fn counters(&self) -> CommandCounters {

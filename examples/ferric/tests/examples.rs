@@ -21,6 +21,7 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("export", "ferric move slot4 io1"),
     ("tape", "ferric tape create ./tapes/V00001L8 --size 64MB && ferric tape create ./tapes/V00002L8 --size 64MB"),
     ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
+    ("trace", "printf '{\"format\":\"ferric-trace\",\"version\":1}\\n' > backup.trace"),
     ("tape import", "ferric tape export ./tapes/V00001L8 backup.tap"),
 ];
 
@@ -107,9 +108,10 @@ fn run_examples(name: &str, examples: &[String]) {
         assert_eq!(code, 0, "{name}: {line}: {text}");
     }
     for example in examples {
-        // The only command that does not end by itself.
+        // The only commands that do not end by themselves.
         let (line, expected) = match example.as_str() {
             "ferric events" => ("timeout 1 ferric events", 124),
+            "ferric trace --follow" => ("timeout 1 ferric trace --follow", 124),
             line => (line, 0),
         };
         let (code, text) = shell(path, line);

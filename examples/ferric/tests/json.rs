@@ -33,6 +33,7 @@ const COMMANDS: &[&str] = &[
     "pool p --create 1",
     "cartridge A1L8",
     "door io-station open",
+    "counters",
     "tape create V1L8 --size 64MB",
     "tape import image V1L8",
     "tape list .",

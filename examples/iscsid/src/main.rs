@@ -23,6 +23,7 @@ use vtl::data_dir::DataDir;
 use vtl::frontend::{Frontend, SiteOptions};
 use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
+use vtl::observer::TraceFile;
 use vtl::site::{OpenSite, Site};
 
 fn main() -> ExitCode {
@@ -78,6 +79,10 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let _temporary = use_temporary_data_dir(&mut arguments)?;
     let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
     let site = open(&arguments, &config).map_err(|error| error.to_string())?;
+    if let Some(path) = &arguments.trace {
+        let trace = TraceFile::create(path, usize::try_from(arguments.trace_data).unwrap_or(usize::MAX));
+        site.add_observer(Arc::new(trace.map_err(|error| format!("--trace: {}: {error}", path.display()))?));
+    }
     let bind = &config.iscsi.bind;
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);

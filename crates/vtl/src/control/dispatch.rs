@@ -74,6 +74,10 @@ impl Site {
             Request::Retain { cartridge, until } => Reply::Retain(self.retain(cartridge, *until)?),
             Request::Delete { cartridge } => Reply::Delete(self.delete(cartridge)?),
             Request::Forget { cartridge } => Reply::Forget(self.forget(cartridge)?),
+            Request::Trace { library, unit, since, max, wait_ms } => {
+                Reply::Trace(self.trace_commands(library.as_deref(), unit.as_deref(), *since, *max, *wait_ms)?)
+            }
+            Request::Counters { library } => Reply::Counters(self.command_counters(library.as_deref())?),
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
         })

@@ -102,6 +102,8 @@ impl ControlRequest {
             | Self::Retain { .. }
             | Self::Delete { .. }
             | Self::Forget { .. }
+            | Self::Trace { .. }
+            | Self::Counters { .. }
             | Self::Reload
             | Self::Events { .. } => Vec::new(),
         }

@@ -193,6 +193,31 @@ pub enum ControlRequest {
         /// Barcode of the cartridge.
         cartridge: String,
     },
+    /// Requests the last commands that hosts have sent: [`CommandTrace`](super::CommandTrace).
+    Trace {
+        /// Library; all libraries if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        /// `changer`, or a drive such as `drive1`; all units if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unit: Option<String>,
+        /// Number of the last command that the client has; the last commands if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        since: Option<u64>,
+        /// Most commands in the response, at most and by default 1,000.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<usize>,
+        /// Time to wait for a command after `since`, in milliseconds, at most 1,000; no time by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u64>,
+    },
+    /// Requests the counters of the commands of each unit: a list of
+    /// [`UnitCommandCounters`](super::UnitCommandCounters).
+    Counters {
+        /// Library; all libraries if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+    },
     /// Reloads the configuration of the daemon.
     Reload,
     /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no

@@ -1,6 +1,8 @@
 //! Responses of the control protocol: one type for each request.
 
-use super::{AlertStatus, CartridgeStatus, Door, PoolStatus, SiteStatus, Subscription};
+use super::{
+    AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
+};
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
@@ -52,6 +54,10 @@ pub enum ControlResponse {
     Delete(RemovedCartridge),
     /// A cartridge was removed from the inventory.
     Forget(RemovedCartridge),
+    /// The last commands that hosts have sent.
+    Trace(CommandTrace),
+    /// The counters of the commands of each unit.
+    Counters(Vec<UnitCommandCounters>),
     /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.

@@ -106,14 +106,14 @@ impl TraceRing {
         entries.first + u64::try_from(entries.last.len()).unwrap_or(0) - 1
     }
 
-    /// At most `max` commands after number `since`.
+    /// The commands after number `since`.
     #[must_use]
-    pub fn read(&self, since: u64, max: usize) -> TraceBatch {
+    pub fn read(&self, since: u64) -> TraceBatch {
         let entries = lock(&self.entries);
         let next = since.saturating_add(1);
         let skip = usize::try_from(next.saturating_sub(entries.first)).unwrap_or(usize::MAX);
         let first = entries.first.max(next);
-        let records = (first..).zip(entries.last.iter().skip(skip)).take(max);
+        let records = (first..).zip(entries.last.iter().skip(skip));
         TraceBatch { lost: entries.first.saturating_sub(next), records: records.map(Entry::to_record).collect() }
     }
 

@@ -5,6 +5,7 @@ use crate::clock;
 use crate::locks::{lock, read};
 use crate::observer::{CommandRecord, DeviceKind, TapePosition, UnitName, log_command};
 use crate::shared::UnitId;
+use scsi_core::command_spec::CommandSpec;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Request, TransportEvent};
@@ -83,7 +84,7 @@ impl Unit {
             initiator: &lock(&self.initiators).name(request.nexus),
             lun: request.lun,
             tag: request.tag.0.into(),
-            cdb: request.cdb,
+            cdb: without_padding(request.cdb, spec),
             spec,
             completion,
             positions: executed.positions,
@@ -100,6 +101,11 @@ impl Unit {
             read(&self.shared.observers).iter().for_each(|observer| observer.observe(&record));
         }));
     }
+}
+
+/// The CDB without the zeros that fill the field of the transport (16 bytes in iSCSI).
+fn without_padding<'a>(cdb: &'a [u8], spec: Option<&CommandSpec>) -> &'a [u8] {
+    spec.and_then(|spec| cdb.get(..spec.cdb_usage.len())).unwrap_or(cdb)
 }
 
 /// Microseconds since a time of the monotonic clock.

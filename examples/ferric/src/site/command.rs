@@ -2,6 +2,8 @@
 
 use crate::number::number;
 use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
 use time::{Date, Month};
 
 /// A command for a running daemon. An element is named `slot3`, `drive1` or `io2`, by its address, or by the barcode of the
@@ -109,6 +111,14 @@ pub(crate) enum Command {
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
+    /// Print the commands that hosts have sent, decoded: the last 4,096 of the daemon, or those of a trace file
+    #[command(
+        after_help = "Examples:\n  ferric trace --unit drive1\n  ferric trace --since 5m\n  ferric trace --follow\n  ferric trace --file backup.trace --json"
+    )]
+    Trace(TraceArgs),
+    /// Show how many commands each unit has executed, their errors, and how long they took
+    #[command(after_help = "Examples:\n  ferric counters\n  ferric counters --library main --json")]
+    Counters,
     /// Print each event as one line of JSON, until interrupted
     #[command(after_help = "Examples:\n  ferric events")]
     Events,
@@ -120,6 +130,36 @@ pub(crate) struct DriveArgs {
     pub(super) drive: Option<String>,
     /// New state of the drive [default: show it]
     pub(super) state: Option<OnlineState>,
+}
+
+#[derive(Args)]
+pub(crate) struct TraceArgs {
+    /// Wait for further commands and print them, until interrupted
+    #[arg(long, conflicts_with = "file")]
+    pub(super) follow: bool,
+    /// Print only commands to this unit: changer, or a drive such as drive1
+    #[arg(long)]
+    pub(super) unit: Option<String>,
+    /// Print only commands of this time until now, such as 90s, 5m or 2h [default: all that the daemon has]
+    #[arg(long, value_name = "TIME", value_parser = parse_time_span, conflicts_with = "file")]
+    pub(super) since: Option<Duration>,
+    /// Read a file that ferric-iscsid --trace has written, instead of asking a daemon
+    #[arg(long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Parses a number of seconds, minutes or hours.
+fn parse_time_span(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a number with s, m or h, such as 90s, 5m or 2h".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 #[derive(Args)]

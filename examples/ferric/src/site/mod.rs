@@ -2,11 +2,13 @@
 
 mod client;
 mod command;
+mod counters;
 mod former_words;
 mod listing;
 mod progress;
 mod request;
 mod rows;
+mod trace;
 
 pub(crate) use command::Command;
 
@@ -18,16 +20,26 @@ use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, Sl
 use request::request;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
+use vtl::control::{
+    AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus, UnitCommandCounters,
+};
 use vtl::inventory::Location;
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
     let Options { library, output, .. } = options;
     let command = former_words::replace(*output, command);
     let request = |command| request(*output, library.clone(), command);
+    if let Command::Trace(arguments) = &command {
+        return trace::run(options, arguments);
+    }
     let mut client = Client::connect(options)?;
     match command {
         Command::Events => client.subscribe(|event| output::print_line(event.to_string())),
+        Command::Counters => {
+            let counters: Vec<UnitCommandCounters> =
+                client.request_as(&Request::Counters { library: library.clone() })?;
+            output.show(counters.as_slice(), counters::print)
+        }
         Command::Status => show(options, &mut client, listing::print_site, |status| json!(status)),
         Command::Library => show(options, &mut client, listing::print_libraries, |status| json!(status.libraries)),
         Command::Drive(DriveArgs { drive: None, state: None }) => {

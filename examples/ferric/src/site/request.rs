@@ -98,5 +98,7 @@ fn translate(library: Option<String>, command: Command) -> Request {
         Command::Cartridge(CartridgeArgs { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
         Command::Reload => Request::Reload,
         Command::Events => Request::Events { since: None },
+        Command::Counters => Request::Counters { library },
+        Command::Trace(_) => Request::Trace { library, unit: None, since: None, max: None, wait_ms: None },
     }
 }

@@ -1,0 +1,100 @@
+//! The commands that hosts have sent to the units: a trace, and counters.
+
+use super::ControlError;
+use crate::observer::{CommandCounters, TraceBatch, TraceRecord, UnitName};
+use crate::site::Site;
+use crate::unit::Unit;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most commands in one response.
+const MAX_COMMANDS: usize = 1000;
+/// Longest time that a request waits for a command, in milliseconds.
+const MAX_WAIT_MS: u64 = 1000;
+
+/// The last commands of a site: response to `trace`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandTrace {
+    /// Number of the last command that this response considers: `since` of the next request.
+    pub last: u64,
+    /// Number of commands after `since` that the daemon no longer has.
+    pub lost: u64,
+    /// The commands, ascending by their number.
+    pub commands: Vec<TraceRecord>,
+}
+
+/// The counters of one unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitCommandCounters {
+    /// The changer or drive that executed the commands.
+    #[serde(flatten)]
+    pub unit: UnitName,
+    /// Its counters since the start of the daemon.
+    #[serde(flatten)]
+    pub counters: CommandCounters,
+}
+
+impl Site {
+    /// The commands after number `since`, or the last ones: at most `max`, of one unit or of all. Waits up to `wait_ms`
+    /// for one if there is none.
+    pub(super) fn trace_commands(
+        &self,
+        library: Option<&str>,
+        unit: Option<&str>,
+        since: Option<u64>,
+        max: Option<usize>,
+        wait_ms: Option<u64>,
+    ) -> Result<CommandTrace, ControlError> {
+        let max = max.unwrap_or(MAX_COMMANDS).min(MAX_COMMANDS);
+        let library = library.map(|name| self.resolve_library(Some(name))).transpose()?;
+        let unit = unit.map(|unit| self.unit_names(unit)).transpose()?;
+        let is_wanted = |record: &TraceRecord| {
+            library.as_ref().is_none_or(|library| *record.unit.library == *library.name())
+                && unit.as_deref().is_none_or(|name| *record.unit.unit == *name)
+        };
+        let ring = &self.shared.trace;
+        if let (Some(since), Some(ms)) = (since, wait_ms) {
+            ring.wait(since, Duration::from_millis(ms.min(MAX_WAIT_MS)));
+        }
+        let TraceBatch { records, lost } = ring.read(since.unwrap_or_default());
+        let newest = records.last().map_or(since.unwrap_or_default(), |record| record.seq);
+        let mut commands: Vec<TraceRecord> = records.into_iter().filter(is_wanted).collect();
+        if since.is_none() {
+            let older = commands.len().saturating_sub(max);
+            return Ok(CommandTrace { last: newest, lost: 0, commands: commands.split_off(older) });
+        }
+        let last =
+            if commands.len() > max { commands.get(max - 1).map_or(newest, |record| record.seq) } else { newest };
+        commands.truncate(max);
+        Ok(CommandTrace { last, lost, commands })
+    }
+
+    /// The name of a unit that exists in any library: `changer`, or a drive such as `drive1`.
+    fn unit_names(&self, unit: &str) -> Result<String, ControlError> {
+        let known = self.command_units().into_iter().any(|existing| *existing.label().unit == *unit);
+        known.then(|| unit.to_owned()).ok_or_else(|| {
+            ControlError::not_found(format!("{unit:?} is not a unit; expected changer, or a drive such as drive1"))
+                .with_member("unit")
+        })
+    }
+
+    /// All units of all libraries that this process serves.
+    fn command_units(&self) -> Vec<Arc<Unit>> {
+        let units = self.libraries().into_iter().map(|library| {
+            let mut units = vec![library.changer_unit()];
+            units.extend(library.drives());
+            units
+        });
+        units.flatten().collect()
+    }
+
+    /// The counters of all units, or of those of one library.
+    pub(super) fn command_counters(&self, library: Option<&str>) -> Result<Vec<UnitCommandCounters>, ControlError> {
+        let library = library.map(|name| self.resolve_library(Some(name))).transpose()?;
+        let is_wanted =
+            |unit: &Arc<Unit>| library.as_ref().is_none_or(|library| *unit.label().library == *library.name());
+        let units = self.command_units().into_iter().filter(is_wanted);
+        Ok(units.map(|unit| UnitCommandCounters { unit: unit.label().clone(), counters: unit.counters() }).collect())
+    }
+}
