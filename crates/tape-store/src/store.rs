@@ -7,11 +7,11 @@ use crate::error::StoreError;
 use crate::mam::AttrId;
 use crate::media::{LTO_8, MediaSpec};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// All cartridges of a site, each in a folder named by its barcode.
 pub struct TapeStore {
-    folders: Arc<Mutex<Box<dyn FolderStore>>>,
+    folders: Arc<dyn FolderStore>,
 }
 
 /// Properties of a cartridge to be created.
@@ -51,16 +51,7 @@ impl TapeStore {
     /// The cartridges in the folders of this store.
     #[must_use]
     pub fn new(folders: Box<dyn FolderStore>) -> Self {
-        Self { folders: Arc::new(Mutex::new(folders)) }
-    }
-
-    fn with<T>(
-        &self,
-        what: &str,
-        call: impl FnOnce(&mut dyn FolderStore) -> std::io::Result<T>,
-    ) -> Result<T, StoreError> {
-        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        call(folders.as_mut()).map_err(StoreError::io(what))
+        Self { folders: folders.into() }
     }
 
     /// Barcodes of all cartridges, ascending. Folders whose name is not a barcode are skipped.
@@ -68,7 +59,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails.
     pub fn list(&self) -> Result<Vec<Barcode>, StoreError> {
-        let names = self.with("listing cartridges", |folders| folders.list())?;
+        let names = self.folders.list().map_err(StoreError::io("listing cartridges"))?;
         Ok(names.iter().filter_map(|name| Barcode::new(name)).collect())
     }
 
@@ -78,10 +69,10 @@ impl TapeStore {
     /// [`StoreError::Cartridge`] if it exists or its name is occupied, or [`StoreError::Io`] if the storage fails.
     pub fn create(&self, barcode: &Barcode, new: &NewCartridge<'_>) -> Result<(), StoreError> {
         let name = barcode.as_str();
-        let mut folder = match self.with("creating a cartridge", |folders| folders.create(name)) {
+        let mut folder = match self.folders.create(name).map_err(StoreError::io("creating a cartridge")) {
             Ok(folder) => folder,
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::AlreadyExists => {
-                let opened = self.with("opening a cartridge", |folders| folders.open(name));
+                let opened = self.folders.open(name).map_err(StoreError::io("opening a cartridge"));
                 opened.map_err(|error| missing(barcode, error))?
             }
             Err(other) => return Err(other),
@@ -97,7 +88,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails.
     pub fn exists(&self, barcode: &Barcode) -> Result<bool, StoreError> {
-        match self.with("opening a cartridge", |folders| folders.open(barcode.as_str())) {
+        match self.folders.open(barcode.as_str()).map_err(StoreError::io("opening a cartridge")) {
             Ok(mut folder) => cartridge_memory::exists(folder.as_mut()),
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(other) => Err(missing(barcode, other)),
@@ -109,7 +100,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; then it is unknown.
     pub fn is_occupied(&self, barcode: &Barcode) -> Result<bool, StoreError> {
-        self.with("looking for a cartridge", |folders| folders.is_occupied(barcode.as_str()))
+        self.folders.is_occupied(barcode.as_str()).map_err(StoreError::io("looking for a cartridge"))
     }
 
     /// Whether no object is on a cartridge's tape, as [`Cartridge::is_blank`] reports it. `None` if a data or index
@@ -118,7 +109,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the cartridge does not exist or the storage fails.
     pub fn is_blank(&self, barcode: &Barcode) -> Result<Option<bool>, StoreError> {
-        let mut folder = self.with("opening a cartridge", |folders| folders.open(barcode.as_str()))?;
+        let mut folder = self.folders.open(barcode.as_str()).map_err(StoreError::io("opening a cartridge"))?;
         let failed = || StoreError::io("checking a cartridge's files");
         let names = folder.list().map_err(failed())?;
         for name in names.iter().filter(|name| name.starts_with("data") || name.starts_with("indx")) {
@@ -137,7 +128,7 @@ impl TapeStore {
     /// storage does not provide one.
     #[must_use]
     pub fn fingerprint(&self, barcode: &Barcode) -> Option<u64> {
-        let opened = self.with("opening a cartridge", |folders| folders.open(barcode.as_str()));
+        let opened = self.folders.open(barcode.as_str()).map_err(StoreError::io("opening a cartridge"));
         opened.map_or(Some(0), |mut folder| folder.fingerprint().unwrap_or(Some(0)))
     }
 
@@ -146,7 +137,7 @@ impl TapeStore {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; some of its files may already be removed.
     pub fn remove(&self, barcode: &Barcode) -> Result<(), StoreError> {
-        self.with("removing a cartridge", |folders| folders.remove(barcode.as_str()))
+        self.folders.remove(barcode.as_str()).map_err(StoreError::io("removing a cartridge"))
     }
 
     /// The cartridge with this barcode, with the facts of its cartridge memory. The caller must ensure that only one
@@ -156,7 +147,7 @@ impl TapeStore {
     /// [`StoreError::Cartridge`] if it does not exist; the damage of its cartridge memory if its barcode does not name
     /// a medium; or [`StoreError::Io`] if the storage fails.
     pub fn find(&self, barcode: &Barcode) -> Result<Cartridge, StoreError> {
-        let opened = self.with("opening a cartridge", |folders| folders.open(barcode.as_str()));
+        let opened = self.folders.open(barcode.as_str()).map_err(StoreError::io("opening a cartridge"));
         let mut folder = opened.map_err(|error| missing(barcode, error))?;
         match cartridge_memory::read(folder.as_mut())
             .and_then(|stored| stored.mam())
@@ -183,11 +174,11 @@ impl TapeStore {
         kind: CartridgeKind,
         capacity: u64,
     ) -> Cartridge {
-        let folders = Self { folders: Arc::clone(&self.folders) };
+        let folders = Arc::clone(&self.folders);
         let name = barcode.clone();
         let open = move || {
             let what = format!("opening cartridge {name}");
-            folders.with(&what, |folders| folders.open(name.as_str())).map_err(|error| missing(&name, error))
+            folders.open(name.as_str()).map_err(StoreError::io(&what)).map_err(|error| missing(&name, error))
         };
         Cartridge::new(barcode.clone(), media, kind, capacity, Box::new(open))
     }

@@ -51,7 +51,7 @@ pub fn store_open(data: &[u8]) {
         2 => &["mam", "mhvtl_data", "meta", "indx", "data"],
         _ => &["meta", "indx", "data"],
     };
-    let mut folders = MemoryFolderStore::default();
+    let folders = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(folders.clone()));
     let Some(barcode) = Barcode::new("FUZZ") else { return };
     let Ok(mut folder) = folders.create(barcode.as_str()) else { return };

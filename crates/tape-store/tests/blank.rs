@@ -15,7 +15,7 @@ const LABEL: &str = "A00001L8";
 
 /// A cartridge with 294 objects, of which these files are then emptied or removed.
 fn damaged(files: &[&str], remove: bool) -> (TapeStore, Barcode) {
-    let mut folders = MemoryFolderStore::default();
+    let folders = MemoryFolderStore::default();
     let (store, barcode) = (TapeStore::new(Box::new(folders.clone())), Barcode::new(LABEL).unwrap());
     store.create(&barcode, &NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) }).unwrap();
     assert_eq!(store.is_blank(&barcode).unwrap(), Some(true));

@@ -26,7 +26,7 @@ fn key() -> Key {
 
 /// A cartridge with these files, and its folder.
 fn cartridge_of(label: &str, files: &Files) -> (Cartridge, Box<dyn Folder>) {
-    let mut folders = MemoryFolderStore::default();
+    let folders = MemoryFolderStore::default();
     let mut folder = folders.create(label).unwrap();
     for (name, bytes) in files {
         folder.replace(name, bytes).unwrap();
@@ -241,7 +241,6 @@ fn native() -> (Files, Vec<Vec<Object>>) {
         mam.set(tape_store::mam::AttrId::PARTITION_SIZE, partition, &(1_u64 << 23).to_be_bytes());
     }
     cartridge.save_mam_and_copy(&mam).unwrap();
-    let mut folders = folders;
     (files_in(folders.open(LABEL).unwrap().as_mut()), written)
 }
 

@@ -267,10 +267,10 @@ struct MergedFolderStore(Vec<Box<dyn FolderStore>>);
 
 impl MergedFolderStore {
     /// Opens the folder in the first directory that has it; `None` if no directory has it.
-    fn find(&mut self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
+    fn find(&self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
         // A directory that cannot be used does not hide the others.
         let mut failed = None;
-        for shelves in &mut self.0 {
+        for shelves in &self.0 {
             match shelves.open(name) {
                 Ok(folder) => return Ok(Some(folder)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -282,10 +282,10 @@ impl MergedFolderStore {
 }
 
 impl FolderStore for MergedFolderStore {
-    fn list(&mut self) -> io::Result<Vec<String>> {
+    fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         let mut failed = None;
-        for shelves in &mut self.0 {
+        for shelves in &self.0 {
             match shelves.list() {
                 Ok(more) => names.extend(more),
                 Err(error) => failed = Some(error),
@@ -294,21 +294,21 @@ impl FolderStore for MergedFolderStore {
         failed.filter(|_| names.is_empty()).map_or(Ok(names), Err)
     }
 
-    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.find(name)?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         if self.find(name)?.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.0.first_mut().ok_or(io::ErrorKind::NotFound)?.create(name)
+        self.0.first().ok_or(io::ErrorKind::NotFound)?.create(name)
     }
 
-    fn remove(&mut self, name: &str) -> io::Result<()> {
+    fn remove(&self, name: &str) -> io::Result<()> {
         // Only the folder that [`Self::find`] returns is removed, not another one of the same name.
         let mut failed = None;
-        for shelves in &mut self.0 {
+        for shelves in &self.0 {
             match shelves.open(name) {
                 Ok(_) => return shelves.remove(name),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -319,9 +319,9 @@ impl FolderStore for MergedFolderStore {
         failed.map_or(Ok(()), Err)
     }
 
-    fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
+    fn is_occupied(&self, name: &str) -> io::Result<bool> {
         let mut failed = None;
-        for shelves in &mut self.0 {
+        for shelves in &self.0 {
             match shelves.is_occupied(name) {
                 Ok(false) => {}
                 Ok(true) => return Ok(true),

@@ -124,8 +124,13 @@ impl Shared {
     /// Checks each cartridge that was blank, because it may have been written while the site was closed. If it is no
     /// longer blank, its state is unknown until the tape is read.
     pub(crate) fn recheck_blank(&self) {
-        for (name, entry) in self.inventory().iter_mut().filter(|(_, entry)| entry.blank == Some(true)) {
-            entry.blank = Barcode::new(name).and_then(|barcode| self.store.is_blank(&barcode).ok().flatten());
+        let was_blank = |(_, entry): &(&String, &CartridgeRecord)| entry.blank == Some(true);
+        let names: Vec<String> = self.inventory().iter().filter(was_blank).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let blank = Barcode::new(&name).and_then(|barcode| self.store.is_blank(&barcode).ok().flatten());
+            if let Some(entry) = self.inventory().get_mut(&name) {
+                entry.blank = blank;
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use tape_store::store::{NewCartridge, TapeStore};
 
 /// A drive with a cartridge of this format, on a disk that fails on request.
 fn drive_on(disk: &FaultyFolder, level: Format) -> Drive {
-    let mut shelves = MemoryFolderStore::default();
+    let shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
     let new = NewCartridge { serial: "S1", capacity: 1 << 30, format: level, ..NewCartridge::data(&LTO_8) };
     store.create(&Barcode::new("T00001L8").unwrap(), &new).unwrap();

@@ -309,18 +309,18 @@ fn holder(directory: &File) -> Option<String> {
 }
 
 impl FolderStore for OsFolderStore {
-    fn list(&mut self) -> io::Result<Vec<String>> {
+    fn list(&self) -> io::Result<Vec<String>> {
         names(&self.0, |kind| kind.is_dir())
     }
 
-    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
         let metadata = fs::metadata(&path).or_else(|error| self.check().and(Err(error)));
         let is_folder = metadata?.is_dir();
         if is_folder { Ok(Box::new(OsFolder(path, None, self.1))) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
-    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         let path = self.0.join(name);
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         self.1.create_folder(&path).map_err(named)?;
@@ -328,14 +328,14 @@ impl FolderStore for OsFolderStore {
         Ok(Box::new(OsFolder(path, None, self.1)))
     }
 
-    fn remove(&mut self, name: &str) -> io::Result<()> {
+    fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_dir_all(self.0.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => sync_folder(&self.0),
         }
     }
 
-    fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
+    fn is_occupied(&self, name: &str) -> io::Result<bool> {
         match fs::symlink_metadata(self.0.join(name)) {
             Ok(_) => Ok(true),
             Err(error) => {

@@ -141,16 +141,16 @@ pub struct MemoryFolderStore {
 }
 
 impl FolderStore for MemoryFolderStore {
-    fn list(&mut self) -> io::Result<Vec<String>> {
+    fn list(&self) -> io::Result<Vec<String>> {
         Ok(lock(&self.folders_by_name).keys().cloned().collect())
     }
 
-    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         let folder = lock(&self.folders_by_name).get(name).cloned();
         folder.map(|folder| Box::new(folder) as _).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         let mut folders = lock(&self.folders_by_name);
         if folders.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -160,7 +160,7 @@ impl FolderStore for MemoryFolderStore {
         Ok(Box::new(folder))
     }
 
-    fn remove(&mut self, name: &str) -> io::Result<()> {
+    fn remove(&self, name: &str) -> io::Result<()> {
         lock(&self.folders_by_name).remove(name);
         Ok(())
     }

@@ -155,33 +155,33 @@ pub fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
     free.next().ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
-/// A store of folders by name.
-pub trait FolderStore: Send {
+/// A store of folders by name. Calls for different folders run at the same time, so that a slow one delays no other.
+pub trait FolderStore: Send + Sync {
     /// Names of all folders in the store.
     ///
     /// # Errors
     /// The storage fails.
-    fn list(&mut self) -> io::Result<Vec<String>>;
+    fn list(&self) -> io::Result<Vec<String>>;
     /// Opens an existing folder.
     ///
     /// # Errors
     /// The folder does not exist, or the storage fails.
-    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>>;
     /// Creates a new folder.
     ///
     /// # Errors
     /// The folder exists, or the storage fails.
-    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>>;
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>>;
     /// Removes a folder with its files; a missing folder is not an error.
     ///
     /// # Errors
     /// The storage fails; some of the files may already be removed.
-    fn remove(&mut self, name: &str) -> io::Result<()>;
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// Whether the name is in use: by a folder, or by something else that prevents a folder of this name.
     ///
     /// # Errors
     /// The storage fails; then it is unknown.
-    fn is_occupied(&mut self, name: &str) -> io::Result<bool> {
+    fn is_occupied(&self, name: &str) -> io::Result<bool> {
         match self.open(name) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

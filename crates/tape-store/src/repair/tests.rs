@@ -22,7 +22,7 @@ fn cartridge(disk: &FaultyFolder) -> Cartridge {
 
 /// The files of a cartridge with two partitions.
 fn files(format: Format) -> Files {
-    let mut folders = MemoryFolderStore::default();
+    let folders = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(folders.clone()));
     let barcode = Barcode::new("D00001L8").unwrap();
     let new = NewCartridge { serial: "S1", capacity: 1 << 24, format, ..NewCartridge::data(&LTO_8) };

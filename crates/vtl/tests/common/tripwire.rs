@@ -48,6 +48,13 @@ impl Subscriber for Log {
 pub(crate) struct Tripwire<T: ?Sized>(pub(crate) Box<T>);
 
 impl<T: ?Sized> Tripwire<T> {
+    fn call_shared<R>(&self, call: impl FnOnce(&T) -> R) -> R {
+        step();
+        let done = call(&self.0);
+        step();
+        done
+    }
+
     fn call<R>(&mut self, call: impl FnOnce(&mut T) -> R) -> R {
         step();
         let done = call(&mut self.0);
@@ -116,16 +123,16 @@ impl Folder for Tripwire<dyn Folder> {
 }
 
 impl FolderStore for Tripwire<dyn FolderStore> {
-    fn list(&mut self) -> io::Result<Vec<String>> {
-        self.call(|shelves| shelves.list())
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.call_shared(|shelves| shelves.list())
     }
-    fn open(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
-        self.call(|shelves| shelves.open(name)).map(folder)
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.call_shared(|shelves| shelves.open(name)).map(folder)
     }
-    fn create(&mut self, name: &str) -> io::Result<Box<dyn Folder>> {
-        self.call(|shelves| shelves.create(name)).map(folder)
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.call_shared(|shelves| shelves.create(name)).map(folder)
     }
-    fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.call(|shelves| shelves.remove(name))
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.call_shared(|shelves| shelves.remove(name))
     }
 }
