@@ -94,7 +94,7 @@ pub fn cartridge(name: &str) -> Option<Cartridge> {
     let barcode = Barcode::new(name)?;
     let (media, kind) = barcode.media()?;
     let open = || Ok(Box::new(MemoryFolder::default()) as Box<dyn Folder>);
-    Some(Cartridge::new(barcode, media, kind, 1 << 20, Box::new(open)))
+    Some(Cartridge::in_folder(barcode, media, kind, 1 << 20, Box::new(open)))
 }
 
 /// Asserts that a changer from [`changer`] still has its three cartridges.

@@ -19,7 +19,6 @@ pub(crate) struct Mounted {
     pub(crate) cartridge: Cartridge,
     pub(crate) medium: Box<dyn Medium>,
     pub(crate) mam: Mam,
-    pub(crate) format: Format,
     /// Additional sense code of write protection; `None` if the cartridge is writable.
     pub(crate) write_protection: Option<Asc>,
     /// Counters of this load.
@@ -90,8 +89,8 @@ impl Mounted {
     }
 
     /// Whether both the medium and the cartridge format of this volume support encryption.
-    pub(crate) const fn can_encrypt(&self) -> bool {
-        self.cartridge.media().encryptable && self.format.supports_encryption()
+    pub(crate) fn can_encrypt(&self) -> bool {
+        self.cartridge.media().encryptable && self.medium.file_format().is_some_and(Format::supports_encryption)
     }
 
     /// Checks that encrypted blocks can be written. For a write-protected volume it succeeds, because

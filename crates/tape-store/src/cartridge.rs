@@ -1,13 +1,11 @@
 //! A cartridge: what a robot moves and a drive loads.
 
 use crate::backend::Folder;
-use crate::cartridge_memory::{self, StoredMam};
 use crate::error::StoreError;
 use crate::mam::{AttrId, Flags, Mam};
 use crate::media::{self, MediaSpec};
 use crate::medium::{Codec, CodecId, Medium, PartitionUsage};
-use crate::store::NewCartridge;
-use crate::three_file::{Recovery, TapeOptions, ThreeFile};
+use crate::three_file::{FolderOpener, Recovery, ThreeFile, ThreeFileSource};
 use std::fmt;
 
 /// Barcode of a cartridge: 1 to 16 characters of A-Z, 0-9, `-` and `_`. It is the name of the cartridge's folder.
@@ -181,71 +179,153 @@ pub enum RemoveError {
     Unavailable,
 }
 
-/// One cartridge. The value cannot be cloned: its owner has the physical cartridge.
-pub struct Cartridge {
-    barcode: Barcode,
-    media: &'static MediaSpec,
-    kind: CartridgeKind,
-    capacity: u64,
-    folder: Box<dyn FolderOpener>,
+/// What is known of a cartridge before its cartridge memory is read. Reading the cartridge memory replaces medium, kind
+/// and capacity.
+#[derive(Clone, Debug)]
+pub struct CartridgeFacts {
+    /// The barcode on the cartridge's label.
+    pub barcode: Barcode,
+    /// The medium: generation, density and native capacity.
+    pub media: &'static MediaSpec,
+    /// The kind of the cartridge: data, WORM, NULL or cleaning.
+    pub kind: CartridgeKind,
+    /// Capacity in bytes of stored data; 0 until it is known.
+    pub capacity: u64,
 }
 
-/// Opens the folder of a cartridge, again for each load.
-pub trait FolderOpener: Send {
-    /// Opens the folder; it is not locked yet.
+impl CartridgeFacts {
+    /// Takes medium, kind and capacity from a cartridge memory.
     ///
     /// # Errors
-    /// [`StoreError::Cartridge`] if the folder is missing, or [`StoreError::Io`] if the storage fails.
-    fn open(&mut self) -> Result<Box<dyn Folder>, StoreError>;
-}
-
-impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> FolderOpener for F {
-    fn open(&mut self) -> Result<Box<dyn Folder>, StoreError> {
-        self()
+    /// [`StoreError::Malformed`] or [`StoreError::Unsupported`] if it names no known medium.
+    pub fn apply(&mut self, mam: &Mam) -> Result<(), StoreError> {
+        (self.media, self.kind) = (mam.media()?, mam.kind());
+        if let Some(capacity) = Some(mam.number(AttrId::MAXIMUM_CAPACITY)).filter(|bytes| *bytes > 0) {
+            self.capacity = capacity;
+        }
+        Ok(())
     }
 }
 
+/// How the medium of a cartridge is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// For reading and writing, as a load does. Damage that a crash left is repaired, and older formats are converted.
+    ReadWrite,
+    /// For reading only: nothing is written, not even to recover from a crash.
+    ReadOnly,
+}
+
+/// How the cartridge memory of a cartridge is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MamSave {
+    /// Only the cartridge memory itself, as during a load.
+    Original,
+    /// The cartridge memory and its copy, as at the unload.
+    WithCopy,
+    /// The cartridge memory and its copy, with an exclusive lock: the cartridge is in no drive.
+    Exclusive,
+}
+
+/// Where the tape and the cartridge memory of one cartridge are stored.
+///
+/// A [`Cartridge`] opens its medium through this trait, again for each load; whoever creates the cartridge supplies it.
+/// [`ThreeFileSource`] stores the tape in the files of a folder, [`Cartridge::in_memory`] in memory. No lock
+/// is held over the sources of different cartridges.
+pub trait MediumSource: Send {
+    /// Mounts the tape at the beginning of partition 0.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`], or [`StoreError::Io`] if
+    /// the storage fails.
+    fn open(&mut self, facts: &mut CartridgeFacts, mode: OpenMode) -> Result<(Box<dyn Medium>, Recovery), StoreError>;
+    /// Reads the cartridge memory, and takes medium, kind and capacity from it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`] or [`StoreError::Unsupported`] if it cannot be
+    /// used, or [`StoreError::Io`] if the storage fails.
+    fn mam(&mut self, facts: &mut CartridgeFacts) -> Result<Mam, StoreError>;
+    /// The cartridge memory and `None`; if it is damaged, what can be reconstructed of it, and the damage.
+    ///
+    /// # Errors
+    /// As [`Self::mam`], if nothing can be reconstructed.
+    fn mam_or_rebuilt(&mut self, facts: &mut CartridgeFacts) -> Result<(Mam, Option<StoreError>), StoreError> {
+        self.mam(facts).map(|mam| (mam, None))
+    }
+    /// Writes the cartridge memory, atomically and durably.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] for [`MamSave::Exclusive`], or [`StoreError::Io`] if the storage fails; the old cartridge
+    /// memory remains.
+    fn save_mam(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError>;
+    /// Checks that [`Self::open`] would succeed and that the cartridge memory could be saved. Nothing is changed.
+    ///
+    /// # Errors
+    /// The error that a load would return.
+    fn probe(&mut self, facts: &mut CartridgeFacts) -> Result<(), StoreError> {
+        self.open(facts, OpenMode::ReadOnly).map(drop)
+    }
+    /// The files of the tape, for tools that inspect and repair them; `None` if the tape is not in files.
+    fn files(&mut self) -> Option<&mut ThreeFileSource> {
+        None
+    }
+}
+
+/// One cartridge. The value cannot be cloned: its owner has the physical cartridge.
+pub struct Cartridge {
+    facts: CartridgeFacts,
+    medium: Box<dyn MediumSource>,
+}
+
 impl Cartridge {
+    /// A cartridge with these facts, whose tape and cartridge memory `medium` opens.
+    #[must_use]
+    pub fn new(facts: CartridgeFacts, medium: Box<dyn MediumSource>) -> Self {
+        Self { facts, medium }
+    }
+
     /// A cartridge with these facts, whose files are in the folder that `folder` opens. `capacity` is in bytes; 0 if
     /// unknown.
     #[must_use]
-    pub fn new(
+    pub fn in_folder(
         barcode: Barcode,
         media: &'static MediaSpec,
         kind: CartridgeKind,
         capacity: u64,
         folder: Box<dyn FolderOpener>,
     ) -> Self {
-        Self { barcode, media, kind, capacity, folder }
+        Self::new(CartridgeFacts { barcode, media, kind, capacity }, Box::new(ThreeFileSource::new(folder)))
     }
 
     /// The barcode on the cartridge's label.
     #[must_use]
     pub const fn barcode(&self) -> &Barcode {
-        &self.barcode
+        &self.facts.barcode
     }
 
     /// The medium: generation, density and native capacity.
     #[must_use]
     pub const fn media(&self) -> &'static MediaSpec {
-        self.media
+        self.facts.media
     }
 
     /// The kind of the cartridge: data, WORM, NULL or cleaning.
     #[must_use]
     pub const fn kind(&self) -> CartridgeKind {
-        self.kind
+        self.facts.kind
     }
 
     /// Changes the density of the cartridge, here and in `mam`, which the caller saves. The capacity remains the same
     /// fraction of the native capacity.
     pub fn convert_density(&mut self, media: &'static MediaSpec, mam: &mut Mam) {
-        let capacity = u128::from(self.capacity) * u128::from(media.capacity) / u128::from(self.media.capacity.max(1));
-        self.capacity = u64::try_from(capacity).unwrap_or(self.capacity);
-        self.media = media;
+        let facts = &mut self.facts;
+        let capacity =
+            u128::from(facts.capacity) * u128::from(media.capacity) / u128::from(facts.media.capacity.max(1));
+        facts.capacity = u64::try_from(capacity).unwrap_or(facts.capacity);
+        facts.media = media;
         mam.set(AttrId::MEDIUM_NAME, 0, media.name.as_bytes());
         mam.set_number(AttrId::FORMATTED_DENSITY, media.density.into());
-        mam.set_number(AttrId::MAXIMUM_CAPACITY, self.capacity);
+        mam.set_number(AttrId::MAXIMUM_CAPACITY, facts.capacity);
         (0..4).for_each(|partition| mam.set(AttrId::PARTITION_SIZE, partition, &[]));
         mam.set(AttrId::SET_CAPACITY_BYTES, 0, &[]);
     }
@@ -253,7 +333,7 @@ impl Cartridge {
     /// Capacity in bytes of stored data; 0 until it is known.
     #[must_use]
     pub const fn capacity(&self) -> u64 {
-        self.capacity
+        self.facts.capacity
     }
 
     /// Mounts the tape at the beginning of partition 0. A cartridge in an older format of mhvtl is converted to the
@@ -263,40 +343,49 @@ impl Cartridge {
     /// [`StoreError::InUse`], [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`], or [`StoreError::Io`] if
     /// the storage fails.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
-        self.open_three_file().map(|(tape, recovery)| (Box::new(tape) as _, recovery))
+        self.medium.open(&mut self.facts, OpenMode::ReadWrite)
     }
 
     /// As [`Self::open`], with the concrete type, for tools that inspect objects.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`]; [`StoreError::Cartridge`] if the tape is not in files.
     pub fn open_three_file(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
-        let mut folder = self.folder.open()?;
-        let of_mhvtl = cartridge_memory::read(folder.as_mut()).is_ok_and(|stored| stored.format() == Format::Mhvtl);
-        if of_mhvtl && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
-            // A damaged cartridge is not converted.
-            let (tape, recovery) = self.open_read_only()?;
-            if recovery.damaged {
-                return Ok((tape, recovery));
-            }
-            drop(tape);
-            folder.lock(false).map_err(StoreError::lock)?;
-            cartridge_memory::upgrade(folder.as_mut())?;
-        }
-        // A drive refuses a cartridge without cartridge memory. A damaged one still identifies a cartridge.
-        if let Err(missing @ StoreError::NoCartridgeMemory) = cartridge_memory::read(folder.as_mut()) {
-            return Err(missing);
-        }
-        self.mount(folder, false, false)
+        let (files, facts) = self.files()?;
+        files.open_three_file(facts)
     }
 
-    /// As [`Self::open`], but read-only: nothing is written, not even to recover from a crash.
+    /// As [`Self::open_three_file`], but read-only: nothing is written, not even to recover from a crash.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open_three_file`].
     pub fn open_read_only(&mut self) -> Result<(ThreeFile, Recovery), StoreError> {
-        let folder = self.folder.open()?;
-        self.mount(folder, true, false)
+        let (files, facts) = self.files()?;
+        files.open_read_only(facts)
+    }
+
+    /// Opens a damaged tape by its index alone, regardless of its watermarks. Nothing can be written until
+    /// [`ThreeFile::cut_before`] has repaired each partition; with `look_only`, nothing can be written at all.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::Malformed`] if there is no tape, [`StoreError::Cartridge`] if the tape is
+    /// not in files, or [`StoreError::Io`] if the storage fails.
+    pub fn salvage(&mut self, look_only: bool) -> Result<ThreeFile, StoreError> {
+        let (files, facts) = self.files()?;
+        files.salvage(facts, look_only)
+    }
+
+    /// Opens the folder of its files again.
+    pub(crate) fn folder(&mut self) -> Result<Box<dyn Folder>, StoreError> {
+        self.files()?.0.folder()
+    }
+
+    fn files(&mut self) -> Result<(&mut ThreeFileSource, &mut CartridgeFacts), StoreError> {
+        let barcode = &self.facts.barcode;
+        let not_in_files =
+            || StoreError::Cartridge { barcode: barcode.to_string(), problem: "its tape is not in files" };
+        let files = self.medium.files().ok_or_else(not_in_files)?;
+        Ok((files, &mut self.facts))
     }
 
     /// Checks that [`Self::open`] would succeed and that the cartridge memory could be saved. Nothing is changed.
@@ -304,26 +393,7 @@ impl Cartridge {
     /// # Errors
     /// The error that a load would return.
     pub fn probe(&mut self) -> Result<(), StoreError> {
-        let mut folder = self.folder.open()?;
-        match self.read_or_rebuild_facts(folder.as_mut())?.mam_damage {
-            Some(missing @ StoreError::NoCartridgeMemory) => return Err(missing),
-            // A drive mounts it read-only.
-            Some(_) => {}
-            None => {
-                folder.lock(false).map_err(StoreError::lock)?;
-                folder.check_writable().map_err(StoreError::io("checking the cartridge's folder"))?;
-                let numbers = 0..4;
-                let names = numbers.flat_map(|number| ["data", "indx", "mark", "meta"].map(|part| (part, number)));
-                for name in names.map(|(part, number)| format!("{part}.{number}")) {
-                    // `open` would create a missing file.
-                    let found =
-                        folder.open_read_only(&name).and_then(|found| found.map(|_| folder.open(&name)).transpose());
-                    found.map_err(StoreError::io(format!("opening {name}")))?;
-                }
-            }
-        }
-        drop(folder);
-        self.open_read_only().map(drop)
+        self.medium.probe(&mut self.facts)
     }
 
     /// Whether no partition has an object. A damaged tape is not blank: [`Self::repair`] may restore its objects.
@@ -331,111 +401,12 @@ impl Cartridge {
     /// # Errors
     /// As [`Self::open`].
     pub fn is_blank(&mut self) -> Result<bool, StoreError> {
-        let (tape, recovery) = self.open_read_only()?;
+        let (tape, recovery) = self.medium.open(&mut self.facts, OpenMode::ReadOnly)?;
         if recovery.damaged {
             return Ok(false);
         }
         let mut partitions = 0..tape.partitions();
         partitions.try_fold(true, |blank, partition| Ok(blank && tape.usage(partition)?.objects == 0))
-    }
-
-    /// Opens a damaged tape by its index alone, regardless of its watermarks. Nothing can be written until
-    /// [`ThreeFile::cut_before`] has repaired each partition; with `look_only`, nothing can be written at all.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Malformed`] if there is no tape, or [`StoreError::Io`] if the storage
-    /// fails.
-    pub fn salvage(&mut self, look_only: bool) -> Result<ThreeFile, StoreError> {
-        let mut folder = self.folder.open()?;
-        if !look_only && cartridge_memory::is_old_mhvtl_format(folder.as_mut())? {
-            folder.lock(false).map_err(StoreError::lock)?;
-            cartridge_memory::upgrade(folder.as_mut())?;
-        }
-        self.mount(folder, look_only, true).map(|(tape, _)| tape)
-    }
-
-    /// Opens the folder of its files again.
-    pub(crate) fn folder(&mut self) -> Result<Box<dyn Folder>, StoreError> {
-        self.folder.open()
-    }
-
-    fn mount(
-        &mut self,
-        mut folder: Box<dyn Folder>,
-        read_only: bool,
-        salvage: bool,
-    ) -> Result<(ThreeFile, Recovery), StoreError> {
-        let CartridgeFacts { format, mam, mam_damage: damage } = self.read_or_rebuild_facts(folder.as_mut())?;
-        let last_writer = format == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
-        // Without valid cartridge memory, the write-protect tab and the kind are unknown.
-        let read_only = read_only || damage.is_some();
-        let options = TapeOptions {
-            format,
-            capacity: self.capacity,
-            partition_sizes: mam.partition_sizes(),
-            read_only,
-            salvage,
-            trust_watermarks: last_writer,
-            discard_data: mam.kind() == CartridgeKind::Null,
-        };
-        let mut files = folder.reopen().map_err(StoreError::io("opening the cartridge"))?;
-        let (tape, recovery) = ThreeFile::open(folder, options)?;
-        if !last_writer && !read_only && !recovery.damaged {
-            cartridge_memory::record_ownership(files.as_mut())?;
-        }
-        Ok((tape, recovery))
-    }
-
-    /// The facts of the cartridge: from its cartridge memory; if that is missing or damaged, from the copy, or else
-    /// from the barcode and the files.
-    fn read_or_rebuild_facts(&mut self, folder: &mut dyn Folder) -> Result<CartridgeFacts, StoreError> {
-        let damage =
-            match cartridge_memory::read(folder).and_then(|stored| Ok((stored.format(), self.apply_facts(&stored)?))) {
-                Ok((format, mam)) => return Ok(CartridgeFacts { format, mam, mam_damage: None }),
-                Err(damage @ (StoreError::Malformed { .. } | StoreError::NoCartridgeMemory)) => damage,
-                Err(other) => return Err(other),
-            };
-        if !cartridge_memory::exists(folder)? {
-            return Err(damage);
-        }
-        let (format, partitions) = cartridge_memory::detect_format(folder)?;
-        let copy = cartridge_memory::read_copy(folder)?.filter(|copy| format == Format::Native && copy.media().is_ok());
-        let mam = match copy {
-            Some(copy) => self.apply_facts(&StoredMam::Native(copy))?,
-            None => self.rebuilt(format, &cartridge_memory::data_lengths(folder, partitions)?),
-        };
-        Ok(CartridgeFacts { format, mam, mam_damage: Some(damage) })
-    }
-
-    /// A cartridge memory with what the barcode (or else the caller of [`Self::new`]) and the lengths of the data files
-    /// imply. It is write-protected.
-    fn rebuilt(&mut self, format: Format, data: &[u64]) -> Mam {
-        if let (Some((media, kind)), 0) = (self.barcode.media(), self.capacity) {
-            (self.media, self.kind) = (media, kind);
-        }
-        if self.capacity == 0 {
-            self.capacity = self.media.capacity;
-        }
-        // The cartridge holds at least the data that is on it.
-        let used = data.iter().fold(0_u64, |sum, bytes| sum.saturating_add(*bytes));
-        self.capacity = self.capacity.max(used);
-        let Self { media, kind, capacity, .. } = *self;
-        let mut mam = Mam::new(&NewCartridge { media, kind, serial: "", manufactured: 0, capacity, format });
-        // Serial number, manufacturer and manufacture date are lost.
-        for id in [AttrId::SERIAL, AttrId::MANUFACTURE_DATE, AttrId::MANUFACTURER, AttrId::WORM_IDENTITY] {
-            mam.set(id, 0, &[]);
-        }
-        if data.len() > 1 {
-            // The sizes of the partitions are lost: each gets its data and an equal share of the rest.
-            let share = (capacity - used) / data.len() as u64;
-            for (partition, bytes) in (0..).zip(data) {
-                mam.set(AttrId::PARTITION_SIZE, partition, &(bytes + share).to_be_bytes());
-            }
-        }
-        let label = self.barcode.to_string();
-        mam.set_text(AttrId::VOLUME_IDENTIFIER, &label);
-        mam.set_flag(Flags::WRITE_PROTECTED, true);
-        mam
     }
 
     /// The cartridge memory and `None`; if it is missing or damaged, what can be reconstructed of it, and the damage.
@@ -444,9 +415,7 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::NoCartridgeMemory`] if there is no cartridge, or [`StoreError::Io`] if the storage fails.
     pub fn mam_or_rebuilt(&mut self) -> Result<(Mam, Option<StoreError>), StoreError> {
-        let mut folder = self.folder.open()?;
-        let CartridgeFacts { mam, mam_damage: damage, .. } = self.read_or_rebuild_facts(folder.as_mut())?;
-        Ok((mam, damage))
+        self.medium.mam_or_rebuilt(&mut self.facts)
     }
 
     /// Reads the cartridge memory, and takes medium, kind and capacity from it.
@@ -455,26 +424,21 @@ impl Cartridge {
     /// [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`] or [`StoreError::Unsupported`] if it cannot be
     /// used, or [`StoreError::Io`] if the storage fails.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
-        let stored = cartridge_memory::read(self.folder.open()?.as_mut())?;
-        self.apply_facts(&stored)
-    }
-
-    fn apply_facts(&mut self, stored: &StoredMam) -> Result<Mam, StoreError> {
-        let mam = stored.mam()?;
-        (self.media, self.kind) = (mam.media()?, mam.kind());
-        if let Some(capacity) = Some(mam.number(AttrId::MAXIMUM_CAPACITY)).filter(|bytes| *bytes > 0) {
-            self.capacity = capacity;
-        }
-        Ok(mam)
+        self.medium.mam(&mut self.facts)
     }
 
     /// The format of the cartridge's files.
     ///
     /// # Errors
-    /// As [`Self::mam`].
+    /// As [`Self::mam`]; [`StoreError::Cartridge`] if the tape is not in files.
     pub fn format(&mut self) -> Result<Format, StoreError> {
-        let mut folder = self.folder.open()?;
-        Ok(self.read_or_rebuild_facts(folder.as_mut())?.format)
+        let (files, facts) = self.files()?;
+        files.format(facts)
+    }
+
+    fn is_in_mhvtl_format(&mut self) -> Result<bool, StoreError> {
+        let Some(files) = self.medium.files() else { return Ok(false) };
+        Ok(files.format(&mut self.facts)? == Format::Mhvtl)
     }
 
     /// Refuses a cartridge in mhvtl's format that mhvtl may have loaded: mhvtl takes no file lock, but records the load
@@ -483,7 +447,7 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::NotUnloaded`], or as [`Self::mam`].
     pub fn check_unloaded(&mut self) -> Result<(), StoreError> {
-        let marked_loaded = self.mam()?.flags().contains(Flags::LOADED) && self.format()? == Format::Mhvtl;
+        let marked_loaded = self.mam()?.flags().contains(Flags::LOADED) && self.is_in_mhvtl_format()?;
         if marked_loaded { Err(StoreError::NotUnloaded) } else { Ok(()) }
     }
 
@@ -493,7 +457,7 @@ impl Cartridge {
     /// As [`Self::mam`].
     pub fn write_protection(&mut self, now: u64) -> Result<Option<&'static str>, StoreError> {
         let mam = self.mam()?;
-        Ok(match self.kind {
+        Ok(match self.facts.kind {
             CartridgeKind::Cleaning => Some("cleaning cartridge"),
             CartridgeKind::Worm => Some("WORM cartridge"),
             _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("cartridge is retained"),
@@ -508,9 +472,7 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::InUse`], or as [`Self::save_mam_and_copy`].
     pub fn save_mam_exclusive(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        let mut folder = self.folder.open()?;
-        folder.lock(false).map_err(StoreError::lock)?;
-        cartridge_memory::write_both(folder.as_mut(), mam)
+        self.medium.save_mam(mam, MamSave::Exclusive)
     }
 
     /// Sets or clears the write-protect tab, with an exclusive lock of the cartridge.
@@ -530,8 +492,8 @@ impl Cartridge {
     /// [`StoreError::Retained`] if it is already retained for longer, [`StoreError::Cartridge`] if it is in mhvtl's
     /// format, which cannot store the time; or as [`Self::save_mam_exclusive`].
     pub fn retain_until(&mut self, until: u64) -> Result<(), StoreError> {
-        let barcode = self.barcode.to_string();
-        if self.format()? == Format::Mhvtl {
+        let barcode = self.facts.barcode.to_string();
+        if self.is_in_mhvtl_format()? {
             let problem = "mhvtl format cannot store a retention date";
             return Err(StoreError::Cartridge { barcode, problem });
         }
@@ -560,7 +522,7 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; the old cartridge memory remains.
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        cartridge_memory::write(self.folder.open()?.as_mut(), mam)
+        self.medium.save_mam(mam, MamSave::Original)
     }
 
     /// As [`Self::save_mam`], and writes its copy too.
@@ -568,21 +530,13 @@ impl Cartridge {
     /// # Errors
     /// As [`Self::save_mam`].
     pub fn save_mam_and_copy(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        cartridge_memory::write_both(self.folder.open()?.as_mut(), mam)
+        self.medium.save_mam(mam, MamSave::WithCopy)
     }
-}
-
-/// What is known of a cartridge, from its cartridge memory or reconstructed.
-struct CartridgeFacts {
-    format: Format,
-    mam: Mam,
-    /// What is wrong with the cartridge memory; the other fields are then reconstructed.
-    mam_damage: Option<StoreError>,
 }
 
 impl fmt::Debug for Cartridge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cartridge({} {} {:?})", self.barcode, self.media.name, self.kind)
+        write!(f, "Cartridge({} {} {:?})", self.facts.barcode, self.facts.media.name, self.facts.kind)
     }
 }
 

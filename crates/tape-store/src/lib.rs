@@ -3,16 +3,16 @@
 //! A partition is a sequence of **objects**: blocks of 1 byte to 16 MiB, and filemarks. A caller appends at any object
 //! (which removes all objects after it), reads forward, changes the position, and synchronises. [`medium::Medium`] is
 //! the interface of such a tape. [`three_file::ThreeFile`] implements it with three files per partition, on top of
-//! [`backend::Backend`]; [`model::Model`] implements it with a `Vec` and is the reference of the tests. A
+//! [`backend::Backend`]; [`memory_tape::MemoryTape`] keeps it in memory and is the reference of the tests. A
 //! [`cartridge::Cartridge`] is what a robot moves: a barcode, the facts of its generation ([`media::MediaSpec`]) and
 //! the folder of its files.
 //!
 //! ```
 //! use std::io::{IoSlice, IoSliceMut};
 //! use tape_store::medium::{Codec, Medium, ReadOutcome};
-//! use tape_store::model::Model;
+//! use tape_store::memory_tape::MemoryTape;
 //!
-//! let mut tape = Model::new(1 << 20, 1 << 16);
+//! let mut tape = MemoryTape::new(1 << 20, 1 << 16);
 //! tape.append(&[IoSlice::new(b"hello")], Codec::NONE)?;
 //! tape.append_filemark()?;
 //! tape.locate(0, 0)?;
@@ -36,8 +36,8 @@ pub mod key_wrapping;
 pub mod mam;
 pub mod media;
 pub mod medium;
+pub mod memory_tape;
 pub mod mhvtl;
-pub mod model;
 pub mod repair;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]

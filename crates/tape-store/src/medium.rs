@@ -1,5 +1,6 @@
 //! The logical tape: the operations of a drive on a mounted medium, and their results.
 
+use crate::cartridge::Format;
 use crate::encrypt::{Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
 use crate::workers::Workers;
@@ -169,6 +170,17 @@ pub struct DeferredLoss {
     pub cause: StoreError,
 }
 
+/// An operation of a medium that waits on some media only ([`Medium::may_wait`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediumOperation {
+    /// Reading the next object, or how it is encrypted.
+    Read,
+    /// Appending or truncating at the position, and what a change of the medium needs before it.
+    Append,
+    /// [`Medium::drain`]: making the sizes exact.
+    Drain,
+}
+
 /// A mounted tape.
 ///
 /// No operation depends on a clock. Objects that [`Self::append`] accepted may be in memory only; [`Self::sync`] makes
@@ -181,6 +193,21 @@ pub trait Medium: Send {
     /// Why the medium rejects every write; `None` if it can be written.
     fn read_only(&self) -> Option<&'static str> {
         None
+    }
+    /// The format of the files that the medium is in; `None` if it is not in files.
+    fn file_format(&self) -> Option<Format> {
+        None
+    }
+    /// Whether an operation may wait for long now: for a network, a remote store or a slow device. The answer may change
+    /// with each operation. An operation that does not wait takes about as long as access to a local file in the page
+    /// cache.
+    ///
+    /// The owner of a drive runs commands with such an operation on a thread that may wait. Operations that
+    /// [`MediumOperation`] does not list either never wait, because they return what is in memory ([`Self::position`],
+    /// [`Self::usage`] and all others without errors), or always may (positioning, [`Self::sync`], [`Self::format`] and
+    /// [`Self::close`]).
+    fn may_wait(&self, _operation: MediumOperation) -> bool {
+        false
     }
     /// The largest logical object number that the format can store.
     fn max_object_number(&self) -> u64 {

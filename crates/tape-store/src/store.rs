@@ -1,17 +1,35 @@
 //! The set of cartridges in a folder store: created, listed, removed and opened by barcode.
 
 use crate::backend::{FolderStore, UnreadableDirectory};
-use crate::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
+use crate::cartridge::{Barcode, Cartridge, CartridgeFacts, CartridgeKind, Format, MediumSource};
 use crate::cartridge_memory;
 use crate::error::StoreError;
 use crate::mam::AttrId;
 use crate::media::{LTO_8, MediaSpec};
+use crate::three_file::{FolderOpener, ThreeFileSource};
 use std::io;
 use std::sync::Arc;
 
 /// All cartridges of a site, each in a folder named by its barcode.
 pub struct TapeStore {
     folders: Arc<dyn FolderStore>,
+    media: Arc<dyn MediaFactory>,
+}
+
+/// Decides how the media of a store are opened. The owner of the store supplies it; [`ThreeFiles`] is the default.
+pub trait MediaFactory: Send + Sync {
+    /// The medium of the cartridge whose cartridge memory is in this folder. The folder is opened at the first use.
+    fn source(&self, barcode: &Barcode, folder: Box<dyn FolderOpener>) -> Box<dyn MediumSource>;
+}
+
+/// Media in the files of the folder, in the native format or in that of mhvtl ([`crate::three_file`]).
+#[derive(Clone, Copy, Debug)]
+pub struct ThreeFiles;
+
+impl MediaFactory for ThreeFiles {
+    fn source(&self, _barcode: &Barcode, folder: Box<dyn FolderOpener>) -> Box<dyn MediumSource> {
+        Box::new(ThreeFileSource::new(folder))
+    }
 }
 
 /// Properties of a cartridge to be created.
@@ -51,7 +69,13 @@ impl TapeStore {
     /// The cartridges in the folders of this store.
     #[must_use]
     pub fn new(folders: Box<dyn FolderStore>) -> Self {
-        Self { folders: folders.into() }
+        Self { folders: folders.into(), media: Arc::new(ThreeFiles) }
+    }
+
+    /// The same store, whose media `media` opens.
+    #[must_use]
+    pub fn with_media(self, media: Arc<dyn MediaFactory>) -> Self {
+        Self { media, ..self }
     }
 
     /// Barcodes of all cartridges, ascending. Folders whose name is not a barcode are skipped.
@@ -180,7 +204,8 @@ impl TapeStore {
             let what = format!("opening cartridge {name}");
             folders.open(name.as_str()).map_err(StoreError::io(&what)).map_err(|error| missing(&name, error))
         };
-        Cartridge::new(barcode.clone(), media, kind, capacity, Box::new(open))
+        let facts = CartridgeFacts { barcode: barcode.clone(), media, kind, capacity };
+        Cartridge::new(facts, self.media.source(barcode, Box::new(open)))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::key_wrapping::KeyWrappingPair;
 use crate::mam::Mam;
 use crate::media::LTO_8;
 use crate::medium::{Codec, CodecId, Medium, ReadOutcome, SpaceUnit};
-use crate::model::Model;
+use crate::memory_tape::MemoryTape;
 use crate::store::{NewCartridge, TapeStore};
 use crate::three_file::{TapeOptions, ThreeFile};
 use crate::workers::InlineWorkers;
@@ -103,8 +103,8 @@ pub fn store_codecs(data: &[u8]) {
         1 => drop(CodecContexts::default().decompress(rest, CodecId::ZLIB, &mut into)),
         2 => drop(CodecContexts::default().decompress(rest, CodecId::ZSTD, &mut into)),
         3 => drop(Mam::decode("fuzz", rest)),
-        4 => drop(image::import(&mut SimhReader::new(rest), &mut Model::new(1 << 30, 0), Codec::NONE)),
-        _ => drop(image::import(&mut AwsReader::new(rest), &mut Model::new(1 << 30, 0), Codec::NONE)),
+        4 => drop(image::import(&mut SimhReader::new(rest), &mut MemoryTape::new(1 << 30, 0), Codec::NONE)),
+        _ => drop(image::import(&mut AwsReader::new(rest), &mut MemoryTape::new(1 << 30, 0), Codec::NONE)),
     }
 }
 
@@ -146,7 +146,7 @@ pub fn store_ops(data: &[u8]) {
         Some(tape)
     };
     let Some(mut tape) = open(&folder) else { return };
-    let mut model = Model::new(1 << 30, 0);
+    let mut model = MemoryTape::new(1 << 30, 0);
     for (number, [op, argument]) in data.as_chunks().0.iter().enumerate().take(2000) {
         if op % 11 == 10 {
             let (object, _) = (tape.position().object, tape.close());

@@ -16,9 +16,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tape_store::backend::file::{OsFolder, OsFolderStore, chown_to_folder_owner, create_private_folders};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::backend::{Folder, FolderStore};
+use tape_store::store::{MediaFactory, ThreeFiles};
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,8 @@ pub enum DataDirError {
 pub struct DataDir {
     /// The folders of all cartridges.
     pub(crate) shelves: Box<dyn FolderStore>,
+    /// How the media of the cartridges are opened.
+    pub(crate) media: Arc<dyn MediaFactory>,
     /// The folder of the state files.
     pub(crate) folder: Box<dyn Folder>,
     path: Option<PathBuf>,
@@ -77,7 +81,21 @@ impl DataDir {
     /// A data directory on storage that the caller provides.
     #[must_use]
     pub fn from_folders(shelves: Box<dyn FolderStore>, folder: Box<dyn Folder>) -> Self {
-        Self { shelves, folder, path: None, lock: None, directories: Vec::new(), allow_new_site: false }
+        Self {
+            shelves,
+            media: Arc::new(ThreeFiles),
+            folder,
+            path: None,
+            lock: None,
+            directories: Vec::new(),
+            allow_new_site: false,
+        }
+    }
+
+    /// The same data directory, whose media `media` opens.
+    #[must_use]
+    pub fn with_media(self, media: Arc<dyn MediaFactory>) -> Self {
+        Self { media, ..self }
     }
 
     /// Opens and locks a directory, and creates it if it does not exist.

@@ -90,7 +90,7 @@ impl Shared {
             state,
             inventory: Mutex::new(inventory),
             transfer_lock: Mutex::default(),
-            store: TapeStore::new(data.shelves),
+            store: TapeStore::new(data.shelves).with_media(data.media),
             directories: data.directories,
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),

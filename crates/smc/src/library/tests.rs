@@ -49,7 +49,7 @@ impl Bay for TestBay {
 
 fn cartridge(name: &str) -> Cartridge {
     let open = || Ok(Box::new(MemoryFolder::default()) as Box<dyn Folder>);
-    Cartridge::new(Barcode::new(name).unwrap(), &LTO_8, CartridgeKind::Data, 1 << 20, Box::new(open))
+    Cartridge::in_folder(Barcode::new(name).unwrap(), &LTO_8, CartridgeKind::Data, 1 << 20, Box::new(open))
 }
 
 /// Slots 100 to 104 (A and B in the first two), import/export elements 10 and 11, drives 50, 51, and 52, which rejects

@@ -29,7 +29,7 @@ pub(super) fn insert(disk: &FaultyFolder) -> Drive {
     let open = move || Ok(Box::new(folder.clone()) as Box<dyn Folder>);
     let barcode = Barcode::new("T00001L8").unwrap();
     let mut drive = empty("ULT3580-TD8");
-    drive.insert(Cartridge::new(barcode, &LTO_8, CartridgeKind::Data, 1 << 30, Box::new(open))).unwrap();
+    drive.insert(Cartridge::in_folder(barcode, &LTO_8, CartridgeKind::Data, 1 << 30, Box::new(open))).unwrap();
     clear_attentions(&mut drive);
     drive
 }

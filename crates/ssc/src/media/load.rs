@@ -12,7 +12,7 @@ use scsi_core::asc::Asc;
 use scsi_core::lu::Lu;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
-use tape_store::cartridge::{Cartridge, CartridgeKind, Format};
+use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
@@ -92,13 +92,12 @@ impl DriveState {
     }
 
     /// Creates the state of a threaded tape. Raises TapeAlert flags for earlier damage and for its limits.
-    fn thread_tape(&mut self, mut cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
+    fn thread_tape(&mut self, cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
         let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed } = opened;
         if let Some(workers) = &self.media.workers {
             medium.set_workers(workers.as_ref());
         }
         medium.set_programmable_early_warning(self.modes.programmable_early_warning);
-        let cartridge_format = cartridge.format().unwrap_or(Format::Native);
         let worm_integrity_failed = fails_worm_integrity(&cartridge, medium.as_ref(), &mam);
         if worm_integrity_failed {
             tracing::warn!(barcode = %cartridge.barcode(), "WORM cartridge fails the WORM integrity check");
@@ -135,7 +134,6 @@ impl DriveState {
             cartridge,
             medium,
             mam,
-            format: cartridge_format,
             counters: Counters::default(),
             counter_baselines: BTreeMap::new(),
             change_reference_advanced: false,

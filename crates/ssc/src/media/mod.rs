@@ -320,7 +320,14 @@ impl MediaState {
                 && profile.supported_media.iter().any(|format| format.media == **media && format.can_write)
         };
         // mhvtl has no convertible media.
-        mounted.cartridge.media().convertible_to.iter().find(can).copied().filter(|_| mounted.format == Format::Native)
+        mounted
+            .cartridge
+            .media()
+            .convertible_to
+            .iter()
+            .find(can)
+            .copied()
+            .filter(|_| mounted.medium.file_format() != Some(Format::Mhvtl))
     }
 
     /// Removes the copies of keys that the medium keeps.

@@ -213,11 +213,11 @@ impl<R: Read> CountingReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Model, Record};
+    use crate::memory_tape::{MemoryTape, Record};
     use proptest::prelude::*;
 
-    fn tape(records: &[Record]) -> Model {
-        let mut tape = Model::new(1 << 40, 0);
+    fn tape(records: &[Record]) -> MemoryTape {
+        let mut tape = MemoryTape::new(1 << 40, 0);
         for record in records {
             match record {
                 Record::Block(block) => drop(tape.append(&[IoSlice::new(block)], Codec::NONE).unwrap()),
@@ -242,10 +242,10 @@ mod tests {
             let (mut simh, mut aws) = (Vec::new(), Vec::new());
             let moved = export(&mut tape(&records), &mut SimhWriter::new(&mut simh), false, Decryption::Disable).unwrap();
             export(&mut tape(&records), &mut AwsWriter::new(&mut aws), false, Decryption::Disable).unwrap();
-            let mut again = Model::new(1 << 40, 0);
+            let mut again = MemoryTape::new(1 << 40, 0);
             prop_assert_eq!(import(&mut SimhReader::new(&simh[..]), &mut again, Codec::NONE).unwrap(), moved);
             prop_assert_eq!(again.records(), &records[..]);
-            let mut again = Model::new(1 << 40, 0);
+            let mut again = MemoryTape::new(1 << 40, 0);
             prop_assert_eq!(import(&mut AwsReader::new(&aws[..]), &mut again, Codec::NONE).unwrap(), moved);
             prop_assert_eq!(again.records(), &records[..]);
         }
@@ -253,14 +253,14 @@ mod tests {
         /// Arbitrary bytes are an image or an error; there is no panic and no unbounded memory use.
         #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = import(&mut SimhReader::new(&bytes[..]), &mut Model::new(1 << 40, 0), Codec::NONE);
-            let _ = import(&mut AwsReader::new(&bytes[..]), &mut Model::new(1 << 40, 0), Codec::NONE);
+            let _ = import(&mut SimhReader::new(&bytes[..]), &mut MemoryTape::new(1 << 40, 0), Codec::NONE);
+            let _ = import(&mut AwsReader::new(&bytes[..]), &mut MemoryTape::new(1 << 40, 0), Codec::NONE);
         }
     }
 
     #[test]
     fn plain_image_is_one_tape_file() {
-        let mut tape = Model::new(1 << 40, 0);
+        let mut tape = MemoryTape::new(1 << 40, 0);
         let bytes: Vec<u8> = (0..=255).cycle().take(1000).collect();
         let moved = import(&mut PlainReader::new(&bytes[..], 300), &mut tape, Codec::NONE).unwrap();
         assert_eq!(moved, ObjectCounts { blocks: 4, filemarks: 1, bytes: 1000 });

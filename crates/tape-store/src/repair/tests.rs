@@ -17,7 +17,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 fn cartridge(disk: &FaultyFolder) -> Cartridge {
     let disk = disk.clone();
     let open = move || Ok(Box::new(disk.clone()) as Box<dyn Folder>);
-    Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, CartridgeKind::Data, 0, Box::new(open))
+    Cartridge::in_folder(Barcode::new("D00001L8").unwrap(), &LTO_8, CartridgeKind::Data, 0, Box::new(open))
 }
 
 /// The files of a cartridge with two partitions.
@@ -186,7 +186,7 @@ fn a_rebuilt_memory_has_room_for_the_data() {
     let small = |disk: &FaultyFolder, capacity| {
         let disk = disk.clone();
         let open = move || Ok(Box::new(disk.clone()) as Box<dyn Folder>);
-        Cartridge::new(Barcode::new("D00001L8").unwrap(), &LTO_8, CartridgeKind::Data, capacity, Box::new(open))
+        Cartridge::in_folder(Barcode::new("D00001L8").unwrap(), &LTO_8, CartridgeKind::Data, capacity, Box::new(open))
     };
     let (mam, damage) = small(&disk, 4_000_000).mam_or_rebuilt().unwrap();
     assert!(damage.is_some());

@@ -19,6 +19,7 @@ mod read;
 pub(crate) mod rebuild;
 mod recover;
 mod seek;
+mod source;
 #[cfg(test)]
 mod tests;
 mod watermark;
@@ -41,6 +42,7 @@ use std::io::{IoSlice, IoSliceMut};
 pub use append::FREE_RESERVE;
 pub use rebuild::RebuiltIndex;
 pub(crate) use recover::{NO_WATERMARK, SHORT_DATA};
+pub use source::{FolderOpener, ThreeFileSource};
 
 /// A mounted tape whose files are in a folder.
 pub struct ThreeFile {
@@ -252,6 +254,10 @@ fn check_required_files(names: &[String], options: &TapeOptions) -> Result<(), S
 impl Medium for ThreeFile {
     fn partitions(&self) -> u8 {
         u8::try_from(self.partitions.len()).unwrap_or(u8::MAX)
+    }
+
+    fn file_format(&self) -> Option<Format> {
+        Some(self.options.format)
     }
 
     fn read_only(&self) -> Option<&'static str> {

@@ -4,7 +4,7 @@ use crate::backend::faulty::FaultyFolder;
 use crate::backend::memory::MemoryFolder;
 use crate::encrypt::DecryptError;
 use crate::encrypt::{Key, KeyAssociatedData};
-use crate::model::{Model, Record};
+use crate::memory_tape::{MemoryTape, Record};
 use crate::workers::InlineWorkers;
 use proptest::prelude::*;
 use std::io::ErrorKind;
@@ -151,7 +151,7 @@ proptest! {
     ) {
         let folder = blank(format);
         let mut tape = open_with(&folder, format, width);
-        let mut model = Model::new(CAPACITY, 0);
+        let mut model = MemoryTape::new(CAPACITY, 0);
         for op in &ops {
             if let Op::Append(_, len, _) = op {
                 // Capacity counts stored bytes, which differ; this test is not about the end of the tape.
@@ -179,7 +179,7 @@ proptest! {
     ) {
         let folder = blank(format);
         let mut tape = open_with(&folder, format, width);
-        let mut model = Model::new(CAPACITY, 0);
+        let mut model = MemoryTape::new(CAPACITY, 0);
         let mut history = vec![Vec::new()];
         for op in &ops {
             if let Op::Append(_, len, _) = op {
