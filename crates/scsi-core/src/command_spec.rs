@@ -45,6 +45,19 @@ pub enum AttentionPolicy {
     LeavePending,
 }
 
+bitflags::bitflags! {
+    /// Accesses to the medium that wait on some media only. A device reports which of them may wait now.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct MediumAccess: u8 {
+        /// Reads blocks.
+        const READ = 0x01;
+        /// Writes blocks, or removes them.
+        const WRITE = 0x02;
+        /// Needs exact sizes, and therefore all accepted blocks on the medium.
+        const DRAIN = 0x04;
+    }
+}
+
 /// The facts of one command of a device.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandSpec {
@@ -62,6 +75,9 @@ pub struct CommandSpec {
     pub attention: AttentionPolicy,
     /// The command may wait for a disk or a robot, so a transport must not run it on the thread of a connection.
     pub may_block: bool,
+    /// Accesses of a command that does not always block. If one of them may wait, the command may block
+    /// ([`Self::may_wait`]).
+    pub medium_access: MediumAccess,
     /// The Data-Out of the command may contain an encryption key. The holder of a buffer with it must wipe the buffer.
     pub carries_key: bool,
     /// NOMINAL and RECOMMENDED COMMAND TIMEOUT in seconds.
@@ -86,6 +102,7 @@ impl CommandSpec {
             access,
             attention,
             may_block: false,
+            medium_access: MediumAccess::empty(),
             carries_key: false,
             timeout: (1, 60),
             fields: &[],
@@ -112,6 +129,19 @@ impl CommandSpec {
         self.may_block = true;
         self.timeout = (nominal, recommended);
         self
+    }
+
+    /// The same command, which blocks if this access to the medium may wait.
+    #[must_use]
+    pub const fn accessing_medium(mut self, access: MediumAccess) -> Self {
+        self.medium_access = access;
+        self
+    }
+
+    /// Whether the command may block on a device on which the accesses `slow` to the medium may wait.
+    #[must_use]
+    pub const fn may_wait(&self, slow: MediumAccess) -> bool {
+        self.may_block || self.medium_access.intersects(slow)
     }
 
     /// The same command, whose Data-Out may contain an encryption key.

@@ -11,6 +11,9 @@ use crate::profile::DriveProfile;
 use crate::timing::Delays;
 use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
+#[cfg(doc)]
+use scsi_core::command_spec::CommandSpec;
+use scsi_core::command_spec::MediumAccess;
 use scsi_core::identity::Identity;
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
@@ -22,6 +25,8 @@ use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
 use tape_store::encrypt::Entropy;
 use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::medium::Codec;
+#[cfg(doc)]
+use tape_store::medium::Medium;
 use tape_store::workers::Workers;
 
 /// Settings that the owner of a drive chooses.
@@ -127,6 +132,13 @@ impl Drive {
     pub fn poll_background(&mut self) -> bool {
         self.step(background::LONG);
         self.has_background_work()
+    }
+
+    /// The accesses to the loaded medium that may wait now ([`Medium::may_wait`]); none without a medium. The owner runs
+    /// a command with one of them, as [`CommandSpec::may_wait`] tells, on a thread that may wait.
+    #[must_use]
+    pub fn slow_accesses(&self) -> MediumAccess {
+        self.state.media.slow_accesses()
     }
 
     /// The cartridge in the drive and its load state; `None` if the drive is empty.

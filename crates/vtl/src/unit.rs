@@ -14,7 +14,7 @@ use observe::{Executed, Initiators, elapsed_us, tape_position, unit_name};
 use queue::{CommandQueue, QueuedCommand, Ticket};
 use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
-use scsi_core::command_spec::CommandRef;
+use scsi_core::command_spec::{CommandRef, MediumAccess};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
@@ -32,7 +32,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use tape_store::cartridge::Barcode;
@@ -56,6 +56,14 @@ impl Device {
         match self {
             Self::Drive(drive) => drive.as_mut(),
             Self::Changer(changer) => changer.as_mut(),
+        }
+    }
+
+    /// The accesses to the medium that may wait now; none of a changer, whose commands block or not regardless of media.
+    fn slow_accesses(&self) -> MediumAccess {
+        match self {
+            Self::Drive(drive) => drive.slow_accesses(),
+            Self::Changer(_) => MediumAccess::empty(),
         }
     }
 
@@ -173,6 +181,8 @@ pub struct Unit {
     medium: Mutex<MediumStatus>,
     /// TapeAlert flags after the last command, as [`AlertSet::bits`].
     alerts: AtomicU64,
+    /// Accesses to the medium that may wait, after the last command, as [`MediumAccess::bits`].
+    slow_accesses: AtomicU8,
     /// Whether an initiator prevents medium removal from the changer.
     removal_prevented: AtomicBool,
     /// Reservation and encryption after the last command that can change them.
@@ -225,6 +235,7 @@ impl Unit {
             bay_status: Mutex::default(),
             medium: Mutex::default(),
             alerts: AtomicU64::new(0),
+            slow_accesses: AtomicU8::new(0),
             removal_prevented: AtomicBool::new(false),
             settings: Mutex::default(),
             delays: Mutex::default(),
@@ -242,7 +253,9 @@ impl Unit {
     /// If the queue is full or the site is shut down, the command is completed with TASK SET FULL.
     pub fn submit(&self, mut command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         let row = (self.lookup)(&command.cdb);
-        let blocks = row.is_some_and(|row| row.spec().may_block) || !self.command_delay(&command.cdb).is_zero();
+        let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
+        let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
+        let blocks = may_wait(slow) || !self.command_delay(&command.cdb).is_zero();
         let queued = |command| QueuedCommand { command, row, arrived: clock::now().mono, reply: Arc::clone(reply) };
         {
             let mut work = lock(&self.queue);
@@ -264,7 +277,8 @@ impl Unit {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         };
-        let Some(mut device) = device else {
+        // The robot may also have loaded a slow medium since.
+        let Some(mut device) = device.filter(|device| !may_wait(device.slow_accesses())) else {
             lock(&self.queue).queue.push_front(queued(command));
             return Submitted::Queued;
         };
@@ -620,8 +634,17 @@ impl Unit {
         }
     }
 
+    fn publish_slow_accesses(&self, device: &Device) {
+        let slow = device.slow_accesses().bits();
+        // Most commands change none: loaded before it is written.
+        if self.slow_accesses.load(Ordering::Acquire) != slow {
+            self.slow_accesses.store(slow, Ordering::Release);
+        }
+    }
+
     fn publish_status(&self, device: &mut Device) {
         self.publish_alerts(device);
+        self.publish_slow_accesses(device);
         let Device::Drive(drive) = device else { return };
         let faults = drive.take_faults();
         if !faults.is_empty() {
@@ -689,6 +712,7 @@ impl Unit {
         }
         self.publish_removal_prevention(device);
         self.publish_alerts(device);
+        self.publish_slow_accesses(device);
         if request.row.is_some_and(|row| row.spec().may_block) {
             self.publish_status(device);
             self.shared.disk_space.check(request.now.mono, &self.shared.events);

@@ -7,7 +7,7 @@
 
 use super::{Context, SpcContext};
 use crate::cdb_field::{bits, number};
-use crate::command_spec::{Access, CommandSpec};
+use crate::command_spec::{Access, CommandSpec, MediumAccess};
 use crate::fault::Outcome;
 use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
 use crate::lu::SpcDevice;
@@ -24,7 +24,8 @@ pub const SPEC: CommandSpec =
             number("SUBPAGE CODE", 3, 1),
             number("PARAMETER POINTER", 5, 2),
             number("ALLOCATION LENGTH", 7, 2),
-        ]);
+        ])
+        .accessing_medium(MediumAccess::DRAIN);
 
 #[derive(FromBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]

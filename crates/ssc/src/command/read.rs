@@ -15,7 +15,7 @@ use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb_field::{bit, number};
-use scsi_core::command_spec::{Access, CommandSpec};
+use scsi_core::command_spec::{Access, CommandSpec, MediumAccess};
 use scsi_core::data::DataIn;
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::nexus::NexusId;
@@ -28,7 +28,8 @@ use tape_store::medium::ReadOutcome;
 /// Command table entry of the 6-byte form.
 pub(crate) const SPEC_6: CommandSpec = CommandSpec::new("READ(6)", &[0x08, 0x03, 0xff, 0xff, 0xff, 0x00], Access::Read)
     .with_fields(&[bit("SILI", 1, 1), bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)])
-    .with_timeouts(60, 1200);
+    .with_timeouts(60, 1200)
+    .accessing_medium(MediumAccess::READ);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "READ(16)",

@@ -9,7 +9,7 @@ use super::Context;
 use crate::media::{LoadedNotThreaded, Readiness};
 use crate::mounted::Mounted;
 use scsi_core::cdb_field::{bit, number};
-use scsi_core::command_spec::{Access, CommandSpec};
+use scsi_core::command_spec::{Access, CommandSpec, MediumAccess};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::{U16, U32};
@@ -30,7 +30,8 @@ const SPEC: CommandSpec = CommandSpec::new(
     number("FIRST ATTRIBUTE IDENTIFIER", 8, 2),
     number("ALLOCATION LENGTH", 10, 4),
     bit("CACHE", 14, 0),
-]);
+])
+.accessing_medium(MediumAccess::DRAIN);
 /// Command table entries of the service actions.
 pub(crate) const SPECS: [CommandSpec; 5] = [
     SPEC.with_service_action(0),

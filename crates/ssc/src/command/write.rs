@@ -17,7 +17,7 @@ use crate::overwrite::MediumChange;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::cdb_field::{bit, number};
-use scsi_core::command_spec::{Access, CommandSpec};
+use scsi_core::command_spec::{Access, CommandSpec, MediumAccess};
 use scsi_core::data::DataOut;
 use scsi_core::fault::{Fault, Outcome};
 use scsi_core::sense::{Sense, SenseKey};
@@ -28,7 +28,8 @@ use tape_store::medium::{Codec, WriteOutcome};
 pub(crate) const SPEC_6: CommandSpec =
     CommandSpec::new("WRITE(6)", &[0x0a, 0x01, 0xff, 0xff, 0xff, 0x00], Access::Write)
         .with_fields(&[bit("FIXED", 1, 0), number("TRANSFER LENGTH", 2, 3)])
-        .with_timeouts(60, 1200);
+        .with_timeouts(60, 1200)
+        .accessing_medium(MediumAccess::WRITE);
 /// Command table entry of the 16-byte form.
 pub(crate) const SPEC_16: CommandSpec = CommandSpec::new(
     "WRITE(16)",

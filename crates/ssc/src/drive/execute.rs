@@ -8,7 +8,7 @@ use crate::command::{self, Command, Context};
 use crate::table::COMMANDS;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::{DeviceCommand, SpcCommand};
-use scsi_core::command_spec::{CommandRow, CommandTable};
+use scsi_core::command_spec::{CommandRow, CommandTable, MediumAccess};
 use scsi_core::data::Data;
 use scsi_core::device_server::DeviceServer;
 use scsi_core::fault::{Completion, Fault, Outcome};
@@ -37,7 +37,10 @@ impl DeviceServer for Drive {
         if self.state.media.end_threading(now.mono) {
             self.notify_load();
         }
-        self.step(background::SHORT);
+        // Where reads may wait, the owner's calls of `poll_background` advance the operation: a command does not wait for it.
+        if !self.slow_accesses().contains(MediumAccess::READ) {
+            self.step(background::SHORT);
+        }
     }
 
     fn run(

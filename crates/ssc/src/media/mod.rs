@@ -13,12 +13,14 @@ use crate::mounted::Mounted;
 use crate::profile::DriveProfile;
 use crate::timing::Delays;
 use scsi_core::asc::Asc;
+use scsi_core::command_spec::MediumAccess;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::time::Instant;
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge, Format};
 use tape_store::mam::Mam;
 use tape_store::media::MediaSpec;
+use tape_store::medium::MediumOperation;
 use tape_store::workers::Workers;
 
 /// Maximum block length in bytes (READ BLOCK LIMITS of LTO drives: 800000h).
@@ -298,6 +300,20 @@ impl MediaState {
     /// The VERIFY with IMMED=1 that uses the tape.
     pub(crate) const fn verify(&self) -> Option<&BackgroundVerify> {
         if let Load::Verifying(_, operation) = &self.load { Some(operation) } else { None }
+    }
+
+    /// The accesses to the opened tape that may wait now; none without a tape.
+    pub(crate) fn slow_accesses(&self) -> MediumAccess {
+        let Some(mounted) = self.opened() else { return MediumAccess::empty() };
+        let slow = [
+            (MediumOperation::Read, MediumAccess::READ),
+            (MediumOperation::Append, MediumAccess::WRITE),
+            (MediumOperation::Drain, MediumAccess::DRAIN),
+        ];
+        slow.into_iter()
+            .filter(|(operation, _)| mounted.medium.may_wait(*operation))
+            .map(|(_, access)| access)
+            .collect()
     }
 
     /// MAXIMUM BLOCK LENGTH of READ BLOCK LIMITS in bytes; also the maximum BLOCK LENGTH of MODE SELECT.
