@@ -331,6 +331,8 @@ mod dump_tests;
 #[cfg(test)]
 mod encryption_tests;
 #[cfg(test)]
+mod memory_tape_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod overwrite_rule_tests;
