@@ -21,7 +21,7 @@ impl SlowFolders {
     fn wait(&self, name: &str) -> io::Result<()> {
         if name == "SLOW01L8" {
             self.entered.lock().unwrap().send(()).unwrap();
-            // A call that would wait for ever fails instead.
+            // A call that would never return fails instead.
             self.released.lock().unwrap().recv_timeout(Duration::from_secs(30)).map_err(io::Error::other)?;
         }
         Ok(())

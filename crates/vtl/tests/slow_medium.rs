@@ -76,7 +76,7 @@ impl MediumSource for Source {
         let gate = self.behaviour.gate.lock().unwrap().take_if(|_| self.gated);
         if let Some((entered, released)) = gate {
             entered.send(()).unwrap();
-            // A test that would wait for ever fails instead.
+            // A test that would never end fails instead.
             released.recv_timeout(Duration::from_secs(30)).unwrap();
         }
         let (medium, recovery) = self.files.open(facts, mode)?;
