@@ -229,7 +229,7 @@ pub enum MamSave {
 
 /// Where the tape and the cartridge memory of one cartridge are stored.
 ///
-/// A [`Cartridge`] opens its medium through this trait, again for each load; whoever creates the cartridge supplies it.
+/// A [`Cartridge`] opens its medium through this trait, again for each load; the creator of the cartridge supplies it.
 /// [`ThreeFileSource`] stores the tape in the files of a folder, [`Cartridge::in_memory`] in memory. No lock
 /// is held over the sources of different cartridges.
 pub trait MediumSource: Send {

@@ -1,4 +1,4 @@
-//! A slow folder delays the operations on its own cartridge only.
+//! A slow folder delays the operations on its cartridge, and no others.
 
 use std::io;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use tape_store::cartridge::Barcode;
 use tape_store::media::LTO_8;
 use tape_store::store::{NewCartridge, TapeStore};
 
-/// Folders in memory. Opening and removing the folder `SLOW01L8` takes until the test says so.
+/// Folders in memory. Opening and removing the folder `SLOW01L8` takes until the test releases it.
 struct SlowFolders {
     folders: MemoryFolderStore,
     entered: Mutex<Sender<()>>,
