@@ -1,6 +1,6 @@
 //! Cartridge operations of a site: create for pools, import and export automatically, write-protect, retain, delete.
 
-use crate::clock::{self, day};
+use crate::clock::day;
 use crate::config::{CartridgeSetup, PoolSetup, TransferPolicy};
 use crate::control::{CartridgeStatus, ControlError, PoolStatus, operator_error_code};
 use crate::events::{Cause, Event, Subject};
@@ -19,11 +19,6 @@ use tape_store::mam::{AttrId, Flags, Mam};
 
 /// Most cartridges that one request creates.
 const MAX_CREATE: usize = 10_000;
-
-/// The current time in seconds since 1970-01-01 UTC.
-fn unix_seconds() -> u64 {
-    clock::now().wall.0 / 1000
-}
 
 /// The error of a request for a cartridge that must not be in a drive.
 fn in_drive(barcode: &Barcode, library: &Library, address: ElementAddress) -> ControlError {
@@ -277,7 +272,7 @@ impl Site {
             let message = format!("{until} seconds since 1970 is not a date: at most {LAST}, the end of the year 9999");
             return Err(ControlError::invalid(message).with_member("until").into());
         }
-        if until <= unix_seconds() {
+        if until <= self.shared.now().wall.seconds() {
             let message = format!("{barcode} cannot be retained until {}: the time is in the past", day(until));
             return Err(ControlError::invalid(message).with_member("until").with_barcode(barcode.as_str()).into());
         }
@@ -305,7 +300,7 @@ impl Site {
             error
         })?;
         let until = mam.number(AttrId::RETAINED_UNTIL);
-        if until > unix_seconds() {
+        if until > self.shared.now().wall.seconds() {
             let message = format!("{barcode} is retained until {}", day(until));
             return Err(ControlError::locked(message).with_barcode(barcode.as_str()).into());
         }
@@ -355,7 +350,7 @@ impl Site {
                     None => return Ok(Err(being_moved(barcode).into())),
                 };
                 Ok(commit().and_then(|()| {
-                    let discarded = changer.discard(address, clock::now());
+                    let discarded = changer.discard(address, self.shared.now());
                     Ok(discarded.map_err(|error| ControlError::new(operator_error_code(error), error.to_string()))?)
                 }))
             })??,
@@ -468,7 +463,7 @@ impl Site {
                 pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
                 write_protected: damage.is_some()
                     || mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
-                retained_until: (until > unix_seconds()).then_some(until),
+                retained_until: (until > self.shared.now().wall.seconds()).then_some(until),
                 unusable: self.shared.unusable.reason(&barcode).or(unreadable),
                 loads: number(AttrId::LOAD_COUNT),
                 cartridge: name,

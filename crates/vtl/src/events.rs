@@ -6,7 +6,7 @@ mod reader;
 pub use event::{Cause, Event, EventRecord, EventSource, ReservationStatus, Subject};
 pub use reader::{EventReader, Received};
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::locks::lock;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -31,6 +31,7 @@ const RING_WEIGHT: usize = 65_536;
 #[derive(Debug)]
 pub struct Events {
     start: String,
+    clock: Clock,
     ring: Mutex<Ring>,
     changed: Condvar,
 }
@@ -60,15 +61,15 @@ impl Ring {
 }
 
 impl Events {
-    /// An empty ring; `start` identifies the start of the daemon.
-    pub(crate) fn new(start: String) -> Self {
+    /// An empty ring; `start` identifies the start of the daemon, `clock` is the source of time of the site.
+    pub(crate) fn new(start: String, clock: Clock) -> Self {
         let ring = Ring { records: VecDeque::new(), weight: 0, next: 1, closed: false };
-        Self { start, ring: Mutex::new(ring), changed: Condvar::new() }
+        Self { start, clock, ring: Mutex::new(ring), changed: Condvar::new() }
     }
 
     /// Adds an event and wakes the readers. Events after the end of the site are dropped.
     pub(crate) fn notify(&self, subject: Subject, event: Event) {
-        let at = clock::now().wall.0;
+        let at = self.clock.now().wall.0;
         let mut ring = lock(&self.ring);
         if ring.closed {
             return;

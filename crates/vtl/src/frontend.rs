@@ -1,5 +1,6 @@
 //! How hosts reach the units of a site. The program that opens the site supplies it.
 
+use crate::clock::Clock;
 use crate::library::RemoteBayFactory;
 use crate::unit::Unit;
 use scsi_core::asc::Asc;
@@ -42,6 +43,7 @@ impl Default for Frontend {
 pub struct SiteOptions {
     pub(crate) frontend: Frontend,
     pub(crate) remote_bays: Option<RemoteBayFactory>,
+    pub(crate) clock: Clock,
 }
 
 impl SiteOptions {
@@ -49,6 +51,12 @@ impl SiteOptions {
     #[must_use]
     pub fn with_frontend(self, frontend: Frontend) -> Self {
         Self { frontend, ..self }
+    }
+
+    /// Sets the source of time of the site. The default is [`Clock::real`].
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// Lets other processes serve the drives: the site has only the changers, and reaches each drive through the bay

@@ -11,7 +11,6 @@ pub(crate) use build::{
 pub use builder::LibraryBuilder;
 pub(crate) use identities::{check_luns, identities, random_hex};
 
-use crate::clock;
 use crate::config::{ConfigError, LibrarySetup, TransferPolicy};
 use crate::control::{ControlError, operator_error_code};
 use crate::data_dir::{DataDirError, UpgradeError};
@@ -263,7 +262,8 @@ impl Library {
         // Two libraries may share a shelf: the lock prevents that both import the same cartridge.
         let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, wanted)?;
-        let put = |changer: &mut Changer| changer.import(address, cartridge, clock::now()).map_err(|(error, _)| error);
+        let put =
+            |changer: &mut Changer| changer.import(address, cartridge, self.shared.now()).map_err(|(error, _)| error);
         self.operate_at(cause, None, Some(address), put)
     }
 
@@ -282,7 +282,7 @@ impl Library {
         let _transfer_guard = self.shared.transfer_lock();
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
         let put =
-            |changer: &mut Changer| changer.populate(address, cartridge, clock::now()).map_err(|(error, _)| error);
+            |changer: &mut Changer| changer.populate(address, cartridge, self.shared.now()).map_err(|(error, _)| error);
         self.operate_at(&Cause::site(), None, Some(address), put)
     }
 
@@ -328,7 +328,7 @@ impl Library {
         let _transfer_guard = self.shared.transfer_lock();
         let take = |changer: &mut Changer| match changer.content(address) {
             Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty)),
-            _ => changer.export(address, clock::now()),
+            _ => changer.export(address, self.shared.now()),
         };
         Ok(self.operate_at(cause, Some(address), None, take)?.barcode().clone())
     }
@@ -338,7 +338,7 @@ impl Library {
     /// # Errors
     /// Fails if the robot cannot move the cartridge; it stays in its source element.
     pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
-        let moved = |changer: &mut Changer| changer.move_medium(source, destination, clock::now());
+        let moved = |changer: &mut Changer| changer.move_medium(source, destination, self.shared.now());
         self.operate_at(&Cause::operator(), Some(source), Some(destination), moved)
     }
 }

@@ -1,7 +1,7 @@
 //! The state that all units of a site share.
 
 use crate::buffers::Buffers;
-use crate::clock;
+use crate::clock::Clock;
 use crate::control::Door;
 use crate::data_dir::DataDir;
 use crate::disk_space::DiskSpace;
@@ -16,6 +16,7 @@ use crate::unit::Device;
 use crate::unusable::UnusableCartridges;
 use crate::workers::ThreadedWorkers;
 use scsi_core::fault::Save;
+use scsi_core::time::Now;
 use smc::changer::{Changer, PendingChanges};
 use smc::library::CartridgeLocation;
 use smc::robot::OperatorState;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) frontend: Frontend,
     /// Creates the bays of the drives, if other processes serve them.
     pub(crate) remote_bays: Option<RemoteBayFactory>,
+    /// The source of time of the site.
+    pub(crate) clock: Clock,
 }
 
 /// Identifies a unit in the persistent state: its library and its name there.
@@ -94,7 +97,7 @@ impl Shared {
             directories: data.directories,
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),
-            events: Arc::new(Events::new(random_hex(8)?)),
+            events: Arc::new(Events::new(random_hex(8)?, options.clock.clone())),
             trace: TraceRing::default(),
             observers: RwLock::default(),
             disk_space,
@@ -102,7 +105,13 @@ impl Shared {
             ended: AtomicBool::new(false),
             frontend: options.frontend,
             remote_bays: options.remote_bays,
+            clock: options.clock,
         })
+    }
+
+    /// Reads the clock of the site.
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
     }
 
     pub(crate) fn inventory(&self) -> MutexGuard<'_, Inventory> {
@@ -255,7 +264,7 @@ impl Shared {
             let restore = || {
                 changer
                     .library_mut()
-                    .restore_locations(&locations, drives, clock::now(), |barcode| self.recreate_cartridge(barcode))
+                    .restore_locations(&locations, drives, self.now(), |barcode| self.recreate_cartridge(barcode))
             };
             catch_unwind(AssertUnwindSafe(restore))
         };

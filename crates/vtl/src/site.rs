@@ -1,6 +1,7 @@
 //! A site: all libraries of a process, the shelves outside them, and the targets that have their logical units.
 
 use crate::buffers::Buffers;
+use crate::clock::Clock;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
@@ -294,6 +295,12 @@ impl Site {
     #[must_use]
     pub fn buffers(&self) -> &Arc<Buffers> {
         &self.shared.buffers
+    }
+
+    /// The source of time of the site.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
     }
 
     /// A copy of the inventory: the location of every cartridge.

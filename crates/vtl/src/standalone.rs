@@ -1,6 +1,5 @@
 //! A drive without a library: cartridges are inserted and removed by hand, or by a robot in another process.
 
-use crate::clock;
 use crate::config::{ConfigError, LibrarySetup};
 use crate::control::ControlError;
 use crate::data_dir::DataDir;
@@ -137,7 +136,7 @@ impl Standalone {
             // there.
             self.store_loaded(returns.then_some(barcode.as_str()))?;
             drive
-                .insert_with_delay(cartridge, clock::now())
+                .insert_with_delay(cartridge, self.shared.now())
                 .map_err(|refused| ControlError::conflict(refused.reason).into())
         };
         let loaded = self.with(insert).unwrap_or_else(|| {

@@ -4,13 +4,12 @@
 mod observe;
 mod queue;
 
-use crate::clock;
 use crate::events::Cause;
 use crate::locks::lock;
 use crate::observer::{CommandCounters, UnitCounters, UnitName};
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
-use observe::{Executed, Initiators, elapsed_us, tape_position, unit_name};
+use observe::{Executed, Initiators, tape_position, unit_name};
 use queue::{CommandQueue, QueuedCommand, Ticket};
 use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
@@ -256,7 +255,7 @@ impl Unit {
         let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
         let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
         let blocks = may_wait(slow) || !self.command_delay(&command.cdb).is_zero();
-        let queued = |command| QueuedCommand { command, row, arrived: clock::now().mono, reply: Arc::clone(reply) };
+        let queued = |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
         {
             let mut work = lock(&self.queue);
             if blocks || work.busy || !work.queue.is_empty() || work.stopping {
@@ -302,13 +301,13 @@ impl Unit {
             }
             work.queue.push_caller(request)
         };
-        let arrived = clock::now().mono;
+        let arrived = self.shared.now().mono;
         let Some(_busy) = self.wait_for_turn(ticket) else { return Completion::with_status(Status::TASK_ABORTED) };
         let mut device = lock(&self.device);
         if !self.dequeue(&mut device, |work| work.queue.take(ticket)) {
             return Completion::with_status(Status::TASK_ABORTED);
         }
-        let request = Request { row, now: clock::now(), ..*request };
+        let request = Request { row, now: self.shared.now(), ..*request };
         let executed = self.run(device, &request, data);
         let queued_us = request.now.mono.0.saturating_sub(arrived.0);
         self.observe(&request, queued_us, &executed, (&[], &[]));
@@ -357,7 +356,7 @@ impl Unit {
             return None;
         };
         let delay = self.command_delay(&command.cdb);
-        let finished = self.run_queued(device, command, row, elapsed_us(arrived));
+        let finished = self.run_queued(device, command, row, self.elapsed_us(arrived));
         self.wait_for_motion(delay, &finished.completion);
         Some((finished, reply))
     }
@@ -491,7 +490,7 @@ impl Unit {
             match event {
                 UnitEvent::Transport(event) => {
                     self.note_initiator(&event);
-                    device.unit().handle_event(event, clock::now());
+                    device.unit().handle_event(event, self.shared.now());
                 }
                 UnitEvent::LunList(luns, changed) => {
                     device.lu().luns = luns.to_vec();
@@ -675,7 +674,7 @@ impl Unit {
         let completion = if self.shared.buffers.ensure_data_in(&mut data) {
             let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or(&data.data_out))];
             let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
-            let request = command.request(row, clock::now());
+            let request = command.request(row, self.shared.now());
             let executed = self.run(device, &request, Data::new(&out, &mut into));
             self.observe(&request, queued_us, &executed, (&data.data_out, &data.data_in));
             executed.completion
@@ -697,7 +696,7 @@ impl Unit {
         for victim in completion.abort_nexuses.drain(..) {
             self.abort(|nexus, _| nexus == victim);
         }
-        Executed { completion, positions, run_us: elapsed_us(request.now.mono) }
+        Executed { completion, positions, run_us: self.elapsed_us(request.now.mono) }
     }
 
     /// Runs a command, and stores and publishes its effects before the status is returned.

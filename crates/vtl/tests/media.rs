@@ -5,6 +5,7 @@ mod common;
 
 use common::{Disk, barcode, in_slot, in_slot_from, record_of};
 use smc::element::ElementAddress;
+use vtl::clock::Clock;
 use vtl::config::parse;
 use vtl::control::{ControlError, ErrorCode};
 use vtl::events::{Event, EventRecord};
@@ -100,7 +101,7 @@ fn protect_retain_and_delete() {
     let disk = Disk::default();
     let site = disk.start(POOL).unwrap();
     let a1 = barcode("A1L8");
-    let now = vtl::clock::now().wall.0 / 1000;
+    let now = Clock::real().now().wall.seconds();
     site.set_write_protect(&a1, true).unwrap();
     assert!(site.cartridges()[0].write_protected);
     site.set_write_protect(&a1, false).unwrap();

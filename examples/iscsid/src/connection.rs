@@ -10,11 +10,11 @@ use iscsi::login::LoginStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Command, CompletedCommand, Tag, TransportEvent as UnitEvent};
+use scsi_core::time::Instant;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use vtl::budget::Budget;
-use vtl::clock;
 use vtl::events::{Cause, Event, Subject};
 use vtl::site::Site;
 use vtl::target::Target;
@@ -73,7 +73,7 @@ pub(crate) fn serve(
     let portal = SocketAddr::new(local.ip().to_canonical(), local.port()).to_string();
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let mut protocol = Connection::new(Arc::clone(config), portal, random, clock::now().mono.0);
+    let mut protocol = Connection::new(Arc::clone(config), portal, random, site.clock().now().mono.0);
     protocol.set_remote(!peer.ip().is_loopback() && peer.ip() != local.ip().to_canonical());
     let mut server = ConnectionServer {
         stream,
@@ -148,6 +148,11 @@ impl ConnectionServer<'_> {
         }
     }
 
+    /// The monotonic time of the site, in microseconds.
+    fn now(&self) -> u64 {
+        self.site.clock().now().mono.0
+    }
+
     /// Whether the protocol accepts more bytes from the initiator.
     fn wants_input(&self) -> bool {
         !self.protocol.output_is_full() && !self.protocol.is_closing() && !self.protocol.is_blocked()
@@ -156,7 +161,7 @@ impl ConnectionServer<'_> {
     /// Resumes commands that wait for buffer memory.
     fn retry_memory(&mut self) {
         if self.protocol.needs_buffers() {
-            self.protocol.resume(clock::now().mono.0, &self.buffers);
+            self.protocol.resume(self.now(), &self.buffers);
         }
         if let Some(account) = self.buffers.account.as_ref().filter(|_| !self.protocol.needs_buffers()) {
             account.cancel_wait();
@@ -175,7 +180,7 @@ impl ConnectionServer<'_> {
             to.copy_from_slice(from);
         }
         self.unread.start += len;
-        self.protocol.received(len, clock::now().mono.0, &self.buffers);
+        self.protocol.received(len, self.now(), &self.buffers);
         true
     }
 
@@ -190,7 +195,7 @@ impl ConnectionServer<'_> {
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(len) => {
-                self.moved = clock::now().mono.0;
+                self.moved = self.now();
                 // A short read has emptied the socket.
                 self.socket_empty = len < if direct { capacity } else { READ_AHEAD };
                 if direct {
@@ -223,7 +228,7 @@ impl ConnectionServer<'_> {
                 Err(error) => return Err(error),
             };
             self.protocol.sent(sent, &self.buffers);
-            self.moved = clock::now().mono.0;
+            self.moved = self.now();
             self.protocol.record_send_progress(self.moved);
         }
         Ok(true)
@@ -231,8 +236,8 @@ impl ConnectionServer<'_> {
 
     /// Waits for the socket, the mailbox or the next deadline of the protocol.
     fn wait(&mut self, to_send: bool) -> io::Result<()> {
-        let now = clock::now().mono.0;
-        let mut remaining = self.protocol.deadline().saturating_sub(now);
+        let now = self.now();
+        let mut until = self.protocol.deadline();
         let (blocked, waits) = (self.protocol.is_blocked(), self.protocol.needs_buffers());
         if let Some(account) = &self.buffers.account {
             let idle = || !waits && self.protocol.running_commands() == 0;
@@ -240,7 +245,7 @@ impl ConnectionServer<'_> {
             account.set_moved(self.moved);
             if waits {
                 self.budget.reclaim(now);
-                remaining = remaining.min(RETRY_US);
+                until = until.min(now.saturating_add(RETRY_US));
             }
         }
         let mut wanted = PollFlags::empty();
@@ -249,9 +254,11 @@ impl ConnectionServer<'_> {
         // While reading is blocked, only RDHUP shows that the initiator has closed the connection.
         wanted.set(PollFlags::RDHUP, blocked);
         let mut fds = [PollFd::new(&self.stream, wanted), PollFd::new(self.mailbox.wake(), PollFlags::IN)];
-        let seconds = i64::try_from(remaining / 1_000_000).unwrap_or(i64::MAX);
-        let nanoseconds = i64::try_from(remaining % 1_000_000 * 1000).unwrap_or(0);
-        match poll(&mut fds, Some(&Timespec { tv_sec: seconds, tv_nsec: nanoseconds })) {
+        let timeout = self.site.clock().timeout(Instant(until)).map(|rest| Timespec {
+            tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: rest.subsec_nanos().into(),
+        });
+        match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {
                 let [socket, _] = &fds;
                 if blocked && socket.revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::RDHUP) {
@@ -260,7 +267,7 @@ impl ConnectionServer<'_> {
                 self.socket_empty = socket.revents().is_empty();
                 // Input is processed before a timeout is declared.
                 if self.socket_empty {
-                    self.protocol.handle_timeout(clock::now().mono.0, &self.buffers);
+                    self.protocol.handle_timeout(self.now(), &self.buffers);
                 }
                 Ok(())
             }
@@ -292,7 +299,7 @@ impl ConnectionServer<'_> {
 
     fn log_refusal(&self, rejected: &RejectedLogin) {
         let RejectedLogin { initiator, refusal: LoginStatus(class, detail), reason } = rejected;
-        if let Some(suppressed) = self.sessions.login_log_limit.admit(clock::now().mono.0) {
+        if let Some(suppressed) = self.sessions.login_log_limit.admit(self.now()) {
             let status = format!("{class:02x}{detail:02x}");
             tracing::warn!(peer = %self.peer, ?initiator, status, reason, suppressed, "login refused");
             // Limited with the log, so that refused logins do not displace other events.

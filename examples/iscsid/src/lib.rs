@@ -42,7 +42,7 @@ impl Portal {
     pub fn open(site: &Arc<Site>, setup: &IscsiSetup) -> io::Result<Self> {
         let listener = listen(&setup.bind)?;
         let address = listener.local_addr()?;
-        let sessions = Arc::new(Sessions::default());
+        let sessions = Sessions::new(site.clock().clone());
         let (limits, budget) = divide_memory(setup, site);
         let capacity = budget.max_sessions();
         let policy = Arc::new(RwLock::new(Arc::new(connection_policy(setup, site, limits, capacity))));

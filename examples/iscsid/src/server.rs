@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::Builder;
 use std::time::Duration;
 use vtl::budget::Budget;
-use vtl::clock;
+use vtl::clock::ClockListener;
 use vtl::config::Network;
 use vtl::site::Site;
 
@@ -53,7 +53,7 @@ pub(crate) fn spawn_listener(
             let policy = Arc::clone(&policy.read().unwrap_or_else(PoisonError::into_inner));
             let shared = ConnectionContext { site: &site, policy: &policy, sessions: &sessions, budget: &budget };
             if let Err(error) = stream.and_then(|stream| spawn_connection(stream, shared)) {
-                if let Some(suppressed) = sessions.connection_log_limit.admit(clock::now().mono.0) {
+                if let Some(suppressed) = sessions.connection_log_limit.admit(site.clock().now().mono.0) {
                     tracing::warn!(%error, suppressed, "cannot accept a connection");
                 }
                 // Most likely out of descriptors: an immediate retry would fail again.
@@ -84,6 +84,8 @@ fn spawn_connection(stream: TcpStream, shared: ConnectionContext<'_>) -> io::Res
         return Ok(());
     }
     let mailbox = Arc::new(Mailbox::new(address)?);
+    let listener: Arc<dyn ClockListener> = Arc::clone(&mailbox) as _;
+    site.clock().add_listener(Arc::downgrade(&listener));
     let Some(number) = sessions.connect(&mailbox, policy.limits) else { return Ok(()) };
     let (site, target, sessions) = (Arc::clone(site), Arc::clone(&policy.target), Arc::clone(sessions));
     let budget = Arc::clone(budget);

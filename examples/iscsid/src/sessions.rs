@@ -3,13 +3,14 @@
 use crate::admission::{AddressLimits, Admission, Connections};
 use iscsi::login::LoginStatus;
 use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::time::Instant;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vtl::budget::{Account, MemoryClient};
-use vtl::clock;
+use vtl::clock::{Clock, ClockListener};
 use vtl::target::Target;
 use vtl::throttle::Throttle;
 use vtl::unit::{CompletedCommand, CompletionHandler};
@@ -85,6 +86,12 @@ impl CompletionHandler for Mailbox {
     }
 }
 
+impl ClockListener for Mailbox {
+    fn clock_advanced(&self) {
+        self.signal();
+    }
+}
+
 impl MemoryClient for Mailbox {
     fn memory_freed(&self) {
         self.signal();
@@ -130,8 +137,8 @@ impl SessionTable {
 }
 
 /// The connections and sessions of a portal.
-#[derive(Default)]
 pub(crate) struct Sessions {
+    clock: Clock,
     state: Mutex<SessionTable>,
     changed: Condvar,
     /// Limits the log lines about refused and closed connections, and about refused logins.
@@ -149,7 +156,28 @@ pub(crate) struct GrantedSession {
     pub(crate) tsih: u16,
 }
 
+impl ClockListener for Sessions {
+    fn clock_advanced(&self) {
+        let _locked = self.lock();
+        self.changed.notify_all();
+    }
+}
+
 impl Sessions {
+    /// No sessions; `clock` is the source of time of the site.
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        let sessions = Arc::new(Self {
+            clock,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            connection_log_limit: Throttle::default(),
+            login_log_limit: Throttle::default(),
+        });
+        let listener: Arc<dyn ClockListener> = Arc::clone(&sessions) as _;
+        sessions.clock.add_listener(Arc::downgrade(&listener));
+        sessions
+    }
+
     fn lock(&self) -> MutexGuard<'_, SessionTable> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,7 +189,7 @@ impl Sessions {
             return None;
         }
         let address = mailbox.address;
-        let admission = state.connections.admit(mailbox, address, limits, clock::now().mono.0);
+        let admission = state.connections.admit(mailbox, address, limits, self.clock.now().mono.0);
         drop(state);
         match admission {
             Admission::Admitted(number) => Some(number),
@@ -178,7 +206,7 @@ impl Sessions {
 
     /// Logs a warning about a connection of an address; limits the number of lines.
     pub(crate) fn log_connection(&self, address: IpAddr, message: &str) {
-        if let Some(suppressed) = self.connection_log_limit.admit(clock::now().mono.0) {
+        if let Some(suppressed) = self.connection_log_limit.admit(self.clock.now().mono.0) {
             tracing::warn!(peer = %address, suppressed, "connection {message}");
         }
     }
@@ -213,10 +241,10 @@ impl Sessions {
             let tsih = old.tsih;
             let is_open =
                 |state: &mut SessionTable| state.sessions.get(&name).is_some_and(|session| session.tsih == tsih);
-            let waited = self.changed.wait_timeout_while(state, SESSION_END_TIMEOUT, is_open);
-            let (ended, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            let until = self.session_end_limit();
+            let (ended, timed_out) = self.clock.wait_while(&self.changed, state, until, is_open);
             state = ended;
-            if timeout.timed_out() {
+            if timed_out {
                 return Err(LoginStatus::OUT_OF_RESOURCES);
             }
         }
@@ -268,11 +296,16 @@ impl Sessions {
         of_target.filter(|(_, other)| !Arc::ptr_eq(&other.mailbox, own)).for_each(|(_, other)| call(&other.mailbox));
     }
 
+    fn session_end_limit(&self) -> Instant {
+        self.clock.now().mono.saturating_add(SESSION_END_TIMEOUT)
+    }
+
     /// Asks every connection to close and waits until all have, with a time limit.
     pub(crate) fn close_all(&self) {
         let mut state = self.lock();
         state.closed = true;
         state.connections.close_all();
-        drop(self.changed.wait_timeout_while(state, SESSION_END_TIMEOUT, |state| !state.connections.is_empty()));
+        let until = self.session_end_limit();
+        drop(self.clock.wait_while(&self.changed, state, until, |state| !state.connections.is_empty()));
     }
 }

@@ -53,7 +53,8 @@ fn usage(requested: bool) -> ExitCode {
 fn call<'a>(name: &'a str, arguments: &'a [String], etc: PathBuf) -> Invocation<'a> {
     #[expect(clippy::disallowed_methods, reason = "mhvtl's mktape reads SOURCE_DATE_EPOCH, for reproducible builds")]
     let fixed = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok()).filter(|time| *time > 0);
-    let now = fixed.unwrap_or_else(|| i64::try_from(vtl::clock::now().wall.0 / 1000).unwrap_or(i64::MAX));
+    let now =
+        fixed.unwrap_or_else(|| i64::try_from(vtl::clock::Clock::real().now().wall.seconds()).unwrap_or(i64::MAX));
     Invocation { name, arguments, etc, now }
 }
 

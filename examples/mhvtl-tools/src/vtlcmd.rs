@@ -7,7 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
-use vtl::clock;
+use vtl::clock::Clock;
 use vtl::config::mhvtl::{DeviceKind, DeviceSummary, device_summaries, directory};
 
 /// Time limit for the reply of a unit: as long as the robot may take for the command of another sender.
@@ -213,7 +213,7 @@ fn message_text(verb: &Verb, words: &[String]) -> String {
 }
 
 fn now() -> Duration {
-    Duration::from_micros(clock::now().mono.0)
+    Duration::from_micros(Clock::real().now().mono.0)
 }
 
 /// Exchanges messages with a unit until a deadline.

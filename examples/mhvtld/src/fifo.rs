@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use time::OffsetDateTime;
-use vtl::clock;
+use vtl::clock::Clock;
 use vtl::events::{Event, EventRecord};
 use vtl::inventory::Location;
 use vtl::library::Library;
@@ -55,7 +55,7 @@ impl Fifo {
         let mut last = pipe.last.lock().unwrap_or_else(PoisonError::into_inner);
         if *last != state {
             state.clone_into(&mut last);
-            let line = format!("{} - {}: - {state}\n", ctime_text(clock::now().wall.0 / 1000), pipe.unit);
+            let line = format!("{} - {}: - {state}\n", ctime_text(Clock::real().now().wall.seconds()), pipe.unit);
             // If the pipe is full, the line is lost.
             let _ = (&pipe.file).write_all(line.as_bytes());
         }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use tempfile::tempdir;
+use vtl::clock::Clock;
 use vtl::config::mhvtl::{import_drive, import_library};
 use vtl::config::parse;
 use vtl::data_dir::DataDir;
@@ -382,7 +383,7 @@ fn delays() {
     while drive.drive.status().barcode.is_none() {
         thread::yield_now();
     }
-    let begun = vtl::clock::now().mono.0;
+    let begun = Clock::real().now().mono.0;
     let sense = |got: &HostResult| (got.status, codes(got));
     let mut seen = Vec::new();
     loop {
@@ -396,10 +397,10 @@ fn delays() {
     }
     // Power on, becoming ready, and only then medium changed.
     assert_eq!(seen, [(2, (6, 0x29, 0x00)), (2, (2, 0x04, 0x01)), (2, (6, 0x28, 0x00))]);
-    assert!(vtl::clock::now().mono.0 - begun > 500_000);
-    let begun = vtl::clock::now().mono.0;
+    assert!(Clock::real().now().mono.0 - begun > 500_000);
+    let begun = Clock::real().now().mono.0;
     assert_eq!(module.send(11, &[0x01, 0, 0, 0, 0, 0], HostTransfer::NoData).wait(), HostResult::default());
-    assert!(vtl::clock::now().mono.0 - begun >= 1_000_000, "the rewind takes at least the configured delay");
+    assert!(Clock::real().now().mono.0 - begun >= 1_000_000, "the rewind takes at least the configured delay");
     drop(drive);
     queue.remove().unwrap();
 }

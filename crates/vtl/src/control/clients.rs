@@ -2,7 +2,7 @@
 
 use super::ControlError;
 use super::former_words::{FormerWord, lists};
-use crate::clock;
+use crate::clock::Clock;
 use crate::locks::lock;
 use crate::throttle::Throttle;
 use std::collections::BTreeMap;
@@ -43,6 +43,7 @@ struct ClientTable {
 /// All connections.
 #[derive(Clone, Default)]
 pub(super) struct Clients {
+    clock: Clock,
     table: Arc<Mutex<ClientTable>>,
     /// Locked while a long response is composed, so that its memory is needed once, not for each connection.
     composing: Arc<Mutex<()>>,
@@ -55,6 +56,11 @@ pub(super) struct ClientSlot {
 }
 
 impl Clients {
+    /// No connections; `clock` is the source of time of the site.
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, ..Self::default() }
+    }
+
     fn table(&self) -> MutexGuard<'_, ClientTable> {
         lock(&self.table)
     }
@@ -71,7 +77,7 @@ impl Clients {
                 *yielding.min_by_key(|(_, client)| (client.state == ClientState::Answering, client.state_serial))?.0;
             let closed = table.clients.remove(&number)?;
             let _ = closed.stream.shutdown(Shutdown::Both);
-            if let Some(suppressed) = table.closed_logged.admit(clock::now().mono.0) {
+            if let Some(suppressed) = table.closed_logged.admit(self.clock.now().mono.0) {
                 tracing::warn!(
                     limit = MAX_CONNECTIONS,
                     suppressed,
@@ -118,7 +124,7 @@ impl ClientSlot {
         if words.is_empty() {
             return;
         }
-        if let Some(suppressed) = self.clients.table().former_words_logged.admit(clock::now().mono.0) {
+        if let Some(suppressed) = self.clients.table().former_words_logged.admit(self.clients.clock.now().mono.0) {
             let (former, current) = lists(words);
             tracing::warn!(
                 former,

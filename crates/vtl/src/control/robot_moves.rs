@@ -3,7 +3,6 @@
 
 use super::resolve::is_usable;
 use super::{ControlError, ExportedCartridge, ImportedCartridge, MovedCartridge};
-use crate::clock;
 use crate::inventory::Location;
 use crate::library::{Library, LibraryError};
 use crate::site::Site;
@@ -26,7 +25,7 @@ impl Library {
                 if from == to {
                     return Err(self.already_in(&barcode, &to_element, ""));
                 }
-                let moved = changer.move_medium(from, to, clock::now());
+                let moved = changer.move_medium(from, to, self.shared().now());
                 moved.map_err(|why| {
                     self.operator_error(changer, why, Some(from), Some(to)).with_barcode(barcode.as_str())
                 })?;

@@ -5,7 +5,7 @@
 
 use super::clients::{ClientSlot, Clients};
 use super::{ControlError, ControlRequest, ControlResponse, Subscription};
-use crate::clock;
+use crate::clock::Clock;
 use crate::events::Received;
 use crate::site::Site;
 use rustix::net::sockopt::socket_peercred;
@@ -59,7 +59,7 @@ impl ControlSocket {
         }
         let listener = with_short_path(path, |path| UnixListener::bind(path))?;
         fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        let (site, clients) = (Arc::clone(site), Clients::default());
+        let (site, clients) = (Arc::clone(site), Clients::new(site.clock().clone()));
         let accept = move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else {
@@ -111,7 +111,7 @@ fn is_authorized_peer(stream: &UnixStream) -> bool {
 
 /// The next line, with its end; one that is too long without it, and nothing at the end of the connection. Between two lines
 /// it waits for as long as it takes, within a line for `limit` microseconds.
-fn read_line(lines: &mut BufReader<UnixStream>, limit: u64) -> io::Result<Vec<u8>> {
+fn read_line(lines: &mut BufReader<UnixStream>, limit: u64, clock: &Clock) -> io::Result<Vec<u8>> {
     let (mut line, mut until) = (Vec::new(), None);
     loop {
         let ahead = match lines.fill_buf() {
@@ -133,7 +133,7 @@ fn read_line(lines: &mut BufReader<UnixStream>, limit: u64) -> io::Result<Vec<u8
             }
             return Ok(line);
         }
-        let now = clock::now().mono.0;
+        let now = clock.now().mono.0;
         let left = until.get_or_insert(now + limit).saturating_sub(now);
         if left == 0 {
             return Err(request_timed_out());
@@ -151,7 +151,7 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site) -> io::Result
     let mut lines = BufReader::new(stream.try_clone()?);
     loop {
         place.set_idle();
-        let line = read_line(&mut lines, REQUEST_TIMEOUT_US)?;
+        let line = read_line(&mut lines, REQUEST_TIMEOUT_US, site.clock())?;
         if line.is_empty() {
             return Ok(());
         }
@@ -238,8 +238,8 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut lines = BufReader::new(ours);
         theirs.write_all(b"one\ntwo").unwrap();
-        assert_eq!(read_line(&mut lines, 1000).unwrap(), b"one\n");
-        let error = read_line(&mut lines, 1000).unwrap_err();
+        assert_eq!(read_line(&mut lines, 1000, &Clock::real()).unwrap(), b"one\n");
+        let error = read_line(&mut lines, 1000, &Clock::real()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
@@ -253,7 +253,7 @@ mod tests {
                 std::thread::park_timeout(Duration::from_millis(1));
             }
         });
-        assert_eq!(read_line(&mut lines, 50_000).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(read_line(&mut lines, 50_000, &Clock::real()).unwrap_err().kind(), io::ErrorKind::TimedOut);
         drop(lines);
         sent.join().unwrap();
     }
@@ -266,10 +266,10 @@ mod tests {
             theirs.write_all(&[b'x'; MAX_REQUEST_LEN + 5]).unwrap();
             theirs.write_all(b"y\nlast").unwrap();
         });
-        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap().len(), MAX_REQUEST_LEN);
-        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap(), b"xxxxxy\n");
-        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap(), b"last");
-        assert!(read_line(&mut lines, REQUEST_TIMEOUT_US).unwrap().is_empty());
+        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US, &Clock::real()).unwrap().len(), MAX_REQUEST_LEN);
+        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US, &Clock::real()).unwrap(), b"xxxxxy\n");
+        assert_eq!(read_line(&mut lines, REQUEST_TIMEOUT_US, &Clock::real()).unwrap(), b"last");
+        assert!(read_line(&mut lines, REQUEST_TIMEOUT_US, &Clock::real()).unwrap().is_empty());
         sent.join().unwrap();
     }
 }

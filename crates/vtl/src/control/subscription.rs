@@ -1,7 +1,6 @@
 //! Subscriptions to the events of a site: a snapshot, or the events since a position, and then every event.
 
 use super::{PROTOCOL_VERSION, SiteStatus};
-use crate::clock;
 use crate::events::{Cause, Event, EventPosition, EventReader, Received, Subject};
 use crate::site::Site;
 use serde::Serialize;
@@ -39,7 +38,7 @@ impl Subscription {
                 let (position, snapshot) = site.snapshot();
                 self.reader.skip_to(position.seq);
                 let event = Event::Lagged { missed: (position.seq + 1).saturating_sub(first_missed), snapshot };
-                let at = clock::now().wall.0;
+                let at = site.shared.now().wall.0;
                 let record = Subject::new(Cause::site()).into_record(position.start, position.seq, at, event);
                 Received::Event(Arc::new(record))
             }

@@ -5,7 +5,7 @@ use smc::robot::OperatorState;
 use std::time::Duration;
 
 fn events() -> Arc<Events> {
-    Arc::new(Events::new("5f1c".into()))
+    Arc::new(Events::new("5f1c".into(), Clock::real()))
 }
 
 fn notify(events: &Events, count: usize) {

@@ -2,7 +2,6 @@
 
 use super::{Library, LibraryError, random_hex};
 use crate::bay::{self, DriveBay};
-use crate::clock;
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, assign_elements};
 use crate::control::{ControlError, element_name};
 use crate::data_dir::UnitIdentity;
@@ -217,7 +216,7 @@ impl Library {
     /// free. The source element of a loaded cartridge is not free.
     pub(crate) fn create_cartridge(&self, setup: &CartridgeSetup) -> Result<(), LibraryError> {
         let barcode = &setup.barcode;
-        let blank = create_files(&self.shared, setup, creation_time())?;
+        let blank = create_files(&self.shared, setup, creation_time(&self.shared))?;
         let entry = CartridgeRecord { blank, ..CartridgeRecord::new(Location::Shelf(self.shelf.clone()), setup) };
         self.shared.add_cartridge(barcode, entry)?;
         let sources = self.loaded_sources();
@@ -240,8 +239,8 @@ impl Library {
     }
 }
 
-fn creation_time() -> i64 {
-    i64::try_from(clock::now().wall.0 / 1000).unwrap_or(i64::MAX)
+fn creation_time(shared: &Shared) -> i64 {
+    i64::try_from(shared.now().wall.seconds()).unwrap_or(i64::MAX)
 }
 
 /// Refuses a configuration whose new cartridges do not fit into the library.
@@ -301,7 +300,7 @@ fn populate(setup: &LibrarySetup, shared: &Shared) -> Result<(), LibraryError> {
         assign_elements(setup, &(&taken | &sources), &new).or_else(|_| assign_elements(setup, &taken, &new))?;
     warn_of_full_elements(setup, &inventory, &placed);
     let mut placed: Vec<_> = placed.into_iter().map(|placed| (placed.0, entry(placed))).collect();
-    let (mut change, mut undo, created_at) = (Transaction::default(), Transaction::default(), creation_time());
+    let (mut change, mut undo, created_at) = (Transaction::default(), Transaction::default(), creation_time(shared));
     create_listed(shared, &mut placed, created_at, &inventory)?;
     for (cartridge, entry) in &placed {
         inventory::insert(&mut change, cartridge.barcode.as_str(), entry)?;
@@ -485,7 +484,7 @@ fn place_cartridges(elements: &mut smc::library::Library, library: &str, shared:
         // An unusable cartridge still occupies its element.
         let mut cartridge = cartridge_or_placeholder(shared, &barcode, entry);
         shared.check_usable(&mut cartridge);
-        let put = elements.add_cartridge(address, cartridge, origin, clock::now());
+        let put = elements.add_cartridge(address, cartridge, origin, shared.now());
         put.map_err(|(why, _)| {
             LibraryError::Inconsistent(format!("cartridge {barcode} cannot be put into element {}: {why}", address.0))
         })?;

@@ -1,6 +1,7 @@
 //! Builds a library in code, without a configuration file, for programs and tests that embed one.
 
 use super::{Library, LibraryError};
+use crate::clock::Clock;
 use crate::config::from_library_table;
 use crate::config::tables::{CartridgeTable, DriveTable, LibraryTable};
 use crate::data_dir::DataDir;
@@ -14,7 +15,7 @@ use toml::Spanned;
 pub struct LibraryBuilder {
     table: LibraryTable,
     path: Option<PathBuf>,
-    frontend: Frontend,
+    options: SiteOptions,
 }
 
 fn spanned<T>(value: T) -> Option<Spanned<T>> {
@@ -80,7 +81,14 @@ impl LibraryBuilder {
     /// [`Frontend::LOCAL`]: hosts in this process.
     #[must_use]
     pub fn frontend(mut self, frontend: Frontend) -> Self {
-        self.frontend = frontend;
+        self.options = self.options.with_frontend(frontend);
+        self
+    }
+
+    /// Sets the source of time. The default is [`Clock::real`].
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.options = self.options.with_clock(clock);
         self
     }
 
@@ -94,6 +102,6 @@ impl LibraryBuilder {
             Some(path) => DataDir::open_configured(path, &config)?,
             None => DataDir::in_memory(),
         };
-        Site::open_with(data, &config, SiteOptions::default().with_frontend(self.frontend))
+        Site::open_with(data, &config, self.options)
     }
 }

@@ -1,7 +1,6 @@
 //! Records of executed commands, for the observers of the site.
 
 use super::{Device, Unit};
-use crate::clock;
 use crate::locks::{lock, read};
 use crate::observer::{CommandRecord, DeviceKind, TapePosition, UnitName, log_command};
 use crate::shared::UnitId;
@@ -9,6 +8,7 @@ use scsi_core::command_spec::CommandSpec;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Request, TransportEvent};
+use scsi_core::time::Instant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -101,14 +101,14 @@ impl Unit {
             read(&self.shared.observers).iter().for_each(|observer| observer.observe(&record));
         }));
     }
+
+    /// Microseconds since a time of the monotonic clock.
+    pub(super) fn elapsed_us(&self, since: Instant) -> u64 {
+        self.shared.now().mono.0.saturating_sub(since.0)
+    }
 }
 
 /// The CDB without the zeros that fill the field of the transport (16 bytes in iSCSI).
 fn without_padding<'a>(cdb: &'a [u8], spec: Option<&CommandSpec>) -> &'a [u8] {
     spec.and_then(|spec| cdb.get(..spec.cdb_usage.len())).unwrap_or(cdb)
-}
-
-/// Microseconds since a time of the monotonic clock.
-pub(super) fn elapsed_us(since: scsi_core::time::Instant) -> u64 {
-    clock::now().mono.0.saturating_sub(since.0)
 }

@@ -232,7 +232,7 @@ impl OpenCartridge {
     fn check_not_retained(&mut self) -> Result<(), CliError> {
         let failed = self.store_error();
         let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
-        if until > vtl::clock::now().wall.0 / 1000 {
+        if until > vtl::clock::Clock::real().now().wall.seconds() {
             let what = "is retained, and this would delete its data or its retention; nothing was changed";
             return Err(CliError::conflict(format!("{}: {what}", self.name)));
         }

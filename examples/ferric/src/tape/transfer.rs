@@ -132,7 +132,8 @@ pub(crate) fn import(output: Output, arguments: &Import) -> Result<(), CliError>
     found.check_not_loaded()?;
     let cartridge_format = found.cartridge.format().map_err(&failed)?;
     let codec = arguments.codec.unwrap_or_else(|| default_codec(cartridge_format));
-    let protected = found.cartridge.write_protection(vtl::clock::now().wall.0 / 1000).map_err(&failed)?;
+    let protected =
+        found.cartridge.write_protection(vtl::clock::Clock::real().now().wall.seconds()).map_err(&failed)?;
     if let Some(why) = protected {
         return Err(failed(StoreError::ReadOnly(why)));
     }
