@@ -4,6 +4,7 @@ use crate::asc::Asc;
 use crate::nexus::NexusId;
 use crate::sense::{Sense, SenseBytes, SenseFormat, SenseKey};
 use crate::status::Status;
+use crate::time::Instant;
 use bitflags::bitflags;
 
 /// The reason why a command ended without GOOD status. TASK SET FULL and TASK ABORTED are not listed: they come from
@@ -57,6 +58,9 @@ pub struct Completion {
     pub save: Save,
     /// I_T nexuses whose other commands the caller must abort (PREEMPT AND ABORT).
     pub abort_nexuses: Vec<NexusId>,
+    /// Monotonic time from which on the caller may send the status: the end of a motion. Until then the caller runs no
+    /// other command of the unit. `None`: at once. Only with GOOD.
+    pub due: Option<Instant>,
 }
 
 impl Completion {
@@ -84,6 +88,7 @@ impl Completion {
             data_out_missing: 0,
             save: Save::empty(),
             abort_nexuses: Vec::new(),
+            due: None,
         }
     }
 

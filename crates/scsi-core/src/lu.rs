@@ -19,7 +19,7 @@ use crate::nexus::{NexusId, TransportId};
 use crate::reservation::{self, Reservations};
 use crate::sense::{Sense, SenseFormat, SenseKey};
 use crate::target::{Request, TransportEvent};
-use crate::time::{Now, Timestamp};
+use crate::time::{Instant, Now, Timestamp};
 use crate::unit_attention::{UnitAttentions, is_reset};
 use crate::writer::PageWriter;
 use serde::{Deserialize, Serialize};
@@ -196,6 +196,8 @@ pub struct Lu {
     pub(crate) thresholds: Thresholds,
     pub(crate) save: Save,
     pub(crate) abort_nexuses: Vec<NexusId>,
+    /// When the status of the current command is due, if it is GOOD.
+    pub(crate) due: Option<Instant>,
     check_order: &'static [AdmissionCheck],
     preventing_nexuses: BTreeSet<NexusId>,
     nexuses: BTreeMap<NexusId, TransportId>,
@@ -231,6 +233,7 @@ impl Lu {
             thresholds: Thresholds::default(),
             save: Save::empty(),
             abort_nexuses: Vec::new(),
+            due: None,
             check_order: order,
             preventing_nexuses: BTreeSet::new(),
             nexuses: BTreeMap::new(),
@@ -256,6 +259,7 @@ impl Lu {
     /// RESERVATION CONFLICT; the sense of a unit attention or deferred error; ILLEGAL REQUEST 20h/00h or 24h/00h; BUSY
     /// for an unknown nexus.
     pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, spec: Result<&CommandSpec, &Sense>) -> Outcome {
+        self.due = None;
         // The nexus was lost while its command was queued.
         if !self.nexuses.contains_key(&request.nexus) {
             return Err(Fault::Busy);
@@ -313,6 +317,7 @@ impl Lu {
         completion.data_out_missing = data.data_out.missing();
         completion.save = std::mem::take(&mut self.save);
         completion.abort_nexuses = std::mem::take(&mut self.abort_nexuses);
+        completion.due = self.due.take().filter(|_| outcome.is_ok());
         completion
     }
 

@@ -136,7 +136,7 @@ pub struct CompletedCommand {
     pub completion: Completion,
     /// The buffers of the command; the Data-In buffer has the data for the initiator.
     pub data: DataBuffers,
-    /// The command was aborted before it ran, and gets no response.
+    /// The command was aborted before its status was sent, and gets no response.
     pub aborted: bool,
 }
 

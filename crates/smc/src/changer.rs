@@ -22,6 +22,7 @@ use scsi_core::mode::informational_exceptions_1c;
 use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
 use std::fmt;
+use std::time::Duration;
 use tape_store::cartridge::Barcode;
 
 /// VERSION in standard INQUIRY data of a device that claims SCSI-2.
@@ -100,6 +101,12 @@ impl Changer {
     /// Returns the elements for changes by the owner of the library. Raises no unit attention.
     pub const fn library_mut(&mut self) -> &mut Library {
         &mut self.state.library
+    }
+
+    /// Sets how long MOVE MEDIUM and EXCHANGE MEDIUM of hosts take; zero by default. The cartridge is moved at once, and
+    /// the status is sent after this time.
+    pub const fn set_move_duration(&mut self, duration: Duration) {
+        self.state.move_duration = duration;
     }
 
     /// Returns the raised TapeAlert flags, including flags that a nexus has read.

@@ -23,6 +23,7 @@ use scsi_core::target::Request;
 use scsi_core::vpd::{DEVICE_ID_83, SERIAL_80};
 use scsi_core::writer::PageWriter;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The state of a changer without its SPC state.
 pub(crate) struct ChangerState {
@@ -35,6 +36,8 @@ pub(crate) struct ChangerState {
     pub(crate) searches: BTreeMap<NexusId, VolumeTagSearch>,
     /// The operator state has changed since the owner last saved it.
     pub(crate) operator_state_changed: bool,
+    /// Duration of MOVE MEDIUM and EXCHANGE MEDIUM.
+    pub(crate) move_duration: Duration,
 }
 
 impl ChangerState {
@@ -46,6 +49,7 @@ impl ChangerState {
             exceptions: InformationalExceptions::default(),
             searches: BTreeMap::new(),
             operator_state_changed: false,
+            move_duration: Duration::ZERO,
         }
     }
 

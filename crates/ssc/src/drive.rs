@@ -18,7 +18,7 @@ use scsi_core::identity::Identity;
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::time::{Instant, Now};
+use scsi_core::time::Now;
 use std::io;
 use std::sync::Arc;
 use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
@@ -190,12 +190,12 @@ impl Drive {
     /// # Errors
     /// As [`Self::insert`].
     pub fn insert_with_delay(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
-        let delay = u64::try_from(self.state.media.delays.load.as_micros()).unwrap_or(u64::MAX);
-        if delay == 0 {
+        let delay = self.state.media.delays.load;
+        if delay.is_zero() {
             return self.insert(cartridge);
         }
         self.mount(cartridge)?;
-        self.state.media.thread_until(Instant(now.mono.0.saturating_add(delay)));
+        self.state.media.thread_until(now.mono.saturating_add(delay));
         Ok(())
     }
 
@@ -334,6 +334,8 @@ mod encryption_tests;
 mod memory_tape_tests;
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod motion_tests;
 #[cfg(test)]
 mod overwrite_rule_tests;
 #[cfg(test)]

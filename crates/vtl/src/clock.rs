@@ -189,18 +189,22 @@ impl VirtualClock {
         listeners.iter().for_each(|listener| listener.clock_advanced());
     }
 
-    /// Waits until a thread waits for a time that is not reached, advances the clock to the earliest such time, and
-    /// returns the duration of that advance.
-    pub fn advance_to_deadline(&self) -> Duration {
+    /// Waits until a thread waits for a time that is not reached. Returns the duration until the earliest such time.
+    #[must_use]
+    pub fn wait_for_deadline(&self) -> Duration {
         let mut state = lock(&self.0.state);
-        let rest = loop {
+        loop {
             let now = state.now().mono;
             if let Some(first) = state.deadlines.iter().filter(|deadline| **deadline > now).min() {
-                break now.duration_until(*first);
+                return now.duration_until(*first);
             }
             state = self.0.deadline_added.wait(state).unwrap_or_else(PoisonError::into_inner);
-        };
-        drop(state);
+        }
+    }
+
+    /// Does the same as [`Self::wait_for_deadline`], and advances the clock to that time.
+    pub fn advance_to_deadline(&self) -> Duration {
+        let rest = self.wait_for_deadline();
         self.advance(rest);
         rest
     }

@@ -1,14 +1,17 @@
 //! A logical unit with its command queue: it executes one command at a time, in order, on the submitting thread if the
 //! command cannot block.
 
+mod delayed;
 mod observe;
 mod queue;
 
+use crate::clock::ClockListener;
 use crate::events::Cause;
 use crate::locks::lock;
 use crate::observer::{CommandCounters, UnitCounters, UnitName};
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
+use delayed::{Activity, DelayedStatus, Finished};
 use observe::{Executed, Initiators, tape_position, unit_name};
 use queue::{CommandQueue, QueuedCommand, Ticket};
 use scsi_core::alert::AlertSet;
@@ -26,7 +29,7 @@ use smc::bay::BayStatus;
 use smc::changer::Changer;
 use ssc::alert::Alert;
 use ssc::drive::{Drive, LoadState};
-use ssc::timing::{Delays, Motion};
+use ssc::timing::Motion;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
@@ -107,7 +110,7 @@ pub trait CompletionHandler: Send + Sync {
 pub enum Submitted {
     /// The command was executed on the caller's thread.
     Completed(CompletedCommand),
-    /// The unit's thread will execute the command and pass it to its [`CompletionHandler`].
+    /// The unit's thread will pass the command to its [`CompletionHandler`] after its execution, when its status is due.
     Queued,
 }
 
@@ -127,8 +130,7 @@ struct UnitQueue {
     queue: CommandQueue,
     /// Events that the unit has not handled yet.
     events: VecDeque<UnitEvent>,
-    /// A thread is executing a command.
-    busy: bool,
+    activity: Activity,
     /// An operation continues after its status was returned (IMMED).
     background: bool,
     stopping: bool,
@@ -186,9 +188,6 @@ pub struct Unit {
     removal_prevented: AtomicBool,
     /// Reservation and encryption after the last command that can change them.
     settings: Mutex<Settings>,
-    /// Simulated durations of a drive's motions, and whether any is set.
-    delays: Mutex<Delays>,
-    has_delays: AtomicBool,
     shared: Arc<Shared>,
     /// The name of the unit in records.
     label: Arc<UnitName>,
@@ -202,27 +201,53 @@ pub struct Unit {
 type Panic = Box<dyn Any + Send>;
 
 /// The right to execute a command of a unit; dropping it releases the unit.
-struct BusyGuard<'a>(&'a Unit);
+struct BusyGuard<'a> {
+    unit: &'a Unit,
+    /// What the unit does afterwards.
+    next: Activity,
+}
 
 impl Drop for BusyGuard<'_> {
     fn drop(&mut self) {
-        let mut work = lock(&self.0.queue);
-        work.busy = false;
+        let mut work = lock(&self.unit.queue);
+        work.activity = std::mem::take(&mut self.next);
         // Also if a background operation continues: the unit's thread has waited for this command.
-        if !work.queue.is_empty() || !work.events.is_empty() || work.background {
-            self.0.wake.notify_all();
+        let has_work = !work.queue.is_empty() || !work.events.is_empty() || work.background;
+        if has_work || !work.activity.is_idle() {
+            self.unit.wake.notify_all();
         }
     }
 }
 
+impl<'a> BusyGuard<'a> {
+    /// Makes an idle unit busy.
+    fn new(unit: &'a Unit, work: &mut UnitQueue) -> Self {
+        work.activity = Activity::Running;
+        Self { unit, next: Activity::Idle }
+    }
+
+    /// Releases the unit for the next command when the status of this one is due.
+    fn release_later(mut self, status: DelayedStatus) {
+        self.next = Activity::Delayed(status);
+    }
+}
+
+/// What the unit's thread has to do.
+enum ThreadTask<'a> {
+    /// Execute the next command, or advance a background operation.
+    Run(BusyGuard<'a>),
+    /// Send a status that is due now.
+    Send(Finished),
+}
+
 impl Unit {
-    pub(crate) fn new(owner: UnitId, mut device: Device, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(owner: UnitId, mut device: Device, shared: Arc<Shared>) -> Arc<Self> {
         let identity = device.lu().identity.clone();
         let lookup: fn(&[u8]) -> Option<CommandRef> = match &device {
             Device::Drive(_) => |cdb| ssc::table::COMMANDS.lookup(cdb),
             Device::Changer(_) => |cdb| smc::table::COMMANDS.lookup(cdb),
         };
-        let unit = Self {
+        let unit = Arc::new(Self {
             label: Arc::new(unit_name(&owner, &device)),
             initiators: Mutex::default(),
             counters: UnitCounters::default(),
@@ -237,11 +262,11 @@ impl Unit {
             slow_accesses: AtomicU8::new(0),
             removal_prevented: AtomicBool::new(false),
             settings: Mutex::default(),
-            delays: Mutex::default(),
-            has_delays: AtomicBool::new(false),
             shared,
             lookup,
-        };
+        });
+        let listener: Arc<dyn ClockListener> = Arc::clone(&unit) as _;
+        unit.shared.clock.add_listener(Arc::downgrade(&listener));
         unit.publish_status(&mut lock(&unit.device));
         unit
     }
@@ -254,11 +279,12 @@ impl Unit {
         let row = (self.lookup)(&command.cdb);
         let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
         let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
-        let blocks = may_wait(slow) || !self.command_delay(&command.cdb).is_zero();
-        let queued = |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
-        {
+        let blocks = may_wait(slow);
+        let queued =
+            |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
+        let busy = {
             let mut work = lock(&self.queue);
-            if blocks || work.busy || !work.queue.is_empty() || work.stopping {
+            if blocks || !work.activity.is_idle() || !work.queue.is_empty() || work.stopping {
                 if !work.accepts() {
                     wipe_key(&mut command.data, row);
                     return Submitted::Completed(command.complete(Completion::with_status(Status::TASK_SET_FULL)));
@@ -267,9 +293,8 @@ impl Unit {
                 self.wake.notify_all();
                 return Submitted::Queued;
             }
-            work.busy = true;
-        }
-        let _busy = BusyGuard(self);
+            BusyGuard::new(self, &mut work)
+        };
         // The robot may have locked the drive although no command is running: this thread must not wait for it either.
         let device = match self.device.try_lock() {
             Ok(device) => Some(device),
@@ -282,7 +307,16 @@ impl Unit {
             return Submitted::Queued;
         };
         let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-        Submitted::Completed(self.run_queued(device, command, row, 0))
+        let nexus = command.nexus;
+        let command = self.run_queued(device, command, row, 0);
+        match self.due_later(&command.completion) {
+            None => Submitted::Completed(command),
+            Some(due) => {
+                let finished = Finished { command, nexus, reply: Arc::clone(reply) };
+                busy.release_later(DelayedStatus::for_handler(due, finished));
+                Submitted::Queued
+            }
+        }
     }
 
     /// Executes a command with data in memory of the caller, such as segments of guest memory or of a mapped file. It
@@ -290,7 +324,7 @@ impl Unit {
     /// wipes Data-Out that may contain an encryption key.
     ///
     /// The row and the time of the request are replaced. The status is TASK SET FULL if the queue is full or the site
-    /// is shut down, and TASK ABORTED if the command was aborted or the site shut down while it waited.
+    /// is shut down, and TASK ABORTED if the command was aborted, or the site shut down while it waited.
     #[must_use]
     pub fn execute(&self, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
         let row = (self.lookup)(request.cdb);
@@ -302,7 +336,7 @@ impl Unit {
             work.queue.push_caller(request)
         };
         let arrived = self.shared.now().mono;
-        let Some(_busy) = self.wait_for_turn(ticket) else { return Completion::with_status(Status::TASK_ABORTED) };
+        let Some(busy) = self.wait_for_turn(ticket) else { return Completion::with_status(Status::TASK_ABORTED) };
         let mut device = lock(&self.device);
         if !self.dequeue(&mut device, |work| work.queue.take(ticket)) {
             return Completion::with_status(Status::TASK_ABORTED);
@@ -311,54 +345,83 @@ impl Unit {
         let executed = self.run(device, &request, data);
         let queued_us = request.now.mono.0.saturating_sub(arrived.0);
         self.observe(&request, queued_us, &executed, (&[], &[]));
-        self.wait_for_motion(self.command_delay(request.cdb), &executed.completion);
+        if let Some(due) = self.due_later(&executed.completion) {
+            busy.release_later(DelayedStatus::for_caller(due, ticket, &request));
+            if !self.wait_until_due(ticket, due) {
+                return Completion::with_status(Status::TASK_ABORTED);
+            }
+        }
         executed.completion
     }
 
     /// Waits until the command of this ticket is the next one and no other is running. `None` if it was aborted.
     fn wait_for_turn(&self, ticket: Ticket) -> Option<BusyGuard<'_>> {
         let mut work = lock(&self.queue);
-        while !work.queue.is_next(ticket)? || work.busy {
+        while !work.queue.is_next(ticket)? || !work.activity.is_idle() {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        work.busy = true;
-        Some(BusyGuard(self))
+        Some(BusyGuard::new(self, &mut work))
     }
 
-    /// The unit's thread: executes the commands that may block, and those queued after them.
+    /// The unit's thread: executes the commands that may block, and those queued after them, and sends each delayed
+    /// status.
     pub(crate) fn run_thread(&self) {
+        while let Some(task) = self.wait_for_task() {
+            match task {
+                ThreadTask::Send(finished) => finished.send(),
+                ThreadTask::Run(busy) => {
+                    // This thread serves the unit as long as the site is open, even after a panic.
+                    let Ok(Some(finished)) = catch_unwind(AssertUnwindSafe(|| self.run_next())) else { continue };
+                    match self.due_later(&finished.command.completion) {
+                        Some(due) => busy.release_later(DelayedStatus::for_handler(due, finished)),
+                        None => {
+                            drop(busy);
+                            finished.send();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the next task of the unit's thread; `None` when the site is shut down. A delayed status is sent before
+    /// that.
+    fn wait_for_task(&self) -> Option<ThreadTask<'_>> {
+        let mut work = lock(&self.queue);
         loop {
-            let mut work = lock(&self.queue);
-            while !work.stopping && (work.busy || !work.has_work_for_thread()) {
-                work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+            if let Some(due) = work.activity.due() {
+                let delayed = |work: &mut UnitQueue| !work.stopping && work.activity.due() == Some(due);
+                let (ready, reached) = self.shared.clock.wait_while(&self.wake, work, due, delayed);
+                work = ready;
+                if (reached || work.stopping)
+                    && let Some(finished) = work.activity.take_finished()
+                {
+                    self.wake.notify_all();
+                    return Some(ThreadTask::Send(finished));
+                }
+                continue;
             }
             if work.stopping {
-                return;
+                return None;
             }
-            work.busy = true;
-            drop(work);
-            // This thread serves the unit as long as the site is open, even after a panic.
-            let busy = BusyGuard(self);
-            let done = catch_unwind(AssertUnwindSafe(|| self.run_next()));
-            drop(busy);
-            if let Ok(Some((finished, reply))) = done {
-                let _ = catch_unwind(AssertUnwindSafe(|| reply.complete(finished)));
+            if work.activity.is_idle() && work.has_work_for_thread() {
+                return Some(ThreadTask::Run(BusyGuard::new(self, &mut work)));
             }
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// Executes the first command in the queue; if there is none, advances a background operation by one step.
-    fn run_next(&self) -> Option<(CompletedCommand, Arc<dyn CompletionHandler>)> {
+    fn run_next(&self) -> Option<Finished> {
         let mut device = lock(&self.device);
         let Some(QueuedCommand { command, row, arrived, reply }) = self.dequeue(&mut device, |work| work.queue.pop())
         else {
             self.resume(device);
             return None;
         };
-        let delay = self.command_delay(&command.cdb);
-        let finished = self.run_queued(device, command, row, self.elapsed_us(arrived));
-        self.wait_for_motion(delay, &finished.completion);
-        Some((finished, reply))
+        let nexus = command.nexus;
+        let command = self.run_queued(device, command, row, self.elapsed_us(arrived));
+        Some(Finished { command, nexus, reply })
     }
 
     /// Removes a command from the queue to run it on the locked device, when no event is pending.
@@ -406,30 +469,11 @@ impl Unit {
         }
     }
 
-    /// The simulated duration of a command.
-    fn command_delay(&self, cdb: &[u8]) -> Duration {
-        if self.has_delays.load(Ordering::Acquire) { lock(&self.delays).delay_of_command(cdb) } else { Duration::ZERO }
-    }
-
-    /// Waits for the duration of the simulated motion of a command that ended with GOOD, or until the site is shut down.
-    fn wait_for_motion(&self, delay: Duration, completion: &Completion) {
-        if completion.status == Status::GOOD && !delay.is_zero() {
-            let work = lock(&self.queue);
-            let _ = self.wake.wait_timeout_while(work, delay, |work| !work.stopping);
-        }
-    }
-
     /// Sets how long a motion of the drive takes from now on.
     pub fn set_delay(&self, motion: Motion, delay: Duration) {
-        let delays = {
-            let mut delays = lock(&self.delays);
-            *delays.delay_mut(motion) = delay;
-            *delays
-        };
-        self.has_delays.store(delays != Delays::default(), Ordering::Release);
         self.with_device(|device| {
             if let Device::Drive(drive) = device {
-                *drive.delays_mut() = delays;
+                *drive.delays_mut().delay_mut(motion) = delay;
             }
         });
     }
@@ -452,11 +496,17 @@ impl Unit {
         self.wake.notify_all();
     }
 
-    /// Aborts the queued commands that `wanted` selects by nexus and tag. Each is passed to its [`CompletionHandler`]
+    /// Aborts the queued commands, and the one whose status is delayed, that `wanted` selects by nexus and tag. Each is passed to its [`CompletionHandler`]
     /// as aborted; a command of [`Self::execute`] ends with TASK ABORTED.
     pub fn abort(&self, wanted: impl Fn(NexusId, Tag) -> bool) {
-        let removed = lock(&self.queue).queue.remove(wanted);
+        let (removed, delayed) = {
+            let mut work = lock(&self.queue);
+            (work.queue.remove(&wanted), work.activity.abort_delayed(&wanted))
+        };
         self.wake.notify_all();
+        if let Some(finished) = delayed {
+            finished.abort();
+        }
         for queued in removed {
             let reply = Arc::clone(&queued.reply);
             reply.complete(queued.abort());

@@ -6,7 +6,6 @@
 
 use crate::CommandHook;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
-use ssc::timing::Motion;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
@@ -136,7 +135,8 @@ fn activity_text(cdb: &[u8]) -> Option<&'static str> {
         "LOCATE" => "Locate",
         "ERASE" | "FORMAT MEDIUM" => "Erasing",
         "VERIFY" => "Verify",
-        "LOAD UNLOAD" if Motion::of_command(cdb) == Some(Motion::Load) => "Loading",
+        // The LOAD bit.
+        "LOAD UNLOAD" if cdb.get(4).is_some_and(|flags| flags & 0x01 != 0) => "Loading",
         "LOAD UNLOAD" => "Unloading",
         _ => return None,
     })

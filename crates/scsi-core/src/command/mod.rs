@@ -29,6 +29,7 @@ use crate::data::Data;
 use crate::fault::Outcome;
 use crate::lu::{Lu, SpcDevice};
 use crate::target::Request;
+use std::time::Duration;
 
 /// A command that SPC defines, for the command table of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,11 @@ impl<D: ?Sized> Context<'_, '_, '_, D> {
     pub fn return_data(&mut self, allocation_length: u32, bytes: &[u8]) {
         self.data.data_in.limit(usize::try_from(allocation_length).unwrap_or(usize::MAX));
         self.data.data_in.append(bytes);
+    }
+
+    /// Makes the status of the command due after a duration from its start, if it ends with GOOD. Zero has no effect.
+    pub fn delay_status(&mut self, duration: Duration) {
+        self.lu.due = (!duration.is_zero()).then(|| self.request.now.mono.saturating_add(duration));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::robot::RobotFault;
 use crate::testing::{cartridge, changer_of, changer_with};
 use scsi_core::nexus::NexusId;
 use scsi_core::target::LogicalUnit;
+use scsi_core::time::Instant;
 use std::io::{IoSlice, IoSliceMut};
 
 const HOST: NexusId = NexusId(1);
@@ -101,6 +102,24 @@ fn move_medium() {
     good(&mut changer, "a5 00 00 00 03 e9 03 e9 00 00 00 00", "");
     good(&mut changer, "a5 00 00 00 01 f4 00 0a 00 00 00 00", "");
     good(&mut changer, "a5 00 00 00 00 0a 03 ed 00 00 00 00", "");
+}
+
+/// The duration of moves: MOVE MEDIUM and EXCHANGE MEDIUM are due 30 s after their start, if they end with GOOD.
+#[test]
+fn moves_are_due_after_their_duration() {
+    let mut changer = ready();
+    let run = |changer: &mut Changer, cdb: &str| {
+        let now = Now { mono: Instant(5), ..Now::default() };
+        let done = changer.execute(&Request::new(HOST, &bytes(cdb), now), Data::new(&[], &mut []));
+        (done.status.0, done.due.map(|due| due.0))
+    };
+    assert_eq!(run(&mut changer, LOAD), (0, None));
+    changer.set_move_duration(Duration::from_secs(30));
+    assert_eq!(run(&mut changer, LOAD), (2, None));
+    assert_eq!(run(&mut changer, UNLOAD), (0, Some(30_000_005)));
+    assert_eq!(run(&mut changer, LOAD), (0, Some(30_000_005)));
+    assert_eq!(run(&mut changer, "a6 00 00 00 03 e9 01 f4 03 e8 00 00"), (0, Some(30_000_005)));
+    assert_eq!(run(&mut changer, TEST), (0, None));
 }
 
 #[test]

@@ -68,13 +68,12 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
         Command::InitializeRange => initialize::range(cx),
         Command::OpenCloseImportExport => import_export::run(cx),
         Command::PositionToElement => position::run(cx),
-        // Saved after a failure too: the failed move may have left a cartridge in another element.
         Command::MoveMedium => {
-            cx.lu.request_save(Save::INVENTORY);
+            begin_move(cx);
             move_medium::run(cx)
         }
         Command::ExchangeMedium => {
-            cx.lu.request_save(Save::INVENTORY);
+            begin_move(cx);
             exchange::run(cx)
         }
         Command::ReadElementStatus => element_status::run(cx),
@@ -82,6 +81,12 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
         Command::SendVolumeTag => volume_tag::send(cx),
         Command::RequestVolumeElementAddress => volume_tag::request(cx),
     }
+}
+
+/// The inventory is saved after a failure too: the failed move may have left a cartridge in another element.
+fn begin_move(cx: &mut Context<'_, '_, '_>) {
+    cx.lu.request_save(Save::INVENTORY);
+    cx.delay_status(cx.device.move_duration);
 }
 
 /// Converts the result of a move: a failure becomes sense data and raises its TapeAlert flag.

@@ -25,10 +25,9 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new("LOAD UNLOAD", &[0x1b, 0x0
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let flags = cx.cdb.bytes()[4];
     let hold = flags & 0x08 != 0;
-    match flags & 0x01 {
-        0 => unload(cx, hold),
-        _ => load(cx, hold),
-    }
+    let (load_bit, delays) = (flags & 0x01 != 0, cx.device.media.delays);
+    cx.delay_status(if load_bit { delays.load } else { delays.unload });
+    if load_bit { load(cx, hold) } else { unload(cx, hold) }
 }
 
 fn load(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {

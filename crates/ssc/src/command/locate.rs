@@ -90,6 +90,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         };
         (destination, raw.flags & 0x02 != 0, raw.partition, 3)
     };
+    cx.delay_status(cx.device.media.delays.position);
     let mounted = cx.device.media.ready()?;
     if change && partition >= mounted.medium.partitions() {
         return Err(Sense::invalid_field_in_cdb(partition_byte, None).into());

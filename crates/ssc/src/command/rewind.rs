@@ -15,6 +15,7 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new("REWIND", &[0x01, 0x01, 0,
     .blocking_with_timeouts(60, 600);
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
+    cx.delay_status(cx.device.media.delays.rewind);
     let mounted = cx.device.media.ready()?;
     let partition = mounted.medium.position().partition;
     to_beginning_of(mounted, partition)

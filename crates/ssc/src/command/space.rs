@@ -71,6 +71,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         3 => None,
         _ => return Err(Sense::invalid_field_in_cdb(1, Some(3)).into()),
     };
+    cx.delay_status(cx.device.media.delays.position);
     let mounted = cx.device.media.ready()?;
     if unit.is_some() && count == 0 {
         return Ok(());

@@ -7,6 +7,7 @@ use scsi_core::data::Data;
 use scsi_core::nexus::NexusId;
 use scsi_core::nexus::TransportId;
 use scsi_core::target::{LogicalUnit, Request, TransportEvent};
+use scsi_core::time::Instant;
 use std::io::{IoSlice, IoSliceMut};
 use std::time::Duration;
 use tape_store::cartridge::CartridgeKind;

@@ -79,7 +79,7 @@ impl LibraryParts {
         let config = DriveConfig { codec: drive.codec, random: entropy::SYSTEM };
         let mut device = Drive::new(drive.profile, identity, config, self.saved_state(&owner)?);
         device.set_workers(Arc::clone(&self.shared.workers) as _);
-        Ok(Arc::new(Unit::new(owner, Device::Drive(Box::new(device)), Arc::clone(&self.shared))))
+        Ok(Unit::new(owner, Device::Drive(Box::new(device)), Arc::clone(&self.shared)))
     }
 }
 
@@ -107,7 +107,7 @@ impl Library {
         if let Some(condition) = shared.state.get::<OperatorState>(&operator_state_key(&setup.name))? {
             changer.restore_operator_state(condition);
         }
-        let changer = Arc::new(Unit::new(owner, Device::Changer(Box::new(changer)), Arc::clone(shared)));
+        let changer = Unit::new(owner, Device::Changer(Box::new(changer)), Arc::clone(shared));
         let luns = identities.iter().map(|identity| identity.lun);
         target.attach(luns.zip(std::iter::once(&changer).chain(&drives).cloned()));
         Ok(Self {

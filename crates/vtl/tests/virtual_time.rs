@@ -1,0 +1,209 @@
+//! Delays in virtual time: no test here waits for the machine's clock.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use scsi_core::data::Data;
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
+use scsi_core::time::{Instant, Now, Timestamp};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+use vtl::clock::VirtualClock;
+use vtl::host::Host;
+use vtl::site::OpenSite;
+use vtl::target::Target;
+use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted, Unit};
+use vtl::{Barcode, ElementAddress, Library, Motion};
+
+/// LUN 1.
+const DRIVE: u64 = 0x0001_0000_0000_0000;
+const TEST_UNIT_READY: [u8; 6] = [0; 6];
+const REWIND: [u8; 6] = [0x01, 0, 0, 0, 0, 0];
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+/// A site that was opened at 2023-11-14 22:13:20 UTC.
+fn open() -> (VirtualClock, OpenSite) {
+    let clock = VirtualClock::new(Now { mono: Instant(0), wall: Timestamp(1_700_000_000_000) });
+    let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 3, "64MB");
+    (clock.clone(), builder.clock(clock.clock()).open().unwrap())
+}
+
+/// A drive with a loaded tape whose rewind takes ten minutes, and a nexus without unit attentions.
+struct Loaded {
+    clock: VirtualClock,
+    site: OpenSite,
+    target: Arc<Target>,
+    unit: Arc<Unit>,
+    nexus: NexusId,
+    completions: Arc<Completions>,
+}
+
+fn loaded() -> Loaded {
+    let (clock, site) = open();
+    let target = Arc::clone(&site.targets()[0]);
+    site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
+    let nexus = target.login(&TransportId::local(2));
+    let unit = target.unit(DRIVE).unwrap();
+    let loaded = Loaded { clock, site, target, unit, nexus, completions: Arc::default() };
+    while loaded.execute(9, &TEST_UNIT_READY) != 0 {}
+    loaded.unit.set_delay(Motion::Rewind, TEN_MINUTES);
+    loaded
+}
+
+impl Loaded {
+    fn submit(&self, tag: u64, cdb: &[u8]) -> Submitted {
+        let (attribute, data) = (TaskAttribute::Simple, DataBuffers::default());
+        let (tag, cdb) = (Tag(tag), CdbBytes::from_slice(cdb));
+        let command = Command { nexus: self.nexus, lun: DRIVE, tag, attribute, priority: 0, cdb, data };
+        let reply: Arc<dyn CompletionHandler> = Arc::clone(&self.completions) as _;
+        self.target.submit(command, &reply)
+    }
+
+    /// Executes a command on this thread. Returns its status code.
+    fn execute(&self, tag: u64, cdb: &[u8]) -> u8 {
+        let request = Request { lun: DRIVE, tag: Tag(tag), ..Request::new(self.nexus, cdb, Now::default()) };
+        self.target.execute(&request, Data::new(&[], &mut [])).status.0
+    }
+}
+
+/// Records tag, status and abort of commands in the order of their completion.
+#[derive(Default)]
+struct Completions(Mutex<Vec<(u64, u8, bool)>>);
+
+impl CompletionHandler for Completions {
+    fn complete(&self, done: CompletedCommand) {
+        self.0.lock().unwrap().push((done.tag.0, done.completion.status.0, done.aborted));
+    }
+}
+
+impl Completions {
+    fn get(&self) -> Vec<(u64, u8, bool)> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn wait_for(&self, count: usize) -> Vec<(u64, u8, bool)> {
+        while self.get().len() < count {
+            thread::yield_now();
+        }
+        self.get()
+    }
+}
+
+/// 2/04/01 until the tape is threaded, then 6/28/00.
+#[test]
+fn load_takes_ten_minutes() {
+    let (clock, site) = open();
+    site.libraries()[0].drives()[0].set_delay(Motion::Load, TEN_MINUTES);
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    host.move_medium(0, 1000, 500).unwrap();
+    let sense = || host.test_unit_ready(1).unwrap_err().sense_codes();
+    assert_eq!(sense(), Some((2, 0x04, 0x01)));
+    clock.advance(TEN_MINUTES - Duration::from_micros(1));
+    assert_eq!(sense(), Some((2, 0x04, 0x01)));
+    clock.advance(Duration::from_micros(1));
+    assert_eq!(sense(), Some((6, 0x28, 0x00)));
+    host.test_unit_ready(1).unwrap();
+}
+
+#[test]
+fn rewind_holds_the_next_command() {
+    let loaded = loaded();
+    assert!(matches!(loaded.submit(1, &REWIND), Submitted::Queued));
+    assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+    // TEST UNIT READY runs on the submitting thread of an idle unit; this unit is not idle.
+    assert!(matches!(loaded.submit(2, &TEST_UNIT_READY), Submitted::Queued));
+    loaded.clock.advance(Duration::from_secs(599));
+    assert_eq!(loaded.clock.wait_for_deadline(), Duration::from_secs(1));
+    assert_eq!(loaded.completions.get(), []);
+    loaded.clock.advance(Duration::from_secs(1));
+    assert_eq!(loaded.completions.wait_for(2), [(1, 0, false), (2, 0, false)]);
+}
+
+#[test]
+fn caller_waits_for_the_end_of_its_rewind() {
+    let loaded = loaded();
+    thread::scope(|scope| {
+        let rewind = scope.spawn(|| loaded.execute(1, &REWIND));
+        assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+        assert!(matches!(loaded.submit(2, &TEST_UNIT_READY), Submitted::Queued));
+        assert!(!rewind.is_finished() && loaded.completions.get().is_empty());
+        loaded.clock.advance(TEN_MINUTES);
+        assert_eq!(rewind.join().unwrap(), 0);
+    });
+    assert_eq!(loaded.completions.wait_for(1), [(2, 0, false)]);
+}
+
+/// The status is not sent, and the unit is free for the next command.
+#[test]
+fn abort_ends_the_delay() {
+    let loaded = loaded();
+    loaded.submit(1, &REWIND);
+    assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+    loaded.unit.abort(|_, tag| tag == Tag(2));
+    assert_eq!(loaded.completions.get(), []);
+    loaded.unit.abort(|nexus, tag| (nexus, tag) == (loaded.nexus, Tag(1)));
+    assert_eq!(loaded.completions.get(), [(1, 0x40, true)]);
+    assert!(matches!(loaded.submit(2, &TEST_UNIT_READY), Submitted::Completed(_)));
+    thread::scope(|scope| {
+        let rewind = scope.spawn(|| loaded.execute(3, &REWIND));
+        assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+        loaded.unit.abort(|_, tag| tag == Tag(3));
+        assert_eq!(rewind.join().unwrap(), 0x40);
+    });
+    assert_eq!(loaded.execute(4, &TEST_UNIT_READY), 0);
+    assert_eq!(loaded.completions.get(), [(1, 0x40, true)]);
+}
+
+#[test]
+fn shutdown_does_not_wait_for_a_motion() {
+    let loaded = loaded();
+    loaded.submit(1, &REWIND);
+    assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+    loaded.submit(2, &TEST_UNIT_READY);
+    loaded.site.shut_down().unwrap();
+    // The rewind was done; the command after it was dropped.
+    assert_eq!(loaded.completions.get(), [(1, 0, false)]);
+    let loaded = self::loaded();
+    thread::scope(|scope| {
+        let rewind = scope.spawn(|| loaded.execute(1, &REWIND));
+        assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+        loaded.site.shut_down().unwrap();
+        assert_eq!(rewind.join().unwrap(), 0);
+    });
+}
+
+#[test]
+fn robot_moves_take_their_duration() {
+    let (clock, site) = open();
+    site.libraries()[0].changer(|changer| changer.set_move_duration(Duration::from_secs(30)));
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    thread::scope(|scope| {
+        let moved = scope.spawn(|| host.move_medium(0, 1000, 500));
+        assert_eq!(clock.wait_for_deadline(), Duration::from_secs(30));
+        assert!(!moved.is_finished());
+        clock.advance_to_deadline();
+        moved.join().unwrap().unwrap();
+    });
+    // An error is reported at once: the source is empty.
+    assert_eq!(host.move_medium(0, 1000, 1001).unwrap_err().sense_codes(), Some((5, 0x3b, 0x0e)));
+}
+
+/// The wall clock of the site: times of events, and retention.
+#[test]
+fn events_and_retention_have_the_time_of_the_site() {
+    let (clock, site) = open();
+    let (mut events, barcode) = (site.subscribe(), Barcode::new("A1L8").unwrap());
+    site.libraries()[0].changer(|changer| changer.set_access_door(true)).unwrap();
+    site.libraries()[0].export(ElementAddress(1000)).unwrap();
+    clock.advance(Duration::from_secs(60));
+    site.libraries()[0].changer(|changer| changer.set_access_door(false)).unwrap();
+    site.retain_cartridge(&barcode, 1_700_000_061).unwrap();
+    let times: Vec<u64> = events.try_iter().map(|record| record.at).collect();
+    assert_eq!((times.first(), times.last()), (Some(&1_700_000_000_000), Some(&1_700_000_060_000)));
+    let error = site.delete_cartridge(&barcode).unwrap_err().to_string();
+    assert_eq!(error, "A1L8 is retained until 2023-11-14");
+    clock.advance(Duration::from_secs(1));
+    site.delete_cartridge(&barcode).unwrap();
+}
