@@ -33,9 +33,13 @@ fn drive(path: &Path, codec: Codec, workers: Option<Arc<dyn Workers>>) -> Drive 
     let barcode = Barcode::new("B00001L8").unwrap();
     store.create(&barcode, &NewCartridge::data(&LTO_8)).unwrap();
     let profile = &ssc::profile::ULT3580_TD8;
-    let identity = Identity { strings: profile.model.into(), serial: "B".into(), naa: 1, port: TargetPort::ISCSI };
-    let mut drive =
-        Drive::new(profile, identity, DriveConfig { codec, random: vtl::entropy::SYSTEM }, lu::SavedState::default());
+    let identity = Identity::new(profile.model, "B", 1, TargetPort::ISCSI);
+    let mut drive = Drive::new(
+        profile,
+        identity,
+        DriveConfig::default().with_codec(codec).with_random(vtl::entropy::SYSTEM),
+        lu::SavedState::default(),
+    );
     if let Some(workers) = workers {
         drive.set_workers(workers);
     }

@@ -17,6 +17,7 @@ pub(crate) fn run() -> Result<(), String> {
     purity::run()?;
     licences()?;
     no_scsi_policy_in_programs()?;
+    no_c_code_without_features()?;
     shell("cargo", ["bench", "--quiet", "--package", "benches", "--no-run"])?;
     fuzz::run()
 }
@@ -59,18 +60,33 @@ fn licences() -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
+/// Builds an embedded drive without default features, checks that it compiles no C code, and runs its tests: each thing
+/// that such a build cannot do is refused by name.
+fn no_c_code_without_features() -> Result<(), String> {
+    let tree = output("cargo", ["tree", "--package", "embedded-drive", "--edges", "normal,build", "--prefix", "none"])?;
+    let tree = String::from_utf8_lossy(&tree);
+    let compiles_c =
+        |line: &&str| ["cc ", "cmake ", "zstd-sys ", "aws-lc-sys "].iter().any(|name| line.starts_with(name));
+    if let Some(package) = tree.lines().find(compiles_c) {
+        return Err(format!("a drive without default features depends on {package}, which is for C code"));
+    }
+    shell("cargo", ["check", "--quiet", "--package", "ssc", "--no-default-features"])?;
+    shell("cargo", ["test", "--quiet", "--package", "embedded-drive"])
+}
+
 /// Code that decides about SCSI: operation codes, sense codes and page codes, and the types that build sense data or
 /// change the state of a logical unit.
 const SCSI_POLICY: &str = r"0x[0-9a-fA-F]{2}\b|\b(Sense|SenseKey|Asc|Opcode|Cdb)::|scsi_core::(sense|asc|cdb)|\.lu\(\)";
 
-/// Checks that the programs leave every decision about SCSI to the crates. The initiator is exempt: it is a SCSI client,
-/// which sends CDBs and reads sense data.
+/// Checks that the programs leave every decision about SCSI to the crates. The initiator and the program with
+/// the embedded drive are exempt: they are SCSI clients, which send CDBs and read sense data.
 fn no_scsi_policy_in_programs() -> Result<(), String> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut faults = String::new();
     for program in std::fs::read_dir(root).map_err(|error| error.to_string())? {
         let sources = program.map_err(|error| error.to_string())?.path().join("src");
-        if !sources.is_dir() || sources.ends_with("initiator/src") {
+        let is_client = sources.ends_with("initiator/src") || sources.ends_with("embedded-drive/src");
+        if !sources.is_dir() || is_client {
             continue;
         }
         let matches = Command::new("grep").args(["-rnE", SCSI_POLICY]).arg(&sources).output();

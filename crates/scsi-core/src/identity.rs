@@ -34,6 +34,7 @@ impl From<ModelStrings> for InquiryStrings {
 
 /// The identity of one logical unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Identity {
     /// Vendor, product and revision strings.
     pub strings: InquiryStrings,
@@ -46,6 +47,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The identity of a unit of a model, with its serial number, NAA designator and target port.
+    #[must_use]
+    pub fn new(strings: impl Into<InquiryStrings>, serial: impl Into<String>, naa: u64, port: TargetPort) -> Self {
+        Self { strings: strings.into(), serial: serial.into(), naa, port }
+    }
+
     /// Writes the body of a T10 vendor ID designator: vendor, product and serial number.
     pub fn write_t10_vendor_id(&self, w: &mut PageWriter) {
         w.ascii(&self.strings.vendor, 8).ascii(&self.strings.product, 16).bytes(self.serial.as_bytes());

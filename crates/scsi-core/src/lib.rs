@@ -56,3 +56,15 @@ pub mod unit_attention;
 pub mod vpd;
 pub mod wire;
 pub mod writer;
+
+// What every embedder of a unit names.
+pub use asc::Asc;
+pub use data::Data;
+pub use fault::Completion;
+pub use identity::{Identity, InquiryStrings, ModelStrings};
+pub use nexus::{NexusId, TransportId};
+pub use port::TargetPort;
+pub use sense::{Sense, SenseKey};
+pub use status::Status;
+pub use target::{Command, CompletedCommand, LogicalUnit, Request, Tag, TaskAttribute, TransportEvent};
+pub use time::{Instant, Now, Timestamp};

@@ -21,7 +21,6 @@ use scsi_core::lu::{self, Lu};
 use scsi_core::mode::informational_exceptions_1c;
 use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
-use std::fmt;
 use std::time::Duration;
 use tape_store::cartridge::Barcode;
 
@@ -35,27 +34,20 @@ pub struct Changer {
 }
 
 /// Why an operator action is refused. The library is unchanged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
     /// A host prevents medium removal, so the access door and the I/O station are locked.
+    #[error("a host prevents removal")]
     Prevented,
     /// The element is a slot, and the access door, through which slots are reached, is closed.
+    #[error("the access door is closed; open it to reach a slot")]
     AccessDoorClosed,
     /// The robot is offline, or the access door is open.
+    #[error("the robot is offline or the access door is open")]
     NotReady,
     /// The element or the move is refused: no such element for an operator, full, empty, or as [`MoveError`] says.
+    #[error(transparent)]
     Element(MoveError),
-}
-
-impl fmt::Display for OperatorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Prevented => f.write_str("a host prevents removal"),
-            Self::AccessDoorClosed => f.write_str("the access door is closed; open it to reach a slot"),
-            Self::NotReady => f.write_str("the robot is offline or the access door is open"),
-            Self::Element(error) => error.fmt(f),
-        }
-    }
 }
 
 /// Changes that the owner of a changer has to save; see [`Changer::take_changes`].

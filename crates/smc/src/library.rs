@@ -7,48 +7,38 @@ use crate::robot::{OperatorState, RobotFault, lifetime};
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::time::Now;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt;
 use tape_store::cartridge::{Barcode, Cartridge, RemoveError};
 
 /// Why a move failed. Every cartridge is in its original element, except where a warning is logged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// The element does not exist or cannot hold a cartridge: ILLEGAL REQUEST 21h/01h.
+    #[error("element {} does not exist or cannot hold a cartridge", .0.0)]
     NoElement(ElementAddress),
     /// The model does not support a move to this element from that source (mode page 1Fh): ILLEGAL REQUEST 21h/01h.
+    #[error("this model does not support a move from this source to element {}", .0.0)]
     NotPossible(ElementAddress),
     /// The element is disabled, or its drive is offline: ILLEGAL REQUEST 3Bh/18h.
+    #[error("element {} is disabled", .0.0)]
     Disabled(ElementAddress),
     /// The I/O station is open: NOT READY 3Ah/02h.
+    #[error("the I/O station is open")]
     StationOpen,
     /// The source element is empty: ILLEGAL REQUEST 3Bh/0Eh.
+    #[error("the source element is empty")]
     SourceEmpty,
     /// The destination element is full: ILLEGAL REQUEST 3Bh/0Dh.
+    #[error("the destination element is full")]
     DestinationFull,
     /// A host of the source drive prevents removal: ILLEGAL REQUEST 53h/03h.
+    #[error("a host of the drive prevents removal")]
     Prevented,
     /// The drive rejected the cartridge: HARDWARE ERROR 53h/00h.
+    #[error("the drive rejects the cartridge")]
     DriveRefused,
     /// The robot failed: HARDWARE ERROR 15h/01h, 53h/00h or 53h/01h; see [`RobotFault`].
+    #[error("robot fault: {0:?}")]
     RobotFailed(RobotFault),
-}
-
-impl fmt::Display for MoveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoElement(address) => write!(f, "element {} does not exist or cannot hold a cartridge", address.0),
-            Self::NotPossible(address) => {
-                write!(f, "this model does not support a move from this source to element {}", address.0)
-            }
-            Self::Disabled(address) => write!(f, "element {} is disabled", address.0),
-            Self::StationOpen => f.write_str("the I/O station is open"),
-            Self::SourceEmpty => f.write_str("the source element is empty"),
-            Self::DestinationFull => f.write_str("the destination element is full"),
-            Self::Prevented => f.write_str("a host of the drive prevents removal"),
-            Self::DriveRefused => f.write_str("the drive rejects the cartridge"),
-            Self::RobotFailed(fault) => write!(f, "robot fault: {fault:?}"),
-        }
-    }
 }
 
 /// Where a cartridge came from, and whether an operator placed it in its current element.

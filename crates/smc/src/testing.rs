@@ -66,8 +66,7 @@ pub fn changer_of(profile: &'static ChangerProfile) -> Changer {
 pub fn changer_with(profile: &'static ChangerProfile, import_export: u16) -> Changer {
     let [_, storage, ..] = profile.first_addresses;
     let serial = profile.unit_serial("0123456789", 0, ElementAddress(storage));
-    let identity =
-        Identity { strings: profile.model.into(), serial, naa: 0x3000_0000_0000_0002, port: TargetPort::ISCSI };
+    let identity = Identity::new(profile.model, serial, 0x3000_0000_0000_0002, TargetPort::ISCSI);
     #[expect(clippy::expect_used, reason = "a constant layout")]
     let layout = profile.layout(6, import_export, 2).expect("six slots fit every model");
     let bays: Vec<Box<dyn Bay>> = vec![Box::<StubBay>::default(), Box::<StubBay>::default()];

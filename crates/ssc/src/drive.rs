@@ -21,16 +21,18 @@ use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::time::Now;
 use std::io;
 use std::sync::Arc;
-use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
+use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
 use tape_store::encrypt::Entropy;
+use tape_store::error::StoreError;
 use tape_store::key_wrapping::KeyWrappingPair;
 use tape_store::medium::Codec;
 #[cfg(doc)]
 use tape_store::medium::Medium;
 use tape_store::workers::Workers;
 
-/// Settings that the owner of a drive chooses.
+/// Settings that the owner of a drive chooses: those of [`Self::default`], changed with the methods.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct DriveConfig {
     /// Codec that stores blocks while data compression is enabled (DCE of mode page 0Fh).
     pub codec: Codec,
@@ -39,9 +41,23 @@ pub struct DriveConfig {
 }
 
 impl Default for DriveConfig {
-    /// zstd at level 1, and no random values ([`RandomSource::NONE`]).
+    /// [`Codec::DEFAULT`], and no random values ([`RandomSource::NONE`]).
     fn default() -> Self {
-        Self { codec: Codec::zstd(1), random: RandomSource::NONE }
+        Self { codec: Codec::DEFAULT, random: RandomSource::NONE }
+    }
+}
+
+impl DriveConfig {
+    /// The same settings with another codec.
+    #[must_use]
+    pub const fn with_codec(self, codec: Codec) -> Self {
+        Self { codec, ..self }
+    }
+
+    /// The same settings with another source of random values.
+    #[must_use]
+    pub const fn with_random(self, random: RandomSource) -> Self {
+        Self { random, ..self }
     }
 }
 
@@ -60,6 +76,17 @@ impl RandomSource {
     /// A source that always fails, for drives that encrypt nothing.
     pub const NONE: Self =
         Self { bytes: |_| Err(io::Error::other("the owner of the drive supplies no random bytes")), key_pair: || None };
+}
+
+/// The data of the cartridge in a drive could not be made durable on shutdown.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{barcode}: {source}")]
+#[non_exhaustive]
+pub struct ShutDownError {
+    /// Barcode of the cartridge.
+    pub barcode: Barcode,
+    /// The failure of the cartridge store.
+    pub source: StoreError,
 }
 
 /// A tape drive: an SSC logical unit with at most one cartridge.
@@ -302,8 +329,8 @@ impl Drive {
     /// the cartridge, if there is one.
     ///
     /// # Errors
-    /// The cartridge store failed; the text names the barcode and the cause.
-    pub fn shut_down(&mut self) -> Result<Option<Cartridge>, String> {
+    /// The cartridge store failed.
+    pub fn shut_down(&mut self) -> Result<Option<Cartridge>, ShutDownError> {
         let unmounted = self.state.unmount();
         // The power-on time has changed even if no other counter has.
         self.state.health.lifetime.mark_changed();
@@ -311,7 +338,7 @@ impl Drive {
         match unmounted {
             None => Ok(None),
             Some((cartridge, Ok(()))) => Ok(Some(cartridge)),
-            Some((cartridge, Err(error))) => Err(format!("{}: {error}", cartridge.barcode())),
+            Some((cartridge, Err(error))) => Err(ShutDownError { barcode: cartridge.barcode().clone(), source: error }),
         }
     }
 }

@@ -45,7 +45,8 @@ pub(crate) fn sense(error: &StoreError, operation: Operation) -> Sense {
     }
     let asc = match (error, operation) {
         (StoreError::Damaged { damage: Damage::Compression, .. }, _) => Asc::DE_COMPRESSION_CRC_ERROR,
-        (StoreError::Damaged { damage: Damage::Codec(_), .. }, _) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,
+        (StoreError::Damaged { damage: Damage::Codec(_), .. }, _)
+        | (StoreError::MissingFeature { .. }, Operation::Reading) => Asc::CANNOT_DECOMPRESS_USING_DECLARED_ALGORITHM,
         (StoreError::Damaged { damage: Damage::Index, .. }, Operation::Moving) => Asc::RECORDED_ENTITY_NOT_FOUND,
         (
             StoreError::Malformed { .. }

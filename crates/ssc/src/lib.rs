@@ -5,16 +5,11 @@
 //! source file. The crate does no I/O itself, holds no lock and starts no thread.
 //!
 //! ```
-//! use scsi_core::data::Data;
-//! use scsi_core::identity::Identity;
-//! use scsi_core::nexus::{NexusId, TransportId};
-//! use scsi_core::port::TargetPort;
-//! use scsi_core::target::{LogicalUnit, Request, TransportEvent};
-//! use scsi_core::time::Now;
-//! use ssc::drive::{Drive, DriveConfig};
+//! use scsi_core::{Data, Identity, LogicalUnit, NexusId, Now, Request, TargetPort, TransportEvent, TransportId};
+//! use ssc::{Drive, DriveConfig};
 //!
 //! let profile = ssc::profile::by_product("ULT3580-TD8").unwrap();
-//! let identity = Identity { strings: profile.model.into(), serial: "1068000001".into(), naa: 0x5000_0000_0000_0001, port: TargetPort::LOCAL };
+//! let identity = Identity::new(profile.model, "1068000001", 0x5000_0000_0000_0001, TargetPort::LOCAL);
 //! let mut drive = Drive::new(profile, identity, DriveConfig::default(), Default::default());
 //! let (nexus, port) = (NexusId(1), TransportId::local(1));
 //! drive.handle_event(TransportEvent::NexusEstablished { nexus, port, reestablished: false }, Now::default());
@@ -48,6 +43,11 @@ pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod timing;
+
+// What every embedder of a drive names.
+pub use alert::Alert;
+pub use drive::{Drive, DriveConfig, LoadState, RandomSource, ShutDownError};
+pub use profile::DriveProfile;
 
 /// Compiles and runs the program in the README.
 #[cfg(doctest)]

@@ -56,13 +56,9 @@ pub fn drive(size: u64, codec: Codec) -> Drive {
 /// Creates an empty drive with the nexuses 1 and 2.
 #[must_use]
 pub fn empty(profile: &'static DriveProfile, codec: Codec) -> Drive {
-    let identity = Identity {
-        strings: profile.model.into(),
-        serial: "0123456789".into(),
-        naa: 0x3000_0000_0000_0001,
-        port: TargetPort::ISCSI,
-    };
-    let mut drive = Drive::new(profile, identity, DriveConfig { codec, random: RANDOM }, lu::SavedState::default());
+    let identity = Identity::new(profile.model, "0123456789", 0x3000_0000_0000_0001, TargetPort::ISCSI);
+    let config = DriveConfig { codec, random: RANDOM };
+    let mut drive = Drive::new(profile, identity, config, lu::SavedState::default());
     for number in [1, 2] {
         let port = TransportId::local(number);
         drive.handle_event(

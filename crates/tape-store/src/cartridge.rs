@@ -2,6 +2,7 @@
 
 use crate::backend::Folder;
 use crate::error::StoreError;
+use crate::feature::Feature;
 use crate::mam::{AttrId, Flags, Mam};
 use crate::media::{self, MediaSpec};
 use crate::medium::{Codec, CodecId, Medium, PartitionUsage};
@@ -140,7 +141,7 @@ impl Format {
     /// The codec for blocks whose requested codec the format does not support.
     #[must_use]
     pub const fn fallback_codec(self) -> Codec {
-        Codec::zlib(1)
+        if Feature::Zlib.is_enabled() { Codec::zlib(1) } else { Codec::NONE }
     }
 
     /// Whether new blocks may be written with this codec.
@@ -160,7 +161,8 @@ impl Format {
 }
 
 /// An insertion that was refused; the caller keeps the cartridge.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("cartridge {}: {reason}", .cartridge.barcode())]
 pub struct InsertError {
     /// The cartridge, returned to the caller.
     pub cartridge: Cartridge,
@@ -169,13 +171,16 @@ pub struct InsertError {
 }
 
 /// Why a drive does not release its cartridge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoveError {
     /// The drive has no cartridge.
+    #[error("the drive has no cartridge")]
     Empty,
     /// A host prevents removal (PREVENT ALLOW MEDIUM REMOVAL).
+    #[error("a host prevents removal of the medium")]
     Prevented,
     /// The drive does not respond.
+    #[error("the drive does not respond")]
     Unavailable,
 }
 

@@ -1,9 +1,23 @@
 //! Compression codecs by their stored number. A block that does not shrink is stored uncompressed; an unknown number is
 //! an error.
 
+#[cfg(not(all(feature = "zlib", feature = "zstd")))]
+mod absent;
+#[cfg(feature = "zlib")]
+mod zlib;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+#[cfg(not(feature = "zlib"))]
+use self::absent::Absent as Zlib;
+#[cfg(not(feature = "zstd"))]
+use self::absent::Absent as Zstd;
+#[cfg(feature = "zlib")]
+use self::zlib::Zlib;
+#[cfg(feature = "zstd")]
+use self::zstd::Zstd;
 use crate::error::Damage;
 use crate::medium::{Codec, CodecId};
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::io::IoSlice;
 
 /// zlib needs 2 ms for a block that does not shrink. A short block that looks like noise is therefore not compressed;
@@ -27,10 +41,8 @@ pub(crate) fn trim(buffer: &mut Vec<u8>, most: usize) {
 /// Codec contexts and buffers of one medium, reused for each block.
 #[derive(Default)]
 pub struct CodecContexts {
-    zstd: Option<(u8, zstd::bulk::Compressor<'static>)>,
-    unzstd: Option<zstd::bulk::Decompressor<'static>>,
-    zlib: Option<(u8, Compress)>,
-    unzlib: Option<Decompress>,
+    zstd: Zstd,
+    zlib: Zlib,
     probe_pieces: Vec<u8>,
     gathered: Vec<u8>,
     output: Vec<u8>,
@@ -81,7 +93,7 @@ impl CodecContexts {
             self.output.resize(whole, 0);
         }
         match codec.id {
-            CodecId::ZSTD => self.zstd(block, codec.level, max_len),
+            CodecId::ZSTD => self.zstd.compress(block, codec.level, self.output.get_mut(..max_len)?),
             CodecId::ZLIB => {
                 if self.is_hopeless(block, codec.level) {
                     None
@@ -111,50 +123,20 @@ impl CodecContexts {
         hopeless
     }
 
-    fn zstd(&mut self, block: &[u8], level: u8, max_len: usize) -> Option<usize> {
-        if self.zstd.as_ref().is_none_or(|(current, _)| *current != level) {
-            self.zstd = Some((level, zstd::bulk::Compressor::new(level.into()).ok()?));
-        }
-        let (_, context) = self.zstd.as_mut()?;
-        context.compress_to_buffer(block, self.output.get_mut(..max_len)?).ok()
-    }
-
     fn zlib(&mut self, block: &[u8], level: u8, max_len: usize) -> Option<usize> {
-        let fresh = || (level, Compress::new(Compression::new(level.into()), true));
-        let (current, context) = self.zlib.get_or_insert_with(fresh);
-        if *current == level {
-            context.reset();
-        } else {
-            (*current, *context) = fresh();
-        }
-        let status = context.compress(block, &mut self.output, FlushCompress::Finish).ok()?;
-        if status != Status::StreamEnd {
-            self.zlib = None;
-            return None;
-        }
-        usize::try_from(context.total_out()).ok().filter(|len| *len <= max_len)
+        self.zlib.compress(block, level, &mut self.output).filter(|len| *len <= max_len)
     }
 
     /// Decompresses a block into `into`, whose length is the recorded length of the block.
     ///
     /// # Errors
-    /// [`Damage::Codec`] for an unknown codec number; [`Damage::Compression`] if the result is malformed, shorter or
-    /// longer.
+    /// [`Damage::Codec`] for a codec number that is unknown to this build ([`CodecId::missing_feature`]);
+    /// [`Damage::Compression`] if the result is malformed, shorter or longer.
     pub fn decompress(&mut self, stored: &[u8], codec: CodecId, into: &mut [u8]) -> Result<(), Damage> {
         let len = match codec {
-            CodecId::ZSTD => {
-                if self.unzstd.is_none() {
-                    self.unzstd = zstd::bulk::Decompressor::new().ok();
-                }
-                self.unzstd.as_mut().and_then(|context| context.decompress_to_buffer(stored, into).ok())
-            }
-            CodecId::ZLIB => {
-                let context = self.unzlib.get_or_insert_with(|| Decompress::new(true));
-                context.reset(true);
-                let status = context.decompress(stored, into, FlushDecompress::Finish);
-                let done = matches!(status, Ok(Status::StreamEnd));
-                done.then(|| usize::try_from(context.total_out()).ok()).flatten()
-            }
+            CodecId(number) if codec.missing_feature().is_some() => return Err(Damage::Codec(number)),
+            CodecId::ZSTD => self.zstd.decompress(stored, into),
+            CodecId::ZLIB => self.zlib.decompress(stored, into),
             CodecId::LZO => lzo::decompress_into(stored, into).ok(),
             CodecId(unknown) => return Err(Damage::Codec(unknown)),
         };

@@ -5,9 +5,11 @@
 //! restored from a copy. Partition, object number, length, codec and key-associated data are authenticated with the
 //! block. The layout is in `docs/format.md`.
 
+#[cfg_attr(not(feature = "encryption"), path = "encrypt/absent.rs")]
+mod cipher;
+
+use self::cipher::Subkey;
 use crate::medium::{CodecId, MAX_BLOCK};
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use secret_memory::SecretBox;
 use std::fmt;
 use std::io;
@@ -19,12 +21,12 @@ pub type Entropy = fn(&mut [u8]) -> io::Result<()>;
 
 /// Length of a salt in bytes.
 pub const SALT_LEN: usize = 32;
+/// Length of the authentication tag in bytes.
 const TAG: usize = 16;
 /// Salt, counter, and the lengths of three kinds of key-associated data.
 const FIXED: usize = SALT_LEN + 8 + 4;
 /// Value of the last byte of the fixed part: reading raw is disabled (RDMD).
 const RAW_READ_DISABLED: u8 = 1;
-const HKDF_INFO: &[u8] = b"ferric sealed block 1";
 
 /// An encryption key. It is excluded from core dumps, overwritten when dropped, compared in constant time, and redacted
 /// in `Debug` output.
@@ -182,7 +184,7 @@ pub(crate) const MAX_OVERHEAD: usize = FIXED + 3 * 255 + TAG;
 pub(crate) struct AppendSession {
     encryption: Encryption,
     header: Vec<u8>,
-    subkey: SecretBox<LessSafeKey>,
+    subkey: Subkey,
     counter: u64,
 }
 
@@ -200,7 +202,7 @@ impl AppendSession {
         }
         let mut salt = [0; SALT_LEN];
         (encryption.entropy)(&mut salt)?;
-        let subkey = derive(&encryption.key, &salt).ok_or_else(unusable)?;
+        let subkey = Subkey::derive(encryption.key.bytes(), &salt).ok_or_else(unusable)?;
         let lengths = encryption.kads.all().map(|kad| u8::try_from(kad.len()).unwrap_or(u8::MAX));
         let mut header = salt.to_vec();
         header.extend_from_slice(&[0; 8]);
@@ -227,24 +229,10 @@ impl AppendSession {
         out.extend_from_slice(&self.header);
         out.extend_from_slice(content);
         let text = out.get_mut(self.header.len()..).unwrap_or_default();
-        let aad = Aad::from(context.authenticated(&self.header));
-        let tag = self.subkey.seal_in_place_separate_tag(nonce(counter), aad, text).map_err(|_| failed())?;
-        out.extend_from_slice(tag.as_ref());
+        let tag = self.subkey.encrypt(counter, &context.authenticated(&self.header), text).ok_or_else(failed)?;
+        out.extend_from_slice(&tag);
         Ok(())
     }
-}
-
-fn nonce(counter: u64) -> Nonce {
-    let mut bytes = [0; NONCE_LEN];
-    if let Some(low) = bytes.last_chunk_mut() {
-        *low = counter.to_be_bytes();
-    }
-    Nonce::assume_unique_for_key(bytes)
-}
-
-fn derive(key: &Key, salt: &[u8]) -> Option<SecretBox<LessSafeKey>> {
-    let prk = Salt::new(HKDF_SHA256, salt).extract(key.bytes());
-    SecretBox::new(LessSafeKey::new(UnboundKey::from(prk.expand(&[HKDF_INFO], &AES_256_GCM).ok()?)))
 }
 
 /// Fields of an encrypted block.
@@ -322,7 +310,7 @@ impl BlockContext {
 
 /// The last key, salt and subkey: the next block mostly belongs to the same session.
 #[derive(Default)]
-pub(crate) struct Decryptor(Option<(Key, Vec<u8>, SecretBox<LessSafeKey>)>);
+pub(crate) struct Decryptor(Option<(Key, Vec<u8>, Subkey)>);
 
 impl Decryptor {
     /// Decrypts a block in place; `None` if the key or the context differs, or the block is damaged.
@@ -333,14 +321,14 @@ impl Decryptor {
         encrypted: &'a mut [u8],
     ) -> Option<&'a [u8]> {
         let parts = parts(encrypted)?;
-        let aad = Aad::from(context.authenticated(parts.header));
+        let authenticated = context.authenticated(parts.header);
         let (counter, begin) = (parts.counter, parts.header.len());
         if !self.0.as_ref().is_some_and(|(known, salt, _)| known.equals(key.bytes()) && salt == parts.salt) {
-            self.0 = Some((key.clone(), parts.salt.to_vec(), derive(key, parts.salt)?));
+            self.0 = Some((key.clone(), parts.salt.to_vec(), Subkey::derive(key.bytes(), parts.salt)?));
         }
         let (_, _, subkey) = self.0.as_ref()?;
         let text = encrypted.get_mut(begin..)?;
-        subkey.open_in_place(nonce(counter), aad, text).ok().map(|text| &*text)
+        subkey.decrypt(counter, &authenticated, text)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Errors of cartridges and tapes. Each names the place and the value.
 
 use crate::encrypt::DecryptError;
+use crate::feature::Feature;
 use std::io;
 use std::sync::Arc;
 
@@ -36,6 +37,16 @@ pub enum StoreError {
         object: u64,
         /// Why the block cannot be decrypted.
         reason: DecryptError,
+    },
+    /// A block needs a codec or cipher that this build lacks. The block is not damaged.
+    #[error("partition {partition}, object {object}: {feature}")]
+    MissingFeature {
+        /// Partition of the block.
+        partition: u8,
+        /// Logical object number of the block.
+        object: u64,
+        /// The cargo feature that reads and writes such blocks.
+        feature: Feature,
     },
     /// The cartridge format stores no encrypted blocks.
     #[error("mhvtl format cannot store encrypted blocks (it would store the key next to the data)")]
@@ -150,7 +161,7 @@ pub enum Damage {
     /// The data does not decompress to its recorded length.
     #[error("decompression failed")]
     Compression,
-    /// The block is stored with a codec number that this version does not know.
+    /// The block is stored with a codec number that this build does not know.
     #[error("unknown codec {0}")]
     Codec(u8),
 }

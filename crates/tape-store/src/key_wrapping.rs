@@ -1,48 +1,38 @@
 //! A key pair with which hosts wrap data encryption keys for transport (SSC-5 §8.5.3.2.4): RSA-2048, RSAES-OAEP with
 //! SHA-256. It exists in memory only.
 
+#[cfg_attr(not(feature = "encryption"), path = "key_wrapping/absent.rs")]
+mod rsa;
+
+use self::rsa::Rsa;
 use crate::encrypt::Key;
-use aws_lc_rs::rsa::{KeyPair, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
-use aws_lc_rs::signature::KeyPair as _;
 use std::fmt;
-use zeroize::Zeroizing;
 
 /// Length in bytes of the modulus, of the padded exponent and of a wrapped key.
 pub const MODULUS_LEN: usize = 256;
 
 /// An RSA-2048 key pair for wrapped keys.
-pub struct KeyWrappingPair {
-    private: OaepPrivateDecryptingKey,
-    modulus: Vec<u8>,
-    exponent: Vec<u8>,
-}
+pub struct KeyWrappingPair(Rsa);
 
 impl KeyWrappingPair {
-    /// A key pair from its PKCS #8 document (RFC 5958, DER); `None` if that is not an RSA key pair of 2048 bits.
+    /// A key pair from its PKCS #8 document (RFC 5958, DER); `None` if that is not an RSA key pair of 2048 bits, or if
+    /// this build lacks [`Feature::Encryption`](crate::feature::Feature::Encryption).
     #[must_use]
     pub fn from_pkcs8(document: &[u8]) -> Option<Self> {
-        let pair = KeyPair::from_pkcs8(document).ok().filter(|pair| pair.public_modulus_len() == MODULUS_LEN)?;
-        let public = pair.public_key();
-        let modulus = public.modulus().big_endian_without_leading_zero().to_vec();
-        let exponent = public.exponent().big_endian_without_leading_zero().to_vec();
-        let private = PrivateDecryptingKey::from_pkcs8(document).ok()?;
-        Some(Self { private: OaepPrivateDecryptingKey::new(private).ok()?, modulus, exponent })
+        Rsa::from_pkcs8(document).map(Self)
     }
 
     /// The public key: modulus and exponent, big-endian, each padded to [`MODULUS_LEN`] bytes.
     #[must_use]
     pub fn public(&self) -> Vec<u8> {
         let padded = |number: &[u8]| [&vec![0; MODULUS_LEN - number.len().min(MODULUS_LEN)], number].concat();
-        [padded(&self.modulus), padded(&self.exponent)].concat()
+        self.0.public().map(padded).concat()
     }
 
     /// Unwraps a key that was wrapped with this label; `None` if it was wrapped for another key pair or label.
     #[must_use]
     pub fn unwrap_key(&self, wrapped: &[u8], label: &[u8]) -> Option<Key> {
-        let mut buffer = Zeroizing::new(vec![0; self.private.min_output_size()]);
-        let label = Some(label).filter(|label| !label.is_empty());
-        let key = self.private.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut buffer, label).ok()?;
-        Key::new(key)
+        self.0.unwrap_key(wrapped, label)
     }
 }
 
@@ -60,7 +50,7 @@ impl fmt::Debug for KeyWrappingPair {
 #[must_use]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "for tests")]
 pub fn wrap_key(public: &[u8], key: &[u8], label: &[u8]) -> Vec<u8> {
-    use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey};
+    use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
     // SubjectPublicKeyInfo of a 2048-bit RSA key with exponent 65537.
     let head = "30820122300d06092a864886f70d01010105000382010f003082010a0282010100";
     let digits = |at: usize| u8::from_str_radix(&head[at..at + 2], 16).unwrap();

@@ -30,6 +30,7 @@ pub mod compress;
 pub mod convert;
 pub mod encrypt;
 pub mod error;
+pub mod feature;
 pub mod image;
 pub mod integrity;
 pub mod key_wrapping;
@@ -44,3 +45,14 @@ pub mod store;
 pub mod testing;
 pub mod three_file;
 pub mod workers;
+
+// What every embedder of a cartridge names.
+pub use backend::file::OsFolderStore;
+pub use backend::memory::MemoryFolderStore;
+pub use cartridge::{Barcode, Cartridge, CartridgeKind, Format, InsertError, RemoveError};
+pub use error::StoreError;
+pub use feature::Feature;
+pub use media::MediaSpec;
+pub use medium::{Codec, CodecError, CodecId, Medium, ReadOutcome, WriteOutcome};
+pub use store::{NewCartridge, TapeStore};
+pub use three_file::ThreeFile;

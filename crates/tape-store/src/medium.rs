@@ -3,6 +3,7 @@
 use crate::cartridge::Format;
 use crate::encrypt::{Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
+use crate::feature::Feature;
 use crate::workers::Workers;
 use std::io::{IoSlice, IoSliceMut};
 
@@ -44,18 +45,28 @@ pub struct Codec {
 impl Codec {
     /// No compression: blocks are stored unchanged.
     pub const NONE: Self = Self { id: CodecId::NONE, level: 0 };
-    /// Parses a codec: `none`, `zlib`, `zlib:1` to `zlib:9`, `zstd`, `zstd:1` to `zstd:19`; `None` for other text.
-    /// Without a level, the level is 1.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    /// The default of new drives: zstd at level 1; without feature `zstd`, zlib at level 1; without both, none.
+    pub const DEFAULT: Self = match (Feature::Zstd.is_enabled(), Feature::Zlib.is_enabled()) {
+        (true, _) => Self::zstd(1),
+        (false, true) => Self::zlib(1),
+        (false, false) => Self::NONE,
+    };
+
+    /// Parses a codec: `none`, `zlib`, `zlib:1` to `zlib:9`, `zstd`, `zstd:1` to `zstd:19`. Without a level, the level is 1.
+    ///
+    /// # Errors
+    /// The text is no codec, or the codec needs a feature that this build lacks.
+    pub fn parse(text: &str) -> Result<Self, CodecError> {
+        let invalid = || CodecError::Invalid(text.into());
         let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
-        let level = level.map_or(Some(1), |level| level.parse::<u8>().ok().filter(|level| *level >= 1))?;
-        match name {
-            "none" if !text.contains(':') => Some(Self::NONE),
-            "zlib" if level <= 9 => Some(Self::zlib(level)),
-            "zstd" if level <= 19 => Some(Self::zstd(level)),
-            _ => None,
-        }
+        let level = level.map_or(Some(1), |level| level.parse::<u8>().ok().filter(|level| *level >= 1));
+        let codec = match (name, level.ok_or_else(invalid)?) {
+            ("none", _) if !text.contains(':') => Self::NONE,
+            ("zlib", level) if level <= 9 => Self::zlib(level),
+            ("zstd", level) if level <= 19 => Self::zstd(level),
+            _ => return Err(invalid()),
+        };
+        codec.id.missing_feature().map_or(Ok(codec), |feature| Err(CodecError::MissingFeature(feature)))
     }
 
     /// zlib (RFC 1950) at a level from 1 to 9.
@@ -68,6 +79,18 @@ impl Codec {
     pub const fn zstd(level: u8) -> Self {
         Self { id: CodecId::ZSTD, level }
     }
+}
+
+/// Why a text is not accepted as a codec.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// The text is not the name of a codec with a level in its range.
+    #[error("{0:?} is invalid; expected none, zlib, zlib:1 to zlib:9, zstd or zstd:1 to zstd:19")]
+    Invalid(String),
+    /// The codec needs a cargo feature that this build lacks.
+    #[error("{0}")]
+    MissingFeature(Feature),
 }
 
 /// Number of a codec in an index record. A block with an unknown number is damaged ([`crate::error::Damage::Codec`]).
@@ -83,6 +106,16 @@ impl CodecId {
     pub const ZSTD: Self = Self(2);
     /// 3: LZO1X as mhvtl writes it. Blocks are read with it, never written.
     pub const LZO: Self = Self(3);
+
+    /// The cargo feature without which this build can neither read nor write blocks with the codec; `None` if it can.
+    #[must_use]
+    pub const fn missing_feature(self) -> Option<Feature> {
+        match self {
+            Self::ZLIB => Feature::Zlib.if_missing(),
+            Self::ZSTD => Feature::Zstd.if_missing(),
+            _ => None,
+        }
+    }
 }
 
 /// Result of reading the next object.

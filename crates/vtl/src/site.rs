@@ -391,7 +391,7 @@ impl Site {
                 faults.push(format!("{}: internal error", unit.name()));
                 continue;
             };
-            faults.extend(closed.err());
+            faults.extend(closed.err().map(|error| error.to_string()));
             faults.extend(stored.err().map(|error| error.to_string()));
         }
         faults.extend(self.shared.store_directories().err().map(|error| error.to_string()));

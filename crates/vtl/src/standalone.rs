@@ -206,7 +206,7 @@ impl Standalone {
         let closed = catch_unwind(AssertUnwindSafe(close));
         let _ = catch_unwind(AssertUnwindSafe(|| self.shared.state.close()));
         let (closed, stored) = closed.map_err(|_| internal_error())?;
-        closed.map_err(LibraryError::Inconsistent)?;
+        closed.map_err(|error| LibraryError::Inconsistent(error.to_string()))?;
         Ok(stored?)
     }
 }

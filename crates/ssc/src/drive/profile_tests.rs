@@ -208,8 +208,7 @@ fn lifetime_counters_survive_power_cycles() {
     // After a power cycle: lifetime loads stay, loads since power-on restart at zero, power cycles grow by one.
     let saved = drive.lu().saved();
     let profile = &profile::ULT3580_TD8;
-    let identity =
-        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
+    let identity = Identity::new(profile.model, "1234567890", 1, TargetPort::ISCSI);
     let mut again =
         Drive::new(profile, identity, DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM }, saved);
     let port = scsi_core::nexus::TransportId::local(1);

@@ -13,8 +13,7 @@ use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 fn power_cycle(drive: &mut Drive, product: &str) -> Drive {
     let saved = drive.lu().saved();
     let profile = profile::by_product(product).unwrap();
-    let identity =
-        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
+    let identity = Identity::new(profile.model, "1234567890", 1, TargetPort::ISCSI);
     let mut again =
         Drive::new(profile, identity, DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM }, saved);
     for nexus in [HOST, OTHER] {

@@ -37,12 +37,7 @@ pub(super) fn cartridge_in_format(
 
 pub(super) fn empty(product: &str) -> Drive {
     let profile = crate::profile::by_product(product).unwrap();
-    let identity = Identity {
-        strings: profile.model.into(),
-        serial: "1234567890".into(),
-        naa: 0x3001_0203_0405_0607,
-        port: TargetPort::ISCSI,
-    };
+    let identity = Identity::new(profile.model, "1234567890", 0x3001_0203_0405_0607, TargetPort::ISCSI);
     let config = DriveConfig { codec: Codec::NONE, random: crate::testing::RANDOM };
     let mut drive = Drive::new(profile, identity, config, lu::SavedState::default());
     for nexus in [HOST, OTHER] {

@@ -32,8 +32,7 @@ fn drive(setup: &str) -> Drive {
     let words = cartridge_of.split_whitespace().collect::<Vec<_>>();
     let [medium, kind, ref size @ ..] = words[..] else { panic!("{setup}") };
     let profile = crate::profile::by_product(model).unwrap();
-    let identity =
-        Identity { strings: profile.model.into(), serial: "1234567890".into(), naa: 1, port: TargetPort::ISCSI };
+    let identity = Identity::new(profile.model, "1234567890", 1, TargetPort::ISCSI);
     let mut drive = Drive::new(
         profile,
         identity,

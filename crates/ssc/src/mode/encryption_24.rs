@@ -2,11 +2,12 @@
 
 use crate::encryption::{EncryptionMode, EncryptionState};
 use scsi_core::mode::{ModePageDef, PageId};
+use tape_store::feature::Feature;
 
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x24);
-/// Byte 7: the drive is capable of encryption.
-const DEFAULT: [u8; 8] = super::page(ID, 8, &[(7, 0x01)]);
+/// Byte 7: whether the drive is capable of encryption.
+const DEFAULT: [u8; 8] = super::page(ID, 8, &[(7, if Feature::Encryption.is_enabled() { 0x01 } else { 0x00 })]);
 
 /// No field is changeable.
 pub(crate) const PAGE: ModePageDef = ModePageDef::new(ID, &DEFAULT, &[0; 8]);

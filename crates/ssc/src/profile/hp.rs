@@ -6,8 +6,8 @@
 //! For LTO-8 no capture is available; it is interpolated.
 
 use super::{
-    DriveProfile, HP_DUMPS, IBM_DUMPS, LACKS_END_OF_WRAP, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C,
-    REED_SOLOMON_ONLY, ibm, ro, rw,
+    DriveProfile, HP_DUMPS, IBM_DUMPS, LACKS_END_OF_WRAP, LACKS_NOTHING, Mechanism, MediaSupport,
+    REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY, ibm, ro, rw,
 };
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
@@ -131,7 +131,7 @@ const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProf
         protection_methods: REED_SOLOMON_AND_CRC32C,
         worm: true,
         dump_support: IBM_DUMPS,
-        unsupported_commands: &[],
+        unsupported_commands: LACKS_NOTHING,
     }
 }
 

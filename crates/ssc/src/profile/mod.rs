@@ -34,6 +34,7 @@ use scsi_core::lu::AdmissionCheck;
 use scsi_core::mode::ModePageDef;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::{Cartridge, CartridgeKind};
+use tape_store::feature::Feature;
 use tape_store::media::{LTO_7, MediaSpec};
 
 /// Support of a drive for one generation of media.
@@ -70,10 +71,22 @@ const fn renamed(product: &'static str, drive: DriveProfile) -> DriveProfile {
 /// Writer of drives without vendor-specific VPD pages.
 const fn no_vpd(_page: u8, _identity: &Identity, _w: &mut PageWriter) {}
 
+/// The first list if this build encrypts blocks, else the second.
+const fn if_encryption(with: &'static [&'static str], without: &'static [&'static str]) -> &'static [&'static str] {
+    if Feature::Encryption.is_enabled() { with } else { without }
+}
+
+/// Unsupported commands of drives that support all of the table. A build without encryption lacks the commands that
+/// control it, as drives before LTO-4 do.
+const LACKS_NOTHING: &[&str] = if_encryption(&[], &["SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"]);
 /// Unsupported commands of drives without READ END OF WRAP POSITION.
-const LACKS_END_OF_WRAP: &[&str] = &["READ END OF WRAP POSITION"];
+const LACKS_END_OF_WRAP: &[&str] = if_encryption(
+    &["READ END OF WRAP POSITION"],
+    &["READ END OF WRAP POSITION", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"],
+);
 /// Unsupported commands of drives that also lack append-only mode.
-const LACKS_BEFORE_LTO_5: &[&str] = &["READ END OF WRAP POSITION", "ALLOW OVERWRITE"];
+const LACKS_BEFORE_LTO_5: &[&str] =
+    if_encryption(&["READ END OF WRAP POSITION", "ALLOW OVERWRITE"], LACKS_BEFORE_LTO_4);
 /// Unsupported commands of drives that also lack encryption.
 const LACKS_BEFORE_LTO_4: &[&str] =
     &["READ END OF WRAP POSITION", "ALLOW OVERWRITE", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"];

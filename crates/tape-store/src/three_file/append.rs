@@ -8,6 +8,7 @@ use super::index32;
 use super::partition::Partition;
 use crate::encrypt::{AppendSession, BlockContext, Encryption};
 use crate::error::StoreError;
+use crate::feature::Feature;
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::media;
 use crate::medium::{Codec, CodecId, DeferredLoss, Medium, Position, WriteOutcome};
@@ -88,6 +89,9 @@ impl ThreeFile {
         }
         let codec =
             if self.options.format.supports_codec(codec.id) { codec } else { self.options.format.fallback_codec() };
+        let object = self.object;
+        let missing = encryption.and_then(|_| Feature::Encryption.if_missing()).or(codec.id.missing_feature());
+        self.part()?.require(object, missing)?;
         if encryption.is_none() {
             // A key that is no longer used is not kept in memory.
             self.session = None;

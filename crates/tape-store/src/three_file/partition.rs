@@ -12,6 +12,7 @@ use super::recover::NO_INDEX;
 use super::watermark::{SLOT, Watermark, WatermarkSlot};
 use crate::backend::Backend;
 use crate::error::{Damage, StoreError};
+use crate::feature::Feature;
 use smallvec::SmallVec;
 use std::io::{self, IoSlice, IoSliceMut};
 
@@ -232,6 +233,12 @@ impl Partition {
 
     pub(super) const fn damaged(&self, object: u64, what: Damage) -> StoreError {
         StoreError::Damaged { partition: self.number, object, damage: what }
+    }
+
+    /// Fails if this build cannot decode or encode what a block needs.
+    pub(super) fn require(&self, object: u64, missing: Option<Feature>) -> Result<(), StoreError> {
+        let partition = self.number;
+        missing.map_or(Ok(()), |feature| Err(StoreError::MissingFeature { partition, object, feature }))
     }
 
     /// The index record of an object, from memory or from the file.

@@ -10,6 +10,7 @@ use crate::encrypt::{
     RAW_HEADER_LEN,
 };
 use crate::error::{Damage, StoreError};
+use crate::feature::Feature;
 use crate::integrity::{crc32c, crc32c_slices};
 use crate::medium::{CodecId, ReadOutcome};
 use smallvec::SmallVec;
@@ -157,6 +158,7 @@ impl ReadBuffers {
         } else {
             grow(stored, record.stored as usize);
             let stored = stored.get_mut(..record.stored as usize).unwrap_or_default();
+            part.require(object, record.codec.missing_feature())?;
             let complete = part.read_data(record, &mut [IoSliceMut::new(stored)])?;
             let decompressed = if complete { codecs.decompress(stored, record.codec, target) } else { Ok(()) };
             decompressed.map_err(|damage| part.damaged(object, damage))?;
@@ -217,6 +219,8 @@ impl ReadBuffers {
         let (Decryption::Decrypt(key) | Decryption::Mixed(key)) = decryption else {
             return Err(locked(DecryptError::NoKey));
         };
+        part.require(object, Feature::Encryption.if_missing())?;
+        part.require(object, record.codec.missing_feature())?;
         self.fetch_encrypted(part, object, record)?;
         let mut context = BlockContext { partition, object, length: record.length, codec: record.codec };
         let mut encrypted = self.stored.as_mut_slice();

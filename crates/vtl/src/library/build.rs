@@ -42,12 +42,8 @@ pub type RemoteBayFactory = Box<dyn Fn(&str, usize, BayName) -> Box<dyn Bay> + S
 impl LibraryParts {
     fn identity(&self, model: &InquiryStrings, unit: usize) -> Identity {
         let unit = self.identities.get(unit).cloned().unwrap_or_default();
-        Identity {
-            strings: model.clone(),
-            serial: unit.serial,
-            naa: u64::from_str_radix(&unit.naa, 16).unwrap_or_default(),
-            port: self.shared.frontend.target_port(self.target.name()),
-        }
+        let naa = u64::from_str_radix(&unit.naa, 16).unwrap_or_default();
+        Identity::new(model.clone(), unit.serial, naa, self.shared.frontend.target_port(self.target.name()))
     }
 
     fn saved_state(&self, owner: &UnitId) -> Result<lu::SavedState, StateError> {
@@ -76,7 +72,7 @@ impl LibraryParts {
     ) -> Result<Arc<Unit>, StateError> {
         let owner = unit_id(setup, format!("drive/{index}"));
         let identity = self.identity(&drive.strings, index + 1);
-        let config = DriveConfig { codec: drive.codec, random: entropy::SYSTEM };
+        let config = DriveConfig::default().with_codec(drive.codec).with_random(entropy::SYSTEM);
         let mut device = Drive::new(drive.profile, identity, config, self.saved_state(&owner)?);
         device.set_workers(Arc::clone(&self.shared.workers) as _);
         Ok(Unit::new(owner, Device::Drive(Box::new(device)), Arc::clone(&self.shared)))

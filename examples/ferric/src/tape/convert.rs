@@ -1,6 +1,6 @@
 //! `ferric tape convert`: writes a new directory next to the old one, and exchanges them in one step when it is complete.
 
-use super::{FormatName, OpenCartridge, default_codec, format_option, open_store, parse_codec};
+use super::{FormatName, OpenCartridge, default_codec, format_option, open_store};
 use crate::cli_error::CliError;
 use crate::output::{BYTES, Output, print_line};
 use serde::Serialize;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, hide = true, conflicts_with = "format")]
     level: Option<FormatName>,
     /// Compression of the new blocks: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
-    #[arg(long, value_parser = parse_codec)]
+    #[arg(long, value_parser = Codec::parse)]
     codec: Option<Codec>,
 }
 

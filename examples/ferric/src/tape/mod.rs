@@ -272,12 +272,6 @@ fn codec_name(codec: CodecId) -> String {
     }
 }
 
-/// `none`, `zlib:1` to `zlib:9`, `zstd:1` to `zstd:19`.
-fn parse_codec(text: &str) -> Result<Codec, String> {
-    Codec::parse(text)
-        .ok_or_else(|| format!("{text:?} is invalid; expected none, zlib, zlib:1 to zlib:9, zstd or zstd:1 to zstd:19"))
-}
-
 /// The codec that blocks of a format are written with by default.
 const fn default_codec(format: Format) -> Codec {
     match format {

@@ -1,7 +1,7 @@
 //! `ferric tape import` and `ferric tape export`
 
 use super::key::KeyFile;
-use super::{OpenCartridge, check_partition, convert, default_codec, parse_codec, path_text};
+use super::{OpenCartridge, check_partition, convert, default_codec, path_text};
 use crate::cli_error::CliError;
 use crate::number::number;
 use crate::output::{self, BYTES, OBJECTS, Output, UNKNOWN_BYTES};
@@ -58,7 +58,7 @@ pub(crate) struct Import {
     #[arg(long, value_parser = number::<u32>("a number of bytes", 1..=MAX_BLOCK as u64))]
     block_size: Option<u32>,
     /// Compression of the new blocks: none, zlib:1 to zlib:9, zstd:1 to zstd:19 [default: zstd:1, for mhvtl zlib:1]
-    #[arg(long, value_parser = parse_codec)]
+    #[arg(long, value_parser = Codec::parse)]
     codec: Option<Codec>,
 }
 

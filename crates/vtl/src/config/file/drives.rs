@@ -35,13 +35,8 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
         }
         let codec = match &table.compression {
             None => Codec::zstd(1),
-            Some(text) => Codec::parse(text.get_ref()).ok_or_else(|| {
-                let message = format!(
-                    "{:?} is invalid; expected none, zlib, zlib:1 to zlib:9, zstd or zstd:1 to zstd:19",
-                    text.get_ref()
-                );
-                source.error(text.span().start, "drive.compression", message)
-            })?,
+            Some(text) => Codec::parse(text.get_ref())
+                .map_err(|error| source.error(text.span().start, "drive.compression", error.to_string()))?,
         };
         drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names, strings }, count.into()));
     }
