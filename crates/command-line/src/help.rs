@@ -21,22 +21,58 @@ pub fn examples(command: Command) -> Vec<(String, Vec<String>)> {
     leaves.map(|(name, command)| (name, examples_of(&command))).collect()
 }
 
+/// An error in the examples of a help text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExampleError {
+    /// A command has no example.
+    #[error("{command} has no example")]
+    Missing {
+        /// Name of the command.
+        command: String,
+    },
+    /// An example calls another program.
+    #[error("{command}: the example does not call {program}: {example}")]
+    OtherProgram {
+        /// Name of the command.
+        command: String,
+        /// Name of the program that the example should call.
+        program: String,
+        /// The line of the example.
+        example: String,
+    },
+    /// The program does not accept the arguments of an example.
+    #[error("{command}: {example}: {reason}")]
+    Malformed {
+        /// Name of the command.
+        command: String,
+        /// The line of the example.
+        example: String,
+        /// The message of the program about it.
+        reason: String,
+    },
+}
+
 /// Checks that each command of a program has examples, and that each of them parses.
 ///
 /// # Errors
-/// The first command without an example, or the first example that does not parse, with the reason.
-pub fn check_examples(program: &str, definition: impl Fn() -> Command) -> Result<(), String> {
+/// The first command without an example, or the first example that does not parse.
+pub fn check_examples(program: &str, definition: impl Fn() -> Command) -> Result<(), ExampleError> {
     for (name, examples) in examples(definition()) {
         if examples.is_empty() {
-            return Err(format!("{name} has no example"));
+            return Err(ExampleError::Missing { command: name });
         }
         for example in examples {
             let calls = calls(&example, program);
             if calls.is_empty() {
-                return Err(format!("{name}: the example does not call {program}: {example}"));
+                return Err(ExampleError::OtherProgram { command: name, program: program.into(), example });
             }
             for call in calls {
-                definition().try_get_matches_from(call).map_err(|error| format!("{name}: {example}: {error}"))?;
+                definition().try_get_matches_from(call).map_err(|error| ExampleError::Malformed {
+                    command: name.clone(),
+                    example: example.clone(),
+                    reason: error.to_string(),
+                })?;
             }
         }
     }
@@ -133,12 +169,13 @@ mod tests {
     #[test]
     fn missing_and_wrong_examples_are_reported() {
         let with = |examples: &'static str| move || Command::new("prog").after_help(examples);
-        assert_eq!(check_examples("prog", with("")), Err("prog has no example".into()));
+        let error = check_examples("prog", with("")).unwrap_err();
+        assert_eq!(error.to_string(), "prog has no example");
         assert_eq!(check_examples("prog", with("Examples:\n  prog\n")), Ok(()));
-        let error = check_examples("prog", with("Examples:\n  prog 'a b'\n")).unwrap_err();
+        let error = check_examples("prog", with("Examples:\n  prog 'a b'\n")).unwrap_err().to_string();
         assert!(error.starts_with("prog: prog 'a b': error: unexpected argument 'a b' found"), "{error}");
         let error = check_examples("prog", with("Examples:\n  tar -c .\n")).unwrap_err();
-        assert_eq!(error, "prog: the example does not call prog: tar -c .");
+        assert_eq!(error.to_string(), "prog: the example does not call prog: tar -c .");
     }
 
     #[test]

@@ -23,3 +23,8 @@ pub mod name;
 pub mod testing;
 pub mod text;
 pub mod wire;
+
+// What every owner of a connection names.
+pub use buffers::BufferSource;
+pub use config::{ConnectionLimits, Credentials, Secret, TargetConfig};
+pub use connection::{Connection, ConnectionEvent};

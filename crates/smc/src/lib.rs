@@ -21,3 +21,12 @@ pub mod robot;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+
+// What every embedder of a changer names.
+pub use alert::Alert;
+pub use bay::{Bay, BayStatus};
+pub use changer::{Changer, OperatorError};
+pub use element::{ElementAddress, ElementLayout, ElementType};
+pub use library::{Library, MoveError};
+pub use profile::ChangerProfile;
+pub use robot::RobotFault;

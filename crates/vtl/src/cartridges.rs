@@ -177,8 +177,10 @@ impl Site {
                 ControlError::conflict(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))
                     .with_pool(&pool.name)
             })?;
-            let barcode =
-                pool.pattern.barcode(number).map_err(|error| ControlError::conflict(error).with_pool(&pool.name))?;
+            let barcode = pool
+                .pattern
+                .barcode(number)
+                .map_err(|error| ControlError::conflict(error.to_string()).with_pool(&pool.name))?;
             // Never overwrite files that the inventory does not know, or another kind of entry with that name.
             match self.shared.store.exists(&barcode) {
                 Ok(false) => {}

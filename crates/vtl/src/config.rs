@@ -11,6 +11,7 @@ mod reference;
 mod resolve;
 pub(crate) mod tables;
 mod template;
+mod value_error;
 
 pub use barcodes::Pattern;
 pub(crate) use directories::{check_directories, group_number};
@@ -21,6 +22,7 @@ pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_elements, assign_luns, target_name};
 pub use template::template;
+pub use value_error::ValueError;
 
 use scsi_core::identity::InquiryStrings;
 use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};

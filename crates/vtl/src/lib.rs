@@ -49,20 +49,26 @@ pub mod workers;
 pub mod guide {}
 
 // Re-exported so that a program or a test that embeds a library depends on this crate only.
+pub use config::{Config, ConfigError};
+pub use control::{ControlError, ErrorCode};
+pub use frontend::{Frontend, SiteOptions};
+pub use host::{Host, HostError};
+pub use library::{Library, LibraryError};
+pub use scsi_core::asc::Asc;
+pub use scsi_core::sense::{Sense, SenseKey};
+pub use scsi_core::status::Status;
+pub use site::{OpenSite, Site};
+pub use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
+pub use smc::robot::RobotFault;
+pub use ssc::timing::Motion;
+pub use standalone::Standalone;
+pub use tape_store::cartridge::Barcode;
+pub use target::Target;
+pub use unit::Unit;
+pub use {scsi_core, smc, ssc, tape_store};
+
 /// Sense key and additional sense codes in words, such as `MEDIUM ERROR 11h/00h (Unrecovered read error)`.
 #[must_use]
 pub fn sense_text(key: u8, asc: u8, ascq: u8) -> String {
     Sense::new(SenseKey(key), Asc(u16::from_be_bytes([asc, ascq]))).to_string()
 }
-
-pub use host::Host;
-pub use library::Library;
-pub use scsi_core::asc::Asc;
-pub use scsi_core::sense::{Sense, SenseKey};
-pub use scsi_core::status::Status;
-pub use site::Site;
-pub use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
-pub use smc::robot::RobotFault;
-pub use ssc::timing::Motion;
-pub use tape_store::cartridge::Barcode;
-pub use {scsi_core, smc, ssc, tape_store};

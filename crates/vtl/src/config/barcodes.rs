@@ -1,5 +1,6 @@
 //! Barcode patterns: a run of `#` stands for a number.
 
+use super::ValueError;
 use std::fmt;
 use tape_store::cartridge::Barcode;
 
@@ -23,15 +24,15 @@ impl Pattern {
     /// The pattern, if it is one that counts.
     ///
     /// # Errors
-    /// What is wrong with it, as text.
-    pub fn new(text: &str) -> Result<Self, String> {
+    /// [`ValueError::Pattern`] or [`ValueError::PatternTooWide`].
+    pub fn new(text: &str) -> Result<Self, ValueError> {
         let width = text.bytes().filter(|byte| *byte == b'#').count();
         let (before, behind) = text
             .split_once(&"#".repeat(width))
             .filter(|_| width > 0)
-            .ok_or_else(|| format!("{text:?} has no run of # to count with, or more than one; write \"V#####L8\""))?;
+            .ok_or_else(|| ValueError::Pattern(text.into()))?;
         if width > 9 {
-            return Err(format!("{text:?} has more than nine digits"));
+            return Err(ValueError::PatternTooWide(text.into()));
         }
         Ok(Self { prefix: before.into(), width, suffix: behind.into() })
     }
@@ -62,13 +63,13 @@ impl Pattern {
     ///
     /// # Errors
     /// The number has too many digits, or what comes out is not a barcode.
-    pub fn barcode(&self, number: u32) -> Result<Barcode, String> {
+    pub fn barcode(&self, number: u32) -> Result<Barcode, ValueError> {
         let Self { prefix: before, width, suffix: behind } = self;
         if number.to_string().len() > *width {
-            return Err(format!("\"{self}\" has {width} digits, but the last number is {number}"));
+            return Err(ValueError::NumberTooLong { pattern: self.to_string(), width: *width, number });
         }
         let text = format!("{before}{number:0width$}{behind}");
-        Barcode::new(&text).ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
+        Barcode::new(&text).ok_or(ValueError::Barcode(text))
     }
 
     /// The number in a label, if it is one of this pattern.
@@ -99,17 +100,16 @@ impl Pattern {
 /// The barcodes of a pattern, with `#` counted up from `first`; or the barcode itself if the text has no `#`.
 ///
 /// # Errors
-/// What is wrong with the pattern, as text.
-pub(super) fn expand(text: &str, first: u32, count: u32) -> Result<Vec<Barcode>, String> {
+/// The [`ValueError`] of the pattern or of its last number.
+pub(super) fn expand(text: &str, first: u32, count: u32) -> Result<Vec<Barcode>, ValueError> {
     if !text.contains('#') {
         if count != 1 {
-            return Err(format!("{text:?} has no # to count {count} cartridges with, as in \"V#####L8\""));
+            return Err(ValueError::NothingToCount { text: text.into(), count });
         }
-        let label = Barcode::new(text);
-        return Ok(vec![label.ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))?]);
+        return Ok(vec![Barcode::new(text).ok_or_else(|| ValueError::Barcode(text.into()))?]);
     }
     let pattern = Pattern::new(text)?;
-    let end = first.checked_add(count).ok_or_else(|| format!("{text:?}: {first} and {count} are too many"))?;
+    let end = first.checked_add(count).ok_or_else(|| ValueError::TooMany { pattern: text.into(), first, count })?;
     pattern.barcode(end.saturating_sub(1).max(first))?;
     (first..end).map(|number| pattern.barcode(number)).collect()
 }

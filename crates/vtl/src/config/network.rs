@@ -1,5 +1,6 @@
 //! Networks: an address, or an address and the length of its prefix.
 
+use super::ValueError;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -40,10 +41,10 @@ impl Network {
 }
 
 impl FromStr for Network {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let malformed = || format!("{text:?} is not a network, such as \"10.0.0.0/8\", \"192.0.2.7\" or \"fd00::/8\"");
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let malformed = || ValueError::Network(text.into());
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
         let first = address.parse::<IpAddr>().map_err(|_| malformed())?.to_canonical();
         let (value, len) = bits(first);
@@ -53,10 +54,10 @@ impl FromStr for Network {
             Some(prefix) => Some(prefix).filter(digits).and_then(|prefix| prefix.parse().ok()).ok_or_else(malformed)?,
         };
         if prefix > len {
-            return Err(format!("{text:?}: the prefix of an address of {len} bits has at most {len}"));
+            return Err(ValueError::PrefixTooLong { network: text.into(), bits: len });
         }
         if value & !mask(prefix) != 0 {
-            return Err(format!("{text:?}: the address has bits set behind its prefix of {prefix}"));
+            return Err(ValueError::BitsAfterPrefix { network: text.into(), prefix });
         }
         Ok(Self { first, prefix })
     }
@@ -103,7 +104,7 @@ mod tests {
             ("10.0.0.1/8", "bits set behind its prefix of 8"),
         ] {
             let error = text.parse::<Network>().unwrap_err();
-            assert!(error.contains(message), "{text:?}: {error}");
+            assert!(error.to_string().contains(message), "{text:?}: {error}");
         }
     }
 }

@@ -174,5 +174,6 @@ fn of_pattern(pattern: &str, first: u16, count: u16, spec: &CartridgeSpec) -> Re
         let (kind, size) = (kind.unwrap_or(barcode.kind()), size.unwrap_or(media.capacity));
         Ok(CartridgeSetup { barcode, media, kind, size, format, element: None, label })
     };
-    barcodes::expand(pattern, first.into(), count.into())?.into_iter().map(setup).collect()
+    let barcodes = barcodes::expand(pattern, first.into(), count.into()).map_err(|error| error.to_string())?;
+    barcodes.into_iter().map(setup).collect()
 }

@@ -4,7 +4,7 @@ use super::source::Source;
 use super::users::users;
 use super::values::size;
 use crate::config::tables::{IscsiTable, Number};
-use crate::config::{Advertise, ConfigError, IscsiLimits, IscsiSetup, Network};
+use crate::config::{Advertise, ConfigError, IscsiLimits, IscsiSetup, Network, ValueError};
 use toml::Spanned;
 
 /// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is found when it is used.
@@ -27,23 +27,20 @@ fn is_portal(text: &str) -> bool {
 /// Checks where to listen.
 ///
 /// # Errors
-/// What would be right.
-pub fn check_bind(text: &str) -> Result<(), String> {
-    if is_portal(text) {
-        return Ok(());
-    }
-    Err(format!("{text:?} is not ADDRESS:PORT, such as \"0.0.0.0:3260\""))
+/// [`ValueError::Bind`] if the text is not `ADDRESS:PORT`.
+pub fn check_bind(text: &str) -> Result<(), ValueError> {
+    if is_portal(text) { Ok(()) } else { Err(ValueError::Bind(text.into())) }
 }
 
 /// What SendTargets is to say: an address, or none.
 ///
 /// # Errors
-/// What would be right.
-pub fn parse_advertise(text: &str) -> Result<Advertise, String> {
+/// [`ValueError::Advertise`] if the text is neither an address with a port other than 0 nor `none`.
+pub fn parse_advertise(text: &str) -> Result<Advertise, ValueError> {
     match text {
         "none" => Ok(Advertise::Nothing),
         address if is_portal(address) && !address.ends_with(":0") => Ok(Advertise::Portal(address.into())),
-        other => Err(format!("{other:?} is not ADDRESS:PORT, such as \"tape.example.com:3260\", nor \"none\"")),
+        other => Err(ValueError::Advertise(other.into())),
     }
 }
 
@@ -62,8 +59,8 @@ const LEAST_MEMORY: u64 = 96 << 20;
 
 fn limits(source: &Source<'_>, table: &IscsiTable) -> Result<IscsiLimits, ConfigError> {
     let network = |text: &Spanned<String>| {
-        let network: Result<Network, String> = text.get_ref().parse();
-        network.map_err(|message| source.error(text.span().start, "iscsi.networks", message))
+        let network: Result<Network, ValueError> = text.get_ref().parse();
+        network.map_err(|error| source.error(text.span().start, "iscsi.networks", error.to_string()))
     };
     let networks = table.networks.as_ref().map(|texts| texts.iter().map(network).collect()).transpose()?;
     let key = "iscsi.buffer_memory";
@@ -86,10 +83,10 @@ fn limits(source: &Source<'_>, table: &IscsiTable) -> Result<IscsiLimits, Config
 pub(super) fn iscsi(source: &Source<'_>, table: IscsiTable) -> Result<IscsiSetup, ConfigError> {
     let wrong = |text: &Spanned<String>, key: &str, message| source.error(text.span().start, key, message);
     if let Some(text) = &table.bind {
-        check_bind(text.get_ref()).map_err(|message| wrong(text, "iscsi.bind", message))?;
+        check_bind(text.get_ref()).map_err(|error| wrong(text, "iscsi.bind", error.to_string()))?;
     }
     let advertise = |text: &Spanned<String>| {
-        parse_advertise(text.get_ref()).map_err(|message| wrong(text, "iscsi.advertise", message))
+        parse_advertise(text.get_ref()).map_err(|error| wrong(text, "iscsi.advertise", error.to_string()))
     };
     let advertise = table.advertise.as_ref().map(advertise).transpose()?.unwrap_or_default();
     let initiators = table.initiators.iter().flatten().map(|name| ("iscsi.initiators", name));

@@ -26,11 +26,11 @@ pub(super) fn pool(
     }
     let text = needed(source, &table.pattern, "pool.pattern", at)?;
     let wrong = |message: String| source.error(text.span().start, "pool.pattern", message);
-    let pattern = Pattern::new(text.get_ref()).map_err(wrong)?;
+    let pattern = Pattern::new(text.get_ref()).map_err(|error| wrong(error.to_string()))?;
     if let Some(other) = others.iter().find(|other| other.pattern.overlaps(&pattern)) {
         return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
     }
-    let first = pattern.barcode(1).map_err(wrong)?;
+    let first = pattern.barcode(1).map_err(|error| wrong(error.to_string()))?;
     let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
     let format = format(source, table.format.as_ref(), "pool.format")?;
