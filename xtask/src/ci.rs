@@ -1,7 +1,7 @@
 //! The checks that every change must pass, in addition to the tests.
 
 use crate::shell::{check, output, print_line, run as shell};
-use crate::{fuzz, purity, words};
+use crate::{api, fuzz, purity, words};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +14,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut doc = Command::new("cargo");
     check("rustdoc", doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))?;
     words::run()?;
+    api::run(true)?;
     purity::run()?;
     licences()?;
     no_scsi_policy_in_programs()?;

@@ -1,5 +1,6 @@
 //! `cargo xtask COMMAND`: commands for developers and CI that `cargo` itself does not have.
 
+mod api;
 mod ci;
 mod fuzz;
 mod guest;
@@ -19,6 +20,7 @@ const USAGE: &str = "cargo xtask COMMAND
   man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
+  api       write the public interface of each crate to docs/api; with --check, compare it, as ci does
   fuzz      run each fuzz target for a few seconds, from its corpus on
   purity    check that the pure crates use no clock, thread, socket, environment, random value or file
   words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Some("man") => man::run(std::env::args_os().nth(2)),
         Some("pages") => pages::run_pages(),
         Some("ci") => ci::run(),
+        Some("api") => api::run(std::env::args().nth(2).as_deref() == Some("--check")),
         Some("fuzz") => fuzz::run(),
         Some("purity") => purity::run(),
         Some("words") => words::run(),
