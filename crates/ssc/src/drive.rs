@@ -83,7 +83,7 @@ impl RandomSource {
 #[error("{barcode}: {source}")]
 #[non_exhaustive]
 pub struct ShutDownError {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge whose data could not be stored.
     pub barcode: Barcode,
     /// The failure of the cartridge store.
     pub source: StoreError,
