@@ -62,7 +62,7 @@ mod tests {
     fn golden() -> (TapeStore, Barcode) {
         let directory =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/tape-store/tests/golden/ferric-1/D00001L8");
-        let mut folders = MemoryFolderStore::default();
+        let folders = MemoryFolderStore::default();
         let mut folder = folders.create("D00001L8").unwrap();
         for file in std::fs::read_dir(directory).unwrap() {
             let file = file.unwrap();

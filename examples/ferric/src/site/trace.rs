@@ -32,7 +32,7 @@ impl Filter<'_> {
 }
 
 pub(super) fn run(options: &Options, arguments: &TraceArgs) -> Result<(), CliError> {
-    let now_ms = vtl::clock::now().wall.0;
+    let now_ms = vtl::clock::Clock::real().now().wall.0;
     let since_ms = arguments.since.map_or(now_ms, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     let filter = Filter {
         library: options.library.as_deref(),
