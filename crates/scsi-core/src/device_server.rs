@@ -13,8 +13,8 @@ use crate::time::Now;
 
 /// What a device type adds to the device server. Each implementation is a [`LogicalUnit`].
 ///
-/// A command is executed in this order: [`Self::advance`]; the row of the command; the checks of [`Lu::admit`];
-/// [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].
+/// A command is executed in this order: [`Self::advance`]; the row of the command; [`Lu::failure`]; the checks of
+/// [`Lu::admit`]; [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].
 pub trait DeviceServer: Send {
     /// The commands of the device type, without the commands that SPC defines.
     type Command: Copy + 'static;
@@ -27,6 +27,10 @@ pub trait DeviceServer: Send {
     fn lu(&mut self) -> &mut Lu;
     /// Names of the commands that this model does not have. They end with ILLEGAL REQUEST 20h/00h.
     fn unsupported_commands(&self) -> &'static [&'static str];
+    /// Returns whether a command reloads a faulty unit, so that the unit executes it; see [`Lu::failure`].
+    fn is_reload(&self, _command: Self::Command) -> bool {
+        false
+    }
     /// Applies what time has changed, before the checks of a command.
     fn advance(&mut self, _now: Now) {}
     /// Runs a command that was admitted.
@@ -82,10 +86,25 @@ impl<S: DeviceServer> LogicalUnit for S {
 fn run<S: DeviceServer>(server: &mut S, request: &Request<'_>, cdb: &Cdb, data: &mut Data<'_, '_>) -> Outcome {
     server.advance(request.now);
     let lookup = find(server, request, cdb);
+    check_failure(server, lookup.as_ref().ok().copied())?;
     server.lu().admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
     let row = lookup?;
     server.run(row, request, cdb, data)?;
     if row.spec.attention == AttentionPolicy::Report { server.report_exceptions() } else { Ok(()) }
+}
+
+/// Ends a command of a faulty unit with HARDWARE ERROR 44h/00h, unless it reloads the unit or is one of those that report
+/// what the unit is: INQUIRY, REPORT LUNS and REQUEST SENSE.
+fn check_failure<S: DeviceServer>(
+    server: &mut S,
+    row: Option<&'static CommandRow<DeviceCommand<S::Command>>>,
+) -> Outcome {
+    let Some(failure) = server.lu().failure() else { return Ok(()) };
+    match row.map(|row| (row.command, row.spec.attention)) {
+        Some((_, AttentionPolicy::LeavePending)) => Ok(()),
+        Some((DeviceCommand::Own(command), _)) if server.is_reload(command) => Ok(()),
+        _ => Err(failure.into()),
+    }
 }
 
 /// Returns the row of a command that this model has.

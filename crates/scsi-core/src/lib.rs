@@ -53,6 +53,7 @@ pub mod time;
 #[cfg(any(test, feature = "testing"))]
 pub mod transcript;
 pub mod unit_attention;
+mod unit_failure;
 pub mod vpd;
 pub mod wire;
 pub mod writer;

@@ -198,6 +198,8 @@ pub struct Lu {
     pub(crate) abort_nexuses: Vec<NexusId>,
     /// When the status of the current command is due, if it is GOOD.
     pub(crate) due: Option<Instant>,
+    /// See [`Self::is_faulty`].
+    pub(crate) faulty: bool,
     check_order: &'static [AdmissionCheck],
     preventing_nexuses: BTreeSet<NexusId>,
     nexuses: BTreeMap<NexusId, TransportId>,
@@ -234,6 +236,7 @@ impl Lu {
             save: Save::empty(),
             abort_nexuses: Vec::new(),
             due: None,
+            faulty: false,
             check_order: order,
             preventing_nexuses: BTreeSet::new(),
             nexuses: BTreeMap::new(),
@@ -407,6 +410,12 @@ impl Lu {
     }
 
     fn reset(&mut self, asc: Asc) {
+        self.reset_volatile_state();
+        self.attentions.raise_all(asc);
+    }
+
+    /// Gives the state that a hard reset affects its values after power-on (SAM-5 §6.3).
+    pub(crate) fn reset_volatile_state(&mut self) {
         self.reservations.legacy.clear();
         self.preventing_nexuses.clear();
         self.deferred = None;
@@ -414,6 +423,5 @@ impl Lu {
         self.buffers.clear();
         self.dumps.error_history_nexus = None;
         self.thresholds.reset_all();
-        self.attentions.raise_all(asc);
     }
 }

@@ -45,6 +45,9 @@ pub enum OperatorError {
     /// The robot is offline, or the access door is open.
     #[error("the robot is offline or the access door is open")]
     NotReady,
+    /// The changer is faulty after a panic, until it is set online ([`Changer::set_online`]).
+    #[error("the changer is faulty after an internal error; set it online to use it again")]
+    Faulty,
     /// The element or the move is refused: no such element for an operator, full, empty, or as [`MoveError`] says.
     #[error(transparent)]
     Element(MoveError),
@@ -134,6 +137,24 @@ impl Changer {
         }
     }
 
+    /// Gives the state that a hard reset affects its values after power-on, apart from the SPC state.
+    fn reset_device_state(&mut self) {
+        self.state.searches.clear();
+        self.state.exceptions.reset();
+        self.apply_mode_pages();
+    }
+
+    /// Makes the changer faulty after a panic ([`Lu::set_faulty`]), and gives its state the values after power-on, with the
+    /// SPC state and the operator state from what was saved. [`Self::set_online`] ends the faulty state. The cartridges stay
+    /// where they are; see [`Library::restore_locations`].
+    pub fn fail_after_panic(&mut self, saved: lu::SavedState, operator_state: OperatorState) {
+        self.lu.set_faulty();
+        self.state.library.operator_state = operator_state;
+        self.state.operator_state_changed = false;
+        self.lu.restore(saved);
+        self.reset_device_state();
+    }
+
     /// Returns the location of every cartridge, ascending by barcode.
     #[must_use]
     pub fn locations(&self) -> Vec<CartridgeLocation> {
@@ -199,11 +220,7 @@ impl DeviceServer for Changer {
                 self.state.searches.remove(&nexus);
                 self.state.alerts.remove_nexus(nexus);
             }
-            TransportEvent::UnitReset | TransportEvent::TargetReset => {
-                self.state.searches.clear();
-                self.state.exceptions.reset();
-                self.apply_mode_pages();
-            }
+            TransportEvent::UnitReset | TransportEvent::TargetReset => self.reset_device_state(),
             TransportEvent::NexusEstablished { .. } | TransportEvent::TaskSetCleared(_) => {}
         }
     }

@@ -51,8 +51,12 @@ impl Changer {
         self.update_alerts_and_counters();
     }
 
-    /// Sets the robot offline (NOT READY 04h/12h) or online, which raises UNIT ATTENTION 28h/00h for every nexus.
+    /// Sets the robot offline (NOT READY 04h/12h) or online, which raises UNIT ATTENTION 28h/00h for every nexus. Online,
+    /// a changer that is faulty after a panic is reloaded, which raises 29h/04h.
     pub fn set_online(&mut self, online: bool) {
+        if online {
+            self.lu.recover();
+        }
         if self.state.library.operator_state.offline == online {
             self.state.library.operator_state.offline = !online;
             if online {
@@ -263,13 +267,16 @@ impl Changer {
     /// Moves a cartridge with the robot, as MOVE MEDIUM does.
     ///
     /// # Errors
-    /// [`OperatorError::NotReady`], or the [`MoveError`] of the move; the cartridge is in its source element.
+    /// [`OperatorError::Faulty`], [`OperatorError::NotReady`], or the [`MoveError`] of the move; the cartridge is in its source element.
     pub fn move_medium(
         &mut self,
         source: ElementAddress,
         destination: ElementAddress,
         now: Now,
     ) -> Result<(), OperatorError> {
+        if self.lu.is_faulty() {
+            return Err(OperatorError::Faulty);
+        }
         if self.state.not_ready().is_some() {
             return Err(OperatorError::NotReady);
         }

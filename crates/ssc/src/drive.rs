@@ -144,9 +144,16 @@ impl Drive {
         self.state.health.alerts.clear_flag(alert);
     }
 
-    /// Sets the drive online or offline. Offline, it ends every SSC command with NOT READY 04h/12h.
-    pub const fn set_online(&mut self, online: bool) {
+    /// Sets the drive online or offline. Offline, it ends every SSC command with NOT READY 04h/12h. Online, a drive that is
+    /// faulty after a panic is reloaded: it loads its cartridge again.
+    pub fn set_online(&mut self, online: bool) {
         self.state.media.offline = !online;
+        if online && self.lu.is_faulty() {
+            self.lu.recover();
+            if let Some(cartridge) = self.state.media.take_failed() {
+                let _ = self.insert(cartridge);
+            }
+        }
     }
 
     /// Whether an operation of an immediate command (VERIFY with IMMED=1) still runs in the background.
@@ -230,6 +237,7 @@ impl Drive {
         if !self.state.media.is_empty() {
             return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
         }
+        self.lu.recover();
         self.lu.mode.restore_default(crate::mode::partition_11::ID);
         self.state.mount(cartridge, &drive_name(&self.lu));
         Ok(())
@@ -301,14 +309,20 @@ impl Drive {
         Ok(())
     }
 
-    /// Puts the drive into a safe state after a command panicked: closes a loaded cartridge without writing to it, and
-    /// ends SSC commands with HARDWARE ERROR 44h/00h until the cartridge is loaded again. Raises TapeAlert 58.
-    pub fn fail_after_panic(&mut self) {
+    /// Makes the drive faulty after a panic ([`Lu::set_faulty`]): closes a loaded cartridge without writing to it, and gives
+    /// all other state its values after power-on, with the SPC state from `saved`. Raises TapeAlert 58.
+    ///
+    /// A load of a cartridge ends the faulty state, by LOAD UNLOAD or by the owner, as does [`Self::set_online`].
+    pub fn fail_after_panic(&mut self, saved: lu::SavedState) {
+        self.lu.set_faulty();
         self.state.close_after_panic();
+        self.lu.restore(saved);
+        self.reset_device_state();
+        self.state.health.alerts.raise(Alert::FIRMWARE_FAILURE);
     }
 
-    /// Restores the cartridge that was lost in a command that panicked. SSC commands end with HARDWARE ERROR 44h/00h
-    /// until it is loaded again.
+    /// Restores the cartridge that was lost in a command that panicked. Commands for the medium end with HARDWARE ERROR
+    /// 44h/00h until it is loaded again.
     ///
     /// # Errors
     /// The drive holds another cartridge; the error returns this one.

@@ -2,6 +2,7 @@
 //! command cannot block.
 
 mod delayed;
+mod failure;
 mod observe;
 mod queue;
 
@@ -37,7 +38,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
-use tape_store::cartridge::Barcode;
 use zeroize::Zeroize;
 
 mod changes;
@@ -107,6 +107,7 @@ pub trait CompletionHandler: Send + Sync {
 
 /// Whether a submitted command was executed or queued.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would be an allocation for each command")]
 pub enum Submitted {
     /// The command was executed on the caller's thread.
     Completed(CompletedCommand),
@@ -184,6 +185,8 @@ pub struct Unit {
     alerts: AtomicU64,
     /// Accesses to the medium that may wait, after the last command, as [`MediumAccess::bits`].
     slow_accesses: AtomicU8,
+    /// Whether the unit is faulty after a panic.
+    faulty: AtomicBool,
     /// Whether an initiator prevents medium removal from the changer.
     removal_prevented: AtomicBool,
     /// Reservation and encryption after the last command that can change them.
@@ -260,6 +263,7 @@ impl Unit {
             medium: Mutex::default(),
             alerts: AtomicU64::new(0),
             slow_accesses: AtomicU8::new(0),
+            faulty: AtomicBool::new(false),
             removal_prevented: AtomicBool::new(false),
             settings: Mutex::default(),
             shared,
@@ -438,35 +442,9 @@ impl Unit {
         }
     }
 
-    /// Calls `call` with the device. After a panic, puts the device into a defined state.
+    /// Calls `call` with the device. A panic makes the unit faulty, in a defined state.
     fn catch_panic<T>(&self, device: &mut Device, call: impl FnOnce(&mut Device) -> T) -> Result<T, Panic> {
         catch_unwind(AssertUnwindSafe(|| call(device))).inspect_err(|_| self.recover_from_panic(device))
-    }
-
-    /// Recovers from a panic, which is a defect of this program. A drive does not continue what was interrupted; a
-    /// changer returns every cartridge to its element. Nothing here depends on the log.
-    fn recover_from_panic(&self, device: &mut Device) {
-        let inside = self.bay_status().barcode;
-        lock(&self.queue).background = false;
-        // Each step is isolated: the cause of the panic may cause another one.
-        let mut step = |call: &dyn Fn(&mut Device)| drop(catch_unwind(AssertUnwindSafe(|| call(device))));
-        step(&|device| match device {
-            Device::Drive(drive) => drive.fail_after_panic(),
-            Device::Changer(changer) => self.shared.restore_locations(&self.id, changer),
-        });
-        step(&|device| self.restore_cartridge(device, inside.as_ref()));
-        step(&|device| self.publish_status(device));
-        step(&|_| tracing::error!(unit = self.name(), "internal error while executing a command"));
-    }
-
-    /// Restores the cartridge that a drive lost in a panic.
-    fn restore_cartridge(&self, device: &mut Device, inside: Option<&Barcode>) {
-        if let Device::Drive(drive) = device
-            && drive.loaded().is_none()
-            && let Some(cartridge) = inside.and_then(|barcode| self.shared.recreate_cartridge(barcode))
-        {
-            let _ = drive.restore_cartridge(cartridge);
-        }
     }
 
     /// Sets how long a motion of the drive takes from now on.
@@ -692,6 +670,7 @@ impl Unit {
     }
 
     fn publish_status(&self, device: &mut Device) {
+        self.publish_failure(device);
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         let Device::Drive(drive) = device else { return };

@@ -16,6 +16,7 @@ use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
 use tripwire::{Log, Tripwire, disarm_panic, panic_after};
 use vtl::config::parse;
+use vtl::control::ControlRequest;
 use vtl::data_dir::DataDir;
 use vtl::host::{CommandResponse, Host};
 use vtl::site::{OpenSite, Site};
@@ -182,21 +183,35 @@ const SCENARIOS: [Scenario; 10] = [
     },
 ];
 
-/// All units respond, and the drive works again after its cartridge was reloaded.
+const FAULTY: Option<(u8, u8, u8)> = Some((4, 0x44, 0));
+
+/// All units respond. A faulty changer works again after it was set online, and a drive after its cartridge was reloaded.
 fn check_units_respond(world: &TestSite, name: &str) {
     world.clear_unit_attentions();
+    let online = |drive: Option<&str>| {
+        let drive = drive.map(str::to_owned);
+        world.site().control(&ControlRequest::Online { library: None, drive, online: true }).unwrap();
+        world.clear_unit_attentions();
+    };
+    let changer = world.command(0, &[0; 6]);
+    assert!([None, FAULTY].contains(&changer.sense_codes()), "{name}: {changer:?}");
+    assert_eq!(world.site().status().libraries[0].faulty.is_some(), changer.sense_codes() == FAULTY, "{name}");
+    if changer.sense_codes() == FAULTY {
+        online(None);
+    }
     assert!(world.command(0, &[0; 6]).into_result().is_ok(), "{name}: the changer");
     let ready = world.command(1, &[0; 6]);
     if world.locations().values().any(|location| *location == 500) {
-        let codes = ready.sense_codes();
-        let known = [None, Some((2, 0x3a, 0)), Some((4, 0x44, 0))];
-        assert!(known.contains(&codes), "{name}: {ready:?}");
+        let known = [None, Some((2, 0x3a, 0)), FAULTY];
+        assert!(known.contains(&ready.sense_codes()), "{name}: {ready:?}");
         assert!(world.command(1, &UNLOAD).into_result().is_ok(), "{name}");
         assert!(world.command(1, &LOAD).into_result().is_ok(), "{name}");
         world.clear_unit_attentions();
         assert!(world.command(1, &[0; 6]).into_result().is_ok(), "{name}");
     } else {
-        assert_eq!(ready.sense_codes(), Some((2, 0x3a, 0)), "{name}");
+        assert!([Some((2, 0x3a, 0)), FAULTY].contains(&ready.sense_codes()), "{name}: {ready:?}");
+        online(Some("drive1"));
+        assert_eq!(world.command(1, &[0; 6]).sense_codes(), Some((2, 0x3a, 0)), "{name}");
     }
 }
 

@@ -156,6 +156,9 @@ fn library_replies_after_panics() {
         panicked
     });
     assert_eq!(reply(&queue, 10, TOOL_ID, open[1]), "OK");
+    // Reloads the changer after a panic.
+    let online = || site.libraries()[0].changer(|changer| changer.set_online(true));
+    online();
     // Commands of the module: MOVE MEDIUM to the drive and back, WRITE with a filemark, an unknown operation code.
     let commands: [(u16, &[u8], HostTransfer); 5] = [
         (10, &[0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0], HostTransfer::NoData),
@@ -166,6 +169,7 @@ fn library_replies_after_panics() {
     ];
     for (minor, cdb, transfer) in commands {
         for at in 0..60 {
+            online();
             for unit in [10, 11] {
                 for _ in 0..8 {
                     let _ = module.send(unit, &[0; 6], HostTransfer::NoData).wait();

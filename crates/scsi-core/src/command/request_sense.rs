@@ -1,7 +1,7 @@
 //! REQUEST SENSE, SPC-5 §6.39.  Bytes: 0 opcode · 1 DESC(0) · 4 ALLOCATION LENGTH · 5 control
 //!
-//! Returns the first available of: a deferred error, a unit attention (which it clears), the pollable sense data, NO
-//! SENSE.
+//! Returns the first available of: a deferred error, a unit attention (which it clears), HARDWARE ERROR 44h/00h of a
+//! faulty unit, the pollable sense data, NO SENSE.
 //!
 //! **Deviations:** none.
 
@@ -22,6 +22,7 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     let sense = lu
         .take_deferred(nexus)
         .or_else(|| lu.attentions.take(nexus, |_| true).map(|asc| Sense::new(SenseKey::UNIT_ATTENTION, asc)))
+        .or_else(|| lu.failure())
         .or_else(|| cx.device.pollable_sense())
         .unwrap_or(Sense::NONE);
     let format = if flags & 0x01 == 0 { SenseFormat::Fixed } else { SenseFormat::Descriptor };

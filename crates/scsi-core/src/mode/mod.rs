@@ -144,12 +144,18 @@ impl ModePages {
     /// profile are dropped. Protocol-specific pages contain `protocol`.
     #[must_use]
     pub fn new(defs: &'static [ModePageDef], protocol: ProtocolId, saved: Vec<SavedPage>) -> Self {
-        let mut pages = Self { defs, protocol, current: Vec::new(), saved, per_nexus: BTreeMap::new() };
-        pages.saved.retain(|page| {
-            defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
-        });
-        pages.reset();
+        let mut pages = Self { defs, protocol, current: Vec::new(), saved: Vec::new(), per_nexus: BTreeMap::new() };
+        pages.restore(saved);
         pages
+    }
+
+    /// Replaces the saved values, and gives all pages their values after power-on.
+    pub(crate) fn restore(&mut self, saved: Vec<SavedPage>) {
+        self.saved = saved;
+        self.saved.retain(|page| {
+            self.defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
+        });
+        self.reset();
     }
 
     /// Restores the saved or default values of all pages, after power-on or a reset.

@@ -34,6 +34,7 @@ fn load(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {
     let Some(cartridge) = cx.device.media.take_to_load()? else {
         return super::rewind::to_beginning_of(cx.device.media.ready()?, 0);
     };
+    cx.lu.recover();
     if hold {
         return Ok(cx.device.load_without_threading(cartridge)?);
     }

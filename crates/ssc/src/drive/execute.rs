@@ -32,6 +32,11 @@ impl DeviceServer for Drive {
         self.state.profile.unsupported_commands
     }
 
+    /// LOAD UNLOAD, if there is a cartridge to load.
+    fn is_reload(&self, command: Command) -> bool {
+        command == Command::LoadUnload && !self.state.media.is_empty()
+    }
+
     fn advance(&mut self, now: Now) {
         self.state.health.note_time(now);
         if self.state.media.end_threading(now.mono) {

@@ -18,17 +18,7 @@ impl Drive {
                 }
             }
             TransportEvent::UnitReset | TransportEvent::TargetReset => {
-                self.state.modes.reset();
-                self.state.encryption.clear();
-                self.state.media.clear_medium_keys();
-                self.state.health.reset_alerts(self.state.media.opened());
-                if self.state.media.opened().is_some_and(|mounted| mounted.append_only) {
-                    // Append-only mode stays on while the volume is mounted.
-                    self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
-                }
-                self.state.health.exceptions.reset();
-                self.state.media.abandon_verify();
-                self.apply_mode_pages(None);
+                self.reset_device_state();
             }
             TransportEvent::NexusLost(nexus) => {
                 self.state.encryption.remove_nexus(nexus);
@@ -41,6 +31,21 @@ impl Drive {
             }
             TransportEvent::TaskSetCleared(_) => {}
         }
+    }
+
+    /// Gives the state that a hard reset affects its values after power-on, apart from the SPC state.
+    pub(super) fn reset_device_state(&mut self) {
+        self.state.modes.reset();
+        self.state.encryption.clear();
+        self.state.media.clear_medium_keys();
+        self.state.health.reset_alerts(self.state.media.opened());
+        if self.state.media.opened().is_some_and(|mounted| mounted.append_only) {
+            // Append-only mode stays on while the volume is mounted.
+            self.lu.mode.set_bits(config_extension_1001::ID, 5, config_extension_1001::APPEND_ONLY, true);
+        }
+        self.state.health.exceptions.reset();
+        self.state.media.abandon_verify();
+        self.apply_mode_pages(None);
     }
 
     /// Applies the settings of mode pages: the shared ones, and those of `nexus`.

@@ -242,6 +242,17 @@ impl MediaState {
         self.load = Load::failed(cartridge);
     }
 
+    /// Takes the cartridge of a faulty drive, to load it again; `None` if it is unloaded or absent.
+    pub(crate) fn take_failed(&mut self) -> Option<Cartridge> {
+        match std::mem::take(&mut self.load) {
+            Load::Unusable(cartridge, _) => Some(cartridge),
+            other => {
+                self.load = other;
+                None
+            }
+        }
+    }
+
     /// Delays the end of a load that has just been done: until `until` the tape is being threaded.
     pub(crate) fn thread_until(&mut self, until: Instant) {
         let then = std::mem::take(&mut self.load);

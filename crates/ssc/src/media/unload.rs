@@ -62,7 +62,6 @@ impl DriveState {
 impl DriveState {
     /// Closes the tape after a command panicked, without writing to it, and abandons the background operation.
     pub(crate) fn close_after_panic(&mut self) {
-        self.health.alerts.raise(Alert::FIRMWARE_FAILURE);
         self.media.load = std::mem::take(&mut self.media.load).close_after_panic();
     }
 }

@@ -18,7 +18,9 @@ pub(crate) const fn operator_error_code(error: OperatorError) -> ErrorCode {
             MoveError::Disabled(_) | MoveError::StationOpen | MoveError::SourceEmpty | MoveError::DestinationFull,
         ) => ErrorCode::Conflict,
         OperatorError::Element(MoveError::NoElement(_) | MoveError::NotPossible(_)) => ErrorCode::Invalid,
-        OperatorError::Element(MoveError::DriveRefused | MoveError::RobotFailed(_)) => ErrorCode::Unavailable,
+        OperatorError::Faulty | OperatorError::Element(MoveError::DriveRefused | MoveError::RobotFailed(_)) => {
+            ErrorCode::Unavailable
+        }
     }
 }
 
@@ -54,6 +56,9 @@ impl Library {
                  open",
                 name(from.or(to))
             ),
+            OperatorError::Faulty => {
+                "the changer is faulty after an internal error; to use it again: ferric robot online".into()
+            }
             OperatorError::NotReady if condition.door_open => {
                 "the access door is open; close it: ferric door access close".into()
             }

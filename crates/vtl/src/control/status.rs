@@ -48,6 +48,9 @@ pub struct LibraryStatus {
     pub shelf: String,
     /// False while an operator has set the robot offline.
     pub online: bool,
+    /// Reason why the changer ends every command with HARDWARE ERROR 44h/00h, after an internal error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faulty: Option<String>,
     /// True while the access door is open.
     pub door_open: bool,
     /// True while the I/O station is open.
@@ -76,6 +79,9 @@ pub struct DriveStatus {
     pub lun: usize,
     /// False while an operator has set the drive offline.
     pub online: bool,
+    /// Reason why the drive ends every command with HARDWARE ERROR 44h/00h, after an internal error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faulty: Option<String>,
     /// True if the drive has ejected the cartridge, so that the robot can take it.
     pub ejected: bool,
     /// Reason why the drive cannot use its cartridge.
@@ -211,6 +217,7 @@ impl Library {
             let condition = changer.library().operator_state();
             let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
                 online: !condition.drives_offline.contains(&ElementAddress(element.address)),
+                faulty: unit.faulty(),
                 ejected: unit.bay_status().accessible,
                 refused: unit.refused(),
                 threaded: unit.is_threaded(),
@@ -228,6 +235,7 @@ impl Library {
                 lun,
                 shelf: self.shelf().into(),
                 online: !condition.offline,
+                faulty: unit.faulty(),
                 door_open: condition.door_open,
                 station_open: condition.station_open,
                 alerts: super::alerts::raised_flag_names(&unit, false),

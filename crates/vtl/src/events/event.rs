@@ -256,6 +256,13 @@ pub enum Event {
         /// True if the tab is set now.
         on: bool,
     },
+    /// A unit is faulty after an internal error: it ends every command with HARDWARE ERROR 44h/00h until it is reloaded.
+    UnitFaulty {
+        /// Reason in words, and what reloads the unit.
+        reason: String,
+    },
+    /// A faulty unit was reloaded, and executes commands again.
+    UnitRecovered,
     /// The reservation of a unit was established, changed or released.
     ReservationChanged {
         /// The reservation; `None` if the unit is not reserved now.
@@ -340,6 +347,7 @@ impl Event {
                 | Self::ModeChanged { .. }
                 | Self::AlertRaised { .. }
                 | Self::AlertCleared { .. }
+                | Self::UnitFaulty { .. }
                 | Self::ReservationChanged { .. }
                 | Self::EncryptionOn
                 | Self::EncryptionOff

@@ -33,7 +33,7 @@ pub(super) struct DelayedStatus {
 /// The receiver of a delayed status.
 enum Receiver {
     /// The completion handler of a submitted command; the unit's thread calls it.
-    Handler(Finished),
+    Handler(Box<Finished>),
     /// A caller of [`Unit::execute`], whose thread waits.
     Caller { ticket: Ticket, nexus: NexusId, tag: Tag },
 }
@@ -61,8 +61,8 @@ impl Finished {
 }
 
 impl DelayedStatus {
-    pub(super) const fn for_handler(due: Instant, finished: Finished) -> Self {
-        Self { due, receiver: Receiver::Handler(finished) }
+    pub(super) fn for_handler(due: Instant, finished: Finished) -> Self {
+        Self { due, receiver: Receiver::Handler(Box::new(finished)) }
     }
 
     pub(super) const fn for_caller(due: Instant, ticket: Ticket, request: &Request<'_>) -> Self {
@@ -98,7 +98,7 @@ impl Activity {
     /// Ends the delay of a status that the unit's thread has to send. Returns its command.
     pub(super) fn take_finished(&mut self) -> Option<Finished> {
         match std::mem::take(self) {
-            Self::Delayed(DelayedStatus { receiver: Receiver::Handler(finished), .. }) => Some(finished),
+            Self::Delayed(DelayedStatus { receiver: Receiver::Handler(finished), .. }) => Some(*finished),
             other => {
                 *self = other;
                 None

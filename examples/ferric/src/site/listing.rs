@@ -37,6 +37,9 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
 
 fn title(library: &LibraryStatus) -> String {
     let mut state = Vec::new();
+    if library.faulty.is_some() {
+        state.push("faulty");
+    }
     if !library.online {
         state.push("offline");
     }
@@ -64,6 +67,7 @@ fn drive_text(drive: &DriveStatus) -> String {
     let is_cleaning = drive.element.kind.as_deref() == Some("cleaning");
     let state = match (&drive.element.cartridge, drive.online, why) {
         (_, false, _) => "offline".into(),
+        _ if drive.faulty.is_some() => "faulty".into(),
         (None, ..) => "empty".into(),
         (Some(_), _, Some(why)) => format!("cannot use the cartridge: {why}"),
         (Some(_), ..) if is_cleaning => "cleaning cartridge".to_owned(),
