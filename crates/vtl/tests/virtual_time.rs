@@ -145,6 +145,8 @@ fn abort_ends_the_delay() {
     loaded.unit.abort(|nexus, tag| (nexus, tag) == (loaded.nexus, Tag(1)));
     assert_eq!(loaded.completions.get(), [(1, 0x40, true)]);
     assert!(matches!(loaded.submit(2, &TEST_UNIT_READY), Submitted::Completed(_)));
+    // The unit's thread may still be waiting for the time of the aborted command: let that time pass.
+    loaded.clock.advance(TEN_MINUTES);
     thread::scope(|scope| {
         let rewind = scope.spawn(|| loaded.execute(3, &REWIND));
         assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
