@@ -44,7 +44,7 @@ pub const fn signed(name: &'static str, byte: usize, count: u8) -> CdbField {
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValue {
-    /// A number without sign.
+    /// A number that has no sign.
     Unsigned(u64),
     /// A number in two's complement.
     Signed(i64),
@@ -87,12 +87,11 @@ impl CdbField {
     /// The bits of byte `byte` of the CDB that belong to the field.
     fn mask(&self, byte: usize) -> u8 {
         let mut mask = [0; 16];
-        let mut at = self.byte * 8 + usize::from(7 - self.high_bit);
-        for _ in 0..self.width {
+        let first = self.byte * 8 + usize::from(7 - self.high_bit);
+        for at in (first..).take(usize::from(self.width)) {
             if let Some(slot) = mask.get_mut(at / 8) {
                 *slot |= 0x80 >> (at % 8);
             }
-            at += 1;
         }
         mask.get(byte).copied().unwrap_or_default()
     }

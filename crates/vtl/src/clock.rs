@@ -110,7 +110,7 @@ fn read_machine_clocks() -> Now {
     }
 }
 
-/// A clock for tests, which stands still until it is advanced. Clones are the same clock.
+/// A clock for tests, whose time does not change until it is advanced. Clones are the same clock.
 ///
 /// ```
 /// use std::time::Duration;

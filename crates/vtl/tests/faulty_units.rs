@@ -53,7 +53,7 @@ fn panic_in(host: &Host, lun: usize) {
     assert!(catch_unwind(AssertUnwindSafe(|| unit.with_device(change))).is_err());
 }
 
-/// Every command but those that report what the unit is, and but `reload`, ends with 44h/00h.
+/// Every command except `reload` and the commands that identify the unit ends with 44h/00h.
 fn assert_faulty(host: &Host, lun: usize, reload: &[u8]) {
     for opcode in (0..=255_u8).filter(|opcode| ![0x03, 0x12, 0xa0].contains(opcode) && !reload.contains(opcode)) {
         let mut cdb = [0; 16];

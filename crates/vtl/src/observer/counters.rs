@@ -51,7 +51,7 @@ impl Default for UnitCounters {
 pub struct CommandCount {
     /// OPERATION CODE of the commands.
     pub opcode: u8,
-    /// Commands with status GOOD.
+    /// Number of commands with status GOOD.
     pub good: u64,
     /// Commands with status CHECK CONDITION.
     pub check_condition: u64,
@@ -77,13 +77,13 @@ pub struct SenseCount {
 /// The counts of a unit at one time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommandCounters {
-    /// Commands by operation code, without those that were never sent.
+    /// Commands by operation code, without the operation codes that no host sent.
     pub commands: Vec<CommandCount>,
     /// Data-In bytes that were returned.
     pub bytes_in: u64,
     /// Data-Out bytes that were consumed.
     pub bytes_out: u64,
-    /// Execution times in microseconds.
+    /// Execution times of the commands, in microseconds.
     pub run_us: HistogramCounts,
     /// Waiting times before execution, in microseconds.
     pub queued_us: HistogramCounts,
@@ -117,7 +117,7 @@ impl UnitCounters {
         }
     }
 
-    /// The present counts.
+    /// The counts of the unit at this time.
     #[must_use]
     pub fn counts(&self) -> CommandCounters {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -19,7 +19,7 @@ pub struct HistogramCounts {
     /// Number of values below 1, below 2, below 4, and so on, each without those of the buckets before; the last bucket
     /// has all larger ones. Trailing zeros are left out.
     pub buckets: Vec<u64>,
-    /// Sum of all values.
+    /// Sum of all values that were added.
     pub sum: u64,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Histogram {
-    /// Adds a value.
+    /// Adds a value to its bucket and to the sum.
     pub fn add(&self, value: u64) {
         let bucket = usize::try_from(u64::BITS - value.leading_zeros()).unwrap_or(BUCKETS).min(BUCKETS - 1);
         if let Some(counter) = self.buckets.get(bucket) {
@@ -44,7 +44,7 @@ impl Histogram {
         add(&self.sum, value);
     }
 
-    /// The present counts.
+    /// The counts at this time.
     #[must_use]
     pub fn counts(&self) -> HistogramCounts {
         let mut buckets: Vec<u64> = self.buckets.iter().map(|counter| counter.load(Ordering::Relaxed)).collect();

@@ -1,5 +1,5 @@
-//! Log lines of commands: `debug` for those that did not end with GOOD and those that change reservations or modes,
-//! `trace` for all others.
+//! Log lines of commands: `debug` for a command that did not end with GOOD or that changes reservations or modes,
+//! `trace` for any other.
 
 use super::CommandRecord;
 use scsi_core::cdb::Opcode;

@@ -38,7 +38,7 @@ pub enum DeviceKind {
 /// The name of a unit for people: its library and its name there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitName {
-    /// Name of the library.
+    /// Name of the library that has the unit.
     pub library: Arc<str>,
     /// `changer`, or `drive` and its number from 1.
     pub unit: Arc<str>,
@@ -70,7 +70,7 @@ pub struct CommandRecord<'a> {
     pub lun: u64,
     /// Tag that the transport gave the command.
     pub tag: u64,
-    /// The CDB as received.
+    /// The CDB, without the padding of the transport.
     pub cdb: &'a [u8],
     /// The row of the command; `None` if the unit does not know it.
     pub spec: Option<&'static CommandSpec>,

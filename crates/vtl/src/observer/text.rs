@@ -34,7 +34,7 @@ pub struct TraceRecord {
     /// The CDB as received, at most 260 bytes.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub cdb: Vec<u8>,
-    /// Status code of SAM.
+    /// Status code of SAM, such as 02h for CHECK CONDITION.
     pub status: u8,
     /// Sense data; empty without CHECK CONDITION.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
@@ -45,11 +45,11 @@ pub struct TraceRecord {
     pub bytes_out: u64,
     /// Position before the command; `None` without a threaded tape.
     pub position_before: Option<TapePosition>,
-    /// Position after the command.
+    /// Position of the tape after the command.
     pub position_after: Option<TapePosition>,
     /// Microseconds from the arrival of the command to the begin of its execution.
     pub queued_us: u64,
-    /// Microseconds of its execution.
+    /// Microseconds that its execution took.
     pub run_us: u64,
     /// The first bytes of Data-In, if they are recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_hex", deserialize_with = "from_hex")]
@@ -69,9 +69,9 @@ pub struct Decoded {
     pub command: Option<&'static str>,
     /// The fields of the CDB by name, with their values.
     pub fields: Map<String, Value>,
-    /// Name of the status.
+    /// Name of the status, such as GOOD.
     pub status: Option<&'static str>,
-    /// Sense data in words.
+    /// Sense data in words; `None` without sense data.
     pub sense: Option<String>,
 }
 

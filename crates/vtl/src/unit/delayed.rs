@@ -24,7 +24,7 @@ pub(super) enum Activity {
     Delayed(DelayedStatus),
 }
 
-/// A command that was executed and whose status is due later.
+/// An executed command with the status that is due later.
 pub(super) struct DelayedStatus {
     due: Instant,
     receiver: Receiver,

@@ -83,7 +83,7 @@ impl Unit {
             nexus: request.nexus,
             initiator: &lock(&self.initiators).name(request.nexus),
             lun: request.lun,
-            tag: request.tag.0.into(),
+            tag: request.tag.0,
             cdb: without_padding(request.cdb, spec),
             spec,
             completion,
