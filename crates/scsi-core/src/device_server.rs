@@ -14,7 +14,7 @@ use crate::time::Now;
 /// What a device type adds to the device server. Each implementation is a [`LogicalUnit`].
 ///
 /// A command is executed in this order: [`Self::advance`]; the row of the command; [`Lu::failure`]; the checks of
-/// [`Lu::admit`]; [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].
+/// [`Lu::admit`]; the injected faults ([`Lu::faults`]); [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].
 pub trait DeviceServer: Send {
     /// The commands of the device type, without the commands that SPC defines.
     type Command: Copy + 'static;
@@ -33,6 +33,10 @@ pub trait DeviceServer: Send {
     }
     /// Applies what time has changed, before the checks of a command.
     fn advance(&mut self, _now: Now) {}
+    /// Number of the next logical object in the current partition; `None` without a threaded tape.
+    fn position(&self) -> Option<u64> {
+        None
+    }
     /// Runs a command that was admitted.
     ///
     /// # Errors
@@ -89,6 +93,10 @@ fn run<S: DeviceServer>(server: &mut S, request: &Request<'_>, cdb: &Cdb, data: 
     check_failure(server, lookup.as_ref().ok().copied())?;
     server.lu().admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
     let row = lookup?;
+    if !server.lu().faults.is_empty() {
+        let position = server.position();
+        server.lu().inject_fault(request, cdb, position)?;
+    }
     server.run(row, request, cdb, data)?;
     if row.spec.attention == AttentionPolicy::Report { server.report_exceptions() } else { Ok(()) }
 }

@@ -17,6 +17,8 @@ pub enum Fault {
     ReservationConflict,
     /// BUSY: the unit cannot run the command now.
     Busy,
+    /// Another status without sense data, by an injected fault.
+    Status(Status),
 }
 
 impl From<Sense> for Fault {
@@ -61,6 +63,8 @@ pub struct Completion {
     /// Monotonic time from which on the caller may send the status: the end of a motion. Until then the caller runs no
     /// other command of the unit. `None`: at once. Only with GOOD.
     pub due: Option<Instant>,
+    /// The command was lost: the initiator gets no response.
+    pub dropped: bool,
 }
 
 impl Completion {
@@ -78,6 +82,7 @@ impl Completion {
             Err(Fault::CheckCondition(sense)) => (Status::CHECK_CONDITION, Some(sense.encode(format))),
             Err(Fault::ReservationConflict) => (Status::RESERVATION_CONFLICT, None),
             Err(Fault::Busy) => (Status::BUSY, None),
+            Err(Fault::Status(status)) => (*status, None),
         };
         Self {
             status,
@@ -89,6 +94,7 @@ impl Completion {
             save: Save::empty(),
             abort_nexuses: Vec::new(),
             due: None,
+            dropped: false,
         }
     }
 

@@ -35,6 +35,7 @@ pub mod dump;
 pub mod fault;
 pub mod field;
 pub mod identity;
+pub mod injected_fault;
 pub mod inquiry;
 pub mod lifetime_counters;
 pub mod log;

@@ -12,6 +12,7 @@ use crate::dump::{DumpState, DumpSupport};
 use crate::fault::{Completion, Fault, Outcome, Save};
 use crate::field::FieldPointer;
 use crate::identity::Identity;
+use crate::injected_fault::FaultList;
 use crate::inquiry::InquiryData;
 use crate::log::{LogId, LogWriter, Thresholds};
 use crate::mode::{self, ModeHeader, ModeHeaderField, ModePageDef, ModePages, PageControl, PageId, SavedPage};
@@ -198,6 +199,10 @@ pub struct Lu {
     pub(crate) abort_nexuses: Vec<NexusId>,
     /// When the status of the current command is due, if it is GOOD.
     pub(crate) due: Option<Instant>,
+    /// Faults that were injected into the commands of the unit; none, unless its owner adds some.
+    pub faults: FaultList,
+    /// An injected fault has lost the current command.
+    pub(crate) dropped: bool,
     /// See [`Self::is_faulty`].
     pub(crate) faulty: bool,
     check_order: &'static [AdmissionCheck],
@@ -236,6 +241,8 @@ impl Lu {
             save: Save::empty(),
             abort_nexuses: Vec::new(),
             due: None,
+            faults: FaultList::default(),
+            dropped: false,
             faulty: false,
             check_order: order,
             preventing_nexuses: BTreeSet::new(),
@@ -321,6 +328,7 @@ impl Lu {
         completion.save = std::mem::take(&mut self.save);
         completion.abort_nexuses = std::mem::take(&mut self.abort_nexuses);
         completion.due = self.due.take().filter(|_| outcome.is_ok());
+        completion.dropped = std::mem::take(&mut self.dropped);
         completion
     }
 

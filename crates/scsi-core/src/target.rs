@@ -117,7 +117,7 @@ impl Command {
     /// Ends the command with this completion.
     #[must_use]
     pub fn complete(self, completion: Completion) -> CompletedCommand {
-        CompletedCommand { tag: self.tag, completion, data: self.data, aborted: false }
+        CompletedCommand { tag: self.tag, data: self.data, aborted: completion.dropped, completion }
     }
 
     /// Ends the command without running it because it was aborted: the initiator gets no response.
@@ -136,7 +136,7 @@ pub struct CompletedCommand {
     pub completion: Completion,
     /// The buffers of the command; the Data-In buffer has the data for the initiator.
     pub data: DataBuffers,
-    /// The command was aborted before its status was sent, and gets no response.
+    /// The command was aborted before its status was sent, or was lost ([`Completion::dropped`]): no response is sent.
     pub aborted: bool,
 }
 

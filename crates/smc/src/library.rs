@@ -4,9 +4,10 @@ use crate::bay::{Bay, BayStatus};
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementLayout, ElementType};
 use crate::profile::Capabilities;
 use crate::robot::{OperatorState, RobotFault, lifetime};
+use scsi_core::injected_fault::{FaultList, FaultRule};
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::time::Now;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::{Barcode, Cartridge, RemoveError};
 
 /// Why a move failed. Every cartridge is in its original element, except where a warning is logged.
@@ -61,9 +62,6 @@ pub struct CartridgeLocation {
     pub source_element: SourceElement,
 }
 
-/// Maximum number of pending injected faults; more are ignored.
-const FAILURES: usize = 64;
-
 /// The elements of a library. Storage and import/export elements hold their cartridges here; a drive element holds its
 /// cartridge in the drive, or in the load slot of the drive if the drive rejects a cartridge that is returned to it.
 pub struct Library {
@@ -78,7 +76,7 @@ pub struct Library {
     dirty: BTreeSet<Barcode>,
     pub(crate) operator_state: OperatorState,
     pub(crate) statistics: LifetimeCounters,
-    injected_faults: VecDeque<RobotFault>,
+    injected_faults: FaultList<RobotFault, ()>,
     /// Cartridges that no drive can load.
     unusable: BTreeSet<Barcode>,
 }
@@ -98,7 +96,7 @@ impl Library {
             dirty: BTreeSet::new(),
             operator_state: OperatorState::default(),
             statistics: LifetimeCounters::default(),
-            injected_faults: VecDeque::new(),
+            injected_faults: FaultList::default(),
             unusable: BTreeSet::new(),
         }
     }
@@ -195,22 +193,15 @@ impl Library {
         self.unusable = cartridges;
     }
 
-    /// Makes the next such operation of the robot fail.
+    /// Makes the next such operation of the robot fail. Has no effect if [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES)
+    /// faults are pending.
     pub fn inject_fault(&mut self, fault: RobotFault) {
-        if self.injected_faults.len() < FAILURES {
-            self.injected_faults.push_back(fault);
-        }
+        self.injected_faults.push(FaultRule::once(fault, ()));
     }
 
-    /// Removes a pending injected fault of this type and fails with it.
+    /// Fails with the injected fault of this type, if there is one.
     fn take_injected_fault(&mut self, fault: RobotFault) -> Result<(), MoveError> {
-        match self.injected_faults.iter().position(|pending| *pending == fault) {
-            Some(index) => {
-                self.injected_faults.remove(index);
-                Err(MoveError::RobotFailed(fault))
-            }
-            None => Ok(()),
-        }
+        self.injected_faults.take(|pending| *pending == fault).map_or(Ok(()), |()| Err(MoveError::RobotFailed(fault)))
     }
 
     /// Adds a cartridge to an element: at start, or when an operator inserts it. Does not check doors.

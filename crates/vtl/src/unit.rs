@@ -3,6 +3,7 @@
 
 mod delayed;
 mod failure;
+mod inject;
 mod observe;
 mod queue;
 

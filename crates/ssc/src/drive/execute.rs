@@ -37,6 +37,10 @@ impl DeviceServer for Drive {
         command == Command::LoadUnload && !self.state.media.is_empty()
     }
 
+    fn position(&self) -> Option<u64> {
+        Self::position(self).map(|(_, object)| object)
+    }
+
     fn advance(&mut self, now: Now) {
         self.state.health.note_time(now);
         if self.state.media.end_threading(now.mono) {

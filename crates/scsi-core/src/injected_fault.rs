@@ -1,0 +1,204 @@
+//! Injected faults: rules by which commands fail, although nothing is wrong.
+//!
+//! A [`FaultList`] is a list of [`FaultRule`]s. The list of a logical unit ([`crate::lu::Lu::faults`]) applies to commands
+//! that passed the checks of [`crate::lu::Lu::admit`], before they run. The robot of a changer has a list of its own for its
+//! motions, which operators cause as well.
+
+use crate::cdb::{Cdb, Opcode, ServiceAction};
+use crate::fault::{Fault, Outcome};
+use crate::lu::Lu;
+use crate::nexus::NexusId;
+use crate::sense::Sense;
+use crate::status::Status;
+use crate::target::Request;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Most rules of a list.
+pub const MAX_RULES: usize = 64;
+
+/// What happens to the `nth` operation that a matcher selects, and to those after it, `count` in all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FaultRule<M = CommandMatcher, O = FaultOutcome> {
+    /// The operations that the rule counts.
+    pub matcher: M,
+    /// Number of the first operation that fails, from 1; 0 is taken as 1.
+    pub nth: u32,
+    /// Number of operations that fail; a rule with 0 has no effect.
+    pub count: u32,
+    /// How they fail.
+    pub outcome: O,
+}
+
+impl<M, O> FaultRule<M, O> {
+    /// A rule for the next operation only.
+    #[must_use]
+    pub const fn once(matcher: M, outcome: O) -> Self {
+        Self { matcher, nth: 1, count: 1, outcome }
+    }
+}
+
+/// The commands that a rule counts: those for which each given condition holds. The default is every command.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandMatcher {
+    /// OPERATION CODE.
+    pub opcode: Option<Opcode>,
+    /// SERVICE ACTION, bits 4 to 0 of byte 1.
+    pub service_action: Option<ServiceAction>,
+    /// Bytes of the CDB: index 0 to 15, mask, and the value under the mask. An index from 16 on matches no command.
+    pub cdb: Vec<(usize, u8, u8)>,
+    /// The I_T nexus of the command.
+    pub nexus: Option<NexusId>,
+    /// Number of the next logical object in the current partition, before the command; no match without a threaded tape.
+    pub position: Option<RangeInclusive<u64>>,
+}
+
+impl CommandMatcher {
+    fn matches(&self, request: &Request<'_>, cdb: &Cdb, position: Option<u64>) -> bool {
+        let has_byte = |(index, mask, value): &(usize, u8, u8)| {
+            cdb.bytes().get(*index).is_some_and(|byte| byte & mask == value & mask)
+        };
+        self.opcode.is_none_or(|opcode| opcode == cdb.opcode())
+            && self.service_action.is_none_or(|action| action == cdb.service_action())
+            && self.nexus.is_none_or(|nexus| nexus == request.nexus)
+            && self.cdb.iter().all(has_byte)
+            && self.position.as_ref().is_none_or(|range| position.is_some_and(|object| range.contains(&object)))
+    }
+}
+
+/// How a command fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FaultOutcome {
+    /// CHECK CONDITION with this sense; the command does not run.
+    Sense(Sense),
+    /// This status, without sense data; the command does not run.
+    Status(Status),
+    /// The command runs, and its response is due this much later ([`crate::fault::Completion::due`]).
+    Delay(Duration),
+    /// The command does not run, and the initiator gets no response ([`crate::fault::Completion::dropped`]).
+    Drop,
+}
+
+/// Rules in the order in which they were added.
+#[derive(Clone, Debug)]
+pub struct FaultList<M = CommandMatcher, O = FaultOutcome>(Vec<FaultRule<M, O>>);
+
+impl<M, O> Default for FaultList<M, O> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<M, O: Clone> FaultList<M, O> {
+    /// Adds a rule. Returns false if the list has [`MAX_RULES`] rules already.
+    pub fn push(&mut self, rule: FaultRule<M, O>) -> bool {
+        let has_room = self.0.len() < MAX_RULES;
+        if has_room && rule.count > 0 {
+            self.0.push(rule);
+        }
+        has_room
+    }
+
+    /// Returns whether the list has no rule that can still apply.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes all rules.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Counts an operation, and returns the outcome of the first rule that applies to it. Rules after that one do not count
+    /// the operation. A rule is removed with its last outcome.
+    pub fn take(&mut self, matches: impl Fn(&M) -> bool) -> Option<O> {
+        let mut applies = |rule: &mut FaultRule<M, O>| {
+            let is_counted = matches(&rule.matcher);
+            let is_due = is_counted && rule.nth <= 1;
+            if is_counted && !is_due {
+                rule.nth -= 1;
+            }
+            is_due
+        };
+        let index = self.0.iter_mut().position(&mut applies)?;
+        let rule = self.0.get_mut(index)?;
+        rule.count = rule.count.saturating_sub(1);
+        if rule.count > 0 { Some(rule.outcome.clone()) } else { Some(self.0.remove(index).outcome) }
+    }
+}
+
+impl Lu {
+    /// Applies the rule for an admitted command, if there is one.
+    pub(crate) fn inject_fault(&mut self, request: &Request<'_>, cdb: &Cdb, position: Option<u64>) -> Outcome {
+        match self.faults.take(|matcher| matcher.matches(request, cdb, position)) {
+            None => Ok(()),
+            Some(FaultOutcome::Sense(sense)) => Err(sense.into()),
+            Some(FaultOutcome::Status(status)) => Err(Fault::Status(status)),
+            Some(FaultOutcome::Delay(delay)) => {
+                self.due = Some(request.now.mono.saturating_add(delay));
+                Ok(())
+            }
+            Some(FaultOutcome::Drop) => {
+                self.dropped = true;
+                Err(Fault::Busy)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Now;
+
+    fn rule(matcher: u8, nth: u32, count: u32, outcome: char) -> FaultRule<u8, char> {
+        FaultRule { matcher, nth, count, outcome }
+    }
+
+    fn outcomes(list: &mut FaultList<u8, char>, operations: &[u8]) -> String {
+        operations.iter().map(|operation| list.take(|matcher| matcher == operation).unwrap_or('.')).collect()
+    }
+
+    #[test]
+    fn rules_count_their_operations() {
+        let mut list = FaultList::default();
+        for rule in [rule(1, 3, 2, 'a'), rule(2, 1, 1, 'b'), rule(2, 1, 1, 'c'), rule(9, 1, 0, 'x')] {
+            assert!(list.push(rule));
+        }
+        assert_eq!(outcomes(&mut list, &[1, 2, 1, 1, 3, 2, 2, 1, 1]), ".b.a.c.a.");
+        assert!(list.is_empty());
+        assert_eq!((0..65).filter(|_| list.push(rule(1, 1, 1, 'a'))).count(), 64);
+        list.clear();
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn all_conditions_of_a_matcher_must_hold() {
+        let cdb = [0x91, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0];
+        let request = Request::new(NexusId(2), &cdb, Now::default());
+        let matches = |matcher: &CommandMatcher| matcher.matches(&request, &Cdb::new(&cdb), Some(100));
+        let any = CommandMatcher::default();
+        assert!(matches(&any));
+        for (opcode, action, byte, nexus, position, wanted) in [
+            (0x91, 1, (14, 0x0f, 0xf5), 2, 100..=100, true),
+            (0x11, 1, (14, 0x0f, 0xf5), 2, 100..=100, false),
+            (0x91, 2, (14, 0x0f, 0xf5), 2, 100..=100, false),
+            (0x91, 1, (14, 0x0f, 0x06), 2, 100..=100, false),
+            (0x91, 1, (16, 0x00, 0x00), 2, 100..=100, false),
+            (0x91, 1, (14, 0x0f, 0xf5), 1, 100..=100, false),
+            (0x91, 1, (14, 0x0f, 0xf5), 2, 101..=200, false),
+        ] {
+            let matcher = CommandMatcher {
+                opcode: Some(Opcode(opcode)),
+                service_action: Some(ServiceAction(action)),
+                cdb: vec![byte],
+                nexus: Some(NexusId(nexus)),
+                position: Some(position),
+            };
+            assert_eq!(matches(&matcher), wanted, "{matcher:?}");
+        }
+        let at_object = CommandMatcher { position: Some(0..=u64::MAX), ..any };
+        assert!(!at_object.matches(&request, &Cdb::new(&cdb), None), "no tape");
+    }
+}

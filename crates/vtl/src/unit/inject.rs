@@ -1,0 +1,17 @@
+//! Faults that tests inject into the commands of a unit.
+
+use super::Unit;
+use scsi_core::injected_fault::FaultRule;
+
+impl Unit {
+    /// Adds a rule by which commands of this unit fail. Rules end with the process. Returns false if the unit has
+    /// [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) rules already.
+    pub fn inject(&self, rule: FaultRule) -> bool {
+        self.with_device(|device| device.lu().faults.push(rule))
+    }
+
+    /// Removes all rules of [`Self::inject`].
+    pub fn clear_injected_faults(&self) {
+        self.with_device(|device| device.lu().faults.clear());
+    }
+}
