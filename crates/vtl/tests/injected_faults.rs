@@ -3,11 +3,13 @@
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vtl::scsi_core::cdb::Opcode;
+use vtl::scsi_core::data::Data;
 use vtl::scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule};
 use vtl::scsi_core::nexus::{NexusId, TransportId};
-use vtl::scsi_core::target::{CdbBytes, DataBuffers, Tag, TaskAttribute};
+use vtl::scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
+use vtl::scsi_core::time::{Instant, Now};
 use vtl::site::OpenSite;
 use vtl::target::Target;
 use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
@@ -116,11 +118,16 @@ fn third_read_at_object_100_of_one_nexus_fails() {
 fn delayed_command_ends_with_good_when_it_is_due() {
     let it = Fixture::new();
     let nexus = it.login(1);
-    let delay = Duration::from_millis(50);
-    it.inject(FaultRule::once(of_opcode(0x00), FaultOutcome::Delay(delay)));
-    let start = Instant::now();
-    assert_eq!(it.send(nexus, &[0; 6], b""), (0, Vec::new(), Vec::new()));
-    assert!(start.elapsed() >= delay);
+    let rule = FaultRule::once(of_opcode(0x00), FaultOutcome::Delay(Duration::from_millis(50)));
+    it.inject(rule.clone());
+    let done = it.run(nexus, &[0; 6], b"");
+    assert_eq!((done.completion.status.0, done.aborted, done.completion.due.is_some()), (0, false, true));
+    it.inject(rule);
+    let due = it.target.unit(DRIVE).unwrap().with_device(|device| {
+        let now = Now { mono: Instant(1_000), ..Now::default() };
+        device.unit().execute(&Request::new(nexus, &[0; 6], now), Data::new(&[], &mut [])).due
+    });
+    assert_eq!(due, Some(Instant(51_000)));
 }
 
 #[test]
