@@ -1,5 +1,7 @@
 //! A slow folder delays the operations on its cartridge, and no others.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
 use std::io;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
