@@ -1,6 +1,7 @@
 //! Events of a site, and the ring that keeps the latest ones for subscribers.
 
 mod event;
+mod log;
 mod reader;
 
 pub use event::{Cause, Event, EventRecord, EventSource, ReservationStatus, Subject};
@@ -51,9 +52,9 @@ impl Ring {
         self.records.front().map_or(self.next, |record| record.seq)
     }
 
-    fn push(&mut self, record: EventRecord) {
+    fn push(&mut self, record: Arc<EventRecord>) {
         self.weight += record.event.weight();
-        self.records.push_back(Arc::new(record));
+        self.records.push_back(record);
         while self.records.len() > RING_LEN || (self.weight > RING_WEIGHT && self.records.len() > 1) {
             self.weight -= self.records.pop_front().map_or(0, |record| record.event.weight());
         }
@@ -76,9 +77,11 @@ impl Events {
         }
         let seq = ring.next;
         ring.next += 1;
-        ring.push(subject.into_record(self.start.clone(), seq, at, event));
+        let record = Arc::new(subject.into_record(self.start.clone(), seq, at, event));
+        ring.push(Arc::clone(&record));
         drop(ring);
         self.changed.notify_all();
+        log::log(&record);
     }
 
     /// The position after the latest event.

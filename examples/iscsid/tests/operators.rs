@@ -224,6 +224,40 @@ fn former_words_are_logged() {
     assert!(second.contains("inject_fault") && second.contains("failure"), "{second}");
 }
 
+/// With `--log info`, the log has one line for each step in the life of the service.
+#[test]
+fn life_of_the_service_is_logged() {
+    let dir = tempdir().unwrap();
+    let data = dir.path().join("d");
+    let log = dir.path().join("log");
+    let mut command = command(&data, SMALL);
+    command.args(["--log", "info"]);
+    let daemon = Daemon::logging(&mut command, std::fs::File::create(&log).unwrap().into());
+    for request in [
+        r#"{"op":"load","cartridge":"slot1","drive":"drive1"}"#,
+        r#"{"op":"unload","drive":"drive1"}"#,
+        r#"{"op":"move","from":"slot1","to":"io1"}"#,
+        r#"{"op":"export","from":"io1"}"#,
+        r#"{"op":"reload"}"#,
+    ] {
+        assert!(send_request(&data, request).starts_with("{\"ok\""), "{request}");
+    }
+    assert_eq!(daemon.terminate(), Some(0));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let words: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("INFO"))
+        .filter_map(|line| {
+            ["start", "load", "unload", "move", "export", "reload", "stop"]
+                .into_iter()
+                .find(|word| line.contains(&format!(": {word} ")) || line.ends_with(&format!(": {word}")))
+        })
+        .collect();
+    assert_eq!(words, ["start", "load", "unload", "move", "export", "reload", "stop"], "{text}");
+    let load = text.lines().find(|line| line.contains(": load ")).unwrap();
+    assert!(load.contains("library=\"main\"") && load.contains("to=element 500"), "{load}");
+}
+
 /// Logins of initiators, refused ones too, and the end of the daemon are events.
 #[test]
 fn sessions_and_the_end_of_the_daemon_are_events() {

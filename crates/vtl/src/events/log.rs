@@ -1,0 +1,63 @@
+//! The log lines of events: `info` for the life of the service, `debug` for changes that hosts make to a unit. Events
+//! that need a person are logged where they are found.
+
+use super::{Event, EventRecord};
+use crate::inventory::Location;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A location for people: an element address, or a shelf.
+struct Place<'a>(&'a Location);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Location::Element { address, .. } => write!(f, "element {address}"),
+            Location::Shelf(shelf) => write!(f, "shelf {shelf}"),
+        }
+    }
+}
+
+/// Logs an event if it has a line. A panic of the log must not undo what the event reports.
+pub(super) fn log(record: &EventRecord) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        log_service(record);
+        log_unit_change(record);
+    }));
+}
+
+fn log_service(record: &EventRecord) {
+    let EventRecord { initiator, library, barcode, event, .. } = record;
+    let (initiator, library, barcode) = (initiator.as_deref(), library.as_deref(), barcode.as_deref());
+    let moved = |what: &'static str, from: &Location, to: &Location| {
+        let (from, to) = (Place(from), Place(to));
+        tracing::info!(library, barcode, initiator, %from, %to, "{what}");
+    };
+    match event {
+        Event::Started { release, .. } => tracing::info!(release, "start"),
+        Event::Stopped => tracing::info!("stop"),
+        Event::Reloaded { changes } => tracing::info!(changes = changes.len(), "reload"),
+        Event::Login { target, peer } => tracing::info!(initiator, target, peer, "login"),
+        Event::Logout { target } => tracing::info!(initiator, target, "logout"),
+        Event::Loaded { from, to } => moved("load", from, to),
+        Event::Unloaded { from, to } => moved("unload", from, to),
+        Event::Moved { from, to } => moved("move", from, to),
+        Event::Imported { from, to } => moved("import", from, to),
+        Event::Exported { from, to } => moved("export", from, to),
+        Event::Door { door, open } => tracing::info!(library, ?door, open, "door"),
+        _ => {}
+    }
+}
+
+fn log_unit_change(record: &EventRecord) {
+    let EventRecord { initiator, library, unit, event, .. } = record;
+    let (initiator, library, unit) = (initiator.as_deref(), library.as_deref(), unit.as_deref());
+    let change = match event {
+        Event::ModeChanged { .. } => "mode changed",
+        Event::ReservationChanged { .. } => "reservation changed",
+        Event::EncryptionOn => "encryption on",
+        Event::EncryptionOff => "encryption off",
+        _ => return,
+    };
+    tracing::debug!(library, unit, initiator, "{change}");
+}
