@@ -67,7 +67,6 @@ impl<S: DeviceServer> LogicalUnit for S {
         let outcome = run(self, request, &cdb, &mut data);
         let completion = self.lu().complete(&outcome, &data);
         self.completed(request, &cdb, &outcome, &completion);
-        tracing::trace!(opcode = ?cdb.opcode(), nexus = request.nexus.0, status = ?completion.status, sense = ?completion.sense);
         completion
     }
 

@@ -308,7 +308,12 @@ impl Unit {
         };
         // The robot may also have loaded a slow medium since.
         let Some(mut device) = device.filter(|device| !may_wait(device.slow_accesses())) else {
-            lock(&self.queue).queue.push_front(queued(command));
+            let mut work = lock(&self.queue);
+            if work.stopping {
+                wipe_key(&mut command.data, row);
+                return Submitted::Completed(command.complete(Completion::with_status(Status::TASK_SET_FULL)));
+            }
+            work.queue.push_front(queued(command));
             return Submitted::Queued;
         };
         let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
@@ -756,7 +761,9 @@ impl Unit {
         let cause = host(device, nexus);
         if let Err(error) = self.shared.commit(&self.id, device, completion.save, &cause) {
             tracing::warn!(unit = self.name(), %error, "cannot store the state");
-            *completion = Completion::internal_failure();
+            // The other changes of the command are in effect, so the commands that it preempted are aborted.
+            let abort_nexuses = std::mem::take(&mut completion.abort_nexuses);
+            *completion = Completion { abort_nexuses, ..Completion::internal_failure() };
         }
     }
 }

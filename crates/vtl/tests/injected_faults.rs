@@ -122,12 +122,15 @@ fn delayed_command_ends_with_good_when_it_is_due() {
     it.inject(rule.clone());
     let done = it.run(nexus, &[0; 6], b"");
     assert_eq!((done.completion.status.0, done.aborted, done.completion.due.is_some()), (0, false, true));
-    it.inject(rule);
-    let due = it.target.unit(DRIVE).unwrap().with_device(|device| {
-        let now = Now { mono: Instant(1_000), ..Now::default() };
-        device.unit().execute(&Request::new(nexus, &[0; 6], now), Data::new(&[], &mut [])).due
-    });
-    assert_eq!(due, Some(Instant(51_000)));
+    // REWIND, too, whose own duration is zero.
+    for opcode in [0x00, 0x01] {
+        it.inject(FaultRule { matcher: of_opcode(opcode), ..rule.clone() });
+        let due = it.target.unit(DRIVE).unwrap().with_device(|device| {
+            let now = Now { mono: Instant(1_000), ..Now::default() };
+            device.unit().execute(&Request::new(nexus, &[opcode, 0, 0, 0, 0, 0], now), Data::new(&[], &mut [])).due
+        });
+        assert_eq!(due, Some(Instant(51_000)), "{opcode:02x}");
+    }
 }
 
 #[test]

@@ -88,6 +88,8 @@ fn commands_of_a_host_are_traced_and_counted() {
     let (code, out, err) = ferric(path, "trace --file file");
     assert_eq!((code, err.as_str()), (0, ""));
     assert_eq!(lines(&out), EXPECTED);
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path.join("file")).unwrap());
+    assert_eq!(mode & 0o777, 0o600);
     let text = std::fs::read_to_string(path.join("file")).unwrap();
     assert!(text.contains("\"data_out\":\"626c6f63\"") && text.contains("\"data_in\":\"626c6f63\""), "{text}");
     assert!(!text.contains("5a5a"), "a key is in the trace: {text}");
@@ -131,6 +133,10 @@ fn files_that_are_not_traces_are_named_with_their_line() {
         assert_eq!((code, out.as_str()), (1, ""), "{text}");
         assert!(err.ends_with(&format!("ferric: {message}\n")), "{err}");
     }
+    // A daemon that was killed has not ended its last line.
+    std::fs::write(dir.path().join("t"), "{\"format\":\"ferric-trace\",\"version\":1}\n{\"seq\":").unwrap();
+    let (code, _, err) = ferric(dir.path(), "trace --file t");
+    assert_eq!((code, err.as_str()), (0, "ferric: note: t:2: the last line is incomplete\n"));
     let (code, _, err) = ferric(dir.path(), "trace --since 5");
     assert_eq!(code, 2);
     assert!(

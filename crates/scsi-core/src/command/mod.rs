@@ -104,9 +104,12 @@ impl<D: ?Sized> Context<'_, '_, '_, D> {
         self.data.data_in.append(bytes);
     }
 
-    /// Makes the status of the command due after a duration from its start, if it ends with GOOD. Zero has no effect.
+    /// Makes the status of the command due after a duration from its start, if it ends with GOOD. Zero has no effect, and
+    /// of two durations the longer one has.
     pub fn delay_status(&mut self, duration: Duration) {
-        self.lu.due = (!duration.is_zero()).then(|| self.request.now.mono.saturating_add(duration));
+        if !duration.is_zero() {
+            self.lu.due = self.lu.due.max(Some(self.request.now.mono.saturating_add(duration)));
+        }
     }
 }
 

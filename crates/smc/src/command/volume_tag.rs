@@ -40,6 +40,8 @@ pub(crate) const REQUEST: CommandSpec = CommandSpec::new(
     &[0xb5, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0, 0],
     Access::Write,
 )
+// Operation code B5h is SECURITY PROTOCOL OUT in a drive: a host may send its key to the LUN of the changer.
+.carrying_key()
 .with_fields(&[
     bits("LUN", 1, 7, 3),
     bit("VOLTAG", 1, 4),

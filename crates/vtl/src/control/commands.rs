@@ -47,6 +47,9 @@ impl Site {
         wait_ms: Option<u64>,
     ) -> Result<CommandTrace, ControlError> {
         let max = max.unwrap_or(MAX_COMMANDS).min(MAX_COMMANDS);
+        if max == 0 {
+            return Err(ControlError::invalid("max is 0; expected at least 1".to_owned()).with_member("max"));
+        }
         let library = library.map(|name| self.resolve_library(Some(name))).transpose()?;
         let unit = unit.map(|unit| self.unit_names(unit)).transpose()?;
         let is_wanted = |record: &TraceRecord| {

@@ -22,7 +22,8 @@ struct ByStatus {
     other: AtomicU64,
 }
 
-/// The counters of a unit since it was opened. The unit adds to them while it holds its device, so there is one writer.
+/// The counters of a unit since it was opened. The unit adds to them while no other of its commands can run, so
+/// there is one writer.
 #[derive(Debug)]
 pub struct UnitCounters {
     by_opcode: Box<[ByStatus]>,

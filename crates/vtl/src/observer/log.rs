@@ -2,6 +2,8 @@
 //! `trace` for any other.
 
 use super::CommandRecord;
+use super::text::Hex;
+use crate::target::decode_lun;
 use scsi_core::cdb::Opcode;
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
@@ -26,11 +28,11 @@ pub(crate) fn log_command(record: &CommandRecord<'_>) {
             tracing::$level!(
                 target: "vtl::command",
                 initiator = %record.initiator,
-                lun = record.lun >> 48,
+                lun = decode_lun(record.lun),
                 unit = %record.unit.unit,
                 library = %record.unit.library,
                 command = record.spec.map_or("unknown command", |spec| spec.name),
-                cdb = ?record.cdb,
+                cdb = %Hex(record.cdb),
                 status = ?record.completion.status,
                 sense = sense.map(tracing::field::display),
                 bytes_in = record.completion.data_in,

@@ -1,7 +1,7 @@
 //! One record of each command, for counters, logs and traces.
 //!
-//! A unit makes a [`CommandRecord`] after each command, while it still holds its device, and passes it to its observers.
-//! An observer must return soon: it may copy and count, not wait.
+//! A unit makes a [`CommandRecord`] after each command, while no other of its commands can run, and passes it to the
+//! observers. An observer must return soon: it may copy and count, not wait.
 
 mod counters;
 mod histogram;

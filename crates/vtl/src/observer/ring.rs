@@ -18,6 +18,7 @@ const CAPACITY: usize = 4096;
 const MAX_CDB: usize = 32;
 
 /// A record without an allocation.
+#[derive(Clone)]
 struct Entry {
     at: Timestamp,
     unit: Arc<UnitName>,
@@ -113,8 +114,11 @@ impl TraceRing {
         let next = since.saturating_add(1);
         let skip = usize::try_from(next.saturating_sub(entries.first)).unwrap_or(usize::MAX);
         let first = entries.first.max(next);
-        let records = (first..).zip(entries.last.iter().skip(skip));
-        TraceBatch { lost: entries.first.saturating_sub(next), records: records.map(Entry::to_record).collect() }
+        let lost = entries.first.saturating_sub(next);
+        let copied: Vec<Entry> = entries.last.iter().skip(skip).cloned().collect();
+        // Decoded after the ring is free again: each command of every unit needs it.
+        drop(entries);
+        TraceBatch { lost, records: (first..).zip(&copied).map(Entry::to_record).collect() }
     }
 
     /// Waits until there is a command after number `since`, for at most `timeout`.

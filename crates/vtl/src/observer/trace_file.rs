@@ -1,13 +1,14 @@
 //! A file with every command and the first bytes of its data: one line of JSON for each command (docs/trace.md).
 
 use super::{CommandObserver, CommandRecord, TraceRecord};
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,53 +22,58 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 /// Writes every command of a site to a file. Dropping it writes what still waits.
 pub struct TraceFile {
     sender: Mutex<Option<SyncSender<TraceRecord>>>,
-    next: AtomicU64,
+    /// Number of the next command.
+    next: Arc<AtomicU64>,
     data_len: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl TraceFile {
-    /// Creates a file, or truncates it. Each record has the first `data_len` bytes of the data in each direction. Data of
+    /// Creates a file that only its owner can read, or truncates it. Each record has the first `data_len` bytes of the data in each direction. Data of
     /// commands that carry keys is never written.
     ///
     /// # Errors
     /// The file cannot be created, or its thread cannot be spawned.
     pub fn create(path: &Path, data_len: usize) -> io::Result<Self> {
-        let mut file = BufWriter::new(File::create(path)?);
+        // The first bytes of user data are in it.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        let mut file = BufWriter::new(file);
         writeln!(file, "{HEADER}")?;
         file.flush()?;
         let (sender, receiver) = sync_channel(QUEUE_LEN);
         let path = path.to_owned();
+        let next = Arc::new(AtomicU64::new(1));
+        let end = Arc::clone(&next);
         let write = move || {
-            let written = catch_unwind(AssertUnwindSafe(|| write_records(&mut file, &receiver)));
+            let written = catch_unwind(AssertUnwindSafe(|| write_records(&mut file, &receiver, &end)));
             if let Ok(Err(error)) = written {
                 tracing::error!(path = %path.display(), %error, "cannot write the trace file; the trace ends");
             }
         };
         let writer = std::thread::Builder::new().name("trace".into()).spawn(write)?;
-        Ok(Self {
-            sender: Mutex::new(Some(sender)),
-            next: AtomicU64::new(1),
-            data_len,
-            writer: Mutex::new(Some(writer)),
-        })
+        Ok(Self { sender: Mutex::new(Some(sender)), next, data_len, writer: Mutex::new(Some(writer)) })
     }
 }
 
-fn write_records(file: &mut BufWriter<File>, records: &Receiver<TraceRecord>) -> io::Result<()> {
+fn write_records(file: &mut BufWriter<File>, records: &Receiver<TraceRecord>, end: &AtomicU64) -> io::Result<()> {
     let mut expected = 1;
+    let gap = |file: &mut BufWriter<File>, lost: u64| {
+        if lost > 0 { writeln!(file, "{{\"lost\":{lost}}}") } else { Ok(()) }
+    };
     loop {
         match records.recv_timeout(FLUSH_INTERVAL) {
             Ok(record) => {
-                if record.seq > expected {
-                    writeln!(file, "{{\"lost\":{}}}", record.seq - expected)?;
-                }
+                gap(file, record.seq - expected)?;
                 expected = record.seq + 1;
                 serde_json::to_writer(&mut *file, &record).map_err(io::Error::other)?;
                 writeln!(file)?;
             }
             Err(RecvTimeoutError::Timeout) => file.flush()?,
-            Err(RecvTimeoutError::Disconnected) => return file.flush(),
+            Err(RecvTimeoutError::Disconnected) => {
+                gap(file, end.load(Ordering::Relaxed) - expected)?;
+                return file.flush();
+            }
         }
     }
 }

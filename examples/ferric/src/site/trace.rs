@@ -55,26 +55,27 @@ fn print_record(output: Output, record: &TraceRecord) -> Result<(), CliError> {
 
 fn print_site(options: &Options, follow: bool, filter: &Filter<'_>) -> Result<(), CliError> {
     let mut client = Client::connect(options)?;
-    // The first request has the commands until now, and further ones wait.
+    let request = |since, max, wait_ms| Request::Trace {
+        library: filter.library.map(str::to_owned),
+        unit: filter.unit.map(str::to_owned),
+        since,
+        max,
+        wait_ms,
+    };
+    // Without --follow, the commands that arrive from now on are left out: a busy host would make the list endless.
+    let end = client.request_as::<CommandTrace>(&request(None, Some(1), None))?.last;
     let (mut since, mut wait_ms) = (0, None);
-    loop {
-        let trace: CommandTrace = client.request_as(&Request::Trace {
-            library: filter.library.map(str::to_owned),
-            unit: filter.unit.map(str::to_owned),
-            since: Some(since),
-            max: None,
-            wait_ms,
-        })?;
+    while follow || since < end {
+        let trace: CommandTrace = client.request_as(&request(Some(since), None, wait_ms))?;
         if trace.lost > 0 && since > 0 {
             options.output.note(&format!("{} were lost", output::format_count(trace.lost, "command")));
         }
-        let wanted = trace.commands.into_iter().filter(|record| filter.is_wanted(record));
+        let is_wanted = |record: &TraceRecord| (follow || record.seq <= end) && filter.is_wanted(record);
+        let wanted = trace.commands.into_iter().filter(is_wanted);
         wanted.map(TraceRecord::decode).try_for_each(|record| print_record(options.output, &record))?;
-        if trace.last == since && !follow {
-            return Ok(());
-        }
         (since, wait_ms) = (trace.last, follow.then_some(WAIT_MS));
     }
+    Ok(())
 }
 
 /// Prints a trace file. Its first line names the format.
@@ -90,9 +91,17 @@ fn print_file(path: &Path, output: Output, filter: &Filter<'_>) -> Result<(), Cl
     if header.get("version").and_then(Value::as_u64) != Some(1) {
         return Err(invalid(1, "unknown version of the trace format; this ferric reads version 1"));
     }
-    for (line, number) in lines {
-        let value: Value =
-            serde_json::from_str(&line.map_err(failed)?).map_err(|error| invalid(number, &error.to_string()))?;
+    let mut lines = lines.peekable();
+    while let Some((line, number)) = lines.next() {
+        let value: Value = match serde_json::from_str(&line.map_err(failed)?) {
+            Ok(value) => value,
+            // The daemon is writing the file, or was killed.
+            Err(error) if error.is_eof() && lines.peek().is_none() => {
+                output.note(&format!("{}:{number}: the last line is incomplete", path.display()));
+                break;
+            }
+            Err(error) => return Err(invalid(number, &error.to_string())),
+        };
         if let Some(lost) = value.get("lost").and_then(Value::as_u64) {
             output.note(&format!("{} were lost here", output::format_count(lost, "command")));
             continue;

@@ -67,7 +67,7 @@ fn requests_are_answered_as_documented() {
 #[test]
 fn events_are_as_documented() {
     let mut documented = BTreeSet::new();
-    for line in blocks("json").into_iter().flat_map(str::lines) {
+    for line in blocks("jsonl").into_iter().flat_map(str::lines) {
         let record: EventRecord = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
         documented.insert(serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned());
