@@ -1,7 +1,7 @@
 //! Injected faults: rules by which commands fail, although nothing is wrong.
 //!
 //! A [`FaultList`] is a list of [`FaultRule`]s. The list of a logical unit ([`crate::lu::Lu::faults`]) applies to commands
-//! that passed the checks of [`crate::lu::Lu::admit`], before they run. The robot of a changer has a list of its own for its
+//! that passed the checks of [`crate::lu::Lu::admit`], before they run. The robot of a changer has a list that is separate for its
 //! motions, which operators cause as well.
 
 use crate::cdb::{Cdb, Opcode, ServiceAction};
@@ -26,7 +26,7 @@ pub struct FaultRule<M = CommandMatcher, O = FaultOutcome> {
     pub nth: u32,
     /// Number of operations that fail; a rule with 0 has no effect.
     pub count: u32,
-    /// How they fail.
+    /// What happens to each command that the rule selects.
     pub outcome: O,
 }
 
@@ -41,7 +41,7 @@ impl<M, O> FaultRule<M, O> {
 /// The commands that a rule counts: those for which each given condition holds. The default is every command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandMatcher {
-    /// OPERATION CODE.
+    /// OPERATION CODE of the command; any if `None`.
     pub opcode: Option<Opcode>,
     /// SERVICE ACTION, bits 4 to 0 of byte 1.
     pub service_action: Option<ServiceAction>,
@@ -66,7 +66,7 @@ impl CommandMatcher {
     }
 }
 
-/// How a command fails.
+/// What happens to a command that a rule selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultOutcome {
     /// CHECK CONDITION with this sense; the command does not run.
@@ -105,7 +105,7 @@ impl<M, O: Clone> FaultList<M, O> {
         self.0.is_empty()
     }
 
-    /// Removes all rules.
+    /// Removes all rules from the list.
     pub fn clear(&mut self) {
         self.0.clear();
     }
