@@ -1,7 +1,7 @@
 //! Injected faults: rules by which commands fail, although nothing is wrong.
 //!
 //! A [`FaultList`] is a list of [`FaultRule`]s. The list of a logical unit ([`crate::lu::Lu::faults`]) applies to commands
-//! that passed the checks of [`crate::lu::Lu::admit`], before they run. The robot of a changer has a list that is separate for its
+//! that passed the checks of [`crate::lu::Lu::admit`], before they run. The robot of a changer has a separate list for its
 //! motions, which operators cause as well.
 
 use crate::cdb::{Cdb, Opcode, ServiceAction};

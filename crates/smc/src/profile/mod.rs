@@ -126,7 +126,8 @@ pub struct ChangerProfile {
     pub log_options: LogPageOptions,
     /// Supported moves and exchanges (mode page 1Fh).
     pub capabilities: Capabilities,
-    /// Names of unsupported commands, as in [`CommandSpec`]: they end with ILLEGAL REQUEST 20h/00h.
+    /// Names of unsupported commands, as in [`scsi_core::command_spec::CommandSpec`]: they end with ILLEGAL REQUEST
+    /// 20h/00h.
     pub unsupported_commands: &'static [&'static str],
     /// Model-dependent parts of READ ELEMENT STATUS.
     pub descriptors: ElementDescriptorOptions,
