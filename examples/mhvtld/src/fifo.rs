@@ -126,8 +126,10 @@ fn element_text(library: &Library, place: &Location) -> Option<String> {
 
 /// The state that a command puts a drive into.
 fn activity_text(cdb: &[u8]) -> Option<&'static str> {
-    let name = ssc::table::COMMANDS.lookup(cdb)?.spec().name.split('(').next().unwrap_or_default();
-    Some(match name {
+    let command = ssc::table::COMMANDS.lookup(cdb)?;
+    let spec = command.spec();
+    let loads = spec.fields.iter().any(|field| field.name == "LOAD" && !field.value(cdb).is_zero());
+    Some(match spec.name.split('(').next().unwrap_or_default() {
         "READ" | "READ REVERSE" | "RECOVER BUFFERED DATA" => "Reading",
         "WRITE" | "WRITE FILEMARKS" => "Writing",
         "REWIND" => "Rewinding",
@@ -135,8 +137,7 @@ fn activity_text(cdb: &[u8]) -> Option<&'static str> {
         "LOCATE" => "Locate",
         "ERASE" | "FORMAT MEDIUM" => "Erasing",
         "VERIFY" => "Verify",
-        // The LOAD bit.
-        "LOAD UNLOAD" if cdb.get(4).is_some_and(|flags| flags & 0x01 != 0) => "Loading",
+        "LOAD UNLOAD" if loads => "Loading",
         "LOAD UNLOAD" => "Unloading",
         _ => return None,
     })
