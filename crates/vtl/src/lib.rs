@@ -66,9 +66,3 @@ pub use tape_store::cartridge::Barcode;
 pub use target::Target;
 pub use unit::Unit;
 pub use {scsi_core, smc, ssc, tape_store};
-
-/// Sense key and additional sense codes in words, such as `MEDIUM ERROR 11h/00h (Unrecovered read error)`.
-#[must_use]
-pub fn sense_text(key: u8, asc: u8, ascq: u8) -> String {
-    Sense::new(SenseKey(key), Asc(u16::from_be_bytes([asc, ascq]))).to_string()
-}

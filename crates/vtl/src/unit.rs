@@ -166,6 +166,12 @@ pub(crate) fn wipe_key(data: &mut DataBuffers, row: Option<CommandRef>) {
     }
 }
 
+/// Completes a command that is not executed with the status TASK SET FULL.
+fn task_set_full(mut command: Command, row: Option<CommandRef>) -> CompletedCommand {
+    wipe_key(&mut command.data, row);
+    command.complete(Completion::with_status(Status::TASK_SET_FULL))
+}
+
 /// State of the cartridge in a drive.
 #[derive(Default)]
 struct MediumStatus {
@@ -280,19 +286,17 @@ impl Unit {
     /// in the order of its task attribute.
     ///
     /// If the queue is full or the site is shut down, the command is completed with TASK SET FULL.
-    pub fn submit(&self, mut command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
+    pub fn submit(&self, command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         let row = (self.lookup)(&command.cdb);
         let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
         let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
-        let blocks = may_wait(slow);
         let queued =
             |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
         let busy = {
             let mut work = lock(&self.queue);
-            if blocks || !work.activity.is_idle() || !work.queue.is_empty() || work.stopping {
+            if may_wait(slow) || !work.activity.is_idle() || !work.queue.is_empty() || work.stopping {
                 if !work.accepts() {
-                    wipe_key(&mut command.data, row);
-                    return Submitted::Completed(command.complete(Completion::with_status(Status::TASK_SET_FULL)));
+                    return Submitted::Completed(task_set_full(command, row));
                 }
                 work.queue.push(queued(command));
                 self.wake.notify_all();
@@ -310,8 +314,7 @@ impl Unit {
         let Some(mut device) = device.filter(|device| !may_wait(device.slow_accesses())) else {
             let mut work = lock(&self.queue);
             if work.stopping {
-                wipe_key(&mut command.data, row);
-                return Submitted::Completed(command.complete(Completion::with_status(Status::TASK_SET_FULL)));
+                return Submitted::Completed(task_set_full(command, row));
             }
             work.queue.push_front(queued(command));
             return Submitted::Queued;
@@ -480,8 +483,8 @@ impl Unit {
         self.wake.notify_all();
     }
 
-    /// Aborts the queued commands, and the one whose status is delayed, that `wanted` selects by nexus and tag. Each is passed to its [`CompletionHandler`]
-    /// as aborted; a command of [`Self::execute`] ends with TASK ABORTED.
+    /// Aborts the queued commands, and the one whose status is delayed, that `wanted` selects by nexus and tag. Each is
+    /// passed to its [`CompletionHandler`] as aborted; a command of [`Self::execute`] ends with TASK ABORTED.
     pub fn abort(&self, wanted: impl Fn(NexusId, Tag) -> bool) {
         let (removed, delayed) = {
             let mut work = lock(&self.queue);

@@ -52,25 +52,15 @@ impl Site {
         }
         let library = library.map(|name| self.resolve_library(Some(name))).transpose()?;
         let unit = unit.map(|unit| self.unit_names(unit)).transpose()?;
-        let is_wanted = |record: &TraceRecord| {
-            library.as_ref().is_none_or(|library| *record.unit.library == *library.name())
-                && unit.as_deref().is_none_or(|name| *record.unit.unit == *name)
-        };
         let ring = &self.shared.trace;
         if let (Some(since), Some(ms)) = (since, wait_ms) {
             ring.wait(since, Duration::from_millis(ms.min(MAX_WAIT_MS)));
         }
-        let TraceBatch { records, lost } = ring.read(since.unwrap_or_default());
-        let newest = records.last().map_or(since.unwrap_or_default(), |record| record.seq);
-        let mut commands: Vec<TraceRecord> = records.into_iter().filter(is_wanted).collect();
-        if since.is_none() {
-            let older = commands.len().saturating_sub(max);
-            return Ok(CommandTrace { last: newest, lost: 0, commands: commands.split_off(older) });
-        }
-        let last =
-            if commands.len() > max { commands.get(max - 1).map_or(newest, |record| record.seq) } else { newest };
-        commands.truncate(max);
-        Ok(CommandTrace { last, lost, commands })
+        let TraceBatch { records, last, lost } = ring.read(since, max, |name| {
+            library.as_ref().is_none_or(|library| *name.library == *library.name())
+                && unit.as_deref().is_none_or(|unit| *name.unit == *unit)
+        });
+        Ok(CommandTrace { last, lost, commands: records })
     }
 
     /// The name of a unit that exists in any library: `changer`, or a drive such as `drive1`.

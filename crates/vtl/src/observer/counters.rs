@@ -3,10 +3,12 @@
 use super::CommandRecord;
 use super::histogram::{Histogram, HistogramCounts, add};
 use crate::locks::lock;
-use scsi_core::sense::Sense;
+use scsi_core::asc::Asc;
+use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::status::Status;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,6 +75,13 @@ pub struct SenseCount {
     pub ascq: u8,
     /// Number of commands with this sense.
     pub count: u64,
+}
+
+/// The sense in words, such as `MEDIUM ERROR 11h/00h (Unrecovered read error)`.
+impl fmt::Display for SenseCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Sense::new(SenseKey(self.key), Asc(u16::from_be_bytes([self.asc, self.ascq]))).fmt(f)
+    }
 }
 
 /// The counts of a unit at one time.

@@ -5,20 +5,15 @@ use super::CommandRecord;
 use super::text::Hex;
 use crate::target::decode_lun;
 use scsi_core::cdb::Opcode;
+use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
 
-/// Operation codes whose commands change reservations, mode pages or removal prevention.
-const CHANGES: [Opcode; 8] = [
-    Opcode::MODE_SELECT_6,
-    Opcode::MODE_SELECT_10,
-    Opcode::RESERVE_6,
-    Opcode::RESERVE_10,
-    Opcode::RELEASE_6,
-    Opcode::RELEASE_10,
-    Opcode::PERSISTENT_RESERVE_OUT,
-    Opcode::PREVENT_ALLOW,
-];
+/// Whether a command changes mode pages, reservations or removal prevention.
+fn changes_settings(spec: &CommandSpec) -> bool {
+    matches!(spec.opcode, Opcode::MODE_SELECT_6 | Opcode::MODE_SELECT_10)
+        || matches!(spec.access, Access::Reserve | Access::Release | Access::PersistentReserveOut | Access::Prevent)
+}
 
 /// Logs a command if its level is enabled.
 pub(crate) fn log_command(record: &CommandRecord<'_>) {
@@ -41,8 +36,7 @@ pub(crate) fn log_command(record: &CommandRecord<'_>) {
             );
         }};
     }
-    let opcode = Opcode(record.cdb.first().copied().unwrap_or_default());
-    if record.completion.status != Status::GOOD || CHANGES.contains(&opcode) {
+    if record.completion.status != Status::GOOD || record.spec.is_some_and(changes_settings) {
         if tracing::enabled!(target: "vtl::command", tracing::Level::DEBUG) {
             line!(debug);
         }

@@ -2,10 +2,9 @@
 
 use super::{CommandRecord, TapePosition, TraceRecord, UnitName};
 use crate::locks::lock;
+use scsi_core::command_spec::CommandSpec;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
-use scsi_core::sense::SenseBytes;
-use scsi_core::status::Status;
 use scsi_core::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,24 +16,63 @@ const CAPACITY: usize = 4096;
 /// Bytes of a CDB that the ring holds: all commands of drives and changers are shorter.
 const MAX_CDB: usize = 32;
 
-/// A record without an allocation.
+/// An owned record without data and without an allocation.
 #[derive(Clone)]
 struct Entry {
     at: Timestamp,
     unit: Arc<UnitName>,
-    initiator: Arc<str>,
     nexus: NexusId,
+    initiator: Arc<str>,
     lun: u64,
     tag: u64,
     cdb: [u8; MAX_CDB],
     cdb_len: usize,
-    status: Status,
-    sense: Option<SenseBytes>,
-    bytes_in: usize,
-    bytes_out: usize,
+    spec: Option<&'static CommandSpec>,
+    completion: Completion,
     positions: (Option<TapePosition>, Option<TapePosition>),
     queued_us: u64,
     run_us: u64,
+}
+
+impl Entry {
+    fn new(record: &CommandRecord<'_>) -> Self {
+        let mut cdb = [0; MAX_CDB];
+        cdb.iter_mut().zip(record.cdb).for_each(|(slot, byte)| *slot = *byte);
+        Self {
+            at: record.at,
+            unit: Arc::clone(record.unit),
+            nexus: record.nexus,
+            initiator: Arc::clone(record.initiator),
+            lun: record.lun,
+            tag: record.tag,
+            cdb,
+            cdb_len: record.cdb.len().min(MAX_CDB),
+            spec: record.spec,
+            completion: record.completion.clone(),
+            positions: record.positions,
+            queued_us: record.queued_us,
+            run_us: record.run_us,
+        }
+    }
+
+    fn record(&self) -> CommandRecord<'_> {
+        CommandRecord {
+            at: self.at,
+            unit: &self.unit,
+            nexus: self.nexus,
+            initiator: &self.initiator,
+            lun: self.lun,
+            tag: self.tag,
+            cdb: self.cdb.get(..self.cdb_len).unwrap_or_default(),
+            spec: self.spec,
+            completion: &self.completion,
+            positions: self.positions,
+            queued_us: self.queued_us,
+            run_us: self.run_us,
+            data_out: &[],
+            data_in: &[],
+        }
+    }
 }
 
 #[derive(Default)]
@@ -42,6 +80,13 @@ struct Entries {
     /// Number of the first entry in `last`.
     first: u64,
     last: VecDeque<Entry>,
+}
+
+impl Entries {
+    /// Number of the next command.
+    fn next(&self) -> u64 {
+        self.first + u64::try_from(self.last.len()).unwrap_or(0)
+    }
 }
 
 /// The last 4,096 commands of a site. An entry contains no data, so no key.
@@ -57,6 +102,8 @@ pub struct TraceRing {
 pub struct TraceBatch {
     /// Commands, ascending by their number.
     pub records: Vec<TraceRecord>,
+    /// Number of the last command that was considered: `since` of the next call.
+    pub last: u64,
     /// Number of commands that were overwritten before they were read.
     pub lost: u64,
 }
@@ -70,26 +117,7 @@ impl Default for TraceRing {
 
 impl TraceRing {
     pub(crate) fn observe(&self, record: &CommandRecord<'_>) {
-        let mut cdb = [0; MAX_CDB];
-        cdb.iter_mut().zip(record.cdb).for_each(|(slot, byte)| *slot = *byte);
-        let Completion { status, sense, data_in, data_out, .. } = *record.completion;
-        let entry = Entry {
-            at: record.at,
-            unit: Arc::clone(record.unit),
-            initiator: Arc::clone(record.initiator),
-            nexus: record.nexus,
-            lun: record.lun,
-            tag: record.tag,
-            cdb,
-            cdb_len: record.cdb.len().min(MAX_CDB),
-            status,
-            sense,
-            bytes_in: data_in,
-            bytes_out: data_out,
-            positions: record.positions,
-            queued_us: record.queued_us,
-            run_us: record.run_us,
-        };
+        let entry = Entry::new(record);
         let mut entries = lock(&self.entries);
         let oldest = if entries.last.len() == CAPACITY { entries.last.pop_front() } else { None };
         entries.first += u64::from(oldest.is_some());
@@ -103,60 +131,38 @@ impl TraceRing {
     /// Number of the last command, 0 if there was none.
     #[must_use]
     pub fn last(&self) -> u64 {
-        let entries = lock(&self.entries);
-        entries.first + u64::try_from(entries.last.len()).unwrap_or(0) - 1
+        lock(&self.entries).next() - 1
     }
 
-    /// The commands after number `since`.
+    /// The first `max` commands after number `since`, or the last `max` commands, of the units that `is_wanted` selects.
     #[must_use]
-    pub fn read(&self, since: u64) -> TraceBatch {
+    pub fn read(&self, since: Option<u64>, max: usize, is_wanted: impl Fn(&UnitName) -> bool) -> TraceBatch {
         let entries = lock(&self.entries);
-        let next = since.saturating_add(1);
-        let skip = usize::try_from(next.saturating_sub(entries.first)).unwrap_or(usize::MAX);
-        let first = entries.first.max(next);
+        let next = since.map_or(entries.first, |since| since.saturating_add(1));
+        let skipped = usize::try_from(next.saturating_sub(entries.first)).unwrap_or(usize::MAX);
+        let numbered = (next.max(entries.first)..).zip(entries.last.iter().skip(skipped));
+        let wanted: Vec<(u64, &Entry)> = numbered.filter(|(_, entry)| is_wanted(&entry.unit)).collect();
+        let rest = wanted.len().saturating_sub(max);
+        let taken = if since.is_some() { wanted.get(..wanted.len() - rest) } else { wanted.get(rest..) };
+        let taken: Vec<(u64, Entry)> =
+            taken.unwrap_or_default().iter().map(|(seq, entry)| (*seq, (*entry).clone())).collect();
+        let last = match taken.last() {
+            Some((seq, _)) if since.is_some() && rest > 0 => *seq,
+            _ => entries.next().max(next) - 1,
+        };
         let lost = entries.first.saturating_sub(next);
-        let copied: Vec<Entry> = entries.last.iter().skip(skip).cloned().collect();
         // Decoded after the ring is free again: each command of every unit needs it.
         drop(entries);
-        TraceBatch { lost, records: (first..).zip(&copied).map(Entry::to_record).collect() }
+        let records = taken.iter().map(|(seq, entry)| TraceRecord::new(*seq, &entry.record(), 0)).collect();
+        TraceBatch { records, last, lost }
     }
 
     /// Waits until there is a command after number `since`, for at most `timeout`.
     pub fn wait(&self, since: u64, timeout: Duration) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         let entries = lock(&self.entries);
-        let none = |entries: &mut Entries| {
-            entries.first + u64::try_from(entries.last.len()).unwrap_or(0) <= since.saturating_add(1)
-        };
+        let none = |entries: &mut Entries| entries.next() <= since.saturating_add(1);
         drop(self.added.wait_timeout_while(entries, timeout, none).unwrap_or_else(PoisonError::into_inner));
         self.waiting.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Entry {
-    fn to_record((seq, entry): (u64, &Self)) -> TraceRecord {
-        let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-        TraceRecord {
-            seq,
-            at_ms: entry.at.0,
-            unit: Arc::clone(&entry.unit),
-            initiator: Arc::clone(&entry.initiator),
-            nexus: entry.nexus.0,
-            lun: entry.lun,
-            tag: entry.tag,
-            cdb: entry.cdb.get(..entry.cdb_len).unwrap_or_default().to_vec(),
-            status: entry.status.0,
-            sense: entry.sense.as_ref().map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
-            bytes_in: count(entry.bytes_in),
-            bytes_out: count(entry.bytes_out),
-            position_before: entry.positions.0,
-            position_after: entry.positions.1,
-            queued_us: entry.queued_us,
-            run_us: entry.run_us,
-            data_in: Vec::new(),
-            data_out: Vec::new(),
-            decoded: super::Decoded::default(),
-        }
-        .decode()
     }
 }

@@ -76,7 +76,7 @@ impl Unit {
         let spec = request.row.map(|row| row.spec());
         let completion = &executed.completion;
         let secret = spec.is_some_and(|spec| spec.carries_key);
-        let head = |data, count| if secret { &[][..] } else { <[u8]>::get(data, ..count).unwrap_or(data) };
+        let (data_out, data_in) = if secret { (&[][..], &[][..]) } else { (data_out, data_in) };
         let record = CommandRecord {
             at: request.now.wall,
             unit: &self.label,
@@ -90,8 +90,8 @@ impl Unit {
             positions: executed.positions,
             queued_us,
             run_us: executed.run_us,
-            data_out: head(data_out, completion.data_out),
-            data_in: head(data_in, completion.data_in),
+            data_out: data_out.get(..completion.data_out).unwrap_or(data_out),
+            data_in: data_in.get(..completion.data_in).unwrap_or(data_in),
         };
         // A panic of an observer or of the log must not lose the completion.
         let _ = catch_unwind(AssertUnwindSafe(|| {

@@ -32,8 +32,7 @@ pub(super) fn print(units: &[UnitCommandCounters]) -> Result<(), CliError> {
             print_line(format!("  execution time: half below {half} us, 99 % below {most} us"))?;
         }
         for sense in &counters.sense {
-            let text = vtl::sense_text(sense.key, sense.asc, sense.ascq);
-            print_line(format!("  {:>8} x {text}", sense.count))?;
+            print_line(format!("  {:>8} x {sense}", sense.count))?;
         }
     }
     Ok(())
