@@ -130,49 +130,49 @@ impl ControlError {
         Self::new(ErrorCode::Internal, message)
     }
 
-    /// The same error, with the name of the library that it concerns.
+    /// The same error, with the library that it concerns.
     #[must_use]
     pub fn with_library(mut self, name: impl Into<String>) -> Self {
         self.fields.library = Some(name.into());
         self
     }
 
-    /// The same error, with the name of the element that it concerns.
+    /// The same error, with the element that it concerns.
     #[must_use]
     pub fn with_element(mut self, name: impl Into<String>) -> Self {
         self.fields.element = Some(name.into());
         self
     }
 
-    /// The same error, with the name of the barcode of the cartridge that it concerns.
+    /// The same error, with the barcode of the cartridge that it concerns.
     #[must_use]
     pub fn with_barcode(mut self, name: impl Into<String>) -> Self {
         self.fields.barcode = Some(name.into());
         self
     }
 
-    /// The same error, with the name of the scratch pool that it concerns.
+    /// The same error, with the scratch pool that it concerns.
     #[must_use]
     pub fn with_pool(mut self, name: impl Into<String>) -> Self {
         self.fields.pool = Some(name.into());
         self
     }
 
-    /// The same error, with the name of the file or directory that it concerns.
+    /// The same error, with the file or directory that it concerns.
     #[must_use]
     pub fn with_file(mut self, name: impl Into<String>) -> Self {
         self.fields.file = Some(name.into());
         self
     }
 
-    /// The same error, with the name of the key of the configuration that it concerns.
+    /// The same error, with the key of the configuration that it concerns.
     #[must_use]
     pub fn with_setting(mut self, name: impl Into<String>) -> Self {
         self.fields.setting = Some(name.into());
         self
     }
 
-    /// The same error, with the name of the member of the request that it concerns.
+    /// The same error, with the member of the request that it concerns.
     #[must_use]
     pub fn with_member(mut self, name: impl Into<String>) -> Self {
         self.fields.member = Some(name.into());
