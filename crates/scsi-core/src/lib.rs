@@ -34,6 +34,7 @@ pub mod device_server;
 pub mod dump;
 pub mod fault;
 pub mod field;
+pub mod hex;
 pub mod identity;
 pub mod injected_fault;
 pub mod inquiry;

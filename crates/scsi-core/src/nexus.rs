@@ -1,5 +1,6 @@
 //! The I_T nexus of a command and the name of its initiator port.
 
+use crate::hex::Hex;
 use crate::port::ProtocolId;
 use serde::{Deserialize, Serialize};
 
@@ -137,7 +138,7 @@ impl TransportId {
         match (self.protocol(), self.0.last_chunk::<4>()) {
             (ProtocolId::ISCSI, _) => name.split(',').next().unwrap_or_default().to_owned(),
             (ProtocolId::NONE, Some(number)) => format!("{name}{}", u32::from_be_bytes(*number)),
-            _ => self.0.iter().map(|byte| format!("{byte:02x}")).collect(),
+            _ => Hex(&self.0).to_string(),
         }
     }
 

@@ -70,18 +70,23 @@ pub(crate) fn part<'a>(line: &'a str, name: &str) -> Vec<&'a str> {
     words.take_while(|word| !NAMES.contains(word)).collect()
 }
 
+/// The bytes up to the first word that is none, such as `..`.
 pub(crate) fn bytes(words: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for word in words {
-        if let Some(text) = word.strip_prefix('\'') {
-            bytes.extend_from_slice(text.as_bytes());
-            continue;
-        }
-        let (byte, count) = word.split_once('*').unwrap_or((word, "1"));
-        let (Ok(byte), Ok(count)) = (u8::from_str_radix(byte, 16), count.parse::<usize>()) else { break };
-        bytes.resize(bytes.len() + count, byte);
-    }
+    let _ = words.iter().try_for_each(|word| append_word(&mut bytes, word));
     bytes
+}
+
+/// Appends the bytes of a word: `5e`, `00*512` or `'VOL1`. `None` for any other word.
+pub fn append_word(bytes: &mut Vec<u8>, word: &str) -> Option<()> {
+    if let Some(text) = word.strip_prefix('\'') {
+        bytes.extend_from_slice(text.as_bytes());
+        return Some(());
+    }
+    let (byte, count) = word.split_once('*').unwrap_or((word, "1"));
+    let (byte, count) = (u8::from_str_radix(byte, 16).ok()?, count.parse::<usize>().ok()?);
+    bytes.resize(bytes.len() + count, byte);
+    Some(())
 }
 
 /// Parses a transcript into the description of the device and the steps.

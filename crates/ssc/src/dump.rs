@@ -8,6 +8,7 @@ use crate::media::Load;
 use crate::mounted::Mounted;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::Completion;
+use scsi_core::hex::Hex;
 use scsi_core::identity::Identity;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::SenseBytes;
@@ -84,7 +85,7 @@ fn write(state: &DriveState, identity: &Identity, w: &mut String) -> fmt::Result
         Some(cartridge) => medium(cartridge, name(load), w)?,
     }
     if let Load::Unusable(_, sense) = load {
-        writeln!(w, "medium_sense={}", hex(sense.fixed().as_slice()))?;
+        writeln!(w, "medium_sense={}", Hex(sense.fixed().as_slice()))?;
     }
     if let Some(mounted) = state.media.threaded() {
         threaded(mounted, w)?;
@@ -142,17 +143,9 @@ fn command(entry: &CommandEntry, w: &mut String) -> fmt::Result {
     let cdb = entry.cdb.bytes().get(..entry.len).unwrap_or_default();
     let carries_key = crate::table::COMMANDS.lookup(cdb).is_some_and(|row| row.spec().carries_key);
     let shown = if carries_key { cdb.get(..1).unwrap_or_default() } else { cdb };
-    write!(w, "time_ms={} nexus={} cdb={} status={:02x}", entry.at.0, entry.nexus.0, hex(shown), entry.status.0)?;
+    write!(w, "time_ms={} nexus={} cdb={} status={:02x}", entry.at.0, entry.nexus.0, Hex(shown), entry.status.0)?;
     if let Some(sense) = &entry.sense {
-        write!(w, " sense={}", hex(sense.as_slice()))?;
+        write!(w, " sense={}", Hex(sense.as_slice()))?;
     }
     writeln!(w)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

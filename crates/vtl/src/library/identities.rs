@@ -6,6 +6,7 @@ use crate::data_dir::UnitIdentity;
 use crate::shared::Shared;
 use crate::state_store::Transaction;
 use crate::target::Target;
+use scsi_core::hex::Hex;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Generates a locally assigned NAA designator (NAA 3h), and the serial number from its last ten digits, as on LTO
@@ -19,7 +20,7 @@ fn new_unit_identity() -> Result<UnitIdentity, LibraryError> {
 pub(crate) fn random_hex(bytes: usize) -> Result<String, LibraryError> {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).map_err(LibraryError::Random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Hex(&random).to_string())
 }
 
 /// LUNs of a target that other configured libraries use, whether or not they are open.

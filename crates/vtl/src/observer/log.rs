@@ -2,10 +2,10 @@
 //! `trace` for any other.
 
 use super::CommandRecord;
-use super::text::Hex;
 use crate::target::decode_lun;
 use scsi_core::cdb::Opcode;
 use scsi_core::command_spec::{Access, CommandSpec};
+use scsi_core::hex::Hex;
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
 

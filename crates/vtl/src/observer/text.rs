@@ -3,6 +3,7 @@
 use super::{CommandRecord, DeviceKind, TapePosition, UnitName};
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::CommandSpec;
+use scsi_core::hex::Hex;
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -87,15 +88,6 @@ fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Er
     let pairs = digits.ok_or_else(invalid)?;
     let (pairs, rest) = pairs.as_chunks::<2>();
     if rest.is_empty() { Ok(pairs.iter().map(|[high, low]| high << 4 | low).collect()) } else { Err(invalid()) }
-}
-
-/// Bytes as pairs of hexadecimal digits.
-pub(super) struct Hex<'a>(pub(super) &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 /// The row of a command in the table of a device type.

@@ -24,6 +24,7 @@ use crate::config::{ConnectionLimits, Credentials, Secret};
 use scsi_core::fault::Completion;
 use scsi_core::sense::SenseBytes;
 use scsi_core::status::Status;
+use scsi_core::transcript::append_word;
 
 /// Names of PDUs and their opcodes (RFC 7143 §11.2.1.2).
 const PDUS: [(&str, u8); 20] = [
@@ -362,13 +363,7 @@ fn section<'a>(words: &[&'a str], name: &str) -> Vec<&'a str> {
 fn bytes(words: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in words {
-        if let Some(text) = word.strip_prefix('\'') {
-            bytes.extend_from_slice(text.as_bytes());
-            continue;
-        }
-        let (byte, count) = word.split_once('*').unwrap_or((word, "1"));
-        let byte = u8::from_str_radix(byte, 16).unwrap_or_else(|_| panic!("{word}"));
-        bytes.resize(bytes.len() + count.parse::<usize>().unwrap(), byte);
+        append_word(&mut bytes, word).unwrap_or_else(|| panic!("{word}"));
     }
     bytes
 }

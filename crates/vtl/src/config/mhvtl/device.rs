@@ -3,6 +3,7 @@
 use super::keys::{self, Ignored};
 use super::scan::{self, Line};
 use super::{ConfigError, SectionKind, address, header, note_unsupported_lines};
+use scsi_core::hex::Hex;
 use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
 use ssc::profile::DriveProfile;
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ pub(super) struct DeviceIdentity {
 
 /// Formats eight bytes as an NAA designator; mhvtl makes it NAA type 5.
 fn naa_text(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = Hex(bytes).to_string();
     format!("5{}", digits.get(1..).unwrap_or_default())
 }
 
