@@ -1,11 +1,14 @@
 //! A logical unit with its command queue: it executes one command at a time, in order, on the submitting thread if the
 //! command cannot block.
 
+mod changes;
 mod delayed;
+mod device;
 mod failure;
 mod inject;
 mod observe;
 mod queue;
+mod status;
 
 use crate::clock::ClockListener;
 use crate::events::Cause;
@@ -14,24 +17,21 @@ use crate::observer::{CommandCounters, UnitCounters, UnitName};
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
 use delayed::{Activity, DelayedStatus, Finished};
+pub use device::Device;
 use observe::{Executed, Initiators, tape_position, unit_name};
 use queue::{CommandQueue, QueuedCommand, Ticket};
-use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
 use scsi_core::command_spec::{CommandRef, MediumAccess};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::identity::Identity;
-use scsi_core::lu::Lu;
 use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
 pub use scsi_core::target::{Command, CompletedCommand};
-use scsi_core::target::{DataBuffers, LogicalUnit, Request, Tag, TransportEvent};
+use scsi_core::target::{DataBuffers, Request, Tag, TransportEvent};
 use smc::bay::BayStatus;
-use smc::changer::Changer;
-use ssc::alert::Alert;
-use ssc::drive::{Drive, LoadState};
 use ssc::timing::Motion;
+use status::MediumStatus;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
@@ -41,63 +41,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use zeroize::Zeroize;
 
-mod changes;
-
 use changes::{ModePagesBefore, Settings, host};
-
-/// The device server of a logical unit.
-pub enum Device {
-    /// A tape drive: sequential-access device (SSC).
-    Drive(Box<Drive>),
-    /// The media changer of a library (SMC).
-    Changer(Box<Changer>),
-}
-
-impl Device {
-    /// The device as a logical unit, which executes commands.
-    pub fn unit(&mut self) -> &mut dyn LogicalUnit {
-        match self {
-            Self::Drive(drive) => drive.as_mut(),
-            Self::Changer(changer) => changer.as_mut(),
-        }
-    }
-
-    /// The accesses to the medium that may wait now; none of a changer, whose commands block or not regardless of media.
-    fn slow_accesses(&self) -> MediumAccess {
-        match self {
-            Self::Drive(drive) => drive.slow_accesses(),
-            Self::Changer(_) => MediumAccess::empty(),
-        }
-    }
-
-    /// Raises or clears a TapeAlert flag, 1 to 64, as its cause would.
-    pub fn set_alert(&mut self, flag: u8, raised: bool) {
-        let (of_drive, of_changer) = (ssc::alert::Alert(flag), smc::alert::Alert(flag));
-        match self {
-            Self::Drive(drive) if raised => drive.raise_alert(of_drive),
-            Self::Drive(drive) => drive.clear_alert(of_drive),
-            Self::Changer(changer) if raised => changer.raise_alert(of_changer),
-            Self::Changer(changer) => changer.clear_alert(of_changer),
-        }
-    }
-
-    /// The active TapeAlert flags, including flags that initiators have already read.
-    #[must_use]
-    pub const fn alerts(&self) -> AlertSet {
-        match self {
-            Self::Drive(drive) => drive.alerts(),
-            Self::Changer(changer) => changer.alerts(),
-        }
-    }
-
-    /// The state that is common to all device types (SPC).
-    pub fn lu(&mut self) -> &mut Lu {
-        match self {
-            Self::Drive(drive) => drive.lu(),
-            Self::Changer(changer) => changer.lu(),
-        }
-    }
-}
 
 /// Receives commands that were executed on a unit's thread.
 pub trait CompletionHandler: Send + Sync {
@@ -172,13 +116,6 @@ fn task_set_full(mut command: Command, row: Option<CommandRef>) -> CompletedComm
     command.complete(Completion::with_status(Status::TASK_SET_FULL))
 }
 
-/// State of the cartridge in a drive.
-#[derive(Default)]
-struct MediumStatus {
-    threaded: bool,
-    refused: Option<String>,
-}
-
 /// A logical unit: its device server, its command queue and its published status.
 pub struct Unit {
     id: UnitId,
@@ -188,7 +125,7 @@ pub struct Unit {
     wake: Condvar,
     bay_status: Mutex<BayStatus>,
     medium: Mutex<MediumStatus>,
-    /// TapeAlert flags after the last command, as [`AlertSet::bits`].
+    /// TapeAlert flags after the last command, as [`scsi_core::alert::AlertSet::bits`].
     alerts: AtomicU64,
     /// Accesses to the medium that may wait, after the last command, as [`MediumAccess::bits`].
     slow_accesses: AtomicU8,
@@ -547,17 +484,6 @@ impl Unit {
         lock(&self.queue).events.pop_front()
     }
 
-    /// Publishes `RemovalAllowed` when no initiator prevents medium removal any longer.
-    fn publish_removal_prevention(&self, device: &mut Device) {
-        if !matches!(device, Device::Changer(_)) {
-            return;
-        }
-        let locked = device.lu().removal_prevented();
-        if self.removal_prevented.swap(locked, Ordering::AcqRel) && !locked {
-            self.notify_removal_allowed();
-        }
-    }
-
     /// The Data-Out length of a command in bytes, from its CDB and the current settings of the unit, such as the block
     /// length.
     #[must_use]
@@ -623,81 +549,6 @@ impl Unit {
         // Unlocked first: a lock that is held during a panic is poisoned.
         drop(device);
         changed.unwrap_or_else(|panic| resume_unwind(panic))
-    }
-
-    /// The state of a drive's bay: its cartridge, and whether it can be removed.
-    pub(crate) fn bay_status(&self) -> BayStatus {
-        lock(&self.bay_status).clone()
-    }
-
-    /// Why the drive cannot use its cartridge; `None` if it can. A cleaning cartridge is refused only when it has no
-    /// uses left.
-    pub(crate) fn refused(&self) -> Option<String> {
-        lock(&self.medium).refused.clone()
-    }
-
-    /// Whether a tape is threaded.
-    pub(crate) fn is_threaded(&self) -> bool {
-        lock(&self.medium).threaded
-    }
-
-    fn medium_status(&self, drive: &Drive) -> MediumStatus {
-        let Some((cartridge, threaded)) = drive.loaded() else { return MediumStatus::default() };
-        let refused = drive.refusal().and_then(|sense| match sense.asc {
-            Asc::CLEANING_CARTRIDGE_INSTALLED if !drive.alerts().is_set(Alert::EXPIRED_CLEANING_MEDIA.0) => None,
-            Asc::CLEANING_CARTRIDGE_INSTALLED => Some("the cleaning cartridge has no uses left".into()),
-            Asc::INCOMPATIBLE_MEDIUM_INSTALLED => {
-                let (medium, drive) = (cartridge.media().name, &self.identity.strings.product);
-                Some(format!("incompatible medium: {drive} does not take {medium} {}", cartridge.kind().name()))
-            }
-            asc => self.shared.unusable.reason(cartridge.barcode()).or_else(|| asc.name().map(str::to_lowercase)),
-        });
-        MediumStatus { threaded: threaded == LoadState::Threaded, refused }
-    }
-
-    /// The TapeAlert flags after the last command. Does not wait for the running command.
-    #[must_use]
-    pub fn alerts(&self) -> AlertSet {
-        AlertSet::from_bits(self.alerts.load(Ordering::Acquire))
-    }
-
-    fn publish_alerts(&self, device: &Device) {
-        let alerts = device.alerts();
-        // Most commands change none: loaded before it is written.
-        if self.alerts.load(Ordering::Acquire) != alerts.bits() {
-            let before = AlertSet::from_bits(self.alerts.swap(alerts.bits(), Ordering::AcqRel));
-            self.notify_alerts(device, before);
-        }
-    }
-
-    fn publish_slow_accesses(&self, device: &Device) {
-        let slow = device.slow_accesses().bits();
-        // Most commands change none: loaded before it is written.
-        if self.slow_accesses.load(Ordering::Acquire) != slow {
-            self.slow_accesses.store(slow, Ordering::Release);
-        }
-    }
-
-    fn publish_status(&self, device: &mut Device) {
-        self.publish_failure(device);
-        self.publish_alerts(device);
-        self.publish_slow_accesses(device);
-        let Device::Drive(drive) = device else { return };
-        let faults = drive.take_faults();
-        if !faults.is_empty() {
-            self.shared.record_medium_faults(&self.subject(Cause::unit()), faults);
-        }
-        if let Some((cartridge, LoadState::Threaded)) = drive.loaded() {
-            self.shared.mark_usable(cartridge.barcode(), || self.subject(Cause::unit()));
-        }
-        let status = drive.loaded().map_or_else(BayStatus::default, |(cartridge, threaded)| BayStatus {
-            barcode: Some(cartridge.barcode().clone()),
-            kind: cartridge.kind(),
-            accessible: threaded == LoadState::Ejected,
-        });
-        let medium = self.medium_status(drive);
-        *lock(&self.bay_status) = status;
-        *lock(&self.medium) = medium;
     }
 
     /// Runs a command with owned buffers, and wipes its Data-Out if that may contain a key.

@@ -1,0 +1,106 @@
+//! What a unit publishes about its device after a command, for readers that do not wait for the running command.
+
+use super::{Device, Unit};
+use crate::events::Cause;
+use crate::locks::lock;
+use scsi_core::alert::AlertSet;
+use scsi_core::asc::Asc;
+use smc::bay::BayStatus;
+use ssc::alert::Alert;
+use ssc::drive::{Drive, LoadState};
+use std::sync::atomic::Ordering;
+
+/// State of the cartridge in a drive.
+#[derive(Default)]
+pub(super) struct MediumStatus {
+    threaded: bool,
+    refused: Option<String>,
+}
+
+impl Unit {
+    /// The state of a drive's bay: its cartridge, and whether it can be removed.
+    pub(crate) fn bay_status(&self) -> BayStatus {
+        lock(&self.bay_status).clone()
+    }
+
+    /// Why the drive cannot use its cartridge; `None` if it can. A cleaning cartridge is refused only when it has no
+    /// uses left.
+    pub(crate) fn refused(&self) -> Option<String> {
+        lock(&self.medium).refused.clone()
+    }
+
+    /// Whether a tape is threaded.
+    pub(crate) fn is_threaded(&self) -> bool {
+        lock(&self.medium).threaded
+    }
+
+    fn medium_status(&self, drive: &Drive) -> MediumStatus {
+        let Some((cartridge, threaded)) = drive.loaded() else { return MediumStatus::default() };
+        let refused = drive.refusal().and_then(|sense| match sense.asc {
+            Asc::CLEANING_CARTRIDGE_INSTALLED if !drive.alerts().is_set(Alert::EXPIRED_CLEANING_MEDIA.0) => None,
+            Asc::CLEANING_CARTRIDGE_INSTALLED => Some("the cleaning cartridge has no uses left".into()),
+            Asc::INCOMPATIBLE_MEDIUM_INSTALLED => {
+                let (medium, drive) = (cartridge.media().name, &self.identity.strings.product);
+                Some(format!("incompatible medium: {drive} does not take {medium} {}", cartridge.kind().name()))
+            }
+            asc => self.shared.unusable.reason(cartridge.barcode()).or_else(|| asc.name().map(str::to_lowercase)),
+        });
+        MediumStatus { threaded: threaded == LoadState::Threaded, refused }
+    }
+
+    /// The TapeAlert flags after the last command. Does not wait for the running command.
+    #[must_use]
+    pub fn alerts(&self) -> AlertSet {
+        AlertSet::from_bits(self.alerts.load(Ordering::Acquire))
+    }
+
+    pub(super) fn publish_alerts(&self, device: &Device) {
+        let alerts = device.alerts();
+        // Most commands change none: loaded before it is written.
+        if self.alerts.load(Ordering::Acquire) != alerts.bits() {
+            let before = AlertSet::from_bits(self.alerts.swap(alerts.bits(), Ordering::AcqRel));
+            self.notify_alerts(device, before);
+        }
+    }
+
+    pub(super) fn publish_slow_accesses(&self, device: &Device) {
+        let slow = device.slow_accesses().bits();
+        // Most commands change none: loaded before it is written.
+        if self.slow_accesses.load(Ordering::Acquire) != slow {
+            self.slow_accesses.store(slow, Ordering::Release);
+        }
+    }
+
+    pub(super) fn publish_status(&self, device: &mut Device) {
+        self.publish_failure(device);
+        self.publish_alerts(device);
+        self.publish_slow_accesses(device);
+        let Device::Drive(drive) = device else { return };
+        let faults = drive.take_faults();
+        if !faults.is_empty() {
+            self.shared.record_medium_faults(&self.subject(Cause::unit()), faults);
+        }
+        if let Some((cartridge, LoadState::Threaded)) = drive.loaded() {
+            self.shared.mark_usable(cartridge.barcode(), || self.subject(Cause::unit()));
+        }
+        let status = drive.loaded().map_or_else(BayStatus::default, |(cartridge, threaded)| BayStatus {
+            barcode: Some(cartridge.barcode().clone()),
+            kind: cartridge.kind(),
+            accessible: threaded == LoadState::Ejected,
+        });
+        let medium = self.medium_status(drive);
+        *lock(&self.bay_status) = status;
+        *lock(&self.medium) = medium;
+    }
+
+    /// Publishes `RemovalAllowed` when no initiator prevents medium removal any longer.
+    pub(super) fn publish_removal_prevention(&self, device: &mut Device) {
+        if !matches!(device, Device::Changer(_)) {
+            return;
+        }
+        let locked = device.lu().removal_prevented();
+        if self.removal_prevented.swap(locked, Ordering::AcqRel) && !locked {
+            self.notify_removal_allowed();
+        }
+    }
+}
