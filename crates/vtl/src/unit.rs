@@ -97,9 +97,9 @@ impl UnitQueue {
 
 impl QueuedCommand {
     /// Ends the command as aborted.
-    fn abort(mut self) -> CompletedCommand {
+    fn abort(mut self) -> Finished {
         wipe_key(&mut self.command.data, self.row);
-        self.command.abort()
+        Finished { nexus: self.command.nexus, command: self.command.abort(), reply: self.reply }
     }
 }
 
@@ -431,10 +431,7 @@ impl Unit {
         if let Some(finished) = delayed {
             finished.abort();
         }
-        for queued in removed {
-            let reply = Arc::clone(&queued.reply);
-            reply.complete(queued.abort());
-        }
+        removed.into_iter().for_each(|queued| queued.abort().send());
     }
 
     /// Posts an event, which is handled after the running command and before all others. Does not wait.

@@ -195,6 +195,27 @@ fn aborted_command_of_a_caller_is_not_run() {
     assert_eq!(position[8..16], [0; 8]);
 }
 
+struct PanickingHandler;
+
+impl CompletionHandler for PanickingHandler {
+    fn complete(&self, _: CompletedCommand) {
+        panic!("a defect of a completion handler");
+    }
+}
+
+#[test]
+fn panicking_handler_does_not_lose_the_abort_of_another_command() {
+    let (_site, target, unit, nexus) = loaded();
+    let done = Arc::new(Completions::default());
+    let (bad, good) = (Arc::new(PanickingHandler) as Arc<dyn CompletionHandler>, Arc::clone(&done) as _);
+    unit.with_device(|_| {
+        queue(&target, nexus, &bad, 1, SIMPLE);
+        queue(&target, nexus, &good, 2, SIMPLE);
+        unit.abort(|_, _| true);
+    });
+    assert_eq!(*done.0.lock().unwrap(), [(2, 0x40, true)]);
+}
+
 #[test]
 fn shutdown_ends_waiting_and_later_commands() {
     let (site, target, unit, nexus) = loaded();
