@@ -1,5 +1,5 @@
 //! TapeAlert: the 64 flags of a device, which I_T nexuses have read them, and their report as informational exceptions
-//! by mode page 1Ch (SSC-5 §4.2.20, SMC-3 §4.9). The device type assigns a meaning to each flag.
+//! by mode page 1Ch (SSC-4 and SMC-3, TapeAlert). The device type assigns a meaning to each flag.
 
 use crate::fault::Outcome;
 use crate::log::LogWriter;
@@ -112,7 +112,7 @@ impl TapeAlert {
     }
 }
 
-/// Informational exceptions: reports TapeAlert flags by the method that mode page 1Ch selects (SPC-5 §7.5.13).
+/// Informational exceptions: reports TapeAlert flags by the method that mode page 1Ch selects (SSC-4 §8.3.6).
 #[derive(Clone, Debug, Default)]
 pub struct InformationalExceptions {
     method: ReportingMethod,
@@ -187,7 +187,7 @@ impl InformationalExceptions {
         self.pending = None;
     }
 
-    /// Writes log page 2Fh (SPC-5 §7.3.15): the pending exception and the temperature in degrees Celsius.
+    /// Writes log page 2Fh (SPC-4 §7.3.8): the pending exception and the temperature in degrees Celsius.
     pub fn write(&self, celsius: u8, w: &mut LogWriter) {
         let [code, qualifier] =
             self.pending.map_or(0, |is_test| informational_exceptions_1c::asc(is_test).0).to_be_bytes();

@@ -1,4 +1,4 @@
-//! Additional sense codes: all that SPC assigns to tape drives and medium changers (SPC-5 annex F).
+//! Additional sense codes: all that SPC assigns to tape drives and medium changers (SPC-4 annex E).
 
 named_values! {
     /// ADDITIONAL SENSE CODE in the high byte, ADDITIONAL SENSE CODE QUALIFIER in the low byte.

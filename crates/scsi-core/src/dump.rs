@@ -1,7 +1,7 @@
 //! Diagnostic dumps: records of a device's internal state for the vendor's support.
 //!
 //! A unit holds one dump at a time. It takes a dump when a host requests one (SEND DIAGNOSTIC page 80h of IBM drives),
-//! when an error history snapshot is created (READ BUFFER mode 1Ch, SPC-5 §6.18.9), and when a command ends with MEDIUM
+//! when an error history snapshot is created (READ BUFFER mode 1Ch, SPC-4 §6.18.9), and when a command ends with MEDIUM
 //! ERROR or HARDWARE ERROR. Hosts read it from a vendor-specific buffer (READ BUFFER modes 02h and 03h) or as error
 //! history.
 

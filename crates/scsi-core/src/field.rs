@@ -11,7 +11,7 @@ use crate::sense::Sense;
 pub struct FieldPointer {
     /// Offset of the first byte of the field.
     pub byte: usize,
-    /// Most significant bit of the field if it is smaller than a byte (BPV and BIT POINTER, SPC-5 §4.4.2.4.2).
+    /// Most significant bit of the field if it is smaller than a byte (BPV and BIT POINTER, SPC-4 §4.5.2.4.2).
     pub bit: Option<u8>,
 }
 

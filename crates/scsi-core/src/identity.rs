@@ -58,7 +58,7 @@ impl Identity {
         w.ascii(&self.strings.vendor, 8).ascii(&self.strings.product, 16).bytes(self.serial.as_bytes());
     }
 
-    /// Writes the designators of VPD page 83h (SPC-5 §7.7.6): T10 vendor ID and NAA of the logical unit, then its
+    /// Writes the designators of VPD page 83h (SPC-4 §7.8.6): T10 vendor ID and NAA of the logical unit, then its
     /// relative target port, and the names of the target port and the target device.
     pub fn write_designators(&self, w: &mut PageWriter) {
         w.u8(0x02).u8(0x01).u8(0).length_u8(|w| self.write_t10_vendor_id(w));

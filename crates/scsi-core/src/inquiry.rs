@@ -1,9 +1,9 @@
-//! Standard INQUIRY data as constants of a profile (SPC-5 §6.6.2).
+//! Standard INQUIRY data as constants of a profile (SPC-4 §6.6.2).
 
 use crate::identity::Identity;
 use crate::writer::PageWriter;
 
-/// A VERSION DESCRIPTOR of a model (SPC-5 §6.6.2).
+/// A VERSION DESCRIPTOR of a model (SPC-4 §6.6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VersionDescriptor {
     /// A standard that the model claims.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NexusId(pub u32);
 
-/// The TransportID of an initiator port, in the form of PERSISTENT RESERVE IN and OUT data (SPC-5 §7.6.4).
+/// The TransportID of an initiator port, in the form of PERSISTENT RESERVE IN and OUT data (SPC-4 §7.6.4).
 ///
 /// Persistent reservations store it instead of a [`NexusId`], so they survive the session and a restart. An iSCSI name
 /// is stored in lower case, because iSCSI names are not case-sensitive (RFC 3722).

@@ -1,11 +1,11 @@
 //! Parameter lists, and the rules for their lengths that all commands follow.
 //!
-//! - PARAMETER LIST LENGTH 0 transfers no data and is not an error, unless the command requires a list (SPC-5
+//! - PARAMETER LIST LENGTH 0 transfers no data and is not an error, unless the command requires a list (SPC-4
 //!   §4.2.5.5).
 //! - A structure that the list truncates is ILLEGAL REQUEST 1Ah/00h, and no part of the list has an effect.
 //! - A field that only repeats PARAMETER LIST LENGTH is ignored, as the standard and the drives' manuals require: MODE
-//!   DATA LENGTH is reserved in MODE SELECT (SPC-5 §7.5.5), PARAMETER DATA LENGTH is ignored in WRITE ATTRIBUTE (SPC-5
-//!   §6.56). Some hosts set it to zero, some include the header in it.
+//!   DATA LENGTH is reserved in MODE SELECT (SPC-4 §7.5.5), PARAMETER DATA LENGTH is ignored in WRITE ATTRIBUTE (SPC-4
+//!   §6.48). Some hosts set it to zero, some include the header in it.
 //! - Any other length in a list is checked: ILLEGAL REQUEST 26h/00h with a pointer to it.
 
 use crate::asc::Asc;

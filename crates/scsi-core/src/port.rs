@@ -4,7 +4,7 @@
 use crate::writer::PageWriter;
 
 named_values! {
-    /// PROTOCOL IDENTIFIER (SPC-5 §7.6.1).
+    /// PROTOCOL IDENTIFIER (SPC-4 §7.6.1).
     pub struct ProtocolId(u8);
     FIBRE_CHANNEL = 0x0, "Fibre Channel Protocol for SCSI";
     SAS = 0x6, "SAS Serial SCSI Protocol";
@@ -26,7 +26,7 @@ pub struct PortNames {
 pub struct TargetPort {
     /// PROTOCOL IDENTIFIER of VPD, mode and log pages.
     pub protocol: ProtocolId,
-    /// VERSION DESCRIPTOR of the transport protocol in INQUIRY data (SPC-5 §6.6.2); `None` if it has none.
+    /// VERSION DESCRIPTOR of the transport protocol in INQUIRY data (SPC-4 §6.6.2); `None` if it has none.
     pub version_descriptor: Option<u16>,
     /// RELATIVE TARGET PORT IDENTIFIER, from 1.
     pub relative: u16,
@@ -60,7 +60,7 @@ impl TargetPort {
     }
 
     /// Writes the designators of VPD page 83h for a port with names: relative target port, name of the port and name
-    /// of the target device (SPC-5 §7.7.6).
+    /// of the target device (SPC-4 §7.8.6).
     pub(crate) fn write_designators(&self, w: &mut PageWriter) {
         let Some(names) = &self.names else { return };
         w.u8((self.protocol.0 << 4) | 0x01).u8(0x94).u8(0).length_u8(|w| {
@@ -70,7 +70,7 @@ impl TargetPort {
         self.write_scsi_name(ASSOCIATION_TARGET_DEVICE, &names.device, w);
     }
 
-    /// Writes the body of VPD page 88h (SPC-5 §7.7.14): the only target port, with its name.
+    /// Writes the body of VPD page 88h (SPC-4 §7.8.14): the only target port, with its name.
     pub(crate) fn write_scsi_ports(&self, w: &mut PageWriter) {
         w.u16(0).u16(self.relative).u16(0).u16(0).u16(0).length_u16(|w| {
             if let Some(names) = &self.names {

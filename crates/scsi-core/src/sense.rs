@@ -1,11 +1,11 @@
-//! Sense data of CHECK CONDITION and of REQUEST SENSE (SPC-5 §4.4).
+//! Sense data of CHECK CONDITION and of REQUEST SENSE (SPC-4 §4.5).
 
 mod decode;
 
 use crate::asc::Asc;
 
 named_values! {
-    /// SENSE KEY, four bits (SPC-5 table 49).
+    /// SENSE KEY, four bits (SPC-4 §4.5.6).
     pub struct SenseKey(u8);
     NO_SENSE = 0x0, "NO SENSE";
     RECOVERED_ERROR = 0x1, "RECOVERED ERROR";
@@ -173,7 +173,7 @@ impl Sense {
         }
     }
 
-    /// Encodes the sense in fixed format, 18 bytes (SPC-5 §4.4.3). INFORMATION that does not fit in 32 bits is omitted.
+    /// Encodes the sense in fixed format, 18 bytes (SPC-4 §4.5.3). INFORMATION that does not fit in 32 bits is omitted.
     #[must_use]
     pub fn fixed(&self) -> SenseBytes {
         let information = self.information.and_then(|value| {
@@ -189,7 +189,7 @@ impl Sense {
         out
     }
 
-    /// Encodes the sense in descriptor format (SPC-5 §4.4.2), with information, sense-key specific and stream commands
+    /// Encodes the sense in descriptor format (SPC-4 §4.5.2), with information, sense-key specific and stream commands
     /// descriptors as needed.
     #[must_use]
     pub fn descriptor(&self) -> SenseBytes {
@@ -347,7 +347,7 @@ mod tests {
     }
 
     /// All descriptors in the order of their types: information 00h, sense-key specific 02h, stream commands 04h
-    /// (SPC-5 §4.4.2).
+    /// (SPC-4 §4.5.2).
     #[test]
     fn deferred_error_in_descriptor_format() {
         let sense =
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(sense.fixed().as_slice(), fixed);
     }
 
-    /// SKSV and PROGRESS INDICATION of NO SENSE and NOT READY (SPC-5 §4.4.2.4.4).
+    /// SKSV and PROGRESS INDICATION of NO SENSE and NOT READY (SPC-4 §4.5.2.4.4).
     #[test]
     fn progress_in_both_formats() {
         let specific = Some(SenseKeySpecific::Progress(0x8001));

@@ -172,7 +172,7 @@ pub trait LogicalUnit: Send {
     fn expected_data_out(&self, cdb: &[u8]) -> usize;
 }
 
-/// Runs a command for a LUN without logical unit (SPC-5 §4.6.4). INQUIRY returns PERIPHERAL QUALIFIER 011b, REQUEST
+/// Runs a command for a LUN without logical unit (SAM-5, incorrect LUN; SPC-4 §6.6.2). INQUIRY returns PERIPHERAL QUALIFIER 011b, REQUEST
 /// SENSE returns ILLEGAL REQUEST 25h/00h, REPORT LUNS lists the LUNs of the target, and every other command ends with
 /// ILLEGAL REQUEST 25h/00h.
 pub fn missing_lun(cdb: &[u8], luns: &[u64], mut data: Data<'_, '_>) -> Completion {
@@ -215,7 +215,7 @@ mod tests {
         (completion.status.0, sense, buffer[..completion.data_in].to_vec())
     }
 
-    /// SPC-5 §4.6.4 and §6.6.2: PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
+    /// SAM-5 and SPC-4 §6.6.2, incorrect LUN: PERIPHERAL QUALIFIER 011b, PERIPHERAL DEVICE TYPE 1Fh.
     #[test]
     fn inquiry_of_a_missing_unit() {
         let mut data = vec![0; 36];

@@ -1,7 +1,7 @@
 //! A logical unit that has failed: a command did not come to its end because of a defect of this program.
 //!
 //! What the command left behind is not used: every command ends with HARDWARE ERROR 44h/00h until the unit is reloaded.
-//! INQUIRY, REPORT LUNS and REQUEST SENSE are executed, as SPC-5 §4.6.4 requires of a logical unit that cannot execute
+//! INQUIRY, REPORT LUNS and REQUEST SENSE are executed, as SPC-4 requires of a logical unit that cannot execute
 //! other commands; REQUEST SENSE returns the same sense.
 
 use crate::asc::Asc;

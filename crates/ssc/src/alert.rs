@@ -1,9 +1,9 @@
-//! TapeAlert flags of a drive (SSC-5 annex A).
+//! TapeAlert flags of a drive (SSC-4 annex A).
 
 use scsi_core::alert::AlertSet;
 
 scsi_core::named_values! {
-    /// TapeAlert flag of a drive, by its number from 1 to 64 (SSC-5 annex A).
+    /// TapeAlert flag of a drive, by its number from 1 to 64 (SSC-4 annex A).
     pub struct Alert(u8);
     READ_WARNING = 1, "Read warning";
     WRITE_WARNING = 2, "Write warning";

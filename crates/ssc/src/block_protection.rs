@@ -1,4 +1,4 @@
-//! Logical block protection: four bytes after each block, a CRC over its data (SSC-5 §4.2.29).
+//! Logical block protection: four bytes after each block, a CRC over its data (SSC-4 §8.3.9).
 
 use scsi_core::nexus::NexusId;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use tape_store::integrity::crc32c_slices;
 /// Length of the protection information in bytes.
 pub(crate) const LEN: usize = 4;
 
-/// LOGICAL BLOCK PROTECTION METHOD of mode page 0Ah/F0h: the CRC that protects a block (SSC-5 §8.3.9).
+/// LOGICAL BLOCK PROTECTION METHOD of mode page 0Ah/F0h: the CRC that protects a block (SSC-4 §8.3.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtectionMethod {
     /// Method 01h: the Reed-Solomon CRC of ECMA-319.

@@ -128,7 +128,7 @@ impl Drive {
         &mut self.lu
     }
 
-    /// Raised TapeAlert flags (SSC-5 annex A), including flags that a nexus has already read.
+    /// Raised TapeAlert flags (SSC-4 annex A), including flags that a nexus has already read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {
         self.state.health.alerts.raised_flags()
@@ -200,7 +200,7 @@ impl Drive {
         if let Load::Unusable(_, sense) = self.state.media.load().after_threading() { Some(sense) } else { None }
     }
 
-    /// Whether written blocks of at least one I_T nexus are encrypted (SECURITY PROTOCOL OUT, SSC-5 §8.5).
+    /// Whether written blocks of at least one I_T nexus are encrypted (SECURITY PROTOCOL OUT, SSC-4 §8.5).
     #[must_use]
     pub fn is_encrypting(&self) -> bool {
         self.state.encryption.is_on()

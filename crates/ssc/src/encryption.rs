@@ -1,4 +1,4 @@
-//! Tape data encryption parameters of a drive and of each nexus (SSC-5 §4.2.22, §8.5).
+//! Tape data encryption parameters of a drive and of each nexus (SSC-4 §8.5).
 //!
 //! Keys exist only in RAM. They are wiped when they are replaced, and never logged or returned.
 
@@ -8,7 +8,7 @@ use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
 use tape_store::encrypt::{Decryption, Encryption, Entropy, Key, KeyAssociatedData};
 
-/// SECURITY ALGORITHM CODE of AES-256-GCM with a tag of 128 bits (SPC-5 §7.7.3.7).
+/// SECURITY ALGORITHM CODE of AES-256-GCM with a tag of 128 bits (SPC-4 §5.14.8).
 pub(crate) const AES_256_GCM: u32 = 0x0001_0014;
 /// Maximum length of unauthenticated key-associated data (U-KAD) of LTO drives, in bytes.
 pub(crate) const MAX_U_KAD: usize = 32;

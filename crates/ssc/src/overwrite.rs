@@ -1,4 +1,4 @@
-//! Overwrite protection of a medium: append-only mode (SSC-5 §4.2.17), WORM cartridges (§4.2.18), and retention until a
+//! Overwrite protection of a medium: append-only mode (SSC-4 §8.3.8), WORM cartridges, and retention until a
 //! date, which is Ferric's own extension.
 
 use crate::fault::{self, Operation};

@@ -118,7 +118,7 @@ impl PartialEq for Encryption {
 
 impl Eq for Encryption {}
 
-/// How encrypted blocks are read: DECRYPTION MODE (SSC-5 §8.5.3.2).
+/// How encrypted blocks are read: DECRYPTION MODE (SSC-4 §8.5.3.2).
 #[derive(Clone, Copy, Debug)]
 pub enum Decryption<'a> {
     /// DISABLE: encrypted blocks are not read.

@@ -135,7 +135,7 @@ pub enum StoreError {
     /// An attribute is longer than the files of mhvtl's format can store.
     #[error("attribute {id:04X}h of partition {partition} does not fit in the cartridge memory")]
     AttributeTooLarge {
-        /// ATTRIBUTE IDENTIFIER of the attribute (SPC-5 §7.4).
+        /// ATTRIBUTE IDENTIFIER of the attribute (SPC-4 §7.4).
         id: u16,
         /// Partition of the attribute; 0 for an attribute of the whole medium.
         partition: u8,

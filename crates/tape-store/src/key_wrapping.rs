@@ -1,4 +1,4 @@
-//! A key pair with which hosts wrap data encryption keys for transport (SSC-5 §8.5.3.2.4): RSA-2048, RSAES-OAEP with
+//! A key pair with which hosts wrap data encryption keys for transport (SSC-4 §8.5.3.2.4): RSA-2048, RSAES-OAEP with
 //! SHA-256. It exists in memory only.
 
 #[cfg_attr(not(feature = "encryption"), path = "key_wrapping/absent.rs")]

@@ -1,4 +1,4 @@
-//! Medium auxiliary memory (MAM): the attributes of a cartridge (SPC-5 §7.4, SSC-5 §6.6).
+//! Medium auxiliary memory (MAM): the attributes of a cartridge (SPC-4 §7.4).
 //!
 //! Values are stored as READ ATTRIBUTE returns them, except that capacities and byte counts (0000h, 0001h, 0220h to
 //! 0223h) are in bytes here. The drive converts these, and computes the attributes that change with time.
@@ -10,7 +10,7 @@ use crate::media::{self, MediaSpec};
 use crate::store::NewCartridge;
 use std::collections::BTreeMap;
 
-/// ATTRIBUTE IDENTIFIER of a MAM attribute (SPC-5 §7.4).
+/// ATTRIBUTE IDENTIFIER of a MAM attribute (SPC-4 §7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttrId(pub u16);
 
@@ -254,7 +254,7 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0xf009, "retained until", AttributeFormat::Binary, 8),
 ];
 
-/// Vendor-specific host attributes (SPC-5 §7.4.2.1): 1400h to 17FFh, except those in [`ATTRIBUTES`].
+/// Vendor-specific host attributes (SPC-4 §7.4.2.1): 1400h to 17FFh, except those in [`ATTRIBUTES`].
 static VENDOR_ATTRIBUTES: [AttrSpec; 0x400] = vendor_attributes();
 const FIRST_VENDOR_ATTRIBUTE: u16 = 0x1400;
 
@@ -277,7 +277,7 @@ pub fn spec(id: AttrId) -> Option<&'static AttrSpec> {
     named.or_else(|| VENDOR_ATTRIBUTES.get(usize::from(id.0.checked_sub(FIRST_VENDOR_ATTRIBUTE)?)))
 }
 
-/// MEDIUM TYPE values (SPC-5 §7.4.2.4.10).
+/// MEDIUM TYPE values (SPC-4 §7.4.2.3.5).
 const MEDIUM_TYPE_CLEANING: u64 = 0x01;
 const MEDIUM_TYPE_WORM: u64 = 0x80;
 

@@ -9,7 +9,7 @@ use super::full_feature::RejectReason;
 const EXTENDED_CDB: u8 = 1;
 /// Bidirectional Read Expected Data Transfer Length (§11.2.2.4).
 const BIDIRECTIONAL_READ: u8 = 2;
-/// Most bytes of a CDB after its first 16: a CDB has at most 260 bytes (SPC-5 §4.2.4).
+/// Most bytes of a CDB after its first 16: a CDB has at most 260 bytes (SPC-4 §4.2.4).
 const MAX_EXTENSION: usize = 260 - 16;
 
 /// Returns the bytes of the CDB after its first 16, from the additional header segments of a SCSI Command; none if no

@@ -1,4 +1,4 @@
-//! READ BUFFER(10), SPC-5 §6.18, and WRITE BUFFER, SPC-5 §6.57.
+//! READ BUFFER(10), SPC-4 §6.18, and WRITE BUFFER, SPC-4 §6.49.
 //! Bytes: 0 opcode · 1 MODE SPECIFIC(7-5) MODE(4-0) · 2 BUFFER ID · 3-5 BUFFER OFFSET · 6-8 ALLOCATION or PARAMETER LIST LENGTH · 9 control
 //!
 //! Modes 00h (with header) and 02h access one buffer of 64 KiB, BUFFER ID 0, that all nexuses share. Mode 03h describes

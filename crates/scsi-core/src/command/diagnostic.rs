@@ -1,5 +1,5 @@
-//! SEND DIAGNOSTIC, SPC-5 §6.42.              Bytes: 0 opcode · 1 SELF-TEST CODE(7-5) PF(4) SELFTEST(2) DEVOFFL(1) UNITOFFL(0) · 3-4 PARAMETER LIST LENGTH · 5 control
-//! RECEIVE DIAGNOSTIC RESULTS, SPC-5 §6.33.  Bytes: 0 opcode · 1 PCV(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
+//! SEND DIAGNOSTIC, SPC-4 §6.42.              Bytes: 0 opcode · 1 SELF-TEST CODE(7-5) PF(4) SELFTEST(2) DEVOFFL(1) UNITOFFL(0) · 3-4 PARAMETER LIST LENGTH · 5 control
+//! RECEIVE DIAGNOSTIC RESULTS, SPC-4 §6.28.  Bytes: 0 opcode · 1 PCV(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
 //!
 //! The default, short and extended self-tests, in the foreground or background, run the same checks and take no time: a
 //! background test is complete before the status, so there is none to abort (SELF-TEST CODE 100b). Log page 10h holds the last 20 results. Diagnostic page 00h lists the
@@ -72,7 +72,7 @@ impl SelfTestLog {
         self.0.push_front(SelfTest { code, failed });
     }
 
-    /// Writes log page 10h (SPC-5 §7.3.22): 20 parameters, zeros where there is no result.
+    /// Writes log page 10h (SPC-4 §7.3.16): 20 parameters, zeros where there is no result.
     pub(crate) fn write(&self, w: &mut LogWriter) {
         /// SELF-TEST RESULTS: completed without error; an unknown segment failed.
         const RESULTS: (u8, u8) = (0, 4);

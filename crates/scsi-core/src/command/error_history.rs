@@ -1,4 +1,4 @@
-//! READ BUFFER mode 1Ch: error history (SPC-5 §6.18.9). The snapshot is the diagnostic dump of the unit, in buffer 10h.
+//! READ BUFFER mode 1Ch: error history (SPC-4 §6.18.9). The snapshot is the diagnostic dump of the unit, in buffer 10h.
 //!
 //! BUFFER ID 00h to 03h return the directory; 01h and 03h create a snapshot, 02h and 03h make the nexus of the command
 //! the error history I_T nexus. FEh and FFh clear the error history I_T nexus; FFh releases the snapshot too. While a
@@ -70,7 +70,7 @@ pub(super) fn read(cx: &mut SpcContext<'_, '_, '_>, raw: &Raw) -> Outcome {
     Ok(())
 }
 
-/// Writes the error history directory (SPC-5 table 233) with an entry for each buffer.
+/// Writes the error history directory (SPC-4 table 233) with an entry for each buffer.
 fn directory(vendor: &str, dump: &Dump, created: bool, page: &mut PageWriter) {
     /// EHS_RETRIEVED: a host has cleared the error history I_T nexus since the dump, or has not.
     const RETRIEVED: (u8, u8) = (0b01, 0b10);

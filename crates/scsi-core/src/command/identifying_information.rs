@@ -1,4 +1,4 @@
-//! REPORT IDENTIFYING INFORMATION, SPC-5 §6.34, and SET IDENTIFYING INFORMATION, SPC-5 §6.46.
+//! REPORT IDENTIFYING INFORMATION, SPC-4 §6.32, and SET IDENTIFYING INFORMATION, SPC-4 §6.43.
 //! Bytes: 0 opcode · 1 SERVICE ACTION 05h or 06h · 6-9 ALLOCATION or PARAMETER LIST LENGTH · 10 INFORMATION TYPE(7-1) · 11 control
 //!
 //! Hosts can set an identifier of up to 64 bytes (type 0) and a text of up to 256 bytes (type 2). Both survive power

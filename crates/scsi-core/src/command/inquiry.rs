@@ -1,4 +1,4 @@
-//! INQUIRY, SPC-5 §6.6.  Bytes: 0 opcode · 1 EVPD(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
+//! INQUIRY, SPC-4 §6.6.  Bytes: 0 opcode · 1 EVPD(0) · 2 PAGE CODE · 3-4 ALLOCATION LENGTH · 5 control
 //!
 //! **Deviations:** none.
 

@@ -1,4 +1,4 @@
-//! LOG SELECT, SPC-5 §6.8.  Bytes: 0 opcode · 1 PCR(1) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 7-8 PARAMETER LIST LENGTH · 9 control
+//! LOG SELECT, SPC-4 §6.7.  Bytes: 0 opcode · 1 PCR(1) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
 //! PCR=1 resets the counters of the page, or of all pages with PAGE CODE 0. A parameter list with PC=00b sets
 //! thresholds of error counters (pages 02h to 06h); it is applied completely or not at all. PC=10b and 11b restore

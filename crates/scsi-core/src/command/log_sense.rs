@@ -1,4 +1,4 @@
-//! LOG SENSE, SPC-5 §6.9.  Bytes: 0 opcode · 1 SP(0) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 5-6 PARAMETER POINTER · 7-8 ALLOCATION LENGTH · 9 control
+//! LOG SENSE, SPC-4 §6.8.  Bytes: 0 opcode · 1 SP(0) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 5-6 PARAMETER POINTER · 7-8 ALLOCATION LENGTH · 9 control
 //!
 //! PC=00b and 10b return thresholds for pages of error counters only (02h to 06h). As on LTO drives, all other pages
 //! return their current values, because tools such as tapeinfo request them with 00b.

@@ -1,11 +1,11 @@
-//! MODE SELECT(6), SPC-5 §6.12.   Bytes: 0 opcode · 1 PF(4) SP(0) · 4 PARAMETER LIST LENGTH · 5 control
-//! MODE SELECT(10), SPC-5 §6.13.  Bytes: 0 opcode · 1 PF(4) SP(0) · 7-8 PARAMETER LIST LENGTH · 9 control
+//! MODE SELECT(6), SPC-4 §6.11.   Bytes: 0 opcode · 1 PF(4) SP(0) · 4 PARAMETER LIST LENGTH · 5 control
+//! MODE SELECT(10), SPC-4 §6.12.  Bytes: 0 opcode · 1 PF(4) SP(0) · 7-8 PARAMETER LIST LENGTH · 9 control
 //!
 //! The whole list is checked before any value changes. A change raises UNIT ATTENTION 2Ah/01h for every other I_T
 //! nexus. SP=1 is rejected with a page that cannot be saved (PS=0). Saved values are durable before GOOD status, and
 //! are restored at power-on and by a reset.
 //!
-//! If the device rounds a value, the list takes effect and the command ends with RECOVERED ERROR 37h/00h (SPC-5,
+//! If the device rounds a value, the list takes effect and the command ends with RECOVERED ERROR 37h/00h (SPC-4 §6.11,
 //! parameter rounding).
 //!
 //! **Deviations:** PF=0 is accepted if the list has no pages, as by drives before SPC; MEDIUM TYPE is ignored, and so
@@ -74,7 +74,7 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     Ok(())
 }
 
-/// Bits of the headers and of the block descriptor that may be set. MODE DATA LENGTH (reserved, SPC-5 §7.5.6) and
+/// Bits of the headers and of the block descriptor that may be set. MODE DATA LENGTH (reserved, SPC-4 §7.5.5) and
 /// MEDIUM TYPE are ignored.
 const USAGE_6: &[u8] = &[0xff, 0xff, 0xff, 0xff];
 const USAGE_10: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0xff, 0xff];

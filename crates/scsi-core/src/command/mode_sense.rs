@@ -1,5 +1,5 @@
-//! MODE SENSE(6), SPC-5 §6.14.   Bytes: 0 opcode · 1 DBD(3) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 4 ALLOCATION LENGTH · 5 control
-//! MODE SENSE(10), SPC-5 §6.15.  Bytes: 0 opcode · 1 LLBAA(4) DBD(3) · 2, 3 as above · 7-8 ALLOCATION LENGTH · 9 control
+//! MODE SENSE(6), SPC-4 §6.13.   Bytes: 0 opcode · 1 DBD(3) · 2 PC(7-6) PAGE CODE(5-0) · 3 SUBPAGE · 4 ALLOCATION LENGTH · 5 control
+//! MODE SENSE(10), SPC-4 §6.14.  Bytes: 0 opcode · 1 LLBAA(4) DBD(3) · 2, 3 as above · 7-8 ALLOCATION LENGTH · 9 control
 //!
 //! **Deviations:** LLBAA=1 is rejected; tape drives have no long LBA block descriptor.
 

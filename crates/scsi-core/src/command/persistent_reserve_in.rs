@@ -1,4 +1,4 @@
-//! PERSISTENT RESERVE IN, SPC-5 §6.15.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 7-8 ALLOCATION LENGTH · 9 control
+//! PERSISTENT RESERVE IN, SPC-4 §6.15.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 7-8 ALLOCATION LENGTH · 9 control
 //!
 //! **Deviations:** none.
 

@@ -1,4 +1,4 @@
-//! PERSISTENT RESERVE OUT, SPC-5 §6.16.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 2 SCOPE(7-4) TYPE(3-0) · 5-8 PARAMETER LIST LENGTH · 9 control
+//! PERSISTENT RESERVE OUT, SPC-4 §6.16.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 2 SCOPE(7-4) TYPE(3-0) · 5-8 PARAMETER LIST LENGTH · 9 control
 //!
 //! **Deviations:** REPLACE LOST RESERVATION is rejected with ILLEGAL REQUEST 24h/00h: this unit does not lose
 //! reservations.

@@ -1,4 +1,4 @@
-//! PREVENT ALLOW MEDIUM REMOVAL, SPC-5 §6.17.  Bytes: 0 opcode · 4 PREVENT(1-0) · 5 control
+//! PREVENT ALLOW MEDIUM REMOVAL, SSC-4 §7.5 and SMC-3.  Bytes: 0 opcode · 4 PREVENT(1-0) · 5 control
 //!
 //! Each I_T nexus prevents removal independently. Removal is possible when no nexus prevents it.
 //!

@@ -1,4 +1,4 @@
-//! REPORT LUNS, SPC-5 §6.34.  Bytes: 0 opcode · 2 SELECT REPORT · 6-9 ALLOCATION LENGTH · 11 control
+//! REPORT LUNS, SPC-4 §6.33.  Bytes: 0 opcode · 2 SELECT REPORT · 6-9 ALLOCATION LENGTH · 11 control
 //!
 //! **Deviations:** there are no well-known logical units, so SELECT REPORT 01h returns an empty list, and 02h the same
 //! list as 00h.

@@ -1,4 +1,4 @@
-//! REQUEST SENSE, SPC-5 §6.39.  Bytes: 0 opcode · 1 DESC(0) · 4 ALLOCATION LENGTH · 5 control
+//! REQUEST SENSE, SPC-4 §6.39.  Bytes: 0 opcode · 1 DESC(0) · 4 ALLOCATION LENGTH · 5 control
 //!
 //! Returns the first available of: a deferred error, a unit attention (which it clears), HARDWARE ERROR 44h/00h of a
 //! faulty unit, the pollable sense data, NO SENSE.

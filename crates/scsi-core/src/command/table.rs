@@ -30,7 +30,7 @@ impl<K: Copy> CommandRow<DeviceCommand<K>> {
     }
 }
 
-/// The facts of TEST UNIT READY, SPC-5 §6.47. The device type runs it.
+/// The facts of TEST UNIT READY, SPC-4 §6.47. The device type runs it.
 pub const TEST_UNIT_READY: CommandSpec = CommandSpec::new("TEST UNIT READY", &[0x00, 0, 0, 0, 0, 0], Access::Status);
 
 const fn row(spec: CommandSpec, command: SpcCommand) -> CommandRow<SpcCommand> {

@@ -1,4 +1,4 @@
-//! REPORT TIMESTAMP, SPC-5 §6.38, and SET TIMESTAMP, SPC-5 §6.47.
+//! REPORT TIMESTAMP, SPC-4 §6.38, and SET TIMESTAMP, SPC-4 §6.46.
 //! Bytes: 0 opcode · 1 SERVICE ACTION 0Fh · 6-9 ALLOCATION or PARAMETER LIST LENGTH · 11 control
 //!
 //! The clock continues to run from the time set. SET TIMESTAMP raises UNIT ATTENTION 2Ah/10h for every other I_T nexus.

@@ -1,9 +1,9 @@
-//! Log pages: framing, PARAMETER POINTER, thresholds, and the lists of pages (SPC-5 §7.3).
+//! Log pages: framing, PARAMETER POINTER, thresholds, and the lists of pages (SPC-4 §7.3).
 
 use crate::writer::PageWriter;
 use std::collections::BTreeMap;
 
-/// PAGE CODE and SUBPAGE CODE of a log page (SPC-5 §7.3).
+/// PAGE CODE and SUBPAGE CODE of a log page (SPC-4 §7.3).
 pub type LogId = crate::mode::PageId;
 
 /// Parameter control byte of a binary list parameter that is neither saved nor compared with a threshold.
@@ -14,10 +14,10 @@ pub const COUNTER_CONTROL: u8 = 0x40;
 pub const FLAG_CONTROL: u8 = 0xc0;
 /// Parameter control byte of an ASCII list parameter.
 pub const TEXT_CONTROL: u8 = 0x41;
-/// Self-test results log page (SPC-5 §7.3.22), which every unit has.
+/// Self-test results log page (SPC-4 §7.3.16), which every unit has.
 pub const SELF_TEST_10: LogId = LogId::page(0x10);
 
-/// Informational exceptions log page (SPC-5 §7.3.15).
+/// Informational exceptions log page (SPC-4 §7.3.8).
 pub const EXCEPTIONS_2F: LogId = LogId::page(0x2f);
 
 /// Pages that every unit supports, but no list contains: the captured drives and libraries do not list them, and
@@ -69,7 +69,7 @@ enum CounterView {
 pub struct Parameter {
     /// PARAMETER CODE, unique in its page.
     pub code: u16,
-    /// The parameter control byte (SPC-5 §7.3).
+    /// The parameter control byte (SPC-4 §7.3).
     pub control: u8,
     /// The bytes of the parameter's value.
     pub value: Vec<u8>,

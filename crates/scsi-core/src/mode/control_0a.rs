@@ -1,4 +1,4 @@
-//! Control mode page, 0Ah (SPC-5 §7.5.10).
+//! Control mode page, 0Ah (SPC-4 §7.5.8).
 
 use super::{ModePageDef, PageId};
 

@@ -1,4 +1,4 @@
-//! Disconnect-reconnect mode page, 02h (SPC-5 §7.5.12). It has no effect with iSCSI, but hosts read it.
+//! Disconnect-reconnect mode page, 02h (SPC-4 §7.5.10). It has no effect with iSCSI, but hosts read it.
 
 use super::{ModePageDef, PageId};
 

@@ -1,4 +1,4 @@
-//! Informational exceptions control mode page, 1Ch (SPC-5 §7.5.13; with TapeAlert, SSC-5 §8.3.6).
+//! Informational exceptions control mode page, 1Ch (SSC-4 §8.3.6).
 
 use super::{ModePageDef, PageId};
 use crate::asc::Asc;
@@ -124,7 +124,7 @@ mod tests {
         [&[0x1c, 0x0a, flags, mrie, 0, 0, 0, 0][..], &number].concat()
     }
 
-    /// SPC-5 §7.5.13: MRIE 1h is obsolete, 7h to Fh are reserved; SSC-5 §8.3.6: TEST needs DEXCPT=0, and TEST FLAG
+    /// SSC-4 §8.3.6: MRIE 1h is obsolete, 7h to Fh are reserved; TEST needs DEXCPT=0, and TEST FLAG
     /// NUMBER is -64 to 64 or 7FFFh.
     #[test]
     fn invalid_fields_are_named() {

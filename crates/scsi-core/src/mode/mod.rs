@@ -1,4 +1,4 @@
-//! Mode parameters: pages as constants of a profile, with current, changeable, default and saved values (SPC-5 §7.5).
+//! Mode parameters: pages as constants of a profile, with current, changeable, default and saved values (SPC-4 §7.5).
 //! MODE SENSE returns the stored page with fields that the device overwrites with its present state.
 
 pub mod control_0a;
@@ -240,7 +240,7 @@ impl ModePages {
     }
 }
 
-/// The mode parameter header and block descriptor of a MODE SELECT (SPC-5 §7.5).
+/// The mode parameter header and block descriptor of a MODE SELECT (SPC-4 §7.5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModeHeader {
     /// DEVICE-SPECIFIC PARAMETER of the mode parameter header.

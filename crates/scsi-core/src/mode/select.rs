@@ -92,7 +92,7 @@ impl ModePages {
     }
 
     /// Applies checked pages. Returns whether a value changed that other nexuses share. With `save`, all pages that can
-    /// be saved are saved, including pages that are not in the list (SPC-5 §6.12).
+    /// be saved are saved, including pages that are not in the list (SPC-4 §6.11).
     pub(crate) fn apply(&mut self, change: ValidatedPages, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
         for CheckedPage { index: at, bytes, differs, rounded: _ } in change.pages {

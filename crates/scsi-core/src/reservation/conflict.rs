@@ -1,4 +1,4 @@
-//! Reservation conflicts: SPC-5 table 66, SSC-5 table 6 and SMC-3 table 3 as one function of the command's [`Access`].
+//! Reservation conflicts: SPC-4 table 65, and those of SSC-4 and SMC-3, as one function of the command's [`Access`].
 
 use super::persistent::ReservationType;
 use crate::cdb::Cdb;

@@ -1,4 +1,4 @@
-//! Reservations: RESERVE and RELEASE of SPC-2, and the persistent reservations of SPC-5. One conflict table enforces
+//! Reservations: RESERVE and RELEASE of SPC-2, and the persistent reservations of SPC-4. One conflict table enforces
 //! both.
 
 mod conflict;

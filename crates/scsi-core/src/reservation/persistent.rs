@@ -1,4 +1,4 @@
-//! Persistent reservations (SPC-5 §5.14): registrations of initiator ports, one reservation, and the service actions of
+//! Persistent reservations (SPC-4 §5.13): registrations of initiator ports, one reservation, and the service actions of
 //! PERSISTENT RESERVE OUT.
 
 use super::conflict::ConflictingReservation;
@@ -154,7 +154,7 @@ impl PersistentReservations {
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong key, ILLEGAL REQUEST 55h/04h if there are too many registrations, 26h/00h for
-    /// SPEC_I_PT=1 by a registered port, or if it names a registered port (SPC-5 §5.14.7, table 67).
+    /// SPEC_I_PT=1 by a registered port, or if it names a registered port (SPC-4 §5.13.7, table 67).
     pub fn register(
         &mut self,
         request: &ReserveOutParameters<'_>,
@@ -263,7 +263,7 @@ impl PersistentReservations {
             return Err(Fault::ReservationConflict);
         }
         self.generation = self.generation.wrapping_add(1);
-        // Without a reservation to take over, the sender can remove its own registration (SPC-5 §5.14.11.2.5).
+        // Without a reservation to take over, the sender can remove its own registration (SPC-4 §5.13.11.2.5).
         let is_removed = |entry: &Registration| is_preempted(entry) && !(takes_over && entry.port == *request.caller);
         let others = self.registrations.iter().filter(|entry| is_removed(entry) && entry.port != *request.caller);
         let removed: Vec<_> = others.map(|entry| entry.port.clone()).collect();
@@ -275,7 +275,7 @@ impl PersistentReservations {
                 attentions.extend(self.others(request.caller, Asc::RESERVATIONS_RELEASED));
             }
         } else if self.registrations.is_empty() {
-            // The last registration of an all registrants type (SPC-5 table 71).
+            // The last registration of an all registrants type (SPC-4 table 71).
             self.reservation = None;
         }
         Ok(ServiceActionEffects { attentions, unregistered_ports: removed })

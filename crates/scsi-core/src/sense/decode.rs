@@ -4,7 +4,7 @@ use super::{Sense, SenseKey, SenseKeySpecific};
 use crate::asc::Asc;
 
 impl Sense {
-    /// Decodes sense data in fixed or descriptor format (SPC-5 §4.4.2, §4.4.3). `None` for another response code, or if
+    /// Decodes sense data in fixed or descriptor format (SPC-4 §4.5.2, §4.4.3). `None` for another response code, or if
     /// the data ends before ADDITIONAL SENSE CODE QUALIFIER.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
@@ -101,7 +101,7 @@ mod tests {
         }
     }
 
-    /// INFORMATION is a count of up to 32 bits; only with ILI it is signed (SSC-5 §4.2.4).
+    /// INFORMATION is a count of up to 32 bits; only with ILI it is signed (SSC-4, READ).
     #[test]
     fn information_of_fixed_format_is_signed_with_ili() {
         let filemark = [0xf0, 0, 0x80, 0x80, 0, 0, 1, 10, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];

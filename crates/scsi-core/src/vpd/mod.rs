@@ -1,4 +1,4 @@
-//! Vital product data: the pages that all device types have (SPC-5 §7.7). A device adds its own pages.
+//! Vital product data: the pages that all device types have (SPC-4 §7.8). A device adds its own pages.
 
 use crate::identity::Identity;
 use crate::lu::SpcDevice;

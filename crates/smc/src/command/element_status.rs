@@ -306,7 +306,7 @@ fn identifier(
         return;
     }
     let name = state.library.bay(address).map(crate::bay::Bay::name).unwrap_or_default();
-    // Code set and designator type (SPC-5 §7.7.6.1).
+    // Code set and designator type (SPC-4 §7.8.6.1).
     let (set, code) = match descriptors.drive {
         DriveIdentifier::T10(_) => (0x02, 0x01),
         DriveIdentifier::Serial(_) => (0x02, 0x00),

@@ -22,7 +22,7 @@ use scsi_core::sense::Sense;
 /// A command of a medium changer that SPC does not define, or whose effect depends on the changer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// TEST UNIT READY, 00h (SPC-5).
+    /// TEST UNIT READY, 00h (SPC-4 §6.47).
     TestUnitReady,
     /// INITIALIZE ELEMENT STATUS, 07h (SMC-3 §6.2).
     InitializeElementStatus,

@@ -55,7 +55,7 @@ pub enum SerialNumberFormat {
 /// Format of VPD pages 80h (unit serial number) and 83h (device identification).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VpdNaming {
-    /// As in SPC-5: 80h has the serial number, 83h has T10 vendor ID, NAA and port designators.
+    /// As in SPC-4: 80h has the serial number, 83h has T10 vendor ID, NAA and port designators.
     Standard,
     /// 80h has the vendor directly followed by the serial number, in 24 characters; 83h has one T10 vendor ID
     /// designator.

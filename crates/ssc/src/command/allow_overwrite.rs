@@ -1,4 +1,4 @@
-//! ALLOW OVERWRITE, SSC-5 §7.1.  Bytes: 0 opcode · 2 ALLOW OVERWRITE(3-0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
+//! ALLOW OVERWRITE, SSC-4 §7.1.  Bytes: 0 opcode · 2 ALLOW OVERWRITE(3-0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
 //!
 //! Allows an overwrite in append-only mode: 0h none, 1h a write at the current position, which the CDB must name, 2h
 //! FORMAT MEDIUM. The permission ends when the position changes, a write begins, or this command fails.

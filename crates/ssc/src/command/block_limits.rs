@@ -1,4 +1,4 @@
-//! READ BLOCK LIMITS, SSC-5 §7.9.  Bytes: 0 opcode · 1 MLOI(0) · 5 control
+//! READ BLOCK LIMITS, SSC-4 §7.6.  Bytes: 0 opcode · 1 MLOI(0) · 5 control
 //!
 //! Returns the minimum and maximum block length, or with MLOI=1 the maximum logical object identifier.
 //!

@@ -1,4 +1,4 @@
-//! REPORT DENSITY SUPPORT, SSC-5 §7.12.  Bytes: 0 opcode · 1 MEDIUM TYPE(1) MEDIA(0) · 7-8 ALLOCATION LENGTH · 9 control
+//! REPORT DENSITY SUPPORT, SSC-4 §7.9.  Bytes: 0 opcode · 1 MEDIUM TYPE(1) MEDIA(0) · 7-8 ALLOCATION LENGTH · 9 control
 //!
 //! Returns density descriptors, or medium type descriptors with MEDIUM TYPE=1: of all supported media, or of the
 //! mounted medium with MEDIA=1.

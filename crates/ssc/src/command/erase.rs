@@ -1,5 +1,5 @@
-//! ERASE(6), SSC-5 §7.2.   Bytes: 0 opcode · 1 IMMED(1) LONG(0) · 5 control
-//! ERASE(16), SSC-5 §5.2.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(1) LONG(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
+//! ERASE(6), SSC-4 §6.2.   Bytes: 0 opcode · 1 IMMED(1) LONG(0) · 5 control
+//! ERASE(16), SSC-4 §5.2.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(1) LONG(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 15 control
 //!
 //! Both forms erase everything from the position to the end of the partition, durably.
 //!

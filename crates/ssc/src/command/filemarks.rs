@@ -1,5 +1,5 @@
-//! WRITE FILEMARKS(6), SSC-5 §7.17.  Bytes: 0 opcode · 1 IMMED(0) · 2-4 FILEMARK COUNT · 5 control
-//! WRITE FILEMARKS(16), SSC-5 §5.9.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 FILEMARK COUNT · 15 control
+//! WRITE FILEMARKS(6), SSC-4 §6.9.  Bytes: 0 opcode · 1 IMMED(0) · 2-4 FILEMARK COUNT · 5 control
+//! WRITE FILEMARKS(16), SSC-4 §5.7.  Bytes: 0 opcode · 1 FCS(3) LCS(2) IMMED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 FILEMARK COUNT · 15 control
 //!
 //! With IMMED=0 all written data is durable before GOOD status; a count of zero does only that.
 //!

@@ -1,4 +1,4 @@
-//! FORMAT MEDIUM, SSC-5 §7.1.  Bytes: 0 opcode · 1 VERIFY(1) IMMED(0) · 2 FORMAT(3-0) · 3-4 TRANSFER LENGTH · 5 control
+//! FORMAT MEDIUM, SSC-4 §7.2.  Bytes: 0 opcode · 1 VERIFY(1) IMMED(0) · 2 FORMAT(3-0) · 3-4 TRANSFER LENGTH · 5 control
 //!
 //! FORMAT 0h creates one partition; 1h and 2h create the partitions that MODE SELECT of page 11h selected. All data is
 //! erased, as are all host attributes of the cartridge memory except the barcode.

@@ -1,4 +1,4 @@
-//! LOAD UNLOAD, SSC-5 §7.4.  Bytes: 0 opcode · 1 IMMED(0) · 4 HOLD(3) EOT(2) RETEN(1) LOAD(0) · 5 control
+//! LOAD UNLOAD, SSC-4 §7.3.  Bytes: 0 opcode · 1 IMMED(0) · 4 HOLD(3) EOT(2) RETEN(1) LOAD(0) · 5 control
 //!
 //! With HOLD=1 the cartridge stays in the drive, not threaded, with accessible cartridge memory. A load of a threaded
 //! tape positions it at the beginning of partition 0, as any load does: LTFS relies on this before SET CAPACITY and

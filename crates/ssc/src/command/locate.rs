@@ -1,5 +1,5 @@
-//! LOCATE(10), SSC-5 §7.5.   Bytes: 0 opcode · 1 BT(2) CP(1) IMMED(0) · 3-6 LOGICAL OBJECT IDENTIFIER · 8 PARTITION · 9 control
-//! LOCATE(16), SSC-5 §7.6.   Bytes: 0 opcode · 1 DEST_TYPE(5-3) CP(1) IMMED(0) · 3 PARTITION · 4-11 LOGICAL IDENTIFIER · 15 control
+//! LOCATE(10), SSC-4 §6.3.   Bytes: 0 opcode · 1 BT(2) CP(1) IMMED(0) · 3-6 LOGICAL OBJECT IDENTIFIER · 8 PARTITION · 9 control
+//! LOCATE(16), SSC-4 §7.4.   Bytes: 0 opcode · 1 DEST_TYPE(5-3) CP(1) IMMED(0) · 3 PARTITION · 4-11 LOGICAL IDENTIFIER · 15 control
 //!
 //! With BT=1 the address is still a logical object identifier: Linux `st` sets BT for every `mt seek`.
 //!

@@ -1,4 +1,4 @@
-//! READ MEDIA SERIAL NUMBER, SPC-5 §6.20.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) = 01h · 6-9 ALLOCATION LENGTH · 11 control
+//! READ MEDIA SERIAL NUMBER, SPC-4 §6.19.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) = 01h · 6-9 ALLOCATION LENGTH · 11 control
 //!
 //! **Deviations:** none.
 

@@ -33,7 +33,7 @@ use scsi_core::fault::Outcome;
 /// Command that a row of the command table runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// TEST UNIT READY (SPC-5): reports whether a tape is mounted and ready.
+    /// TEST UNIT READY (SPC-4): reports whether a tape is mounted and ready.
     TestUnitReady,
     /// REWIND: positions at the beginning of the partition.
     Rewind,
@@ -57,9 +57,9 @@ pub enum Command {
     LoadUnload,
     /// REPORT DENSITY SUPPORT: reports supported densities and medium types.
     ReportDensity,
-    /// READ ATTRIBUTE (SPC-5): reads attributes of the cartridge memory.
+    /// READ ATTRIBUTE (SPC-4): reads attributes of the cartridge memory.
     ReadAttribute,
-    /// WRITE ATTRIBUTE (SPC-5): writes host attributes of the cartridge memory.
+    /// WRITE ATTRIBUTE (SPC-4): writes host attributes of the cartridge memory.
     WriteAttribute,
     /// FORMAT MEDIUM: erases the medium and creates partitions.
     FormatMedium,
@@ -75,11 +75,11 @@ pub enum Command {
     AllowOverwrite,
     /// READ END OF WRAP POSITION of IBM's LTO drives: reports the objects at the ends of wraps.
     EndOfWrap,
-    /// READ MEDIA SERIAL NUMBER (SPC-5): reports the serial number of the cartridge.
+    /// READ MEDIA SERIAL NUMBER (SPC-4): reports the serial number of the cartridge.
     ReadMediaSerial,
-    /// SECURITY PROTOCOL IN (SPC-5): reports encryption capabilities and status.
+    /// SECURITY PROTOCOL IN (SPC-4): reports encryption capabilities and status.
     SecurityIn,
-    /// SECURITY PROTOCOL OUT (SPC-5): sets data encryption parameters.
+    /// SECURITY PROTOCOL OUT (SPC-4): sets data encryption parameters.
     SecurityOut,
 }
 

@@ -1,4 +1,4 @@
-//! READ POSITION, SSC-5 §7.10.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 7-8 ALLOCATION LENGTH (extended form only) · 9 control
+//! READ POSITION, SSC-4 §7.7.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 7-8 ALLOCATION LENGTH (extended form only) · 9 control
 //!
 //! Service actions 00h and 01h (short), 06h (long), 08h (extended).
 //!

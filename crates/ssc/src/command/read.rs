@@ -1,5 +1,5 @@
-//! READ(6), SSC-5 §7.8.   Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
-//! READ(16), SSC-5 §5.5.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
+//! READ(6), SSC-4 §6.4.   Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! READ(16), SSC-4 §5.3.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
 //! A command may return both data and CHECK CONDITION: a block of another length is transferred up to TRANSFER LENGTH,
 //! with ILI. With LBP_R=1 the four bytes of protection information are part of the block and of its length.

@@ -1,4 +1,4 @@
-//! READ ATTRIBUTE, SPC-5 §6.17.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 8-9 FIRST ATTRIBUTE IDENTIFIER · 10-13 ALLOCATION LENGTH · 14 CACHE(0) · 15 control
+//! READ ATTRIBUTE, SPC-4 §6.17.  Bytes: 0 opcode · 1 SERVICE ACTION(4-0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 8-9 FIRST ATTRIBUTE IDENTIFIER · 10-13 ALLOCATION LENGTH · 14 CACHE(0) · 15 control
 //!
 //! Service actions: 00h values, 01h list, 02h logical volumes, 03h partitions, 05h supported attributes. A FIRST
 //! ATTRIBUTE IDENTIFIER that this medium does not have ends in ILLEGAL REQUEST 24h/00h at byte 8, as on LTO drives.
@@ -155,7 +155,7 @@ impl<'a> CartridgeMam<'a> {
         self.mam.number(id).saturating_add(if id == AttrId::LIFE_WRITTEN { written } else { read })
     }
 
-    /// Partition usage history (SSC-5 table 25), four bytes each: this load and the previous one (zero, counted only
+    /// Partition usage history (attribute 0341h, SSC-4), four bytes each: this load and the previous one (zero, counted only
     /// for the medium), lifetime; then loads, partition changes and initializations.
     fn partition_usage_history(&self, partition: u8) -> Vec<u8> {
         let written =
@@ -167,7 +167,7 @@ impl<'a> CartridgeMam<'a> {
         w.as_slice().to_vec()
     }
 
-    /// Medium usage history (SSC-5 table 24), six bytes each: this load, the previous one (zero, not recorded),
+    /// Medium usage history (attribute 0340h, SSC-4), six bytes each: this load, the previous one (zero, not recorded),
     /// lifetime; then loads, partition changes and initializations.
     fn medium_usage_history(&self) -> Vec<u8> {
         let (written, read) = self.load();

@@ -1,5 +1,5 @@
-//! READ REVERSE(6), SSC-5 §7.11.  Bytes: 0 opcode · 1 BYTORD(2) SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
-//! READ REVERSE(16), SSC-5 §5.6.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
+//! READ REVERSE(6), SSC-4 §6.5.  Bytes: 0 opcode · 1 BYTORD(2) SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! READ REVERSE(16), SSC-4 §5.4.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
 //! Reads the blocks before the position, nearest first, and leaves the position before them. With BYTORD=0 the bytes of
 //! each block are returned from last to first, with BYTORD=1 in the order of READ.

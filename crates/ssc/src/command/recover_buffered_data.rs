@@ -1,4 +1,4 @@
-//! RECOVER BUFFERED DATA, SSC-5 §7.13.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! RECOVER BUFFERED DATA, SSC-4 §7.8.  Bytes: 0 opcode · 1 SILI(1) FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
 //!
 //! READ returns all accepted data, buffered or not, so the buffer never holds data that READ cannot return; data that a
 //! failed write lost cannot be recovered. Every request therefore ends with an empty buffer: NO SENSE 00h/02h with EOM.

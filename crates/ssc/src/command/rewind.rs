@@ -1,4 +1,4 @@
-//! REWIND, SSC-5 §7.14.  Bytes: 0 opcode · 1 IMMED(0) · 5 control
+//! REWIND, SSC-4 §7.10.  Bytes: 0 opcode · 1 IMMED(0) · 5 control
 //!
 //! **Deviations:** a rewind takes no time, so a command with IMMED=1 completes when it is done.
 

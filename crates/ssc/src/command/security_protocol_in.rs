@@ -1,6 +1,6 @@
-//! SECURITY PROTOCOL IN, SPC-5 §6.40.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 ALLOCATION LENGTH · 11 control
+//! SECURITY PROTOCOL IN, SPC-4 §6.40.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 ALLOCATION LENGTH · 11 control
 //!
-//! Protocol 00h: 0000h list of protocols, 0001h certificate (none). Protocol 20h (SSC-5 §8.5.2): 0000h and 0001h lists
+//! Protocol 00h: 0000h list of protocols, 0001h certificate (none). Protocol 20h (SSC-4 §8.5.2): 0000h and 0001h lists
 //! of in and out pages, 0010h capabilities, 0011h key formats, 0012h key management capabilities, 0020h status, 0021h
 //! next block status, 0022h management attributes (none), 0030h random number, 0031h public key for key wrapping.
 //!

@@ -1,6 +1,6 @@
-//! SECURITY PROTOCOL OUT, SPC-5 §6.41.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 TRANSFER LENGTH · 11 control
+//! SECURITY PROTOCOL OUT, SPC-4 §6.41.  Bytes: 0 opcode · 1 SECURITY PROTOCOL · 2-3 SECURITY PROTOCOL SPECIFIC · 4 INC_512(7) · 6-9 TRANSFER LENGTH · 11 control
 //!
-//! Protocol 20h, tape data encryption: page 0010h, Set Data Encryption (SSC-5 §8.5.3.2). The key is taken from the
+//! Protocol 20h, tape data encryption: page 0010h, Set Data Encryption (SSC-4 §8.5.3.2). The key is taken from the
 //! list, which is wiped; it may be wrapped with the public key of page 0031h. A block in EXTERNAL mode is an encrypted
 //! block that was read raw: it names the position for which it was encrypted, and is written to the medium unchanged.
 //!

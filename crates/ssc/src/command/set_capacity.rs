@@ -1,4 +1,4 @@
-//! SET CAPACITY, SSC-5 §7.14.  Bytes: 0 opcode · 1 IMMED(0) · 3-4 MEDIUM FOR USE PROPORTION VALUE · 5 control
+//! SET CAPACITY, SSC-4 §7.11.  Bytes: 0 opcode · 1 IMMED(0) · 3-4 MEDIUM FOR USE PROPORTION VALUE · 5 control
 //!
 //! Sets the capacity of the cartridge to a proportion in 65535ths, at least five percent, in one partition, and erases
 //! all data. FORMAT MEDIUM uses this capacity until the next SET CAPACITY.

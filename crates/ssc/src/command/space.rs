@@ -1,5 +1,5 @@
-//! SPACE(6), SSC-5 §7.15.   Bytes: 0 opcode · 1 CODE(3-0) · 2-4 COUNT, signed · 5 control
-//! SPACE(16), SSC-5 §7.16.  Bytes: 0 opcode · 1 CODE(3-0) · 4-11 COUNT, signed · 15 control
+//! SPACE(6), SSC-4 §6.6.   Bytes: 0 opcode · 1 CODE(3-0) · 2-4 COUNT, signed · 5 control
+//! SPACE(16), SSC-4 §7.12.  Bytes: 0 opcode · 1 CODE(3-0) · 4-11 COUNT, signed · 15 control
 //!
 //! The residue in INFORMATION is positive in both directions, as on LTO drives.
 //!

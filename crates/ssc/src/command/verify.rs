@@ -1,5 +1,5 @@
-//! VERIFY(6), SSC-5 §7.14.   Bytes: 0 opcode · 1 VTE(5) VLBPM(4) VBF(3) IMMED(2) BYTCMP(1) FIXED(0) · 2-4 VERIFICATION LENGTH · 5 control
-//! VERIFY(16), SSC-5 §5.7.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 VERIFICATION LENGTH · 15 control
+//! VERIFY(6), SSC-4 §6.7.   Bytes: 0 opcode · 1 VTE(5) VLBPM(4) VBF(3) IMMED(2) BYTCMP(1) FIXED(0) · 2-4 VERIFICATION LENGTH · 5 control
+//! VERIFY(16), SSC-4 §5.5.  Bytes: 0 opcode · 1 as above · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 VERIFICATION LENGTH · 15 control
 //!
 //! Reads and checks blocks, and with BYTCMP=1 compares them with the data from the initiator; no data is returned. ILI,
 //! filemarks and end of data are reported as for READ(6). With VTE=1 all objects to end of data are verified, with

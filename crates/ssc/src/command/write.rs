@@ -1,5 +1,5 @@
-//! WRITE(6), SSC-5 §7.16.  Bytes: 0 opcode · 1 FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
-//! WRITE(16), SSC-5 §5.8.  Bytes: 0 opcode · 1 FCS(3) LCS(2) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
+//! WRITE(6), SSC-4 §6.8.  Bytes: 0 opcode · 1 FIXED(0) · 2-4 TRANSFER LENGTH · 5 control
+//! WRITE(16), SSC-4 §5.6.  Bytes: 0 opcode · 1 FCS(3) LCS(2) FIXED(0) · 3 PARTITION · 4-11 LOGICAL OBJECT IDENTIFIER · 12-14 TRANSFER LENGTH · 15 control
 //!
 //! With LBP_W=1 the last four bytes of each block, its protection information, are checked before the block is written;
 //! they are not stored on the medium.

@@ -1,8 +1,8 @@
-//! WRITE ATTRIBUTE, SPC-5 §6.56.  Bytes: 0 opcode · 1 WTC(0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 10-13 PARAMETER LIST LENGTH · 15 control
+//! WRITE ATTRIBUTE, SPC-4 §6.48.  Bytes: 0 opcode · 1 WTC(0) · 5 LOGICAL VOLUME NUMBER · 7 PARTITION NUMBER · 10-13 PARAMETER LIST LENGTH · 15 control
 //!
 //! The whole list is checked before any attribute changes, and the cartridge memory is durable before GOOD status. An
 //! attribute of length zero is removed. PARAMETER DATA LENGTH in the list is ignored, because it repeats PARAMETER LIST
-//! LENGTH (SPC-5 §6.56; HP LTO reference, volume 3): LTFS includes the field itself in it. An attribute that is
+//! LENGTH (SPC-4 §6.48; HP LTO reference, volume 3): LTFS includes the field itself in it. An attribute that is
 //! truncated by the end of the list ends in ILLEGAL REQUEST 1Ah/00h.
 //!
 //! **Deviations:** none; WTC=0 also writes through.

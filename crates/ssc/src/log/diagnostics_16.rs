@@ -1,4 +1,4 @@
-//! Page 16h, tape diagnostic data (SSC-5 §8.2.8): the last errors, newest first.
+//! Page 16h, tape diagnostic data (SSC-4 §8.2): the last errors, newest first.
 
 use scsi_core::cdb::Cdb;
 use scsi_core::log::{LIST_CONTROL, LogWriter};

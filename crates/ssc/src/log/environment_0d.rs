@@ -1,4 +1,4 @@
-//! Page 0Dh, temperature, and subpage 01h, environmental reporting (SPC-5 §7.3.8 and §7.3.24). No sensor is modelled:
+//! Page 0Dh, temperature, and subpage 01h, environmental reporting (SPC-4 §7.3.21; SPC-5 for the subpage). No sensor is modelled:
 //! the values are constants of a normal environment.
 
 use super::PageSource;

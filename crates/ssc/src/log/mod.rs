@@ -1,4 +1,4 @@
-//! Log pages of a drive (SSC-5 §8.2), one file for each page or group of pages. Page lists, lengths and control bytes
+//! Log pages of a drive (SSC-4 §8.2), one file for each page or group of pages. Page lists, lengths and control bytes
 //! are as captured from LTO-6, LTO-7 and LTO-9 drives.
 
 mod capacity_31;

@@ -1,4 +1,4 @@
-//! Page 0Ch, sequential-access device (SSC-5 §8.2.2).
+//! Page 0Ch, sequential-access device (SSC-4 §8.2.2).
 
 use super::{MB, PageSource};
 use crate::lifetime_counters;

@@ -1,4 +1,4 @@
-//! Page 14h, device statistics (SSC-5 §8.2.6): lifetime counters, and counters since power-on.
+//! Page 14h, device statistics (SSC-4 §8.2): lifetime counters, and counters since power-on.
 
 use super::{MB, PageSource};
 use crate::lifetime_counters;

@@ -1,4 +1,4 @@
-//! Page 17h, volume statistics (SSC-5 §8.2.9): of the mounted or last volume; in the subpages, of earlier volumes. If
+//! Page 17h, volume statistics (SSC-4 §8.2): of the mounted or last volume; in the subpages, of earlier volumes. If
 //! there was no such volume, the page says that it is not valid.
 
 use super::{MB, PageSource};

@@ -1,4 +1,4 @@
-//! Data compression mode page, 0Fh (SSC-5 §8.3.2). Values as captured from LTO-7, -8 and -9 drives.
+//! Data compression mode page, 0Fh (SSC-4 §8.3.2). Values as captured from LTO-7, -8 and -9 drives.
 
 use super::config_10;
 use scsi_core::mode::{ModePageDef, ModePages, PageId};

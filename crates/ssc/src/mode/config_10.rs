@@ -1,4 +1,4 @@
-//! Device configuration mode page, 10h (SSC-5 §8.3.3). Values as captured from LTO-7 and LTO-9 drives.
+//! Device configuration mode page, 10h (SSC-4 §8.3.3). Values as captured from LTO-7 and LTO-9 drives.
 
 use crate::media::MediaState;
 use scsi_core::mode::{ModePageDef, PageId};

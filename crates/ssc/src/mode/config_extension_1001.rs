@@ -1,4 +1,4 @@
-//! Device configuration extension mode page, 10h/01h (SSC-5 §8.3.8): append-only mode and programmable early warning.
+//! Device configuration extension mode page, 10h/01h (SSC-4 §8.3.8): append-only mode and programmable early warning.
 
 use super::ModeState;
 use crate::media::MediaState;

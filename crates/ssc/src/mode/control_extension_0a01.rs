@@ -1,4 +1,4 @@
-//! Control extension mode page, 0Ah/01h (SPC-5 §7.5.11).
+//! Control extension mode page, 0Ah/01h (SPC-4 §7.5.9).
 
 use scsi_core::mode::{ModePageDef, PageId};
 

@@ -1,4 +1,4 @@
-//! Read-write error recovery mode page, 01h (SSC-5 §8.3.5). IBM's values are as captured from LTO-9 and LTO-10 drives,
+//! Read-write error recovery mode page, 01h (SSC-4 §8.3.5). IBM's values are as captured from LTO-9 and LTO-10 drives,
 //! HP's as in its LTO-3 reference.
 
 use scsi_core::mode::{ModePageDef, PageId};

@@ -1,4 +1,4 @@
-//! Medium configuration mode page, 1Dh (SSC-5 §8.3.7): whether the medium is WORM.
+//! Medium configuration mode page, 1Dh (SSC-4 §8.3.7): whether the medium is WORM.
 
 use crate::media::MediaState;
 use scsi_core::mode::{ModePageDef, PageId};

@@ -1,4 +1,4 @@
-//! Medium partition mode page, 11h (SSC-5 §8.3.4). The layout is that of LTO-6 and later drives, with four sizes.
+//! Medium partition mode page, 11h (SSC-4 §8.3.4). The layout is that of LTO-6 and later drives, with four sizes.
 //!
 //! LTO drives partition a tape by pairs of wraps, and leave some pairs unused between partitions (IBM LTO SCSI
 //! reference, §4.4).

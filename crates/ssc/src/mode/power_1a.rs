@@ -1,4 +1,4 @@
-//! Power condition mode page, 1Ah (SPC-5 §7.5.19), as captured from an LTO-10 drive.
+//! Power condition mode page, 1Ah (SPC-4 §7.5.13), as captured from an LTO-10 drive.
 
 use scsi_core::mode::{ModePageDef, PageId};
 

@@ -1,4 +1,4 @@
-//! Control data protection mode page, 0Ah/F0h (SSC-5 §8.3.9): logical block protection settings of each nexus.
+//! Control data protection mode page, 0Ah/F0h (SSC-4 §8.3.9): logical block protection settings of each nexus.
 
 use crate::block_protection::{BlockProtection, LEN, ProtectionMethod};
 use scsi_core::field::FieldPointer;

@@ -1,4 +1,4 @@
-//! The order of the checks before a command: SAM-5 §5.14 and SPC-5 §5.14, IBM LTO SCSI reference §4.1, and the HP LTO
+//! The order of the checks before a command: SAM-5 §5.14 and SPC-4 §5.13, IBM LTO SCSI reference §4.1, and the HP LTO
 //! Ultrium technical reference, volume 3.
 
 use crate::lu::{AdmissionCheck, DEFAULT_ORDER, HP_ORDER, IBM_ORDER};

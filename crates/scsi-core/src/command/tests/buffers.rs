@@ -1,4 +1,4 @@
-//! READ BUFFER(10), SPC-5 §6.18, and WRITE BUFFER, §6.57.
+//! READ BUFFER(10), SPC-4 §6.18, and WRITE BUFFER, §6.49.
 
 use crate::dump::DumpSupport;
 use crate::test_unit::TestUnit;
@@ -37,7 +37,7 @@ fn the_shared_buffer_returns_what_was_written() {
     );
 }
 
-/// Mode 03h describes a buffer: OFFSET BOUNDARY and BUFFER CAPACITY; zeros if no buffer has the ID (SPC-5 §6.18.5).
+/// Mode 03h describes a buffer: OFFSET BOUNDARY and BUFFER CAPACITY; zeros if no buffer has the ID (SPC-4 §6.18.5).
 #[test]
 fn descriptors_of_buffers() {
     TestUnit::ready().play(
@@ -53,7 +53,7 @@ fn descriptors_of_buffers() {
     );
 }
 
-/// Mode 0Ah: an echo buffer per nexus. BUFFER ID and BUFFER OFFSET are ignored (SPC-5 §6.18.8 and §6.57.9).
+/// Mode 0Ah: an echo buffer per nexus. BUFFER ID and BUFFER OFFSET are ignored (SPC-4 §6.18.6 and §6.49.9).
 #[test]
 fn echo_buffers_are_separate() {
     TestUnit::ready().play(
@@ -123,7 +123,7 @@ fn microcode_is_rejected() {
     unit.play("A > 3b 0f 00 00 00 00 00 00 00 00\n< 02 05 2c 00");
 }
 
-/// Mode 1Ch, SPC-5 §6.18.9: the directory, the snapshot and the error history I_T nexus.
+/// Mode 1Ch, SPC-4 §6.18.9: the directory, the snapshot and the error history I_T nexus.
 #[test]
 fn error_history_belongs_to_one_nexus() {
     let mut unit = TestUnit::ready();

@@ -1,4 +1,4 @@
-//! SEND DIAGNOSTIC, SPC-5 §6.42, RECEIVE DIAGNOSTIC RESULTS, §6.33, and the self-test results log page, §7.3.22.
+//! SEND DIAGNOSTIC, SPC-4 §6.42, RECEIVE DIAGNOSTIC RESULTS, §6.28, and the self-test results log page, §7.3.16.
 
 use crate::dump::DumpSupport;
 use crate::test_unit::TestUnit;
@@ -61,7 +61,7 @@ fn the_log_keeps_the_newest_results() {
 fn invalid_send_diagnostic_is_rejected() {
     TestUnit::ready().play(
         "
-        # Abort background self-test (100b) is valid only while one runs (SPC-5 §6.42), and none runs here.
+        # Abort background self-test (100b) is valid only while one runs (SPC-4 §6.42), and none runs here.
         A > 1d 80 00*4
         < 02 05 24 00 cf 00 01
         # Reserved SELF-TEST CODEs; a code with SELFTEST=1; a list with SELFTEST=1 or a code; a list with PF=0.

@@ -1,4 +1,4 @@
-//! INQUIRY, SPC-5 §6.6, with VPD pages, §7.7; REPORT LUNS, identifying information, REQUEST SENSE and timestamps.
+//! INQUIRY, SPC-4 §6.6, with VPD pages, §7.8; REPORT LUNS, identifying information, REQUEST SENSE and timestamps.
 
 use crate::asc::Asc;
 use crate::sense::{Sense, SenseKey, SenseKeySpecific};
@@ -83,7 +83,7 @@ fn report_luns_selects_by_select_report() {
     );
 }
 
-/// Identifier (type 0, at most 64 bytes) and text (type 2, at most 256 bytes, NUL-terminated), SPC-5 §6.34 and §6.46.
+/// Identifier (type 0, at most 64 bytes) and text (type 2, at most 256 bytes, NUL-terminated), SPC-4 §6.32 and §6.43.
 #[test]
 fn identifying_information_is_stored() {
     let set = |length: &str, kind: &str, out: &str| format!("A > a4 06 00*4 00 00 {length} {kind} 00 out {out}");
@@ -131,7 +131,7 @@ fn identifying_information_is_stored() {
     unit.play(&format!("{}\n< 02 05 24 00 c0 00 06", set("01 01", "04", "61*256 00")));
 }
 
-/// The clock counts from the time that was set (SPC-5 §6.38 and §6.47), until power-off.
+/// The clock counts from the time that was set (SPC-4 §6.38 and §6.46), until power-off.
 #[test]
 fn timestamps_are_set_and_reported() {
     let mut unit = TestUnit::ready();

@@ -1,4 +1,4 @@
-//! LOG SENSE, SPC-5 §6.9, and LOG SELECT, §6.8; log pages, §7.3.
+//! LOG SENSE, SPC-4 §6.8, and LOG SELECT, §6.7; log pages, §7.3.
 
 use crate::test_unit::TestUnit;
 
@@ -145,7 +145,7 @@ fn log_select_sets_thresholds() {
     );
 }
 
-/// PC=10b restores default thresholds: of one page if PAGE CODE names one (SPC-5 §6.8), of all pages with 00h.
+/// PC=10b restores default thresholds: of one page if PAGE CODE names one (SPC-4 §6.7), of all pages with 00h.
 #[test]
 fn log_select_restores_the_thresholds_of_the_page() {
     let set = "

@@ -1,4 +1,4 @@
-//! MODE SENSE and MODE SELECT, SPC-5 §6.12 to §6.15; mode parameters, §7.5.
+//! MODE SENSE and MODE SELECT, SPC-4 §6.11 to §6.14; mode parameters, §7.5.
 
 use crate::test_unit::TestUnit;
 
@@ -32,7 +32,7 @@ fn mode_sense_returns_header_block_descriptor_and_pages() {
     );
 }
 
-/// ALLOCATION LENGTH truncates the data, not MODE DATA LENGTH (SPC-5 §4.2.5.6). A smaller buffer of the transport does
+/// ALLOCATION LENGTH truncates the data, not MODE DATA LENGTH (SPC-4 §4.2.5.6). A smaller buffer of the transport does
 /// the same.
 #[test]
 fn mode_sense_is_truncated_without_an_error() {
@@ -100,7 +100,7 @@ fn page_control_selects_the_values() {
     );
 }
 
-/// A unit that saves no page has no saved values: SAVING PARAMETERS NOT SUPPORTED (SPC-5 §6.14.5).
+/// A unit that saves no page has no saved values: SAVING PARAMETERS NOT SUPPORTED (SPC-4 §6.13.5).
 #[test]
 fn saved_values_are_rejected_if_no_page_can_be_saved() {
     TestUnit::without_saved_pages().play(
@@ -156,7 +156,7 @@ fn mode_select_raises_attention_for_other_nexuses() {
     );
 }
 
-/// A list that truncates a header, block descriptor or page is PARAMETER LIST LENGTH ERROR (SPC-5 §6.12).
+/// A list that truncates a header, block descriptor or page is PARAMETER LIST LENGTH ERROR (SPC-4 §6.11).
 #[test]
 fn truncated_mode_parameter_lists_are_rejected() {
     TestUnit::ready().play(
@@ -182,7 +182,7 @@ fn truncated_mode_parameter_lists_are_rejected() {
     );
 }
 
-/// INVALID FIELD IN PARAMETER LIST with a pointer to the field: to its first byte if it has several (SPC-5 §4.4.2.4.2).
+/// INVALID FIELD IN PARAMETER LIST with a pointer to the field: to its first byte if it has several (SPC-4 §4.5.2.4.2).
 #[test]
 fn invalid_fields_of_mode_parameter_lists_are_named() {
     TestUnit::ready().play(
@@ -277,7 +277,7 @@ fn saved_values_survive_power_loss_and_reset() {
     );
 }
 
-/// The device rounds a value: the list takes effect, and the command ends with ROUNDED PARAMETER (SPC-5 §6.12).
+/// The device rounds a value: the list takes effect, and the command ends with ROUNDED PARAMETER (SPC-4 §6.11).
 #[test]
 fn rounded_parameters_take_effect() {
     TestUnit::ready().play(

@@ -1,4 +1,4 @@
-//! PERSISTENT RESERVE IN, SPC-5 §6.15, and PERSISTENT RESERVE OUT, §6.16; persistent reservations, §5.14.
+//! PERSISTENT RESERVE IN, SPC-4 §6.15, and PERSISTENT RESERVE OUT, §6.16; persistent reservations, §5.13.
 //!
 //! A, B and C use the keys 0Ah, 0Bh and 0Ch.
 
@@ -14,7 +14,7 @@ const REGISTER_ALL: &str = "
     < 00
     ";
 
-/// TransportIDs of the initiator ports (SPC-5 §7.6.4.6: iSCSI, format 01b).
+/// TransportIDs of the initiator ports (SPC-4 §7.6.4.6: iSCSI, format 01b).
 const PORT_A: &str = "45 00 00 18 'iqn.a,i,0x800000000001 00*2";
 const PORT_B: &str = "45 00 00 18 'iqn.b,i,0x800000000002 00*2";
 const PORT_C: &str = "45 00 00 18 'iqn.c,i,0x800000000003 00*2";
@@ -44,7 +44,7 @@ fn reserved(kind: u8) -> TestUnit {
     unit
 }
 
-/// Table 67 (REGISTER) and table 68 (REGISTER AND IGNORE EXISTING KEY) of SPC-5 §5.14.7.
+/// Table 67 (REGISTER) and table 68 (REGISTER AND IGNORE EXISTING KEY) of SPC-4 §5.13.7.
 #[test]
 fn registrations() {
     let mut unit = TestUnit::ready();
@@ -278,7 +278,7 @@ fn reserve_and_release() {
     }
 }
 
-/// Unregistering the holder releases the reservation, except for all registrants types until the last (§5.14.11.2.3).
+/// Unregistering the holder releases the reservation, except for all registrants types until the last (§5.13.11.2.3).
 #[test]
 fn unregistering_the_holder_releases_the_reservation() {
     for (kind, attention) in [(1, "00"), (3, "00"), (5, "02 06 2a 04"), (6, "02 06 2a 04")] {
@@ -315,7 +315,7 @@ fn clear_removes_registrations_and_reservation() {
 }
 
 /// PREEMPT with the key of the holder: takes over the reservation and removes the registrations with that key, except
-/// that of the sender (§5.14.11.2.4.3). 2Ah/05h for removed nexuses; 2Ah/04h for others if the type changes.
+/// that of the sender (§5.13.11.2.4.3). 2Ah/05h for removed nexuses; 2Ah/04h for others if the type changes.
 #[test]
 fn preempting_the_holder_moves_the_reservation() {
     for (new_type, attention_of_c) in [(3, "00"), (1, "02 06 2a 04")] {
@@ -340,7 +340,7 @@ fn preempting_the_holder_moves_the_reservation() {
     unit.play("A > 00*6\n< 00\nB > 00*6\n< 02 06 2a 04");
 }
 
-/// PREEMPT with another key removes the registrations with that key, and nothing else (§5.14.11.2.5): also that of the
+/// PREEMPT with another key removes the registrations with that key, and nothing else (§5.13.11.2.5): also that of the
 /// sender, which gets no unit attention. A key that no nexus has is a conflict; zero is an invalid field.
 #[test]
 fn preempting_registrations_does_not_change_the_reservation() {
@@ -417,7 +417,7 @@ fn preempt_and_abort_aborts_commands() {
 }
 
 /// REGISTER AND MOVE registers the port and moves the reservation to it; UNREG=1 removes the registration of the sender
-/// (§5.14.8).
+/// (§5.13.8).
 #[test]
 fn register_and_move() {
     let list = |key: &str, action_key: &str, flags: &str, port: &str| {
@@ -478,7 +478,7 @@ fn register_and_move() {
 }
 
 /// APTPL of the last registration decides whether power loss keeps registrations and reservation. A reset and I_T nexus
-/// loss keep them always (§5.14.5).
+/// loss keep them always (§5.13.5).
 #[test]
 fn power_loss_keeps_the_reservation_with_aptpl() {
     const POWER_CYCLE: &str =

@@ -1,4 +1,4 @@
-//! Commands in the presence of reservations of other I_T nexuses: SPC-5 §5.14.1, tables 65 and 66, with RESERVE of
+//! Commands in the presence of reservations of other I_T nexuses: SPC-4 §5.13.1, tables 65 and 66, with RESERVE of
 //! SPC-2 §5.5.1.
 
 use crate::test_unit::TestUnit;

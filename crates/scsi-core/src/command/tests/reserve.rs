@@ -1,4 +1,4 @@
-//! RESERVE and RELEASE, SPC-2 §7.16 to §7.22, and PREVENT ALLOW MEDIUM REMOVAL, SPC-5 §6.17.
+//! RESERVE and RELEASE, SPC-2 §7.16 to §7.22, and PREVENT ALLOW MEDIUM REMOVAL, SSC-4 §7.5.
 
 use crate::test_unit::TestUnit;
 
@@ -73,7 +73,7 @@ fn third_party_reservations_are_rejected() {
     );
 }
 
-/// While any nexus is registered, RESERVE and RELEASE of all nexuses conflict (CRH=0, SPC-5 §5.14.3); while a nexus has
+/// While any nexus is registered, RESERVE and RELEASE of all nexuses conflict (CRH=0, SPC-4 §5.13.3); while a nexus has
 /// reserved, PERSISTENT RESERVE OUT conflicts, even by this nexus, and PERSISTENT RESERVE IN by others.
 #[test]
 fn both_kinds_of_reservations_exclude_each_other() {
