@@ -1,9 +1,9 @@
-//! Drive bays as the robot sees them: their status, and how cartridges are inserted and removed.
+//! The interface of the robot to a drive: status, insertion and removal of a cartridge.
 
 use scsi_core::time::Now;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, InsertError, RemoveError};
 
-/// What is visible of a drive without sending it a command.
+/// The status of a drive as the robot can detect it, without a command to the drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BayStatus {
     /// Barcode of the cartridge in the drive; `None` if the drive is empty.
@@ -37,7 +37,7 @@ pub struct BayName {
 pub trait Bay: Send {
     /// Returns the identification of the drive.
     fn name(&self) -> BayName;
-    /// Returns what is visible of the drive. Never waits for the drive's I/O.
+    /// Returns the status of the drive. Never waits for the drive's I/O.
     fn status(&self) -> BayStatus;
     /// Returns whether a host of the drive prevents removal (PREVENT ALLOW MEDIUM REMOVAL).
     fn removal_prevented(&self) -> bool;

@@ -33,7 +33,7 @@ pub struct Changer {
     pub(crate) state: ChangerState,
 }
 
-/// Why an operator action is refused. The library is unchanged.
+/// The error of an operator action. The library is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
     /// A host prevents medium removal, so the access door and the I/O station are locked.
@@ -48,7 +48,7 @@ pub enum OperatorError {
     /// The changer is faulty after a panic, until it is set online ([`Changer::set_online`]).
     #[error("the changer is faulty after an internal error; set it online to use it again")]
     Faulty,
-    /// The element or the move is refused: no such element for an operator, full, empty, or as [`MoveError`] says.
+    /// The element or the move is refused: [`MoveError`] has the reason and the element.
     #[error(transparent)]
     Element(MoveError),
 }
@@ -75,7 +75,7 @@ impl Changer {
         let mut lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
         lu.claims_scsi_2 = profile.inquiry.version <= SCSI_2;
         library.statistics = LifetimeCounters::new(lu.counters.clone());
-        // The owner knows the locations of the initial cartridges.
+        // The owner has the locations of the initial cartridges.
         library.take_dirty();
         let mut changer = Self { lu, state: ChangerState::new(profile, library) };
         changer.apply_mode_pages();
@@ -161,7 +161,7 @@ impl Changer {
         self.state.library.locations()
     }
 
-    /// Returns what an element shows of its cartridge; `None` if it is empty or does not exist.
+    /// Returns the reported properties of the cartridge in an element; `None` if it is empty or does not exist.
     #[must_use]
     pub fn content(&self, address: ElementAddress) -> Option<crate::element::ElementContent> {
         self.state.library.content(address)

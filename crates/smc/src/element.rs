@@ -17,7 +17,7 @@ scsi_core::named_values! {
 #[serde(transparent)]
 pub struct ElementAddress(pub u16);
 
-/// Why an element cannot be used. Set by an operator.
+/// A fault of an element, set by an operator: the element cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ElementFault {
@@ -27,7 +27,7 @@ pub enum ElementFault {
     Blocked,
 }
 
-/// Why the barcode reader cannot read a label.
+/// A defect of a barcode label, which the barcode reader cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelDefect {
@@ -132,12 +132,12 @@ impl ElementLayout {
     }
 }
 
-/// What an element shows of its cartridge in READ ELEMENT STATUS.
+/// The properties of the cartridge in an element that READ ELEMENT STATUS reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElementContent {
     /// Barcode of the cartridge, whether or not its label can be read.
     pub barcode: Barcode,
-    /// Why the label cannot be read; `None` if it can.
+    /// The defect of the label; `None` if it can be read.
     pub label: Option<LabelDefect>,
     /// Kind of the cartridge, reported as MEDIUM TYPE.
     pub kind: CartridgeKind,

@@ -11,28 +11,30 @@ use scsi_core::sense::{Sense, SenseKey};
 pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> Sense {
     let hardware = |asc| Sense::new(SenseKey::HARDWARE_ERROR, asc);
     match error {
-        MoveError::NoElement(address) | MoveError::NotPossible(address) => {
+        MoveError::NoElement(address) | MoveError::NotPossible { to: address, .. } => {
             Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, field(address), None)
         }
         MoveError::Disabled(address) => {
             Sense::illegal_request(Asc::ELEMENT_DISABLED).with_field_pointer(true, field(address), None)
         }
-        MoveError::StationOpen => Sense::new(SenseKey::NOT_READY, Asc::MEDIUM_NOT_PRESENT_TRAY_OPEN),
-        MoveError::SourceEmpty => Sense::illegal_request(Asc::MEDIUM_SOURCE_ELEMENT_EMPTY),
-        MoveError::DestinationFull => Sense::illegal_request(Asc::MEDIUM_DESTINATION_ELEMENT_FULL),
-        MoveError::Prevented => Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED_BY_DATA_TRANSFER_ELEMENT),
-        MoveError::DriveRefused | MoveError::RobotFailed(RobotFault::Load) => hardware(Asc::MEDIA_LOAD_OR_EJECT_FAILED),
-        MoveError::RobotFailed(RobotFault::Unload) => hardware(Asc::UNLOAD_TAPE_FAILURE),
-        MoveError::RobotFailed(RobotFault::Pick | RobotFault::Place) => hardware(Asc::MECHANICAL_POSITIONING_ERROR),
+        MoveError::StationOpen(_) => Sense::new(SenseKey::NOT_READY, Asc::MEDIUM_NOT_PRESENT_TRAY_OPEN),
+        MoveError::SourceEmpty(_) => Sense::illegal_request(Asc::MEDIUM_SOURCE_ELEMENT_EMPTY),
+        MoveError::DestinationFull(_) => Sense::illegal_request(Asc::MEDIUM_DESTINATION_ELEMENT_FULL),
+        MoveError::Prevented(_) => Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED_BY_DATA_TRANSFER_ELEMENT),
+        MoveError::DriveRefused(_) | MoveError::RobotFailed(RobotFault::Load, _) => {
+            hardware(Asc::MEDIA_LOAD_OR_EJECT_FAILED)
+        }
+        MoveError::RobotFailed(RobotFault::Unload, _) => hardware(Asc::UNLOAD_TAPE_FAILURE),
+        MoveError::RobotFailed(RobotFault::Pick | RobotFault::Place, _) => hardware(Asc::MECHANICAL_POSITIONING_ERROR),
     }
 }
 
 /// Returns the TapeAlert flag that a failed move raises.
 pub(crate) const fn alert(error: MoveError) -> Option<Alert> {
     match error {
-        MoveError::RobotFailed(RobotFault::Pick) => Some(Alert::PICK_RETRY),
-        MoveError::RobotFailed(RobotFault::Place) => Some(Alert::PLACE_RETRY),
-        MoveError::RobotFailed(RobotFault::Load | RobotFault::Unload) | MoveError::DriveRefused => {
+        MoveError::RobotFailed(RobotFault::Pick, _) => Some(Alert::PICK_RETRY),
+        MoveError::RobotFailed(RobotFault::Place, _) => Some(Alert::PLACE_RETRY),
+        MoveError::RobotFailed(RobotFault::Load | RobotFault::Unload, _) | MoveError::DriveRefused(_) => {
             Some(Alert::LOAD_RETRY)
         }
         _ => None,

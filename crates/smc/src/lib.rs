@@ -22,7 +22,7 @@ pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-// What every embedder of a changer names.
+// The types that a program with a changer uses most.
 pub use alert::Alert;
 pub use bay::{Bay, BayStatus};
 pub use changer::{Changer, OperatorError};

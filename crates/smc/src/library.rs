@@ -10,39 +10,44 @@ use scsi_core::time::Now;
 use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::{Barcode, Cartridge, RemoveError};
 
-/// Why a move failed. Every cartridge is in its original element, except where a warning is logged.
+/// The error of a move. Every cartridge is in its original element, unless a warning is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// The element does not exist or cannot hold a cartridge: ILLEGAL REQUEST 21h/01h.
     #[error("element {} does not exist or cannot hold a cartridge", .0.0)]
     NoElement(ElementAddress),
-    /// The model does not support a move to this element from that source (mode page 1Fh): ILLEGAL REQUEST 21h/01h.
-    #[error("this model does not support a move from this source to element {}", .0.0)]
-    NotPossible(ElementAddress),
+    /// The model does not support a move between these elements (mode page 1Fh): ILLEGAL REQUEST 21h/01h.
+    #[error("this model does not support a move from element {} to element {}", .from.0, .to.0)]
+    NotPossible {
+        /// The source element of the move.
+        from: ElementAddress,
+        /// The destination element, to which the field pointer points.
+        to: ElementAddress,
+    },
     /// The element is disabled, or its drive is offline: ILLEGAL REQUEST 3Bh/18h.
     #[error("element {} is disabled", .0.0)]
     Disabled(ElementAddress),
-    /// The I/O station is open: NOT READY 3Ah/02h.
-    #[error("the I/O station is open")]
-    StationOpen,
+    /// The I/O station is open, and this import/export element is in it: NOT READY 3Ah/02h.
+    #[error("the robot cannot reach element {} while the I/O station is open", .0.0)]
+    StationOpen(ElementAddress),
     /// The source element is empty: ILLEGAL REQUEST 3Bh/0Eh.
-    #[error("the source element is empty")]
-    SourceEmpty,
+    #[error("source element {} is empty", .0.0)]
+    SourceEmpty(ElementAddress),
     /// The destination element is full: ILLEGAL REQUEST 3Bh/0Dh.
-    #[error("the destination element is full")]
-    DestinationFull,
-    /// A host of the source drive prevents removal: ILLEGAL REQUEST 53h/03h.
-    #[error("a host of the drive prevents removal")]
-    Prevented,
-    /// The drive rejected the cartridge: HARDWARE ERROR 53h/00h.
-    #[error("the drive rejects the cartridge")]
-    DriveRefused,
-    /// The robot failed: HARDWARE ERROR 15h/01h, 53h/00h or 53h/01h; see [`RobotFault`].
-    #[error("robot fault: {0:?}")]
-    RobotFailed(RobotFault),
+    #[error("destination element {} is full", .0.0)]
+    DestinationFull(ElementAddress),
+    /// A host of the drive in this element prevents medium removal: ILLEGAL REQUEST 53h/03h.
+    #[error("a host prevents medium removal from the drive in element {}", .0.0)]
+    Prevented(ElementAddress),
+    /// The drive in this element rejected the cartridge: HARDWARE ERROR 53h/00h.
+    #[error("the drive in element {} rejects the cartridge", .0.0)]
+    DriveRefused(ElementAddress),
+    /// The robot failed at this element: HARDWARE ERROR 15h/01h, 53h/00h or 53h/01h; see [`RobotFault`].
+    #[error("robot fault at element {}: {}", .1.0, .0)]
+    RobotFailed(RobotFault, ElementAddress),
 }
 
-/// Where a cartridge came from, and whether an operator placed it in its current element.
+/// The source storage element of a cartridge, and whether an operator placed it in its current element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceElement {
     /// The last storage element of the cartridge; `None` if it was in none since import.
@@ -58,7 +63,7 @@ pub struct CartridgeLocation {
     pub address: ElementAddress,
     /// Barcode of the cartridge in it.
     pub barcode: Barcode,
-    /// Where the cartridge came from.
+    /// The source storage element, and IMPEXP.
     pub source_element: SourceElement,
 }
 
@@ -122,7 +127,7 @@ impl Library {
         extends
     }
 
-    /// Returns what operators have set: doors, offline states, faults and label defects.
+    /// Returns the state that operators set: doors, offline states, faults and label defects.
     #[must_use]
     pub const fn operator_state(&self) -> &OperatorState {
         &self.operator_state
@@ -138,7 +143,7 @@ impl Library {
         self.bays.get_mut(self.layout.drives.index(address)?).map(AsMut::as_mut)
     }
 
-    /// Returns what an element shows of its cartridge; `None` if it is empty or does not exist.
+    /// Returns the reported properties of the cartridge in an element; `None` if it is empty or does not exist.
     #[must_use]
     pub fn content(&self, address: ElementAddress) -> Option<ElementContent> {
         let (barcode, kind) = match self.slots.get(&address) {
@@ -199,9 +204,10 @@ impl Library {
         self.injected_faults.push(FaultRule::once(fault, ()));
     }
 
-    /// Fails with the injected fault of this type, if there is one.
-    fn take_injected_fault(&mut self, fault: RobotFault) -> Result<(), MoveError> {
-        self.injected_faults.take(|pending| *pending == fault).map_or(Ok(()), |()| Err(MoveError::RobotFailed(fault)))
+    /// Fails at this element with the injected fault of this type, if there is one.
+    fn take_injected_fault(&mut self, fault: RobotFault, at: ElementAddress) -> Result<(), MoveError> {
+        let error = MoveError::RobotFailed(fault, at);
+        self.injected_faults.take(|pending| *pending == fault).map_or(Ok(()), |()| Err(error))
     }
 
     /// Adds a cartridge to an element: at start, or when an operator inserts it. Does not check doors.
@@ -216,7 +222,7 @@ impl Library {
         now: Now,
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
         if self.is_full(address) {
-            return Err((MoveError::DestinationFull, Box::new(cartridge)));
+            return Err((MoveError::DestinationFull(address), Box::new(cartridge)));
         }
         let barcode = cartridge.barcode().clone();
         match self.layout.element_type(address) {
@@ -242,7 +248,7 @@ impl Library {
         let cartridge = match (self.slots.remove(&address), self.layout.element_type(address)) {
             (Some(cartridge), _) => cartridge,
             (None, Some(ElementType::DRIVE)) => self.remove(address, now)?,
-            (None, Some(_)) => return Err(MoveError::SourceEmpty),
+            (None, Some(_)) => return Err(MoveError::SourceEmpty(address)),
             (None, None) => return Err(MoveError::NoElement(address)),
         };
         self.location_index.remove(cartridge.barcode());
@@ -257,18 +263,18 @@ impl Library {
         now: Now,
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
         match self.bay_mut(address) {
-            Some(bay) => {
-                bay.insert(cartridge, now).map_err(|refused| (MoveError::DriveRefused, Box::new(refused.cartridge)))
-            }
+            Some(bay) => bay
+                .insert(cartridge, now)
+                .map_err(|refused| (MoveError::DriveRefused(address), Box::new(refused.cartridge))),
             None => Err((MoveError::NoElement(address), Box::new(cartridge))),
         }
     }
 
     fn remove(&mut self, address: ElementAddress, now: Now) -> Result<Cartridge, MoveError> {
         self.bay_mut(address).ok_or(MoveError::NoElement(address))?.remove(now).map_err(|error| match error {
-            RemoveError::Empty => MoveError::SourceEmpty,
-            RemoveError::Prevented => MoveError::Prevented,
-            RemoveError::Unavailable => MoveError::RobotFailed(RobotFault::Unload),
+            RemoveError::Empty => MoveError::SourceEmpty(address),
+            RemoveError::Prevented => MoveError::Prevented(address),
+            RemoveError::Unavailable => MoveError::RobotFailed(RobotFault::Unload, address),
         })
     }
 
@@ -286,13 +292,15 @@ impl Library {
 
     /// Checks that the robot can reach these elements.
     fn check_reachable(&self, ends: &[ElementAddress]) -> Result<(), MoveError> {
-        let kind = |address: &ElementAddress| self.layout.element_type(*address);
-        if self.operator_state.station_open && ends.iter().any(|end| kind(end) == Some(ElementType::IMPORT_EXPORT)) {
-            return Err(MoveError::StationOpen);
+        let in_station = |end: &&ElementAddress| self.layout.element_type(**end) == Some(ElementType::IMPORT_EXPORT);
+        if let Some(end) = ends.iter().find(in_station).filter(|_| self.operator_state.station_open) {
+            return Err(MoveError::StationOpen(*end));
         }
-        let blocked =
-            |end: &ElementAddress| self.operator_state.element_faults.get(end) == Some(&ElementFault::Blocked);
-        if ends.iter().any(blocked) { Err(MoveError::RobotFailed(RobotFault::Pick)) } else { Ok(()) }
+        let faults = &self.operator_state.element_faults;
+        match ends.iter().find(|end| faults.get(end) == Some(&ElementFault::Blocked)) {
+            Some(end) => Err(MoveError::RobotFailed(RobotFault::Pick, *end)),
+            None => Ok(()),
+        }
     }
 
     /// Moves a cartridge. A move with the same source and destination is allowed and does nothing.
@@ -307,16 +315,16 @@ impl Library {
     ) -> Result<(), MoveError> {
         let (from, to) = (self.move_end_type(source)?, self.move_end_type(destination)?);
         if source != destination && !self.capabilities.moves(from, to) {
-            return Err(MoveError::NotPossible(destination));
+            return Err(MoveError::NotPossible { from: source, to: destination });
         }
         if !self.is_full(source) {
-            return Err(MoveError::SourceEmpty);
+            return Err(MoveError::SourceEmpty(source));
         }
         if source == destination {
             return Ok(());
         }
         if self.is_full(destination) {
-            return Err(MoveError::DestinationFull);
+            return Err(MoveError::DestinationFull(destination));
         }
         self.check_reachable(&[source, destination])?;
         let (cartridge, source_element) = self.pick_cartridge(source, now)?;
@@ -337,20 +345,21 @@ impl Library {
     ) -> Result<(), MoveError> {
         let [from, to, displaced_to] =
             [self.move_end_type(source)?, self.move_end_type(first)?, self.move_end_type(second)?];
-        for (from, to, end) in [(from, to, first), (to, displaced_to, second)] {
-            if !self.capabilities.exchanges(from, to) {
-                return Err(MoveError::NotPossible(end));
-            }
+        if !self.capabilities.exchanges(from, to) {
+            return Err(MoveError::NotPossible { from: source, to: first });
         }
-        if !self.is_full(source) || !self.is_full(first) {
-            return Err(MoveError::SourceEmpty);
+        if !self.capabilities.exchanges(to, displaced_to) {
+            return Err(MoveError::NotPossible { from: first, to: second });
+        }
+        if let Some(empty) = [source, first].into_iter().find(|address| !self.is_full(*address)) {
+            return Err(MoveError::SourceEmpty(empty));
         }
         if second != source && self.is_full(second) {
-            return Err(MoveError::DestinationFull);
+            return Err(MoveError::DestinationFull(second));
         }
-        let locked = |address| self.bay(address).is_some_and(Bay::removal_prevented);
-        if locked(source) || locked(first) {
-            return Err(MoveError::Prevented);
+        let locked = |address: &ElementAddress| self.bay(*address).is_some_and(Bay::removal_prevented);
+        if let Some(drive) = [source, first].into_iter().find(locked) {
+            return Err(MoveError::Prevented(drive));
         }
         if source == first {
             return self.move_medium(first, second, now);
@@ -383,7 +392,7 @@ impl Library {
     /// Picks the cartridge from an element.
     fn pick_cartridge(&mut self, source: ElementAddress, now: Now) -> Result<(Cartridge, SourceElement), MoveError> {
         let is_drive = self.layout.element_type(source) == Some(ElementType::DRIVE);
-        let result = self.take_injected_fault(if is_drive { RobotFault::Unload } else { RobotFault::Pick });
+        let result = self.take_injected_fault(if is_drive { RobotFault::Unload } else { RobotFault::Pick }, source);
         if result.is_err() {
             self.statistics.add(lifetime::PICK_RETRIES, 1);
         }
@@ -418,7 +427,8 @@ impl Library {
         now: Now,
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
         let is_drive = self.layout.element_type(destination) == Some(ElementType::DRIVE);
-        if let Err(error) = self.take_injected_fault(if is_drive { RobotFault::Load } else { RobotFault::Place }) {
+        let fault = if is_drive { RobotFault::Load } else { RobotFault::Place };
+        if let Err(error) = self.take_injected_fault(fault, destination) {
             self.statistics.add(lifetime::PLACE_RETRIES, 1);
             return Err((error, Box::new(cartridge)));
         }

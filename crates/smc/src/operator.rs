@@ -254,10 +254,10 @@ impl Changer {
     /// Raises UNIT ATTENTION 28h/00h for every nexus.
     ///
     /// # Errors
-    /// The element is a drive, is empty, or does not exist.
+    /// The element is a drive ([`MoveError::NotPossible`]), is empty, or does not exist.
     pub fn discard(&mut self, address: ElementAddress, now: Now) -> Result<(), OperatorError> {
         if self.element_type_of(address)? == ElementType::DRIVE {
-            return Err(OperatorError::Element(MoveError::NotPossible(address)));
+            return Err(OperatorError::Element(MoveError::NotPossible { from: address, to: address }));
         }
         self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
         self.report_inventory_change();

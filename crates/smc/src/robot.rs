@@ -1,11 +1,11 @@
-//! State of the robot and the doors: what operators have set, injected faults, and lifetime counters.
+//! State of the robot and the doors: operator state, injected faults, and lifetime counters.
 
 use crate::element::{ElementAddress, ElementFault, LabelDefect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::Barcode;
 
-/// What operators have set. It survives power loss, so the owner saves it.
+/// The state that operators set. It survives power loss, so the owner saves it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperatorState {
@@ -57,6 +57,18 @@ pub enum RobotFault {
     Load,
     /// A drive does not unload its cartridge: HARDWARE ERROR 53h/01h.
     Unload,
+}
+
+/// The operation that fails, for error messages.
+impl std::fmt::Display for RobotFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pick => "pick failed",
+            Self::Place => "place failed",
+            Self::Load => "load failed",
+            Self::Unload => "unload failed",
+        })
+    }
 }
 
 /// Names of the lifetime counters of a library, as saved by the owner.

@@ -327,7 +327,7 @@ impl Library {
     ) -> Result<Barcode, LibraryError> {
         let _transfer_guard = self.shared.transfer_lock();
         let take = |changer: &mut Changer| match changer.content(address) {
-            Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty)),
+            Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty(address))),
             _ => changer.export(address, self.shared.now()),
         };
         Ok(self.operate_at(cause, Some(address), None, take)?.barcode().clone())

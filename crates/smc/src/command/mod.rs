@@ -57,7 +57,7 @@ impl Command {
     }
 }
 
-/// What the handler of a changer's command works on.
+/// The arguments of the handler of a changer's command.
 pub(crate) type Context<'a, 'd, 'i> = scsi_core::command::Context<'a, 'd, 'i, ChangerState>;
 
 /// Runs a command that was admitted and for which the robot is ready.

@@ -88,23 +88,62 @@ fn move_medium(library: &mut Library, source: u16, destination: u16) -> Result<(
 }
 
 #[test]
-fn moves_succeed_or_name_the_refusal() {
+fn moves_succeed_or_return_the_error() {
     let (mut library, lock) = library();
-    assert_eq!(move_medium(&mut library, 102, 50), Err(MoveError::SourceEmpty));
-    assert_eq!(move_medium(&mut library, 100, 101), Err(MoveError::DestinationFull));
+    assert_eq!(move_medium(&mut library, 102, 50), Err(MoveError::SourceEmpty(ElementAddress(102))));
+    assert_eq!(move_medium(&mut library, 100, 101), Err(MoveError::DestinationFull(ElementAddress(101))));
     assert_eq!(move_medium(&mut library, 100, 77), Err(MoveError::NoElement(ElementAddress(77))));
     assert_eq!(move_medium(&mut library, 100, 0), Err(MoveError::NoElement(ElementAddress(0))));
     assert_eq!(move_medium(&mut library, 100, 100), Ok(()));
-    assert_eq!(move_medium(&mut library, 100, 52), Err(MoveError::DriveRefused));
+    assert_eq!(move_medium(&mut library, 100, 52), Err(MoveError::DriveRefused(ElementAddress(52))));
     assert_eq!(at(&library, 100).as_deref(), Some("A"));
     move_medium(&mut library, 100, 50).unwrap();
     assert_eq!(library.content(ElementAddress(50)).unwrap().source, Some(ElementAddress(100)));
     *lock.lock().unwrap() = true;
-    assert_eq!(move_medium(&mut library, 50, 10), Err(MoveError::Prevented));
+    assert_eq!(move_medium(&mut library, 50, 10), Err(MoveError::Prevented(ElementAddress(50))));
     *lock.lock().unwrap() = false;
     move_medium(&mut library, 50, 10).unwrap();
     assert_eq!(at(&library, 10).as_deref(), Some("A"));
     assert_eq!(library.content(ElementAddress(10)).unwrap().source, Some(ElementAddress(100)));
+}
+
+/// Every error of a move and of an exchange names the element at which it occurs.
+#[test]
+fn errors_name_their_element() {
+    let (mut library, lock) = library();
+    let error = |result: Result<(), MoveError>| result.unwrap_err().to_string();
+    let exchange = |library: &mut Library, [source, first, second]: [u16; 3]| {
+        library.exchange(ElementAddress(source), ElementAddress(first), ElementAddress(second), Now::default())
+    };
+    assert_eq!(error(move_medium(&mut library, 102, 50)), "source element 102 is empty");
+    assert_eq!(error(move_medium(&mut library, 100, 101)), "destination element 101 is full");
+    assert_eq!(error(move_medium(&mut library, 100, 77)), "element 77 does not exist or cannot hold a cartridge");
+    assert_eq!(error(move_medium(&mut library, 100, 52)), "the drive in element 52 rejects the cartridge");
+    assert_eq!(error(exchange(&mut library, [100, 102, 100])), "source element 102 is empty");
+    library.inject_fault(RobotFault::Place);
+    assert_eq!(error(move_medium(&mut library, 100, 102)), "robot fault at element 102: place failed");
+    move_medium(&mut library, 100, 50).unwrap();
+    library.inject_fault(RobotFault::Unload);
+    assert_eq!(error(move_medium(&mut library, 50, 10)), "robot fault at element 50: unload failed");
+    *lock.lock().unwrap() = true;
+    assert_eq!(
+        error(exchange(&mut library, [101, 50, 102])),
+        "a host prevents medium removal from the drive in element 50"
+    );
+    library.operator_state.station_open = true;
+    assert_eq!(
+        error(move_medium(&mut library, 101, 11)),
+        "the robot cannot reach element 11 while the I/O station is open"
+    );
+    library.operator_state.element_faults.insert(ElementAddress(102), ElementFault::Blocked);
+    assert_eq!(error(move_medium(&mut library, 101, 102)), "robot fault at element 102: pick failed");
+    library.operator_state.element_faults.insert(ElementAddress(102), ElementFault::Disabled);
+    assert_eq!(error(move_medium(&mut library, 101, 102)), "element 102 is disabled");
+    library.capabilities = crate::profile::IBM_3573_TL.capabilities;
+    assert_eq!(
+        error(exchange(&mut library, [101, 50, 103])),
+        "this model does not support a move from element 101 to element 50"
+    );
 }
 
 #[test]

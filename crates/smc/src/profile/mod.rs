@@ -26,7 +26,7 @@ use scsi_core::lu::AdmissionCheck;
 use scsi_core::mode::ModePageDef;
 use scsi_core::writer::PageWriter;
 
-/// How a model identifies a drive in READ ELEMENT STATUS with DVCID. Numbers are bytes of the identifier.
+/// The form of the drive identifiers of a model in READ ELEMENT STATUS with DVCID. Numbers are bytes of the identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DriveIdentifier {
     /// T10 vendor ID designator: vendor, product and serial number, padded with spaces to this width.
@@ -37,7 +37,7 @@ pub enum DriveIdentifier {
     Naa,
 }
 
-/// How a model forms its unit serial number from the configured one.
+/// The form of the unit serial number of a model, made from the configured one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SerialNumberFormat {
     /// The configured serial number, unchanged.

@@ -11,14 +11,17 @@ use smc::robot::RobotFault;
 /// robot or drive that failed is unavailable.
 pub(crate) const fn operator_error_code(error: OperatorError) -> ErrorCode {
     match error {
-        OperatorError::Prevented | OperatorError::Element(MoveError::Prevented) => ErrorCode::Locked,
+        OperatorError::Prevented | OperatorError::Element(MoveError::Prevented(_)) => ErrorCode::Locked,
         OperatorError::AccessDoorClosed
         | OperatorError::NotReady
         | OperatorError::Element(
-            MoveError::Disabled(_) | MoveError::StationOpen | MoveError::SourceEmpty | MoveError::DestinationFull,
+            MoveError::Disabled(_)
+            | MoveError::StationOpen(_)
+            | MoveError::SourceEmpty(_)
+            | MoveError::DestinationFull(_),
         ) => ErrorCode::Conflict,
-        OperatorError::Element(MoveError::NoElement(_) | MoveError::NotPossible(_)) => ErrorCode::Invalid,
-        OperatorError::Faulty | OperatorError::Element(MoveError::DriveRefused | MoveError::RobotFailed(_)) => {
+        OperatorError::Element(MoveError::NoElement(_) | MoveError::NotPossible { .. }) => ErrorCode::Invalid,
+        OperatorError::Faulty | OperatorError::Element(MoveError::DriveRefused(_) | MoveError::RobotFailed(..)) => {
             ErrorCode::Unavailable
         }
     }
@@ -43,7 +46,7 @@ impl Library {
         let blocked = |end: &ElementAddress| condition.element_faults.get(end) == Some(&ElementFault::Blocked);
         let is_blocked = [from, to].into_iter().flatten().find(blocked);
         let code = match why {
-            OperatorError::Element(MoveError::RobotFailed(_)) if is_blocked.is_some() => ErrorCode::Conflict,
+            OperatorError::Element(MoveError::RobotFailed(..)) if is_blocked.is_some() => ErrorCode::Conflict,
             why => operator_error_code(why),
         };
         let message = match why {
@@ -67,9 +70,11 @@ impl Library {
         };
         let error = ControlError::new(code, message).with_library(self.name());
         let concerned = match why {
-            OperatorError::Element(MoveError::DestinationFull | MoveError::DriveRefused) => to,
+            OperatorError::Element(MoveError::DestinationFull(_) | MoveError::DriveRefused(_)) => to,
             OperatorError::Element(
-                MoveError::NoElement(address) | MoveError::NotPossible(address) | MoveError::Disabled(address),
+                MoveError::NoElement(address)
+                | MoveError::NotPossible { to: address, .. }
+                | MoveError::Disabled(address),
             ) => Some(address),
             _ => is_blocked.or(from).or(to),
         };
@@ -91,7 +96,7 @@ impl Library {
         let blocked = |end: &ElementAddress| condition.element_faults.get(end) == Some(&ElementFault::Blocked);
         match error {
             MoveError::NoElement(address) => format!("{} holds no cartridges", self.element_name(address)),
-            MoveError::NotPossible(_) => {
+            MoveError::NotPossible { .. } => {
                 format!("the model {} moves no cartridge from {} to {}", self.profile().name, name(from), name(to))
             }
             MoveError::Disabled(address) if condition.drives_offline.contains(&address) => {
@@ -102,17 +107,17 @@ impl Library {
                 let element = self.element_name(address);
                 format!("{element} is disabled; enable it: ferric slot {element} enable")
             }
-            MoveError::StationOpen => "the I/O station is open; close it: ferric door io-station close".into(),
-            MoveError::SourceEmpty => format!("{} is empty", name(from)),
-            MoveError::DestinationFull => {
+            MoveError::StationOpen(_) => "the I/O station is open; close it: ferric door io-station close".into(),
+            MoveError::SourceEmpty(_) => format!("{} is empty", name(from)),
+            MoveError::DestinationFull(_) => {
                 let content = to.and_then(|to| changer.content(to)).map(|content| content.barcode.to_string());
                 format!("{} holds {}", name(to), content.as_deref().unwrap_or("a cartridge"))
             }
-            MoveError::Prevented => {
+            MoveError::Prevented(_) => {
                 format!("a host prevents medium removal from {} (PREVENT ALLOW MEDIUM REMOVAL)", name(from))
             }
-            MoveError::DriveRefused => format!("{} did not accept the cartridge", name(to)),
-            MoveError::RobotFailed(failure) => match [from, to].into_iter().flatten().find(blocked) {
+            MoveError::DriveRefused(_) => format!("{} did not accept the cartridge", name(to)),
+            MoveError::RobotFailed(failure, _) => match [from, to].into_iter().flatten().find(blocked) {
                 Some(end) => {
                     let end = self.element_name(end);
                     format!("the robot cannot reach {end}, which is blocked; unblock it: ferric slot {end} enable")
