@@ -45,7 +45,7 @@ fn files_in(folder: &mut dyn Folder) -> Files {
 enum Object {
     Block(Vec<u8>),
     Filemark,
-    /// The error names its position.
+    /// An error with its position.
     Damaged,
 }
 
@@ -57,15 +57,15 @@ fn read(tape: &mut dyn Medium, most: usize) -> Result<Vec<Vec<Object>>, StoreErr
         let mut objects = Vec::new();
         loop {
             assert!(objects.len() <= most, "no end of data after {most} objects");
-            let here = tape.position().object;
+            let position = tape.position().object;
             let found = tape.read_decrypting(&mut [IoSliceMut::new(&mut buffer)], Decryption::Mixed(&key));
             objects.push(match found {
                 Ok(ReadOutcome::EndOfData) => break,
                 Ok(ReadOutcome::Filemark) => Object::Filemark,
                 Ok(ReadOutcome::Block { len, .. }) => Object::Block(buffer[..len].to_vec()),
                 Err(StoreError::Damaged { object, .. } | StoreError::CannotDecrypt { object, .. }) => {
-                    assert_eq!(object, here, "the place that is named");
-                    if tape.position().object == here && !tape.locate(partition, here + 1).unwrap_or(false) {
+                    assert_eq!(object, position, "position in the error");
+                    if tape.position().object == position && !tape.locate(partition, position + 1).unwrap_or(false) {
                         objects.push(Object::Damaged);
                         break;
                     }
@@ -83,14 +83,14 @@ fn read(tape: &mut dyn Medium, most: usize) -> Result<Vec<Vec<Object>>, StoreErr
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// Every object is read correctly.
-    Whole,
+    Intact,
     /// Each object is read correctly or reported as damaged.
-    Named,
+    Reported,
     /// The cartridge does not open.
     Refused,
     /// Objects are missing without a report.
-    Short,
-    /// An object differs from what was written. This never happens in the native format; mhvtl's checksums do not cover
+    Missing,
+    /// An object is read that differs from the written one. This never happens in the native format; mhvtl's checksums do not cover
     /// everything.
     Wrong,
 }
@@ -98,42 +98,46 @@ enum Outcome {
 #[derive(Clone, Copy, Default)]
 struct Counts {
     cases: u32,
-    whole: u32,
-    named: u32,
+    intact: u32,
+    reported: u32,
     refused: u32,
-    short: u32,
+    missing: u32,
     wrong: u32,
-    /// Whole after a repair; and reported after a repair.
-    repaired: u32,
-    kept: u32,
+    /// Intact after a repair.
+    repaired_intact: u32,
+    /// Reported after a repair.
+    repaired_reported: u32,
 }
 
 impl Counts {
-    fn note(&mut self, loaded: Outcome, repaired: Outcome) {
+    fn add(&mut self, loaded: Outcome, repaired: Outcome) {
         self.cases += 1;
         match loaded {
-            Outcome::Whole => self.whole += 1,
-            Outcome::Named => self.named += 1,
+            Outcome::Intact => self.intact += 1,
+            Outcome::Reported => self.reported += 1,
             Outcome::Refused => self.refused += 1,
-            Outcome::Short => self.short += 1,
+            Outcome::Missing => self.missing += 1,
             Outcome::Wrong => self.wrong += 1,
         }
         match repaired {
-            Outcome::Whole => self.repaired += 1,
-            Outcome::Named => self.kept += 1,
-            Outcome::Refused | Outcome::Short | Outcome::Wrong => {}
+            Outcome::Intact => self.repaired_intact += 1,
+            Outcome::Reported => self.repaired_reported += 1,
+            Outcome::Refused | Outcome::Missing | Outcome::Wrong => {}
         }
     }
 }
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, whole, named, refused, short, wrong, repaired, kept } = self;
-        write!(f, "{cases} | {whole} | {named} | {refused} | {short} | {wrong} | {repaired} | {kept}")
+        let Self { cases, intact, reported, refused, missing, wrong, repaired_intact, repaired_reported } = self;
+        write!(
+            f,
+            "{cases} | {intact} | {reported} | {refused} | {missing} | {wrong} | {repaired_intact} | {repaired_reported}"
+        )
     }
 }
 
-/// Loads a cartridge and compares its objects with what was written. `what` names the damage.
+/// Loads a cartridge and compares its objects with the written ones. `what` describes the damage.
 fn load(cartridge: &mut Cartridge, written: &[Vec<Object>], what: &str) -> Outcome {
     let most = written.iter().map(Vec::len).max().unwrap();
     let Ok((mut tape, recovery)) = cartridge.open() else { return Outcome::Refused };
@@ -141,28 +145,28 @@ fn load(cartridge: &mut Cartridge, written: &[Vec<Object>], what: &str) -> Outco
         Ok(read) => read,
         Err(error) => panic!("{what}: {error}"),
     };
-    let (mut outcome, mut fewer) = (Outcome::Whole, read.len() < written.len());
+    let (mut outcome, mut objects_missing) = (Outcome::Intact, read.len() < written.len());
     for (read, written) in read.iter().zip(written) {
         for (number, (read, written)) in read.iter().zip(written).enumerate() {
             match read {
-                Object::Damaged => outcome = Outcome::Named,
+                Object::Damaged => outcome = Outcome::Reported,
                 read if read == written => {}
                 _ => {
-                    println!("{what}: object {number} is not what was written");
+                    println!("{what}: object {number} differs from the written one");
                     return Outcome::Wrong;
                 }
             }
         }
         if read.len() > written.len() {
-            println!("{what}: there are {} objects of {}", read.len(), written.len());
+            println!("{what}: {} objects were read, {} were written", read.len(), written.len());
             return Outcome::Wrong;
         }
-        fewer |= read.len() < written.len();
+        objects_missing |= read.len() < written.len();
     }
     let reported = recovery.damaged || recovery.dropped_objects > 0 || tape.read_only().is_some();
-    match fewer {
-        true if reported => Outcome::Named,
-        true => Outcome::Short,
+    match objects_missing {
+        true if reported => Outcome::Reported,
+        true => Outcome::Missing,
         false => outcome,
     }
 }
@@ -175,8 +179,8 @@ fn damages(bytes: &[u8], changes: &[u8]) -> Vec<(Option<Vec<u8>>, String)> {
         damaged[at] ^= bits;
         (Some(damaged), format!("byte {at} changed by {bits:02X}h"))
     });
-    let cut = (0..bytes.len()).map(|len| (Some(bytes[..len].to_vec()), format!("cut to {len} bytes")));
-    changed.chain(cut).chain([(None, "removed".to_owned())]).collect()
+    let truncated = (0..bytes.len()).map(|len| (Some(bytes[..len].to_vec()), format!("truncated to {len} bytes")));
+    changed.chain(truncated).chain([(None, "removed".to_owned())]).collect()
 }
 
 /// Tries all damaged versions of all files.
@@ -197,7 +201,7 @@ fn try_all(label: &str, files: &Files, written: &[Vec<Object>], changes: &[u8]) 
                 Ok(_) => load(&mut cartridge, written, &format!("{what}, repaired")),
                 Err(_) => Outcome::Refused,
             };
-            counts.note(loaded, repaired);
+            counts.add(loaded, repaired);
         }
     }
     all
@@ -263,8 +267,8 @@ fn every_damage_of_a_native_cartridge_is_reported() {
     print!("{}", table(&all));
     // A cartridge without cartridge memory is refused.
     assert_eq!(all["ferric.mam"].refused, 1);
-    assert_eq!(all.values().map(|counts| counts.refused + counts.short + counts.wrong).sum::<u32>(), 1);
-    assert_eq!(table(&all), documented("#### Level `ferric`, three changes of each byte"));
+    assert_eq!(all.values().map(|counts| counts.refused + counts.missing + counts.wrong).sum::<u32>(), 1);
+    assert_eq!(table(&all), documented("#### Format `native`, three changes of each byte"));
 }
 
 /// The files in a directory of fixtures.
@@ -275,7 +279,7 @@ fn fixture(path: &str) -> Files {
 }
 
 /// The objects of an intact cartridge, and its files after one load.
-fn whole(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
+fn objects_and_files(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
     let (mut cartridge, mut folder) = cartridge_of(label, files);
     let (mut tape, _) = cartridge.open().unwrap();
     let objects = read(tape.as_mut(), 200).unwrap();
@@ -287,19 +291,19 @@ fn whole(label: &str, files: &Files) -> (Vec<Vec<Object>>, Files) {
 #[test]
 fn every_damage_of_a_native_cartridge_without_frames_is_reported() {
     let files = fixture("ferric-1/D00001L8");
-    let (written, _) = whole(LABEL, &files);
+    let (written, _) = objects_and_files(LABEL, &files);
     assert!(written == native().1);
     let all = try_all(LABEL, &files, &written, &[0x08]);
     print!("{}", table(&all));
     // A cartridge without cartridge memory is refused.
     assert_eq!(all["ferric.mam"].refused, 1);
-    assert_eq!(all.values().map(|counts| counts.refused + counts.short + counts.wrong).sum::<u32>(), 1);
-    assert_eq!(table(&all), documented("#### Level `ferric` without frames, one change of each byte"));
+    assert_eq!(all.values().map(|counts| counts.refused + counts.missing + counts.wrong).sum::<u32>(), 1);
+    assert_eq!(table(&all), documented("#### Format `native` without frames, one change of each byte"));
 }
 
 fn mhvtl(label: &str, loaded: bool, heading: &str) {
     let made = fixture(&format!("mhvtl-1.8/{label}"));
-    let (written, loaded_files) = whole(label, &made);
+    let (written, loaded_files) = objects_and_files(label, &made);
     let all = try_all(label, if loaded { &loaded_files } else { &made }, &written, &[0x08]);
     print!("{}", table(&all));
     assert_eq!(table(&all), documented(heading));
@@ -307,12 +311,12 @@ fn mhvtl(label: &str, loaded: bool, heading: &str) {
 
 #[test]
 fn every_damage_of_an_mhvtl_cartridge() {
-    mhvtl("PAR002L6", false, "#### As mhvtl left it (`PAR002L6`)");
+    mhvtl("PAR002L6", false, "#### mhvtl format, written by mhvtl 1.8 (`PAR002L6`)");
 }
 
 #[test]
 fn every_damage_of_an_mhvtl_cartridge_after_load() {
-    mhvtl("PAR002L6", true, "#### The same, loaded once");
+    mhvtl("PAR002L6", true, "#### mhvtl format, after one load (`PAR002L6`)");
 }
 
 #[test]
