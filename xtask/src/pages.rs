@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// How a line is run that does not run to its end.
+/// The treatment of a line that is not run to its end.
 enum LineMode {
     /// Not run, for this reason.
     Skipped(&'static str),

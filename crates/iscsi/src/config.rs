@@ -120,7 +120,7 @@ pub enum AdvertisedAddress {
 pub struct TargetConfig {
     /// iSCSI names of the targets.
     pub names: Vec<String>,
-    /// TargetAlias of all targets: a name for people.
+    /// TargetAlias of all targets: a description for operators.
     pub alias: String,
     /// Accepted CHAP users. If empty, initiators log in without authentication.
     pub users: Vec<Credentials>,

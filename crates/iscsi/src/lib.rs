@@ -24,7 +24,7 @@ pub mod testing;
 pub mod text;
 pub mod wire;
 
-// What every owner of a connection names.
+// The types that a program with a connection uses most.
 pub use buffers::BufferSource;
 pub use config::{ConnectionLimits, Credentials, Secret, TargetConfig};
 pub use connection::{Connection, ConnectionEvent};

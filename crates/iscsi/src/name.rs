@@ -3,7 +3,7 @@
 /// Maximum length of an iSCSI name, in bytes of UTF-8 (RFC 7143 §4.2.7.1).
 pub const MAX_NAME_LENGTH: usize = 223;
 
-/// Why a string is not a valid iSCSI name. `Display` escapes control characters.
+/// An error in the syntax of an iSCSI name. `Display` escapes control characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The string has no characters.

@@ -7,7 +7,7 @@ const MAX_VALUE_LENGTH: usize = 8192;
 /// Maximum number of keys in one list.
 const MAX_KEYS: usize = 128;
 
-/// Why a list of keys is malformed.
+/// An error in a list of keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// The list is not UTF-8 text.

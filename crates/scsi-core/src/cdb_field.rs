@@ -1,4 +1,4 @@
-//! The fields of a CDB by name, for people who read traces and logs. A handler has a typed layout of the CDB instead.
+//! The fields of a CDB by name, for traces and logs. A handler has a typed layout of the CDB instead.
 
 use std::fmt;
 

@@ -9,7 +9,8 @@ use crate::field;
 use crate::sense::Sense;
 use crate::target::Request;
 
-/// Which reservations of other I_T nexuses conflict with a command (SPC-4 §5.13.1, table 65; SSC-4 and SMC-3 for their own commands).
+/// The reservations of other I_T nexuses that conflict with a command: SPC-4 §5.13.1, table 65; SSC-4 and SMC-3 for
+/// their own commands.
 ///
 /// "RESERVE" means a reservation by RESERVE(6) or (10) (SPC-2); the others are types of persistent reservations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The end of a command: its outcome as the device sees it, and the completion that the transport sends.
+//! The end of a command: the outcome that the device returns, and the completion that the transport sends.
 
 use crate::asc::Asc;
 use crate::nexus::NexusId;

@@ -60,7 +60,7 @@ pub mod vpd;
 pub mod wire;
 pub mod writer;
 
-// What every embedder of a unit names.
+// The types that a program with a unit uses most.
 pub use asc::Asc;
 pub use data::Data;
 pub use fault::Completion;

@@ -130,7 +130,7 @@ impl TransportId {
         }
     }
 
-    /// The name of the initiator for people: its iSCSI name, `host1` for a local host, or else the bytes in
+    /// The name of the initiator for logs and listings: its iSCSI name, `host1` for a local host, or else the bytes in
     /// hexadecimal.
     #[must_use]
     pub fn initiator_name(&self) -> String {

@@ -218,7 +218,7 @@ impl Sense {
     }
 }
 
-/// For people: sense key, codes with their meaning, flags and values that are set.
+/// Text for logs: sense key, codes with their meaning, flags and values that are set.
 impl core::fmt::Display for Sense {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         if self.deferred {

@@ -1,6 +1,6 @@
 //! A logical unit that has failed: a command did not come to its end because of a defect of this program.
 //!
-//! What the command left behind is not used: every command ends with HARDWARE ERROR 44h/00h until the unit is reloaded.
+//! The state that the command left is not used: every command ends with HARDWARE ERROR 44h/00h until the unit is reloaded.
 //! INQUIRY, REPORT LUNS and REQUEST SENSE are executed, as SPC-4 requires of a logical unit that cannot execute
 //! other commands; REQUEST SENSE returns the same sense.
 

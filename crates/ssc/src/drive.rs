@@ -36,7 +36,7 @@ use tape_store::workers::Workers;
 pub struct DriveConfig {
     /// Codec that stores blocks while data compression is enabled (DCE of mode page 0Fh).
     pub codec: Codec,
-    /// Where the drive gets random values from.
+    /// The source of the random values of the drive.
     pub random: RandomSource,
 }
 
@@ -61,7 +61,7 @@ impl DriveConfig {
     }
 }
 
-/// Where a drive gets random values from. The owner of the drive supplies it, as it supplies the time.
+/// The source of the random values of a drive. The owner of the drive supplies it, as it supplies the time.
 #[derive(Clone, Copy, Debug)]
 pub struct RandomSource {
     /// Fills a slice with random bytes: salts of encrypted blocks, and page 0030h of SECURITY PROTOCOL IN. If it fails, a
@@ -169,7 +169,7 @@ impl Drive {
     }
 
     /// The accesses to the loaded medium that may wait now ([`Medium::may_wait`]); none without a medium. The owner runs
-    /// a command with one of them, as [`CommandSpec::may_wait`] tells, on a thread that may wait.
+    /// a command with one of them, as [`CommandSpec::may_wait`] reports, on a thread that may wait.
     #[must_use]
     pub fn slow_accesses(&self) -> MediumAccess {
         self.state.media.slow_accesses()

@@ -99,7 +99,7 @@ pub(crate) struct EncryptionParameters {
 }
 
 impl EncryptionParameters {
-    /// How the medium encrypts written blocks, with salts from `entropy`; `None` if it does not.
+    /// The encryption of written blocks by the medium, with salts from `entropy`; `None` if it does not encrypt.
     pub(crate) fn encryption(&self, entropy: Entropy) -> Option<Encryption> {
         let key = self.key.clone().filter(|_| self.encrypt == EncryptionMode::Encrypt)?;
         Some(Encryption { key, kads: self.kads.clone(), raw_read_disabled: self.raw_read_disabled, entropy })

@@ -44,7 +44,7 @@ pub mod table;
 pub mod testing;
 pub mod timing;
 
-// What every embedder of a drive names.
+// The types that a program with a drive uses most.
 pub use alert::Alert;
 pub use drive::{Drive, DriveConfig, LoadState, RandomSource, ShutDownError};
 pub use profile::DriveProfile;

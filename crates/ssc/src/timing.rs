@@ -1,6 +1,6 @@
 //! Modelled durations of mechanical motions. All are zero unless the owner sets them.
 //!
-//! The drive changes its state immediately, and its completion tells when the status is due
+//! The drive changes its state immediately, and its completion has the time at which the status is due
 //! ([`Completion::due`](scsi_core::fault::Completion::due)). A load by a robot has no completion: the drive reports NOT
 //! READY 04h/01h until the tape is threaded.
 

@@ -1,4 +1,4 @@
-//! A cartridge: what a robot moves and a drive loads.
+//! A cartridge: a value that the robot moves and a drive loads.
 
 use crate::backend::Folder;
 use crate::error::StoreError;
@@ -166,11 +166,11 @@ impl Format {
 pub struct InsertError {
     /// The cartridge, returned to the caller.
     pub cartridge: Cartridge,
-    /// Why it was refused, for a log line.
+    /// The reason of the refusal, for a log line.
     pub reason: &'static str,
 }
 
-/// Why a drive does not release its cartridge.
+/// The error of a drive that does not release its cartridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoveError {
     /// The drive has no cartridge.
@@ -184,7 +184,7 @@ pub enum RemoveError {
     Unavailable,
 }
 
-/// What is known of a cartridge before its cartridge memory is read. Reading the cartridge memory replaces medium, kind
+/// The facts of a cartridge before its cartridge memory is read. Reading the cartridge memory replaces medium, kind
 /// and capacity.
 #[derive(Clone, Debug)]
 pub struct CartridgeFacts {
@@ -212,7 +212,7 @@ impl CartridgeFacts {
     }
 }
 
-/// How the medium of a cartridge is opened.
+/// The access with which the medium of a cartridge is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
     /// For reading and writing, as a load does. Damage that a crash left is repaired, and older formats are converted.
@@ -221,7 +221,7 @@ pub enum OpenMode {
     ReadOnly,
 }
 
-/// How the cartridge memory of a cartridge is saved.
+/// The files that are written when the cartridge memory of a cartridge is saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MamSave {
     /// Only the cartridge memory itself, as during a load.
@@ -232,7 +232,7 @@ pub enum MamSave {
     Exclusive,
 }
 
-/// Where the tape and the cartridge memory of one cartridge are stored.
+/// The storage of the tape and the cartridge memory of one cartridge.
 ///
 /// A [`Cartridge`] opens its medium through this trait, again for each load; the creator of the cartridge supplies it.
 /// [`ThreeFileSource`] stores the tape in the files of a folder, [`Cartridge::in_memory`] in memory. No lock
@@ -456,7 +456,7 @@ impl Cartridge {
         if marked_loaded { Err(StoreError::NotUnloaded) } else { Ok(()) }
     }
 
-    /// Why the cartridge is write-protected at a time in seconds since 1970; `None` if it is not.
+    /// The reason of the write protection at a time in seconds since 1970; `None` without write protection.
     ///
     /// # Errors
     /// As [`Self::mam`].

@@ -20,7 +20,7 @@ use crate::error::Damage;
 use crate::medium::{Codec, CodecId};
 use std::io::IoSlice;
 
-/// zlib needs 2 ms for a block that does not shrink. A short block that looks like noise is therefore not compressed;
+/// zlib needs 2 ms for a block that does not shrink. A short block with the byte distribution of noise is not compressed;
 /// of a long one, four pieces of this size are compressed first. The result depends on the block alone, not on earlier
 /// blocks.
 const PROBE_PIECE_LEN: usize = 4 * 1024;
@@ -105,7 +105,7 @@ impl CodecContexts {
         }
     }
 
-    /// Whether a block looks like noise and, if it is long, four pieces of it do not shrink either.
+    /// Whether a block has the byte distribution of noise and, if it is long, four pieces of it do not shrink either.
     fn is_hopeless(&mut self, block: &[u8], level: u8) -> bool {
         if !looks_like_noise(block) {
             return false;

@@ -10,7 +10,7 @@ use crate::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 use crate::three_file::{TapeOptions, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 
-/// How a cartridge is converted.
+/// The parameters of a conversion.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversion {
     /// Format of the new files.

@@ -118,7 +118,7 @@ impl PartialEq for Encryption {
 
 impl Eq for Encryption {}
 
-/// How encrypted blocks are read: DECRYPTION MODE (SSC-4 §8.5.3.2).
+/// DECRYPTION MODE of the reads of encrypted blocks (SSC-4 §8.5.3.2).
 #[derive(Clone, Copy, Debug)]
 pub enum Decryption<'a> {
     /// DISABLE: encrypted blocks are not read.
@@ -132,7 +132,7 @@ pub enum Decryption<'a> {
     Raw,
 }
 
-/// How a block is encrypted, as far as it is known without the key.
+/// The encryption of a block, as far as it is known without the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncryptionInfo {
     /// Key-associated data that is stored with the block.
@@ -144,7 +144,7 @@ pub struct EncryptionInfo {
     pub written_raw: bool,
 }
 
-/// Why a block cannot be read with the given decryption mode and key.
+/// The error of a read of a block with the given decryption mode and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecryptError {
     /// The block is encrypted, and no key was given.
@@ -266,7 +266,7 @@ fn parts(encrypted: &[u8]) -> Option<EncryptedParts<'_>> {
     })
 }
 
-/// How a block is encrypted, from its first bytes; `None` if they are malformed.
+/// The encryption of a block, from its first bytes; `None` if they are malformed.
 pub(crate) fn encryption_info(encrypted: &[u8]) -> Option<EncryptionInfo> {
     parts(encrypted).map(|parts| EncryptionInfo {
         kads: parts.kads,

@@ -5,7 +5,7 @@ use crate::feature::Feature;
 use std::io;
 use std::sync::Arc;
 
-/// A failure, damage or refusal of a cartridge or a tape. Filemarks, end of data and end of medium are no errors: see
+/// A failure, damage or refusal of a cartridge or a tape. Filemarks, end of data and end of medium are not errors: see
 /// [`crate::medium::ReadOutcome`] and [`crate::medium::WriteOutcome`].
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -25,7 +25,7 @@ pub enum StoreError {
         partition: u8,
         /// Logical object number of the damaged object.
         object: u64,
-        /// What is damaged.
+        /// The part of the object that is damaged.
         damage: Damage,
     },
     /// A block cannot be read with the given key, or without a key. The position is before the block.
@@ -35,7 +35,7 @@ pub enum StoreError {
         partition: u8,
         /// Logical object number of the block.
         object: u64,
-        /// Why the block cannot be decrypted.
+        /// The reason: missing key, wrong key or mode.
         reason: DecryptError,
     },
     /// A block needs a codec or cipher that this build lacks. The block is not damaged.
@@ -59,7 +59,7 @@ pub enum StoreError {
     Malformed {
         /// Name of the file.
         file: String,
-        /// What was found and what was expected.
+        /// Description of the error: the value found and the one expected.
         problem: String,
     },
     /// A file of a cartridge has a version that this program does not support.
@@ -84,7 +84,7 @@ pub enum StoreError {
     Cartridge {
         /// Barcode of the cartridge.
         barcode: String,
-        /// What is wrong with the cartridge.
+        /// Description of the error, for the operator.
         problem: &'static str,
     },
     /// The cartridge is already retained until a later time, which cannot be reduced.
@@ -103,7 +103,7 @@ pub enum StoreError {
         /// The failure of the storage that lost the objects.
         cause: Box<Self>,
     },
-    /// The tape cannot be written; the text says why.
+    /// The tape cannot be written, for the reason in the text.
     #[error("the tape is read-only: {0}")]
     ReadOnly(&'static str),
     /// A block is longer than the format can store.
@@ -145,7 +145,7 @@ pub enum StoreError {
     NoPartition(u8),
 }
 
-/// How an object is damaged.
+/// The kind of damage of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Damage {

@@ -1,11 +1,11 @@
-//! Cartridges and the logical tape that they hold. The crate knows nothing of SCSI's wire formats.
+//! Cartridges and the logical tape on them. The crate contains no SCSI wire formats.
 //!
 //! A partition is a sequence of **objects**: blocks of 1 byte to 16 MiB, and filemarks. A caller appends at any object
 //! (which removes all objects after it), reads forward, changes the position, and synchronises. [`medium::Medium`] is
 //! the interface of such a tape. [`three_file::ThreeFile`] implements it with three files per partition, on top of
 //! [`backend::Backend`]; [`memory_tape::MemoryTape`] keeps it in memory and is the reference of the tests. A
-//! [`cartridge::Cartridge`] is what a robot moves: a barcode, the facts of its generation ([`media::MediaSpec`]) and
-//! the folder of its files.
+//! [`cartridge::Cartridge`] is moved by the robot and loaded by a drive. It has a barcode, the facts of its generation
+//! ([`media::MediaSpec`]) and the folder of its files.
 //!
 //! ```
 //! use std::io::{IoSlice, IoSliceMut};
@@ -46,7 +46,7 @@ pub mod testing;
 pub mod three_file;
 pub mod workers;
 
-// What every embedder of a cartridge names.
+// The types that a program with a cartridge uses most.
 pub use backend::file::OsFolderStore;
 pub use backend::memory::MemoryFolderStore;
 pub use cartridge::{Barcode, Cartridge, CartridgeKind, Format, InsertError, RemoveError};

@@ -25,7 +25,7 @@ pub enum AttributeFormat {
     Text,
 }
 
-/// Which party may write an attribute (READ ONLY bit).
+/// The party that may write an attribute (READ ONLY bit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttributeWriter {
     /// The drive alone; for hosts the attribute is read-only.
@@ -41,13 +41,13 @@ pub struct AttrSpec {
     pub id: AttrId,
     /// Name of the attribute in listings, in lower case; `ferric tape attr` accepts it.
     pub name: &'static str,
-    /// How the value is encoded.
+    /// The encoding of the value (FORMAT).
     pub format: AttributeFormat,
     /// Length of the value in bytes; the maximum if `variable` is set.
     pub len: u16,
     /// Whether shorter values are allowed.
     pub variable: bool,
-    /// Which party may write the attribute.
+    /// The party that may write the attribute.
     pub writer: AttributeWriter,
     /// Whether each partition has its own value.
     pub is_per_partition: bool,

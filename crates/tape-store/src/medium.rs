@@ -33,7 +33,7 @@ impl Position {
     }
 }
 
-/// How a block is compressed. A block that does not shrink is stored uncompressed.
+/// The compression of a block: a codec and its level. A block that does not shrink is stored uncompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec {
     /// The codec, by the number that index records store.
@@ -55,7 +55,7 @@ impl Codec {
     /// Parses a codec: `none`, `zlib`, `zlib:1` to `zlib:9`, `zstd`, `zstd:1` to `zstd:19`. Without a level, the level is 1.
     ///
     /// # Errors
-    /// The text is no codec, or the codec needs a feature that this build lacks.
+    /// The text is not a codec, or the codec needs a feature that this build lacks.
     pub fn parse(text: &str) -> Result<Self, CodecError> {
         let invalid = || CodecError::Invalid(text.into());
         let (name, level) = text.split_once(':').map_or((text, None), |(name, level)| (name, Some(level)));
@@ -81,7 +81,7 @@ impl Codec {
     }
 }
 
-/// Why a text is not accepted as a codec.
+/// The error of a text that is not accepted as a codec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
@@ -146,7 +146,7 @@ pub enum WriteOutcome {
     EndOfMedium,
 }
 
-/// Why a SPACE operation ended.
+/// The reason for the end of a SPACE operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// The requested count was reached.
@@ -208,7 +208,7 @@ pub struct DeferredLoss {
 pub enum MediumOperation {
     /// Reading the next object, or how it is encrypted.
     Read,
-    /// Appending or truncating at the position, and what a change of the medium needs before it.
+    /// Appending or truncating at the position, and the checks before a change of the medium.
     Append,
     /// [`Medium::drain`]: making the sizes exact.
     Drain,
@@ -223,7 +223,7 @@ pub enum MediumOperation {
 pub trait Medium: Send {
     /// Number of partitions of the medium, 1 to 4.
     fn partitions(&self) -> u8;
-    /// Why the medium rejects every write; `None` if it can be written.
+    /// The reason why the medium rejects every write; `None` if it can be written.
     fn read_only(&self) -> Option<&'static str> {
         None
     }
@@ -316,7 +316,7 @@ pub trait Medium: Send {
         into: &mut [IoSliceMut<'_>],
         decryption: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError>;
-    /// How the next object is encrypted; `None` for a filemark, for a block stored in clear and at end of data.
+    /// The encryption of the next object; `None` for a filemark, for a block stored in clear and at end of data.
     ///
     /// # Errors
     /// As [`Self::read`]; the position does not change.

@@ -131,7 +131,7 @@ impl MemoryTape {
     }
 }
 
-/// Why a tape that was opened for reading rejects a write.
+/// The reason why a tape that was opened for reading rejects a write.
 const READ_ONLY: &str = "it was opened for reading only";
 
 impl Drop for MemoryTape {

@@ -23,13 +23,13 @@ const PIECE: usize = 1 << 20;
 pub struct Finding {
     /// Name of the damaged file.
     pub file: String,
-    /// What is wrong with the file.
+    /// Description of the damage.
     pub problem: String,
-    /// How the damage can be repaired.
+    /// The repair that is possible.
     pub remedy: Remedy,
 }
 
-/// How damage to a file is repaired.
+/// The repair of damage to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// Restore the cartridge memory from its copy.
@@ -99,7 +99,7 @@ impl Cartridge {
         let mut folder = self.folder()?;
         let mut findings = self.examine_mam(folder.as_mut())?;
         if self.format()? == Format::Mhvtl {
-            // Only the index of this format says where objects are: nothing can be rebuilt.
+            // In this format only the index has the offsets of objects: nothing can be rebuilt.
             return Ok(findings);
         }
         let (mut tape, _) = self.open_read_only()?;

@@ -524,7 +524,7 @@ fn damaged_cartridge_is_never_blank() {
     }
 }
 
-/// What a drive does at a load: opens the tape and writes the cartridge memory.
+/// A load by a drive: opens the tape and writes the cartridge memory.
 fn load(cartridge: &mut Cartridge) -> (Box<dyn Medium>, Recovery) {
     let (tape, recovery) = cartridge.open().unwrap();
     let mut mam = cartridge.mam().unwrap();

@@ -1,4 +1,4 @@
-//! A probe reports what a load would, and changes nothing.
+//! A probe returns the error that a load would return, and changes nothing.
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use std::fs::{self, File};

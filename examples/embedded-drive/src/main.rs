@@ -75,7 +75,7 @@ mod tests {
         if feature.is_enabled() { with } else { without }
     }
 
-    /// What reading each object of partition 0 returns, with the key of the encrypted blocks.
+    /// The results of reading each object of partition 0, with the key of the encrypted blocks.
     fn objects(decryption: Decryption<'_>) -> Vec<String> {
         let (store, barcode) = golden();
         let mut cartridge = store.cartridge(&barcode, &LTO_8, CartridgeKind::Data, 1);
@@ -133,7 +133,7 @@ mod tests {
         let read = execute(&mut drive, &[0xa2, 0x20, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0], &[], &mut [0; 64]);
         let refused = read.err().unwrap_or("GOOD".into());
         assert_eq!(refused, expected(Feature::Encryption, "GOOD", "sense 5h 20h/00h"));
-        // REPORT SUPPORTED OPERATION CODES: SUPPORT 001b is not supported, 011b is supported as the standard says.
+        // REPORT SUPPORTED OPERATION CODES: SUPPORT 001b is not supported, 011b is supported in conformance with a standard.
         for opcode in [0xa2, 0xb5] {
             let mut report = [0; 64];
             execute(&mut drive, &[0xa3, 0x0c, 1, opcode, 0, 0, 0, 0, 0, 64, 0, 0], &[], &mut report).unwrap();

@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Status, sense and data-in of a command.
 type Answer = (u8, Vec<u8>, Vec<u8>);
 
-/// A connection to a target in the same thread. Reads beyond what the target sent are an end of file.
+/// A connection to a target in the same thread. A read after the last byte of the target is an end of file.
 struct Loopback {
     connection: Connection,
     /// The device: answers each command, given its CDB and its data-out.
@@ -271,7 +271,7 @@ fn nop_in_is_answered() {
     assert_eq!(session.command(0, &[0x00], Transfer::None).unwrap().status, 0);
 }
 
-/// A stream with the recorded output of a target; what the initiator sends is kept.
+/// A stream with the recorded output of a target; the bytes that the initiator sends are recorded.
 struct Recorded {
     output: VecDeque<u8>,
     sent: Vec<u8>,

@@ -13,7 +13,7 @@ const MAX_UNAUTHENTICATED: usize = 128;
 /// initiators may log in at the same moment.
 const LOGIN_GRACE_US: u64 = 2_000_000;
 const LOGIN_BURST_FACTOR: usize = 4;
-/// Maximum number of connections that were asked to close and are still open.
+/// Maximum number of connections that are being closed and are still open.
 const MAX_CLOSING: usize = 128;
 
 /// Limits for the connections of one address.
@@ -47,7 +47,7 @@ struct Connection {
     connected_at: u64,
     /// Maximum number of connections of its address that may be logged in.
     limit: usize,
-    /// It was asked to close so that a newer connection is admitted.
+    /// It is being closed so that a newer connection is admitted.
     displaced: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Output when the daemon is ready: an overview for people, the ready line for programs, and the file with the process
+//! Output when the daemon is ready: an overview for operators, the ready line for programs, and the file with the process
 //! ID.
 
 use crate::arguments::{Arguments, ReadyFormat};

@@ -65,7 +65,7 @@ pub(crate) fn spawn_listener(
     Builder::new().name("accept".into()).spawn(accept).map(drop)
 }
 
-/// What all threads of connections share.
+/// The values that all threads of connections share.
 #[derive(Clone, Copy)]
 struct ConnectionContext<'a> {
     site: &'a Arc<Site>,

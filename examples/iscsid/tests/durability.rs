@@ -1,4 +1,4 @@
-//! What was reported to a host as done survives SIGTERM, `kill -9` and a restart: moves, synchronised data and
+//! Completed changes survive SIGTERM, `kill -9` and a restart: moves, synchronised data and
 //! reservations.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 

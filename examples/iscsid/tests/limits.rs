@@ -296,7 +296,7 @@ fn hostile_initiators_use_bounded_memory() {
             assert!(reply.status == 0 && reply.data == *record);
         }
     }
-    // A quarter of the address space for commands, and what a daemon with 200 threads needs besides.
+    // A quarter of the address space for commands, and the memory of a daemon with 200 threads.
     let resident = daemon.resident() * 1024;
     assert!(resident < SPACE / 4 + 150_000_000, "{resident} bytes resident");
     drop(hostile);

@@ -13,7 +13,7 @@ const CONFIG: &str = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel 
     [[cartridges]]\npattern = \"M#L8\"\ncount = 6\nsize = \"64MB\"\n";
 const ELEMENTS: [u16; 10] = [1000, 1001, 1002, 1003, 1004, 1005, 10, 11, 500, 501];
 
-/// How often the daemon is killed, and the maximum number of moves before that.
+/// Number of times that the daemon is killed, and the maximum number of moves before that.
 const ROUNDS: usize = 40;
 const MAX_MOVES: usize = 6;
 

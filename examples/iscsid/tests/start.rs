@@ -67,7 +67,7 @@ fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
     command.args(["-c", script, "sh"]).arg(&printed).arg(env!("CARGO_BIN_EXE_ferric-iscsid"));
     command.arg("--data").arg(dir.path().join("d")).args(["--bind", "127.0.0.1:0", "--ready-fd", "3", "--pid-file"]);
     let mut child = command.arg(&pid).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The overview for people is printed before the ready line for programs.
+    // The overview for operators is printed before the ready line for programs.
     let mut people = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
     while !line.contains("--login") {

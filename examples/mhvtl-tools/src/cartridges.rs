@@ -94,7 +94,7 @@ fn home_directories(call: &Invocation<'_>, library: Option<u32>) -> Result<Vec<P
     }
 }
 
-/// How a tool uses a cartridge.
+/// The access of a tool to a cartridge.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// It reads the cartridge.

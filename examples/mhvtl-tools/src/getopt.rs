@@ -101,7 +101,7 @@ fn unknown(call: &Invocation<'_>, what: &str, which: impl Display) -> ToolError 
 }
 
 impl ParsedOptions {
-    /// How often an option was given.
+    /// Number of times that an option was given.
     pub(crate) fn count(&self, letter: char) -> usize {
         self.options.iter().filter(|(option, _)| *option == letter).count()
     }

@@ -88,7 +88,7 @@ fn attribute_text(attribute: &Attribute) -> String {
 struct Names {
     public_types: BTreeSet<String>,
     private_traits: BTreeSet<String>,
-    /// Public types whose name says that they are errors.
+    /// Public types whose names end with `Error`.
     errors: BTreeSet<String>,
     /// Types that implement `Error`.
     implemented: BTreeSet<String>,

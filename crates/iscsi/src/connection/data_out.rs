@@ -14,7 +14,7 @@ use scsi_core::status::Status;
 use scsi_core::target::{CdbBytes, Command, CompletedCommand, DataBuffers, Tag, TaskAttribute};
 use zerocopy::IntoBytes;
 
-/// Why a command ends without being run: sense key and additional sense code.
+/// The sense key and additional sense code of a command that ends without being run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CommandFault(SenseKey, Asc);
 

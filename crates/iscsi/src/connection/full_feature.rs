@@ -283,7 +283,7 @@ impl Connection {
         out
     }
 
-    /// Answers SendTargets. `All` is allowed in a discovery session only; in a normal session an empty value stands for
+    /// Responds to SendTargets. `All` is allowed in a discovery session only; in a normal session an empty value stands for
     /// the target of the session.
     fn send_targets(&self, wanted: &str, out: &mut Vec<u8>) {
         let discovery = matches!(self.phase, Phase::FullFeature { discovery: true, .. });

@@ -1,4 +1,4 @@
-//! The login phase: collects login requests, moves through the stages, and asks the owner to accept the session.
+//! The login phase: collects login requests, moves through the stages, and requests the owner to accept the session.
 
 use super::receive::SegmentDestination;
 use super::{Connection, ConnectionEvent, LoginRequest, Phase, RejectedLogin};

@@ -18,7 +18,7 @@ const LOGIN_SEGMENT: usize = 8192;
 /// Length of the buffer for discarded data, in bytes.
 const DISCARD: usize = 4096;
 
-/// Where a data segment is stored.
+/// The destination of a data segment.
 pub(super) enum SegmentDestination {
     /// The data is discarded.
     Discard,

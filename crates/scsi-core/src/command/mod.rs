@@ -80,7 +80,7 @@ pub enum SpcCommand {
     SetTimestamp,
 }
 
-/// What the handler of a command works on: the SPC state of the logical unit, the device, and the command.
+/// The arguments of the handler of a command: the SPC state of the logical unit, the device, and the command.
 pub struct Context<'a, 'd, 'i, D: ?Sized> {
     /// SPC state of the logical unit.
     pub lu: &'a mut Lu,
@@ -94,7 +94,7 @@ pub struct Context<'a, 'd, 'i, D: ?Sized> {
     pub data: &'a mut Data<'d, 'i>,
 }
 
-/// What the handler of an SPC command works on.
+/// The arguments of the handler of an SPC command.
 type SpcContext<'a, 'd, 'i> = Context<'a, 'd, 'i, dyn SpcDevice + 'a>;
 
 impl<D: ?Sized> Context<'_, '_, '_, D> {

@@ -83,7 +83,7 @@ pub enum Command {
     SecurityOut,
 }
 
-/// What the handler of a command works on.
+/// The arguments of the handler of a drive's command.
 pub(crate) type Context<'a, 'd, 'i> = scsi_core::command::Context<'a, 'd, 'i, DriveState>;
 
 /// Runs a command that has been admitted.

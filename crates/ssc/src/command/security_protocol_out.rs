@@ -4,7 +4,7 @@
 //! list, which is wiped; it may be wrapped with the public key of page 0031h. A block in EXTERNAL mode is an encrypted
 //! block that was read raw: it names the position for which it was encrypted, and is written to the medium unchanged.
 //!
-//! **Deviations:** SDK=1 is rejected, as the algorithm descriptor says, as is a signature of a wrapped key.
+//! **Deviations:** SDK=1 is rejected, as the algorithm descriptor reports, as is a signature of a wrapped key.
 
 use super::Context;
 use crate::device::DriveState;

@@ -79,7 +79,7 @@ fn send_diagnostic_parameter_lists() {
         check(&mut drive, &format!("1d 10 00 00 {len} 00"), &bytes(out), 0, sense, b"");
     }
     good(&mut drive, "1d 10 00 00 00 00", b"");
-    // sg_senddiag asks for the list of pages.
+    // sg_senddiag requests the list of pages.
     good(&mut drive, "1d 10 00 00 04 00", &bytes("00 00 00 00"));
     // Without PF, and together with a self-test.
     rejected_with_data(&mut drive, "1d 00 00 00 08 00", "cc 00 01");
@@ -92,7 +92,7 @@ fn rejected_with_data(drive: &mut Drive, cdb: &str, pointer: &str) {
 
 #[test]
 fn reading_an_empty_dump_buffer_takes_a_dump() {
-    // LTFS reads what the drive has before it forces one.
+    // LTFS reads the existing dump before it forces a new one.
     assert!(ibm_dump(&mut loaded(1 << 30)).ends_with("\nend\n"));
     assert!(ibm_dump(&mut empty("ULTRIUM-HH5")).contains("medium=none\n"));
 }

@@ -1,4 +1,4 @@
-//! The drive as a device server: what happens before, in and after an SSC command.
+//! The drive as a device server: the steps before, in and after an SSC command.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::Drive;
@@ -16,7 +16,7 @@ use scsi_core::lu::Lu;
 use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
 
-/// Maximum Data-Out length of a command in bytes. A command that asks for more is rejected when it runs.
+/// Maximum Data-Out length of a command in bytes. A command that requests more is rejected when it runs.
 const MAX_TRANSFER: usize = 16 << 20;
 
 impl DeviceServer for Drive {
@@ -46,7 +46,7 @@ impl DeviceServer for Drive {
         if self.state.media.end_threading(now.mono) {
             self.notify_load();
         }
-        // Where reads may wait, the owner's calls of `poll_background` advance the operation: a command does not wait for it.
+        // If reads may wait, the owner's calls of `poll_background` advance the operation: a command does not wait for it.
         if !self.slow_accesses().contains(MediumAccess::READ) {
             self.step(background::SHORT);
         }

@@ -1,4 +1,4 @@
-//! What commands may do while a tape is being threaded, while a VERIFY with IMMED=1 uses it, and while the drive is
+//! Commands while a tape is being threaded, while a VERIFY with IMMED=1 uses it, and while the drive is
 //! offline.
 
 use super::tests::{HOST, OTHER, bytes, cartridge, check, empty, good, loaded, run_as};

@@ -1,4 +1,4 @@
-//! Records of what commands did: errors for diagnostics and the owner, lost data, keys of lost reservations, counters.
+//! Records after a command: errors for diagnostics and the owner, lost data, keys of lost reservations, counters.
 
 use super::Drive;
 use crate::alert::Alert;

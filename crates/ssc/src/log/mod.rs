@@ -171,10 +171,10 @@ pub(crate) const COMMON_PAGES: &[LogId] = &[
 /// Pages of IBM's LTO-3 and LTO-4 drives in mhvtl.
 pub(crate) const COMMON_PAGES_AND_STATUS: &[LogId] = &merged::<11>(COMMON_PAGES, &[DEVICE_STATUS]);
 
-/// Pages of a T10000, which CTA also asks for non-medium errors.
+/// Pages of a T10000, with non-medium errors, which CTA reads.
 pub(crate) const T10000_PAGES: &[LogId] = &merged::<11>(COMMON_PAGES, &[NON_MEDIUM_ERRORS]);
 
-/// Pages of a 3592, which CTA also asks for non-medium errors and for page 38h, with the codes and units of IBM's LTO
+/// Pages of a 3592, with non-medium errors and page 38h, which CTA reads, with the codes and units of IBM's LTO
 /// drives.
 pub(crate) const IBM_3592_PAGES: &[LogId] = &merged::<12>(COMMON_PAGES, &[NON_MEDIUM_ERRORS, BLOCKS]);
 

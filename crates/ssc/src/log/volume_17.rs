@@ -1,5 +1,5 @@
 //! Page 17h, volume statistics (SSC-4 §8.2): of the mounted or last volume; in the subpages, of earlier volumes. If
-//! there was no such volume, the page says that it is not valid.
+//! there was no such volume, the page is marked as not valid.
 
 use super::{MB, PageSource};
 use crate::counters::Counters;

@@ -1,6 +1,6 @@
 //! The cartridge in the drive: its load state, and the only access to its tape and its cartridge memory.
 //!
-//! [`MediaState::readiness`] says what a command may do. Code that looks at the tape although the drive is not ready uses
+//! [`MediaState::readiness`] returns the access of a command. Code that reads the tape although the drive is not ready uses
 //! [`MediaState::threaded`] or [`MediaState::opened`].
 
 mod load;
@@ -85,7 +85,7 @@ impl LoadedNotThreaded {
     }
 }
 
-/// What a command may do with the medium.
+/// The access of a command to the medium.
 pub(crate) enum Readiness<'a> {
     /// Use the tape and the cartridge memory.
     Ready(&'a mut Mounted),
@@ -121,7 +121,7 @@ pub(crate) struct MediaState {
 }
 
 impl MediaState {
-    /// What a command may do with the medium now.
+    /// The access that a command has to the medium now.
     pub(crate) fn readiness(&mut self) -> Readiness<'_> {
         if let Err(offline) = self.check_online() {
             return Readiness::NotReady(offline);

@@ -6,7 +6,7 @@ use scsi_core::mode::{ModePageDef, PageId};
 /// Identifier of the page.
 pub(crate) const ID: PageId = PageId::page(0x10);
 
-/// SELECT DATA COMPRESSION is changeable and saveable, as the PS bit of real drives says.
+/// SELECT DATA COMPRESSION is changeable and saveable, as the PS bit of real drives reports.
 pub(crate) const PAGE: ModePageDef =
     ModePageDef::new(ID, &[0x10, 0x0e, 0, 0, 0, 0, 0x01, 0x2c, 0x40, 0, 0x10, 0, 0, 0, 0x01, 0x90], CHANGEABLE)
         .saveable();

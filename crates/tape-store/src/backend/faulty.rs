@@ -61,7 +61,7 @@ impl Disk {
     }
 }
 
-/// What a power loss does to a change that was not synchronised.
+/// The effect of a power loss on a change that was not synchronised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CrashOutcome {
     /// The change is on the disk in full.

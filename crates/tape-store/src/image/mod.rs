@@ -34,7 +34,7 @@ pub enum ImageError {
     Malformed {
         /// Offset in bytes at which the image is malformed.
         offset: u64,
-        /// What was found and what was expected.
+        /// Description of the error: the value found and the one expected.
         problem: String,
     },
     /// The image file cannot be read or written.

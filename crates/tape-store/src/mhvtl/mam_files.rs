@@ -43,7 +43,7 @@ const WRITE_PROTECTED: u16 = 0x0002;
 const COHERENCY: u16 = 0x080c;
 const MAM_SPACE: u16 = 0x0004;
 
-/// How a stored value is converted to the value of READ ATTRIBUTE.
+/// The conversion of a stored value to the value of READ ATTRIBUTE.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum StoredForm {
     /// No conversion.

@@ -16,7 +16,7 @@ pub(super) enum ObjectKind {
     Filemark,
 }
 
-/// How a block is encrypted.
+/// The encryption of a block in an index record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BlockEncryption {
     Clear,

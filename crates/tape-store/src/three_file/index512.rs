@@ -143,7 +143,7 @@ pub(super) fn emulated_key(bytes: &[u8]) -> Option<EmulatedKey> {
 pub(super) struct FilemarkTable {
     file: Box<dyn Backend>,
     numbers: Vec<u32>,
-    /// How many of the numbers the file has.
+    /// Count of the numbers in the file.
     written: usize,
     /// The count in the file's header.
     counted: usize,
@@ -228,7 +228,7 @@ impl FilemarkTable {
         self.written = self.written.min(remaining);
     }
 
-    /// Writes what the file lacks: first the numbers, durably, then the count.
+    /// Writes the missing numbers: first the numbers, durably, then the count.
     pub(super) fn write(&mut self) -> io::Result<()> {
         if self.counted > self.written {
             self.count(self.written)?;

@@ -25,11 +25,11 @@ pub struct Object {
     pub codec: CodecId,
     /// CRC-32C of the block; `None` for a filemark and if the writer stored none.
     pub crc: Option<u32>,
-    /// How the block is encrypted.
+    /// The encryption of the block.
     pub encryption: ObjectEncryption,
 }
 
-/// How a block is encrypted on the tape.
+/// The encryption of a block on the tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ObjectEncryption {
     /// The block is stored in clear.
@@ -43,7 +43,7 @@ pub enum ObjectEncryption {
 /// Result of checking the index of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexReport {
-    /// Why objects may be appended at the beginning only; `None` if they may be appended anywhere.
+    /// The reason why objects may be appended at the beginning only; `None` if they may be appended anywhere.
     pub append_blocked: Option<&'static str>,
     /// Number of damaged index records.
     pub damaged_records: u64,
@@ -117,7 +117,7 @@ impl ThreeFile {
         index512::emulated_key(&part.record_bytes(object)?).map(Some).ok_or_else(|| part.damaged(object, Damage::Index))
     }
 
-    /// What truncating a partition before an object would remove: number of objects, including those only counted by
+    /// The loss by truncating a partition before an object: number of objects, including those only counted by
     /// the watermark, and bytes of data.
     ///
     /// # Errors
@@ -127,7 +127,7 @@ impl ThreeFile {
         self.part()?.loss_if_cut(object)
     }
 
-    /// Truncates a partition before an object and trusts the objects before it. A tape from
+    /// Truncates a partition before an object and accepts the objects before it as intact. A tape from
     /// [`crate::cartridge::Cartridge::salvage`] can be written again after each of its partitions was truncated so.
     ///
     /// # Errors

@@ -108,10 +108,10 @@ struct LayoutLimits {
     object: u64,
 }
 
-/// Why a damaged tape in mhvtl's format is write-protected.
+/// The reason why a damaged tape in mhvtl's format is write-protected.
 const DAMAGED_REASON: &str = "index is damaged";
 
-/// What recovery found when the tape was opened.
+/// The result of the recovery when the tape was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovery {
     /// Objects after the watermark that are intact and were kept.

@@ -44,14 +44,14 @@ pub(super) struct Partition {
     objects: u64,
     end: u64,
     filemarks: u64,
-    /// Objects that the watermark counts, if the watermark is not trusted.
+    /// Objects that the watermark counts, if the watermark is not valid for the files.
     expected: u64,
     /// Bytes of `data.P` that are written; `data_pending` follows. `indx_flushed` and `indx_pending` likewise, in
     /// records.
     data_flushed: u64,
     /// Offset up to which write-back was started.
     write_back: u64,
-    /// Where the last block read ended, and up to where reading ahead was requested.
+    /// End of the last block read, and end of the range that was requested to be read ahead.
     read_until: u64,
     read_advised_until: u64,
     data_pending: Vec<u8>,
@@ -64,7 +64,7 @@ pub(super) struct Partition {
     /// Whether the watermark is written to its file, though perhaps not durable.
     watermark_written: bool,
     failure: FailureState,
-    /// Why objects may be appended at the beginning only: the files differ from what was synchronised. `None` if they
+    /// The reason why objects may be appended at the beginning only: files and watermark differ. `None` if they
     /// match.
     append_blocked: Option<&'static str>,
     /// CRC of the last index record, if it is known.
@@ -154,12 +154,12 @@ impl Partition {
         if self.unsynced_watermarks > 0 { self.sync_watermark() } else { Ok(()) }
     }
 
-    /// Sets the number of objects that an untrusted watermark counts.
+    /// Sets the number of objects counted by a watermark that is not valid for the files.
     pub(super) const fn set_expected_objects(&mut self, objects: u64) {
         self.expected = objects;
     }
 
-    /// What truncation before this object would remove: number of objects, including those only counted by the
+    /// The loss by truncation before this object: number of objects, including those only counted by the
     /// watermark, and bytes of data.
     pub(super) fn loss_if_cut(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         let (end, _) = self.object_start(object)?;
@@ -167,7 +167,7 @@ impl Partition {
         Ok((self.objects.max(self.expected) - object, data.saturating_sub(end)))
     }
 
-    /// Truncates the partition before this object, and trusts the objects before it.
+    /// Truncates the partition before this object, and accepts the objects before it as intact.
     pub(super) fn cut_before(&mut self, object: u64) -> Result<(), StoreError> {
         let (end, filemarks) =
             if object < self.objects { self.object_start(object)? } else { (self.end, self.filemarks) };
@@ -191,7 +191,7 @@ impl Partition {
         self.append_blocked = Some(reason);
     }
 
-    /// Why objects may be appended at the beginning only; `None` if they may be appended anywhere.
+    /// The reason why objects may be appended at the beginning only; `None` if they may be appended anywhere.
     pub(super) const fn append_blocked(&self) -> Option<&'static str> {
         self.append_blocked
     }
@@ -235,7 +235,7 @@ impl Partition {
         StoreError::Damaged { partition: self.number, object, damage: what }
     }
 
-    /// Fails if this build cannot decode or encode what a block needs.
+    /// Fails if this build lacks the codec or cipher of a block.
     pub(super) fn require(&self, object: u64, missing: Option<Feature>) -> Result<(), StoreError> {
         let partition = self.number;
         missing.map_or(Ok(()), |feature| Err(StoreError::MissingFeature { partition, object, feature }))
@@ -298,7 +298,7 @@ impl Partition {
         }
     }
 
-    /// Where an object begins and the number of filemarks before it, taken from the record of the previous object: a
+    /// Offset at which an object begins, and the number of filemarks before it, from the record of the previous object: a
     /// damaged object can be overwritten.
     pub(super) fn object_start(&mut self, object: u64) -> Result<(u64, u64), StoreError> {
         match object.checked_sub(1) {
@@ -467,7 +467,7 @@ impl Partition {
     /// only means more to verify.
     pub(super) fn sync(&mut self) -> Result<(), StoreError> {
         if self.append_blocked.is_some() {
-            // Nothing was written, and the content is not trusted.
+            // Nothing was written, and the content is not known to be intact.
             return Ok(());
         }
         self.check_usable()?;
@@ -481,7 +481,7 @@ impl Partition {
     }
 
     /// Writes everything since the last successful synchronisation again, after a failed one, and makes it durable. The
-    /// operating system may have dropped what it could not write, and would not report that again.
+    /// operating system may have dropped unwritten pages, and would not report that again.
     ///
     /// # Errors
     /// The storage still fails, or an object cannot be read back intact: then it is lost, and the tape must be opened
@@ -508,7 +508,7 @@ impl Partition {
         Ok(())
     }
 
-    /// After a failure, a later success proves nothing: the operating system may have dropped what it could not write.
+    /// After a failure, a later success proves nothing: the operating system may have dropped unwritten pages.
     fn durable(&mut self) -> Result<(), StoreError> {
         let data = self.data.sync().map_err(self.io("synchronising", "data"));
         let indx = data.and_then(|()| self.indx.sync().map_err(self.io("synchronising", "indx")));

@@ -124,7 +124,7 @@ impl ThreeFile {
         places > 0 && codec.id != CodecId::NONE && (WORTH_IT..=TOO_LONG).contains(&len)
     }
 
-    /// Queues a block for the workers. `None` if that is not worthwhile or the block could reach the end of the
+    /// Queues a block for the workers. `None` if the block is too short for that, or could reach the end of the
     /// partition: it is then to be written immediately.
     pub(super) fn append_later(
         &mut self,

@@ -51,7 +51,7 @@ impl ThreeFile {
         }
         let record = part.record(object);
         if record.is_err() {
-            // The record of the following object says where it begins.
+            // The record of the following object has the offset at which it begins.
             let next = part.record(object + 1).map(|next| (next.start(), next.filemarks_before.into()));
             (self.offset, self.file) = next.unwrap_or((self.offset, self.file));
             self.object += 1;

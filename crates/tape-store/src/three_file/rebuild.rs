@@ -221,12 +221,12 @@ impl IndexRebuild<'_> {
             break;
         }
         let next = indexed.or(framed).map(|(object, record)| (object, record.start(), record.filemarks_before.into()));
-        // All up to the watermark may be lost: objects after it begin where it says.
+        // All up to the watermark may be lost: the watermark has the offset at which the next object begins.
         let watermark = self.watermark.map(|watermark| (watermark.objects, watermark.data_len, watermark.filemarks));
         Ok(next.or(watermark.filter(|(object, at, filemarks)| self.can_begin(*object, *at, *filemarks))))
     }
 
-    /// Whether an object before the watermark can be where its record says.
+    /// Whether an object before the watermark can be at the offset in its record.
     fn is_possible(&self, object: u64, record: &IndexRecord) -> bool {
         record.framed
             && record.start() < self.data_len

@@ -21,10 +21,10 @@ struct Extent {
     filemarks: u64,
 }
 
-/// Why objects may be appended at the beginning of a partition only.
+/// The reasons why objects may be appended at the beginning of a partition only.
 const SHORT_INDEX: &str = "index is shorter than the synchronised extent";
 pub(crate) const SHORT_DATA: &str = "data is shorter than the synchronised extent";
-/// Why nothing may be written to a partition.
+/// The reasons why nothing may be written to a partition.
 pub(super) const NO_INDEX: &str = "index is lost, data is not";
 const OTHER_INDEX: &str = "index differs from the synchronised one";
 pub(crate) const NO_WATERMARK: &str = "watermark or index is missing or damaged";

@@ -29,11 +29,11 @@ pub struct ThreeFileSource {
     folder: Box<dyn FolderOpener>,
 }
 
-/// What is known of a cartridge, from its cartridge memory or reconstructed.
+/// The facts of a cartridge, from its cartridge memory or reconstructed.
 struct StoredFacts {
     format: Format,
     mam: Mam,
-    /// What is wrong with the cartridge memory; the other fields are then reconstructed.
+    /// The damage of the cartridge memory; the other fields are then reconstructed.
     mam_damage: Option<StoreError>,
 }
 

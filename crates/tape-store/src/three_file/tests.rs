@@ -247,7 +247,7 @@ struct Moment {
     records: Vec<Record>,
     /// Whether it was synchronised, and nothing was truncated since.
     synced: bool,
-    /// What was cut at the most in this step.
+    /// The first object to which this step may have truncated the tape.
     max_cut: usize,
 }
 
@@ -481,7 +481,7 @@ fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
     to
 }
 
-/// One call fails, synchronisations included, and drops what it should have stored; then the disk works again.
+/// One call fails, synchronisations included, and drops the data to be stored; then the disk works again.
 /// Everything not reported as lost survives a power loss, without the tape being opened in between.
 #[test]
 fn writing_continues_after_a_failed_call() {

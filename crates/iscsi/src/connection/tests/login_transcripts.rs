@@ -21,7 +21,7 @@ fn login_in_one_request() {
     );
 }
 
-/// Security stage without authentication, then the operational stage, in as many requests as the initiator wants.
+/// Security stage without authentication, then the operational stage, in any number of requests.
 #[test]
 fn login_through_all_stages() {
     play(
@@ -146,7 +146,7 @@ fn wrong_chap_responses_are_refused() {
     chap("7", "7", MD5, &format!("{REFUSED}{reason}"));
     chap("5", "5", "0x", &format!("{REFUSED}{reason}"));
     chap("5", "5", "3a930df4", &format!("{REFUSED}\n= closing"));
-    // The initiator returns the challenge of the target (RFC 7143 §9.2.1), or an identifier that is no byte.
+    // The initiator returns the challenge of the target (RFC 7143 §9.2.1), or an identifier that is not a byte.
     let reflected = format!(" CHAP_I=1 CHAP_C=0x{}{REFUSED}", "03".repeat(31));
     chap("5", "5", MD5, &reflected);
     chap("5", "5", MD5, &format!(" CHAP_I=256 CHAP_C=0x01{REFUSED}"));

@@ -261,7 +261,7 @@ fn logout() {
     );
 }
 
-/// The owner asks for a logout: AsyncEvent 1, Parameter3 is the time in seconds (§11.9).
+/// The owner requests a logout: AsyncEvent 1, Parameter3 is the time in seconds (§11.9).
 #[test]
 fn request_to_log_out() {
     play(

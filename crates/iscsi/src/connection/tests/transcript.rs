@@ -14,7 +14,7 @@
 //! A PDU is the name of its opcode, then fields as `NAME=HEX`, then `text` and key=value pairs, then `data` and BYTES.
 //! DataSegmentLength is that of the data unless the field `length` sets it; all other bytes are zero. BYTES are words:
 //! `5e` is a byte, `00*512` the same byte 512 times, `'text` the characters after the apostrophe. `bad-header-digest`
-//! and `bad-data-digest` at the end of a PDU spoil a digest.
+//! and `bad-data-digest` at the end of a PDU change a digest.
 //!
 //! At the end, neither output nor an event may be left.
 
