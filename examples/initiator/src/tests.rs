@@ -18,6 +18,7 @@ use scsi_core::sense::SenseBytes;
 use scsi_core::status::Status;
 use scsi_core::target::Command;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 /// Status, sense and data-in of a command.
