@@ -1,3 +1,4 @@
+//! Commands from arbitrary bytes to a changer; no cartridge may be lost or duplicated.
 #![no_main]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let mut changer = smc::testing::changer();

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strongest_and_verified() {
+    fn algorithm_selection_and_verification() {
         assert_eq!(Algorithm::strongest("5,7"), Some(Algorithm::Sha256));
         assert_eq!(Algorithm::strongest("9"), None);
         let response = Algorithm::Md5.response(1, b"secret", b"challenge");

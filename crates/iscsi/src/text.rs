@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_and_faults() {
+    fn pairs_and_errors() {
         assert_eq!(parse(b"A=1\0B=\0\0").unwrap(), [("A", "1"), ("B", "")]);
         assert_eq!(parse(b"A=1\0A=2\0"), Err(TextError::Duplicate("A".into())));
         assert_eq!(parse(b"A\0"), Err(TextError::Malformed("A".into())));

@@ -278,7 +278,7 @@ mod tests {
 
     /// A test is 5Dh/FFh; log page 2Fh shows it until it is reported.
     #[test]
-    fn tests_are_marked() {
+    fn test_alerts_are_marked() {
         let (mut exceptions, mut alerts, mut attentions) =
             (with_mrie(4), TapeAlert::default(), UnitAttentions::default());
         exceptions.run_test(ExceptionTest::Raise(7), &mut alerts, &mut attentions);

@@ -10,7 +10,7 @@ use crate::sense::Sense;
 use crate::target::Request;
 
 /// The reservations of other I_T nexuses that conflict with a command: SPC-4 §5.13.1, table 65; SSC-4 and SMC-3 for
-/// their own commands.
+/// the commands that they define.
 ///
 /// "RESERVE" means a reservation by RESERVE(6) or (10) (SPC-2); the others are types of persistent reservations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -347,7 +347,7 @@ mod tests {
             (&[0x5e, 1, 0, 0, 0, 0, 0, 0, 8, 0], Ok('h')),
             (&[0x5e, 9, 0, 0, 0, 0, 0, 0, 8, 0], Err((0x24, 0x00))),
             (&[0x7f, 0], Err((0x20, 0x00))),
-            // An extended CDB is an unknown command, whatever its operation code.
+            // An extended CDB is an unknown command, regardless of its operation code.
             (&[0x0a; 17], Err((0x20, 0x00))),
             (&[0x7f; 260], Err((0x20, 0x00))),
         ] {

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_have_names_for_people() {
+    fn ports_have_display_names() {
         let sas: Vec<u8> = [0x06, 0, 0, 0, 0x50, 0x01, 0x43, 0x80, 0, 0, 0, 0x0a].into_iter().chain([0; 12]).collect();
         for (id, name) in [
             (TransportId::iscsi("iqn.a", [0x40, 1, 2, 3, 4, 5]), "iqn.a,i,0x400102030405"),

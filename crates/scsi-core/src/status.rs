@@ -1,4 +1,4 @@
-//! Status codes of SAM.
+//! Status codes (SAM-5 §5.3.1).
 
 named_values! {
     /// The status byte that ends a command (SAM-5 §5.3.1).

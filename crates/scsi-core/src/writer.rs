@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_nest() {
+    fn length_fields_are_nested() {
         let mut page = PageWriter::new();
         page.u8(0x83).length_u16(|w| {
             w.u8(1).length_u8(|w| {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_saturates() {
+    fn length_field_saturates() {
         let mut page = PageWriter::new();
         page.length_u8(|w| {
             w.zeros(300);

@@ -1,4 +1,4 @@
-//! The drive as its owner uses it: cartridges, settings and faults. It is a [`LogicalUnit`](scsi_core::target::LogicalUnit).
+//! The interface of a drive to its owner: cartridges, settings and faults. It is a [`LogicalUnit`](scsi_core::target::LogicalUnit).
 
 use crate::alert::{self, Alert};
 use crate::background;
@@ -305,7 +305,7 @@ impl Drive {
     /// The drive is empty, or a host prevents medium removal.
     pub fn eject(&mut self) -> Result<(), RemoveError> {
         let cartridge = self.remove()?;
-        self.state.media.hold_ejected(cartridge);
+        self.state.media.set_ejected(cartridge);
         Ok(())
     }
 
@@ -330,7 +330,7 @@ impl Drive {
         if !self.state.media.is_empty() {
             return Err(Box::new(InsertError { cartridge, reason: "the drive already holds a cartridge" }));
         }
-        self.state.media.hold_failed(cartridge);
+        self.state.media.set_failed(cartridge);
         Ok(())
     }
 

@@ -43,7 +43,7 @@ fn tape_files() {
 }
 
 #[test]
-fn codecs_mams_and_images() {
+fn store_codecs() {
     replay("store_codecs", tape_store::testing::store_codecs);
 }
 

@@ -25,7 +25,7 @@ use std::io::IoSlice;
 /// blocks.
 const PROBE_PIECE_LEN: usize = 4 * 1024;
 /// Blocks of this length and longer are probed.
-const WORTH_A_PROBE: usize = 16 * PROBE_PIECE_LEN;
+const MIN_PROBE_LEN: usize = 16 * PROBE_PIECE_LEN;
 /// Number of sampled bytes per table; four tables are filled from bytes spread over the block.
 const SAMPLE: usize = 1024;
 /// Shorter blocks are not classified.
@@ -95,7 +95,7 @@ impl CodecContexts {
         match codec.id {
             CodecId::ZSTD => self.zstd.compress(block, codec.level, self.output.get_mut(..max_len)?),
             CodecId::ZLIB => {
-                if self.is_hopeless(block, codec.level) {
+                if self.is_incompressible(block, codec.level) {
                     None
                 } else {
                     self.zlib(block, codec.level, max_len)
@@ -106,11 +106,11 @@ impl CodecContexts {
     }
 
     /// Whether a block has the byte distribution of noise and, if it is long, four pieces of it do not shrink either.
-    fn is_hopeless(&mut self, block: &[u8], level: u8) -> bool {
-        if !looks_like_noise(block) {
+    fn is_incompressible(&mut self, block: &[u8], level: u8) -> bool {
+        if !has_noise_distribution(block) {
             return false;
         }
-        if block.len() < WORTH_A_PROBE {
+        if block.len() < MIN_PROBE_LEN {
             return true;
         }
         let mut pieces = std::mem::take(&mut self.probe_pieces);
@@ -118,9 +118,9 @@ impl CodecContexts {
         for quarter in block.chunks(block.len().div_ceil(4)) {
             pieces.extend_from_slice(quarter.get(..PROBE_PIECE_LEN).unwrap_or(quarter));
         }
-        let hopeless = self.zlib(&pieces, level, pieces.len() - pieces.len() / 32).is_none();
+        let incompressible = self.zlib(&pieces, level, pieces.len() - pieces.len() / 32).is_none();
         self.probe_pieces = pieces;
-        hopeless
+        incompressible
     }
 
     fn zlib(&mut self, block: &[u8], level: u8, max_len: usize) -> Option<usize> {
@@ -146,7 +146,7 @@ impl CodecContexts {
 
 /// Whether the byte values are uniformly distributed. For n random bytes, the sum of the squared frequencies of the 256
 /// values is n²/256 + n, give or take n/11; repetitive or encoded text has more, a counting sequence less.
-fn looks_like_noise(block: &[u8]) -> bool {
+fn has_noise_distribution(block: &[u8]) -> bool {
     let mut counts = [[0_u32; 256]; 4];
     let mut looked_at = 0_u64;
     for part in block.chunks(block.len().div_ceil(4).max(1)) {
@@ -213,17 +213,17 @@ mod tests {
     fn noise_detection() {
         let random = noise(100_000);
         for len in [512, 1000, 4096, 65_536, 100_000] {
-            assert!(looks_like_noise(&random[..len]), "{len}");
+            assert!(has_noise_distribution(&random[..len]), "{len}");
         }
         let counted: Vec<u8> = (0..=u8::MAX).cycle().take(4096).collect();
         let twice = [&random[..2048], &random[..2048]].concat();
         let hexadecimal: Vec<u8> = random.iter().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)]).collect();
         let half = [&random[..4096], &[0; 4096]].concat();
         for (what, block) in [("counted", &counted), ("twice", &twice), ("hex", &hexadecimal), ("half", &half)] {
-            assert!(!looks_like_noise(block), "{what}");
+            assert!(!has_noise_distribution(block), "{what}");
             assert!(CodecContexts::default().compress(&[IoSlice::new(block)], Codec::zlib(1)).is_some(), "{what}");
         }
-        assert!(!looks_like_noise(&[]) && !looks_like_noise(&random[..511]));
+        assert!(!has_noise_distribution(&[]) && !has_noise_distribution(&random[..511]));
     }
 
     #[test]

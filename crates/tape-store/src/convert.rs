@@ -79,7 +79,7 @@ fn copy(
     };
     if object.is_filemark {
         from.read(&mut [])?;
-        return to.append_filemark().map_err(at).and_then(|written| whole(written, object.number));
+        return to.append_filemark().map_err(at).and_then(|written| check_not_truncated(written, object.number));
     }
     let encryption = match object.encryption {
         ObjectEncryption::None => None,
@@ -104,10 +104,10 @@ fn copy(
         None => to.append(&content, codec),
         Some(encryption) => to.append_encrypted(&content, codec, encryption),
     };
-    whole(written.map_err(at)?, object.number)
+    check_not_truncated(written.map_err(at)?, object.number)
 }
 
-fn whole(written: WriteOutcome, object: u64) -> Result<(), StoreError> {
+fn check_not_truncated(written: WriteOutcome, object: u64) -> Result<(), StoreError> {
     match written {
         WriteOutcome::Written { .. } => Ok(()),
         WriteOutcome::EndOfMedium => {

@@ -52,7 +52,7 @@ pub enum StoreError {
     #[error("mhvtl format cannot store encrypted blocks (it would store the key next to the data)")]
     EncryptionUnsupported,
     /// The bytes to be written as an encrypted block were not read raw from one ([`crate::encrypt::Decryption::Raw`]).
-    #[error("not an encrypted block read raw")]
+    #[error("the block is not an encrypted block that was read raw")]
     NotRawEncryptedBlock,
     /// A file of a cartridge is malformed.
     #[error("{file}: {problem}")]
@@ -71,7 +71,7 @@ pub enum StoreError {
         problem: String,
     },
     /// The folder has no cartridge memory: it is not a cartridge, or its cartridge memory is lost.
-    #[error("ferric.mam and mam are missing: not a cartridge, or its cartridge memory is lost")]
+    #[error("ferric.mam and mam are missing: the folder is not a cartridge, or the cartridge memory is lost")]
     NoCartridgeMemory,
     /// Another process or drive uses the cartridge.
     #[error("the cartridge is in use")]

@@ -151,7 +151,7 @@ pub enum WriteOutcome {
 pub enum StopReason {
     /// The requested count was reached.
     Count,
-    /// A filemark was met while spacing over blocks; the position is on its far side.
+    /// A filemark was encountered while spacing over blocks; the position is after it, in the direction of the movement.
     Filemark,
     /// End of data was reached before the count.
     EndOfData,
@@ -217,7 +217,7 @@ pub enum MediumOperation {
 /// A mounted tape.
 ///
 /// No operation depends on a clock. Objects that [`Self::append`] accepted may be in memory only; [`Self::sync`] makes
-/// them durable. If accepted objects cannot be stored, the call that meets the failure returns
+/// them durable. If accepted objects cannot be stored, the call that detects the failure returns
 /// [`StoreError::LostObjects`], and [`Self::take_deferred`] returns the loss once, for a deferred error to the
 /// initiator that wrote the objects.
 pub trait Medium: Send {

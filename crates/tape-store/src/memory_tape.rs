@@ -53,8 +53,8 @@ impl Partition {
     }
 }
 
-/// Where a tape returns to when it is unmounted; `None` while it is mounted.
-type Home = Arc<Mutex<Option<Vec<Partition>>>>;
+/// The partitions of an unmounted tape; `None` while it is mounted.
+type SharedPartitions = Arc<Mutex<Option<Vec<Partition>>>>;
 
 /// A mounted tape of 1 to 4 partitions in memory.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub struct MemoryTape {
     stored: u64,
     programmable_early_warning: u64,
     read_only: bool,
-    home: Option<Home>,
+    shared: Option<SharedPartitions>,
 }
 
 impl MemoryTape {
@@ -76,8 +76,8 @@ impl MemoryTape {
         Self::mounted(vec![Partition { early_warning, ..Partition::new(capacity) }], false, None)
     }
 
-    const fn mounted(partitions: Vec<Partition>, read_only: bool, home: Option<Home>) -> Self {
-        Self { partitions, current: 0, object: 0, stored: 0, programmable_early_warning: 0, read_only, home }
+    const fn mounted(partitions: Vec<Partition>, read_only: bool, shared: Option<SharedPartitions>) -> Self {
+        Self { partitions, current: 0, object: 0, stored: 0, programmable_early_warning: 0, read_only, shared }
     }
 
     /// All objects of the current partition, from its beginning to end of data.
@@ -136,8 +136,8 @@ const READ_ONLY: &str = "it was opened for reading only";
 
 impl Drop for MemoryTape {
     fn drop(&mut self) {
-        if let Some(home) = &self.home {
-            *home.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.partitions));
+        if let Some(shared) = &self.shared {
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::mem::take(&mut self.partitions));
         }
     }
 }
@@ -300,7 +300,7 @@ impl Medium for MemoryTape {
 
 /// The tape and the cartridge memory of a cartridge in memory. They are lost when the cartridge is dropped.
 struct MemorySource {
-    tape: Home,
+    tape: SharedPartitions,
     mam: Mam,
 }
 

@@ -23,7 +23,7 @@ const PIECE: usize = 1 << 20;
 pub struct Finding {
     /// Name of the damaged file.
     pub file: String,
-    /// Description of the damage.
+    /// Description of the damage, without the name of the file.
     pub problem: String,
     /// The repair that is possible.
     pub remedy: Remedy,

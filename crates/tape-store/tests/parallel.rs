@@ -48,7 +48,7 @@ impl FolderStore for SlowFolders {
 }
 
 #[test]
-fn slow_cartridge_delays_no_other_cartridge() {
+fn slow_cartridge_does_not_delay_others() {
     let folders = MemoryFolderStore::default();
     let barcode = |text| Barcode::new(text).unwrap();
     let (slow, fast) = (barcode("SLOW01L8"), barcode("FAST01L8"));

@@ -102,7 +102,7 @@ impl<S: Read + Write> Initiator<S> {
                 Opcode::DATA_IN => {
                     let header: wire::DataIn = as_layout(&pdu.header);
                     if header.buffer_offset.get() as usize != reply.data.len() {
-                        return Err("data out of order".into());
+                        return Err("the buffer offset of a Data-In is not the end of the previous one".into());
                     }
                     reply.data.extend_from_slice(&pdu.data);
                     if header.flags & 0x01 != 0 {
@@ -125,7 +125,7 @@ impl<S: Read + Write> Initiator<S> {
 
     fn send_data(&mut self, r2t: &wire::TargetHeader, data: &[u8]) -> Result<(), Error> {
         let (start, len) = (r2t.word_40.get() as usize, r2t.word_44.get() as usize);
-        let wanted = data.get(start..start + len).ok_or("R2T beyond the data")?;
+        let wanted = data.get(start..start + len).ok_or("an R2T requests data beyond the Data-Out")?;
         let parts = wanted.chunks(self.max_send);
         let last = parts.len().saturating_sub(1);
         let mut offset = start;

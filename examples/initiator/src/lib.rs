@@ -1,5 +1,5 @@
 //! A small iSCSI initiator for tests and measurements: blocking, with one connection. It negotiates the parameters that
-//! are fast for tapes, obeys R2T, answers NOP-In, and checks digests and StatSN. A protocol violation of the target is an
+//! are fast for tapes, obeys R2T, responds to NOP-In, and checks digests and StatSN. A protocol violation of the target is an
 //! [`Error`], never a panic. The connection is a socket or any other stream of bytes.
 
 mod command;

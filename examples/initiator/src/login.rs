@@ -58,11 +58,18 @@ impl<S: Read + Write> Initiator<S> {
         let answer = self.login_request(0, 0, keys)?;
         let pairs = text::parse(&answer)?;
         let find = |wanted: &str| {
-            pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value).ok_or(format!("no {wanted}"))
+            pairs
+                .iter()
+                .find(|(key, _)| *key == wanted)
+                .map(|(_, value)| *value)
+                .ok_or(format!("the target sent no {wanted}"))
         };
-        let algorithm = Algorithm::strongest(find("CHAP_A")?).ok_or("unknown CHAP_A")?;
-        let id = text::parse_number(find("CHAP_I")?).and_then(|id| u8::try_from(id).ok()).ok_or("bad CHAP_I")?;
-        let challenge = text::parse_binary(find("CHAP_C")?).ok_or("bad CHAP_C")?;
+        let algorithm =
+            Algorithm::strongest(find("CHAP_A")?).ok_or("CHAP_A of the target is not a supported algorithm")?;
+        let id = text::parse_number(find("CHAP_I")?)
+            .and_then(|id| u8::try_from(id).ok())
+            .ok_or("CHAP_I of the target is not a number from 0 to 255")?;
+        let challenge = text::parse_binary(find("CHAP_C")?).ok_or("CHAP_C of the target is not a binary value")?;
         keys.clear();
         text::push_pair(keys, "CHAP_N", name);
         text::push_pair(keys, "CHAP_R", &text::to_hex(&algorithm.response(id, secret.as_bytes(), &challenge)));

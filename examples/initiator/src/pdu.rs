@@ -75,12 +75,12 @@ impl<S: Read + Write> Initiator<S> {
             let mut received_digest = [0; 4];
             self.stream.read_exact(&mut received_digest)?;
             if received_digest != crc32c_bytes(&header) {
-                return Err("wrong header digest".into());
+                return Err("the header digest of a PDU is wrong".into());
             }
         }
         let len = basic.data_len();
         if len > self.options.max_recv as usize {
-            return Err("data segment longer than the declared MaxRecvDataSegmentLength".into());
+            return Err("a data segment is longer than the declared MaxRecvDataSegmentLength".into());
         }
         let mut data = vec![0; len.next_multiple_of(4)];
         self.stream.read_exact(&mut data)?;
@@ -89,14 +89,14 @@ impl<S: Read + Write> Initiator<S> {
             let mut received_digest = [0; 4];
             self.stream.read_exact(&mut received_digest)?;
             if received_digest != padded_digest(&data) {
-                return Err("wrong data digest".into());
+                return Err("the data digest of a PDU is wrong".into());
             }
         }
         Ok(Pdu { header, data })
     }
 
-    /// Answers a NOP-In that requests it, with an immediate NOP-Out without Initiator Task Tag (RFC 7143 11.18).
-    fn answer_nop_in(&mut self, request: &wire::TargetHeader) -> Result<(), Error> {
+    /// Responds to a NOP-In that requests it, with an immediate NOP-Out without Initiator Task Tag (RFC 7143 11.18).
+    fn respond_to_nop_in(&mut self, request: &wire::TargetHeader) -> Result<(), Error> {
         if request.ttt.get() == NO_TAG {
             return Ok(());
         }
@@ -108,12 +108,12 @@ impl<S: Read + Write> Initiator<S> {
         self.send(header.as_bytes(), &[])
     }
 
-    /// Receives a PDU of the full-feature phase, checks its StatSN and records its MaxCmdSN. Answers each NOP-In that
+    /// Receives a PDU of the full-feature phase, checks its StatSN and records its MaxCmdSN. Responds to each NOP-In that
     /// requests it.
     pub(crate) fn receive_status(&mut self) -> Result<Pdu, Error> {
         let mut pdu = self.receive()?;
         while pdu.opcode() == Opcode::NOP_IN && pdu.tag() == NO_TAG {
-            self.answer_nop_in(&as_layout(&pdu.header))?;
+            self.respond_to_nop_in(&as_layout(&pdu.header))?;
             pdu = self.receive()?;
         }
         let numbers: wire::TargetHeader = as_layout(&pdu.header);

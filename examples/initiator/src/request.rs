@@ -31,7 +31,11 @@ impl<S: Read + Write> Initiator<S> {
         header.flags = FINAL_FLAG;
         header.ttt = NO_TAG.into();
         let answer = self.request(header, keys)?;
-        if answer.opcode() == Opcode::TEXT_RESPONSE { Ok(answer.data) } else { Err("no text response".into()) }
+        if answer.opcode() == Opcode::TEXT_RESPONSE {
+            Ok(answer.data)
+        } else {
+            Err("the response is not a Text Response".into())
+        }
     }
 
     /// Sends a NOP-Out with data and waits for the NOP-In that returns it.
@@ -43,7 +47,11 @@ impl<S: Read + Write> Initiator<S> {
         header.flags = FINAL_FLAG;
         header.ttt = NO_TAG.into();
         let answer = self.request(header, data)?;
-        if answer.opcode() == Opcode::NOP_IN && answer.data == data { Ok(()) } else { Err("no echo".into()) }
+        if answer.opcode() == Opcode::NOP_IN && answer.data == data {
+            Ok(())
+        } else {
+            Err("the response is not a NOP-In with the data of the NOP-Out".into())
+        }
     }
 
     /// Logs out and closes the connection.
@@ -54,7 +62,11 @@ impl<S: Read + Write> Initiator<S> {
         let mut header: wire::RequestHeader = wire::with_opcode(Opcode::LOGOUT);
         header.flags = FINAL_FLAG;
         let answer = self.request(header, &[])?;
-        if answer.opcode() == Opcode::LOGOUT_RESPONSE { Ok(()) } else { Err("no logout response".into()) }
+        if answer.opcode() == Opcode::LOGOUT_RESPONSE {
+            Ok(())
+        } else {
+            Err("the response is not a Logout Response".into())
+        }
     }
 
     /// Sends a task management function request and returns its response code (RFC 7143 11.6.1).
@@ -74,7 +86,7 @@ impl<S: Read + Write> Initiator<S> {
         if answer.opcode() == Opcode::TASK_MANAGEMENT_RESPONSE {
             Ok(as_layout::<wire::TargetHeader>(&answer.header).response)
         } else {
-            Err("no response".into())
+            Err("the response is not a Task Management Function Response".into())
         }
     }
 

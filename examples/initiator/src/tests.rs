@@ -22,20 +22,20 @@ use std::io;
 use std::sync::Arc;
 
 /// Status, sense and data-in of a command.
-type Answer = (u8, Vec<u8>, Vec<u8>);
+type DeviceResponse = (u8, Vec<u8>, Vec<u8>);
 
 /// A connection to a target in the same thread. A read after the last byte of the target is an end of file.
 struct Loopback {
     connection: Connection,
-    /// The device: answers each command, given its CDB and its data-out.
-    device: fn(&[u8; 16], &[u8]) -> Answer,
+    /// The device: executes each command, given its CDB and its data-out.
+    device: fn(&[u8; 16], &[u8]) -> DeviceResponse,
     received: VecDeque<u8>,
     /// The idle timer of the target expires before the next command runs.
     idle: bool,
 }
 
 impl Loopback {
-    fn new(config: TargetConfig, device: fn(&[u8; 16], &[u8]) -> Answer) -> Self {
+    fn new(config: TargetConfig, device: fn(&[u8; 16], &[u8]) -> DeviceResponse) -> Self {
         let connection = Connection::new(Arc::new(config), "192.0.2.1:3260".into(), [7; 32], 0);
         Self { connection, device, received: VecDeque::new(), idle: false }
     }
@@ -119,7 +119,7 @@ fn with_chap(mutual: bool) -> TargetConfig {
 }
 
 /// A device that checks the data of WRITE(6) and returns numbered bytes for READ(6); other commands fail.
-fn tape(cdb: &[u8; 16], data_out: &[u8]) -> Answer {
+fn tape(cdb: &[u8; 16], data_out: &[u8]) -> DeviceResponse {
     match cdb {
         [0x0a, _, a, b, c, ..] => {
             let expected = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -199,7 +199,7 @@ fn residuals_status_and_sense() {
 
 /// INFORMATION is negative only with ILI.
 #[test]
-fn information_is_a_count() {
+fn information_is_negative_only_with_ili() {
     let sense = vec![0xf0, 0, 0x80, 0xff, 0xff, 0xff, 0xfe, 10, 0, 0, 0, 0, 0, 1];
     let reply = CommandResponse { status: 2, sense, ..CommandResponse::default() };
     assert_eq!((reply.information(), reply.sense_codes()), (Some(0xffff_fffe), Some((0, 0, 1))));
@@ -333,11 +333,14 @@ fn protocol_violations_are_errors() {
     let cases: [(Vec<u8>, &str); 8] = [
         (pdu(0x21, 0x80, &[TAG, (24, &[0, 0, 0, 2])], b""), "StatSN 2, expected 1"),
         (pdu(0x21, 0x80, &[(16, &[0, 0, 0, 7]), STAT_SN], b""), "unexpected tag 7, expected 1: Opcode(33)"),
-        (pdu(0x25, 0x80, &[TAG, (40, &[0, 0, 0, 4])], b"data"), "data out of order"),
-        (pdu(0x31, 0x80, &[TAG, (44, &[0, 0, 0, 1])], b""), "R2T beyond the data"),
-        (pdu(0x31, 0x80, &[TAG, (40, &[0xff; 8])], b""), "R2T beyond the data"),
+        (
+            pdu(0x25, 0x80, &[TAG, (40, &[0, 0, 0, 4])], b"data"),
+            "the buffer offset of a Data-In is not the end of the previous one",
+        ),
+        (pdu(0x31, 0x80, &[TAG, (44, &[0, 0, 0, 1])], b""), "an R2T requests data beyond the Data-Out"),
+        (pdu(0x31, 0x80, &[TAG, (40, &[0xff; 8])], b""), "an R2T requests data beyond the Data-Out"),
         (pdu(0x26, 0x80, &[TAG, STAT_SN], b""), "unexpected Opcode(38)"),
-        (pdu(0x25, 0x80, &[TAG], &[0; 104]), "data segment longer than the declared MaxRecvDataSegmentLength"),
+        (pdu(0x25, 0x80, &[TAG], &[0; 104]), "a data segment is longer than the declared MaxRecvDataSegmentLength"),
         (vec![0x21; 20], "failed to fill whole buffer"),
     ];
     for (bytes, error) in cases {
@@ -352,21 +355,27 @@ fn wrong_digests_are_errors() {
     let options = Options { header_digest: true, ..Options::default() };
     let mut session = after_login(options, &[header, vec![1, 2, 3, 4]]);
     let error = session.command(0, &[0x08], Transfer::In(4)).unwrap_err();
-    assert_eq!(error.to_string(), "wrong header digest");
+    assert_eq!(error.to_string(), "the header digest of a PDU is wrong");
     with_data.extend_from_slice(&[1, 2, 3, 4]);
     let options = Options { data_digest: true, ..Options::default() };
     let error = after_login(options, &[with_data]).command(0, &[0x08], Transfer::In(4)).unwrap_err();
-    assert_eq!(error.to_string(), "wrong data digest");
+    assert_eq!(error.to_string(), "the data digest of a PDU is wrong");
 }
 
 #[test]
 fn wrong_responses_are_errors() {
     let other = || [pdu(0x3f, 0x80, &[STAT_SN], b"")];
     let session = || after_login(Options::default(), &other());
-    assert_eq!(session().text(b"").unwrap_err().to_string(), "no text response");
-    assert_eq!(session().ping(b"x").unwrap_err().to_string(), "no echo");
-    assert_eq!(session().logout().unwrap_err().to_string(), "no logout response");
-    assert_eq!(session().task_management(5, 0, 0).unwrap_err().to_string(), "no response");
+    assert_eq!(session().text(b"").unwrap_err().to_string(), "the response is not a Text Response");
+    assert_eq!(
+        session().ping(b"x").unwrap_err().to_string(),
+        "the response is not a NOP-In with the data of the NOP-Out"
+    );
+    assert_eq!(session().logout().unwrap_err().to_string(), "the response is not a Logout Response");
+    assert_eq!(
+        session().task_management(5, 0, 0).unwrap_err().to_string(),
+        "the response is not a Task Management Function Response"
+    );
     let output = pdu(0x20, 0x80, &[], b"").into();
     let mut session = Initiator::over(Recorded { output, sent: Vec::new() }, Options::default());
     assert_eq!(session.log_in("iqn.t").unwrap_err().to_string(), "login refused: 0000");

@@ -92,7 +92,7 @@ impl Arguments {
         data_dir::chosen(self.data.clone()).unwrap_or_else(|| data_dir::LOCAL.into())
     }
 
-    /// Replaces the data directory, whatever the command line and the environment name.
+    /// Replaces the data directory, regardless of the command line and the environment.
     pub(crate) fn set_data_directory(&mut self, directory: &Path) {
         self.data = Some(directory.into());
     }

@@ -272,7 +272,7 @@ impl Sessions {
         self.changed.notify_all();
     }
 
-    /// A TSIH for a discovery session, which no unit knows.
+    /// A TSIH for a discovery session, which is not announced to units.
     pub(crate) fn discovery_tsih(&self) -> u16 {
         self.lock().next_tsih()
     }

@@ -190,7 +190,7 @@ fn idle_control_connections_do_not_block_operators() {
 }
 
 #[test]
-fn control_connections_that_take_no_answers_lock_no_operator_out() {
+fn control_connections_that_read_no_responses_do_not_block_operators() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let daemon = Daemon::start(&data, SMALL);

@@ -207,7 +207,7 @@ fn changer_reservations_survive_kill() {
 
 /// Words of the previous release in the file and in requests: accepted, with a warning in the log.
 #[test]
-fn former_words_are_logged() {
+fn deprecated_words_are_accepted_and_logged() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let log = dir.path().join("log");
@@ -226,7 +226,7 @@ fn former_words_are_logged() {
 
 /// With `--log info`, the log has one line for each step in the life of the service.
 #[test]
-fn life_of_the_service_is_logged() {
+fn start_and_end_of_the_service_are_logged() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let log = dir.path().join("log");

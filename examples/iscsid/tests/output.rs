@@ -69,7 +69,7 @@ fn blocked_log_pipe_is_tolerated() {
 }
 
 #[test]
-fn a_ready_line_that_cannot_be_written() {
+fn start_fails_if_the_ready_line_cannot_be_written() {
     for full in [false, true] {
         let dir = tempdir().unwrap();
         let data = dir.path().join("d");

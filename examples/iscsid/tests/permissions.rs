@@ -62,7 +62,7 @@ fn make_accessible(path: &Path) {
 }
 
 #[test]
-fn everything_is_private_by_default() {
+fn files_are_private_by_default() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("new/d");
     fs::create_dir(dir.path().join("new")).unwrap();
@@ -80,7 +80,7 @@ fn everything_is_private_by_default() {
 }
 
 #[test]
-fn a_group_may_read() {
+fn group_of_the_site_may_read_its_files() {
     let dir = tempdir().unwrap();
     let data = dir.path().join("d");
     let group = rustix::process::getegid().as_raw();
@@ -187,7 +187,7 @@ fn check_refused(session: &mut Initiator, slot: u16) {
 }
 
 #[test]
-fn cartridges_without_permission_stop_no_other() {
+fn unreadable_cartridges_do_not_affect_others() {
     let dir = tempdir().unwrap();
     let config = unprivileged_site(dir.path());
     let home = dir.path().join("home");
@@ -226,7 +226,7 @@ fn cartridges_without_permission_stop_no_other() {
 }
 
 #[test]
-fn a_directory_of_cartridges_without_permission_stops_no_start() {
+fn unreadable_cartridge_directory_does_not_prevent_the_start() {
     let dir = tempdir().unwrap();
     let config = unprivileged_site(dir.path());
     let home = dir.path().join("home");

@@ -13,7 +13,7 @@ use tempfile::tempdir;
 use zerocopy::IntoBytes;
 
 #[test]
-fn discovery_names_the_target_and_where_it_is() {
+fn discovery_returns_target_name_and_address() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), "");
     let found = Initiator::discover(&daemon.portal, options(1)).unwrap();
@@ -159,7 +159,7 @@ fn residual_underflow_and_overflow() {
 }
 
 #[test]
-fn echoes_text_and_logout() {
+fn nop_out_text_and_logout() {
     let dir = tempdir().unwrap();
     let daemon = Daemon::start(&dir.path().join("d"), SMALL);
     let mut session = daemon.login(1);

@@ -40,7 +40,7 @@ fn status(socket: &Path) -> serde_json::Value {
 }
 
 #[test]
-fn the_ready_line_as_json_and_nothing_left_of_an_ephemeral_site() {
+fn ready_line_as_json_and_removal_of_an_ephemeral_site() {
     let dir = tempdir().unwrap();
     let arguments = ["--ephemeral", "--bind", "127.0.0.1:0", "--ready", "json"];
     let (child, line) = start(program().args(arguments).env("TMPDIR", dir.path()).current_dir(dir.path()));
@@ -58,7 +58,7 @@ fn the_ready_line_as_json_and_nothing_left_of_an_ephemeral_site() {
 }
 
 #[test]
-fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
+fn ready_line_on_a_descriptor_and_process_id_in_a_file() {
     let dir = tempdir().unwrap();
     let (printed, pid) = (dir.path().join("ready-line"), dir.path().join("pid"));
     std::fs::write(&pid, "4194304\n").unwrap();
@@ -88,7 +88,7 @@ fn the_ready_line_on_a_descriptor_and_the_process_number_in_a_file() {
 }
 
 #[test]
-fn the_ready_line_on_a_socket() {
+fn ready_line_on_a_socket() {
     let dir = tempdir().unwrap();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let mut command = program();
@@ -237,7 +237,7 @@ fn unmounted_cartridge_disk_is_not_written() {
 /// One of two cartridge disks is not mounted: this is logged, nothing is created in its empty mount point, and all
 /// cartridges are usable when it is mounted again.
 #[test]
-fn one_of_two_disks_that_is_not_mounted() {
+fn unmounted_disk_is_logged_and_not_written() {
     let dir = tempdir().unwrap();
     let (data, log) = (dir.path().join("d"), dir.path().join("log"));
     let [disk, second, aside] = ["disk", "second", "aside"].map(|name| dir.path().join(name));
@@ -281,7 +281,7 @@ fn one_of_two_disks_that_is_not_mounted() {
 /// A new cartridge whose element is full at the start is put into a free slot, and the log names barcode, element and
 /// slot.
 #[test]
-fn a_new_cartridge_for_an_element_that_is_full() {
+fn new_cartridge_for_a_full_element_goes_to_a_free_slot() {
     let dir = tempdir().unwrap();
     let (data, log) = (dir.path().join("d"), dir.path().join("log"));
     let shape = "[library]\nslots = 4\n[[drive]]\nmodel = \"ULT3580-TD8\"\n";
@@ -312,7 +312,7 @@ fn a_new_cartridge_for_an_element_that_is_full() {
 
 /// The next ephemeral site removes the directory of one that was killed, but not that of a running one or of a user.
 #[test]
-fn an_ephemeral_site_that_was_killed() {
+fn directory_of_a_killed_ephemeral_site_is_removed() {
     let dir = tempdir().unwrap();
     let run = || {
         let arguments = ["--ephemeral", "--bind", "127.0.0.1:0", "--ready", "json"];

@@ -60,7 +60,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn waits_for_units() {
+    fn library_config_waits_for_units() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("mhvtl.conf"), "VERBOSE=2\n").unwrap();
         let daemon = dir.path().join("daemon");

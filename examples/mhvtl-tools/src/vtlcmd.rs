@@ -260,14 +260,14 @@ impl QueueClient {
         self.queue.receive(TOOL_ID).map_err(|error| queue_error(&error))
     }
 
-    /// Polls until `look` returns a value; after the deadline fails with the text `timeout_text`.
+    /// Polls until `query` returns a value; after the deadline fails with the text `timeout_text`.
     fn poll_until_deadline<T>(
         &self,
         timeout_text: &str,
-        look: impl Fn() -> Result<Option<T>, ToolError>,
+        query: impl Fn() -> Result<Option<T>, ToolError>,
     ) -> Result<T, ToolError> {
         loop {
-            if let Some(found) = look()? {
+            if let Some(found) = query()? {
                 return Ok(found);
             }
             if now() >= self.deadline {

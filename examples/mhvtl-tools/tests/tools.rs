@@ -219,7 +219,7 @@ fn preload_writes_files() {
 }
 
 #[test]
-fn old_and_unusual_options() {
+fn deprecated_and_unusual_options() {
     let place = TestDirectory::new();
     fs::create_dir(place.at("run")).unwrap();
     let printed = place.session(&[

@@ -335,7 +335,7 @@ impl Connection {
     }
 
     /// Handles timers at time `now`, in microseconds: sends a NOP-In to an idle initiator; closes the connection if a
-    /// login takes too long, a NOP-In is not answered, or a discovery session is idle.
+    /// login takes too long, a NOP-In gets no response, or a discovery session is idle.
     pub fn handle_timeout(&mut self, now: u64, buffers: &dyn BufferSource) {
         if now < self.deadline() {
             return;

@@ -91,7 +91,7 @@ fn login_times_out() {
 }
 
 #[test]
-fn a_login_that_comes_slowly_ends_at_the_same_time() {
+fn slow_login_times_out_at_the_same_time() {
     let mut connection = connection();
     let mut now = 0;
     for byte in &login_pdu()[..30] {

@@ -1,3 +1,5 @@
+//! The simulator behaves as the kernel module: one command at a time, aborts, time-outs and rejected commands.
+
 use super::*;
 use std::thread;
 

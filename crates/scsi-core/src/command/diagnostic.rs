@@ -50,7 +50,7 @@ const USAGE_PAGE: &[u8] = &[0xff, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00];
 const FORCE_DUMP: [u8; 2] = [0x01, 0x60];
 
 /// Number of results in log page 10h.
-const KEPT: usize = 20;
+const MAX_RESULTS: usize = 20;
 
 /// Results of self-tests, newest first (log page 10h).
 #[derive(Debug, Default)]
@@ -68,7 +68,7 @@ impl SelfTestLog {
             Err(Fault::CheckCondition(sense)) => Some((sense.key, sense.asc)),
             _ => None,
         };
-        self.0.truncate(KEPT - 1);
+        self.0.truncate(MAX_RESULTS - 1);
         self.0.push_front(SelfTest { code, failed });
     }
 

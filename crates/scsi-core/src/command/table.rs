@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "ascending order")]
-    fn row_that_spc_has_is_refused() {
+    fn row_of_an_spc_command_is_refused() {
         let _: [_; 35] = with_spc_rows(&[own(&[0x12, 0, 0, 0, 0, 0], 'a')]);
     }
 

@@ -644,7 +644,7 @@ fn device_capabilities_match_move_and_exchange() {
 
 /// A CDB bit that is zero in CDB USAGE DATA is refused, with the field pointer at this bit.
 #[test]
-fn cdb_usage_bits_match_what_is_accepted() {
+fn cdb_usage_bits_match_accepted_cdbs() {
     for profile in [&profile::STK_L700, &profile::IBM_03584L32, &profile::HP_MSL_G3] {
         let mut changer = ready_of(profile);
         let list = run(&mut changer, "a3 0c 00 00 00 00 00 00 ff ff 00 00", &[], 8192).2;

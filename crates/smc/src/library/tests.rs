@@ -1,3 +1,5 @@
+//! Moves between elements: results, errors, robot faults and the state of source and destination.
+
 use super::*;
 use crate::bay::{BayName, BayStatus};
 use crate::element::AddressRange;

@@ -57,7 +57,7 @@ fn unload(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {
     let held = if hold && loaded {
         cx.device.load_without_threading(cartridge)
     } else {
-        cx.device.media.hold_ejected(cartridge);
+        cx.device.media.set_ejected(cartridge);
         Ok(())
     };
     result.map_err(|error| fault::sense(&error, Operation::Writing))?;

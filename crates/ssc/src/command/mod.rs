@@ -1,4 +1,4 @@
-//! SSC commands: one file for the layout, parsing and execution of each; and the dispatcher.
+//! SSC commands: the dispatcher, and one file for the layout, parsing and execution of each command.
 
 pub(crate) mod allow_overwrite;
 pub(crate) mod block_limits;

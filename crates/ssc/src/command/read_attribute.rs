@@ -113,7 +113,7 @@ impl<'a> CartridgeMam<'a> {
         Self { mam, media, partitions, mounted: None, alerts: mam.number(AttrId::TAPE_ALERT) }
     }
 
-    /// Value of an attribute: the live value if the drive knows one, otherwise the one in the cartridge memory.
+    /// Value of an attribute: the live value if the drive has one, otherwise the one in the cartridge memory.
     fn value(&self, id: AttrId, partition: u8) -> Option<Cow<'a, [u8]>> {
         let number = |value: u64| Some(Cow::Owned(value.to_be_bytes().to_vec()));
         let usage = self.mounted.and_then(|mounted| mounted.medium.usage(partition).ok());

@@ -1,4 +1,4 @@
-//! Capabilities that a drive reports are tried.
+//! Each capability that a drive reports is compared with its behaviour.
 
 use super::tests::*;
 use super::*;
@@ -147,7 +147,7 @@ fn data_encryption_management_capabilities_match_behaviour() {
 
 /// WRTOK of REPORT DENSITY SUPPORT, for each medium of a model: WRITE succeeds if and only if it is set.
 #[test]
-fn wrtok_matches_what_can_be_written() {
+fn wrtok_matches_write_access() {
     for profile in profile::ALL {
         let product = profile.model.product;
         let descriptors = run(&mut empty(product), "44 00 00 00 00 00 00 00 ff ff", &[], 0).1;
@@ -359,7 +359,7 @@ const FIELDS_WITH_RESERVED_VALUES: [(u8, u8, usize, u8); 16] = [
 /// REPORT SUPPORTED OPERATION CODES: CDB USAGE DATA of each command. A bit outside it is rejected with a pointer to the
 /// bit, a bit in it is accepted.
 #[test]
-fn cdb_usage_bits_match_what_is_accepted() {
+fn cdb_usage_bits_match_accepted_cdbs() {
     for product in ["ULT3580-TD8", "Ultrium 6-SCSI", "T10000B"] {
         let mut drive = ready(product);
         let list = run(&mut drive, "a3 0c 00 00 00 00 00 00 ff ff 00 00", &[], 8192).2;

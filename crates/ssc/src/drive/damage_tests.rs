@@ -1,4 +1,4 @@
-//! Cartridges with damaged files, as seen by a host. Literal bytes, as in `tests.rs`.
+//! Commands to a drive whose cartridge has damaged files. Literal bytes, as in `tests.rs`.
 
 use super::storage_failure_tests::insert;
 use super::tests::*;

@@ -40,7 +40,7 @@ enum Object {
 
 /// Outcome of a command.
 #[derive(Debug, PartialEq)]
-struct Ending {
+struct Outcome {
     key: u8,
     asc: u16,
     /// FILEMARK, EOM, ILI.
@@ -53,12 +53,12 @@ const FILEMARK: u8 = 0x80;
 const EOM: u8 = 0x40;
 const ILI: u8 = 0x20;
 
-fn good_with(data: Vec<u8>) -> Ending {
-    Ending { key: 0, asc: 0, flags: 0, info: None, data }
+fn good_with(data: Vec<u8>) -> Outcome {
+    Outcome { key: 0, asc: 0, flags: 0, info: None, data }
 }
 
-fn ends(key: u8, asc: u16, flags: u8, info: Option<i64>) -> Ending {
-    Ending { key, asc, flags, info, data: Vec::new() }
+fn outcome_of(key: u8, asc: u16, flags: u8, info: Option<i64>) -> Outcome {
+    Outcome { key, asc, flags, info, data: Vec::new() }
 }
 
 struct Model {
@@ -81,27 +81,28 @@ struct Model {
 }
 
 impl Model {
-    fn here(&self) -> &[Object] {
+    fn objects_of_partition(&self) -> &[Object] {
         &self.parts[self.part]
     }
 
     fn filemarks_before(&self) -> usize {
-        self.here()[..self.at].iter().filter(|object| **object == Object::Filemark).count()
+        self.objects_of_partition()[..self.at].iter().filter(|object| **object == Object::Filemark).count()
     }
 
     fn only_filemarks_follow(&self) -> bool {
-        self.here()[self.at..].iter().all(|object| *object == Object::Filemark)
+        self.objects_of_partition()[self.at..].iter().all(|object| *object == Object::Filemark)
     }
 
     fn after_filemark(&self) -> bool {
-        self.at > 0 && self.here()[self.at - 1] == Object::Filemark
+        self.at > 0 && self.objects_of_partition()[self.at - 1] == Object::Filemark
     }
 
     /// Additional sense code of a write that is not allowed at the position.
     fn write_rejection(&mut self, erases: bool) -> Option<u16> {
-        let end = self.at == self.here().len();
-        let blocks = self.here().iter().filter(|object| **object != Object::Filemark).count();
-        let label = self.here().iter().take(blocks).all(|object| *object != Object::Filemark) && blocks <= 2;
+        let end = self.at == self.objects_of_partition().len();
+        let blocks = self.objects_of_partition().iter().filter(|object| **object != Object::Filemark).count();
+        let label =
+            self.objects_of_partition().iter().take(blocks).all(|object| *object != Object::Filemark) && blocks <= 2;
         let label = self.at == 0 && (label || self.only_filemarks_follow());
         let trailing = self.after_filemark() && self.only_filemarks_follow();
         if self.worm && !(end || !erases && (label || trailing)) {
@@ -122,19 +123,21 @@ impl Model {
     }
 
     /// The next block as returned to the host, or the outcome if there is none.
-    fn next(&mut self, left: i64) -> Result<Vec<u8>, Ending> {
-        let Some(object) = self.here().get(self.at).cloned() else { return Err(ends(8, 0x0005, 0, Some(left))) };
+    fn next(&mut self, left: i64) -> Result<Vec<u8>, Outcome> {
+        let Some(object) = self.objects_of_partition().get(self.at).cloned() else {
+            return Err(outcome_of(8, 0x0005, 0, Some(left)));
+        };
         let Object::Block { mut data, key } = object else {
             self.at += 1;
-            return Err(ends(0, 0x0001, FILEMARK, Some(left)));
+            return Err(outcome_of(0, 0x0001, FILEMARK, Some(left)));
         };
         match (key, self.reads) {
-            (None, Some((_, true))) => return Err(ends(7, 0x7402, 0, Some(left))),
-            (Some(_), None) => return Err(ends(7, 0x7401, 0, Some(left))),
+            (None, Some((_, true))) => return Err(outcome_of(7, 0x7402, 0, Some(left))),
+            (Some(_), None) => return Err(outcome_of(7, 0x7401, 0, Some(left))),
             (Some(key), Some((other, _))) if key != other => {
                 self.wrong_keys += u8::from(self.last_wrong != self.instance);
                 self.last_wrong = self.instance;
-                return Err(ends(7, 0x7403, 0, Some(left)));
+                return Err(outcome_of(7, 0x7403, 0, Some(left)));
             }
             _ => {}
         }
@@ -153,20 +156,20 @@ impl Model {
         }
     }
 
-    fn read(&mut self, fixed: bool, sili: bool, length: usize) -> Ending {
+    fn read(&mut self, fixed: bool, sili: bool, length: usize) -> Outcome {
         if length == 0 {
             return good_with(Vec::new());
         }
         let left = i64::try_from(length).unwrap();
         if fixed && (sili || self.block_length == 0) {
-            return ends(5, 0x2400, 0, Some(left));
+            return outcome_of(5, 0x2400, 0, Some(left));
         }
         self.allowed = None;
-        let encrypted = matches!(self.here().get(self.at), Some(Object::Block { key: Some(_), .. }));
+        let encrypted = matches!(self.objects_of_partition().get(self.at), Some(Object::Block { key: Some(_), .. }));
         if !fixed {
             let mut data = match self.next(left) {
                 Ok(data) => data,
-                Err(ending) => return ending,
+                Err(outcome) => return outcome,
             };
             let residue = left - i64::try_from(data.len()).unwrap();
             data.truncate(length);
@@ -175,15 +178,15 @@ impl Model {
                 self.reset_wrong_keys(encrypted);
                 return good_with(data);
             }
-            return Ending { key: 0, asc: 0, flags: ILI, info: Some(residue), data };
+            return Outcome { key: 0, asc: 0, flags: ILI, info: Some(residue), data };
         }
         let mut sent = Vec::new();
         for done in 0..length {
             let left = i64::try_from(length - done).unwrap();
             match self.next(left) {
                 Ok(data) if data.len() == self.block_length => sent.extend_from_slice(&data),
-                Ok(_) => return Ending { key: 0, asc: 0, flags: ILI, info: Some(left), data: sent },
-                Err(ending) => return Ending { data: sent, ..ending },
+                Ok(_) => return Outcome { key: 0, asc: 0, flags: ILI, info: Some(left), data: sent },
+                Err(outcome) => return Outcome { data: sent, ..outcome },
             }
         }
         self.reset_wrong_keys(encrypted);
@@ -191,16 +194,16 @@ impl Model {
     }
 
     /// Writes blocks with protection information, one of which may be wrong.
-    fn write(&mut self, blocks: &[Vec<u8>], fixed: bool, wrong: Option<usize>) -> Ending {
+    fn write(&mut self, blocks: &[Vec<u8>], fixed: bool, wrong: Option<usize>) -> Outcome {
         let total = if fixed { blocks.len() } else { blocks[0].len() };
         let info = |done: usize| Some(i64::try_from(if fixed { blocks.len() - done } else { total }).unwrap());
         if let Some(asc) = self.write_rejection(false) {
-            return ends(7, asc, 0, info(0));
+            return outcome_of(7, asc, 0, info(0));
         }
         for (number, block) in blocks.iter().enumerate() {
             let data = match self.protection {
                 Some((_, true, _)) if wrong == Some(number) || block.len() < 5 => {
-                    return ends(4, 0x1001, 0, info(number));
+                    return outcome_of(4, 0x1001, 0, info(number));
                 }
                 Some((_, true, _)) => block[..block.len() - 4].to_vec(),
                 _ => block.clone(),
@@ -211,52 +214,56 @@ impl Model {
         good_with(Vec::new())
     }
 
-    fn filemarks(&mut self, count: usize) -> Ending {
+    fn filemarks(&mut self, count: usize) -> Outcome {
         if count > 0 {
             if let Some(asc) = self.write_rejection(false) {
-                return ends(7, asc, 0, None);
+                return outcome_of(7, asc, 0, None);
             }
             (0..count).for_each(|_| self.append(Object::Filemark));
         }
         good_with(Vec::new())
     }
 
-    fn erase(&mut self) -> Ending {
+    fn erase(&mut self) -> Outcome {
         if let Some(asc) = self.write_rejection(true) {
-            return ends(7, asc, 0, None);
+            return outcome_of(7, asc, 0, None);
         }
         let at = self.at;
         self.parts[self.part].truncate(at);
         good_with(Vec::new())
     }
 
-    fn space(&mut self, filemarks: bool, count: i64) -> Ending {
+    fn space(&mut self, filemarks: bool, count: i64) -> Outcome {
         if count != 0 {
             self.allowed = None;
         }
         let mut left = count.abs();
         while left > 0 {
             let crossed = if count > 0 { Some(self.at) } else { self.at.checked_sub(1) };
-            let Some(object) = crossed.and_then(|at| self.here().get(at)) else {
-                return if count > 0 { ends(8, 0x0005, 0, Some(left)) } else { ends(0, 0x0004, EOM, Some(left)) };
+            let Some(object) = crossed.and_then(|at| self.objects_of_partition().get(at)) else {
+                return if count > 0 {
+                    outcome_of(8, 0x0005, 0, Some(left))
+                } else {
+                    outcome_of(0, 0x0004, EOM, Some(left))
+                };
             };
             let is_mark = *object == Object::Filemark;
             self.at = if count > 0 { self.at + 1 } else { self.at - 1 };
             if is_mark && !filemarks {
-                return ends(0, 0x0001, FILEMARK, Some(left));
+                return outcome_of(0, 0x0001, FILEMARK, Some(left));
             }
             left -= i64::from(is_mark == filemarks);
         }
         good_with(Vec::new())
     }
 
-    fn locate(&mut self, part: usize, target: Target) -> Ending {
+    fn locate(&mut self, part: usize, target: Target) -> Outcome {
         if part >= self.parts.len() {
-            return ends(5, 0x2400, 0, None);
+            return outcome_of(5, 0x2400, 0, None);
         }
         self.allowed = None;
         self.part = part;
-        let len = self.here().len();
+        let len = self.objects_of_partition().len();
         let filemarks = |objects: &[Object]| {
             objects
                 .iter()
@@ -268,25 +275,25 @@ impl Model {
         let found = match target {
             Target::Object(object) => Some(object).filter(|object| *object <= len),
             Target::File(0) => Some(0),
-            Target::File(file) => filemarks(self.here()).get(file - 1).copied(),
+            Target::File(file) => filemarks(self.objects_of_partition()).get(file - 1).copied(),
             Target::End => Some(len),
         };
         self.at = found.unwrap_or(len);
-        if found.is_some() { good_with(Vec::new()) } else { ends(8, 0x0005, 0, None) }
+        if found.is_some() { good_with(Vec::new()) } else { outcome_of(8, 0x0005, 0, None) }
     }
 
     /// Reads one block before the position.
-    fn reverse(&mut self, length: usize) -> Ending {
+    fn reverse(&mut self, length: usize) -> Outcome {
         let left = i64::try_from(length).unwrap();
         self.allowed = None;
-        let Some(before) = self.at.checked_sub(1) else { return ends(0, 0x0004, EOM, Some(left)) };
+        let Some(before) = self.at.checked_sub(1) else { return outcome_of(0, 0x0004, EOM, Some(left)) };
         self.at = before;
-        if self.here()[before] == Object::Filemark {
-            return ends(0, 0x0001, FILEMARK, Some(left));
+        if self.objects_of_partition()[before] == Object::Filemark {
+            return outcome_of(0, 0x0001, FILEMARK, Some(left));
         }
         let mut data = match self.next(left) {
             Ok(data) => data,
-            Err(ending) => return ending,
+            Err(outcome) => return outcome,
         };
         self.at = before;
         let residue = left - i64::try_from(data.len()).unwrap();
@@ -294,21 +301,21 @@ impl Model {
         if residue == 0 {
             return good_with(data);
         }
-        Ending { key: 0, asc: 0, flags: ILI, info: Some(residue), data }
+        Outcome { key: 0, asc: 0, flags: ILI, info: Some(residue), data }
     }
 
-    fn format(&mut self, parts: usize) -> Ending {
+    fn format(&mut self, parts: usize) -> Outcome {
         if (self.part, self.at) != (0, 0) {
-            return ends(5, 0x3b0c, 0, None);
+            return outcome_of(5, 0x3b0c, 0, None);
         }
         let blank = self.parts.iter().all(Vec::is_empty);
         if self.worm && !blank {
-            return ends(7, 0x300c, 0, None);
+            return outcome_of(7, 0x300c, 0, None);
         }
         if self.append_only {
             self.allowed = None;
             if !blank {
-                return ends(7, 0x5a02, 0, None);
+                return outcome_of(7, 0x5a02, 0, None);
             }
         }
         self.parts = vec![Vec::new(); parts];
@@ -361,7 +368,7 @@ impl Session {
     }
 
     /// Runs a command, and returns its outcome.
-    fn run(&mut self, cdb: &[u8], out: &[u8], data_in_len: usize) -> Ending {
+    fn run(&mut self, cdb: &[u8], out: &[u8], data_in_len: usize) -> Outcome {
         let hex: Vec<String> = cdb.iter().map(|byte| format!("{byte:02x}")).collect();
         let (status, sense, data) = run(&mut self.drive, &hex.join(" "), out, data_in_len);
         if status == 0 {
@@ -370,7 +377,7 @@ impl Session {
         assert_eq!(status, 2, "{hex:?}");
         let info = (sense[0] & 0x80 != 0).then(|| i32::from_be_bytes(sense[3..7].try_into().unwrap()).into());
         let asc = u16::from_be_bytes([sense[12], sense[13]]);
-        Ending { key: sense[2] & 0x0f, asc, flags: sense[2] & 0xe0, info, data }
+        Outcome { key: sense[2] & 0x0f, asc, flags: sense[2] & 0xe0, info, data }
     }
 
     fn six(&self, opcode: u8, flags: u8, length: usize) -> [u8; 6] {
@@ -390,7 +397,7 @@ impl Session {
         cdb
     }
 
-    fn step(&mut self) -> (String, Ending, Ending) {
+    fn step(&mut self) -> (String, Outcome, Outcome) {
         match self.random.below(20) {
             0..=4 => self.write(),
             5 | 6 => {
@@ -424,7 +431,8 @@ impl Session {
                 let ran = self.run(&cdb, &[], 0);
                 let (part, at) = (self.model.part, self.model.at);
                 self.model.allowed = self.model.append_only.then_some((part, at));
-                let expected = if self.model.append_only { good_with(Vec::new()) } else { ends(5, 0x200c, 0, None) };
+                let expected =
+                    if self.model.append_only { good_with(Vec::new()) } else { outcome_of(5, 0x200c, 0, None) };
                 ("allow overwrite".into(), ran, expected)
             }
             18 => {
@@ -438,7 +446,7 @@ impl Session {
         }
     }
 
-    fn write(&mut self) -> (String, Ending, Ending) {
+    fn write(&mut self) -> (String, Outcome, Outcome) {
         let fixed = self.model.block_length > 0 && self.random.one_in(2);
         let count = if fixed { self.random.below(3) + 1 } else { 1 };
         let wrong = self.random.one_in(6).then(|| self.random.below(count));
@@ -461,7 +469,7 @@ impl Session {
         (format!("write {fixed} {length} {wrong:?}"), ran, self.model.write(&blocks, fixed, wrong))
     }
 
-    fn read(&mut self) -> (String, Ending, Ending) {
+    fn read(&mut self) -> (String, Outcome, Outcome) {
         let (fixed, sili) = (self.random.one_in(3), self.random.one_in(3));
         let length = if fixed { self.random.below(4) } else { self.random.below(70) };
         let cdb = self.transfer(0x08, 0x88, u8::from(fixed) | u8::from(sili) << 1, length);
@@ -473,7 +481,7 @@ impl Session {
         )
     }
 
-    fn locate(&mut self) -> (String, Ending, Ending) {
+    fn locate(&mut self) -> (String, Outcome, Outcome) {
         let beyond = usize::from(self.random.one_in(8));
         let part = self.random.below(self.model.parts.len() + beyond);
         let (kind, target) = match self.random.below(4) {
@@ -492,7 +500,7 @@ impl Session {
     }
 
     /// Changes the block length or the logical block protection.
-    fn settings(&mut self) -> (String, Ending, Ending) {
+    fn settings(&mut self) -> (String, Outcome, Outcome) {
         if self.random.one_in(2) {
             let len = [0, 1, 7, 20, 33][self.random.below(5)];
             self.model.block_length = len;
@@ -515,7 +523,7 @@ impl Session {
         (format!("protection {:?}", self.model.protection), ran, good_with(Vec::new()))
     }
 
-    fn encryption(&mut self) -> (String, Ending, Ending) {
+    fn encryption(&mut self) -> (String, Outcome, Outcome) {
         let key = u8::try_from(self.random.below(3)).unwrap() + 1;
         let (encrypt, decrypt) = [(0, 0), (2, 0), (0, 2), (0, 3), (2, 3), (2, 2)][self.random.below(6)];
         let needs = encrypt == 2 || decrypt != 0;
@@ -527,7 +535,7 @@ impl Session {
         list[2..4].copy_from_slice(&len);
         let ran = self.run(&[0xb5, 0x20, 0, 0x10, 0, 0, 0, 0, 0, u8::try_from(list.len()).unwrap(), 0, 0], &list, 0);
         let expected = if self.model.wrong_keys >= 10 {
-            ends(7, 0x2610, 0, None)
+            outcome_of(7, 0x2610, 0, None)
         } else {
             self.model.instance += 1;
             self.model.writes = (encrypt == 2).then_some(key);
@@ -537,7 +545,7 @@ impl Session {
         (format!("encryption {encrypt} {decrypt} key {key}"), ran, expected)
     }
 
-    fn format(&mut self) -> (String, Ending, Ending) {
+    fn format(&mut self) -> (String, Outcome, Outcome) {
         let parts = self.random.below(4) + 1;
         let mut list = bytes("00 00 10 00 11 0e 03 00 5c 03 09 00");
         list.resize(20, 0);

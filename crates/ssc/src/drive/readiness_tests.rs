@@ -140,7 +140,7 @@ fn load_and_unload_wait_for_a_verify() {
 
 /// Every command of SSC, with all other bytes of its CDB zero.
 #[test]
-fn an_offline_drive_runs_no_command_of_ssc() {
+fn offline_drive_rejects_ssc_commands() {
     let mut drive = loaded(1 << 30);
     drive.set_online(false);
     let offline = "70 00 02 00 00 00 00 0a 00 00 00 00 04 12 00 00 00 00";

@@ -113,7 +113,7 @@ pub(super) fn position(drive: &mut Drive) -> u32 {
 }
 
 #[test]
-fn without_a_cartridge() {
+fn commands_without_a_cartridge() {
     let mut drive = empty("ULT3580-TD8");
     for cdb in [
         "00 00 00 00 00 00",
@@ -175,7 +175,7 @@ fn fixed_blocks() {
 }
 
 #[test]
-fn spacing_both_ways() {
+fn spacing_forward_and_backward() {
     let mut drive = three_blocks();
     good(&mut drive, "11 00 00 00 02 00", b"");
     assert_eq!(position(&mut drive), 2);
@@ -245,7 +245,7 @@ fn locating_and_positions() {
 }
 
 #[test]
-fn overwriting_drops_what_followed() {
+fn overwriting_removes_following_objects() {
     let mut drive = three_blocks();
     good(&mut drive, "11 00 00 00 01 00", b"");
     good(&mut drive, "0a 00 00 00 01 00", b"X");
@@ -256,7 +256,7 @@ fn overwriting_drops_what_followed() {
 }
 
 #[test]
-fn early_warning_and_the_end() {
+fn early_warning_and_end_of_medium() {
     let mut drive = loaded(32_000);
     let block = vec![9; 10_000];
     good(&mut drive, "0a 00 00 27 10 00", &block);

@@ -26,7 +26,7 @@ impl DriveState {
             Ok((mam, damage)) => (mam, damage),
             Err(error) => {
                 self.health.alerts.raise(Alert::MEMORY_CHIP);
-                return self.hold_unusable(cartridge, &error);
+                return self.set_unusable(cartridge, &error);
             }
         };
         if damage.is_some() {
@@ -48,7 +48,7 @@ impl DriveState {
         };
         match open(&mut cartridge, mam, damage, drive_name) {
             Ok(opened) => self.media.load = Load::Mounted(Box::new(self.thread_tape(cartridge, opened, format))),
-            Err(error) => self.hold_unusable(cartridge, &error),
+            Err(error) => self.set_unusable(cartridge, &error),
         }
     }
 
@@ -73,7 +73,7 @@ impl DriveState {
     }
 
     /// Keeps a cartridge that cannot be mounted; every SSC command ends with the sense of `error`.
-    fn hold_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
+    fn set_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
         self.health.alerts.raise(Alert::LOADING_FAILURE);
         if matches!(
             error,

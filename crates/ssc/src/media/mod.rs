@@ -233,12 +233,12 @@ impl MediaState {
     }
 
     /// Keeps an unloaded cartridge in the empty drive.
-    pub(crate) fn hold_ejected(&mut self, cartridge: Cartridge) {
+    pub(crate) fn set_ejected(&mut self, cartridge: Cartridge) {
         self.load = Load::Ejected(cartridge);
     }
 
     /// Keeps a cartridge that was lost in a command that panicked, as unusable until it is loaded again.
-    pub(crate) fn hold_failed(&mut self, cartridge: Cartridge) {
+    pub(crate) fn set_failed(&mut self, cartridge: Cartridge) {
         self.load = Load::failed(cartridge);
     }
 

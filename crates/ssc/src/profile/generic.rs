@@ -1,6 +1,6 @@
 //! Generic drive that supports every medium, for unknown product identifications, as in mhvtl.
 
-use super::{DriveProfile, LACKS_SCSI_2, Mechanism, MediaSupport, media_by_name, no_vpd, rw};
+use super::{DriveProfile, Mechanism, MediaSupport, UNSUPPORTED_IN_SCSI_2, media_by_name, no_vpd, rw};
 use crate::{log, mode};
 use scsi_core::dump::DumpSupport;
 use scsi_core::identity::ModelStrings;
@@ -22,7 +22,7 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
 };
 
 /// All media, by density code; media of several families share a code.
-const EVERYTHING: &[MediaSupport] = &[
+const ALL_MEDIA: &[MediaSupport] = &[
     rw(media_by_name("DDS1")),
     rw(media_by_name("DLT3")),
     rw(media_by_name("DLT4")),
@@ -67,7 +67,7 @@ pub const GENERIC: DriveProfile = DriveProfile {
     model: ModelStrings { vendor: "FERRIC", product: "VIRTUAL DRIVE", revision: "0100" },
     mechanism: Mechanism::Other,
     inquiry: INQUIRY,
-    supported_media: EVERYTHING,
+    supported_media: ALL_MEDIA,
     native_media: &LTO_9,
     mode_pages: mode::COMMON_PAGES,
     log_pages: log::COMMON_PAGES,
@@ -79,5 +79,5 @@ pub const GENERIC: DriveProfile = DriveProfile {
     protection_methods: &[],
     worm: true,
     dump_support: DumpSupport::NONE,
-    unsupported_commands: LACKS_SCSI_2,
+    unsupported_commands: UNSUPPORTED_IN_SCSI_2,
 };

@@ -6,8 +6,8 @@
 //! For LTO-8 no capture is available; it is interpolated.
 
 use super::{
-    DriveProfile, HP_DUMPS, IBM_DUMPS, LACKS_END_OF_WRAP, LACKS_NOTHING, Mechanism, MediaSupport,
-    REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY, ibm, ro, rw,
+    DriveProfile, HP_DUMPS, IBM_DUMPS, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
+    UNSUPPORTED_END_OF_WRAP, UNSUPPORTED_WITHOUT_ENCRYPTION, ibm, ro, rw,
 };
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
@@ -109,7 +109,7 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
         protection_methods: REED_SOLOMON_ONLY,
         worm: true,
         dump_support: HP_DUMPS,
-        unsupported_commands: LACKS_END_OF_WRAP,
+        unsupported_commands: UNSUPPORTED_END_OF_WRAP,
     }
 }
 
@@ -131,7 +131,7 @@ const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProf
         protection_methods: REED_SOLOMON_AND_CRC32C,
         worm: true,
         dump_support: IBM_DUMPS,
-        unsupported_commands: LACKS_NOTHING,
+        unsupported_commands: UNSUPPORTED_WITHOUT_ENCRYPTION,
     }
 }
 

@@ -5,8 +5,8 @@
 //! LTO-10 drives; load matrix of the Ultrium specifications. Full-height and half-height drives differ in their names.
 
 use super::{
-    DriveProfile, IBM_DUMPS, LACKS_END_OF_WRAP, LACKS_NOTHING, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C,
-    REED_SOLOMON_ONLY, ro, rw,
+    DriveProfile, IBM_DUMPS, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
+    UNSUPPORTED_END_OF_WRAP, UNSUPPORTED_WITHOUT_ENCRYPTION, ro, rw,
 };
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
@@ -88,7 +88,7 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         protection_methods: if since_7 { REED_SOLOMON_AND_CRC32C } else { REED_SOLOMON_ONLY },
         worm: true,
         dump_support: IBM_DUMPS,
-        unsupported_commands: if since_7 { LACKS_NOTHING } else { LACKS_END_OF_WRAP },
+        unsupported_commands: if since_7 { UNSUPPORTED_WITHOUT_ENCRYPTION } else { UNSUPPORTED_END_OF_WRAP },
     }
 }
 

@@ -1,8 +1,8 @@
 //! IBM 3592 J1A and TS1120 to TS1140 (E05 to E07), as in mhvtl; not compared with captures.
 
 use super::{
-    DriveProfile, GENERIC, IBM_3592_DUMP, LACKS_BEFORE_LTO_4, LACKS_BEFORE_LTO_5, MediaSupport, generic, media_by_name,
-    rw,
+    DriveProfile, GENERIC, IBM_3592_DUMP, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, UNSUPPORTED_BEFORE_LTO_5, generic,
+    media_by_name, rw,
 };
 use crate::{log, mode};
 use scsi_core::identity::ModelStrings;
@@ -20,14 +20,16 @@ const fn drive(product: &'static str, name: &str, supported_media: &'static [Med
         check_order: IBM_ORDER,
         encryption_algorithms: (1, &[0]),
         dump_support: IBM_3592_DUMP,
-        unsupported_commands: LACKS_BEFORE_LTO_5,
+        unsupported_commands: UNSUPPORTED_BEFORE_LTO_5,
         ..GENERIC
     }
 }
 
 /// IBM 3592 J1A: writes JA, and has no encryption.
-pub const J1A: DriveProfile =
-    DriveProfile { unsupported_commands: LACKS_BEFORE_LTO_4, ..drive("03592J1A", "J1A", &[rw(media_by_name("J1A"))]) };
+pub const J1A: DriveProfile = DriveProfile {
+    unsupported_commands: UNSUPPORTED_BEFORE_LTO_4,
+    ..drive("03592J1A", "J1A", &[rw(media_by_name("J1A"))])
+};
 /// IBM TS1120 (3592 E05): writes JA and JB.
 pub const E05: DriveProfile = drive("03592E05", "E05", &[rw(media_by_name("J1A")), rw(media_by_name("E05"))]);
 /// IBM TS1130 (3592 E06): writes JA, JB and JC.

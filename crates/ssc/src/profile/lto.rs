@@ -3,7 +3,9 @@
 //! Load matrix, capabilities and page lists are as in mhvtl; all else is as in later generations of the same vendor.
 //! Not compared with captures.
 
-use super::{DriveProfile, IBM_DUMP, LACKS_BEFORE_LTO_4, LACKS_BEFORE_LTO_5, MediaSupport, hp, ibm, renamed, ro, rw};
+use super::{
+    DriveProfile, IBM_DUMP, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, UNSUPPORTED_BEFORE_LTO_5, hp, ibm, renamed, ro, rw,
+};
 use crate::{log, mode};
 use scsi_core::dump::DumpSupport;
 use scsi_core::identity::ModelStrings;
@@ -47,7 +49,7 @@ const fn ibm_profile(product: &'static str, generation: &Generation) -> DrivePro
         protection_methods: &[],
         worm,
         dump_support: IBM_DUMP,
-        unsupported_commands: if encrypts { LACKS_BEFORE_LTO_5 } else { LACKS_BEFORE_LTO_4 },
+        unsupported_commands: if encrypts { UNSUPPORTED_BEFORE_LTO_5 } else { UNSUPPORTED_BEFORE_LTO_4 },
         ..ibm::ULT3580_TD5
     }
 }
@@ -69,7 +71,7 @@ const fn hp_profile(product: &'static str, generation: &Generation) -> DriveProf
         protection_methods: &[],
         worm,
         dump_support: DumpSupport::NONE,
-        unsupported_commands: if encrypts { LACKS_BEFORE_LTO_5 } else { LACKS_BEFORE_LTO_4 },
+        unsupported_commands: if encrypts { UNSUPPORTED_BEFORE_LTO_5 } else { UNSUPPORTED_BEFORE_LTO_4 },
         ..hp::ULTRIUM_5
     }
 }

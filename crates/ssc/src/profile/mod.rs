@@ -78,20 +78,20 @@ const fn if_encryption(with: &'static [&'static str], without: &'static [&'stati
 
 /// Unsupported commands of drives that support all of the table. A build without encryption lacks the commands that
 /// control it, as drives before LTO-4 do.
-const LACKS_NOTHING: &[&str] = if_encryption(&[], &["SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"]);
+const UNSUPPORTED_WITHOUT_ENCRYPTION: &[&str] = if_encryption(&[], &["SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"]);
 /// Unsupported commands of drives without READ END OF WRAP POSITION.
-const LACKS_END_OF_WRAP: &[&str] = if_encryption(
+const UNSUPPORTED_END_OF_WRAP: &[&str] = if_encryption(
     &["READ END OF WRAP POSITION"],
     &["READ END OF WRAP POSITION", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"],
 );
 /// Unsupported commands of drives that also lack append-only mode.
-const LACKS_BEFORE_LTO_5: &[&str] =
-    if_encryption(&["READ END OF WRAP POSITION", "ALLOW OVERWRITE"], LACKS_BEFORE_LTO_4);
+const UNSUPPORTED_BEFORE_LTO_5: &[&str] =
+    if_encryption(&["READ END OF WRAP POSITION", "ALLOW OVERWRITE"], UNSUPPORTED_BEFORE_LTO_4);
 /// Unsupported commands of drives that also lack encryption.
-const LACKS_BEFORE_LTO_4: &[&str] =
+const UNSUPPORTED_BEFORE_LTO_4: &[&str] =
     &["READ END OF WRAP POSITION", "ALLOW OVERWRITE", "SECURITY PROTOCOL IN", "SECURITY PROTOCOL OUT"];
 /// Unsupported commands of drives that also lack persistent reservations.
-const LACKS_SCSI_2: &[&str] = &[
+const UNSUPPORTED_IN_SCSI_2: &[&str] = &[
     "READ END OF WRAP POSITION",
     "ALLOW OVERWRITE",
     "SECURITY PROTOCOL IN",

@@ -1,6 +1,6 @@
 //! Quantum DLT7000 and DLT8000, SDLT 320 and SDLT 600, as in mhvtl; not compared with captures.
 
-use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_4, MediaSupport, generic, media_by_name, ro, rw};
+use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, generic, media_by_name, ro, rw};
 use crate::mode;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
@@ -36,7 +36,7 @@ const fn sdlt(
         mode_pages: mode::SINGLE_PARTITION_PAGES,
         vpd_pages: GENERIC.vpd_pages,
         worm,
-        unsupported_commands: LACKS_BEFORE_LTO_4,
+        unsupported_commands: UNSUPPORTED_BEFORE_LTO_4,
         ..dlt(product)
     }
 }

@@ -1,6 +1,6 @@
 //! Sony AIT-1 to AIT-4, as in mhvtl; not compared with captures.
 
-use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_4, MediaSupport, generic, media_by_name, renamed, ro, rw};
+use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, generic, media_by_name, renamed, ro, rw};
 use crate::mode;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
@@ -13,7 +13,7 @@ const fn ait(product: &'static str, name: &str, supported_media: &'static [Media
         native_media: media_by_name(name),
         mode_pages: mode::SCSI_2_PAGES,
         worm: false,
-        unsupported_commands: LACKS_BEFORE_LTO_4,
+        unsupported_commands: UNSUPPORTED_BEFORE_LTO_4,
         ..GENERIC
     }
 }

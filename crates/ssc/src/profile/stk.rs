@@ -1,7 +1,7 @@
 //! StorageTek T10000, 9840 and 9940, as in mhvtl; not compared with captures. The 9940A supports 9940A cartridges,
 //! where mhvtl lists those of the 9840A by mistake.
 
-use super::{DriveProfile, GENERIC, LACKS_BEFORE_LTO_5, MediaSupport, generic, media_by_name, ro, rw};
+use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_5, generic, media_by_name, ro, rw};
 use crate::{log, mode};
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
@@ -22,7 +22,7 @@ const fn drive(product: &'static str, name: &str, supported_media: &'static [Med
         native_media: media_by_name(name),
         mode_pages: mode::SCSI_2_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83, 0xb0],
-        unsupported_commands: LACKS_BEFORE_LTO_5,
+        unsupported_commands: UNSUPPORTED_BEFORE_LTO_5,
         ..GENERIC
     }
 }

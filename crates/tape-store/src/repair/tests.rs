@@ -75,20 +75,20 @@ fn readable(cartridge: &mut Cartridge) -> Vec<Vec<Option<String>>> {
 
 /// Objects, cartridge memory and findings of a cartridge.
 #[derive(Debug, PartialEq)]
-struct Seen {
+struct Inspection {
     objects: Vec<Vec<Option<String>>>,
     mam: Mam,
     findings: Vec<Finding>,
 }
 
-fn see(disk: &FaultyFolder) -> Seen {
+fn inspect_cartridge(disk: &FaultyFolder) -> Inspection {
     let mut cartridge = cartridge(disk);
     let (mam, _) = cartridge.mam_or_rebuilt().unwrap();
     let findings = cartridge.examine().unwrap();
-    Seen { objects: readable(&mut cartridge), mam, findings }
+    Inspection { objects: readable(&mut cartridge), mam, findings }
 }
 
-fn loses_nothing(before: &Seen, after: &Seen, what: &str) {
+fn check_no_object_lost(before: &Inspection, after: &Inspection, what: &str) {
     assert!(after.objects.len() >= before.objects.len(), "{what}");
     for (partition, (before, after)) in before.objects.iter().zip(&after.objects).enumerate() {
         for (object, found) in before.iter().enumerate().filter(|(_, found)| found.is_some()) {
@@ -100,11 +100,11 @@ fn loses_nothing(before: &Seen, after: &Seen, what: &str) {
 /// Cuts the power at each call of a repair; unsynchronised changes are lost, kept or torn.
 fn cut_power(damaged: &Files, what: &str) -> u64 {
     let disk = FaultyFolder::from_files(damaged.clone());
-    let (before, start) = (see(&disk), disk.calls());
+    let (before, start) = (inspect_cartridge(&disk), disk.calls());
     assert!(!before.findings.is_empty(), "{what}: nothing to repair");
     cartridge(&disk).repair().unwrap();
-    let (repaired, calls) = (see(&disk), disk.calls() - start);
-    loses_nothing(&before, &repaired, what);
+    let (repaired, calls) = (inspect_cartridge(&disk), disk.calls() - start);
+    check_no_object_lost(&before, &repaired, what);
     assert!(calls > 0 && repaired.findings.is_empty(), "{what}: {:?}", repaired.findings);
     for at in 0..calls {
         for (outcome, reaches) in
@@ -115,11 +115,14 @@ fn cut_power(damaged: &Files, what: &str) -> u64 {
             disk.fail_at(Some(disk.calls() + at), io::ErrorKind::Other);
             assert!(cartridge(&disk).repair().is_err(), "{what}: the repair did not notice");
             let disk = disk.crash(reaches);
-            let cut = see(&disk);
-            loses_nothing(&before, &cut, &what);
-            assert!(cut.mam == before.mam || cut.mam == repaired.mam, "{what}: the memory is a mixture");
+            let interrupted = inspect_cartridge(&disk);
+            check_no_object_lost(&before, &interrupted, &what);
+            assert!(
+                interrupted.mam == before.mam || interrupted.mam == repaired.mam,
+                "{what}: the memory is a mixture"
+            );
             cartridge(&disk).repair().unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_eq!(see(&disk), repaired, "{what}, repaired again");
+            assert_eq!(inspect_cartridge(&disk), repaired, "{what}, repaired again");
             let (_, recovery) = cartridge(&disk).open().unwrap();
             assert!(!recovery.damaged && recovery.dropped_objects == 0, "{what}: {recovery:?}");
         }
@@ -132,7 +135,7 @@ fn flip(files: &mut Files, name: &str, at: usize) {
 }
 
 #[test]
-fn a_loss_of_power_during_a_repair_loses_nothing() {
+fn power_loss_during_a_repair_loses_no_object() {
     type Damage = fn(&mut Files);
     let damages: [(&str, Damage); 12] = [
         ("damaged memory", |files| flip(files, "ferric.mam", 40)),
@@ -160,10 +163,10 @@ fn a_loss_of_power_during_a_repair_loses_nothing() {
             flip(files, "data.1", 0);
         }),
     ];
-    let whole = files(Format::Native);
+    let intact = files(Format::Native);
     let mut calls = 0;
     for (what, damage) in damages {
-        let mut damaged = whole.clone();
+        let mut damaged = intact.clone();
         damage(&mut damaged);
         calls += cut_power(&damaged, what);
     }
@@ -175,7 +178,7 @@ fn a_loss_of_power_during_a_repair_loses_nothing() {
 
 /// The partition sizes of a rebuilt cartridge memory fit the data, and the barcode is the volume identifier.
 #[test]
-fn a_rebuilt_memory_has_room_for_the_data() {
+fn rebuilt_cartridge_memory_fits_the_data() {
     let mut damaged = files(Format::Native);
     damaged.retain(|name, _| !name.starts_with("ferric.mam"));
     let of_data = |partition: &str| damaged[partition].len() as u64;

@@ -169,11 +169,11 @@ impl ThreeFile {
     ) -> Result<WriteOutcome, StoreError> {
         let stored_len: usize = stored.iter().map(|slice| slice.len()).sum();
         let (here, object, file) = (self.offset, self.object, self.file);
-        let on_tape = self.on_tape();
-        if !self.fits(on_tape, stored_len as u64)? {
+        let payload_before_position = self.payload_before_position();
+        if !self.fits(payload_before_position, stored_len as u64)? {
             return Ok(WriteOutcome::EndOfMedium);
         }
-        self.make_way(stored_len)?;
+        self.truncate_at_position(stored_len)?;
         let (framed, overhead) = self.framing()?;
         let record = IndexRecord {
             offset: here + overhead,
@@ -190,7 +190,7 @@ impl ThreeFile {
             Ok(()) => self.appended(&record, object),
             Err(error) if error.is_full() => {
                 // Overrides the last query; free space is queried again for the next block.
-                self.file_system_limit.end = Some(on_tape);
+                self.file_system_limit.end = Some(payload_before_position);
                 Ok(WriteOutcome::EndOfMedium)
             }
             Err(error) => Err(error),
@@ -218,11 +218,11 @@ impl ThreeFile {
         let (offset, object, file) = (self.offset, self.object, self.file);
         // Filemarks use no capacity, but their number has to be limited.
         let reserve = (file * (index32::SIZE + frame::SIZE) as u64).saturating_sub(FILEMARK_RESERVE);
-        let on_tape = self.on_tape().min(self.partition_capacity(self.current));
-        if !self.fits(on_tape, reserve)? {
+        let payload_before_position = self.payload_before_position().min(self.partition_capacity(self.current));
+        if !self.fits(payload_before_position, reserve)? {
             return Ok(WriteOutcome::EndOfMedium);
         }
-        self.make_way(0)?;
+        self.truncate_at_position(0)?;
         let (framed, overhead) = self.framing()?;
         let filemarks_before = u32::try_from(file).unwrap_or(u32::MAX);
         let kind = ObjectKind::Filemark;
@@ -250,7 +250,7 @@ impl ThreeFile {
     }
 
     /// Removes the objects after the position and frees buffers. An error here is about earlier objects.
-    pub(super) fn make_way(&mut self, len: usize) -> Result<(), StoreError> {
+    pub(super) fn truncate_at_position(&mut self, len: usize) -> Result<(), StoreError> {
         let object = self.object;
         let Self { partitions, buffers, current, options, .. } = self;
         let part = partitions.get_mut(*current).ok_or(StoreError::NoPartition(u8::MAX))?;
@@ -266,7 +266,7 @@ impl ThreeFile {
         self.object = object + 1;
         (self.offset, self.file) = (record.end(), record.filemarks_after());
         self.stored += u64::from(record.stored);
-        Ok(WriteOutcome::Written { beyond_early_warning: self.on_tape() > self.warning_at() })
+        Ok(WriteOutcome::Written { beyond_early_warning: self.payload_before_position() > self.warning_at() })
     }
 
     /// After a failed write or synchronisation, buffered objects are lost. If they were accepted, this is a deferred

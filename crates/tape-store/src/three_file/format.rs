@@ -43,7 +43,7 @@ impl ThreeFile {
             let part = opener.open(number)?;
             self.partitions.push(part);
         }
-        self.enter(0)?;
+        self.select_partition(0)?;
         self.move_within(0)
     }
 }

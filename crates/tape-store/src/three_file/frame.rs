@@ -75,7 +75,7 @@ mod tests {
     use crate::three_file::index::{BlockEncryption, ObjectKind};
 
     #[test]
-    fn layout_and_place() {
+    fn layout_and_position() {
         let record = IndexRecord {
             offset: 0x0106,
             length: 5,

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layout_and_place() {
+    fn layout_and_position() {
         let record = IndexRecord {
             offset: 0x0102_0304_0506,
             length: 0x0010_0000,

@@ -123,7 +123,7 @@ impl ThreeFile {
     /// # Errors
     /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn loss_if_cut(&mut self, partition: u8, object: u64) -> Result<(u64, u64), StoreError> {
-        self.enter(partition)?;
+        self.select_partition(partition)?;
         self.part()?.loss_if_cut(object)
     }
 
@@ -134,7 +134,7 @@ impl ThreeFile {
     /// [`StoreError::NoPartition`], [`StoreError::Damaged`] if the previous object is damaged, or [`StoreError::Io`] if
     /// the storage fails.
     pub fn cut_before(&mut self, partition: u8, object: u64) -> Result<(), StoreError> {
-        self.enter(partition)?;
+        self.select_partition(partition)?;
         let part = self.part()?;
         part.cut_before(object)?;
         self.move_within(object)
@@ -145,7 +145,7 @@ impl ThreeFile {
     /// # Errors
     /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn check_index(&mut self, partition: u8) -> Result<IndexReport, StoreError> {
-        self.enter(partition)?;
+        self.select_partition(partition)?;
         let discards = self.options.discard_data;
         let part = self.part()?;
         let mut condition = IndexReport { append_blocked: part.append_blocked(), ..IndexReport::default() };
@@ -171,7 +171,7 @@ impl ThreeFile {
         if let Some(reason) = self.read_only {
             return Err(StoreError::ReadOnly(reason));
         }
-        self.enter(partition)?;
+        self.select_partition(partition)?;
         self.part()?.repair_frames()
     }
 
@@ -181,7 +181,7 @@ impl ThreeFile {
     /// [`StoreError::NoPartition`], or [`StoreError::Damaged`] if the index records of the object and of its
     /// predecessor are damaged.
     pub fn offset_of(&mut self, partition: u8, object: u64) -> Result<u64, StoreError> {
-        self.enter(partition)?;
+        self.select_partition(partition)?;
         Ok(self.part()?.object_start(object)?.0)
     }
 
@@ -190,7 +190,7 @@ impl ThreeFile {
     /// # Errors
     /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
     pub fn first_damaged(&mut self, partition: u8) -> Result<u64, StoreError> {
-        self.enter(partition)?;
+        self.select_partition(partition)?;
         (self.object, self.offset, self.file) = (0, 0, 0);
         loop {
             let here = self.object;

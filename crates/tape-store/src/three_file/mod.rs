@@ -182,21 +182,21 @@ impl ThreeFile {
 
     /// Moves to the object that `find` returns for a partition. On failure, the position and the partition are
     /// unchanged.
-    fn arrive<T>(
+    fn move_to<T>(
         &mut self,
         partition: u8,
         find: impl FnOnce(&mut Partition) -> Result<(u64, T), StoreError>,
     ) -> Result<T, StoreError> {
         let before = self.current;
-        self.enter(partition)?;
-        let arrived = self.part().and_then(find).and_then(|(target, found)| self.move_within(target).map(|()| found));
-        if arrived.is_err() {
+        self.select_partition(partition)?;
+        let moved = self.part().and_then(find).and_then(|(target, found)| self.move_within(target).map(|()| found));
+        if moved.is_err() {
             self.current = before;
         }
-        arrived
+        moved
     }
 
-    fn enter(&mut self, partition: u8) -> Result<(), StoreError> {
+    fn select_partition(&mut self, partition: u8) -> Result<(), StoreError> {
         if usize::from(partition) >= self.partitions.len() {
             return Err(StoreError::NoPartition(partition));
         }
@@ -205,9 +205,9 @@ impl ThreeFile {
     }
 
     /// Bytes of payload before the position, without frames.
-    fn on_tape(&self) -> u64 {
+    fn payload_before_position(&self) -> u64 {
         let overhead = self.partitions.get(self.current).map_or(0, |part| part.layout.overhead());
-        let stored = self.object.saturating_sub(self.under_way());
+        let stored = self.object.saturating_sub(self.pending_blocks());
         self.offset.saturating_sub(overhead.saturating_mul(stored))
     }
 
@@ -281,8 +281,8 @@ impl Medium for ThreeFile {
             partition: u8::try_from(self.current).unwrap_or(u8::MAX),
             object: self.object,
             file: self.file,
-            early_warning: self.on_tape() > self.warning_at(),
-            programmable_warning: self.is_past_programmable_warning(self.on_tape()),
+            early_warning: self.payload_before_position() > self.warning_at(),
+            programmable_warning: self.is_past_programmable_warning(self.payload_before_position()),
         }
     }
 
@@ -298,7 +298,7 @@ impl Medium for ThreeFile {
     fn usage(&self, partition: u8) -> Result<PartitionUsage, StoreError> {
         let part = self.partitions.get(usize::from(partition)).ok_or(StoreError::NoPartition(partition))?;
         let capacity = self.partition_capacity(usize::from(partition));
-        let here = if usize::from(partition) == self.current { self.on_tape() } else { 0 };
+        let here = if usize::from(partition) == self.current { self.payload_before_position() } else { 0 };
         let early_warning = media::early_warning(capacity);
         Ok(PartitionUsage { used: part.payload(), capacity, early_warning, position: here, objects: part.objects() })
     }
@@ -349,7 +349,7 @@ impl Medium for ThreeFile {
 
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError> {
         self.drain()?;
-        self.arrive(partition, |part| {
+        self.move_to(partition, |part| {
             let target = object.min(part.objects());
             Ok((target, target == object))
         })
@@ -357,7 +357,7 @@ impl Medium for ThreeFile {
 
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError> {
         self.drain()?;
-        self.arrive(partition, |part| {
+        self.move_to(partition, |part| {
             let found = file <= part.filemarks();
             Ok((if found { part.after_filemark(file)? } else { part.objects() }, found))
         })

@@ -1,4 +1,4 @@
-//! One partition: its three files, the objects and records that are still in memory, and where its objects are.
+//! One partition: its three files, and the objects and records that are still in memory.
 //!
 //! Order of writes: data before the index records that refer to it, both durable before the watermark that counts them.
 //! Truncation lowers the watermark first. `docs/format.md` gives the reasons.
@@ -75,7 +75,7 @@ enum FailureState {
     /// last success has to be written again before anything else.
     Unsynchronised,
     /// A truncation may be partly durable. Nothing is written until the tape is opened again.
-    HalfCut,
+    PartlyTruncated,
 }
 
 /// The files of a partition.
@@ -130,7 +130,7 @@ impl Partition {
     }
 
     /// Rejects appends except at the beginning from now on: the files differ from what was synchronised.
-    pub(super) const fn break_off(&mut self, reason: &'static str) {
+    pub(super) const fn block_appends(&mut self, reason: &'static str) {
         self.append_blocked = Some(reason);
     }
 
@@ -202,7 +202,7 @@ impl Partition {
         let reason = match self.failure {
             FailureState::None => return Ok(()),
             FailureState::Unsynchronised => "an earlier synchronisation failed",
-            FailureState::HalfCut => "an earlier truncation failed; the cartridge must be loaded again",
+            FailureState::PartlyTruncated => "an earlier truncation failed; the cartridge must be loaded again",
         };
         Err(self.io("writing", "data")(io::Error::other(reason)))
     }

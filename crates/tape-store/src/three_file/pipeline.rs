@@ -27,7 +27,7 @@ pub(super) struct Pipeline {
     /// Slots without a job.
     free: Vec<Box<dyn WorkerSlot>>,
     /// Slots with a job, in the order of their objects.
-    under_way: VecDeque<InFlight>,
+    pending_blocks: VecDeque<InFlight>,
     mode: PipelineMode,
     /// Maximum number of bytes that the blocks in flight can occupy.
     worst: u64,
@@ -80,12 +80,12 @@ impl Pipeline {
     fn start(&mut self, object: u64, stored: u64, job: Box<CodecJob>) {
         if let Some(mut slot) = self.free.pop() {
             slot.start(job);
-            self.under_way.push_back(InFlight { slot, object, stored });
+            self.pending_blocks.push_back(InFlight { slot, object, stored });
         }
     }
 
     fn finish(&mut self) -> Option<(Box<CodecJob>, u64)> {
-        let InFlight { mut slot, stored, .. } = self.under_way.pop_front()?;
+        let InFlight { mut slot, stored, .. } = self.pending_blocks.pop_front()?;
         let job = slot.finish();
         self.free.push(slot);
         Some((job, stored))
@@ -114,13 +114,13 @@ impl ThreeFile {
     }
 
     /// Number of blocks that count in the position but are not stored yet.
-    pub(super) fn under_way(&self) -> u64 {
-        if self.is_appending() { self.pipeline.under_way.len() as u64 } else { 0 }
+    pub(super) fn pending_blocks(&self) -> u64 {
+        if self.is_appending() { self.pipeline.pending_blocks.len() as u64 } else { 0 }
     }
 
     /// Whether blocks of this length and codec go to the workers.
-    fn hands_over(&self, len: usize, codec: Codec) -> bool {
-        let places = self.pipeline.free.len() + self.pipeline.under_way.len();
+    fn uses_workers(&self, len: usize, codec: Codec) -> bool {
+        let places = self.pipeline.free.len() + self.pipeline.pending_blocks.len();
         places > 0 && codec.id != CodecId::NONE && (WORTH_IT..=TOO_LONG).contains(&len)
     }
 
@@ -133,7 +133,7 @@ impl ThreeFile {
         encryption: Option<&Encryption>,
         len: usize,
     ) -> Result<Option<WriteOutcome>, StoreError> {
-        if !self.hands_over(len, codec) {
+        if !self.uses_workers(len, codec) {
             self.drain()?;
             return Ok(None);
         }
@@ -141,7 +141,7 @@ impl ThreeFile {
             self.drain()?;
         }
         let worst = (len + if encryption.is_some() { MAX_OVERHEAD } else { 0 }) as u64;
-        let here = self.on_tape();
+        let here = self.payload_before_position();
         let end = here + self.pipeline.worst + worst;
         // The next offset at which the result of a write changes.
         let boundary = if self.is_past_programmable_warning(here) { self.warning_at() } else { self.programmable_at() };
@@ -150,7 +150,7 @@ impl ThreeFile {
             return Ok(None);
         }
         if self.pipeline.mode != PipelineMode::Write {
-            self.make_way(0)?;
+            self.truncate_at_position(0)?;
             self.pipeline.mode = PipelineMode::Write;
             self.pipeline.encryption = encryption.cloned();
         }
@@ -160,7 +160,7 @@ impl ThreeFile {
         let mut job = loop {
             match self.pipeline.acquire(len) {
                 Some(job) => break job,
-                None if self.pipeline.under_way.is_empty() => {
+                None if self.pipeline.pending_blocks.is_empty() => {
                     self.drain()?;
                     return Ok(None);
                 }
@@ -174,7 +174,7 @@ impl ThreeFile {
         self.pipeline.start(self.object, 0, job);
         self.pipeline.worst += worst;
         self.object += 1;
-        while self.pipeline.under_way.front().is_some_and(|first| first.slot.is_done()) {
+        while self.pipeline.pending_blocks.front().is_some_and(|first| first.slot.is_done()) {
             self.write_next_compressed()?;
         }
         Ok(Some(WriteOutcome::Written { beyond_early_warning: false }))
@@ -187,7 +187,7 @@ impl ThreeFile {
     pub(super) fn drain(&mut self) -> Result<(), StoreError> {
         match self.pipeline.mode {
             PipelineMode::Write => {
-                while !self.pipeline.under_way.is_empty() {
+                while !self.pipeline.pending_blocks.is_empty() {
                     self.write_next_compressed()?;
                 }
             }
@@ -203,7 +203,7 @@ impl ThreeFile {
         let Some((job, _)) = self.pipeline.finish() else { return Ok(()) };
         let len = job.input.len();
         let encryption = self.pipeline.encryption.take();
-        self.object -= self.pipeline.under_way.len() as u64 + 1;
+        self.object -= self.pipeline.pending_blocks.len() as u64 + 1;
         let written = self.store_compressed(&job, encryption.as_ref(), len);
         self.pipeline.release(job);
         self.pipeline.encryption = encryption;
@@ -261,10 +261,10 @@ impl ThreeFile {
             self.drain()?;
         }
         self.pipeline.mode = PipelineMode::Read(object);
-        let ready = self.pipeline.under_way.front().is_some_and(|first| first.object == object);
+        let ready = self.pipeline.pending_blocks.front().is_some_and(|first| first.object == object);
         let found = if ready { self.take_read(into)? } else { None };
         if sequential {
-            self.hand_over_behind(object);
+            self.queue_read_ahead(object);
         }
         Ok(found)
     }
@@ -287,8 +287,8 @@ impl ThreeFile {
     }
 
     /// Queues the objects after the current one for reading ahead.
-    fn hand_over_behind(&mut self, object: u64) {
-        let mut next = self.pipeline.under_way.back().map_or(object, |last| last.object) + 1;
+    fn queue_read_ahead(&mut self, object: u64) {
+        let mut next = self.pipeline.pending_blocks.back().map_or(object, |last| last.object) + 1;
         while !self.pipeline.free.is_empty() {
             let Ok(part) = self.part() else { return };
             if next >= part.objects() {
@@ -300,7 +300,7 @@ impl ThreeFile {
                 && record.encryption == BlockEncryption::Clear
                 && record.codec != CodecId::NONE
                 && (WORTH_IT..=TOO_LONG).contains(&len)
-                && self.pipeline.under_way.len() as u64 * (len as u64) < MAX_IN_FLIGHT_BYTES;
+                && self.pipeline.pending_blocks.len() as u64 * (len as u64) < MAX_IN_FLIGHT_BYTES;
             if !worth_it {
                 return;
             }

@@ -28,14 +28,14 @@ pub(super) struct ReadBuffers {
 }
 
 /// Longer buffers are freed after the block that needed them.
-const KEPT: usize = 4 << 20;
+const MAX_KEPT_BUFFER: usize = 4 << 20;
 
 impl ReadBuffers {
     /// Frees buffers of the longest blocks.
     pub(super) fn trim(&mut self) {
-        self.codecs.trim(KEPT);
+        self.codecs.trim(MAX_KEPT_BUFFER);
         for buffer in [&mut self.stored, &mut self.decompressed, &mut self.encrypted] {
-            trim(buffer, KEPT);
+            trim(buffer, MAX_KEPT_BUFFER);
         }
     }
 }

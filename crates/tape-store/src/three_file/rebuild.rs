@@ -142,7 +142,7 @@ impl IndexRebuild<'_> {
                 None if frame.is_some_and(|frame| self.is_left_over(&frame)) => return self.end(true),
                 None => {
                     let Some((object, at, filemarks)) = self.find_next_intact()? else { return self.end(false) };
-                    self.lose(object, at, filemarks)?;
+                    self.record_lost_before(object, at, filemarks)?;
                 }
             }
         }
@@ -272,7 +272,7 @@ impl IndexRebuild<'_> {
     }
 
     /// Records the objects before this one as lost, except a filemark that the gap identifies.
-    fn lose(&mut self, object: u64, at: u64, filemarks: u64) -> io::Result<()> {
+    fn record_lost_before(&mut self, object: u64, at: u64, filemarks: u64) -> io::Result<()> {
         let frame = frame::SIZE as u64;
         if object - self.object == 1
             && self.previous_tag.is_some()
@@ -294,7 +294,7 @@ impl IndexRebuild<'_> {
             };
             return self.accept_record(&record);
         }
-        self.lose_until(object)?;
+        self.record_lost_until(object)?;
         (self.at, self.filemarks) = (at, filemarks);
         // The watermark has the checksum of the last record before it.
         self.previous_tag =
@@ -302,7 +302,7 @@ impl IndexRebuild<'_> {
         Ok(())
     }
 
-    fn lose_until(&mut self, object: u64) -> io::Result<()> {
+    fn record_lost_until(&mut self, object: u64) -> io::Result<()> {
         while self.object < object {
             self.rebuilt.first_lost.get_or_insert(self.object);
             self.rebuilt.lost_objects += 1;
@@ -317,7 +317,7 @@ impl IndexRebuild<'_> {
     fn end(&mut self, left_over: bool) -> io::Result<()> {
         let unknown = u64::from(!left_over && self.at < self.data_len);
         let known = self.watermark.map_or(0, |watermark| watermark.objects).max(self.object + unknown);
-        self.lose_until(known)?;
+        self.record_lost_until(known)?;
         (self.rebuilt.objects, self.rebuilt.end) =
             (self.object, if left_over { self.at } else { self.data_len.max(self.at) });
         Ok(())

@@ -41,13 +41,13 @@ pub(super) struct Opener<'a> {
 
 impl Opener<'_> {
     pub(super) fn open(&mut self, number: u8) -> Result<Partition, StoreError> {
-        let was_there = self.was_there(number)?;
+        let has_data_file = self.has_data_file(number)?;
         let (mut files, skip) = self.files(number)?;
         let length = |file: &mut Box<dyn Backend>| {
             file.len().map_err(StoreError::io(format!("getting the file lengths of partition {number}")))
         };
         let (data_len, indx_len) = (length(&mut files.data)?, length(&mut files.indx)?);
-        let blank = was_there && data_len == 0 && indx_len == 0 && is_zero(files.watermark.as_mut(), number)?;
+        let blank = has_data_file && data_len == 0 && indx_len == 0 && is_zero(files.watermark.as_mut(), number)?;
         match self.options.format {
             _ if self.options.salvage => self.open_without_watermark(number, files, [data_len, indx_len]),
             Format::Native if blank => blank_partition(number, files, self.options.read_only),
@@ -62,7 +62,7 @@ impl Opener<'_> {
     }
 
     /// Whether the data file of a partition exists, or the folder has no tape yet.
-    fn was_there(&mut self, number: u8) -> Result<bool, StoreError> {
+    fn has_data_file(&mut self, number: u8) -> Result<bool, StoreError> {
         let names = self.folder.list().map_err(StoreError::io("listing the cartridge's files"))?;
         let of_tape = |name: &String| ["data.", "indx.", "mark."].iter().any(|part| name.starts_with(part));
         Ok(names.contains(&format!("data.{number}")) || !names.iter().any(of_tape))
@@ -124,19 +124,19 @@ impl Opener<'_> {
             tracing::warn!(partition = number, reason, "partition is damaged; intact objects can be read");
             part.set_extent(synced.objects, synced.end, synced.filemarks);
             part.set_framed(watermark.framed);
-            part.break_off(reason);
+            part.block_appends(reason);
             self.recovery.damaged = true;
             return Ok(part);
         }
-        let whole = self.verify_tail(&mut part, synced, records)?;
-        self.recovery.kept_objects += whole.objects - watermark.objects;
-        self.recovery.dropped_objects += records - whole.objects;
-        let torn = whole.objects * size < indx_len || whole.end < data_len;
+        let intact = self.verify_tail(&mut part, synced, records)?;
+        self.recovery.kept_objects += intact.objects - watermark.objects;
+        self.recovery.dropped_objects += records - intact.objects;
+        let torn = intact.objects * size < indx_len || intact.end < data_len;
         if torn && !self.options.read_only {
-            cut(&mut part, &whole)?;
+            truncate_tail(&mut part, &intact)?;
         }
-        part.set_extent(whole.objects, whole.end, whole.filemarks);
-        let framed = match whole.objects {
+        part.set_extent(intact.objects, intact.end, intact.filemarks);
+        let framed = match intact.objects {
             0 => true,
             _ if watermark.objects > 0 => watermark.framed,
             // It was rewritten since the watermark, possibly by another version.
@@ -151,7 +151,7 @@ impl Opener<'_> {
         while at.objects < records {
             let Ok(record) = part.record(at.objects) else { break };
             let follows = record.start() == at.end && u64::from(record.filemarks_before) == at.filemarks;
-            if !follows || !self.is_whole(part, at.objects, &record)? {
+            if !follows || !self.is_intact(part, at.objects, &record)? {
                 break;
             }
             if let IndexLayout::Index512(table) = &mut part.layout
@@ -165,7 +165,7 @@ impl Opener<'_> {
         Ok(at)
     }
 
-    fn is_whole(&mut self, part: &mut Partition, object: u64, record: &IndexRecord) -> Result<bool, StoreError> {
+    fn is_intact(&mut self, part: &mut Partition, object: u64, record: &IndexRecord) -> Result<bool, StoreError> {
         if !self.options.discard_data && !part.has_frame(object, record)? {
             return Ok(false);
         }
@@ -203,7 +203,7 @@ impl Opener<'_> {
         if !readable || table.before(watermark.objects) != watermark.filemarks {
             let mut part = Partition::new(number, files, watermark, slot);
             part.set_extent(watermark.objects, u64::MAX, 0);
-            let IndexSurvey { filemarks: numbers, .. } = survey(&mut part, watermark.objects)?;
+            let IndexScan { filemarks: numbers, .. } = scan_index(&mut part, watermark.objects)?;
             files = part.into_files();
             if let IndexLayout::Index512(table) = &mut files.layout {
                 table.set(numbers);
@@ -232,7 +232,8 @@ impl Opener<'_> {
         let watermark = Watermark { sequence: stale.sequence, ..Watermark::default() };
         let mut part = Partition::new(number, files, watermark, slot);
         part.set_extent(records, u64::MAX, 0);
-        let IndexSurvey { extent: mut at, filemarks: numbers, mut damaged, framed, ends } = survey(&mut part, records)?;
+        let IndexScan { extent: mut at, filemarks: numbers, mut damaged, framed, ends } =
+            scan_index(&mut part, records)?;
         // Without a watermark, a native tape may have lost objects at its end.
         damaged |= indx_len % size != 0 || self.options.salvage || self.options.format == Format::Native;
         damaged |= data_len < at.end && !self.options.discard_data;
@@ -253,7 +254,7 @@ impl Opener<'_> {
         part.set_expected_objects(if self.options.trust_watermarks { stale.objects } else { 0 });
         part.set_framed(framed);
         if damaged {
-            part.break_off(if lost { NO_INDEX } else { NO_WATERMARK });
+            part.block_appends(if lost { NO_INDEX } else { NO_WATERMARK });
         }
         self.recovery.damaged |= damaged;
         if damaged { Ok(part) } else { self.reconcile(part) }
@@ -270,7 +271,7 @@ impl Opener<'_> {
 }
 
 /// Result of scanning an index.
-struct IndexSurvey {
+struct IndexScan {
     extent: Extent,
     /// Object numbers of the filemarks.
     filemarks: Vec<u32>,
@@ -283,7 +284,7 @@ struct IndexSurvey {
 }
 
 /// Scans the first `objects` records: their extent, their filemarks, and whether they are consistent.
-fn survey(part: &mut Partition, objects: u64) -> Result<IndexSurvey, StoreError> {
+fn scan_index(part: &mut Partition, objects: u64) -> Result<IndexScan, StoreError> {
     let (mut at, mut numbers, mut damaged) = (NOTHING, Vec::new(), false);
     // New tapes, and tapes without an intact record, get frames.
     let (mut framed, mut ends, counts) = (true, true, matches!(part.layout, IndexLayout::Index32 { .. }));
@@ -305,7 +306,7 @@ fn survey(part: &mut Partition, objects: u64) -> Result<IndexSurvey, StoreError>
     if !counts {
         at.filemarks = numbers.len() as u64;
     }
-    Ok(IndexSurvey { extent: at, filemarks: numbers, damaged, framed, ends })
+    Ok(IndexScan { extent: at, filemarks: numbers, damaged, framed, ends })
 }
 
 /// Whether `mark.P` has no watermark yet: its creation may have been interrupted.
@@ -317,7 +318,7 @@ fn is_zero(watermark: &mut dyn Backend, number: u8) -> Result<bool, StoreError> 
     Ok(len <= 2 * SLOT && bytes.get(..got).unwrap_or_default().iter().all(|byte| *byte == 0))
 }
 
-/// Creates a blank partition, with a watermark of zero objects: without one, a tape that lost its watermark would look
+/// Creates a blank partition, with a watermark of zero objects: without one, a tape that lost its watermark would appear
 /// blank.
 fn blank_partition(number: u8, mut files: PartitionFiles, read_only: bool) -> Result<Partition, StoreError> {
     let watermark = Watermark::default();
@@ -364,9 +365,9 @@ fn is_synchronised(part: &mut Partition, watermark: &Watermark) -> Result<bool, 
         && record.filemarks_after() == watermark.filemarks)
 }
 
-fn cut(part: &mut Partition, whole: &Extent) -> Result<(), StoreError> {
+fn truncate_tail(part: &mut Partition, intact: &Extent) -> Result<(), StoreError> {
     let failed = || StoreError::io(format!("truncating the incomplete tail of partition {}", part.number));
-    part.indx.set_len(whole.objects * part.layout.size() as u64).map_err(failed())?;
+    part.indx.set_len(intact.objects * part.layout.size() as u64).map_err(failed())?;
     part.indx.sync().map_err(failed())?;
-    part.data.set_len(whole.end).and_then(|()| part.data.sync()).map_err(failed())
+    part.data.set_len(intact.end).and_then(|()| part.data.sync()).map_err(failed())
 }

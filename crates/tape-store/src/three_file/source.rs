@@ -24,7 +24,7 @@ impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> FolderOpener for 
     }
 }
 
-/// A tape in the files of a folder ([`ThreeFile`]), with the cartridge memory beside it.
+/// A tape in the files of a folder ([`ThreeFile`]), with the cartridge memory next to it.
 pub struct ThreeFileSource {
     folder: Box<dyn FolderOpener>,
 }

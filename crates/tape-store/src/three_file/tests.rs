@@ -1,3 +1,5 @@
+//! A tape in files: random operations against a tape in memory, failing storage calls, and power loss.
+
 #![expect(clippy::cast_possible_truncation, reason = "patterns of test data")]
 use super::*;
 use crate::backend::faulty::FaultyFolder;
@@ -38,7 +40,7 @@ fn open_with(folder: &FaultyFolder, format: Format, width: usize) -> ThreeFile {
 }
 
 /// Checks what mhvtl relies on: the table of filemarks is complete and lists filemarks only.
-fn table_is_whole(folder: &FaultyFolder) {
+fn check_filemark_table(folder: &FaultyFolder) {
     let (meta, indx) = (folder.bytes("meta.0"), folder.bytes("indx.0"));
     let count = u32::from_le_bytes(*meta.first_chunk().unwrap()) as usize;
     let table = meta[512..].as_chunks::<4>().0.iter().map(|number| u32::from_le_bytes(*number) as usize);
@@ -171,7 +173,7 @@ proptest! {
 
     /// After a power loss, the tape is in a state that it had at or after the last synchronisation.
     #[test]
-    fn survives_a_crash(
+    fn power_loss_keeps_synchronised_objects(
         ops in prop::collection::vec(op(), 1..40),
         choices in prop::collection::vec(0..4_u8, 64),
         format in prop::sample::select(&FORMATS),
@@ -205,7 +207,7 @@ proptest! {
             _ => len,
         });
         if format == Format::Mhvtl {
-            table_is_whole(&after);
+            check_filemark_table(&after);
         }
         let mut again = open(&after, format).unwrap().0;
         let found = contents(&mut again);
@@ -314,12 +316,13 @@ fn run_history(format: Format, steps: &[Step]) -> (crate::backend::faulty::CallH
 /// Checks the disk after one power loss against the possible states.
 fn after_loss(format: Format, folder: &FaultyFolder, moments: &[Moment], calls: usize, what: &str) {
     if format == Format::Mhvtl {
-        table_is_whole(folder);
+        check_filemark_table(folder);
     }
     // The step in progress is the first that ended later; those before it were completed.
-    let under_way = moments.iter().position(|moment| moment.calls > calls).unwrap_or(moments.len() - 1);
-    let last_synced = (0..=under_way).rev().find(|at| moments[*at].synced && moments[*at].calls <= calls).unwrap_or(0);
-    let since = &moments[last_synced..=under_way];
+    let pending_blocks = moments.iter().position(|moment| moment.calls > calls).unwrap_or(moments.len() - 1);
+    let last_synced =
+        (0..=pending_blocks).rev().find(|at| moments[*at].synced && moments[*at].calls <= calls).unwrap_or(0);
+    let since = &moments[last_synced..=pending_blocks];
     let durable = since[1..].iter().map(|moment| moment.max_cut).chain([since[0].records.len()]).min().unwrap();
     let mut tape = open(folder, format).unwrap_or_else(|error| panic!("{what}: {error}")).0;
     let found = contents(&mut tape);
@@ -959,7 +962,7 @@ fn failed_truncate_blocks_writes() {
             let _ = tape.close();
             drop(tape);
             if format == Format::Mhvtl {
-                table_is_whole(&folder);
+                check_filemark_table(&folder);
             }
             let found = contents(&mut open(&folder, format).unwrap().0);
             assert!([2, 3, 8].contains(&found.len()), "{format:?} {at}: {}", found.len());
@@ -1011,7 +1014,7 @@ fn partitions_survive_reload() {
         assert!(tape.locate_file(1, 2).unwrap());
         assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, ..Position::default() });
         if format == Format::Mhvtl {
-            table_is_whole(&folder);
+            check_filemark_table(&folder);
             assert_eq!(folder.bytes("indx.1")[144], 1);
         }
         // A full partition is full, regardless of free space in the other.

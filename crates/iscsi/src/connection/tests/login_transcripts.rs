@@ -3,7 +3,7 @@
 use super::transcript::{config, play, with_chap};
 use crate::config::TargetConfig;
 
-/// From the operational stage (CSG 1) to the full feature phase (NSG 3) in one request. The target answers each key, and
+/// From the operational stage (CSG 1) to the full feature phase (NSG 3) in one request. The target responds to each key, and
 /// declares MaxRecvDataSegmentLength, TargetAlias and TargetPortalGroupTag.
 #[test]
 fn login_in_one_request() {
@@ -52,7 +52,7 @@ fn login_through_all_stages() {
     );
 }
 
-/// The C bit: keys continue in the next request, in the middle of a key too; the target answers with an empty response.
+/// The C bit: keys continue in the next request, in the middle of a key too; the target sends an empty response.
 #[test]
 fn keys_in_more_than_one_request() {
     play(
@@ -275,7 +275,7 @@ fn longest_key_is_understood() {
     );
 }
 
-/// Values out of range are answered with Reject and change nothing (RFC 7143 §6.2).
+/// Values out of range get the response Reject and change nothing (RFC 7143 §6.2).
 #[test]
 fn invalid_values_are_rejected() {
     play(

@@ -40,7 +40,7 @@ fn nop_out_is_answered() {
 
 /// The target sends a NOP-In to an idle initiator, whose NOP-Out has its Target Transfer Tag.
 #[test]
-fn the_target_asks_an_idle_initiator() {
+fn idle_initiator_gets_a_nop_in() {
     play(
         "
         = timeout 29

@@ -205,16 +205,16 @@ impl Player {
     fn send(&mut self, (header, data): &(Vec<u8>, Vec<u8>), line: &str, place: &str) {
         let mut bytes = header.clone();
         if self.header_digest {
-            let spoiled = u8::from(line.ends_with("bad-header-digest"));
+            let changed = u8::from(line.ends_with("bad-header-digest"));
             let digest = crate::digest::crc32c_bytes(header);
-            bytes.extend([digest[0] ^ spoiled, digest[1], digest[2], digest[3]]);
+            bytes.extend([digest[0] ^ changed, digest[1], digest[2], digest[3]]);
         }
         bytes.extend_from_slice(data);
         bytes.resize(bytes.len() + data.len().next_multiple_of(4) - data.len(), 0);
         if self.data_digest && !data.is_empty() {
-            let spoiled = u8::from(line.ends_with("bad-data-digest"));
+            let changed = u8::from(line.ends_with("bad-data-digest"));
             let digest = crate::digest::padded_digest(data);
-            bytes.extend([digest[0] ^ spoiled, digest[1], digest[2], digest[3]]);
+            bytes.extend([digest[0] ^ changed, digest[1], digest[2], digest[3]]);
         }
         let mut rest = bytes.as_slice();
         while !rest.is_empty() && !self.connection.is_closing() {

@@ -6,7 +6,7 @@ use crate::test_unit::TestUnit;
 
 /// A unit for which all checks fail for nexus A: power-on attention 29h/00h and 2Ah/01h are pending, B has reserved the
 /// unit, and a deferred error is pending.
-fn everything_pending(order: &'static [AdmissionCheck]) -> TestUnit {
+fn unit_failing_all_checks(order: &'static [AdmissionCheck]) -> TestUnit {
     let mut unit = TestUnit::powered_on(order);
     unit.play(
         "
@@ -27,7 +27,7 @@ const DEFERRED: &str = "sense 71 00 03 00*4 0a 00*4 0c 00 00*4";
 
 /// Repeats a command of A until it reaches its end, with RELEASE by B after RESERVATION CONFLICT.
 fn reports(order: &'static [AdmissionCheck], cdb: &str, responses: &[&str]) {
-    let mut unit = everything_pending(order);
+    let mut unit = unit_failing_all_checks(order);
     for response in responses {
         unit.play(&format!("A > {cdb}\n< {response}"));
         if *response == "18" {
@@ -37,7 +37,7 @@ fn reports(order: &'static [AdmissionCheck], cdb: &str, responses: &[&str]) {
 }
 
 #[test]
-fn order_of_the_standard() {
+fn default_order_of_checks() {
     reports(DEFAULT_ORDER, "00*6", &["02 06 29 00", "18", "02 06 2a 01", &format!("02 {DEFERRED}"), "00", "00"]);
     // A reserved bit, an unknown service action and an unknown operation code come last.
     for (cdb, end) in [("00 01 00*4", "02 05 24 00 c8 00 01"), ("00 00*3 80 00", "02 05 24 00 cf 00 04")] {
@@ -74,7 +74,7 @@ fn ibm_drives_check_reservations_first() {
 #[test]
 fn inquiry_report_luns_and_request_sense_always_run() {
     for order in [DEFAULT_ORDER, HP_ORDER, IBM_ORDER] {
-        everything_pending(order).play(&format!(
+        unit_failing_all_checks(order).play(&format!(
             "
             A > 12 00 00 00 02 00
             < 00 in 01 80

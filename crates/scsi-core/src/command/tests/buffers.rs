@@ -5,7 +5,7 @@ use crate::test_unit::TestUnit;
 
 /// Modes 00h and 02h of buffer 0, 64 KiB, which all nexuses share.
 #[test]
-fn the_shared_buffer_returns_what_was_written() {
+fn shared_buffer_returns_written_data() {
     TestUnit::ready().play(
         "
         A > 3b 02 00 00 00 01 00 00 03 00 out 'abc

@@ -50,7 +50,7 @@ fn failed_self_tests_are_reported_and_logged() {
 
 /// The log keeps 20 results.
 #[test]
-fn the_log_keeps_the_newest_results() {
+fn log_keeps_the_newest_results() {
     let mut unit = TestUnit::ready();
     unit.play("A > 1d 20 00*4\n< 00");
     unit.play(&"A > 1d a0 00*4\n< 00\n".repeat(20));

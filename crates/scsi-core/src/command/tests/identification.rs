@@ -174,7 +174,7 @@ fn timestamps_are_set_and_reported() {
 
 /// REQUEST SENSE returns, in this order, a deferred error, a unit attention, the state of an operation, NO SENSE.
 #[test]
-fn request_sense_returns_what_is_pending() {
+fn request_sense_returns_pending_sense() {
     let mut unit = TestUnit::ready();
     unit.device.progress =
         Some(Sense { key_specific: Some(SenseKeySpecific::Progress(0x4000)), ..Sense::new(SenseKey(0), Asc(0x0016)) });

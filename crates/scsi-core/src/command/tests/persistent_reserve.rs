@@ -489,7 +489,7 @@ fn power_loss_keeps_the_reservation_with_aptpl() {
     let mut unit = reserved(3);
     unit.play("C > 5f 00 00*6 18 00 out 00*7 0c 00*7 0c 00*4 01 00*3\n< 00").play(POWER_CYCLE);
     unit.play(&keys(0, &["0a", "0b", "0c"])).play(&reservation(0, Some(("0a", 3)))).play("B > 1a 08 0a 00 04 00\n< 18");
-    // The reservation belongs to the port, whatever its nexus.
+    // The reservation belongs to the port, regardless of its nexus.
     unit.play("A > 1a 08 0a 00 04 00\n< 00 in 0f 88 10 00");
     // A later registration without APTPL.
     unit.play("B > 5f 00 00*6 18 00 out 00*7 0b 00*7 0b 00*8\n< 00").play(POWER_CYCLE).play(&keys(0, &[]));

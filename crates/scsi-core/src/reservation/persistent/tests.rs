@@ -1,3 +1,5 @@
+//! The service actions of PERSISTENT RESERVE OUT (SPC-4 §5.13) on the state of a logical unit, without commands.
+
 use super::*;
 
 fn port(n: u8) -> TransportId {
@@ -120,7 +122,7 @@ fn a_preempted_all_registrants_holder_loses_its_rights() {
 }
 
 #[test]
-fn clear_removes_everything() {
+fn clear_removes_registrations_and_the_reservation() {
     let (mut unit, ports) = reserved(3);
     let effects = unit.clear(&request(&ports[1], 2, 0, 0)).unwrap();
     assert_eq!(effects.attentions.len(), 2);

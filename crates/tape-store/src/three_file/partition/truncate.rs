@@ -58,7 +58,7 @@ impl Partition {
             self.sync_watermark()?;
         }
         // A partial truncation is resolved when the tape is opened again, not by further writes.
-        self.failure = FailureState::HalfCut;
+        self.failure = FailureState::PartlyTruncated;
         self.with_filemarks("truncating", |table| table.count_before(object))?;
         self.indx.set_len(object * self.layout.size() as u64).map_err(self.io("truncating", "indx"))?;
         // From here on the objects are removed, even if a later step fails.
