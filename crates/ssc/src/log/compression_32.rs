@@ -1,4 +1,4 @@
-//! Data compression: page 32h of LTO drives, and page 1Bh of SSC.
+//! Data compression: page 32h of LTO drives (vendor specific), and page 1Bh (SSC-4 §8.2).
 
 use super::{MB, PageSource};
 use crate::counters::Counters;

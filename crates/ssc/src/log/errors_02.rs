@@ -1,4 +1,5 @@
-//! Pages 02h and 03h, error counters. The drive corrects and retries nothing, so only unrecovered errors are counted.
+//! Pages 02h and 03h, error counters (SPC-4 §7.3). The drive corrects and retries nothing, so only unrecovered errors
+//! are counted.
 
 use super::PageSource;
 use scsi_core::log::LogWriter;

@@ -1,4 +1,4 @@
-//! Page 30h, tape usage, of the mounted volume.
+//! Page 30h, tape usage (vendor specific), of the mounted volume.
 
 use super::PageSource;
 use scsi_core::log::FLAG_CONTROL;
