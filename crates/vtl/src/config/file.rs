@@ -34,7 +34,7 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
     from_file(source, raw)
 }
 
-/// A configuration of one library, said in code.
+/// The configuration of one library that a program describes in code.
 pub(crate) fn from_library_table(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
     let library = OneOrMany(vec![Spanned::new(0..0, table)]);
     from_file(Source::new(name, ""), File { library: Some(Spanned::new(0..0, library)), ..File::default() })
@@ -58,11 +58,11 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         let key = if drive < cartridges { "drive" } else { "cartridges" };
         return Err(source.error(drive.min(cartridges), key, message));
     }
-    unique_names(&source, &tables)?;
+    check_unique_names(&source, &tables)?;
     let mut libraries: Vec<LibrarySetup> = Vec::new();
     for table in tables {
         let number = libraries.len() + 1;
-        // A single [library] has its place in the file only as a whole.
+        // A single [library] has a line only for the table as a whole.
         let at = if table.span().start == 0 { at_library } else { table.span().start };
         let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
         let setup = library(&source, table.into_inner(), at, number)?;
@@ -93,12 +93,12 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     })
 }
 
-/// Where the first of several tables begins.
+/// Offset of the first of several tables in the text.
 fn first_offset<T>(tables: Option<&Tables<T>>) -> Option<usize> {
     tables?.first().map(|table| table.span().start)
 }
 
-/// Tables of the only library that are written beside it.
+/// Adds the top-level tables of a file with one library to that library.
 fn merge_top_level_tables<T>(
     source: &Source<'_>,
     key: &str,
@@ -118,8 +118,8 @@ fn merge_top_level_tables<T>(
     }
 }
 
-/// Serial numbers and world wide names, each of one unit only.
-fn unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result<(), ConfigError> {
+/// Refuses a serial number or world wide name that two units have.
+fn check_unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result<(), ConfigError> {
     let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
     for library in tables.iter().map(Spanned::get_ref) {
         let own = ("library", &library.serial, &library.naa);
@@ -142,7 +142,7 @@ fn unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result
     Ok(())
 }
 
-/// What two libraries cannot both have.
+/// Refuses a library with the name or a barcode of another one.
 fn check_conflicts(
     source: &Source<'_>,
     others: &[LibrarySetup],

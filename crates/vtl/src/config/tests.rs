@@ -266,13 +266,13 @@ fn cartridges_without_media_suffix() {
             "[[cartridges]]\npattern = \"A1\"\nmedium = \"LTO-12\"\n",
             3,
             "cartridges.medium",
-            "\"LTO-12\" is none of LTO-1, ",
+            "\"LTO-12\" is not one of LTO-1, ",
         ),
         (
             "[[cartridges]]\npattern = \"A1L8\"\nkind = \"WORM\"\n",
             3,
             "cartridges.kind",
-            "none of data, worm, null, cleaning",
+            "not one of data, worm, null, cleaning",
         ),
         ("[[cartridges]]\npattern = \"A1L8\"\nlabel = \"\"\n", 3, "cartridges.label", "\"\" is not \"missing\""),
     ]);

@@ -4,13 +4,13 @@
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// The address to listen on is no address with a port.
+    /// The address to listen on is not an address with a port.
     #[error("{0:?} is not ADDRESS:PORT, such as \"0.0.0.0:3260\"")]
     Bind(String),
     /// The address for SendTargets is neither an address with a port nor `none`.
     #[error("{0:?} is not ADDRESS:PORT, such as \"tape.example.com:3260\", nor \"none\"")]
     Advertise(String),
-    /// The text is no network in CIDR notation and no address.
+    /// The text is neither a network in CIDR notation nor an address.
     #[error("{0:?} is not a network, such as \"10.0.0.0/8\", \"192.0.2.7\" or \"fd00::/8\"")]
     Network(String),
     /// The prefix of a network is longer than its address.
@@ -63,7 +63,7 @@ pub enum ValueError {
         /// Number of cartridges that are wanted.
         count: u32,
     },
-    /// The text is no barcode.
+    /// The text is not a barcode.
     #[error("{0:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")]
     Barcode(String),
 }

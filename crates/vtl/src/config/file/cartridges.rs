@@ -2,7 +2,7 @@
 
 use super::former_words::{replace_element, replace_level};
 use super::source::Source;
-use super::values::{format, needed, or_one, size};
+use super::values::{format, number_or_one, required, size};
 use crate::config::tables::{CartridgeTable, Tables, Text};
 use crate::config::{CartridgeSetup, ConfigError, LibraryLines, barcodes};
 use smc::element::{ElementAddress, ElementLayout, LabelDefect};
@@ -26,10 +26,11 @@ pub(super) fn cartridges(
         replace_level(source, "cartridges", &mut table.format, table.level.take())?;
         replace_element(source, "cartridges.at", &mut table.at);
         let spec = cartridge_spec(source, &table)?;
-        let pattern = needed(source, &table.pattern, "cartridges.pattern", table_at)?;
+        let pattern = required(source, &table.pattern, "cartridges.pattern", table_at)?;
         let at = pattern.span().start;
-        let mut made = of_pattern(pattern.get_ref(), or_one(&table.first), or_one(&table.count), &spec)
-            .map_err(|message| source.error(at, "cartridges.pattern", message))?;
+        let mut made =
+            expand_pattern(pattern.get_ref(), number_or_one(&table.first), number_or_one(&table.count), &spec)
+                .map_err(|message| source.error(at, "cartridges.pattern", message))?;
         if let Some(text) = &table.at {
             place(source, layout, text, &mut made)?;
         }
@@ -64,14 +65,14 @@ fn default_cartridges(source: &Source<'_>, layout: &ElementLayout) -> Result<Vec
         if count == 0 {
             continue;
         }
-        let made = of_pattern(pattern, 1, count, &CartridgeSpec::default())
+        let made = expand_pattern(pattern, 1, count, &CartridgeSpec::default())
             .map_err(|message| source.error(0, "cartridges", message))?;
         cartridges.extend(made);
     }
     Ok(cartridges)
 }
 
-/// Gives cartridges the places that are meant for them.
+/// Assigns the elements from the one that `at` names to new cartridges.
 fn place(
     source: &Source<'_>,
     layout: &ElementLayout,
@@ -116,7 +117,7 @@ pub(super) fn format_has_medium(
     Err(source.error(text.map_or(0, |text| text.span().start), key, message))
 }
 
-/// CartridgeSpec cartridges are to be, as far as it is given.
+/// Properties of the cartridges of a table; `None` for a key that is not given.
 #[derive(Default)]
 struct CartridgeSpec {
     medium: Option<&'static MediaSpec>,
@@ -138,7 +139,7 @@ fn cartridge_spec(source: &Source<'_>, table: &CartridgeTable) -> Result<Cartrid
         let name = text.get_ref();
         let expected = match names {
             [only] => format!("{name:?} is not {only:?}"),
-            several => format!("{name:?} is none of {}", several.join(", ")),
+            several => format!("{name:?} is not one of {}", several.join(", ")),
         };
         let unknown = || source.error(text.span().start, key, expected);
         by_name(name).ok_or_else(unknown).map(Some)
@@ -167,7 +168,7 @@ pub(super) fn media(barcode: &Barcode) -> Result<&'static MediaSpec, String> {
     })
 }
 
-fn of_pattern(pattern: &str, first: u16, count: u16, spec: &CartridgeSpec) -> Result<Vec<CartridgeSetup>, String> {
+fn expand_pattern(pattern: &str, first: u16, count: u16, spec: &CartridgeSpec) -> Result<Vec<CartridgeSetup>, String> {
     let &CartridgeSpec { medium, kind, size, format, label } = spec;
     let setup = |barcode: Barcode| {
         let media = medium.map_or_else(|| media(&barcode), Ok)?;

@@ -1,7 +1,7 @@
 //! `[[library.drive]]`.
 
 use super::source::Source;
-use super::values::{names, needed, or_one, strings};
+use super::values::{names, number_or_one, required, strings};
 use crate::config::tables::{DriveTable, Tables};
 use crate::config::{ConfigError, DriveSetup, UnitNames};
 use tape_store::medium::Codec;
@@ -16,7 +16,7 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
     for table in tables {
         let at = table.span().start;
         let table = table.into_inner();
-        let text = needed(source, &table.model, "drive.model", at)?;
+        let text = required(source, &table.model, "drive.model", at)?;
         let model = text.get_ref();
         let profile = ssc::profile::by_product(model).ok_or_else(|| {
             let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
@@ -25,7 +25,7 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
         })?;
         let names = names(source, "drive", table.serial.as_ref(), table.naa.as_ref())?;
         let strings = strings(source, "drive", [&table.vendor, &table.product, &table.revision], profile.model)?;
-        let count = or_one(&table.count);
+        let count = number_or_one(&table.count);
         let count_at = table.count.as_ref().map_or(at, |count| count.span().start);
         if count == 0 {
             return Err(source.error(count_at, "drive.count", "expected a number of drives of at least 1, not 0"));

@@ -1,11 +1,11 @@
-//! `[[library]]`: a logical library and the shape of it.
+//! `[[library]]`: a logical library and its elements.
 
 use super::cartridges::cartridges;
 use super::drives::drives;
 use super::former_words::replace_policy;
 use super::iscsi::is_iscsi_name;
 use super::source::Source;
-use super::values::{names, strings, word};
+use super::values::{identifier, names, strings};
 use crate::config::tables::{LibraryTable, Number, Text};
 use crate::config::{ConfigError, LibraryLines, LibrarySetup, TransferPolicy};
 use crate::target::MAX_LUNS;
@@ -21,7 +21,7 @@ pub(super) fn library(
     number: usize,
 ) -> Result<LibrarySetup, ConfigError> {
     let changer = changer(source, &table)?;
-    let mut lines = shape_lines(source, &table, at);
+    let mut lines = layout_lines(source, &table, at);
     let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
     replace_policy(source, "library.export", &mut table.export);
     replace_policy(source, "library.import", &mut table.import);
@@ -32,18 +32,18 @@ pub(super) fn library(
         return Err(source.error(table.import.map_or(at, |text| text.span().start), "library.import", message));
     }
     let name = match &table.name {
-        Some(name) => word(source, name, "library.name")?,
+        Some(name) => identifier(source, name, "library.name")?,
         None if number == 1 => "main".into(),
         None => return Err(source.error(at, "library.name", "each of several libraries needs a name")),
     };
-    let shelf = table.shelf.as_ref().map(|shelf| word(source, shelf, "library.shelf")).transpose()?;
+    let shelf = table.shelf.as_ref().map(|shelf| identifier(source, shelf, "library.shelf")).transpose()?;
     let target = table.target.as_ref().map(|target| target_name(source, target)).transpose()?;
     let lun = lun(source, &table.lun)?;
     let given = [&table.vendor, &table.product, &table.revision];
     let strings = strings(source, "library", given, changer.model)?;
     let drives = drives(source, table.drive.take())?;
-    let layout = shape(source, &lines, &table, changer, drives.len())?;
-    // Names that are made up here would be those of the first library again.
+    let layout = element_layout(source, &lines, &table, changer, drives.len())?;
+    // The default barcodes are those of the first library.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
     let cartridges = cartridges(source, listed, &layout, &mut lines)?;
     let shelf = shelf.unwrap_or_else(|| name.clone());
@@ -67,7 +67,7 @@ pub(super) fn library(
 }
 
 /// Lines of the keys of a library; the line of the library for a missing key.
-fn shape_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> LibraryLines {
+fn layout_lines(source: &Source<'_>, table: &LibraryTable, at: usize) -> LibraryLines {
     let line = |place: Option<usize>| source.line(place.unwrap_or(at));
     let number = |number: &Number| line(number.as_ref().map(|number| number.span().start));
     LibraryLines {
@@ -100,13 +100,13 @@ fn lun(source: &Source<'_>, lun: &Number) -> Result<Option<usize>, ConfigError> 
     Err(source.error(lun.span().start, "library.lun", message))
 }
 
-/// Storage elements of a library that are not given: cartridges of the default library leave some of them empty.
+/// Default number of storage elements: more than the default library has cartridges.
 const SLOTS: u16 = 24;
-/// Import/export elements that are not given.
+/// Default number of import/export elements.
 const IMPORT_EXPORT: u16 = 4;
 
-/// Where the elements of a library are, with so many drives.
-fn shape(
+/// The element addresses of a library with this number of drives.
+fn element_layout(
     source: &Source<'_>,
     lines: &LibraryLines,
     table: &LibraryTable,
@@ -161,7 +161,7 @@ fn transfer_policy(source: &Source<'_>, text: &Text, key: &str) -> Result<Transf
 }
 
 fn target_name(source: &Source<'_>, text: &Spanned<String>) -> Result<String, ConfigError> {
-    if is_iscsi_name(text.get_ref()) { Ok(text.get_ref().clone()) } else { word(source, text, "library.target") }
+    if is_iscsi_name(text.get_ref()) { Ok(text.get_ref().clone()) } else { identifier(source, text, "library.target") }
 }
 
 fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static ChangerProfile, ConfigError> {

@@ -3,7 +3,7 @@
 use super::cartridges::{format_has_medium, media};
 use super::former_words::replace_level;
 use super::source::Source;
-use super::values::{format, needed, size, word};
+use super::values::{format, identifier, required, size};
 use crate::config::barcodes::Pattern;
 use crate::config::tables::PoolTable;
 use crate::config::{CartridgeSetup, ConfigError, LibrarySetup, PoolSetup};
@@ -18,13 +18,13 @@ pub(super) fn pool(
     let table_at = table.span().start;
     let mut table = table.into_inner();
     replace_level(source, "pool", &mut table.format, table.level.take())?;
-    let name_at = needed(source, &table.name, "pool.name", table_at)?;
+    let name_at = required(source, &table.name, "pool.name", table_at)?;
     let at = name_at.span().start;
-    let name = word(source, name_at, "pool.name")?;
+    let name = identifier(source, name_at, "pool.name")?;
     if others.iter().any(|other| other.name == name) {
         return Err(source.error(at, "pool.name", format!("there are two pools {name:?}")));
     }
-    let text = needed(source, &table.pattern, "pool.pattern", at)?;
+    let text = required(source, &table.pattern, "pool.pattern", at)?;
     let wrong = |message: String| source.error(text.span().start, "pool.pattern", message);
     let pattern = Pattern::new(text.get_ref()).map_err(|error| wrong(error.to_string()))?;
     if let Some(other) = others.iter().find(|other| other.pattern.overlaps(&pattern)) {

@@ -1,7 +1,7 @@
 //! `[[iscsi.user]]` and `[iscsi.mutual]`.
 
 use super::source::Source;
-use super::values::needed;
+use super::values::required;
 use crate::config::tables::{Tables, UserTable};
 use crate::config::{ConfigError, User};
 use toml::Spanned;
@@ -38,7 +38,7 @@ pub(super) fn users(
 fn user(source: &Source<'_>, key: &str, table: Spanned<UserTable>) -> Result<User, ConfigError> {
     let at = table.span().start;
     let table = table.into_inner();
-    let name = needed(source, &table.name, &format!("{key}.name"), at)?;
+    let name = required(source, &table.name, &format!("{key}.name"), at)?;
     let text = name.get_ref();
     if !(1..=255).contains(&text.len()) || text.chars().any(char::is_control) {
         let message = format!("{text:?} is not a user name: 1 to 255 characters, none of them a control character");

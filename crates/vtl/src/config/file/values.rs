@@ -7,7 +7,7 @@ use scsi_core::identity::{InquiryStrings, ModelStrings};
 use tape_store::cartridge::{Format, parse_size};
 use toml::Spanned;
 
-/// Vendor, product and revision, which are the model's unless others are given.
+/// Vendor, product and revision: those of the table, or else those of the model.
 pub(super) fn strings(
     source: &Source<'_>,
     table: &str,
@@ -31,7 +31,7 @@ pub(super) fn strings(
     })
 }
 
-/// A serial number and a world wide name, as far as they are given.
+/// The serial number and the world wide name of a table; `None` for a key that is not given.
 pub(super) fn names(
     source: &Source<'_>,
     table: &str,
@@ -62,7 +62,7 @@ pub(super) fn names(
 const SERIAL: usize = 15;
 
 /// Returns a required value.
-pub(super) fn needed<'a>(
+pub(super) fn required<'a>(
     source: &Source<'_>,
     text: &'a Text,
     key: &str,
@@ -71,12 +71,12 @@ pub(super) fn needed<'a>(
     text.as_ref().ok_or_else(|| source.error(at, key, "is required"))
 }
 
-pub(super) fn or_one(number: &Number) -> u16 {
+pub(super) fn number_or_one(number: &Number) -> u16 {
     number.as_ref().map_or(1, |number| *number.get_ref())
 }
 
-/// A name of ours: 1 to 32 of a-z, 0-9, `-` and `_`.
-pub(super) fn word(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String, ConfigError> {
+/// A name in the configuration: 1 to 32 of a-z, 0-9, `-` and `_`.
+pub(super) fn identifier(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String, ConfigError> {
     let name = text.get_ref();
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
