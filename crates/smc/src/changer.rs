@@ -98,10 +98,17 @@ impl Changer {
         &mut self.state.library
     }
 
-    /// Sets how long MOVE MEDIUM and EXCHANGE MEDIUM of hosts take; zero by default. The cartridge is moved at once, and
-    /// the status is sent after this time.
+    /// Sets how long a move of the robot takes, by MOVE MEDIUM, EXCHANGE MEDIUM or an operator; zero by default. The
+    /// cartridge is moved at once, and the end of the move is reported after this time.
     pub const fn set_move_duration(&mut self, duration: Duration) {
         self.state.move_duration = duration;
+    }
+
+    /// Returns how long a move of the robot takes, as [`Self::set_move_duration`] has set it. [`Self::move_medium`] moves the
+    /// cartridge at once; its caller reports the end of the move after this time.
+    #[must_use]
+    pub const fn move_duration(&self) -> Duration {
+        self.state.move_duration
     }
 
     /// Returns the raised TapeAlert flags, including flags that a nexus has read.

@@ -201,7 +201,13 @@ impl Library {
     /// Makes the next such operation of the robot fail. Has no effect if [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES)
     /// faults are pending.
     pub fn inject_fault(&mut self, fault: RobotFault) {
-        self.injected_faults.push(FaultRule::once(fault, ()));
+        self.inject_fault_rule(FaultRule::once(fault, ()));
+    }
+
+    /// Adds a rule by which operations of the robot fail: the `nth` one of this kind, and those after it, `count` in all.
+    /// Returns false if [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) rules are pending.
+    pub fn inject_fault_rule(&mut self, rule: FaultRule<RobotFault, ()>) -> bool {
+        self.injected_faults.push(rule)
     }
 
     /// Fails at this element with the injected fault of this type, if there is one.

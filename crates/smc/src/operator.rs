@@ -162,7 +162,7 @@ impl Changer {
         true
     }
 
-    /// Makes the next such operation of the robot fail.
+    /// Injects a fault: the next operation of the robot of this kind fails, by MOVE MEDIUM or by an operator.
     pub fn inject_fault(&mut self, fault: RobotFault) {
         self.state.library.inject_fault(fault);
     }

@@ -39,7 +39,9 @@ pub fn cartridge_of(
 ) -> Option<Cartridge> {
     let store = TapeStore::new(Box::new(MemoryFolderStore::default()));
     let barcode = Barcode::new(name)?;
-    store.create(&barcode, &NewCartridge { media, kind, format, capacity, ..NewCartridge::data(media) }).ok()?;
+    store
+        .create(&barcode, &NewCartridge::data(media).with_kind(kind).with_format(format).with_capacity(capacity))
+        .ok()?;
     Some(store.cartridge(&barcode, media, kind, capacity))
 }
 

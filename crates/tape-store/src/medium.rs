@@ -69,12 +69,14 @@ impl Codec {
         codec.id.missing_feature().map_or(Ok(codec), |feature| Err(CodecError::MissingFeature(feature)))
     }
 
-    /// zlib (RFC 1950) at a level from 1 to 9.
+    /// zlib (RFC 1950) at a level from 1 to 9. Without feature `zlib`, it is refused as [`Self::zstd`] is without its
+    /// feature.
     #[must_use]
     pub const fn zlib(level: u8) -> Self {
         Self { id: CodecId::ZLIB, level }
     }
-    /// Zstandard (RFC 8878) at a level from 1 to 19.
+    /// Zstandard (RFC 8878) at a level from 1 to 19. Without feature `zstd`, appending a block with it fails with an error
+    /// that names the feature ([`CodecId::missing_feature`]); [`Self::parse`] refuses it already.
     #[must_use]
     pub const fn zstd(level: u8) -> Self {
         Self { id: CodecId::ZSTD, level }

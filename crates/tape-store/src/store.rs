@@ -32,8 +32,9 @@ impl MediaFactory for ThreeFiles {
     }
 }
 
-/// Properties of a cartridge to be created.
+/// Properties of a cartridge to be created: those of [`Self::data`], changed with the methods.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct NewCartridge<'a> {
     /// The medium: generation and density.
     pub media: &'static MediaSpec,
@@ -49,7 +50,7 @@ pub struct NewCartridge<'a> {
     pub format: Format,
 }
 
-impl NewCartridge<'_> {
+impl<'a> NewCartridge<'a> {
     /// A data cartridge in the native format, with the native capacity of its medium, no serial number, and a
     /// manufacture date of 1970.
     #[must_use]
@@ -62,6 +63,36 @@ impl NewCartridge<'_> {
             capacity: media.capacity,
             format: Format::Native,
         }
+    }
+
+    /// The same properties, with another kind of cartridge.
+    #[must_use]
+    pub const fn with_kind(self, kind: CartridgeKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same properties, with a MEDIUM SERIAL NUMBER of up to 32 characters.
+    #[must_use]
+    pub const fn with_serial(self, serial: &'a str) -> Self {
+        Self { serial, ..self }
+    }
+
+    /// The same properties, with a time of manufacture in seconds since 1970.
+    #[must_use]
+    pub const fn with_manufactured(self, manufactured: i64) -> Self {
+        Self { manufactured, ..self }
+    }
+
+    /// The same properties, with a capacity in bytes of stored data.
+    #[must_use]
+    pub const fn with_capacity(self, capacity: u64) -> Self {
+        Self { capacity, ..self }
+    }
+
+    /// The same properties, with another format of the files.
+    #[must_use]
+    pub const fn with_format(self, format: Format) -> Self {
+        Self { format, ..self }
     }
 }
 

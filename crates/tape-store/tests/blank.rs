@@ -17,7 +17,7 @@ const LABEL: &str = "A00001L8";
 fn damaged(files: &[&str], remove: bool) -> (TapeStore, Barcode) {
     let folders = MemoryFolderStore::default();
     let (store, barcode) = (TapeStore::new(Box::new(folders.clone())), Barcode::new(LABEL).unwrap());
-    store.create(&barcode, &NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) }).unwrap();
+    store.create(&barcode, &NewCartridge::data(&LTO_8).with_capacity(64 << 20)).unwrap();
     assert_eq!(store.is_blank(&barcode).unwrap(), Some(true));
     let mut cartridge = store.find(&barcode).unwrap();
     let (mut tape, _) = cartridge.open().unwrap();

@@ -231,7 +231,7 @@ fn native() -> (Files, Vec<Vec<Object>>) {
     let folders = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(folders.clone()));
     let barcode = Barcode::new(LABEL).unwrap();
-    let new = NewCartridge { serial: "S1", capacity: 1 << 24, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge::data(&LTO_8).with_serial("S1").with_capacity(1 << 24);
     store.create(&barcode, &new).unwrap();
     let mut cartridge = store.find(&barcode).unwrap();
     let (mut tape, _) = cartridge.open().unwrap();

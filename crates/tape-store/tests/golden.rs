@@ -334,8 +334,12 @@ fn made(shelf: &Path, barcode: &str, name: &str, kind: CartridgeKind, capacity: 
     let serial = format!("{barcode}_1700000000");
     // Only the media type distinguishes a row from an earlier one with the same description.
     let media = row.media();
-    let new =
-        NewCartridge { media, kind, serial: &serial, manufactured: 1_700_000_000, capacity, format: Format::Mhvtl };
+    let new = NewCartridge::data(media)
+        .with_kind(kind)
+        .with_serial(&serial)
+        .with_manufactured(1_700_000_000)
+        .with_capacity(capacity)
+        .with_format(Format::Mhvtl);
     let label = Barcode::new(barcode).unwrap();
     store.create(&label, &new).unwrap();
     store.cartridge(&label, media, kind, capacity)
@@ -617,8 +621,11 @@ fn converted_density_equals_a_new_cartridge() {
     let store = TapeStore::new(Box::new(OsFolderStore::at(dir.path()).unwrap()));
     let make = |name: &str, density: &str, kind| {
         let media = mhvtl::media::by_name(density).unwrap().media();
-        let new =
-            NewCartridge { format: Format::Mhvtl, serial: "S1", capacity: 1 << 30, kind, ..NewCartridge::data(media) };
+        let new = NewCartridge::data(media)
+            .with_format(Format::Mhvtl)
+            .with_serial("S1")
+            .with_capacity(1 << 30)
+            .with_kind(kind);
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     };
     make("A", "LTO8", CartridgeKind::Null);

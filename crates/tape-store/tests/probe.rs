@@ -15,7 +15,7 @@ fn probe_reports_the_load_error_and_changes_nothing() {
     let (store, barcode) =
         (TapeStore::new(Box::new(OsFolderStore::at(home.path()).unwrap())), Barcode::new("A00001L8").unwrap());
     assert_eq!(store.fingerprint(&barcode), Some(0));
-    store.create(&barcode, &NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) }).unwrap();
+    store.create(&barcode, &NewCartridge::data(&LTO_8).with_capacity(64 << 20)).unwrap();
     let mut cartridge = store.find(&barcode).unwrap();
     // Before the first load and after it.
     for _ in 0..2 {

@@ -1,5 +1,6 @@
 //! A drive's logical unit as the robot's [`smc::bay::Bay`].
 
+use crate::shared::Shared;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::Identity;
 use scsi_core::time::Now;
@@ -44,6 +45,7 @@ impl Bay for DriveBay {
     }
 
     fn set_online(&mut self, online: bool) {
+        let _access = self.unit.robot_access();
         self.unit.with_device(|device| {
             if let Device::Drive(drive) = device {
                 drive.set_online(online);
@@ -52,6 +54,7 @@ impl Bay for DriveBay {
     }
 
     fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
+        let _access = self.unit.robot_access();
         self.unit.with_device(|device| match device {
             Device::Drive(drive) => drive.insert_with_delay(cartridge, now),
             Device::Changer(_) => Err(Box::new(InsertError { cartridge, reason: "not a drive" })),
@@ -59,9 +62,50 @@ impl Bay for DriveBay {
     }
 
     fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
+        let _access = self.unit.robot_access();
         self.unit.with_device(|device| match device {
             Device::Drive(drive) => drive.remove(),
             Device::Changer(_) => Err(RemoveError::Empty),
         })
+    }
+}
+
+/// A bay whose drive gets a cartridge only when no request of an operator uses the files of the cartridge.
+pub(crate) struct ReservingBay {
+    bay: Box<dyn Bay>,
+    shared: Arc<Shared>,
+}
+
+impl ReservingBay {
+    pub(crate) fn new(bay: Box<dyn Bay>, shared: Arc<Shared>) -> Self {
+        Self { bay, shared }
+    }
+}
+
+impl Bay for ReservingBay {
+    fn name(&self) -> BayName {
+        self.bay.name()
+    }
+
+    fn status(&self) -> BayStatus {
+        self.bay.status()
+    }
+
+    fn removal_prevented(&self) -> bool {
+        self.bay.removal_prevented()
+    }
+
+    fn set_online(&mut self, online: bool) {
+        self.bay.set_online(online);
+    }
+
+    fn insert(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
+        let barcode = cartridge.barcode().clone();
+        let _reserved = self.shared.reservations.reserve(&barcode);
+        self.bay.insert(cartridge, now)
+    }
+
+    fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError> {
+        self.bay.remove(now)
     }
 }

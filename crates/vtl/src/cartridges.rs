@@ -58,9 +58,9 @@ impl Site {
     /// Exports the cartridges that the robot has put into import/export elements to the shelf.
     fn auto_export_all(&self, library: &Library) {
         let io_elements = library.layout().import_export.addresses();
-        let is_waiting = |address: &ElementAddress| {
-            library.changer(|changer| changer.content(*address).is_some_and(|c| !c.by_operator))
-        };
+        let elements = library.elements();
+        let is_waiting =
+            |address: &ElementAddress| elements.content(*address).is_some_and(|content| !content.by_operator);
         for address in io_elements.filter(is_waiting) {
             if let Err(error) = library.auto_export(address) {
                 tracing::debug!(library = library.name(), %error, "auto export postponed");
@@ -84,8 +84,10 @@ impl Site {
     fn replenish(&self, pool: &PoolSetup) -> Result<(), LibraryError> {
         let Some(library) = self.library(&pool.library) else { return Ok(()) };
         let _creation_guard = self.creation_lock();
-        let blank =
-            self.pool_cartridges(pool).into_iter().filter(|(barcode, entry)| self.is_scratch(&library, barcode, entry));
+        let blank = self
+            .pool_cartridges(pool)
+            .into_iter()
+            .filter(|(barcode, entry)| self.is_scratch(&Cause::site(), &library, barcode, entry));
         let short = usize::from(pool.scratch).saturating_sub(blank.count());
         self.create_in_pool(pool, &library, short, &Cause::site()).map(drop)
     }
@@ -101,7 +103,7 @@ impl Site {
     }
 
     /// Whether a cartridge is a scratch cartridge: outside a drive in the library or on its shelf, blank, and writable.
-    fn is_scratch(&self, library: &Library, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
+    fn is_scratch(&self, cause: &Cause, library: &Library, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
         let at_hand = match &entry.location {
             Location::Shelf(shelf) => shelf == library.shelf(),
             Location::Element { library: name, address, .. } => {
@@ -110,7 +112,7 @@ impl Site {
         };
         at_hand
             && self.shared.unusable.reason(barcode).is_none()
-            && entry.blank.unwrap_or_else(|| self.probe_blank(barcode, entry))
+            && entry.blank.unwrap_or_else(|| self.probe_blank(cause, barcode, entry))
             && self.is_writable(barcode, entry)
     }
 
@@ -122,9 +124,9 @@ impl Site {
     }
 
     /// Reads whether a cartridge is blank, and caches the result in the inventory.
-    fn probe_blank(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
+    fn probe_blank(&self, cause: &Cause, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
         // A load is excluded meanwhile: the drive would find the cartridge in use.
-        let probed = self.with_unloaded_cartridge(barcode, |cartridge| {
+        let probed = self.with_unloaded_cartridge(cause, barcode, |cartridge| {
             let blank = cartridge.is_blank()?;
             let mut inventory = self.shared.inventory();
             if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.location == entry.location) {
@@ -230,7 +232,7 @@ impl Site {
     /// # Errors
     /// Fails if the files are missing or cannot be read, or the inventory cannot be stored.
     pub fn take_over_cartridge(&self, barcode: &Barcode, shelf: &str) -> Result<(), LibraryError> {
-        let _transfer_guard = self.shared.transfer_lock();
+        let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), barcode)?;
         if self.entry(barcode).is_ok() {
             return Ok(());
         }
@@ -251,7 +253,7 @@ impl Site {
     /// # Errors
     /// Fails if there is no such cartridge, it is in a drive, or its MAM cannot be written.
     pub fn set_write_protect(&self, barcode: &Barcode, on: bool) -> Result<(), LibraryError> {
-        self.with_unloaded_cartridge(barcode, |cartridge| cartridge.set_write_protect_tab(on))?;
+        self.with_unloaded_cartridge(&Cause::operator(), barcode, |cartridge| cartridge.set_write_protect_tab(on))?;
         self.notify_operation(barcode, Event::WriteProtectChanged { on });
         Ok(())
     }
@@ -278,7 +280,9 @@ impl Site {
             let message = format!("{barcode} cannot be retained until {}: the time is in the past", day(until));
             return Err(ControlError::invalid(message).with_member("until").with_barcode(barcode.as_str()).into());
         }
-        self.with_unloaded_cartridge(barcode, |cartridge| cartridge.retain_until(until))
+        self.with_unloaded_cartridge(&Cause::operator(), barcode, |cartridge| cartridge.retain_until(until))?;
+        self.notify_operation(barcode, Event::RetentionChanged { until });
+        Ok(())
     }
 
     /// Deletes a cartridge that is on a shelf, with all its data.
@@ -286,7 +290,7 @@ impl Site {
     /// # Errors
     /// Fails if there is no such cartridge, it is in a library or retained, or its files cannot be removed.
     pub fn delete_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _transfer_guard = self.shared.transfer_lock();
+        let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), barcode)?;
         let entry = self.entry(barcode)?;
         if !matches!(entry.location, Location::Shelf(_)) {
             let location = self.location_name(&entry.location);
@@ -314,11 +318,18 @@ impl Site {
             self.shared.state.commit_or_undo(change, undo)?;
             inventory.remove(barcode.as_str());
         }
-        for library in self.libraries() {
+        self.forget_label(barcode);
+        self.notify_operation(barcode, Event::Deleted);
+        self.finish_deletion(barcode.as_str())
+    }
+
+    /// Clears the label defect of a cartridge that the site no longer has.
+    fn forget_label(&self, barcode: &Barcode) {
+        let has_defect =
+            |library: &Arc<Library>| self.shared.operator_state(library.name()).label_defects.contains_key(barcode);
+        for library in self.libraries().into_iter().filter(has_defect) {
             library.changer(|changer| changer.set_label_defect(barcode, None));
         }
-        self.notify_operation(barcode, Event::Deleted);
-        self.finish_deletions()
     }
 
     /// Removes a cartridge that is not in a drive from the inventory. Its files, which may be missing or
@@ -327,7 +338,6 @@ impl Site {
     /// # Errors
     /// Fails if there is no such cartridge, it is in a drive, or the change cannot be stored.
     pub fn forget_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _transfer_guard = self.shared.transfer_lock();
         let entry = self.entry(barcode)?;
         let library = match &entry.location {
             Location::Shelf(_) => None,
@@ -343,7 +353,13 @@ impl Site {
             Ok::<_, LibraryError>(())
         };
         match library {
-            None => commit()?,
+            None => {
+                let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), barcode)?;
+                if self.entry(barcode)?.location != entry.location {
+                    return Err(being_moved(barcode).into());
+                }
+                commit()?;
+            }
             Some(library) => library.operate(|changer| {
                 let drives = changer.library().layout().drives;
                 let address = match changer.library().location_of(barcode).map(|location| location.address) {
@@ -357,9 +373,7 @@ impl Site {
                 }))
             })??,
         }
-        for library in self.libraries() {
-            library.changer(|changer| changer.set_label_defect(barcode, None));
-        }
+        self.forget_label(barcode);
         self.shared.unusable.remove(barcode);
         self.notify_operation(barcode, Event::Forgotten);
         Ok(())
@@ -367,18 +381,20 @@ impl Site {
 
     /// Removes the files of deleted cartridges, including those whose removal an earlier process did not finish.
     pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
-        for name in inventory::pending_deletions(&self.shared.state)? {
-            let is_known = self.shared.inventory().contains_key(&name);
-            let barcode = Barcode::new(&name).filter(|_| !is_known);
-            if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
-                tracing::warn!(barcode = name, %error, "cannot remove the files of a deleted cartridge; will retry at the next start");
-                continue;
-            }
-            let mut change = Transaction::default();
-            inventory::clear_deletion_mark(&mut change, &name);
-            self.shared.state.commit(change)?;
+        inventory::pending_deletions(&self.shared.state)?.iter().try_for_each(|name| self.finish_deletion(name))
+    }
+
+    /// Removes the files of a deleted cartridge, whose barcode is `name`.
+    fn finish_deletion(&self, name: &str) -> Result<(), LibraryError> {
+        let is_known = self.shared.inventory().contains_key(name);
+        let barcode = Barcode::new(name).filter(|_| !is_known);
+        if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
+            tracing::warn!(barcode = name, %error, "cannot remove the files of a deleted cartridge; will retry at the next start");
+            return Ok(());
         }
-        Ok(())
+        let mut change = Transaction::default();
+        inventory::clear_deletion_mark(&mut change, name);
+        Ok(self.shared.state.commit(change)?)
     }
 
     /// The inventory record of a cartridge; the error suggests a similar barcode.
@@ -396,34 +412,37 @@ impl Site {
     /// Calls `call` with a cartridge that is not in a drive, while no drive can load it.
     fn with_unloaded_cartridge<T>(
         &self,
+        cause: &Cause,
         barcode: &Barcode,
         call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
     ) -> Result<T, LibraryError> {
-        self.with_unloaded_cartridge_from(barcode, existing_cartridge, call)
+        self.with_unloaded_cartridge_from(cause, barcode, existing_cartridge, call)
     }
 
     /// Does the same as [`Self::with_unloaded_cartridge`], with the cartridge that `find` returns.
     pub(crate) fn with_unloaded_cartridge_from<T>(
         &self,
+        cause: &Cause,
         barcode: &Barcode,
         find: impl FnOnce(&Shared, &Barcode, &CartridgeRecord) -> Result<Cartridge, LibraryError>,
         call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
     ) -> Result<T, LibraryError> {
-        let _transfer_guard = self.shared.transfer_lock();
+        let _reserved = self.shared.reservations.reserve_for(cause, barcode)?;
         let entry = self.entry(barcode)?;
         let mut other = find(&self.shared, barcode, &entry)?;
-        let library = match &entry.location {
-            Location::Shelf(_) => None,
-            Location::Element { library, .. } => self.library(library),
-        };
-        let failed = LibraryError::of(barcode);
-        let Some(library) = library else { return call(&mut other).map_err(failed) };
-        let drives = library.layout().drives;
-        library.changer(|changer| match changer.library().location_of(barcode) {
-            Some(location) if drives.index(location.address).is_none() => call(&mut other).map_err(failed),
-            Some(location) => Err(in_drive(barcode, &library, location.address).into()),
-            None => Err(being_moved(barcode).into()),
-        })
+        if let Location::Element { library, address, .. } = &entry.location
+            && let Some(library) = self.library(library)
+        {
+            let address = ElementAddress(*address);
+            if library.layout().drives.index(address).is_some() {
+                return Err(in_drive(barcode, &library, address).into());
+            }
+            // The robot has put it into a drive, and its move is not recorded yet.
+            if library.drives().iter().any(|drive| drive.bay_status().barcode.as_ref() == Some(barcode)) {
+                return Err(being_moved(barcode).into());
+            }
+        }
+        call(&mut other).map_err(LibraryError::of(barcode))
     }
 
     /// Lists all cartridges with their status for operators.
@@ -449,8 +468,8 @@ impl Site {
                     self.library(library).map(|library| (library, ElementAddress(*address)))
                 }
             };
-            let label = library.as_ref().and_then(|(library, address)| {
-                library.changer(|changer| changer.content(*address)).and_then(|content| content.label)
+            let label = library.as_ref().and_then(|(library, _)| {
+                self.shared.operator_state(library.name()).label_defects.get(&barcode).copied()
             });
             let element = library.map(|(library, address)| library.element_name(address));
             Some(CartridgeStatus {
@@ -481,7 +500,7 @@ impl Site {
             let members = self.pool_cartridges(&pool);
             let library = self.library(&pool.library);
             let scratch = |(barcode, entry): &&(Barcode, CartridgeRecord)| {
-                library.as_ref().is_some_and(|library| self.is_scratch(library, barcode, entry))
+                library.as_ref().is_some_and(|library| self.is_scratch(&Cause::operator(), library, barcode, entry))
             };
             PoolStatus {
                 pattern: pool.pattern.to_string(),

@@ -95,6 +95,7 @@ pub enum TransferPolicy {
 
 /// Configuration of a pool: cartridges whose barcodes match a pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PoolSetup {
     /// Name of the pool, unique in the site.
     pub name: String,
@@ -112,6 +113,7 @@ pub struct PoolSetup {
 
 /// Configuration of one tape drive.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DriveSetup {
     /// Configured serial number and NAA designator.
     pub names: UnitNames,
@@ -132,6 +134,7 @@ impl PartialEq for DriveSetup {
 
 /// Configuration of one cartridge of a library.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CartridgeSetup {
     /// Barcode, unique in the site.
     pub barcode: Barcode,
@@ -178,6 +181,7 @@ pub enum Advertise {
 
 /// Configuration of the iSCSI portal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct IscsiSetup {
     /// `ADDRESS:PORT` to listen on; port 0 selects a free port.
     pub bind: String,
@@ -247,6 +251,7 @@ pub struct StorageLines {
 
 /// Configuration of one logical library.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct LibrarySetup {
     /// Name of the library, unique in the site.
     pub name: String,
@@ -280,6 +285,7 @@ pub struct LibrarySetup {
 
 /// Effective and valid configuration of a site.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// The libraries of the site, at least one.
     pub libraries: Vec<LibrarySetup>,
@@ -356,6 +362,12 @@ impl LibrarySetup {
 }
 
 impl IscsiSetup {
+    /// The same configuration, with another `ADDRESS:PORT` to listen on; port 0 selects a free port.
+    #[must_use]
+    pub fn with_bind(self, bind: impl Into<String>) -> Self {
+        Self { bind: bind.into(), ..self }
+    }
+
     /// Whether access is restricted by CHAP or by addresses, not only by initiator names, which any host can claim.
     fn restricts_login(&self) -> bool {
         let networks = self.limits.networks.as_ref();

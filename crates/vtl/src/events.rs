@@ -17,7 +17,9 @@ use std::sync::{Arc, Condvar, Mutex};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventPosition {
-    /// Identifier of the start of the daemon, which numbers its events from 1.
+    /// Identifier of the start of the daemon, which numbers its events from 1. In a request, an empty one is the present
+    /// start.
+    #[serde(default)]
     pub start: String,
     /// Number of the event; 0 is before the first one.
     pub seq: u64,
@@ -94,7 +96,9 @@ impl Events {
     #[must_use]
     pub fn has_all_after(&self, position: &EventPosition) -> bool {
         let ring = lock(&self.ring);
-        position.start == self.start && position.seq < ring.next && position.seq + 1 >= ring.oldest()
+        (position.start.is_empty() || position.start == self.start)
+            && position.seq < ring.next
+            && position.seq + 1 >= ring.oldest()
     }
 
     /// A reader of the events after the number `seq`.

@@ -33,6 +33,7 @@ mod nexuses;
 pub mod observer;
 mod permissions;
 pub mod recover;
+mod reservations;
 mod shared;
 pub mod site;
 pub mod standalone;

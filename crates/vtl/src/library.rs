@@ -2,25 +2,28 @@
 
 mod build;
 mod builder;
+mod elements;
 mod identities;
 
 pub use build::RemoteBayFactory;
 pub(crate) use build::{
-    LibraryParts, cartridge_or_placeholder, check_mounted, check_new_cartridges, existing_cartridge, missing_files,
+    LibraryParts, cartridge_media, cartridge_or_placeholder, check_mounted, check_new_cartridges, existing_cartridge,
+    missing_files,
 };
 pub use builder::LibraryBuilder;
+pub(crate) use elements::Elements;
 pub(crate) use identities::{check_luns, identities, random_hex};
 
 use crate::config::{ConfigError, LibrarySetup, TransferPolicy};
 use crate::control::{ControlError, operator_error_code};
 use crate::data_dir::{DataDirError, UpgradeError};
-use crate::events::Cause;
+use crate::events::{Cause, EventSource};
 use crate::inventory::{CartridgeRecord, Location};
 use crate::locks::read;
 use crate::shared::Shared;
 use crate::state_store::StateError;
 use crate::target::Target;
-use crate::unit::{Device, Unit};
+use crate::unit::{Device, OperatorTurn, Unit};
 use scsi_core::identity::Identity;
 use smc::changer::{Changer, OperatorError};
 use smc::element::{ElementAddress, ElementContent, ElementLayout};
@@ -181,22 +184,12 @@ impl Library {
         (setup.export, setup.import)
     }
 
-    /// All cartridges in the library, with their locations.
-    #[must_use]
-    pub fn locations(&self) -> Vec<(Barcode, Location)> {
-        let locations = self.changer(|changer| changer.locations());
-        locations
-            .into_iter()
-            .map(|location| (location.barcode.clone(), Location::from_changer(&self.name, &location)))
-            .collect()
-    }
-
     /// Why no drive can use a cartridge; `None` if it is usable.
     pub(crate) fn unusable_reason(&self, barcode: &Barcode) -> Option<String> {
         self.shared.unusable.reason(barcode)
     }
 
-    /// Calls `call` with the changer, between two commands.
+    /// Calls `call` with the changer, between two commands. Waits for the running command.
     pub fn changer<T>(&self, call: impl FnOnce(&mut Changer) -> T) -> T {
         self.changer.with_device(|device| call(changer_of(device)))
     }
@@ -204,13 +197,15 @@ impl Library {
     /// Performs an operator action on the changer. Its changes are durable on return.
     ///
     /// # Errors
-    /// Fails if the action is refused, its changes cannot be stored, or the site is shut down.
+    /// Fails if the action is refused, its changes cannot be stored, or the site is shut down; with the code `busy` if the
+    /// changer executes a command that takes long.
     pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>) -> Result<T, LibraryError> {
-        self.operate_as(&Cause::operator(), call)
+        let _turn = self.changer.operator_turn()?;
+        self.act(&Cause::operator(), call)
     }
 
-    /// Does the same as [`Self::operate`], for any cause.
-    fn operate_as<T>(
+    /// Performs an action on the changer. An operator's request has the turn of the changer already.
+    fn act<T>(
         &self,
         cause: &Cause,
         call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
@@ -225,8 +220,43 @@ impl Library {
         Ok(done)
     }
 
-    /// Does the same as [`Self::operate`], for an action on these elements: an error names them and their cartridges.
+    /// Does the same as [`Self::operate`], for an action on these elements: an error names them and their cartridges. An
+    /// operator's request gets `busy` if one of them is a drive that executes a command which takes long.
     pub(crate) fn operate_at<T>(
+        &self,
+        cause: &Cause,
+        from: Option<ElementAddress>,
+        to: Option<ElementAddress>,
+        call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
+    ) -> Result<T, LibraryError> {
+        if cause.source != EventSource::Operator {
+            return self.act_at(cause, from, to, call);
+        }
+        let _turn = self.changer.operator_turn()?;
+        self.act_with_drives(from, to, call)
+    }
+
+    /// Performs an operator's action on these elements, with the turns of the drives among them. The caller has the turn of
+    /// the changer.
+    fn act_with_drives<T>(
+        &self,
+        from: Option<ElementAddress>,
+        to: Option<ElementAddress>,
+        call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>,
+    ) -> Result<T, LibraryError> {
+        let ends = [from, to.filter(|to| Some(*to) != from)].into_iter().flatten();
+        let drives: Vec<Arc<Unit>> = ends.filter_map(|end| self.drive_at(end)).collect();
+        let _turns = drives.iter().map(|drive| drive.robot_turn()).collect::<Result<Vec<_>, _>>()?;
+        self.act_at(&Cause::operator(), from, to, call)
+    }
+
+    /// The logical unit of the drive at an element; `None` if it is not a drive, or another process serves it.
+    pub(crate) fn drive_at(&self, address: ElementAddress) -> Option<Arc<Unit>> {
+        self.drives().get(self.layout().drives.index(address)?).cloned()
+    }
+
+    /// Does the same as [`Self::act`]; an error names the elements and their cartridges.
+    fn act_at<T>(
         &self,
         cause: &Cause,
         from: Option<ElementAddress>,
@@ -235,7 +265,7 @@ impl Library {
     ) -> Result<T, LibraryError> {
         let act =
             |changer: &mut Changer| Ok(call(changer).map_err(|error| self.operator_error(changer, error, from, to)));
-        Ok(self.operate_as(cause, act)??)
+        Ok(self.act(cause, act)??)
     }
 
     /// The state that all units of the site share.
@@ -259,8 +289,8 @@ impl Library {
         barcode: &Barcode,
         wanted: impl Fn(&CartridgeRecord) -> bool,
     ) -> Result<(), LibraryError> {
-        // Two libraries may share a shelf: the lock prevents that both import the same cartridge.
-        let _transfer_guard = self.shared.transfer_lock();
+        // Two libraries may share a shelf: the reservation prevents that both import the same cartridge.
+        let _reserved = self.shared.reservations.reserve_for(cause, barcode)?;
         let cartridge = self.shelf_cartridge(barcode, wanted)?;
         let put =
             |changer: &mut Changer| changer.import(address, cartridge, self.shared.now()).map_err(|(error, _)| error);
@@ -279,14 +309,14 @@ impl Library {
 
     /// Puts a new cartridge from the shelf into a slot, without the steps of an import.
     pub(crate) fn populate_slot(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
-        let _transfer_guard = self.shared.transfer_lock();
+        let _reserved = self.shared.reservations.reserve(barcode);
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
         let put =
             |changer: &mut Changer| changer.populate(address, cartridge, self.shared.now()).map_err(|(error, _)| error);
         self.operate_at(&Cause::site(), None, Some(address), put)
     }
 
-    /// The cartridge on the shelf, if `wanted` accepts its record. The caller holds the transfer lock.
+    /// The cartridge on the shelf, if `wanted` accepts its record. The caller has reserved it.
     fn shelf_cartridge(
         &self,
         barcode: &Barcode,
@@ -325,7 +355,6 @@ impl Library {
         address: ElementAddress,
         wanted: impl Fn(&ElementContent) -> bool,
     ) -> Result<Barcode, LibraryError> {
-        let _transfer_guard = self.shared.transfer_lock();
         let take = |changer: &mut Changer| match changer.content(address) {
             Some(content) if !wanted(&content) => Err(OperatorError::Element(MoveError::SourceEmpty(address))),
             _ => changer.export(address, self.shared.now()),
@@ -333,13 +362,44 @@ impl Library {
         Ok(self.operate_at(cause, Some(address), None, take)?.barcode().clone())
     }
 
-    /// Moves a cartridge with the robot, as MOVE MEDIUM does.
+    /// Moves a cartridge with the robot, as MOVE MEDIUM does. Returns at the end of the move
+    /// ([`Changer::set_move_duration`]).
     ///
     /// # Errors
-    /// Fails if the robot cannot move the cartridge; it stays in its source element.
+    /// Fails if the robot cannot move the cartridge; it stays in its source element. The code is `busy` if the changer or a
+    /// drive executes a command that takes long, or another request uses the cartridge.
     pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
+        let turn = self.changer.operator_turn()?;
+        self.move_in_turn(&turn, source, destination)
+    }
+
+    /// Moves a cartridge, and waits until the end of the move. `turn` is that of the changer.
+    pub(crate) fn move_in_turn(
+        &self,
+        turn: &OperatorTurn<'_>,
+        source: ElementAddress,
+        destination: ElementAddress,
+    ) -> Result<(), LibraryError> {
+        if self.layout().drives.index(destination).is_some()
+            && let Some(content) = self.elements().content(source)
+        {
+            // The robot would wait for another request that uses the files of the cartridge.
+            drop(self.shared.reservations.reserve_for(&Cause::operator(), &content.barcode)?);
+        }
+        let now = self.shared.now();
+        let moved = |changer: &mut Changer| {
+            changer.move_medium(source, destination, now)?;
+            Ok(changer.move_duration())
+        };
+        let duration = self.act_with_drives(Some(source), Some(destination), moved)?;
+        turn.wait_until(now.mono.saturating_add(duration));
+        Ok(())
+    }
+
+    /// Moves a cartridge at once, as [`Self::move_medium`] does; waits for the commands that run.
+    fn move_now(&self, cause: &Cause, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
         let moved = |changer: &mut Changer| changer.move_medium(source, destination, self.shared.now());
-        self.operate_at(&Cause::operator(), Some(source), Some(destination), moved)
+        self.act_at(cause, Some(source), Some(destination), moved)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The state that all units of a site share.
 
 use crate::buffers::Buffers;
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockListener};
 use crate::control::Door;
 use crate::data_dir::DataDir;
 use crate::disk_space::DiskSpace;
@@ -11,6 +11,7 @@ use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::library::{LibraryError, RemoteBayFactory, random_hex};
 use crate::locks::lock;
 use crate::observer::{CommandObserver, TraceRing};
+use crate::reservations::Reservations;
 use crate::state_store::{StateError, StateStore, Transaction};
 use crate::unit::Device;
 use crate::unusable::UnusableCartridges;
@@ -20,6 +21,7 @@ use scsi_core::time::Now;
 use smc::changer::{Changer, PendingChanges};
 use smc::library::CartridgeLocation;
 use smc::robot::OperatorState;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -30,7 +32,10 @@ use tape_store::store::TapeStore;
 pub(crate) struct Shared {
     pub(crate) state: StateStore,
     inventory: Mutex<Inventory>,
-    transfer_lock: Mutex<()>,
+    /// The operator state of each library, as its changer has it.
+    operator_states: Mutex<BTreeMap<String, OperatorState>>,
+    /// Cartridges whose files are in use outside of drives.
+    pub(crate) reservations: Arc<Reservations>,
     pub(crate) store: TapeStore,
     /// The configured cartridge directories.
     pub(crate) directories: Vec<PathBuf>,
@@ -89,10 +94,14 @@ impl Shared {
         let state = data.open_state(library)?;
         let inventory = inventory::load(&state)?;
         let disk_space = DiskSpace::new(data.disk_directories());
+        let reservations = Arc::new(Reservations::new(options.clock.clone()));
+        let listener: Arc<dyn ClockListener> = Arc::clone(&reservations) as _;
+        options.clock.add_listener(Arc::downgrade(&listener));
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
-            transfer_lock: Mutex::default(),
+            operator_states: Mutex::default(),
+            reservations,
             store: TapeStore::new(data.shelves).with_media(data.media),
             directories: data.directories,
             buffers: Arc::default(),
@@ -159,9 +168,14 @@ impl Shared {
         Ok(())
     }
 
-    /// Held while cartridges move between shelves and libraries.
-    pub(crate) fn transfer_lock(&self) -> MutexGuard<'_, ()> {
-        lock(&self.transfer_lock)
+    /// What operators have set in a library. Does not wait for its changer.
+    pub(crate) fn operator_state(&self, library: &str) -> OperatorState {
+        lock(&self.operator_states).get(library).cloned().unwrap_or_default()
+    }
+
+    /// Publishes what operators have set in a library. Returns the state before.
+    pub(crate) fn publish_operator_state(&self, library: &str, state: OperatorState) -> OperatorState {
+        lock(&self.operator_states).insert(library.to_owned(), state).unwrap_or_default()
     }
 
     /// Stores the changes that a unit reports in one transaction. `cause` is the cause in the events of moves.
@@ -195,7 +209,7 @@ impl Shared {
     ) -> Result<(), StateError> {
         let PendingChanges { locations, operator_state } = changer.take_changes();
         let (layout, library) = (*changer.library().layout(), owner.library.as_str());
-        let mut events = self.operator_events(library, operator_state.as_ref())?;
+        let mut events = self.operator_events(library, operator_state.as_ref());
         if let Some(operator_state) = &operator_state {
             change.set(operator_state_key(library), operator_state)?;
         }
@@ -236,20 +250,16 @@ impl Shared {
         stored
     }
 
-    /// The events of a new operator state of a library: the doors that have changed, and the state as a whole.
-    fn operator_events(
-        &self,
-        library: &str,
-        new: Option<&OperatorState>,
-    ) -> Result<Vec<(Option<String>, Event)>, StateError> {
-        let Some(new) = new else { return Ok(Vec::new()) };
-        let old: OperatorState = self.state.get(&operator_state_key(library))?.unwrap_or_default();
+    /// Publishes a new operator state of a library, and returns its events: the doors that have changed, and the state as a whole.
+    fn operator_events(&self, library: &str, new: Option<&OperatorState>) -> Vec<(Option<String>, Event)> {
+        let Some(new) = new else { return Vec::new() };
+        let old = self.publish_operator_state(library, new.clone());
         let doors =
             [(Door::Access, old.door_open, new.door_open), (Door::IoStation, old.station_open, new.station_open)];
         let changed = doors.into_iter().filter(|(_, before, open)| before != open);
         let mut events: Vec<_> = changed.map(|(door, _, open)| (None, Event::Door { door, open })).collect();
         events.push((None, Event::OperatorState { state: new.clone() }));
-        Ok(events)
+        events
     }
 
     /// Returns the cartridges of a library to their locations in the inventory, after a change was interrupted or could

@@ -346,13 +346,13 @@ impl Site {
     /// The table of a target's logical units, one row per LUN.
     #[must_use]
     pub fn overview(&self, target: &Target) -> Vec<UnitSummary> {
+        let libraries = self.libraries();
         let row = |(lun, unit): (usize, Arc<Unit>)| {
-            let content = unit.with_device(|device| match device {
-                Device::Changer(changer) => format!("{} cartridges", changer.library().cartridge_count()),
-                Device::Drive(drive) => {
-                    drive.loaded().map_or_else(|| "empty".into(), |(cartridge, _)| cartridge.barcode().to_string())
-                }
-            });
+            let library = libraries.iter().find(|library| Arc::ptr_eq(&library.changer_unit(), &unit));
+            let content = match library {
+                Some(library) => format!("{} cartridges", library.locations().len()),
+                None => unit.bay_status().barcode.map_or_else(|| "empty".into(), |barcode| barcode.to_string()),
+            };
             UnitSummary { lun, model: unit.identity().strings.clone(), serial: unit.identity().serial.clone(), content }
         };
         target.luns().into_iter().zip(target.units()).map(row).collect()

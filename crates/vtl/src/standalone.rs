@@ -5,7 +5,8 @@ use crate::control::ControlError;
 use crate::data_dir::DataDir;
 use crate::frontend::SiteOptions;
 use crate::library::{LibraryError, LibraryParts, identities, missing_files};
-use crate::locks::lock;
+use crate::locks::{lock, write};
+use crate::observer::CommandObserver;
 use crate::shared::Shared;
 use crate::state_store::Transaction;
 use crate::target::Target;
@@ -39,9 +40,17 @@ impl Standalone {
     ///
     /// # Errors
     /// Fails if `data` is in use or damaged, or the configuration has no drive.
-    pub fn open(mut data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
+    pub fn open(data: DataDir, setup: &LibrarySetup) -> Result<Self, LibraryError> {
+        Self::open_with(data, setup, SiteOptions::default())
+    }
+
+    /// Does the same as [`Self::open`], with the source of time and the frontend of `options`.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(mut data: DataDir, setup: &LibrarySetup, options: SiteOptions) -> Result<Self, LibraryError> {
         let lock_file = data.lock.take();
-        let shared = Arc::new(Shared::open(data, &setup.name, SiteOptions::default())?);
+        let shared = Arc::new(Shared::open(data, &setup.name, options)?);
         let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers), Arc::clone(&shared.events)));
         let identities = identities(&shared, setup, &target, &[])?;
         let lun = identities.get(1).map_or(0, |identity| identity.lun);
@@ -77,6 +86,18 @@ impl Standalone {
     #[must_use]
     pub fn status(&self) -> BayStatus {
         self.unit.bay_status()
+    }
+
+    /// Why the drive ends every command with HARDWARE ERROR 44h/00h after an internal error, and what ends that; `None` if it
+    /// does not. Does not wait for the current command.
+    #[must_use]
+    pub fn faulty(&self) -> Option<String> {
+        self.unit.faulty()
+    }
+
+    /// Adds an observer that receives the record of each command from now on, until the drive is shut down.
+    pub fn add_observer(&self, observer: Arc<dyn CommandObserver>) {
+        write(&self.shared.observers).push(observer);
     }
 
     /// Refuses operator actions after the drive was shut down.
@@ -197,6 +218,8 @@ impl Standalone {
         if let Some(thread) = lock(&self.thread).take() {
             let _ = thread.join();
         }
+        // No command follows: an observer can write what it still has.
+        write(&self.shared.observers).clear();
         let close = || {
             self.unit.with_saved(|device| match device {
                 Device::Drive(drive) => drive.shut_down().map(drop),
@@ -248,7 +271,7 @@ mod tests {
         let drive = open(dir.path());
         let label = Barcode::new("A00001L8").unwrap();
         assert!(drive.load(&label, true).unwrap_err().to_string().contains("files of cartridge A00001L8 are missing"));
-        let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        let new = NewCartridge::data(&LTO_8).with_capacity(64 << 20);
         drive.shared.store.create(&label, &new).unwrap();
         drive.load(&label, true).unwrap();
         assert!(drive.load(&label, true).is_err());

@@ -9,6 +9,7 @@ mod inject;
 mod observe;
 mod queue;
 mod status;
+mod turn;
 
 use crate::clock::ClockListener;
 use crate::events::Cause;
@@ -39,6 +40,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
+pub(crate) use turn::OperatorTurn;
 use zeroize::Zeroize;
 
 use changes::{ModePagesBefore, Settings, host};
@@ -77,6 +79,10 @@ struct UnitQueue {
     /// Events that the unit has not handled yet.
     events: VecDeque<UnitEvent>,
     activity: Activity,
+    /// Number of operators' requests that wait for the end of the current command.
+    operators: usize,
+    /// The robot inserts or removes a cartridge.
+    robot: bool,
     /// An operation continues after its status was returned (IMMED).
     background: bool,
     stopping: bool,
@@ -86,6 +92,11 @@ impl UnitQueue {
     /// Whether another command can be queued.
     fn accepts(&self) -> bool {
         !self.stopping && self.queue.len() < MAX_QUEUED
+    }
+
+    /// Whether the next command may run. A waiting operator's request goes first.
+    const fn is_free(&self) -> bool {
+        self.activity.is_idle() && self.operators == 0
     }
 
     /// Whether the unit's thread has something to do. A caller that runs its command itself also handles the events.
@@ -150,6 +161,8 @@ type Panic = Box<dyn Any + Send>;
 /// The right to execute a command of a unit; dropping it releases the unit.
 struct BusyGuard<'a> {
     unit: &'a Unit,
+    /// Name of the command, for people.
+    name: &'static str,
     /// What the unit does afterwards.
     next: Activity,
 }
@@ -160,22 +173,27 @@ impl Drop for BusyGuard<'_> {
         work.activity = std::mem::take(&mut self.next);
         // Also if a background operation continues: the unit's thread has waited for this command.
         let has_work = !work.queue.is_empty() || !work.events.is_empty() || work.background;
-        if has_work || !work.activity.is_idle() {
+        if has_work || !work.is_free() {
             self.unit.wake.notify_all();
         }
     }
 }
 
 impl<'a> BusyGuard<'a> {
-    /// Makes an idle unit busy.
-    fn new(unit: &'a Unit, work: &mut UnitQueue) -> Self {
-        work.activity = Activity::Running;
-        Self { unit, next: Activity::Idle }
+    /// Makes an idle unit busy with a command of this row.
+    fn new(unit: &'a Unit, work: &mut UnitQueue, row: Option<CommandRef>) -> Self {
+        Self::named(unit, work, row.map_or("a command", |row| row.spec().name))
+    }
+
+    /// Makes an idle unit busy with what the name says.
+    fn named(unit: &'a Unit, work: &mut UnitQueue, name: &'static str) -> Self {
+        work.activity = Activity::Running(name);
+        Self { unit, name, next: Activity::Idle }
     }
 
     /// Releases the unit for the next command when the status of this one is due.
     fn release_later(mut self, status: DelayedStatus) {
-        self.next = Activity::Delayed(status);
+        self.next = Activity::Delayed(status.of(self.name));
     }
 }
 
@@ -231,7 +249,7 @@ impl Unit {
             |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
         let busy = {
             let mut work = lock(&self.queue);
-            if may_wait(slow) || !work.activity.is_idle() || !work.queue.is_empty() || work.stopping {
+            if may_wait(slow) || !work.is_free() || !work.queue.is_empty() || work.stopping {
                 if !work.accepts() {
                     return Submitted::Completed(task_set_full(command, row));
                 }
@@ -239,7 +257,7 @@ impl Unit {
                 self.wake.notify_all();
                 return Submitted::Queued;
             }
-            BusyGuard::new(self, &mut work)
+            BusyGuard::new(self, &mut work, row)
         };
         // The robot may have locked the drive although no command is running: this thread must not wait for it either.
         let device = match self.device.try_lock() {
@@ -286,7 +304,7 @@ impl Unit {
             work.queue.push_caller(request)
         };
         let arrived = self.shared.now().mono;
-        let Some(busy) = self.wait_for_turn(ticket) else { return Completion::with_status(Status::TASK_ABORTED) };
+        let Some(busy) = self.wait_for_turn(ticket, row) else { return Completion::with_status(Status::TASK_ABORTED) };
         let mut device = lock(&self.device);
         if !self.dequeue(&mut device, |work| work.queue.take(ticket)) {
             return Completion::with_status(Status::TASK_ABORTED);
@@ -305,12 +323,12 @@ impl Unit {
     }
 
     /// Waits until the command of this ticket is the next one and no other is running. `None` if it was aborted.
-    fn wait_for_turn(&self, ticket: Ticket) -> Option<BusyGuard<'_>> {
+    fn wait_for_turn(&self, ticket: Ticket, row: Option<CommandRef>) -> Option<BusyGuard<'_>> {
         let mut work = lock(&self.queue);
-        while !work.queue.is_next(ticket)? || !work.activity.is_idle() {
+        while !work.queue.is_next(ticket)? || !work.is_free() {
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
-        Some(BusyGuard::new(self, &mut work))
+        Some(BusyGuard::new(self, &mut work, row))
     }
 
     /// The unit's thread: executes the commands that may block, and those queued after them, and sends each delayed
@@ -354,8 +372,14 @@ impl Unit {
             if work.stopping {
                 return None;
             }
-            if work.activity.is_idle() && work.has_work_for_thread() {
-                return Some(ThreadTask::Run(BusyGuard::new(self, &mut work)));
+            if work.is_free() && work.has_work_for_thread() {
+                return Some(ThreadTask::Run(match work.queue.is_empty() {
+                    true => BusyGuard::named(self, &mut work, "a background operation"),
+                    false => {
+                        let row = work.queue.next_row();
+                        BusyGuard::new(self, &mut work, row)
+                    }
+                }));
             }
             work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
@@ -461,7 +485,11 @@ impl Unit {
             match event {
                 UnitEvent::Transport(event) => {
                     self.note_initiator(&event);
+                    let before = ModePagesBefore::event(device, &event);
                     device.unit().handle_event(event, self.shared.now());
+                    if let Some(before) = before {
+                        self.publish_reset(device, &before);
+                    }
                 }
                 UnitEvent::LunList(luns, changed) => {
                     device.lu().luns = luns.to_vec();

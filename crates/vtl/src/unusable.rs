@@ -123,6 +123,7 @@ impl Site {
         let suspects = std::mem::take(&mut *lock(&self.shared.unusable.suspects));
         for barcode in suspects {
             match self.with_unloaded_cartridge_from(
+                &Cause::site(),
                 &barcode,
                 |shared, barcode, entry| Ok(cartridge_or_placeholder(shared, barcode, entry)),
                 Cartridge::probe,
@@ -149,6 +150,6 @@ impl Site {
         let find = |shared: &Shared, barcode: &Barcode, entry: &CartridgeRecord| {
             Ok(cartridge_or_placeholder(shared, barcode, entry))
         };
-        self.with_unloaded_cartridge_from(barcode, find, Cartridge::probe).is_ok()
+        self.with_unloaded_cartridge_from(&Cause::site(), barcode, find, Cartridge::probe).is_ok()
     }
 }

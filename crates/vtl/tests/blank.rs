@@ -29,7 +29,7 @@ fn blank_state_is_rechecked_at_open() {
     for (name, level) in
         [("A1L8", Format::Mhvtl), ("A2L8", Format::Native), ("A3L8", Format::Native), ("A4L8", Format::Mhvtl)]
     {
-        let new = NewCartridge { format: level, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        let new = NewCartridge::data(&LTO_8).with_format(level).with_capacity(64 << 20);
         store().create(&Barcode::new(name).unwrap(), &new).unwrap();
     }
     put("A1L8");
@@ -119,8 +119,7 @@ fn write_protected_blank_cartridge_is_not_scratch() {
     assert_eq!(site.cartridges()[0].retained_until, Some(4_102_444_800));
     // Data by its barcode, WORM by its MAM.
     let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
-    let worm =
-        NewCartridge { kind: CartridgeKind::Worm, serial: "S2", capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    let worm = NewCartridge::data(&LTO_8).with_kind(CartridgeKind::Worm).with_serial("S2").with_capacity(64 << 20);
     fs::remove_dir_all(home.join("A2L8")).unwrap();
     store.create(&Barcode::new("A2L8").unwrap(), &worm).unwrap();
     assert_eq!(scratch(), 1);

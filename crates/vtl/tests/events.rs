@@ -1,6 +1,7 @@
 //! Every event, as the JSON that subscribers read, without the members `seq`, `start` and `at`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use scsi_core::target::TransportEvent;
 use serde_json::Value;
 use std::time::Duration;
 use vtl::config::parse;
@@ -184,6 +185,64 @@ fn what_operators_do() {
     assert_events(&mut events, &[imported, reloaded]);
 }
 
+/// LOAD UNLOAD by a host, without a move of the robot.
+#[test]
+fn load_and_unload_at_the_drive() {
+    let site = site();
+    let host = Host::login(&site.targets()[0], 1);
+    control(&site, r#"{"op":"load","cartridge":"A1L8"}"#);
+    host.clear_unit_attentions();
+    let mut events = site.subscribe();
+    let of_tape = |rest: &str| format!(r#"{{"source":"host",{HOST},"unit":"drive1","barcode":"A1L8",{rest}}}"#);
+    let unloaded = |ejected: bool| of_tape(&format!(r#""event":"tape_unloaded","ejected":{ejected}"#));
+    let loaded = of_tape(r#""event":"tape_loaded""#);
+    // Unload and eject; load; the same again; unload with HOLD=1.
+    for (action, expected) in
+        [(0, vec![unloaded(true)]), (1, vec![loaded]), (1, Vec::new()), (8, vec![unloaded(false)])]
+    {
+        host.command(1, &[0x1b, 0, 0, 0, action, 0], 0).into_result().unwrap();
+        assert_events(&mut events, &expected.iter().map(String::as_str).collect::<Vec<_>>());
+        host.clear_unit_attentions();
+    }
+    // The robot takes the cartridge: one event.
+    control(&site, r#"{"op":"unload","drive":"drive1"}"#);
+    let names: Vec<Value> =
+        events.try_iter().map(|record| serde_json::to_value(&*record).unwrap()["event"].clone()).collect();
+    assert_eq!(names, ["unloaded"]);
+}
+
+/// A reset returns mode pages to their saved values.
+#[test]
+fn reset_changes_mode_pages() {
+    let site = site();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let mut list = host.command(1, &[0x1a, 0x08, 0x0a, 0, 0xff, 0], 255).into_result().unwrap();
+    (list[0], list[2]) = (0, 0);
+    list[4] &= 0x3f;
+    list[6] ^= 0x04;
+    host.command_with_data(1, &[0x15, 0x10, 0, 0, u8::try_from(list.len()).unwrap(), 0], &list).into_result().unwrap();
+    let mut events = site.subscribe();
+    for _ in 0..2 {
+        site.libraries()[0].drives()[0].post(TransportEvent::UnitReset);
+    }
+    assert_events(
+        &mut events,
+        &[r#"{"source":"unit","library":"main","unit":"drive1","event":"mode_changed","pages":["0a"]}"#],
+    );
+}
+
+#[test]
+fn retention_by_an_operator() {
+    let site = site();
+    let mut events = site.subscribe();
+    control(&site, r#"{"op":"retain","cartridge":"A1L8","until":4102444800}"#);
+    assert_events(
+        &mut events,
+        &[r#"{"source":"operator","barcode":"A1L8","event":"retention_changed","until":4102444800}"#],
+    );
+}
+
 /// MODE SELECT, reservations, encryption and PREVENT ALLOW MEDIUM REMOVAL by a host; the same value again is no event.
 #[test]
 fn what_hosts_change() {
@@ -262,6 +321,12 @@ fn subscriptions_have_no_gap() {
     control(&site, r#"{"op":"unload","drive":"drive1"}"#);
     let mut resumed = subscribe(&site, Some(position));
     assert!(resumed.snapshot.is_none());
+    assert_eq!(next(&mut resumed)["seq"], 3);
+    // Of the present start, without its identifier.
+    let request = serde_json::from_str(r#"{"op":"events","since":{"seq":2}}"#).unwrap();
+    let ControlResponse::Events(mut resumed) = site.control(&request).unwrap() else { panic!() };
+    assert!(resumed.snapshot.is_none());
+    assert_eq!(resumed.position.start, events.position.start);
     assert_eq!(next(&mut resumed)["seq"], 3);
     // Another start of the daemon.
     let other = EventPosition { start: "0123456789abcdef".into(), seq: 2 };

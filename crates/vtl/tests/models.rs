@@ -70,9 +70,7 @@ fn external_cartridge_is_identified_by_its_mam() {
     let store_folders: Box<dyn FolderStore> = Box::new(disk.0.clone());
     let store = TapeStore::new(store_folders);
     for (name, medium) in [("BESIDE", by_name("T10KA").unwrap()), ("OTHER", &LTO_6)] {
-        store
-            .create(&barcode(name), &NewCartridge { kind: CartridgeKind::Worm, ..NewCartridge::data(medium) })
-            .unwrap();
+        store.create(&barcode(name), &NewCartridge::data(medium).with_kind(CartridgeKind::Worm)).unwrap();
         site.take_over_cartridge(&barcode(name), "stk").unwrap();
         assert_eq!(record_of(&site, name), (Location::Shelf("stk".into()), Some(true)));
     }

@@ -20,6 +20,7 @@ use tape_store::medium::{
 use tape_store::store::{MediaFactory, ThreeFiles};
 use tape_store::three_file::{FolderOpener, Recovery};
 use vtl::config::parse;
+use vtl::control::{ControlError, ControlRequest, ControlResponse, ErrorCode};
 use vtl::data_dir::DataDir;
 use vtl::site::{OpenSite, Site};
 use vtl::target::Target;
@@ -37,11 +38,43 @@ struct Behaviour {
     slow: Mutex<Vec<MediumOperation>>,
     /// The threads that read, append or drain.
     calls: Mutex<Vec<(MediumOperation, ThreadId)>>,
-    /// If set, opening the medium of `A1L8` sends a message and waits for one.
-    gate: Mutex<Option<(Sender<()>, Receiver<()>)>>,
+    /// The access to a cartridge that waits.
+    gate: Mutex<Option<Gate>>,
+}
+
+/// An access that sends a message and waits for one.
+struct Gate {
+    barcode: &'static str,
+    access: Access,
+    entered: Sender<()>,
+    released: Receiver<()>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Access {
+    Open,
+    Mam,
+    Read,
 }
 
 impl Behaviour {
+    /// Lets the next such access wait. Returns what tells that it waits, and what ends the wait.
+    fn hold(&self, barcode: &'static str, access: Access) -> (Receiver<()>, Sender<()>) {
+        let ((entered, on_entry), (release, released)) = (channel(), channel());
+        *self.gate.lock().unwrap() = Some(Gate { barcode, access, entered, released });
+        (on_entry, release)
+    }
+
+    fn pass(&self, barcode: &str, access: Access) {
+        let is_held = |gate: &mut Gate| gate.barcode == barcode && gate.access == access;
+        let gate = self.gate.lock().unwrap().take_if(is_held);
+        if let Some(Gate { entered, released, .. }) = gate {
+            entered.send(()).unwrap();
+            // A test that would never end fails instead.
+            released.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+    }
+
     fn note(&self, operation: MediumOperation) {
         self.calls.lock().unwrap().push((operation, thread::current().id()));
     }
@@ -60,29 +93,26 @@ struct Media(Arc<Behaviour>);
 
 impl MediaFactory for Media {
     fn source(&self, barcode: &Barcode, folder: Box<dyn FolderOpener>) -> Box<dyn MediumSource> {
-        let gated = barcode.as_str() == "A1L8";
-        Box::new(Source { files: ThreeFiles.source(barcode, folder), behaviour: Arc::clone(&self.0), gated })
+        let files = ThreeFiles.source(barcode, folder);
+        Box::new(Source { files, behaviour: Arc::clone(&self.0), barcode: barcode.clone() })
     }
 }
 
 struct Source {
     files: Box<dyn MediumSource>,
     behaviour: Arc<Behaviour>,
-    gated: bool,
+    barcode: Barcode,
 }
 
 impl MediumSource for Source {
     fn open(&mut self, facts: &mut CartridgeFacts, mode: OpenMode) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
-        let gate = self.behaviour.gate.lock().unwrap().take_if(|_| self.gated);
-        if let Some((entered, released)) = gate {
-            entered.send(()).unwrap();
-            // A test that would never end fails instead.
-            released.recv_timeout(Duration::from_secs(30)).unwrap();
-        }
+        self.behaviour.pass(self.barcode.as_str(), Access::Open);
         let (medium, recovery) = self.files.open(facts, mode)?;
-        Ok((Box::new(Recorded { medium, behaviour: Arc::clone(&self.behaviour) }), recovery))
+        let (behaviour, barcode) = (Arc::clone(&self.behaviour), self.barcode.clone());
+        Ok((Box::new(Recorded { medium, behaviour, barcode }), recovery))
     }
     fn mam(&mut self, facts: &mut CartridgeFacts) -> Result<Mam, StoreError> {
+        self.behaviour.pass(self.barcode.as_str(), Access::Mam);
         self.files.mam(facts)
     }
     fn save_mam(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError> {
@@ -93,6 +123,7 @@ impl MediumSource for Source {
 struct Recorded {
     medium: Box<dyn Medium>,
     behaviour: Arc<Behaviour>,
+    barcode: Barcode,
 }
 
 impl Medium for Recorded {
@@ -108,6 +139,7 @@ impl Medium for Recorded {
     }
     fn read_decrypting(&mut self, into: &mut [IoSliceMut<'_>], key: Decryption<'_>) -> Result<ReadOutcome, StoreError> {
         self.behaviour.note(MediumOperation::Read);
+        self.behaviour.pass(self.barcode.as_str(), Access::Read);
         self.medium.read_decrypting(into, key)
     }
     fn drain(&mut self) -> Result<(), StoreError> {
@@ -220,8 +252,9 @@ const QUEUED: (Status, bool) = (Status::GOOD, true);
 
 /// Two drives with loaded tapes, and a host without unit attentions.
 fn site(behaviour: &Arc<Behaviour>) -> (OpenSite, Host) {
-    let text = "[library]\nslots = 4\n[[drive]]\nmodel = \"ULT3580-TD8\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\n\
-        [[cartridges]]\npattern = \"A#L8\"\ncount = 3\nsize = \"64MB\"\n";
+    let text = "[[library]]\nname = \"main\"\nslots = 5\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+        [[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"64MB\"\n\
+        [[library]]\nname = \"other\"\nslots = 2\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 1\nsize = \"64MB\"\n";
     let data = DataDir::in_memory().with_media(Arc::new(Media(Arc::clone(behaviour))));
     let site = Site::open_data_dir(data, &parse("f", text).unwrap()).unwrap();
     for (slot, drive) in [(1000, 500), (1001, 501)] {
@@ -302,8 +335,7 @@ fn slow_load_delays_no_other_drive() {
     let behaviour = Arc::new(Behaviour::default());
     let (site, host) = site(&behaviour);
     assert_eq!(host.run(DRIVE_1, &UNLOAD, b""), QUEUED);
-    let ((entered, on_entry), (release, released)) = (channel(), channel());
-    *behaviour.gate.lock().unwrap() = Some((entered, released));
+    let (on_entry, release) = behaviour.hold("A1L8", Access::Open);
     assert!(matches!(host.submit(DRIVE_1, &LOAD, b""), Submitted::Queued));
     on_entry.recv().unwrap();
     // Drive 1 opens its cartridge.
@@ -315,8 +347,120 @@ fn slow_load_delays_no_other_drive() {
     while other.run(DRIVE_2, &[0; 6], b"").0 != Status::GOOD {}
     assert_eq!(other.run(DRIVE_2, &WRITE, b"hello").0, Status::GOOD);
     // The robot moves the third cartridge, and the cartridges are listed.
-    site.libraries()[0].move_medium(ElementAddress(1002), ElementAddress(1003)).unwrap();
-    assert_eq!(site.cartridges().len(), 3);
+    site.libraries()[0].move_medium(ElementAddress(1002), ElementAddress(1004)).unwrap();
+    assert_eq!(site.cartridges().len(), 5);
     release.send(()).unwrap();
     assert_eq!(host.wait().completion.status, Status::GOOD);
+}
+
+fn control(site: &Site, request: &str) -> Result<ControlResponse, ControlError> {
+    let request: ControlRequest = serde_json::from_str(request).unwrap();
+    site.control(&request)
+}
+
+/// The code, the unit, what it does, and the barcode of the error.
+fn refusal(site: &Site, request: &str) -> (ErrorCode, String, String, String) {
+    let error = control(site, request).unwrap_err();
+    let text = |field: Option<String>| field.unwrap_or_default();
+    let fields = *error.fields;
+    (error.code, text(fields.unit), text(fields.activity), text(fields.barcode))
+}
+
+fn busy(unit: &str, activity: &str, barcode: &str) -> (ErrorCode, String, String, String) {
+    (ErrorCode::Busy, unit.into(), activity.into(), barcode.into())
+}
+
+/// The cartridge in a slot of the first library, as the status shows it.
+fn in_slot(site: &Site, index: usize) -> Option<String> {
+    site.status().libraries[0].slots[index].cartridge.clone()
+}
+
+/// An operator uses a cartridge whose cartridge memory is slow.
+#[test]
+fn slow_cartridge_delays_no_other_cartridge() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (site, host) = site(&behaviour);
+    let changer = Host::login(&site.targets()[0]);
+    while changer.run(0, &[0; 6], b"").0 != Status::GOOD {}
+    let (on_entry, release) = behaviour.hold("A3L8", Access::Mam);
+    thread::scope(|scope| {
+        let protect = scope.spawn(|| control(&site, r#"{"op":"protect","cartridge":"A3L8","on":true}"#).map(drop));
+        on_entry.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(in_slot(&site, 2).as_deref(), Some("A3L8"));
+        // Another operator, and a host with MOVE MEDIUM from 1003 to 1004.
+        control(&site, r#"{"op":"protect","cartridge":"A4L8","on":true}"#).unwrap();
+        assert_eq!(changer.run(0, &[0xa5, 0, 0, 0, 0x03, 0xeb, 0x03, 0xec, 0, 0, 0, 0], b""), QUEUED);
+        control(&site, r#"{"op":"unload","library":"main","drive":"drive2"}"#).unwrap();
+        assert_eq!(host.run(DRIVE_1, &WRITE, b"hello").0, Status::GOOD);
+        // The same cartridge.
+        assert_eq!(refusal(&site, r#"{"op":"protect","cartridge":"A3L8","on":false}"#), busy("", "", "A3L8"));
+        assert_eq!(refusal(&site, r#"{"op":"load","cartridge":"A3L8"}"#), busy("", "", "A3L8"));
+        // It moves between slots, but a host that loads it waits: MOVE MEDIUM from 1003 to 501.
+        control(&site, r#"{"op":"move","from":"A3L8","to":"slot4"}"#).unwrap();
+        let load = [0xa5, 0, 0, 0, 0x03, 0xeb, 0x01, 0xf5, 0, 0, 0, 0];
+        assert!(matches!(changer.submit(0, &load, b""), Submitted::Queued));
+        release.send(()).unwrap();
+        protect.join().unwrap().unwrap();
+        assert_eq!(changer.wait().completion.status, Status::GOOD);
+    });
+    let drive = &site.status().libraries[0].drives[1];
+    assert_eq!((drive.element.cartridge.as_deref(), drive.threaded), (Some("A3L8"), true));
+}
+
+/// A host moves a slow cartridge into a drive: the robot is busy, and nothing else waits.
+#[test]
+fn slow_move_delays_neither_the_status_nor_another_library() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (site, host) = site(&behaviour);
+    control(&site, r#"{"op":"unload","library":"main","drive":"drive1"}"#).unwrap();
+    while host.run(0, &[0; 6], b"").0 != Status::GOOD {}
+    let (on_entry, release) = behaviour.hold("A1L8", Access::Open);
+    let load = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
+    assert!(matches!(host.submit(0, &load, b""), Submitted::Queued));
+    on_entry.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(in_slot(&site, 0).as_deref(), Some("A1L8"));
+    control(&site, r#"{"op":"find","element":"A1L8"}"#).unwrap();
+    control(&site, r#"{"op":"alerts"}"#).unwrap();
+    assert_eq!(site.overview(&site.targets()[0]).len(), 3);
+    control(&site, r#"{"op":"protect","cartridge":"A3L8","on":true}"#).unwrap();
+    control(&site, r#"{"op":"move","from":"B1L8","to":"slot2"}"#).unwrap();
+    let other = Host::login(&site.targets()[0]);
+    while other.run(DRIVE_2, &[0; 6], b"").0 != Status::GOOD {}
+    control(&site, r#"{"op":"alert","library":"main","drive":"drive2","flag":3,"raised":true}"#).unwrap();
+    let moved = r#"{"op":"move","from":"A4L8","to":"slot5"}"#;
+    assert_eq!(refusal(&site, moved), busy("changer", "MOVE MEDIUM", ""));
+    let alert = r#"{"op":"alert","library":"main","drive":"drive1","flag":3,"raised":true}"#;
+    assert_eq!(refusal(&site, alert), busy("drive1", "a move of the robot", ""));
+    release.send(()).unwrap();
+    assert_eq!(host.wait().completion.status, Status::GOOD);
+    control(&site, moved).unwrap();
+    control(&site, alert).unwrap();
+}
+
+/// A request of an operator that needs a drive during a long command.
+#[test]
+fn request_for_a_drive_with_a_long_command_is_refused() {
+    let behaviour = Arc::new(Behaviour::default());
+    *behaviour.slow.lock().unwrap() = vec![MediumOperation::Read];
+    let (site, host) = site(&behaviour);
+    host.run(DRIVE_1, &WRITE, b"hello");
+    host.run(DRIVE_1, &REWIND, b"");
+    let (on_entry, release) = behaviour.hold("A1L8", Access::Read);
+    assert!(matches!(host.submit(DRIVE_1, &READ, b""), Submitted::Queued));
+    on_entry.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(site.status().libraries[0].drives[0].threaded);
+    let unload = r#"{"op":"unload","library":"main","drive":"drive1"}"#;
+    let error = control(&site, unload).unwrap_err();
+    assert_eq!(error.message, "drive1 is busy with READ(6); try again later");
+    assert_eq!(refusal(&site, unload), busy("drive1", "READ(6)", "A1L8"));
+    for request in [
+        r#"{"op":"alert","library":"main","drive":"drive1","flag":3,"raised":true}"#,
+        r#"{"op":"online","library":"main","drive":"drive1","online":false}"#,
+    ] {
+        assert_eq!(refusal(&site, request), busy("drive1", "READ(6)", ""));
+    }
+    control(&site, r#"{"op":"unload","library":"main","drive":"drive2"}"#).unwrap();
+    release.send(()).unwrap();
+    assert_eq!(host.wait().completion.status, Status::GOOD);
+    control(&site, unload).unwrap();
 }

@@ -41,7 +41,7 @@ fn label() -> Barcode {
 impl World {
     fn new() -> Self {
         let world = Self::default();
-        let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        let new = NewCartridge::data(&LTO_8).with_capacity(64 << 20);
         TapeStore::new(Box::new(world.shelves.clone())).create(&label(), &new).unwrap();
         world
     }

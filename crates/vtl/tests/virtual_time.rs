@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use vtl::clock::VirtualClock;
+use vtl::control::{ControlRequest, Door, ErrorCode};
 use vtl::host::Host;
 use vtl::site::OpenSite;
 use vtl::target::Target;
@@ -190,6 +191,62 @@ fn robot_moves_take_their_duration() {
     });
     // An error is reported at once: the source is empty.
     assert_eq!(host.move_medium(0, 1000, 1001).unwrap_err().sense_codes(), Some((5, 0x3b, 0x0e)));
+}
+
+/// A move of an operator takes as long as one of a host, and the robot does nothing else meanwhile.
+#[test]
+fn robot_moves_of_operators_take_their_duration() {
+    let (clock, site) = open();
+    let library = &site.libraries()[0];
+    library.changer(|changer| changer.set_move_duration(Duration::from_secs(30)));
+    let load = || site.control(&ControlRequest::Load { library: None, cartridge: "A1L8".into(), drive: None });
+    let slots = || library.move_medium(ElementAddress(1001), ElementAddress(1003));
+    for moved in [&(|| load().map(drop).map_err(|error| error.to_string())) as &(dyn Fn() -> _ + Sync), &|| {
+        slots().map_err(|error| error.to_string())
+    }] {
+        thread::scope(|scope| {
+            let moving = scope.spawn(moved);
+            assert_eq!(clock.wait_for_deadline(), Duration::from_secs(30));
+            assert!(!moving.is_finished());
+            // The drive is free when it has the cartridge; the robot is not.
+            site.control(&ControlRequest::Alert { library: None, drive: Some("drive1".into()), flag: 3, raised: true })
+                .unwrap();
+            let open =
+                scope.spawn(|| site.control(&ControlRequest::Door { library: None, door: Door::Access, open: true }));
+            while clock.wait_for_deadline() != Duration::from_millis(500) {
+                thread::yield_now();
+            }
+            clock.advance_to_deadline();
+            let error = open.join().unwrap().unwrap_err();
+            assert_eq!((error.code, error.fields.unit.as_deref()), (ErrorCode::Busy, Some("changer")));
+            assert_eq!(clock.advance_to_deadline(), Duration::from_millis(29_500));
+            assert_eq!(moving.join().unwrap(), Ok(()));
+        });
+    }
+    // An error is reported at once: the source is empty.
+    assert!(library.move_medium(ElementAddress(1000), ElementAddress(1001)).is_err());
+}
+
+/// A command with a delayed status keeps an operator's request out for half a second.
+#[test]
+fn operator_gets_busy_while_a_drive_rewinds() {
+    let loaded = loaded();
+    assert!(matches!(loaded.submit(1, &REWIND), Submitted::Queued));
+    assert_eq!(loaded.clock.wait_for_deadline(), TEN_MINUTES);
+    let unload = || loaded.site.control(&ControlRequest::Unload { library: None, drive: "drive1".into() });
+    thread::scope(|scope| {
+        let unloaded = scope.spawn(unload);
+        while loaded.clock.wait_for_deadline() != Duration::from_millis(500) {
+            thread::yield_now();
+        }
+        loaded.clock.advance_to_deadline();
+        let error = unloaded.join().unwrap().unwrap_err();
+        assert_eq!(error.message, "drive1 is busy with REWIND; try again later");
+        assert_eq!(error.code, ErrorCode::Busy);
+    });
+    loaded.clock.advance(TEN_MINUTES);
+    loaded.completions.wait_for(1);
+    unload().unwrap();
 }
 
 /// The wall clock of the site: times of events, and retention.

@@ -12,7 +12,7 @@ const HOST: NexusId = NexusId(1);
 fn main() -> Result<(), Box<dyn Error>> {
     let store = TapeStore::new(Box::new(MemoryFolderStore::default()));
     let barcode = Barcode::new("V00001L8").ok_or("not a barcode")?;
-    store.create(&barcode, &NewCartridge { serial: "S1", ..NewCartridge::data(&LTO_8) })?;
+    store.create(&barcode, &NewCartridge::data(&LTO_8).with_serial("S1"))?;
     let mut drive = drive_with(&store, &barcode)?;
     execute(&mut drive, &[0x0a, 0, 0, 0, 5, 0], b"hello", &mut [])?; // WRITE(6)
     execute(&mut drive, &[0x01, 0, 0, 0, 0, 0], &[], &mut [])?; // REWIND

@@ -38,7 +38,7 @@ fn migration_keeps_libraries_serials_and_tapes() {
     let contents = "Drive 1:\n\nMAP 1:\n\nSlot 1: E01001L8\nSlot 2: E01002L8\nSlot 3: E01003L8\n";
     fs::write(etc.join("library_contents.10"), contents).unwrap();
     let store = TapeStore::new(Box::new(OsFolderStore::at(&home).unwrap()));
-    let new = NewCartridge { format: Format::Mhvtl, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge::data(&LTO_8).with_format(Format::Mhvtl);
     for name in ["E01001L8", "E01002L8"] {
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     }

@@ -61,7 +61,7 @@ impl Portal {
     /// # Errors
     /// The system has no free port.
     pub fn on_free_port(site: &Arc<Site>) -> io::Result<Self> {
-        Self::open(site, &IscsiSetup { bind: "127.0.0.1:0".into(), ..IscsiSetup::default() })
+        Self::open(site, &IscsiSetup::default().with_bind("127.0.0.1:0"))
     }
 
     /// Applies the access rules of `setup` and the current targets of the site to new connections. Open connections

@@ -108,7 +108,12 @@ pub(crate) fn create_tape(call: &Invocation<'_>, tape: &NewTape<'_>, verbose: bo
     let capacity = if *capacity == 0 { density.stored_spec.capacity } else { *capacity };
     let serial = format!("{barcode}_{}", call.now);
     let (media, kind, manufactured, format) = (density.media(), *kind, call.now, Format::Mhvtl);
-    let new = NewCartridge { media, kind, serial: &serial, manufactured, capacity, format };
+    let new = NewCartridge::data(media)
+        .with_kind(kind)
+        .with_serial(&serial)
+        .with_manufactured(manufactured)
+        .with_capacity(capacity)
+        .with_format(format);
     store.create(barcode, &new).map_err(|error| ToolError::files(format!("error: {barcode}: {error}")))
 }
 

@@ -168,7 +168,7 @@ fn vtlcmd_messages() {
     assert!(send_as_tool(&queue, 10, "load map E01009L8 ").contains("the files of cartridge E01009L8 are missing"));
     // A cartridge as mktape creates it.
     let home = TapeStore::new(Box::new(OsFolderStore::at(&dir.path().join("home")).unwrap()));
-    let new = NewCartridge { format: Format::Mhvtl, capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge::data(&LTO_8).with_format(Format::Mhvtl).with_capacity(64 << 20);
     home.create(&Barcode::new("E01009L8").unwrap(), &new).unwrap();
     assert_eq!(send_as_tool(&queue, 10, "load map E01009L8 "), "OK");
     assert_eq!(send_as_tool(&queue, 10, "load map E01009L8 "), "barcode already in library");

@@ -85,7 +85,7 @@ fn standalone_drive_replies_after_panics() {
 fn at_each_step_of_a_message(request: &str, config: &vtl::config::Config) {
     for at in 0.. {
         let store = MemoryFolderStore::default();
-        let new = NewCartridge { capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+        let new = NewCartridge::data(&LTO_8).with_capacity(64 << 20);
         let label = Barcode::new("A00001L8").unwrap();
         TapeStore::new(Box::new(store.clone())).create(&label, &new).unwrap();
         let drive = Arc::new(Standalone::open(data(&store), &config.libraries[0]).unwrap());

@@ -13,7 +13,7 @@ use tape_store::store::NewCartridge;
 /// An unloaded cartridge with blocks of 3 and 5 bytes, a filemark, and a block of 4 bytes, whose files can be changed.
 fn written() -> FaultyFolder {
     let mut disk = FaultyFolder::default();
-    let new = NewCartridge { serial: "S1", capacity: 1 << 30, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge::data(&LTO_8).with_serial("S1").with_capacity(1 << 30);
     disk.replace("ferric.mam", &Mam::new(&new).encode()).unwrap();
     let mut drive = insert(&disk);
     good(&mut drive, "0a 00 00 00 03 00", b"abc");

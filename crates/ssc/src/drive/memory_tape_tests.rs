@@ -9,7 +9,7 @@ use tape_store::media::LTO_8;
 use tape_store::store::NewCartridge;
 
 fn in_memory() -> Cartridge {
-    let new = NewCartridge { serial: "S1", capacity: 64 << 20, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge::data(&LTO_8).with_serial("S1").with_capacity(64 << 20);
     Cartridge::in_memory(Barcode::new("M00001L8").unwrap(), &new)
 }
 

@@ -15,7 +15,7 @@ use tape_store::store::{NewCartridge, TapeStore};
 fn drive_on(disk: &FaultyFolder, level: Format) -> Drive {
     let shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
-    let new = NewCartridge { serial: "S1", capacity: 1 << 30, format: level, ..NewCartridge::data(&LTO_8) };
+    let new = NewCartridge::data(&LTO_8).with_serial("S1").with_capacity(1 << 30).with_format(level);
     store.create(&Barcode::new("T00001L8").unwrap(), &new).unwrap();
     let (mut made, mut disk_files) = (shelves.open("T00001L8").unwrap(), disk.clone());
     for name in made.list().unwrap() {

@@ -30,7 +30,15 @@ pub(super) fn cartridge_in_format(
     let barcode = Barcode::new("T00001").unwrap();
     let (made, capacity) = (1_767_225_600, size);
     store
-        .create(&barcode, &NewCartridge { media, kind, serial: "S1", manufactured: made, capacity, format: level })
+        .create(
+            &barcode,
+            &NewCartridge::data(media)
+                .with_kind(kind)
+                .with_serial("S1")
+                .with_manufactured(made)
+                .with_capacity(capacity)
+                .with_format(level),
+        )
         .unwrap();
     store.cartridge(&barcode, media, kind, size)
 }

@@ -92,7 +92,10 @@ impl Site {
     ) -> Result<AlertStatus, ControlError> {
         check_flag(flag)?;
         let AlertUnit { library, unit, drive } = self.resolve_alert_unit(library, drive)?;
-        unit.with_device(|device| device.set_alert(flag, raised));
+        {
+            let _turn = unit.operator_turn()?;
+            unit.with_device(|device| device.set_alert(flag, raised));
+        }
         Ok(alert_status(&library, drive, &unit, flag))
     }
 
@@ -127,10 +130,9 @@ impl Site {
 impl Library {
     /// The unit of the drive that a word names, and its name.
     fn drive_unit(&self, drive: &str) -> Result<(Arc<Unit>, String), ControlError> {
-        let address = self.changer(|changer| self.resolve_drive_in(changer, drive))?;
-        let unit = self.layout().drives.index(address).and_then(|index| self.drives().get(index).cloned());
+        let address = self.resolve_drive_in(&self.elements(), drive)?;
         let name = self.element_name(address);
-        let unit = unit.ok_or_else(|| {
+        let unit = self.drive_at(address).ok_or_else(|| {
             ControlError::unavailable(format!("{name} is served by another process"))
                 .with_library(self.name())
                 .with_element(&name)

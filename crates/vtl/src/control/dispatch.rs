@@ -9,6 +9,7 @@ use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
 use crate::site::Site;
+use scsi_core::injected_fault::{FaultRule, MAX_RULES};
 use smc::changer::Changer;
 use smc::element::{ElementFault, ElementType, LabelDefect};
 use smc::robot::RobotFault;
@@ -60,7 +61,11 @@ impl Site {
             Request::Label { library, cartridge, label } => {
                 Reply::Label(self.set_label(library.as_deref(), cartridge, *label)?)
             }
-            Request::InjectFault { library, fault } => Reply::InjectFault(library_named(library)?.inject_fault(*fault)),
+            Request::InjectFault { library, fault, nth, count } => {
+                let (nth, count) = (nth.unwrap_or(1), count.unwrap_or(1));
+                let rule = FaultRule { matcher: *fault, nth, count, outcome: () };
+                Reply::InjectFault(library_named(library)?.inject_fault(rule)?)
+            }
             Request::Alert { library, drive, flag, raised } => {
                 Reply::Alert(self.set_alert(library.as_deref(), drive.as_deref(), *flag, *raised)?)
             }
@@ -155,7 +160,7 @@ impl Site {
 impl Library {
     fn find(&self, element: &str, drive: bool) -> Response<FoundElement> {
         let resolve = if drive { Self::resolve_drive_in } else { Self::resolve_element_in };
-        let address = self.changer(|changer| resolve(self, changer, element))?;
+        let address = resolve(self, &self.elements(), element)?;
         Ok(FoundElement { address: address.0, element: self.element_name(address), library: self.name().into() })
     }
 
@@ -180,7 +185,7 @@ impl Library {
     }
 
     fn set_drive_online(&self, drive: &str, online: bool) -> Response<OnlineStatus> {
-        let address = self.changer(|changer| self.resolve_drive_in(changer, drive))?;
+        let address = self.resolve_drive_in(&self.elements(), drive)?;
         let set = |changer: &mut Changer| changer.set_drive_online(address, online);
         self.operate_at(&Cause::operator(), Some(address), None, set)?;
         Ok(OnlineStatus { drive: Some(self.element_name(address)), library: self.name().into(), online })
@@ -204,8 +209,17 @@ impl Library {
         Err(ControlError::invalid(instead).with_library(self.name()).with_element(name))
     }
 
-    fn inject_fault(&self, fault: RobotFault) -> InjectedFault {
-        self.changer(|changer| changer.inject_fault(fault));
-        InjectedFault { fault, library: self.name().into() }
+    fn inject_fault(&self, rule: FaultRule<RobotFault, ()>) -> Response<InjectedFault> {
+        for (member, value) in [("nth", rule.nth), ("count", rule.count)] {
+            if value == 0 {
+                return Err(ControlError::invalid(format!("{member} is 0; expected at least 1")).with_member(member));
+            }
+        }
+        let fault = rule.matcher;
+        if self.operate(|changer| Ok(changer.library_mut().inject_fault_rule(rule)))? {
+            return Ok(InjectedFault { fault, library: self.name().into() });
+        }
+        let message = format!("{MAX_RULES} injected faults are pending in library {:?} already", self.name());
+        Err(ControlError::conflict(message).with_library(self.name()))
     }
 }

@@ -17,11 +17,13 @@ pub enum ErrorCode {
     /// The present state does not allow the request: an element is full or empty, a door is open, or the change
     /// requires a restart.
     Conflict,
-    /// A host prevents medium removal, or the data is under retention.
+    /// A host prevents medium removal, or the data is under retention. A cartridge that another process uses is
+    /// [`Self::Busy`].
     Locked,
     /// The request is malformed, or a value is out of range or names an object of the wrong kind.
     Invalid,
-    /// A drive, a move or another process uses the object at present; the same request can succeed later.
+    /// A unit executes a command that takes long, or a move, another request or another process uses the object; the same
+    /// request can succeed later. For a unit, [`ErrorFields::unit`] and [`ErrorFields::activity`] say more.
     Busy,
     /// The robot, the drive or the storage failed, is full or cannot be reached; or the site is shut down.
     Unavailable,
@@ -34,15 +36,21 @@ pub enum ErrorCode {
 #[serde(default)]
 #[non_exhaustive]
 pub struct ErrorFields {
-    /// Name of the library concerned, or the name that no library has.
+    /// Name of the library concerned, or the unknown name in the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
-    /// Element, such as `slot3`, or the text that names none.
+    /// Element, such as `slot3`, or the text of the request that names no element.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
-    /// Barcode of the cartridge concerned, or the text that names none.
+    /// Barcode of the cartridge concerned, or the text of the request that is not a known barcode.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
+    /// Unit that is busy: `changer`, or a drive such as `drive1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// What the unit does, such as `ERASE(6)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity: Option<String>,
     /// Name of the scratch pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
@@ -146,8 +154,8 @@ impl ControlError {
 
     /// The same error, with the barcode of the cartridge that it concerns.
     #[must_use]
-    pub fn with_barcode(mut self, name: impl Into<String>) -> Self {
-        self.fields.barcode = Some(name.into());
+    pub fn with_barcode(mut self, barcode: impl Into<String>) -> Self {
+        self.fields.barcode = Some(barcode.into());
         self
     }
 
@@ -162,6 +170,20 @@ impl ControlError {
     #[must_use]
     pub fn with_file(mut self, name: impl Into<String>) -> Self {
         self.fields.file = Some(name.into());
+        self
+    }
+
+    /// The same error, with the unit that is busy: `changer`, or a drive such as `drive1`.
+    #[must_use]
+    pub fn with_unit(mut self, name: impl Into<String>) -> Self {
+        self.fields.unit = Some(name.into());
+        self
+    }
+
+    /// The same error, with what the unit does, such as `ERASE(6)`.
+    #[must_use]
+    pub fn with_activity(mut self, name: impl Into<String>) -> Self {
+        self.fields.activity = Some(name.into());
         self
     }
 
@@ -244,8 +266,8 @@ impl From<LibraryError> for ControlError {
 const fn store_code(error: &StoreError) -> ErrorCode {
     match error {
         StoreError::InUse | StoreError::NotUnloaded => ErrorCode::Busy,
-        StoreError::Retained { .. } | StoreError::ReadOnly(_) => ErrorCode::Locked,
-        StoreError::Cartridge { .. } => ErrorCode::Conflict,
+        StoreError::Retained { .. } => ErrorCode::Locked,
+        StoreError::Cartridge { .. } | StoreError::ReadOnly(_) => ErrorCode::Conflict,
         // The files of the cartridge are missing, damaged, or on a disk that is full or not mounted.
         StoreError::Io { .. }
         | StoreError::Damaged { .. }

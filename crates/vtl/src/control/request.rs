@@ -117,13 +117,19 @@ pub enum ControlRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<LabelDefect>,
     },
-    /// Makes the next operation of the robot of the given kind fail.
+    /// Injects a fault: makes operations of the robot of the given kind fail.
     InjectFault {
         /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
         /// Operation that fails.
         fault: RobotFault,
+        /// Number of the first such operation that fails, from 1; the next one if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nth: Option<u32>,
+        /// Number of such operations that fail, at least 1; one if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u32>,
     },
     /// Raises or clears a TapeAlert flag of a changer or drive.
     Alert {

@@ -4,9 +4,8 @@
 use super::ControlError;
 use super::former_words::current_element_name;
 use crate::inventory::Location;
-use crate::library::Library;
+use crate::library::{Elements, Library};
 use crate::site::Site;
-use smc::changer::Changer;
 use smc::element::{AddressRange, ElementAddress, ElementLayout, ElementType};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ fn element_prefix(kind: ElementType) -> &'static str {
     ELEMENT_PREFIXES.iter().find(|(_, other)| *other == kind).map_or("robot", |(word, _)| word)
 }
 
-/// Only digits: `+3` is no number of an element.
+/// Whether a text has only digits: `+3` is not the number of an element.
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -68,13 +67,13 @@ impl Library {
     /// # Errors
     /// There is no such element, or no such cartridge in the library.
     pub fn resolve_element(&self, text: &str) -> Result<ElementAddress, ControlError> {
-        self.changer(|changer| self.resolve_element_in(changer, text))
+        self.resolve_element_in(&self.elements(), text)
     }
 
-    /// As [`Self::resolve_element`], for a caller that holds the changer.
-    pub(crate) fn resolve_element_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, ControlError> {
-        let place = Barcode::new(text).and_then(|barcode| changer.library().location_of(&barcode));
-        match (self.parse_element(text), place.map(|place| place.address)) {
+    /// As [`Self::resolve_element`], among the elements that the caller has read.
+    pub(crate) fn resolve_element_in(&self, elements: &Elements, text: &str) -> Result<ElementAddress, ControlError> {
+        let place = Barcode::new(text).and_then(|barcode| elements.address_of(&barcode));
+        match (self.parse_element(text), place) {
             (Some(Ok(element)), Some(place)) if element != place => {
                 let message = format!(
                     "{text} is the address of {} and the barcode of the cartridge in {1}; say {0} or {1}",
@@ -137,9 +136,9 @@ impl Library {
     /// The drive that a word names, or the drive that has the cartridge it names.
     ///
     /// # Errors
-    /// As [`Self::resolve_element`], or it is no drive.
-    pub(crate) fn resolve_drive_in(&self, changer: &Changer, text: &str) -> Result<ElementAddress, ControlError> {
-        let address = self.resolve_element_in(changer, text)?;
+    /// As [`Self::resolve_element`], or the element is not a drive.
+    pub(crate) fn resolve_drive_in(&self, elements: &Elements, text: &str) -> Result<ElementAddress, ControlError> {
+        let address = self.resolve_element_in(elements, text)?;
         let layout = self.layout();
         if layout.drives.index(address).is_some() {
             return Ok(address);
@@ -160,34 +159,36 @@ impl Library {
     /// # Errors
     /// There is none.
     pub fn first_empty(&self, kind: ElementType) -> Result<ElementAddress, ControlError> {
-        self.changer(|changer| self.first_empty_in(changer, kind))
+        self.first_empty_in(&self.elements(), kind)
     }
 
     /// The source elements of the cartridges in drives, which a host moves back there.
     pub(crate) fn loaded_sources(&self) -> BTreeSet<ElementAddress> {
         let drives = self.layout().drives;
-        self.changer(|changer| drives.addresses().filter_map(|drive| changer.content(drive)?.source).collect())
+        let elements = self.elements();
+        drives.addresses().filter_map(|drive| elements.content(drive)?.source).collect()
     }
 
     /// The first slot that is empty and usable, and none of these.
     pub(crate) fn first_free_slot(&self, claimed: &BTreeSet<ElementAddress>) -> Option<ElementAddress> {
         let storage = self.layout().storage;
-        let is_free = |changer: &Changer, address: &ElementAddress| {
-            is_usable(changer, *address) && !changer.library().is_full(*address) && !claimed.contains(address)
-        };
-        self.changer(|changer| storage.addresses().find(|address| is_free(changer, address)))
+        let elements = self.elements();
+        storage.addresses().find(|address| elements.is_free(*address) && !claimed.contains(address))
     }
 
-    /// As [`Self::first_empty`], for a caller that holds the changer.
-    pub(crate) fn first_empty_in(&self, changer: &Changer, kind: ElementType) -> Result<ElementAddress, ControlError> {
+    /// As [`Self::first_empty`], among the elements that the caller has read.
+    pub(crate) fn first_empty_in(
+        &self,
+        elements: &Elements,
+        kind: ElementType,
+    ) -> Result<ElementAddress, ControlError> {
         let range = range(&self.layout(), kind);
         let name = match kind {
             ElementType::DRIVE => "drive",
             ElementType::IMPORT_EXPORT => "I/O element",
             _ => "slot",
         };
-        let empty =
-            range.addresses().find(|address| is_usable(changer, *address) && !changer.library().is_full(*address));
+        let empty = range.addresses().find(|address| elements.is_free(*address));
         empty.ok_or_else(|| {
             match range.count {
                 0 => ControlError::not_found(format!("library {:?} has no {name}", self.name())),
@@ -196,12 +197,6 @@ impl Library {
             .with_library(self.name())
         })
     }
-}
-
-/// Neither disabled, nor blocked, nor off line.
-pub(super) fn is_usable(changer: &Changer, address: ElementAddress) -> bool {
-    let condition = changer.library().operator_state();
-    !condition.element_faults.contains_key(&address) && !condition.drives_offline.contains(&address)
 }
 
 /// The error of a text that is similar to the barcode of a cartridge.

@@ -1,45 +1,40 @@
 //! Operator commands that move cartridges: load, unload, move, import, export. Each acts exactly on the named object or is
 //! refused.
 
-use super::resolve::is_usable;
 use super::{ControlError, ExportedCartridge, ImportedCartridge, MovedCartridge};
 use crate::inventory::Location;
-use crate::library::{Library, LibraryError};
+use crate::library::{Elements, Library, LibraryError};
 use crate::site::Site;
-use smc::changer::Changer;
 use smc::element::{ElementAddress, ElementType};
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
 impl Library {
-    /// Moves a cartridge; source and destination are resolved while the changer is held, so that no host moves anything
+    /// Moves a cartridge; source and destination are resolved in the turn of the request, so that no host moves anything
     /// meanwhile.
     fn robot_move(
         &self,
-        ends: impl FnOnce(&Changer) -> Result<(ElementAddress, ElementAddress), ControlError>,
+        ends: impl FnOnce(&Elements) -> Result<(ElementAddress, ElementAddress), ControlError>,
     ) -> Result<MovedCartridge, ControlError> {
-        self.operate(|changer| {
-            Ok(ends(changer).and_then(|(from, to)| {
-                let barcode = self.barcode_at(changer, from)?;
-                let [from_element, to_element] = [from, to].map(|address| self.element_name(address));
-                if from == to {
-                    return Err(self.already_in(&barcode, &to_element, ""));
-                }
-                let moved = changer.move_medium(from, to, self.shared().now());
-                moved.map_err(|why| {
-                    self.operator_error(changer, why, Some(from), Some(to)).with_barcode(barcode.as_str())
-                })?;
-                Ok(MovedCartridge {
-                    cartridge: barcode.to_string(),
-                    from: from.0,
-                    from_element,
-                    library: self.name().into(),
-                    refused: self.refused_by_drive(to),
-                    to: to.0,
-                    to_element,
-                })
-            }))
-        })?
+        let changer = self.changer_unit();
+        let turn = changer.operator_turn()?;
+        let elements = self.elements();
+        let (from, to) = ends(&elements)?;
+        let barcode = self.barcode_at(&elements, from)?;
+        let [from_element, to_element] = [from, to].map(|address| self.element_name(address));
+        if from == to {
+            return Err(self.already_in(&barcode, &to_element, ""));
+        }
+        self.move_in_turn(&turn, from, to).map_err(|error| ControlError::from(error).with_barcode(barcode.as_str()))?;
+        Ok(MovedCartridge {
+            cartridge: barcode.to_string(),
+            from: from.0,
+            from_element,
+            library: self.name().into(),
+            refused: self.drive_at(to).and_then(|drive| drive.refused()),
+            to: to.0,
+            to_element,
+        })
     }
 
     /// The error of a cartridge that is where it is to be moved; `advice` follows the message.
@@ -50,31 +45,27 @@ impl Library {
             .with_barcode(barcode.as_str())
     }
 
-    /// Reason why the drive at an element cannot use its cartridge; `None` if it can.
-    fn refused_by_drive(&self, address: ElementAddress) -> Option<String> {
-        let index = self.layout().drives.index(address)?;
-        self.drives().get(index)?.refused()
-    }
-
     /// The cartridge in an element.
-    fn barcode_at(&self, changer: &Changer, address: ElementAddress) -> Result<Barcode, ControlError> {
+    fn barcode_at(&self, elements: &Elements, address: ElementAddress) -> Result<Barcode, ControlError> {
         if self.layout().transport.index(address).is_some() {
             let message =
                 "the robot holds no cartridge between moves; name a slot, a drive, an I/O element or a barcode";
             return Err(ControlError::invalid(message).with_library(self.name()).with_element("robot"));
         }
-        let content = changer.content(address);
-        content.map(|content| content.barcode).ok_or_else(|| self.empty_element_error(address))
+        let content = elements.content(address);
+        content.map(|content| content.barcode.clone()).ok_or_else(|| self.empty_element_error(address))
     }
 
     pub(super) fn move_cartridge(&self, from: &str, to: &str) -> Result<MovedCartridge, ControlError> {
-        self.robot_move(|changer| Ok((self.resolve_element_in(changer, from)?, self.resolve_element_in(changer, to)?)))
+        self.robot_move(|elements| {
+            Ok((self.resolve_element_in(elements, from)?, self.resolve_element_in(elements, to)?))
+        })
     }
 
     pub(super) fn load(&self, cartridge: &str, drive: Option<&str>) -> Result<MovedCartridge, ControlError> {
-        self.robot_move(|changer| {
-            let from = self.resolve_element_in(changer, cartridge)?;
-            let barcode = self.barcode_at(changer, from)?;
+        self.robot_move(|elements| {
+            let from = self.resolve_element_in(elements, cartridge)?;
+            let barcode = self.barcode_at(elements, from)?;
             if self.layout().drives.index(from).is_some() {
                 let from = self.element_name(from);
                 return Err(self.already_in(
@@ -84,27 +75,31 @@ impl Library {
                 ));
             }
             let to = match drive {
-                Some(drive) => self.resolve_drive_in(changer, drive)?,
-                None => self.first_empty_in(changer, ElementType::DRIVE)?,
+                Some(drive) => self.resolve_drive_in(elements, drive)?,
+                None => self.first_empty_in(elements, ElementType::DRIVE)?,
             };
             Ok((from, to))
         })
     }
 
     pub(super) fn unload(&self, drive: &str) -> Result<MovedCartridge, ControlError> {
-        self.robot_move(|changer| {
-            let from = self.resolve_drive_in(changer, drive).map_err(|mut error| {
+        self.robot_move(|elements| {
+            let from = self.resolve_drive_in(elements, drive).map_err(|mut error| {
                 // The text names an element or a cartridge outside the drives.
-                if self.resolve_element_in(changer, drive).is_ok() {
+                if self.resolve_element_in(elements, drive).is_ok() {
                     error.message = format!("{}; to move a cartridge elsewhere: ferric move {drive} TO", error.message);
                 }
                 error
             })?;
-            let source = changer.content(from).and_then(|content| content.source);
-            let is_free = |source: &ElementAddress| is_usable(changer, *source) && !changer.library().is_full(*source);
+            let source = elements.content(from).and_then(|content| content.source);
             // An empty drive is reported before the lack of a free slot.
-            self.barcode_at(changer, from)?;
-            Ok((from, source.filter(is_free).map_or_else(|| self.first_empty_in(changer, ElementType::STORAGE), Ok)?))
+            self.barcode_at(elements, from)?;
+            Ok((
+                from,
+                source
+                    .filter(|source| elements.is_free(*source))
+                    .map_or_else(|| self.first_empty_in(elements, ElementType::STORAGE), Ok)?,
+            ))
         })
     }
 
@@ -127,10 +122,9 @@ impl Library {
     }
 
     pub(super) fn export_cartridge(&self, from: &str) -> Result<ExportedCartridge, ControlError> {
-        let (address, barcode) = self.changer(|changer| {
-            let address = self.resolve_element_in(changer, from)?;
-            Ok::<_, ControlError>((address, self.barcode_at(changer, address)?))
-        })?;
+        let elements = self.elements();
+        let address = self.resolve_element_in(&elements, from)?;
+        let barcode = self.barcode_at(&elements, address)?;
         let element = self.element_name(address);
         if self.layout().drives.index(address).is_some() {
             let message = format!("{barcode} is in {element}; unload it first: ferric unload {element}");

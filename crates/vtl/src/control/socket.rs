@@ -1,4 +1,4 @@
-//! The control socket: a line of JSON for each request, a line for each answer (`{"ok": …}` or
+//! The control socket: one line of JSON for each request and for each response (`{"ok": …}` or
 //! `{"error": "…", "code": "…", "fields": {…}}`).
 //!
 //! Only root and the user that runs the daemon may connect; connections of other users are closed.
@@ -21,17 +21,17 @@ use std::sync::Arc;
 use std::thread::Builder;
 use std::time::Duration;
 
-/// The file of the socket in a data directory.
+/// Name of the socket in a data directory.
 pub const FILE_NAME: &str = "control.sock";
-/// The longest request.
+/// Maximum length of a request in bytes.
 const MAX_REQUEST_LEN: usize = 64 * 1024;
-/// After a connection that could not be taken.
+/// Delay before the next attempt after a connection could not be accepted.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
-/// A follower that has gone is noticed within this time.
+/// Interval at which a connection that receives events is checked for its end.
 const HANGUP_POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// Microseconds in which a request that has begun must have come to its end.
+/// Time limit of a request after its first byte, in microseconds.
 const REQUEST_TIMEOUT_US: u64 = 10_000_000;
-/// An answer or an event that is not taken for so long ends the connection.
+/// Time limit for a client to read a response or an event.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A served control socket. Dropping it removes its file.
@@ -109,8 +109,8 @@ fn is_authorized_peer(stream: &UnixStream) -> bool {
     socket_peercred(stream).is_ok_and(|peer| peer.uid == geteuid() || peer.uid.is_root())
 }
 
-/// The next line, with its end; one that is too long without it, and nothing at the end of the connection. Between two lines
-/// it waits for as long as it takes, within a line for `limit` microseconds.
+/// Reads the next line, with its end of line. A line that is too long is cut; the line is empty at the end of the
+/// connection. The wait for the first byte has no limit, the rest of the line has `limit` microseconds.
 fn read_line(lines: &mut BufReader<UnixStream>, limit: u64, clock: &Clock) -> io::Result<Vec<u8>> {
     let (mut line, mut until) = (Vec::new(), None);
     loop {

@@ -2,11 +2,10 @@
 
 use super::PROTOCOL_VERSION;
 use crate::inventory::Location;
-use crate::library::Library;
+use crate::library::{Elements, Library};
 use crate::site::Site;
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
-use smc::changer::Changer;
 use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -204,69 +203,65 @@ impl Library {
         if own.product == known.model.product { known.name.into() } else { format!("{} {}", own.vendor, own.product) }
     }
 
-    /// Returns the current status of the library.
+    /// Returns the status of the library after its last change. Does not wait for a unit: during a move, its cartridge is
+    /// shown in the source element.
     #[must_use]
     pub fn status(&self) -> LibraryStatus {
-        // Read before the changer is locked: a change of LUNs locks the target first.
-        let lun = self.lun();
         let unit = self.changer_unit();
         let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
-        self.changer(|changer| {
-            let elements = |kind| element_statuses(changer, kind, |barcode| self.unusable_reason(barcode));
-            let drives = elements(ElementType::DRIVE).into_iter().zip(drives);
-            let condition = changer.library().operator_state();
-            let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
-                online: !condition.drives_offline.contains(&ElementAddress(element.address)),
-                faulty: unit.faulty(),
-                ejected: unit.bay_status().accessible,
-                refused: unit.refused(),
-                threaded: unit.is_threaded(),
-                alerts: super::alerts::raised_flag_names(&unit, true),
-                element,
-                model: unit.identity().strings.product.clone(),
-                serial: unit.identity().serial.clone(),
-                lun: lun.unwrap_or_default(),
-            };
-            LibraryStatus {
-                name: self.name().into(),
-                model: self.model(),
-                serial: self.identity().serial.clone(),
-                target: self.target().name().into(),
-                lun,
-                shelf: self.shelf().into(),
-                online: !condition.offline,
-                faulty: unit.faulty(),
-                door_open: condition.door_open,
-                station_open: condition.station_open,
-                alerts: super::alerts::raised_flag_names(&unit, false),
-                drives: drives.map(drive).collect(),
-                io_elements: elements(ElementType::IMPORT_EXPORT),
-                slots: elements(ElementType::STORAGE),
-            }
-        })
+        let all = self.elements();
+        let elements = |kind| element_statuses(&all, kind, |barcode| self.unusable_reason(barcode));
+        let drives = elements(ElementType::DRIVE).into_iter().zip(drives);
+        let condition = &all.operator_state;
+        let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
+            online: !condition.drives_offline.contains(&ElementAddress(element.address)),
+            faulty: unit.faulty(),
+            ejected: unit.bay_status().accessible,
+            refused: unit.refused(),
+            threaded: unit.is_threaded(),
+            alerts: super::alerts::raised_flag_names(&unit, true),
+            element,
+            model: unit.identity().strings.product.clone(),
+            serial: unit.identity().serial.clone(),
+            lun: lun.unwrap_or_default(),
+        };
+        LibraryStatus {
+            name: self.name().into(),
+            model: self.model(),
+            serial: self.identity().serial.clone(),
+            target: self.target().name().into(),
+            lun: self.lun(),
+            shelf: self.shelf().into(),
+            online: !condition.offline,
+            faulty: unit.faulty(),
+            door_open: condition.door_open,
+            station_open: condition.station_open,
+            alerts: super::alerts::raised_flag_names(&unit, false),
+            drives: drives.map(drive).collect(),
+            io_elements: elements(ElementType::IMPORT_EXPORT),
+            slots: elements(ElementType::STORAGE),
+        }
     }
 }
 
 fn element_statuses(
-    changer: &Changer,
+    elements: &Elements,
     kind: ElementType,
     unusable: impl Fn(&Barcode) -> Option<String>,
 ) -> Vec<ElementStatus> {
-    let layout = changer.library().layout();
-    let range = layout.ranges().into_iter().find(|(other, _)| *other == kind);
+    let range = elements.layout.ranges().into_iter().find(|(other, _)| *other == kind);
     let addresses = range.into_iter().flat_map(|(_, range)| range.addresses());
-    let troubles = &changer.library().operator_state().element_faults;
     let status = |(index, address): (usize, ElementAddress)| {
-        let content = changer.content(address);
+        let content = elements.content(address);
         ElementStatus {
             number: index + 1,
             address: address.0,
-            cartridge: content.as_ref().map(|content| content.barcode.to_string()),
-            kind: content.as_ref().map(|content| content.kind.name().into()),
-            source: content.as_ref().and_then(|content| content.source).map(|source| source.0),
-            label: content.as_ref().and_then(|content| content.label),
-            fault: troubles.get(&address).copied(),
-            unusable: content.as_ref().and_then(|content| unusable(&content.barcode)),
+            cartridge: content.map(|content| content.barcode.to_string()),
+            kind: content.map(|content| content.kind.name().into()),
+            source: content.and_then(|content| content.source).map(|source| source.0),
+            label: content.and_then(|content| content.label),
+            fault: elements.operator_state.element_faults.get(&address).copied(),
+            unusable: content.and_then(|content| unusable(&content.barcode)),
         }
     };
     addresses.enumerate().map(status).collect()

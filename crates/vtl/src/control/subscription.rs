@@ -53,7 +53,7 @@ impl Site {
     pub(super) fn subscribe_since(&self, since: Option<&EventPosition>) -> Subscription {
         let events = &self.shared.events;
         let (position, snapshot) = match since {
-            Some(since) if events.has_all_after(since) => (since.clone(), None),
+            Some(since) if events.has_all_after(since) => (EventPosition { seq: since.seq, ..events.position() }, None),
             _ => {
                 let (position, snapshot) = self.snapshot();
                 (position, Some(snapshot))

@@ -67,6 +67,10 @@ const RESPONSES: &[(&str, &str)] = &[
         r#"{"library":"main","drive":"drive1","flag":3,"name":"Hard error","raised":true}"#,
     ),
     (r#"{"op":"inject_fault","library":"main","fault":"load"}"#, r#"{"fault":"load","library":"main"}"#),
+    (
+        r#"{"op":"inject_fault","library":"main","fault":"pick","nth":900,"count":2}"#,
+        r#"{"fault":"pick","library":"main"}"#,
+    ),
     (r#"{"op":"find","element":"A2L8"}"#, r#"{"address":1001,"element":"slot2","library":"main"}"#),
     (r#"{"op":"protect","cartridge":"A1L8","on":true}"#, r#"{"barcode":"A1L8","write_protected":true}"#),
     (r#"{"op":"retain","cartridge":"A1L8","until":4102444800}"#, r#"{"barcode":"A1L8","retained_until":4102444800}"#),
@@ -174,6 +178,30 @@ fn errors_have_code_and_fields() {
         assert_eq!(serde_json::from_str::<ControlError>(&line).unwrap(), error);
     }
     send_request(&site, r#"{"op":"status","version":2}"#).unwrap();
+}
+
+/// The second load fails, and only that one.
+#[test]
+fn fault_of_a_later_operation_of_the_robot() {
+    let site = site();
+    send_request(&site, r#"{"op":"inject_fault","fault":"load","nth":2}"#).unwrap();
+    let load = || send_request(&site, r#"{"op":"load","cartridge":"A2L8"}"#);
+    for fails in [false, true, false] {
+        let error = load().err().map(|error| error.message);
+        assert_eq!(error.as_deref(), fails.then_some("drive1 failed to load the cartridge"));
+        if !fails {
+            send_request(&site, r#"{"op":"unload","drive":"A2L8"}"#).unwrap();
+        }
+    }
+    let refused = |request: &str| send_request(&site, request).unwrap_err();
+    let error = refused(r#"{"op":"inject_fault","fault":"load","count":0}"#);
+    assert_eq!((error.message.as_str(), error.code), ("count is 0; expected at least 1", ErrorCode::Invalid));
+    for _ in 0..64 {
+        send_request(&site, r#"{"op":"inject_fault","fault":"place","nth":1000}"#).unwrap();
+    }
+    let error = refused(r#"{"op":"inject_fault","fault":"place"}"#);
+    assert_eq!(error.message, "64 injected faults are pending in library \"main\" already");
+    assert_eq!(error.code, ErrorCode::Conflict);
 }
 
 #[test]

@@ -197,6 +197,15 @@ pub enum Event {
         /// New location.
         to: Location,
     },
+    /// A drive has loaded the tape of the cartridge in it without a move of the robot: a host sent LOAD UNLOAD with
+    /// LOAD=1.
+    TapeLoaded,
+    /// A drive has unloaded the tape of its cartridge, which is still in it: a host sent LOAD UNLOAD with LOAD=0, or
+    /// somebody pressed the eject button.
+    TapeUnloaded {
+        /// True if the drive has ejected the cartridge, so that the robot can take it; false after HOLD=1.
+        ejected: bool,
+    },
     /// A cartridge was moved between elements that are not drives.
     Moved {
         /// Previous location.
@@ -231,7 +240,8 @@ pub enum Event {
         #[serde(with = "operator_state")]
         state: OperatorState,
     },
-    /// MODE SELECT has changed mode pages of a unit.
+    /// Mode pages of a unit have changed: by MODE SELECT, or by a reset, which returns them to their saved values. The
+    /// source of a reset is the unit.
     ModeChanged {
         /// PAGE CODE of each changed page in hexadecimal digits, with its SUBPAGE CODE if that is not zero: `0f`,
         /// `10.01`.
@@ -255,6 +265,11 @@ pub enum Event {
     WriteProtectChanged {
         /// True if the tab is set now.
         on: bool,
+    },
+    /// An operator has retained the data on a cartridge until a time.
+    RetentionChanged {
+        /// End of the retention in seconds since 1970.
+        until: u64,
     },
     /// A unit is faulty after an internal error: it ends every command with HARDWARE ERROR 44h/00h until it is reloaded.
     UnitFaulty {
@@ -344,6 +359,9 @@ impl Event {
             Self::Login { .. }
                 | Self::Logout { .. }
                 | Self::LoginRefused { .. }
+                | Self::TapeLoaded
+                | Self::TapeUnloaded { .. }
+                | Self::RetentionChanged { .. }
                 | Self::ModeChanged { .. }
                 | Self::AlertRaised { .. }
                 | Self::AlertCleared { .. }

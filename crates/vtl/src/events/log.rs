@@ -27,8 +27,9 @@ pub(super) fn log(record: &EventRecord) {
 }
 
 fn log_service(record: &EventRecord) {
-    let EventRecord { initiator, library, barcode, event, .. } = record;
-    let (initiator, library, barcode) = (initiator.as_deref(), library.as_deref(), barcode.as_deref());
+    let EventRecord { initiator, library, unit, barcode, event, .. } = record;
+    let (initiator, library, unit, barcode) =
+        (initiator.as_deref(), library.as_deref(), unit.as_deref(), barcode.as_deref());
     let moved = |what: &'static str, from: &Location, to: &Location| {
         let (from, to) = (Place(from), Place(to));
         tracing::info!(library, barcode, initiator, %from, %to, "{what}");
@@ -41,6 +42,8 @@ fn log_service(record: &EventRecord) {
         Event::Logout { target } => tracing::info!(initiator, target, "logout"),
         Event::Loaded { from, to } => moved("load", from, to),
         Event::Unloaded { from, to } => moved("unload", from, to),
+        Event::TapeLoaded => tracing::info!(library, unit, barcode, initiator, "tape load"),
+        Event::TapeUnloaded { ejected } => tracing::info!(library, unit, barcode, initiator, ejected, "tape unload"),
         Event::Moved { from, to } => moved("move", from, to),
         Event::Imported { from, to } => moved("import", from, to),
         Event::Exported { from, to } => moved("export", from, to),

@@ -1,11 +1,12 @@
 //! Builds a library from its configuration and adds elements to it.
 
 use super::{Library, LibraryError, random_hex};
-use crate::bay::{self, DriveBay};
+use crate::bay::{self, DriveBay, ReservingBay};
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, assign_elements};
 use crate::control::{ControlError, element_name};
 use crate::data_dir::UnitIdentity;
 use crate::entropy;
+use crate::events::Cause;
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::locks::{read, write};
 use crate::shared::{Shared, UnitId, operator_state_key};
@@ -22,7 +23,7 @@ use ssc::drive::{Drive, DriveConfig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
-use tape_store::media::LTO_8;
+use tape_store::media::{LTO_8, MediaSpec};
 use tape_store::store::NewCartridge;
 
 /// The parts of a library that are not in its configuration.
@@ -56,12 +57,17 @@ impl LibraryParts {
         if let Some(new_bay) = &self.shared.remote_bays {
             let name = |index, drive: &DriveSetup| bay::bay_name(&self.identity(&drive.strings, index + 1));
             let bay = |(index, drive)| new_bay(&setup.name, index + 1, name(index, drive));
-            return Ok((Vec::new(), setups.map(bay).collect()));
+            return Ok((Vec::new(), setups.map(bay).map(|bay| self.reserving(bay)).collect()));
         }
         let units =
             setups.map(|(index, drive)| self.build_drive(setup, index, drive)).collect::<Result<Vec<_>, _>>()?;
-        let bays = units.iter().map(|unit| Box::new(DriveBay::new(Arc::clone(unit))) as Box<dyn Bay>).collect();
+        let bay = |unit: &Arc<Unit>| self.reserving(Box::new(DriveBay::new(Arc::clone(unit))));
+        let bays = units.iter().map(bay).collect();
         Ok((units, bays))
+    }
+
+    fn reserving(&self, bay: Box<dyn Bay>) -> Box<dyn Bay> {
+        Box::new(ReservingBay::new(bay, Arc::clone(&self.shared)))
     }
 
     pub(crate) fn build_drive(
@@ -100,8 +106,9 @@ impl Library {
             setup.changer.unit_serial(&identity.serial, *number, ElementAddress(setup.layout.storage.first));
         let owner = unit_id(setup, "changer".into());
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved_state(&owner)?);
-        if let Some(condition) = shared.state.get::<OperatorState>(&operator_state_key(&setup.name))? {
-            changer.restore_operator_state(condition);
+        if let Some(state) = shared.state.get::<OperatorState>(&operator_state_key(&setup.name))? {
+            shared.publish_operator_state(&setup.name, state.clone());
+            changer.restore_operator_state(state);
         }
         let changer = Unit::new(owner, Device::Changer(Box::new(changer)), Arc::clone(shared));
         let luns = identities.iter().map(|identity| identity.lun);
@@ -216,9 +223,8 @@ impl Library {
         let entry = CartridgeRecord { blank, ..CartridgeRecord::new(Location::Shelf(self.shelf.clone()), setup) };
         self.shared.add_cartridge(barcode, entry)?;
         let sources = self.loaded_sources();
-        let free = |address: &ElementAddress| {
-            !sources.contains(address) && self.changer(|changer| !changer.library().is_full(*address))
-        };
+        let elements = self.elements();
+        let free = |address: &ElementAddress| !sources.contains(address) && elements.content(*address).is_none();
         let layout = self.layout();
         let own = setup.element.filter(|at| layout.storage.index(*at).is_some()).filter(free);
         let Some(address) = own.or_else(|| self.first_free_slot(&sources)) else { return Ok(()) };
@@ -226,10 +232,10 @@ impl Library {
         let outside_slots =
             |at: &ElementAddress| layout.drives.index(*at).or(layout.import_export.index(*at)).is_some();
         if let Some(at) = setup.element.filter(outside_slots).filter(free) {
-            self.move_medium(address, at)?;
+            self.move_now(&Cause::operator(), address, at)?;
         }
         if setup.label.is_some() {
-            self.operate(|changer| Ok(changer.set_label_defect(barcode, setup.label)))?;
+            self.act(&Cause::operator(), |changer| Ok(changer.set_label_defect(barcode, setup.label)))?;
         }
         Ok(())
     }
@@ -416,7 +422,12 @@ pub(crate) fn create_files(
         Format::Mhvtl => format!("{}_{created_at}", setup.barcode),
     };
     let CartridgeSetup { media, kind, size: capacity, format: level, .. } = *setup;
-    let new = NewCartridge { media, kind, serial: &serial, manufactured: created_at, capacity, format: level };
+    let new = NewCartridge::data(media)
+        .with_kind(kind)
+        .with_serial(&serial)
+        .with_manufactured(created_at)
+        .with_capacity(capacity)
+        .with_format(level);
     shared.store.create(&setup.barcode, &new).map_err(failed)?;
     Ok(Some(true))
 }
@@ -443,8 +454,13 @@ pub(crate) fn existing_cartridge(
 /// The cartridge with this barcode, whether or not its files exist. If neither record nor barcode names its medium, its
 /// MAM decides as soon as it can be read.
 pub(crate) fn cartridge_or_placeholder(shared: &Shared, barcode: &Barcode, entry: &CartridgeRecord) -> Cartridge {
-    let (media, kind) = entry.media(barcode).or_else(|| barcode.media()).unwrap_or((&LTO_8, CartridgeKind::Data));
+    let (media, kind) = cartridge_media(barcode, entry);
     shared.store.cartridge(barcode, media, kind, entry.size)
+}
+
+/// Medium and kind of a cartridge; an LTO-8 data cartridge if neither record nor barcode names them.
+pub(crate) fn cartridge_media(barcode: &Barcode, entry: &CartridgeRecord) -> (&'static MediaSpec, CartridgeKind) {
+    entry.media(barcode).or_else(|| barcode.media()).unwrap_or((&LTO_8, CartridgeKind::Data))
 }
 
 /// Refuses a configuration that lacks an element which contains a cartridge.

@@ -1,4 +1,4 @@
-//! Events of a unit: changes of its TapeAlert flags, mode pages, reservation and encryption.
+//! Events of a unit: changes of its TapeAlert flags, mode pages, reservation, encryption and load state.
 
 use super::{Device, Unit};
 use crate::control::flag_name;
@@ -8,25 +8,45 @@ use scsi_core::alert::AlertSet;
 use scsi_core::cdb::Opcode;
 use scsi_core::mode::PageId;
 use scsi_core::nexus::NexusId;
-use scsi_core::target::Request;
+use scsi_core::target::{Request, TransportEvent};
+use ssc::drive::LoadState;
+use tape_store::cartridge::Barcode;
 
 /// The settings of a unit that become events when they change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     reservation: Option<ReservationStatus>,
     encrypting: bool,
+    /// The cartridge in a drive, and its load state.
+    tape: Option<(Barcode, LoadState)>,
 }
 
 impl Settings {
     fn of(device: &mut Device) -> Self {
-        let encrypting = matches!(device, Device::Drive(drive) if drive.is_encrypting());
+        let (encrypting, tape) = match device {
+            Device::Drive(drive) => {
+                let tape = drive.loaded().map(|(cartridge, state)| (cartridge.barcode().clone(), state));
+                (drive.is_encrypting(), tape)
+            }
+            Device::Changer(_) => (false, None),
+        };
         let lu = device.lu();
         let persistent = lu.reservations.persistent.reservation().map(|(kind, _)| ReservationStatus::Persistent {
             reservation_type: kind.0,
             holders: lu.reservation_holders().iter().map(|port| port.port_name()).collect(),
         });
         let legacy = lu.reservations.legacy.is_held().then_some(ReservationStatus::Reserve);
-        Self { reservation: persistent.or(legacy), encrypting }
+        Self { reservation: persistent.or(legacy), encrypting, tape }
+    }
+
+    /// The event of a new load state; `None` if the state is as before, or the robot has brought or taken the cartridge.
+    fn load_event(&self, before: &Self) -> Option<Event> {
+        let ((now, state), (known, state_before)) = (self.tape.as_ref()?, before.tape.as_ref()?);
+        (now == known && state != state_before).then_some(match state {
+            LoadState::Threaded => Event::TapeLoaded,
+            LoadState::NotThreaded => Event::TapeUnloaded { ejected: false },
+            LoadState::Ejected => Event::TapeUnloaded { ejected: true },
+        })
     }
 }
 
@@ -37,7 +57,7 @@ impl ModePagesBefore {
     /// The pages before this command; `None` if the command changes no settings, as READ and WRITE.
     pub(super) fn command(device: &mut Device, request: &Request<'_>) -> Option<Self> {
         match Opcode(*request.cdb.first()?) {
-            Opcode::MODE_SELECT_6 | Opcode::MODE_SELECT_10 => Some(Self(mode_pages(device, request.nexus))),
+            Opcode::MODE_SELECT_6 | Opcode::MODE_SELECT_10 => Some(Self(mode_pages(device, Some(request.nexus)))),
             Opcode::RESERVE_6
             | Opcode::RESERVE_10
             | Opcode::RELEASE_6
@@ -48,12 +68,19 @@ impl ModePagesBefore {
             _ => None,
         }
     }
+
+    /// The pages before this event; `None` if the event changes none.
+    pub(super) fn event(device: &mut Device, event: &TransportEvent) -> Option<Self> {
+        let resets = matches!(event, TransportEvent::UnitReset | TransportEvent::TargetReset);
+        resets.then(|| Self(mode_pages(device, None)))
+    }
 }
 
-/// The mode pages with the values for a nexus.
-fn mode_pages(device: &mut Device, nexus: NexusId) -> Vec<(PageId, Vec<u8>)> {
+/// The mode pages with the values for a nexus, or the common values.
+fn mode_pages(device: &mut Device, nexus: Option<NexusId>) -> Vec<(PageId, Vec<u8>)> {
     let mode = &device.lu().mode;
-    mode.defs().iter().map(|def| (def.id, mode.current_for(def.id, nexus).to_vec())).collect()
+    let values = |id| nexus.map_or_else(|| mode.current(id), |nexus| mode.current_for(id, nexus)).to_vec();
+    mode.defs().iter().map(|def| (def.id, values(def.id))).collect()
 }
 
 /// The cause of the events of a command.
@@ -100,17 +127,25 @@ impl Unit {
     pub(super) fn publish_changes(&self, device: &mut Device, nexus: NexusId, before: &ModePagesBefore) {
         let cause = host(device, nexus);
         if !before.0.is_empty() {
-            let now = mode_pages(device, nexus);
-            let changed = now.iter().zip(&before.0).filter(|(now, before)| now != before);
-            let pages: Vec<String> = changed.map(|((id, _), _)| page_name(*id)).collect();
-            if !pages.is_empty() {
-                self.shared.events.notify(self.subject(cause.clone()), Event::ModeChanged { pages });
-            }
+            self.publish_mode_pages(&cause, before, &mode_pages(device, Some(nexus)));
         }
         self.publish_settings(device, &cause);
     }
 
-    /// Sends the events of the reservation and the encryption that have changed since the last call.
+    /// Sends the event of the mode pages that a reset has changed.
+    pub(super) fn publish_reset(&self, device: &mut Device, before: &ModePagesBefore) {
+        self.publish_mode_pages(&Cause::unit(), before, &mode_pages(device, None));
+    }
+
+    fn publish_mode_pages(&self, cause: &Cause, before: &ModePagesBefore, now: &[(PageId, Vec<u8>)]) {
+        let changed = now.iter().zip(&before.0).filter(|(now, before)| now != before);
+        let pages: Vec<String> = changed.map(|((id, _), _)| page_name(*id)).collect();
+        if !pages.is_empty() {
+            self.shared.events.notify(self.subject(cause.clone()), Event::ModeChanged { pages });
+        }
+    }
+
+    /// Sends the events of the reservation, the encryption and the load state that have changed since the last call.
     pub(super) fn publish_settings(&self, device: &mut Device, cause: &Cause) {
         let now = Settings::of(device);
         let mut known = lock(&self.settings);
@@ -118,7 +153,7 @@ impl Unit {
             return;
         }
         let before = std::mem::replace(&mut *known, now);
-        let (reservation, encrypting) = (known.reservation.clone(), known.encrypting);
+        let (reservation, encrypting, load) = (known.reservation.clone(), known.encrypting, known.load_event(&before));
         drop(known);
         let notify = |event| self.shared.events.notify(self.subject_of(device, cause.clone()), event);
         if reservation != before.reservation {
@@ -127,5 +162,6 @@ impl Unit {
         if encrypting != before.encrypting {
             notify(if encrypting { Event::EncryptionOn } else { Event::EncryptionOff });
         }
+        load.into_iter().for_each(notify);
     }
 }

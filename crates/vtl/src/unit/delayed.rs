@@ -18,8 +18,12 @@ pub(super) enum Activity {
     /// The next command may run.
     #[default]
     Idle,
-    /// A thread executes a command.
-    Running,
+    /// A thread executes a command or advances a background operation; its name for people.
+    Running(&'static str),
+    /// A request of an operator uses the unit directly.
+    Operator,
+    /// A request of an operator uses the drive through the robot.
+    Robot,
     /// The status of the last command is due later.
     Delayed(DelayedStatus),
 }
@@ -27,6 +31,8 @@ pub(super) enum Activity {
 /// An executed command with the status that is due later.
 pub(super) struct DelayedStatus {
     due: Instant,
+    /// Name of the command.
+    pub(super) name: &'static str,
     receiver: Receiver,
 }
 
@@ -62,11 +68,16 @@ impl Finished {
 
 impl DelayedStatus {
     pub(super) fn for_handler(due: Instant, finished: Finished) -> Self {
-        Self { due, receiver: Receiver::Handler(Box::new(finished)) }
+        Self { due, name: "", receiver: Receiver::Handler(Box::new(finished)) }
     }
 
     pub(super) const fn for_caller(due: Instant, ticket: Ticket, request: &Request<'_>) -> Self {
-        Self { due, receiver: Receiver::Caller { ticket, nexus: request.nexus, tag: request.tag } }
+        Self { due, name: "", receiver: Receiver::Caller { ticket, nexus: request.nexus, tag: request.tag } }
+    }
+
+    /// The same status, with the name of its command.
+    pub(super) fn of(self, name: &'static str) -> Self {
+        Self { name, ..self }
     }
 
     fn is_selected(&self, wanted: impl Fn(NexusId, Tag) -> bool) -> bool {
@@ -85,7 +96,7 @@ impl Activity {
     /// When the unit's thread has to send a delayed status; `None` if it has none to send.
     pub(super) const fn due(&self) -> Option<Instant> {
         match self {
-            Self::Delayed(DelayedStatus { due, receiver: Receiver::Handler(_) }) => Some(*due),
+            Self::Delayed(DelayedStatus { due, receiver: Receiver::Handler(_), .. }) => Some(*due),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@ use super::{Device, Unit};
 use crate::events::{Cause, Event};
 use crate::locks::lock;
 use crate::shared::operator_state_key;
+use smc::robot::OperatorState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use tape_store::cartridge::Barcode;
@@ -37,7 +38,9 @@ impl Unit {
             Device::Drive(drive) => drive.fail_after_panic(saved),
             Device::Changer(changer) => {
                 let operator_state = self.shared.state.get(&operator_state_key(&self.id.library));
-                changer.fail_after_panic(saved, operator_state.ok().flatten().unwrap_or_default());
+                let operator_state: OperatorState = operator_state.ok().flatten().unwrap_or_default();
+                self.shared.publish_operator_state(&self.id.library, operator_state.clone());
+                changer.fail_after_panic(saved, operator_state);
             }
         }
     }

@@ -78,6 +78,14 @@ impl CommandQueue {
         matches!(self.entries.front(), Some(Entry::Caller { .. }))
     }
 
+    /// Returns the row of the next command that the unit's thread runs; `None` also for an unknown operation code.
+    pub(super) fn next_row(&self) -> Option<CommandRef> {
+        match self.entries.front()? {
+            Entry::Command(queued) => queued.row,
+            Entry::Caller { .. } => None,
+        }
+    }
+
     /// Returns whether the command of this ticket is the next one; `None` if it was aborted.
     pub(super) fn is_next(&self, ticket: Ticket) -> Option<bool> {
         self.position(ticket).map(|position| position == 0)

@@ -78,7 +78,9 @@ fn translate(library: Option<String>, command: Command) -> Request {
             Request::Status
         }
         Command::Label { cartridge, state } => Request::Label { library, cartridge, label: label(state) },
-        Command::Fault { fault } | Command::Fail { fault } => Request::InjectFault { library, fault: fault.into() },
+        Command::Fault { fault } | Command::Fail { fault } => {
+            Request::InjectFault { library, fault: fault.into(), nth: None, count: None }
+        }
         Command::Alert(AlertArgs { flag: Some(flag), state: Some(state), drive }) => {
             Request::Alert { library, drive, flag, raised: state == AlertState::Raise }
         }

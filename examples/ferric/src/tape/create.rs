@@ -103,7 +103,12 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     }
     let capacity = arguments.size.unwrap_or(media.capacity);
     let format = format_option(output, Some(arguments.format), arguments.level);
-    let new = NewCartridge { media, kind, serial: &serial, manufactured: made, capacity, format };
+    let new = NewCartridge::data(media)
+        .with_kind(kind)
+        .with_serial(&serial)
+        .with_manufactured(made)
+        .with_capacity(capacity)
+        .with_format(format);
     let name = arguments.path.display().to_string();
     store.create(&barcode, &new).map_err(|error| CliError::Cartridge(name.clone(), error))?;
     let created = Created {

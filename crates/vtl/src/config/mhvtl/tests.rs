@@ -261,7 +261,7 @@ fn cartridges_without_media_suffix() {
     let store = TapeStore::new(Box::new(OsFolderStore::at(home.path()).unwrap()));
     for (name, medium, kind) in [("ARCHIVE", "LTO-6", CartridgeKind::Worm), ("NOBAR1", "T10KB", CartridgeKind::Data)] {
         let media = tape_store::media::by_name(medium).unwrap();
-        let new = NewCartridge { format: Format::Mhvtl, kind, ..NewCartridge::data(media) };
+        let new = NewCartridge::data(media).with_format(Format::Mhvtl).with_kind(kind);
         store.create(&Barcode::new(name).unwrap(), &new).unwrap();
     }
     let contents =
