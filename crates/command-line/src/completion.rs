@@ -1,7 +1,62 @@
-//! A definition for completion scripts, which offer only what help texts show.
+//! Completion scripts, which offer only what help texts show.
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, Command};
+use clap::{Arg, Args, Command, ValueEnum};
+use clap_complete::{Shell, generate};
+use std::io::{self, Write};
+
+/// A shell that can complete the words of a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "help texts show only the names of the shells")]
+pub enum ShellName {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+impl From<ShellName> for Shell {
+    fn from(name: ShellName) -> Self {
+        match name {
+            ShellName::Bash => Self::Bash,
+            ShellName::Zsh => Self::Zsh,
+            ShellName::Fish => Self::Fish,
+        }
+    }
+}
+
+// Option of a program without subcommands, for `#[command(flatten)]`.
+#[derive(Args, Clone, Debug)]
+#[expect(missing_docs, reason = "a doc comment would become the description of the program")]
+pub struct CompletionsArgument {
+    /// Print the completion script of this shell and exit
+    #[arg(long, value_name = "SHELL", value_enum, exclusive = true)]
+    pub completions: Option<ShellName>,
+}
+
+/// The completion script of a program for a shell.
+#[must_use]
+pub fn script(definition: &Command, shell: ShellName) -> String {
+    // Into memory: the generator panics if its writer fails.
+    let (mut script, name) = (Vec::new(), definition.get_name().to_owned());
+    generate(Shell::from(shell), &mut visible(definition), name, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// Prints the completion script if the command line has the option of [`CompletionsArgument`], also without the arguments
+/// that the program requires otherwise. Returns `None` for any other command line.
+pub fn print_if_requested(definition: impl Fn() -> Command) -> Option<io::Result<()>> {
+    let shell = requested_shell(definition(), std::env::args_os())?;
+    Some(io::stdout().write_all(script(&definition(), shell).as_bytes()))
+}
+
+fn requested_shell<T: Into<std::ffi::OsString> + Clone>(
+    definition: Command,
+    words: impl IntoIterator<Item = T>,
+) -> Option<ShellName> {
+    // The caller reports errors.
+    let matches = definition.try_get_matches_from(words).ok()?;
+    matches.get_one("completions").copied()
+}
 
 /// The visible commands, options and values of a program: clap's completion scripts would also offer hidden ones, such as
 /// the words of the previous release. The result serves for completion only: no argument is required or in conflict with
@@ -41,6 +96,27 @@ fn completed(argument: &Arg) -> Arg {
 mod tests {
     use super::*;
     use clap::builder::PossibleValue;
+
+    #[derive(clap::Parser)]
+    #[command(name = "prog")]
+    struct Program {
+        #[expect(dead_code, reason = "is not read")]
+        needed: String,
+        #[command(flatten)]
+        _completions: CompletionsArgument,
+    }
+
+    #[test]
+    fn option_needs_no_other_argument() {
+        use clap::CommandFactory;
+        let shell = |words: &[&str]| requested_shell(Program::command(), [&["prog"], words].concat());
+        assert_eq!(shell(&["--completions", "zsh"]), Some(ShellName::Zsh));
+        assert_eq!(shell(&["--completions=bash"]), Some(ShellName::Bash));
+        assert_eq!(shell(&["word"]), None);
+        assert_eq!(shell(&["word", "--completions", "zsh"]), None);
+        let script = script(&Program::command(), ShellName::Bash);
+        assert!(script.contains("--completions") && script.contains("complete -F _prog"), "{script}");
+    }
 
     #[test]
     fn hidden_commands_options_and_values_are_left_out() {

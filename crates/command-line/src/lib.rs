@@ -1,10 +1,11 @@
 //! What the command lines of Ferric's programs share: the search for the data directory, completion scripts, man pages,
-//! and checks of help texts. Everything comes from the clap definition of a program.
+//! options of traces, and checks of help texts. Everything comes from the clap definition of a program.
 
 pub mod completion;
 pub mod data_dir;
 pub mod help;
 pub mod man;
+pub mod trace;
 
 /// Columns of help texts on a terminal that is wider, and in snapshots.
 pub const HELP_WIDTH: usize = 100;

@@ -15,7 +15,9 @@ pub(crate) enum ErrorCode {
     NotFound,
     /// The state of the thing does not allow the command, or it exists already.
     Conflict,
-    /// Another process uses the cartridge or the directory.
+    /// Another process uses the cartridge or the directory: the code of the daemon for the same.
+    Busy,
+    /// The data is under retention.
     Locked,
     /// A value or a file is invalid.
     Invalid,
@@ -115,9 +117,10 @@ fn store_code(error: &StoreError) -> ErrorCode {
             ErrorCode::Damaged
         }
         StoreError::NoCartridgeMemory => ErrorCode::NotFound,
-        StoreError::InUse => ErrorCode::Locked,
+        StoreError::InUse | StoreError::NotUnloaded => ErrorCode::Busy,
+        StoreError::Retained { .. } => ErrorCode::Locked,
         StoreError::AtObject { cause, .. } => store_code(cause),
-        StoreError::NotUnloaded | StoreError::Cartridge { .. } | StoreError::ReadOnly(_) => ErrorCode::Conflict,
+        StoreError::Cartridge { .. } | StoreError::ReadOnly(_) => ErrorCode::Conflict,
         _ => ErrorCode::Invalid,
     }
 }
@@ -161,5 +164,14 @@ mod tests {
         let passed = CliError::Daemon(error.clone());
         assert_eq!(passed.to_string(), "drive1 is locked by a host");
         assert_eq!(passed.document(), error);
+    }
+
+    /// As in the control protocol.
+    #[test]
+    fn code_of_a_cartridge_that_another_process_uses() {
+        let code = |error| CliError::Cartridge("A".into(), error).document()["code"].clone();
+        assert_eq!(code(StoreError::InUse), "busy");
+        assert_eq!(code(StoreError::NotUnloaded), "busy");
+        assert_eq!(code(StoreError::Retained { barcode: "A".into() }), "locked");
     }
 }

@@ -27,8 +27,9 @@ pub(crate) fn add_to(program: Command) -> Command {
     let of_daemon = |command: Command| command.args([data(), socket()].map(|arg| arg.help_heading(HEADING)));
     let of_library = |command: Command| of_daemon(command).arg(library().help_heading(HEADING));
     of_library(program.arg(json())).mut_subcommands(|command| match command.get_name() {
-        "tape" => command.mut_subcommand("list", |list| list.arg(data())),
-        "site" => command.mut_subcommand("recover", |recover| recover.arg(data())),
+        // Also between the two words of the command; the help of the group does not show it.
+        "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
+        "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
         "config" | "migrate" | "completions" | "man" => command,
         "reload" | "events" => of_daemon(command),
         _ => of_library(command),
@@ -59,40 +60,45 @@ fn json() -> Arg {
 const LIMITED: [&str; 3] = ["data", "socket", "library"];
 
 impl Options {
-    /// Reads the shared options. An option after the command takes precedence over the same option before it.
+    /// Reads the shared options. An option after a word of the command takes precedence over the same option before it.
     ///
     /// # Errors
-    /// An option before the command does not apply to the command.
+    /// An option before a word of the command does not apply to the command.
     pub(crate) fn read(program: &mut Command, matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let (name, leaf_matches) = leaf(matches);
-        let is_given = |option: &str| matches.value_source(option) == Some(ValueSource::CommandLine);
+        let (name, levels) = levels(matches);
         // A command that does not take an option has no value of this name.
-        let applies = |option: &str| leaf_matches.try_contains_id(option).is_ok();
+        let takes = |level: &&ArgMatches, option: &str| level.try_contains_id(option).is_ok();
+        let is_given = |option: &str| {
+            let mut levels = levels.iter().filter(|level| takes(level, option));
+            levels.any(|level| level.value_source(option) == Some(ValueSource::CommandLine))
+        };
+        let applies = |option: &str| levels.first().is_some_and(|level| takes(level, option));
         if let Some(option) = LIMITED.into_iter().find(|option| is_given(option) && !applies(option)) {
             let what = format!("the option '--{option}' does not apply to 'ferric {name}'");
             return Err(program.error(ErrorKind::ArgumentConflict, what));
         }
         Ok(Self {
-            data: value(leaf_matches, "data").or_else(|| value(matches, "data")),
-            socket: value(leaf_matches, "socket").or_else(|| value(matches, "socket")),
-            library: value(leaf_matches, "library").or_else(|| value(matches, "library")),
+            data: value(&levels, "data"),
+            socket: value(&levels, "socket"),
+            library: value(&levels, "library"),
             output: Output::new(matches.get_flag("json")),
         })
     }
 }
 
-/// The command that is executed: its words after the name of the program, and its arguments.
-fn leaf(program: &ArgMatches) -> (String, &ArgMatches) {
-    let (mut words, mut matches) = (Vec::new(), program);
-    while let Some((name, deeper)) = matches.subcommand() {
+/// The command that is executed: its words after the name of the program, and the arguments after each of them, those of
+/// the last word first.
+fn levels(program: &ArgMatches) -> (String, Vec<&ArgMatches>) {
+    let (mut words, mut levels) = (Vec::new(), vec![program]);
+    while let Some((name, deeper)) = levels.first().and_then(|matches| matches.subcommand()) {
         words.push(name);
-        matches = deeper;
+        levels.insert(0, deeper);
     }
-    (words.join(" "), matches)
+    (words.join(" "), levels)
 }
 
-fn value<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, option: &str) -> Option<T> {
-    matches.try_get_one::<T>(option).ok().flatten().cloned()
+fn value<T: Clone + Send + Sync + 'static>(levels: &[&ArgMatches], option: &str) -> Option<T> {
+    levels.iter().find_map(|matches| matches.try_get_one::<T>(option).ok().flatten().cloned())
 }
 
 #[cfg(test)]
@@ -121,6 +127,10 @@ mod tests {
             assert_eq!(options(line), Ok(("d".into(), "s".into(), "l".into(), true)), "{line}");
         }
         assert_eq!(options("ferric --data d tape list"), Ok(("d".into(), String::new(), String::new(), false)));
+        assert_eq!(options("ferric tape --data d list"), Ok(("d".into(), String::new(), String::new(), false)));
+        assert_eq!(options("ferric --data x tape --data d list").unwrap().0, "d");
+        assert_eq!(options("ferric tape --data x list --data d").unwrap().0, "d");
+        assert_eq!(options("ferric site --data d recover").unwrap().0, "d");
         assert_eq!(options("ferric tape list --json"), Ok((String::new(), String::new(), String::new(), true)));
     }
 
@@ -128,6 +138,7 @@ mod tests {
     fn options_that_do_not_apply_are_refused_by_name() {
         for (line, option, command) in [
             ("ferric --data d tape show V00001L8", "--data", "tape show"),
+            ("ferric tape --data d show V00001L8", "--data", "tape show"),
             ("ferric --data d tape dump V00001L8 --data 16", "--data", "tape dump"),
             ("ferric --socket s config models", "--socket", "config models"),
             ("ferric --library l reload", "--library", "reload"),

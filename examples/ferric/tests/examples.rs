@@ -110,11 +110,10 @@ fn run_examples(name: &str, examples: &[String]) {
     for example in examples {
         // The only commands that do not end by themselves.
         let (line, expected) = match example.as_str() {
-            "ferric events" => ("timeout 1 ferric events", 124),
-            "ferric trace --follow" => ("timeout 1 ferric trace --follow", 124),
-            line => (line, 0),
+            line if name == "events" || line == "ferric trace --follow" => (format!("timeout 1 {line}"), 124),
+            line => (line.to_owned(), 0),
         };
-        let (code, text) = shell(path, line);
+        let (code, text) = shell(path, &line);
         assert_eq!(code, expected, "{name}: {example}\n{text}");
     }
 }

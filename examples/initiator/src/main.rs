@@ -1,6 +1,7 @@
 //! `ferric-stream`: streams records to or from a tape and prints the throughput as one line of JSON. For measurements.
 
 use clap::{CommandFactory, Parser, ValueEnum};
+use command_line::completion::{CompletionsArgument, print_if_requested};
 use initiator::{Error, Initiator, Options, Transfer};
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -38,6 +39,8 @@ struct Arguments {
     /// Disable data compression first, with MODE SELECT
     #[arg(long)]
     uncompressed: bool,
+    #[command(flatten)]
+    _completions: CompletionsArgument,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -68,7 +71,8 @@ enum Content {
 }
 
 fn main() -> ExitCode {
-    let done = match command_line::man::write_if_requested(Arguments::command, "1") {
+    let written = command_line::man::write_if_requested(Arguments::command, "1");
+    let done = match written.or_else(|| print_if_requested(Arguments::command)) {
         Some(written) => written.map_err(Into::into),
         None => run(&Arguments::parse()),
     };

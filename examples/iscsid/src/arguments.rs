@@ -1,7 +1,9 @@
 //! The command line, and the configuration that it selects.
 
 use clap::{Parser, ValueEnum};
+use command_line::completion::CompletionsArgument;
 use command_line::data_dir;
+use command_line::trace::TraceArguments;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise, read_text};
@@ -47,16 +49,13 @@ pub(crate) struct Arguments {
     /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     pub(crate) allow_core_dumps: bool,
-    /// Write every command of hosts with the first bytes of its data to this file, for ferric trace --file; keys are left
-    /// out
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
-    /// Bytes of the data of each command in the trace file, in each direction
-    #[arg(long, value_name = "BYTES", default_value_t = 64, requires = "trace", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
-    pub(crate) trace_data: u32,
+    #[command(flatten)]
+    pub(crate) trace: TraceArguments,
     /// Log level of standard error: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level)]
     pub(crate) log: tracing::Level,
+    #[command(flatten)]
+    _completions: CompletionsArgument,
 }
 
 /// Formats of the ready line.

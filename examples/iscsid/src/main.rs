@@ -31,6 +31,9 @@ fn main() -> ExitCode {
     if let Some(written) = command_line::man::write_if_requested(Arguments::command, "8") {
         return exit(written);
     }
+    if let Some(printed) = command_line::completion::print_if_requested(Arguments::command) {
+        return exit(printed);
+    }
     let arguments = Arguments::parse();
     let _log = match start_log(arguments.log) {
         Ok(guard) => guard,
@@ -79,10 +82,11 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let _temporary = use_temporary_data_dir(&mut arguments)?;
     let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
     let site = open(&arguments, &config).map_err(|error| error.to_string())?;
-    if let Some(path) = &arguments.trace {
-        let trace = TraceFile::create(path, usize::try_from(arguments.trace_data).unwrap_or(usize::MAX));
-        site.add_observer(Arc::new(trace.map_err(|error| format!("--trace: {}: {error}", path.display()))?));
-    }
+    let add_trace = |path: &_, data_len| {
+        site.add_observer(Arc::new(TraceFile::create(path, data_len)?));
+        Ok(())
+    };
+    arguments.trace.start(add_trace).map_err(|error| error.to_string())?;
     let bind = &config.iscsi.bind;
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);

@@ -1,6 +1,8 @@
 //! What the daemons have in common: mhvtl's command line, start and exit.
 
 use clap::{CommandFactory, FromArgMatches, Parser};
+use command_line::completion::{self, CompletionsArgument};
+use command_line::trace::TraceArguments;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 use std::error::Error;
@@ -10,8 +12,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
 use vtl::config::Config;
 use vtl::data_dir::{DataDir, DataDirError};
+use vtl::observer::{CommandObserver, TraceFile};
 
 /// A daemon with mhvtl's command line.
 pub struct Program {
@@ -88,6 +92,26 @@ pub struct Arguments {
     /// Allow core dumps and debuggers; encryption keys are excluded from dumps
     #[arg(long)]
     pub allow_core_dumps: bool,
+    /// Options of the trace file.
+    #[command(flatten)]
+    pub trace: TraceArguments,
+    #[command(flatten)]
+    _completions: CompletionsArgument,
+}
+
+/// Creates the trace file of the option `--trace`, if it is given, and passes it to `add_observer`.
+///
+/// # Errors
+/// The file cannot be created; the error names the option and the file.
+pub fn start_trace(
+    arguments: &TraceArguments,
+    add_observer: impl FnOnce(Arc<dyn CommandObserver>),
+) -> Result<(), Box<dyn Error>> {
+    let create = |path: &_, data_len| {
+        add_observer(Arc::new(TraceFile::create(path, data_len)?));
+        Ok(())
+    };
+    Ok(arguments.start(create)?)
 }
 
 impl Arguments {
@@ -123,6 +147,9 @@ impl Arguments {
 pub fn main(program: &Program, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
     if let Some(written) = command_line::man::write_if_requested(|| program.definition(), "8") {
         return exit(program.name, written.map_err(Into::into));
+    }
+    if let Some(printed) = completion::print_if_requested(|| program.definition()) {
+        return exit(program.name, printed.map_err(Into::into));
     }
     let arguments = match Arguments::parse(program, std::env::args_os()) {
         Ok(arguments) => arguments,

@@ -1,7 +1,9 @@
 //! `ferric-mhvtld`: reads mhvtl's configuration, opens a [`Site`] and serves it through a [`Frontend`].
 
 use clap::{CommandFactory, Parser};
+use command_line::completion::{self, CompletionsArgument};
 use command_line::data_dir;
+use command_line::trace::TraceArguments;
 use mhvtl_lld::KernelModule;
 use mhvtl_lld::queue::Queue;
 use mhvtld::daemon::{self, SignalWaiter};
@@ -38,6 +40,10 @@ struct Arguments {
     /// Log level, 0 (errors and warnings) to 3 (everything)
     #[arg(short, value_name = "LEVEL", default_value_t = 0)]
     verbose: u8,
+    #[command(flatten)]
+    trace: TraceArguments,
+    #[command(flatten)]
+    _completions: CompletionsArgument,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -55,6 +61,9 @@ Exit codes:
 fn main() -> ExitCode {
     if let Some(written) = command_line::man::write_if_requested(Arguments::command, "8") {
         return daemon::exit("ferric-mhvtld", written.map_err(Into::into));
+    }
+    if let Some(printed) = completion::print_if_requested(Arguments::command) {
+        return daemon::exit("ferric-mhvtld", printed.map_err(Into::into));
     }
     let arguments = Arguments::parse();
     let log = Log::start(arguments.verbose);
@@ -74,6 +83,7 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let locks = imported.device_slots.iter().map(|slot| Lock::acquire(slot.minor)).collect::<Result<Vec<_>, _>>()?;
     let data = DataDir::open_configured(&directory, &config)?.with_new_site(arguments.new_site);
     let site = Site::open_data_dir(data, &config)?;
+    daemon::start_trace(&arguments.trace, |observer| site.add_observer(observer))?;
     let control = directory.join(socket::FILE_NAME);
     let no_reload = || Err(ControlError::conflict("changing mhvtl's configuration requires a restart"));
     site.set_reload_handler(Arc::new(no_reload));

@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use vtl::control::socket::{FILE_NAME, with_short_path};
 use vtl::control::{ControlRequest as Request, PROTOCOL_VERSION};
+use vtl::events::EventPosition;
 
 /// The sockets at which the daemon may listen, in the order in which they are tried: that of `--socket`; or else the one
 /// in the data directory of `--data` or `FERRIC_DATA`; or else those in `./ferric-data` and `/var/lib/ferric`.
@@ -127,9 +128,15 @@ impl Client {
         CliError::new(ErrorCode::Unavailable, format!("{}: {reason}", self.path.display()))
     }
 
-    /// Every event, until the daemon ends.
-    pub(super) fn subscribe(&mut self, each: impl Fn(&Value) -> Result<(), CliError>) -> Result<(), CliError> {
-        self.request(&Request::Events { since: None })?;
+    /// Passes the position where the subscription begins, with its snapshot if it has one, to `begin`, and then every
+    /// event to `each`, until the daemon ends.
+    pub(super) fn subscribe(
+        &mut self,
+        since: Option<EventPosition>,
+        begin: impl FnOnce(&Value) -> Result<(), CliError>,
+        each: impl Fn(&Value) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        begin(&self.request(&Request::Events { since })?)?;
         while let Some(event) = self.read_value()? {
             each(&event)?;
         }

@@ -5,11 +5,30 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use time::{Date, Month};
+use vtl::events::EventPosition;
 
-/// A command for a running daemon. An element is named `slot3`, `drive1` or `io2`, by its address, or by the barcode of the
-/// cartridge in it.
+/// A command for a running daemon.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Request(RequestCommand),
+    /// Print the commands that hosts have sent, decoded: the last 4,096 of the daemon, or those of a trace file
+    #[command(
+        after_help = "Examples:\n  ferric trace --unit drive1\n  ferric trace --since 5m\n  ferric trace --follow\n  ferric trace --file backup.trace --json"
+    )]
+    Trace(TraceArgs),
+    /// Show how many commands each unit has executed, their errors, and how long they took
+    #[command(after_help = "Examples:\n  ferric counters\n  ferric counters --library main --json")]
+    Counters,
+    /// Print a snapshot of the site, and then each event, until interrupted
+    #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
+    Events(EventsArgs),
+}
+
+/// A command that is one request to the daemon. An element is named `slot3`, `drive1` or `io2`, by its address, or by the
+/// barcode of the cartridge in it.
+#[derive(Subcommand)]
+pub(crate) enum RequestCommand {
     /// Show all libraries, drives, slots and shelves
     #[command(after_help = "Examples:\n  ferric status\n  ferric status --library main --json")]
     Status,
@@ -111,17 +130,21 @@ pub(crate) enum Command {
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
-    /// Print the commands that hosts have sent, decoded: the last 4,096 of the daemon, or those of a trace file
-    #[command(
-        after_help = "Examples:\n  ferric trace --unit drive1\n  ferric trace --since 5m\n  ferric trace --follow\n  ferric trace --file backup.trace --json"
-    )]
-    Trace(TraceArgs),
-    /// Show how many commands each unit has executed, their errors, and how long they took
-    #[command(after_help = "Examples:\n  ferric counters\n  ferric counters --library main --json")]
-    Counters,
-    /// Print each event as one line of JSON, until interrupted
-    #[command(after_help = "Examples:\n  ferric events")]
-    Events,
+}
+
+#[derive(Args)]
+pub(crate) struct EventsArgs {
+    /// Begin after the event of this number instead of with a snapshot: SEQ, or START/SEQ with the identifier of the
+    /// start of the daemon. If the daemon no longer has all of these events, it begins with a snapshot
+    #[arg(long, value_name = "SEQ", value_parser = parse_position)]
+    pub(super) since: Option<EventPosition>,
+}
+
+/// Parses a position in the events: the number of an event, after the start of the daemon and a slash if that is given.
+fn parse_position(text: &str) -> Result<EventPosition, String> {
+    let (start, seq) = text.rsplit_once('/').unwrap_or(("", text));
+    let seq = seq.parse().map_err(|_| "expected the number of an event, such as 12 or 5f1c0d2e3a4b5c6d/12")?;
+    Ok(EventPosition { start: start.into(), seq })
 }
 
 #[derive(Args)]
@@ -143,7 +166,7 @@ pub(crate) struct TraceArgs {
     /// Print only commands of this time until now, such as 90s, 5m or 2h [default: all that the daemon has]
     #[arg(long, value_name = "TIME", value_parser = parse_time_span, conflicts_with = "file")]
     pub(super) since: Option<Duration>,
-    /// Read a file that ferric-iscsid --trace has written, instead of asking a daemon
+    /// Read a file that a daemon has written with --trace, instead of asking a daemon
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
 }

@@ -1,8 +1,10 @@
 //! `ferric counters`: prints how many commands each unit has executed, and how long they took.
 
+use super::client::Client;
 use crate::cli_error::CliError;
+use crate::options::Options;
 use crate::output::{format_count, format_size, print_line};
-use vtl::control::UnitCommandCounters;
+use vtl::control::{ControlRequest as Request, UnitCommandCounters};
 use vtl::observer::HistogramCounts;
 
 /// The least power of two, in microseconds, below which the given per mille of all values are.
@@ -19,7 +21,13 @@ fn quantile(counts: &HistogramCounts, per_mille: u64) -> u64 {
     u64::MAX
 }
 
-pub(super) fn print(units: &[UnitCommandCounters]) -> Result<(), CliError> {
+pub(super) fn run(options: &Options) -> Result<(), CliError> {
+    let request = Request::Counters { library: options.library.clone() };
+    let units: Vec<UnitCommandCounters> = Client::connect(options)?.request_as(&request)?;
+    options.output.show(units.as_slice(), print)
+}
+
+fn print(units: &[UnitCommandCounters]) -> Result<(), CliError> {
     for UnitCommandCounters { unit, counters } in units {
         let sum = |count: fn(&vtl::observer::CommandCount) -> u64| counters.commands.iter().map(count).sum::<u64>();
         let (good, failed) = (sum(|count| count.good), sum(|count| count.check_condition));

@@ -1,6 +1,6 @@
 //! Commands and options of the previous release, which this release still accepts with a warning and the next one refuses.
 
-use super::command::{Command, DoorName, PoolArgs};
+use super::command::{DoorName, PoolArgs, RequestCommand as Command};
 use crate::output::Output;
 
 /// Replaces former words in a command, and prints a warning about them.

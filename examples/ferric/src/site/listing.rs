@@ -1,4 +1,4 @@
-//! A site as a person sees it at a glance.
+//! Listings of a site and its parts, as text for people.
 
 use crate::cli_error::CliError;
 use crate::output::{format_count, print_line};
@@ -7,10 +7,10 @@ use vtl::clock::day;
 use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
 
-/// Elements beside each other; a label has ten characters and more only seldom.
+/// Elements in a row; few barcodes have more than ten characters.
 const COLUMNS: usize = 6;
 
-/// Every library with all that is in it, and the shelves.
+/// Prints every library with its drives and elements, and the shelves.
 pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.warnings.iter().try_for_each(|warning| print_line(format!("warning: {warning}")))?;
     for library in &status.libraries {
@@ -78,8 +78,8 @@ fn drive_text(drive: &DriveStatus) -> String {
     format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
 }
 
-const fn fault_text(trouble: ElementFault) -> &'static str {
-    match trouble {
+const fn fault_text(fault: ElementFault) -> &'static str {
+    match fault {
         ElementFault::Disabled => "disabled",
         ElementFault::Blocked => "blocked",
     }
@@ -92,7 +92,7 @@ const fn label_text(label: LabelDefect) -> &'static str {
     }
 }
 
-/// What is in an element: a label, marked where something is wrong with it or the element.
+/// The barcode in an element, with a mark for each fault of the cartridge or the element.
 fn element_text(element: &ElementStatus) -> String {
     let mut marks = String::new();
     marks.extend((element.fault == Some(ElementFault::Disabled)).then_some('x'));
@@ -103,7 +103,7 @@ fn element_text(element: &ElementStatus) -> String {
 
 fn print_elements(name: &str, elements: &[ElementStatus]) -> Result<(), CliError> {
     for row in elements.chunks(COLUMNS) {
-        // A row where nothing is says nothing, unless it is the first.
+        // An empty row is left out, unless it is the first.
         let first = row.first().map_or(0, |element| element.number);
         let plain = |element: &ElementStatus| element.cartridge.is_none() && element.fault.is_none();
         if first > 1 && row.iter().all(plain) {

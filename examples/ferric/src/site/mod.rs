@@ -3,6 +3,7 @@
 mod client;
 mod command;
 mod counters;
+mod events;
 mod former_words;
 mod listing;
 mod progress;
@@ -16,30 +17,29 @@ use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output;
 use client::Client;
-use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, SlotArgs};
+use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, RequestCommand, SlotArgs};
 use request::request;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vtl::control::{
-    AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus, UnitCommandCounters,
-};
+use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Trace(arguments) => trace::run(options, &arguments),
+        Command::Events(arguments) => events::run(options, arguments),
+        Command::Counters => counters::run(options),
+        Command::Request(command) => run_request(options, command),
+    }
+}
+
+fn run_request(options: &Options, command: RequestCommand) -> Result<(), CliError> {
+    use RequestCommand as Command;
     let Options { library, output, .. } = options;
     let command = former_words::replace(*output, command);
     let request = |command| request(*output, library.clone(), command);
-    if let Command::Trace(arguments) = &command {
-        return trace::run(options, arguments);
-    }
     let mut client = Client::connect(options)?;
     match command {
-        Command::Events => client.subscribe(|event| output::print_line(event.to_string())),
-        Command::Counters => {
-            let counters: Vec<UnitCommandCounters> =
-                client.request_as(&Request::Counters { library: library.clone() })?;
-            output.show(counters.as_slice(), counters::print)
-        }
         Command::Status => show(options, &mut client, listing::print_site, |status| json!(status)),
         Command::Library => show(options, &mut client, listing::print_libraries, |status| json!(status.libraries)),
         Command::Drive(DriveArgs { drive: None, state: None }) => {
@@ -118,7 +118,7 @@ fn pools(options: &Options, client: &mut Client, pool: Option<String>) -> Result
     }
 }
 
-/// What was done, in words, where there is anything to say.
+/// Prints the result of a change: created barcodes, or both ends of a move; nothing for other changes.
 fn print_result(done: &Value) -> Result<(), CliError> {
     let part = |name: &str| done.get(name).and_then(Value::as_str);
     if let Some(created) = done.get("created").and_then(Value::as_array) {
@@ -142,7 +142,7 @@ fn refused_by_drive(done: &Value) -> Result<(), CliError> {
     }
 }
 
-/// What the daemon has, or only the library that is named and its shelf.
+/// The status of the site; with `--library`, of that library and its shelf.
 fn status(options: &Options, client: &mut Client) -> Result<SiteStatus, CliError> {
     let mut status: SiteStatus = client.request_as(&Request::Status)?;
     if let Some(name) = &options.library {
@@ -171,7 +171,7 @@ fn show(
     options.output.show(&rows(&status), |_| draw(&status))
 }
 
-/// An element that the daemon has found.
+/// The element that a name stands for, from the daemon.
 #[derive(Deserialize)]
 struct ResolvedElement {
     library: String,

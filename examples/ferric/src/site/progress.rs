@@ -18,10 +18,14 @@ pub(super) fn request(output: Output, client: &mut Client, request: &Request) ->
     let Ok((mut events, closer)) = client.second_connection() else { return client.request(request) };
     let answer = thread::scope(|scope| {
         scope.spawn(|| {
-            events.subscribe(|event| {
-                bar.inc(u64::from(is_creation(event)));
-                Ok(())
-            })
+            events.subscribe(
+                None,
+                |_| Ok(()),
+                |event| {
+                    bar.inc(u64::from(is_creation(event)));
+                    Ok(())
+                },
+            )
         });
         let answer = client.request(request);
         let _ = closer.shutdown(std::net::Shutdown::Both);

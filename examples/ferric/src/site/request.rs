@@ -1,8 +1,8 @@
 //! Translates commands to requests of the control protocol.
 
 use super::command::{
-    AlertArgs, AlertState, CartridgeAction, CartridgeArgs, Command, DoorName, DoorState, DriveArgs, FaultStep,
-    LabelState, OnlineState, PoolArgs, SlotArgs, SlotState,
+    AlertArgs, AlertState, CartridgeAction, CartridgeArgs, DoorName, DoorState, DriveArgs, FaultStep, LabelState,
+    OnlineState, PoolArgs, RequestCommand as Command, SlotArgs, SlotState,
 };
 use crate::output::Output;
 use smc::element::{ElementFault, LabelDefect};
@@ -99,8 +99,5 @@ fn translate(library: Option<String>, command: Command) -> Request {
         },
         Command::Cartridge(CartridgeArgs { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
         Command::Reload => Request::Reload,
-        Command::Events => Request::Events { since: None },
-        Command::Counters => Request::Counters { library },
-        Command::Trace(_) => Request::Trace { library, unit: None, since: None, max: None, wait_ms: None },
     }
 }

@@ -223,7 +223,7 @@ impl OpenCartridge {
             Some(server) => {
                 let what = "stop it, or work on a copy of the cartridge in another directory";
                 let message = format!("{}: {server} serves this directory; {what}", self.name);
-                Err(CliError::new(ErrorCode::Locked, message))
+                Err(CliError::new(ErrorCode::Busy, message))
             }
         }
     }
@@ -234,7 +234,7 @@ impl OpenCartridge {
         let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
         if until > vtl::clock::Clock::real().now().wall.seconds() {
             let what = "is retained, and this would delete its data or its retention; nothing was changed";
-            return Err(CliError::conflict(format!("{}: {what}", self.name)));
+            return Err(CliError::new(ErrorCode::Locked, format!("{}: {what}", self.name)));
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let lock = Lock::acquire(unit.into())?;
     let data = arguments.open_data(&config)?;
     let drive = Arc::new(Standalone::open(data, setup)?);
+    daemon::start_trace(&arguments.trace, |observer| drive.add_observer(observer))?;
     let queue = Queue::open().map_err(|error| format!("cannot open mhvtl's message queue: {error}"))?;
     // The control tool's messages from before the start are discarded, those of the library are not.
     queue.remove_pending(unit, TOOL_ID)?;
