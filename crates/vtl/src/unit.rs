@@ -41,6 +41,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 pub(crate) use turn::OperatorTurn;
+use turn::ROBOT;
 use zeroize::Zeroize;
 
 use changes::{ModePagesBefore, Settings, host};
@@ -374,7 +375,11 @@ impl Unit {
             }
             if work.is_free() && work.has_work_for_thread() {
                 return Some(ThreadTask::Run(match work.queue.is_empty() {
-                    true => BusyGuard::named(self, &mut work, "a background operation"),
+                    true => {
+                        // Events that have arrived while the robot uses the drive wait for the robot.
+                        let name = if work.robot { ROBOT } else { "a background operation" };
+                        BusyGuard::named(self, &mut work, name)
+                    }
                     false => {
                         let row = work.queue.next_row();
                         BusyGuard::new(self, &mut work, row)

@@ -9,6 +9,8 @@ use scsi_core::time::Instant;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// What a drive does while the robot inserts or removes a cartridge.
+pub(super) const ROBOT: &str = "a move of the robot";
 /// Longest time for which an operator's request waits for the end of the current command of a unit.
 const OPERATOR_WAIT: Duration = Duration::from_millis(500);
 
@@ -46,7 +48,7 @@ impl UnitQueue {
     /// What the unit does, for people; `None` if an operator's request may use it.
     fn occupation(&self) -> Option<&'static str> {
         match &self.activity {
-            Activity::Idle => self.robot.then_some("a move of the robot"),
+            Activity::Idle => self.robot.then_some(ROBOT),
             Activity::Running(name) => Some(name),
             Activity::Delayed(delayed) => Some(delayed.name),
             Activity::Operator | Activity::Robot => Some("another request of an operator"),
