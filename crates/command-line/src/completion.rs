@@ -100,7 +100,6 @@ mod tests {
     #[derive(clap::Parser)]
     #[command(name = "prog")]
     struct Program {
-        #[expect(dead_code, reason = "is not read")]
         needed: String,
         #[command(flatten)]
         _completions: CompletionsArgument,
