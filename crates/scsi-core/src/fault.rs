@@ -60,11 +60,13 @@ pub struct Completion {
     pub save: Save,
     /// I_T nexuses whose other commands the caller must abort (PREEMPT AND ABORT).
     pub abort_nexuses: Vec<NexusId>,
-    /// Monotonic time from which on the caller may send the status: the end of a motion. Until then the caller runs no
-    /// other command of the unit. `None`: at once. Only with GOOD.
+    /// Monotonic time from which on the caller may send the status: the end of a motion, only with GOOD, or of an injected
+    /// delay. Until then the caller runs no other command of the unit. `None`: at once.
     pub due: Option<Instant>,
     /// The command was lost: the initiator gets no response.
     pub dropped: bool,
+    /// An injected fault ended, delayed or lost the command.
+    pub injected: bool,
 }
 
 impl Completion {
@@ -95,6 +97,7 @@ impl Completion {
             abort_nexuses: Vec::new(),
             due: None,
             dropped: false,
+            injected: false,
         }
     }
 

@@ -5,12 +5,13 @@
 //! motions, which operators cause as well.
 
 use crate::cdb::{Cdb, Opcode, ServiceAction};
-use crate::fault::{Fault, Outcome};
+use crate::fault::{Completion, Fault, Outcome};
 use crate::lu::Lu;
 use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::status::Status;
 use crate::target::Request;
+use crate::time::Instant;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -73,7 +74,8 @@ pub enum FaultOutcome {
     Sense(Sense),
     /// This status, without sense data; the command does not run.
     Status(Status),
-    /// The command runs, and its response is due this much later ([`crate::fault::Completion::due`]).
+    /// The command runs, and its response, whatever its status, is due this much later than without the rule
+    /// ([`crate::fault::Completion::due`]).
     Delay(Duration),
     /// The command does not run, and the initiator gets no response ([`crate::fault::Completion::dropped`]).
     Drop,
@@ -128,22 +130,42 @@ impl<M, O: Clone> FaultList<M, O> {
     }
 }
 
+/// What an injected fault does to the completion of a command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Injected {
+    /// The command ends with the sense or status of the rule.
+    Ended,
+    /// The status is due later, for a command that began at this time.
+    Delayed { begin: Instant, delay: Duration },
+    /// The initiator gets no response.
+    Dropped,
+}
+
+impl Injected {
+    pub(crate) fn apply(self, completion: &mut Completion) {
+        completion.injected = true;
+        match self {
+            Self::Ended => {}
+            Self::Delayed { begin, delay } => {
+                completion.due = Some(completion.due.unwrap_or(begin).saturating_add(delay));
+            }
+            Self::Dropped => completion.dropped = true,
+        }
+    }
+}
+
 impl Lu {
     /// Applies the rule for an admitted command, if there is one.
     pub(crate) fn inject_fault(&mut self, request: &Request<'_>, cdb: &Cdb, position: Option<u64>) -> Outcome {
-        match self.faults.take(|matcher| matcher.matches(request, cdb, position)) {
-            None => Ok(()),
-            Some(FaultOutcome::Sense(sense)) => Err(sense.into()),
-            Some(FaultOutcome::Status(status)) => Err(Fault::Status(status)),
-            Some(FaultOutcome::Delay(delay)) => {
-                self.due = Some(request.now.mono.saturating_add(delay));
-                Ok(())
-            }
-            Some(FaultOutcome::Drop) => {
-                self.dropped = true;
-                Err(Fault::Busy)
-            }
-        }
+        let Some(outcome) = self.faults.take(|matcher| matcher.matches(request, cdb, position)) else { return Ok(()) };
+        let (injected, outcome) = match outcome {
+            FaultOutcome::Sense(sense) => (Injected::Ended, Err(sense.into())),
+            FaultOutcome::Status(status) => (Injected::Ended, Err(Fault::Status(status))),
+            FaultOutcome::Delay(delay) => (Injected::Delayed { begin: request.now.mono, delay }, Ok(())),
+            FaultOutcome::Drop => (Injected::Dropped, Err(Fault::Busy)),
+        };
+        self.injected = Some(injected);
+        outcome
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dump::{DumpState, DumpSupport};
 use crate::fault::{Completion, Fault, Outcome, Save};
 use crate::field::FieldPointer;
 use crate::identity::Identity;
-use crate::injected_fault::FaultList;
+use crate::injected_fault::{FaultList, Injected};
 use crate::inquiry::InquiryData;
 use crate::log::{LogId, LogWriter, Thresholds};
 use crate::mode::{self, ModeHeader, ModeHeaderField, ModePageDef, ModePages, PageControl, PageId, SavedPage};
@@ -197,12 +197,12 @@ pub struct Lu {
     pub(crate) thresholds: Thresholds,
     pub(crate) save: Save,
     pub(crate) abort_nexuses: Vec<NexusId>,
-    /// When the status of the current command is due, if it is GOOD.
+    /// When the status of the current command is due because of a motion, if it is GOOD.
     pub(crate) due: Option<Instant>,
+    /// What an injected fault has done to the current command.
+    pub(crate) injected: Option<Injected>,
     /// Faults that were injected into the commands of the unit; none, unless its owner adds some.
     pub faults: FaultList,
-    /// An injected fault has lost the current command.
-    pub(crate) dropped: bool,
     /// See [`Self::is_faulty`].
     pub(crate) faulty: bool,
     check_order: &'static [AdmissionCheck],
@@ -242,7 +242,7 @@ impl Lu {
             abort_nexuses: Vec::new(),
             due: None,
             faults: FaultList::default(),
-            dropped: false,
+            injected: None,
             faulty: false,
             check_order: order,
             preventing_nexuses: BTreeSet::new(),
@@ -269,7 +269,7 @@ impl Lu {
     /// RESERVATION CONFLICT; the sense of a unit attention or deferred error; ILLEGAL REQUEST 20h/00h or 24h/00h; BUSY
     /// for an unknown nexus.
     pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, spec: Result<&CommandSpec, &Sense>) -> Outcome {
-        self.due = None;
+        (self.due, self.injected) = (None, None);
         // The nexus was lost while its command was queued.
         if !self.nexuses.contains_key(&request.nexus) {
             return Err(Fault::Busy);
@@ -328,7 +328,9 @@ impl Lu {
         completion.save = std::mem::take(&mut self.save);
         completion.abort_nexuses = std::mem::take(&mut self.abort_nexuses);
         completion.due = self.due.take().filter(|_| outcome.is_ok());
-        completion.dropped = std::mem::take(&mut self.dropped);
+        if let Some(injected) = self.injected.take() {
+            injected.apply(&mut completion);
+        }
         completion
     }
 

@@ -34,7 +34,7 @@ impl Lu {
         self.reset_volatile_state();
         self.save = Save::empty();
         self.abort_nexuses.clear();
-        self.dropped = false;
+        self.injected = None;
         self.reservations.persistent = PersistentReservations::from_saved(saved.reservations);
         self.mode.restore(saved.mode);
         self.identifying = saved.identifying;

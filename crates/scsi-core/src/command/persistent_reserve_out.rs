@@ -210,7 +210,7 @@ fn apply_effects(lu: &mut Lu, aborts: bool, effects: ServiceActionEffects) {
         }
     }
     if aborts {
-        lu.abort_nexuses = effects.unregistered_ports.iter().flat_map(|port| lu.nexuses_of(port)).collect();
+        lu.abort_nexuses = effects.preempted_ports.iter().flat_map(|port| lu.nexuses_of(port)).collect();
         for nexus in lu.abort_nexuses.clone() {
             lu.prevent(nexus, false);
         }

@@ -80,8 +80,9 @@ pub struct ReserveOutParameters<'a> {
 pub struct ServiceActionEffects {
     /// Unit attentions to raise, with the initiator ports that get them.
     pub attentions: Vec<(TransportId, Asc)>,
-    /// Ports other than the sender that lost their registration by PREEMPT; PREEMPT AND ABORT also aborts their commands.
-    pub unregistered_ports: Vec<TransportId>,
+    /// Ports, which can include the sender, whose registration PREEMPT has selected by its key, removed or not. PREEMPT
+    /// AND ABORT also aborts their commands, except itself (SPC-4 §5.12.11.2.6).
+    pub preempted_ports: Vec<TransportId>,
 }
 
 /// Registrations and reservation that survive power loss if a host set APTPL.
@@ -242,7 +243,7 @@ impl PersistentReservations {
     }
 
     /// PREEMPT and PREEMPT AND ABORT, for which the caller also aborts the commands of
-    /// [`ServiceActionEffects::unregistered_ports`].
+    /// [`ServiceActionEffects::preempted_ports`].
     ///
     /// # Errors
     /// RESERVATION CONFLICT for a wrong or an unregistered key, ILLEGAL REQUEST 26h/00h for an invalid key of zero.
@@ -265,10 +266,11 @@ impl PersistentReservations {
         self.generation = self.generation.wrapping_add(1);
         // Without a reservation to take over, the sender can remove its own registration (SPC-4 §5.13.11.2.5).
         let is_removed = |entry: &Registration| is_preempted(entry) && !(takes_over && entry.port == *request.caller);
-        let others = self.registrations.iter().filter(|entry| is_removed(entry) && entry.port != *request.caller);
-        let removed: Vec<_> = others.map(|entry| entry.port.clone()).collect();
+        let preempted = self.registrations.iter().filter(|entry| is_preempted(entry));
+        let preempted_ports: Vec<_> = preempted.map(|entry| entry.port.clone()).collect();
         self.registrations.retain(|entry| !is_removed(entry));
-        let mut attentions: Vec<_> = removed.iter().map(|port| (port.clone(), Asc::REGISTRATIONS_PREEMPTED)).collect();
+        let others = preempted_ports.iter().filter(|port| **port != *request.caller);
+        let mut attentions: Vec<_> = others.map(|port| (port.clone(), Asc::REGISTRATIONS_PREEMPTED)).collect();
         if takes_over {
             self.reservation = Some(Reservation { kind: request.kind, holder: request.caller.clone() });
             if old != Some(request.kind) {
@@ -278,7 +280,7 @@ impl PersistentReservations {
             // The last registration of an all registrants type (SPC-4 table 71).
             self.reservation = None;
         }
-        Ok(ServiceActionEffects { attentions, unregistered_ports: removed })
+        Ok(ServiceActionEffects { attentions, preempted_ports })
     }
 
     /// REGISTER AND MOVE of the reservation to `port`; `unregister` (UNREG=1) removes the registration of the sender.

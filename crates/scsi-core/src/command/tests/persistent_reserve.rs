@@ -412,8 +412,19 @@ fn preempt_and_abort_aborts_commands() {
     unit.play(&out("B", 5, 3, "0b", "0a", "00")).play("! aborts A");
     assert!(!unit.removal_prevented());
     unit.play(&reservation(4, Some(("0b", 3))).replace("A >", "C >")).play("A > 00*6\n< 02 06 2a 05");
+}
+
+/// The other commands of the sender are aborted too if its registration has the key (SPC-4 §5.12.11.2.6), whether it is
+/// removed, or kept because the sender takes over the reservation.
+#[test]
+fn preempt_and_abort_of_the_sender() {
+    let mut unit = reserved(3);
+    unit.play(&out("B", 5, 3, "0b", "0b", "00")).play("! aborts B").play(&keys(4, &["0a", "0c"]));
+    let mut unit = reserved(3);
+    unit.play(&out("A", 5, 1, "0a", "0a", "00")).play("! aborts A").play(&keys(4, &["0a", "0b", "0c"]));
+    // SERVICE ACTION RESERVATION KEY zero: all registrants.
     let mut unit = reserved(8);
-    unit.play(&out("A", 5, 8, "0a", "00", "00")).play("! aborts B C");
+    unit.play(&out("A", 5, 8, "0a", "00", "00")).play("! aborts A B C");
 }
 
 /// REGISTER AND MOVE registers the port and moves the reservation to it; UNREG=1 removes the registration of the sender

@@ -88,7 +88,7 @@ fn holder_unregistering_releases_except_all_registrants() {
 fn preempting_the_holder_moves_the_reservation() {
     let (mut unit, ports) = reserved(3);
     let effects = unit.preempt(&request(&ports[1], 2, 1, 1)).unwrap();
-    assert_eq!(effects.unregistered_ports, [ports[0].clone()]);
+    assert_eq!(effects.preempted_ports, [ports[0].clone()]);
     assert_eq!(effects.attentions, [(ports[0].clone(), Asc(0x2a05)), (ports[2].clone(), Asc(0x2a04))]);
     assert_eq!(unit.reservation(), Some((ReservationType(1), 2)));
     assert_eq!(unit.generation(), 4);
@@ -108,7 +108,8 @@ fn preempting_a_non_holder_keeps_the_reservation() {
 fn key_zero_preempts_all_registrants() {
     let (mut unit, ports) = reserved(8);
     let effects = unit.preempt(&request(&ports[2], 3, 0, 3)).unwrap();
-    assert_eq!(effects.unregistered_ports.len(), 2);
+    assert_eq!(effects.preempted_ports, ports);
+    assert_eq!(effects.attentions.iter().map(|(port, _)| port).collect::<Vec<_>>()[..2], [&ports[0], &ports[1]]);
     assert_eq!(unit.registrations().len(), 1);
     assert_eq!(unit.reservation(), Some((ReservationType(3), 3)));
 }
