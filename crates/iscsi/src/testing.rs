@@ -37,7 +37,7 @@ pub fn complete_all(connection: &mut Connection) {
             }
             ConnectionEvent::TaskManagement(request) => connection.task_management_done(request.tag, 0),
             ConnectionEvent::Logout => connection.finish_logout(),
-            ConnectionEvent::LoginRejected(_) => {}
+            ConnectionEvent::LoginRejected(_) | ConnectionEvent::CommandRejected(_) => {}
         }
     }
 }

@@ -26,6 +26,17 @@ impl<'a, 'b> Data<'a, 'b> {
     pub fn new(data_out: &'a [IoSlice<'a>], data_in: &'a mut [IoSliceMut<'b>]) -> Self {
         Self { data_out: DataOut::new(data_out), data_in: DataIn::new(data_in) }
     }
+
+    /// The same buffers, lent to a command: the caller can read them after it.
+    #[must_use]
+    pub const fn reborrow(&mut self) -> Data<'_, 'b> {
+        let DataOut { slices, len, consumed, missing } = self.data_out;
+        let DataIn { slices: ref mut data_in, capacity, limit, wanted } = self.data_in;
+        Data {
+            data_out: DataOut { slices, len, consumed, missing },
+            data_in: DataIn { slices: data_in, capacity, limit, wanted },
+        }
+    }
 }
 
 /// The Data-Out buffer: the bytes that the initiator sent.
@@ -182,6 +193,21 @@ impl<'a, 'b> DataIn<'a, 'b> {
         out
     }
 
+    /// Returns the first `len` bytes of the buffer as slices, without copying; fewer if the buffer is shorter.
+    #[must_use]
+    pub fn front(&self, len: usize) -> Slices<'_> {
+        let mut left = len;
+        let mut out = Slices::new();
+        for slice in self.slices.iter() {
+            let part = slice.get(..left).unwrap_or(slice);
+            left -= part.len();
+            if !part.is_empty() {
+                out.push(IoSlice::new(part));
+            }
+        }
+        out
+    }
+
     /// Counts `len` more bytes as produced, whether or not all of them fit into the buffer.
     pub const fn advance(&mut self, len: usize) {
         self.wanted += len;
@@ -232,6 +258,8 @@ mod tests {
         data_in.append(b"abcd");
         data_in.append(b"efgh");
         assert_eq!((data_in.written(), data_in.wanted()), (5, 6));
+        let front = |len| data_in.front(len).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
+        assert_eq!((front(3), front(9)), (b"abc".to_vec(), b"abcde".to_vec()));
         assert_eq!((&a, &b), (b"ab", b"cde"));
     }
 }

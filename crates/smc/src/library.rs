@@ -198,10 +198,11 @@ impl Library {
         self.unusable = cartridges;
     }
 
-    /// Makes the next such operation of the robot fail. Has no effect if [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES)
-    /// faults are pending.
-    pub fn inject_fault(&mut self, fault: RobotFault) {
-        self.inject_fault_rule(FaultRule::once(fault, ()));
+    /// Makes the next such operation of the robot fail. Returns false if
+    /// [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) faults are pending already.
+    #[must_use]
+    pub fn inject_fault(&mut self, fault: RobotFault) -> bool {
+        self.injected_faults.push(FaultRule::once(fault, ()))
     }
 
     /// Adds a rule by which operations of the robot fail: the `nth` one of this kind, and those after it, `count` in all.

@@ -162,9 +162,11 @@ impl Changer {
         true
     }
 
-    /// Injects a fault: the next operation of the robot of this kind fails, by MOVE MEDIUM or by an operator.
-    pub fn inject_fault(&mut self, fault: RobotFault) {
-        self.state.library.inject_fault(fault);
+    /// Makes the next such operation of the robot fail. Returns false if
+    /// [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) faults are pending already.
+    #[must_use]
+    pub fn inject_fault(&mut self, fault: RobotFault) -> bool {
+        self.state.library.inject_fault(fault)
     }
 
     /// Raises a TapeAlert flag as if its cause had occurred.

@@ -39,11 +39,17 @@ impl Default for Frontend {
 
 /// The properties of a site that its program chooses, in contrast to those of its configuration. By
 /// default, a site is for hosts in the same process and serves its drives itself.
-#[derive(Default)]
 pub struct SiteOptions {
     pub(crate) frontend: Frontend,
     pub(crate) remote_bays: Option<RemoteBayFactory>,
     pub(crate) clock: Clock,
+    pub(crate) records: bool,
+}
+
+impl Default for SiteOptions {
+    fn default() -> Self {
+        Self { frontend: Frontend::default(), remote_bays: None, clock: Clock::default(), records: true }
+    }
 }
 
 impl SiteOptions {
@@ -57,6 +63,12 @@ impl SiteOptions {
     #[must_use]
     pub fn with_clock(self, clock: Clock) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Makes no record of any command: counters and trace stay empty, observers receive nothing, and no command is logged.
+    #[must_use]
+    pub fn without_records(self) -> Self {
+        Self { records: false, ..self }
     }
 
     /// Lets other processes serve the drives: the site has only the changers, and reaches each drive through the bay

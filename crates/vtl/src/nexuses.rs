@@ -30,6 +30,11 @@ impl Nexuses {
         self.present.iter()
     }
 
+    /// The initiator port of a nexus; `None` if there is no such nexus.
+    pub(crate) fn port(&self, nexus: NexusId) -> Option<&TransportId> {
+        self.present.get(&nexus)
+    }
+
     /// Removes a nexus after I_T nexus loss. Returns its initiator port; `None` if there is no such nexus.
     pub(crate) fn remove(&mut self, nexus: NexusId) -> Option<TransportId> {
         let port = self.present.remove(&nexus)?;

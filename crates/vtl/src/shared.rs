@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     pub(crate) trace: TraceRing,
     /// Observers that the program added.
     pub(crate) observers: RwLock<Vec<Arc<dyn CommandObserver>>>,
+    /// Whether a record is made of each command.
+    pub(crate) records: bool,
     pub(crate) disk_space: DiskSpace,
     pub(crate) unusable: UnusableCartridges,
     /// The site was shut down: no cartridge moves from now on.
@@ -58,27 +60,27 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
 }
 
-/// Identifies a unit in the persistent state: its library and its name there.
+/// Identifies a unit of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnitId {
     /// Name of the library that the unit belongs to.
     pub(crate) library: String,
     /// Name of the shelf that its exported cartridges go to.
     pub(crate) shelf: String,
-    /// Name of the unit in the library: `changer`, or `drive/` and its index.
-    pub(crate) unit: String,
+    /// Index of the drive in the library, from 0; `None` for the changer.
+    pub(crate) drive: Option<usize>,
 }
 
 impl UnitId {
-    /// Name of the unit in events: `changer`, or a drive such as `drive1`.
-    pub(crate) fn display_name(&self) -> String {
-        let index = self.unit.strip_prefix("drive/").and_then(|index| index.parse::<usize>().ok());
-        index.map_or_else(|| self.unit.clone(), |index| format!("drive{}", index + 1))
+    /// Name of the unit in its library: `changer`, or a drive such as `drive1`.
+    pub(crate) fn unit(&self) -> String {
+        self.drive.map_or_else(|| "changer".into(), |index| format!("drive{}", index + 1))
     }
 
-    /// State key of the unit's saved state.
+    /// State key of the unit's saved state. The number of a drive in it begins at 0.
     pub(crate) fn key(&self) -> String {
-        format!("unit/{}/{}", self.library, self.unit)
+        let unit = self.drive.map_or_else(|| "changer".into(), |index| format!("drive/{index}"));
+        format!("unit/{}/{unit}", self.library)
     }
 }
 
@@ -97,6 +99,7 @@ impl Shared {
         let reservations = Arc::new(Reservations::new(options.clock.clone()));
         let listener: Arc<dyn ClockListener> = Arc::clone(&reservations) as _;
         options.clock.add_listener(Arc::downgrade(&listener));
+        let start = random_hex(8)?;
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
@@ -106,9 +109,10 @@ impl Shared {
             directories: data.directories,
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),
-            events: Arc::new(Events::new(random_hex(8)?, options.clock.clone())),
-            trace: TraceRing::default(),
+            trace: TraceRing::new(start.as_str().into()),
+            events: Arc::new(Events::new(start, options.clock.clone())),
             observers: RwLock::default(),
+            records: options.records,
             disk_space,
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),

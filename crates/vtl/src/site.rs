@@ -147,10 +147,7 @@ impl Site {
         let number = read(&self.libraries).len();
         let name = target_name(&self.target_base, number, setup)?;
         let known = self.target(&name);
-        let target = known.clone().unwrap_or_else(|| {
-            let (buffers, events) = (Arc::clone(&self.shared.buffers), Arc::clone(&self.shared.events));
-            Arc::new(Target::new(name, buffers, events))
-        });
+        let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(&name, Arc::clone(&self.shared))));
         let identities = identities(&self.shared, setup, &target, all)?;
         let parts =
             LibraryParts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, index: number };
@@ -166,7 +163,7 @@ impl Site {
     /// Spawns one thread per unit, for the commands that may block.
     fn spawn_workers(&self, units: &[Arc<Unit>]) -> Result<(), LibraryError> {
         for unit in units {
-            let (name, unit) = (unit.name(), Arc::clone(unit));
+            let (name, unit) = (unit.name().to_string(), Arc::clone(unit));
             let thread = std::thread::Builder::new().name(name).spawn(move || unit.run_thread());
             self.threads().push(thread.map_err(LibraryError::Thread)?);
         }

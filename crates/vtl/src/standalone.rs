@@ -51,7 +51,7 @@ impl Standalone {
     pub fn open_with(mut data: DataDir, setup: &LibrarySetup, options: SiteOptions) -> Result<Self, LibraryError> {
         let lock_file = data.lock.take();
         let shared = Arc::new(Shared::open(data, &setup.name, options)?);
-        let target = Arc::new(Target::new(setup.name.clone(), Arc::clone(&shared.buffers), Arc::clone(&shared.events)));
+        let target = Arc::new(Target::new(&setup.name, Arc::clone(&shared)));
         let identities = identities(&shared, setup, &target, &[])?;
         let lun = identities.get(1).map_or(0, |identity| identity.lun);
         let parts = LibraryParts { shared: Arc::clone(&shared), target: Arc::clone(&target), identities, index: 0 };
@@ -59,7 +59,7 @@ impl Standalone {
         let unit = parts.build_drive(setup, 0, drive)?;
         target.attach([(lun, Arc::clone(&unit))]);
         let served = Arc::clone(&unit);
-        let thread = std::thread::Builder::new().name(unit.name()).spawn(move || served.run_thread());
+        let thread = std::thread::Builder::new().name(unit.name().to_string()).spawn(move || served.run_thread());
         let thread = Mutex::new(Some(thread.map_err(LibraryError::Thread)?));
         let drive = Self { unit, target, shared, thread, _lock: lock_file };
         if let Some(barcode) = drive.shared.state.get::<String>(LOADED_KEY)?.as_deref().and_then(Barcode::new)

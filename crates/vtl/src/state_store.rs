@@ -244,6 +244,28 @@ impl StateStore {
         values.get(key).map(|value| decode_value(key, value)).transpose()
     }
 
+    /// Moves a value that cannot be parsed to the key `unreadable/` and its key, and a number if that is taken. Returns the
+    /// new key.
+    ///
+    /// # Errors
+    /// Fails if the storage failed; the change stays pending.
+    pub(crate) fn set_value_aside(&self, key: &str) -> Result<String, StateError> {
+        let mut change = Transaction::default();
+        let aside = {
+            let state = lock(&self.state);
+            let values = state.values_if_open()?;
+            let first = std::iter::once(format!("unreadable/{key}"));
+            let names = first.chain((2..=u32::MAX).map(|number| format!("unreadable/{key}.{number}")));
+            let mut free = names.filter(|name| !values.contains_key(name));
+            let (Some(value), Some(aside)) = (values.get(key).cloned(), free.next()) else { return Ok(key.to_owned()) };
+            change.0.insert(aside.clone(), Some(value));
+            change.remove(key);
+            aside
+        };
+        self.commit(change)?;
+        Ok(aside)
+    }
+
     /// The values of all keys with a prefix, by the rest of the key.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! A SCSI target: initiators log in to it, and its LUNs address logical units.
 
 use crate::buffers::Buffers;
-use crate::events::{Cause, Event, Events, Subject};
+use crate::events::{Cause, Event, Subject};
 use crate::nexuses::Nexuses;
+use crate::observer::{CommandOutcome, CommandRecord, DeviceKind, UnitName, observe, without_padding};
+use crate::shared::Shared;
 use crate::unit::{CompletionHandler, Submitted, Unit, wipe_key};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
@@ -15,11 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// A target with its logical units and its I_T nexuses.
 pub struct Target {
-    name: String,
+    name: Arc<str>,
     units: RwLock<BTreeMap<usize, Arc<Unit>>>,
     nexuses: Mutex<Nexuses>,
-    buffers: Arc<Buffers>,
-    events: Arc<Events>,
+    shared: Arc<Shared>,
+    /// The name of the target as a unit, in the records of commands that no unit gets.
+    unit_name: Arc<UnitName>,
 }
 
 /// Decodes an eight-byte LUN of one level with peripheral device or flat space addressing (SAM-5); `None` for any
@@ -42,8 +45,19 @@ pub fn encode_lun(number: usize) -> u64 {
 pub const MAX_LUNS: usize = 0x4000;
 
 impl Target {
-    pub(crate) fn new(name: String, buffers: Arc<Buffers>, events: Arc<Events>) -> Self {
-        Self { name, units: RwLock::default(), nexuses: Mutex::default(), buffers, events }
+    pub(crate) fn new(name: &str, shared: Arc<Shared>) -> Self {
+        let unit_name = UnitName { library: "".into(), unit: "target".into(), device: DeviceKind::Target };
+        Self {
+            name: name.into(),
+            units: RwLock::default(),
+            nexuses: Mutex::default(),
+            shared,
+            unit_name: Arc::new(unit_name),
+        }
+    }
+
+    pub(crate) const fn shared_name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The name of the target, such as an iSCSI qualified name.
@@ -54,8 +68,8 @@ impl Target {
 
     /// The data buffers of this process.
     #[must_use]
-    pub const fn buffers(&self) -> &Arc<Buffers> {
-        &self.buffers
+    pub fn buffers(&self) -> &Arc<Buffers> {
+        &self.shared.buffers
     }
 
     fn nexuses(&self) -> MutexGuard<'_, Nexuses> {
@@ -95,7 +109,7 @@ impl Target {
     /// Does the same as [`Self::login`]. The event of the login has the initiator's address, if the transport has one.
     pub fn login_from(&self, port: &TransportId, peer: Option<String>) -> NexusId {
         let cause = Cause::host(Some(port.port_name()));
-        self.events.notify(Subject::new(cause), Event::Login { target: self.name.clone(), peer });
+        self.shared.events.notify(Subject::new(cause), Event::Login { target: self.name.to_string(), peer });
         let mut nexuses = self.nexuses();
         let (nexus, returning) = nexuses.add(port);
         for unit in self.units() {
@@ -114,7 +128,7 @@ impl Target {
         let port = nexuses.remove(nexus);
         drop(nexuses);
         let cause = Cause::host(port.map(|port| port.port_name()));
-        self.events.notify(Subject::new(cause), Event::Logout { target: self.name.clone() });
+        self.shared.events.notify(Subject::new(cause), Event::Logout { target: self.name.to_string() });
     }
 
     /// The logical unit with this eight-byte LUN; `None` if there is none.
@@ -157,8 +171,54 @@ impl Target {
     pub fn execute(&self, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
         match self.unit(request.lun) {
             Some(unit) => unit.execute(request, data),
-            None => missing_lun(request.cdb, &self.encoded_luns(), data),
+            None => {
+                let completion = missing_lun(request.cdb, &self.encoded_luns(), data);
+                self.observe(request, &completion, CommandOutcome::Completed);
+                completion
+            }
         }
+    }
+
+    /// Makes the record of a command that the transport has ended with this completion, before any unit got it.
+    pub fn record_rejected(&self, request: &Request<'_>, completion: &Completion) {
+        self.observe(request, completion, CommandOutcome::Rejected);
+    }
+
+    /// Makes the record of a command that no unit has executed.
+    fn observe(&self, request: &Request<'_>, completion: &Completion, outcome: CommandOutcome) {
+        if !self.shared.records {
+            return;
+        }
+        let initiator = self.nexuses().port(request.nexus).map(|port| port.initiator_name().into());
+        let initiator = initiator.unwrap_or_else(|| "unknown".into());
+        let unit = self.unit(request.lun);
+        let row = request.row.or_else(|| match &unit {
+            Some(unit) => unit.look_up(request.cdb),
+            None => ssc::table::COMMANDS.lookup(request.cdb),
+        });
+        let spec = row.map(|row| row.spec());
+        let record = CommandRecord {
+            start: self.shared.trace.start(),
+            at: self.shared.now().wall,
+            target: &self.name,
+            unit: unit.as_ref().map_or(&self.unit_name, |unit| unit.shared_name()),
+            initiator: &initiator,
+            queued_us: 0,
+            run_us: 0,
+            delay_us: 0,
+            outcome,
+            positions: (None, None),
+            data_out: &[],
+            data_in: &[],
+            nexus: request.nexus,
+            lun: request.lun,
+            tag: request.tag.0,
+            cdb: without_padding(request.cdb, spec),
+            spec,
+            completion,
+        };
+        let count = || unit.iter().for_each(|unit| unit.count_unexecuted(&record));
+        observe(&self.shared, &record, || None, count);
     }
 
     fn encoded_luns(&self) -> Vec<u64> {
@@ -167,15 +227,17 @@ impl Target {
 
     fn respond_missing_lun(&self, mut command: Command) -> CompletedCommand {
         let mut data = std::mem::take(&mut command.data);
-        let completion = if self.buffers.ensure_data_in(&mut data) {
+        let completion = if self.shared.buffers.ensure_data_in(&mut data) {
             let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or_default())];
             let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
             missing_lun(&command.cdb, &self.encoded_luns(), Data::new(&out, &mut into))
         } else {
             Completion::with_status(Status::TASK_SET_FULL)
         };
+        let row = ssc::table::COMMANDS.lookup(&command.cdb);
+        self.observe(&command.request(row, self.shared.now()), &completion, CommandOutcome::Completed);
         // The initiator may have sent a key to the wrong LUN.
-        wipe_key(&mut data, ssc::table::COMMANDS.lookup(&command.cdb));
+        wipe_key(&mut data, row);
         command.data = data;
         command.complete(completion)
     }

@@ -1,50 +1,51 @@
 //! A logical unit with its command queue: it executes one command at a time, in order, on the submitting thread if the
 //! command cannot block.
 
+mod activity;
 mod changes;
-mod delayed;
 mod device;
 mod failure;
 mod inject;
 mod observe;
 mod queue;
+mod run;
 mod status;
+mod submit;
+#[cfg(test)]
+mod tests;
+mod thread;
 mod turn;
 
 use crate::clock::ClockListener;
 use crate::events::Cause;
 use crate::locks::lock;
-use crate::observer::{CommandCounters, UnitCounters, UnitName};
+use crate::observer::{CommandCounters, CommandOutcome, UnitCounters, UnitName};
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
-use delayed::{Activity, DelayedStatus, Finished};
+use crate::target::Target;
+use activity::{Activity, BusyGuard};
+use changes::{ModePagesBefore, Settings};
 pub use device::Device;
-use observe::{Executed, Initiators, tape_position, unit_name};
-use queue::{CommandQueue, QueuedCommand, Ticket};
+use observe::{Initiators, unit_name};
+use queue::CommandQueue;
+pub(crate) use run::wipe_key;
 use scsi_core::asc::Asc;
-use scsi_core::command_spec::{CommandRef, MediumAccess};
-use scsi_core::data::Data;
-use scsi_core::fault::Completion;
+use scsi_core::command_spec::CommandRef;
 use scsi_core::identity::Identity;
 use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
 pub use scsi_core::target::{Command, CompletedCommand};
-use scsi_core::target::{DataBuffers, Request, Tag, TransportEvent};
+use scsi_core::target::{Tag, TransportEvent};
 use smc::bay::BayStatus;
 use ssc::timing::Motion;
 use status::MediumStatus;
 use std::any::Any;
 use std::collections::VecDeque;
-use std::io::{IoSlice, IoSliceMut};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 pub(crate) use turn::OperatorTurn;
-use turn::ROBOT;
-use zeroize::Zeroize;
-
-use changes::{ModePagesBefore, Settings, host};
 
 /// Receives commands that were executed on a unit's thread.
 pub trait CompletionHandler: Send + Sync {
@@ -107,27 +108,6 @@ impl UnitQueue {
     }
 }
 
-impl QueuedCommand {
-    /// Ends the command as aborted.
-    fn abort(mut self) -> Finished {
-        wipe_key(&mut self.command.data, self.row);
-        Finished { nexus: self.command.nexus, command: self.command.abort(), reply: self.reply }
-    }
-}
-
-/// Wipes the Data-Out buffer of a command that may carry an encryption key: the buffer will be used again.
-pub(crate) fn wipe_key(data: &mut DataBuffers, row: Option<CommandRef>) {
-    if row.is_some_and(|row| row.spec().carries_key) {
-        data.data_out.as_mut_slice().zeroize();
-    }
-}
-
-/// Completes a command that is not executed with the status TASK SET FULL.
-fn task_set_full(mut command: Command, row: Option<CommandRef>) -> CompletedCommand {
-    wipe_key(&mut command.data, row);
-    command.complete(Completion::with_status(Status::TASK_SET_FULL))
-}
-
 /// A logical unit: its device server, its command queue and its published status.
 pub struct Unit {
     id: UnitId,
@@ -143,13 +123,16 @@ pub struct Unit {
     slow_accesses: AtomicU8,
     /// Whether the unit is faulty after a panic.
     faulty: AtomicBool,
+    /// What was wrong with the saved state after a panic, and where it is kept.
+    lost_state: Mutex<Option<String>>,
     /// Whether an initiator prevents medium removal from the changer.
     removal_prevented: AtomicBool,
     /// Reservation and encryption after the last command that can change them.
     settings: Mutex<Settings>,
     shared: Arc<Shared>,
-    /// The name of the unit in records.
-    label: Arc<UnitName>,
+    name: Arc<UnitName>,
+    /// Name of the target that has the unit.
+    target: Arc<str>,
     initiators: Mutex<Initiators>,
     counters: UnitCounters,
     /// Looks up the command of a CDB, once for each command.
@@ -159,62 +142,16 @@ pub struct Unit {
 /// The payload of a panic.
 type Panic = Box<dyn Any + Send>;
 
-/// The right to execute a command of a unit; dropping it releases the unit.
-struct BusyGuard<'a> {
-    unit: &'a Unit,
-    /// Name of the command, for people.
-    name: &'static str,
-    /// What the unit does afterwards.
-    next: Activity,
-}
-
-impl Drop for BusyGuard<'_> {
-    fn drop(&mut self) {
-        let mut work = lock(&self.unit.queue);
-        work.activity = std::mem::take(&mut self.next);
-        // Also if a background operation continues: the unit's thread has waited for this command.
-        let has_work = !work.queue.is_empty() || !work.events.is_empty() || work.background;
-        if has_work || !work.is_free() {
-            self.unit.wake.notify_all();
-        }
-    }
-}
-
-impl<'a> BusyGuard<'a> {
-    /// Makes an idle unit busy with a command of this row.
-    fn new(unit: &'a Unit, work: &mut UnitQueue, row: Option<CommandRef>) -> Self {
-        Self::named(unit, work, row.map_or("a command", |row| row.spec().name))
-    }
-
-    /// Makes an idle unit busy with what the name says.
-    fn named(unit: &'a Unit, work: &mut UnitQueue, name: &'static str) -> Self {
-        work.activity = Activity::Running(name);
-        Self { unit, name, next: Activity::Idle }
-    }
-
-    /// Releases the unit for the next command when the status of this one is due.
-    fn release_later(mut self, status: DelayedStatus) {
-        self.next = Activity::Delayed(status.of(self.name));
-    }
-}
-
-/// What the unit's thread has to do.
-enum ThreadTask<'a> {
-    /// Execute the next command, or advance a background operation.
-    Run(BusyGuard<'a>),
-    /// Send a status that is due now.
-    Send(Finished),
-}
-
 impl Unit {
-    pub(crate) fn new(owner: UnitId, mut device: Device, shared: Arc<Shared>) -> Arc<Self> {
+    pub(crate) fn new(owner: UnitId, mut device: Device, target: &Target, shared: Arc<Shared>) -> Arc<Self> {
         let identity = device.lu().identity.clone();
         let lookup: fn(&[u8]) -> Option<CommandRef> = match &device {
             Device::Drive(_) => |cdb| ssc::table::COMMANDS.lookup(cdb),
             Device::Changer(_) => |cdb| smc::table::COMMANDS.lookup(cdb),
         };
         let unit = Arc::new(Self {
-            label: Arc::new(unit_name(&owner, &device)),
+            name: Arc::new(unit_name(&owner, &device)),
+            target: Arc::clone(target.shared_name()),
             initiators: Mutex::default(),
             counters: UnitCounters::default(),
             id: owner,
@@ -227,6 +164,7 @@ impl Unit {
             alerts: AtomicU64::new(0),
             slow_accesses: AtomicU8::new(0),
             faulty: AtomicBool::new(false),
+            lost_state: Mutex::default(),
             removal_prevented: AtomicBool::new(false),
             settings: Mutex::default(),
             shared,
@@ -238,190 +176,6 @@ impl Unit {
         unit
     }
 
-    /// Executes a command on this thread if it cannot block and no other command is queued or running; else queues it
-    /// in the order of its task attribute.
-    ///
-    /// If the queue is full or the site is shut down, the command is completed with TASK SET FULL.
-    pub fn submit(&self, command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
-        let row = (self.lookup)(&command.cdb);
-        let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
-        let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
-        let queued =
-            |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
-        let busy = {
-            let mut work = lock(&self.queue);
-            if may_wait(slow) || !work.is_free() || !work.queue.is_empty() || work.stopping {
-                if !work.accepts() {
-                    return Submitted::Completed(task_set_full(command, row));
-                }
-                work.queue.push(queued(command));
-                self.wake.notify_all();
-                return Submitted::Queued;
-            }
-            BusyGuard::new(self, &mut work, row)
-        };
-        // The robot may have locked the drive although no command is running: this thread must not wait for it either.
-        let device = match self.device.try_lock() {
-            Ok(device) => Some(device),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        };
-        // The robot may also have loaded a slow medium since.
-        let Some(mut device) = device.filter(|device| !may_wait(device.slow_accesses())) else {
-            let mut work = lock(&self.queue);
-            if work.stopping {
-                return Submitted::Completed(task_set_full(command, row));
-            }
-            work.queue.push_front(queued(command));
-            return Submitted::Queued;
-        };
-        let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-        let nexus = command.nexus;
-        let command = self.run_queued(device, command, row, 0);
-        match self.due_later(&command.completion) {
-            None => Submitted::Completed(command),
-            Some(due) => {
-                let finished = Finished { command, nexus, reply: Arc::clone(reply) };
-                busy.release_later(DelayedStatus::for_handler(due, finished));
-                Submitted::Queued
-            }
-        }
-    }
-
-    /// Executes a command with data in memory of the caller, such as segments of guest memory or of a mapped file. It
-    /// runs on this thread, which waits for the commands before it, in the order of the task attribute. The caller
-    /// wipes Data-Out that may contain an encryption key.
-    ///
-    /// The row and the time of the request are replaced. The status is TASK SET FULL if the queue is full or the site
-    /// is shut down, and TASK ABORTED if the command was aborted, or the site shut down while it waited.
-    #[must_use]
-    pub fn execute(&self, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
-        let row = (self.lookup)(request.cdb);
-        let ticket = {
-            let mut work = lock(&self.queue);
-            if !work.accepts() {
-                return Completion::with_status(Status::TASK_SET_FULL);
-            }
-            work.queue.push_caller(request)
-        };
-        let arrived = self.shared.now().mono;
-        let Some(busy) = self.wait_for_turn(ticket, row) else { return Completion::with_status(Status::TASK_ABORTED) };
-        let mut device = lock(&self.device);
-        if !self.dequeue(&mut device, |work| work.queue.take(ticket)) {
-            return Completion::with_status(Status::TASK_ABORTED);
-        }
-        let request = Request { row, now: self.shared.now(), ..*request };
-        let executed = self.run(device, &request, data);
-        let queued_us = request.now.mono.0.saturating_sub(arrived.0);
-        self.observe(&request, queued_us, &executed, (&[], &[]));
-        if let Some(due) = self.due_later(&executed.completion) {
-            busy.release_later(DelayedStatus::for_caller(due, ticket, &request));
-            if !self.wait_until_due(ticket, due) {
-                return Completion::with_status(Status::TASK_ABORTED);
-            }
-        }
-        executed.completion
-    }
-
-    /// Waits until the command of this ticket is the next one and no other is running. `None` if it was aborted.
-    fn wait_for_turn(&self, ticket: Ticket, row: Option<CommandRef>) -> Option<BusyGuard<'_>> {
-        let mut work = lock(&self.queue);
-        while !work.queue.is_next(ticket)? || !work.is_free() {
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-        Some(BusyGuard::new(self, &mut work, row))
-    }
-
-    /// The unit's thread: executes the commands that may block, and those queued after them, and sends each delayed
-    /// status.
-    pub(crate) fn run_thread(&self) {
-        while let Some(task) = self.wait_for_task() {
-            match task {
-                ThreadTask::Send(finished) => finished.send(),
-                ThreadTask::Run(busy) => {
-                    // This thread serves the unit as long as the site is open, even after a panic.
-                    let Ok(Some(finished)) = catch_unwind(AssertUnwindSafe(|| self.run_next())) else { continue };
-                    match self.due_later(&finished.command.completion) {
-                        Some(due) => busy.release_later(DelayedStatus::for_handler(due, finished)),
-                        None => {
-                            drop(busy);
-                            finished.send();
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Waits for the next task of the unit's thread; `None` when the site is shut down. A delayed status is sent before
-    /// that.
-    fn wait_for_task(&self) -> Option<ThreadTask<'_>> {
-        let mut work = lock(&self.queue);
-        loop {
-            if let Some(due) = work.activity.due() {
-                let delayed = |work: &mut UnitQueue| !work.stopping && work.activity.due() == Some(due);
-                let (ready, reached) = self.shared.clock.wait_while(&self.wake, work, due, delayed);
-                work = ready;
-                if (reached || work.stopping)
-                    && let Some(finished) = work.activity.take_finished()
-                {
-                    self.wake.notify_all();
-                    return Some(ThreadTask::Send(finished));
-                }
-                continue;
-            }
-            if work.stopping {
-                return None;
-            }
-            if work.is_free() && work.has_work_for_thread() {
-                return Some(ThreadTask::Run(match work.queue.is_empty() {
-                    true => {
-                        // Events that have arrived while the robot uses the drive wait for the robot.
-                        let name = if work.robot { ROBOT } else { "a background operation" };
-                        BusyGuard::named(self, &mut work, name)
-                    }
-                    false => {
-                        let row = work.queue.next_row();
-                        BusyGuard::new(self, &mut work, row)
-                    }
-                }));
-            }
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// Executes the first command in the queue; if there is none, advances a background operation by one step.
-    fn run_next(&self) -> Option<Finished> {
-        let mut device = lock(&self.device);
-        let Some(QueuedCommand { command, row, arrived, reply }) = self.dequeue(&mut device, |work| work.queue.pop())
-        else {
-            self.resume(device);
-            return None;
-        };
-        let nexus = command.nexus;
-        let command = self.run_queued(device, command, row, self.elapsed_us(arrived));
-        Some(Finished { command, nexus, reply })
-    }
-
-    /// Removes a command from the queue to run it on the locked device, when no event is pending.
-    ///
-    /// A command that was aborted while the device was locked is not executed. The loss of a nexus is handled after a
-    /// command of that nexus, not before it: the command could leave a reservation of a lost nexus.
-    fn dequeue<T>(&self, device: &mut Device, take: impl FnOnce(&mut UnitQueue) -> T) -> T {
-        loop {
-            let _ = self.catch_panic(device, |device| self.apply_events(device));
-            let mut work = lock(&self.queue);
-            if work.events.is_empty() {
-                return take(&mut work);
-            }
-        }
-    }
-
-    /// Calls `call` with the device. A panic makes the unit faulty, in a defined state.
-    fn catch_panic<T>(&self, device: &mut Device, call: impl FnOnce(&mut Device) -> T) -> Result<T, Panic> {
-        catch_unwind(AssertUnwindSafe(|| call(device))).inspect_err(|_| self.recover_from_panic(device))
-    }
-
     /// Sets how long a motion of the drive takes from now on.
     pub fn set_delay(&self, motion: Motion, delay: Duration) {
         self.with_device(|device| {
@@ -431,36 +185,21 @@ impl Unit {
         });
     }
 
-    /// Advances a background operation by one step while no command is queued.
-    fn resume(&self, mut device: MutexGuard<'_, Device>) {
-        let working = self.catch_panic(&mut device, |device| match device {
-            Device::Drive(drive) => drive.poll_background(),
-            Device::Changer(_) => false,
-        });
-        self.publish_alerts(&device);
-        lock(&self.queue).background = working.unwrap_or(false);
-    }
-
-    /// Stops the unit's thread and drops the queued commands.
-    pub(crate) fn stop(&self) {
-        let mut work = lock(&self.queue);
-        work.stopping = true;
-        work.queue.remove(|_, _| true).into_iter().for_each(|queued| drop(queued.abort()));
-        self.wake.notify_all();
-    }
-
-    /// Aborts the queued commands, and the one whose status is delayed, that `wanted` selects by nexus and tag. Each is
-    /// passed to its [`CompletionHandler`] as aborted; a command of [`Self::execute`] ends with TASK ABORTED.
+    /// Aborts the queued commands, and the one that runs or whose status is delayed, that `wanted` selects by nexus and
+    /// tag. Each is passed to its [`CompletionHandler`] as aborted, the running one when its execution ends; a command of
+    /// [`Self::execute`] ends with TASK ABORTED.
     pub fn abort(&self, wanted: impl Fn(NexusId, Tag) -> bool) {
         let (removed, delayed) = {
             let mut work = lock(&self.queue);
-            (work.queue.remove(&wanted), work.activity.abort_delayed(&wanted))
+            (work.queue.remove(&wanted), BusyGuard::abort(self, &mut work, &wanted))
         };
         self.wake.notify_all();
-        if let Some(finished) = delayed {
-            finished.abort();
+        if let Some((busy, finished)) = delayed {
+            busy.end(finished).send();
         }
-        removed.into_iter().for_each(|queued| queued.abort().send());
+        for queued in removed {
+            self.finish_unexecuted(queued, Status::TASK_ABORTED, CommandOutcome::Aborted).send();
+        }
     }
 
     /// Posts an event, which is handled after the running command and before all others. Does not wait.
@@ -518,13 +257,18 @@ impl Unit {
     /// length.
     #[must_use]
     pub fn expected_data_out(&self, cdb: &[u8]) -> usize {
-        lock(&self.device).unit().expected_data_out(cdb)
+        let mut device = lock(&self.device);
+        self.catch_panic(&mut device, |device| device.unit().expected_data_out(cdb)).unwrap_or(0)
     }
 
-    /// The name of the unit in records and for people.
+    /// The name of the unit in its site, such as `main/drive1`.
     #[must_use]
-    pub fn label(&self) -> &UnitName {
-        &self.label
+    pub fn name(&self) -> &UnitName {
+        &self.name
+    }
+
+    pub(crate) const fn shared_name(&self) -> &Arc<UnitName> {
+        &self.name
     }
 
     /// The counters of the commands that the unit has executed since it was opened.
@@ -539,10 +283,9 @@ impl Unit {
         &self.identity
     }
 
-    /// The name of the unit in the site, such as `main/drive/0`: its library and its name there.
-    #[must_use]
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.id.library, self.id.unit)
+    /// The row of a command in the table of the device type; `None` if the table does not have it.
+    pub(crate) fn look_up(&self, cdb: &[u8]) -> Option<CommandRef> {
+        (self.lookup)(cdb)
     }
 
     /// Calls `call` with the device, between two commands. Changes of its state are stored; if that fails, they stay
@@ -550,7 +293,7 @@ impl Unit {
     pub fn with_device<T>(&self, call: impl FnOnce(&mut Device) -> T) -> T {
         let (result, stored) = self.with_saved_as(&Cause::unit(), call);
         if let Err(error) = stored {
-            tracing::warn!(unit = self.name(), %error, "cannot store the state");
+            tracing::warn!(unit = %self.name, %error, "cannot store the state");
         }
         result
     }
@@ -579,75 +322,5 @@ impl Unit {
         // Unlocked first: a lock that is held during a panic is poisoned.
         drop(device);
         changed.unwrap_or_else(|panic| resume_unwind(panic))
-    }
-
-    /// Runs a command with owned buffers, and wipes its Data-Out if that may contain a key.
-    fn run_queued(
-        &self,
-        device: MutexGuard<'_, Device>,
-        mut command: Command,
-        row: Option<CommandRef>,
-        queued_us: u64,
-    ) -> CompletedCommand {
-        let mut data = std::mem::take(&mut command.data);
-        let completion = if self.shared.buffers.ensure_data_in(&mut data) {
-            let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or(&data.data_out))];
-            let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
-            let request = command.request(row, self.shared.now());
-            let executed = self.run(device, &request, Data::new(&out, &mut into));
-            self.observe(&request, queued_us, &executed, (&data.data_out, &data.data_in));
-            executed.completion
-        } else {
-            Completion::with_status(Status::TASK_SET_FULL)
-        };
-        wipe_key(&mut data, row);
-        command.data = data;
-        command.complete(completion)
-    }
-
-    /// Runs a command; aborts the commands of other nexuses that it preempted.
-    fn run(&self, mut device: MutexGuard<'_, Device>, request: &Request<'_>, data: Data<'_, '_>) -> Executed {
-        let before = tape_position(&device);
-        let ran = self.catch_panic(&mut device, |device| self.run_and_publish(device, request, data));
-        let mut completion = ran.unwrap_or_else(|_| Completion::internal_failure());
-        let positions = (before, tape_position(&device));
-        drop(device);
-        for victim in completion.abort_nexuses.drain(..) {
-            self.abort(|nexus, _| nexus == victim);
-        }
-        Executed { completion, positions, run_us: self.elapsed_us(request.now.mono) }
-    }
-
-    /// Runs a command, and stores and publishes its effects before the status is returned.
-    fn run_and_publish(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
-        let before = ModePagesBefore::command(device, request);
-        let mut completion = device.unit().execute(request, data);
-        if !completion.save.is_empty() {
-            self.save(device, request.nexus, &mut completion);
-        }
-        if let Some(before) = before {
-            self.publish_changes(device, request.nexus, &before);
-        }
-        self.publish_removal_prevention(device);
-        self.publish_alerts(device);
-        self.publish_slow_accesses(device);
-        if request.row.is_some_and(|row| row.spec().may_block) {
-            self.publish_status(device);
-            self.shared.disk_space.check(request.now.mono, &self.shared.events);
-            // Only a command that may block can start a background operation.
-            lock(&self.queue).background = matches!(&*device, Device::Drive(drive) if drive.has_background_work());
-        }
-        completion
-    }
-
-    /// Stores the changed state; if that fails, replaces the status by CHECK CONDITION, HARDWARE ERROR 44h/00h.
-    fn save(&self, device: &mut Device, nexus: NexusId, completion: &mut Completion) {
-        let cause = host(device, nexus);
-        if let Err(error) = self.shared.commit(&self.id, device, completion.save, &cause) {
-            tracing::warn!(unit = self.name(), %error, "cannot store the state");
-            // The other changes of the command are in effect, so the commands that it preempted are aborted.
-            let abort_nexuses = std::mem::take(&mut completion.abort_nexuses);
-            *completion = Completion { abort_nexuses, ..Completion::internal_failure() };
-        }
     }
 }

@@ -13,7 +13,7 @@ use vtl::scsi_core::time::{Instant, Now};
 use vtl::site::OpenSite;
 use vtl::target::Target;
 use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
-use vtl::{Asc, ElementAddress, Library, Sense, SenseKey, Status};
+use vtl::{Asc, ElementAddress, Library, Motion, Sense, SenseKey, Status};
 
 /// LUN 1.
 const DRIVE: u64 = 0x0001_0000_0000_0000;
@@ -131,6 +131,27 @@ fn delayed_command_ends_with_good_when_it_is_due() {
         });
         assert_eq!(due, Some(Instant(51_000)), "{opcode:02x}");
     }
+}
+
+/// The delay is added to the duration of a motion, and applies whatever the status is.
+#[test]
+fn delay_adds_to_a_motion_and_applies_to_every_status() {
+    let it = Fixture::new();
+    let nexus = it.login(1);
+    let delay = FaultOutcome::Delay(Duration::from_millis(50));
+    let unit = it.target.unit(DRIVE).unwrap();
+    unit.set_delay(Motion::Rewind, Duration::from_millis(7));
+    let run = |cdb: &[u8]| {
+        it.inject(FaultRule::once(of_opcode(cdb[0]), delay.clone()));
+        unit.with_device(|device| {
+            let now = Now { mono: Instant(1_000), ..Now::default() };
+            let done = device.unit().execute(&Request::new(nexus, cdb, now), Data::new(&[], &mut []));
+            (done.status.0, done.due, done.injected)
+        })
+    };
+    assert_eq!(run(&[0x01, 0, 0, 0, 0, 0]), (0, Some(Instant(58_000)), true));
+    // READ(6) of a blank tape: BLANK CHECK.
+    assert_eq!(run(&READ), (2, Some(Instant(51_000)), true));
 }
 
 #[test]

@@ -215,7 +215,9 @@ fn apply_operator_action(world: &TestSite, locations: &mut Places, op: &Op) {
         Op::Door(library, open) => drop(here(*library).operate(|changer| changer.set_access_door(*open))),
         Op::Station(library, open) => drop(here(*library).operate(|changer| changer.set_io_station(*open))),
         Op::Online(library, online) => here(*library).changer(|changer| changer.set_online(*online)),
-        Op::InjectFault(library, failure) => here(*library).changer(|changer| changer.inject_fault(*failure)),
+        Op::InjectFault(library, failure) => {
+            let _accepted = here(*library).changer(|changer| changer.inject_fault(*failure));
+        }
         _ => panic!("{op:?} is not an operator's"),
     }
 }

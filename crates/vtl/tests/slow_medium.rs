@@ -2,9 +2,13 @@
 //! delays no other drive.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{CdbBytes, DataBuffers, Tag, TaskAttribute};
+use scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
+use scsi_core::time::Now;
 use std::io::{IoSlice, IoSliceMut};
+use std::panic::panic_any;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
@@ -25,7 +29,7 @@ use vtl::data_dir::DataDir;
 use vtl::site::{OpenSite, Site};
 use vtl::target::Target;
 use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
-use vtl::{ElementAddress, Status};
+use vtl::{ElementAddress, Motion, Status};
 
 /// LUNs of the drives.
 const DRIVE_1: u64 = 1 << 48;
@@ -38,6 +42,8 @@ struct Behaviour {
     slow: Mutex<Vec<MediumOperation>>,
     /// The threads that read, append or drain.
     calls: Mutex<Vec<(MediumOperation, ThreadId)>>,
+    /// Reading the position panics.
+    position_panics: AtomicBool,
     /// The access to a cartridge that waits.
     gate: Mutex<Option<Gate>>,
 }
@@ -150,6 +156,9 @@ impl Medium for Recorded {
         self.medium.partitions()
     }
     fn position(&self) -> Position {
+        if self.behaviour.position_panics.load(Ordering::Acquire) {
+            panic_any("the panic that the test wants");
+        }
         self.medium.position()
     }
     fn at_end_of_data(&self) -> bool {
@@ -328,10 +337,60 @@ fn medium_that_does_not_wait_is_used_on_the_submitting_thread() {
     assert_eq!(behaviour.threads_of(MediumOperation::Read), (true, false));
 }
 
+/// HARDWARE ERROR 44h/00h, as after a panic in a command.
+#[test]
+fn panic_while_the_position_is_read_makes_the_unit_faulty() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (site, host) = site(&behaviour);
+    behaviour.position_panics.store(true, Ordering::Release);
+    assert_eq!(host.run(DRIVE_1, &[0; 6], b"").0, Status::CHECK_CONDITION);
+    behaviour.position_panics.store(false, Ordering::Release);
+    let Submitted::Completed(done) = host.submit(DRIVE_1, &[0; 6], b"") else { panic!("queued") };
+    let sense = done.completion.sense.unwrap();
+    assert_eq!((sense.as_slice()[2], &sense.as_slice()[12..14]), (4, &[0x44, 0][..]));
+    assert!(site.status().libraries[0].drives[0].faulty.is_some());
+    assert_eq!(host.run(DRIVE_2, &[0; 6], b"").0, Status::GOOD);
+}
+
+/// The command is aborted while it is executed, and the unit is free at its end although its status would be due in ten
+/// minutes. Both for a submitted command and for one of a caller.
+#[test]
+fn abort_of_the_running_command_ends_its_delay() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (site, host) = site(&behaviour);
+    let unit = site.targets()[0].unit(DRIVE_1).unwrap();
+    unit.set_delay(Motion::Load, Duration::from_secs(600));
+    for is_submitted in [true, false] {
+        assert_eq!(host.run(DRIVE_1, &UNLOAD, b""), QUEUED);
+        let (on_entry, release) = behaviour.hold("A1L8", Access::Open);
+        let load = Request { lun: DRIVE_1, tag: Tag(1), ..Request::new(host.nexus, &LOAD, Now::default()) };
+        let status = thread::scope(|scope| {
+            let call = (!is_submitted).then(|| scope.spawn(|| host.target.execute(&load, Data::new(&[], &mut []))));
+            if is_submitted {
+                assert!(matches!(host.submit(DRIVE_1, &LOAD, b""), Submitted::Queued));
+            }
+            on_entry.recv().unwrap();
+            unit.abort(|nexus, tag| (nexus, tag) == (host.nexus, Tag(1)));
+            release.send(()).unwrap();
+            match call {
+                Some(call) => call.join().unwrap().status,
+                None => {
+                    let done = host.wait();
+                    assert!(done.aborted);
+                    done.completion.status
+                }
+            }
+        });
+        assert_eq!(status, Status::TASK_ABORTED);
+        while host.run(DRIVE_1, &[0; 6], b"").0 != Status::GOOD {}
+    }
+}
+
+const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
+const LOAD: [u8; 6] = [0x1b, 0, 0, 0, 1, 0];
+
 #[test]
 fn slow_load_delays_no_other_drive() {
-    const UNLOAD: [u8; 6] = [0x1b, 0, 0, 0, 0, 0];
-    const LOAD: [u8; 6] = [0x1b, 0, 0, 0, 1, 0];
     let behaviour = Arc::new(Behaviour::default());
     let (site, host) = site(&behaviour);
     assert_eq!(host.run(DRIVE_1, &UNLOAD, b""), QUEUED);

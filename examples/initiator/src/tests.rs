@@ -47,7 +47,7 @@ impl Loopback {
                 ConnectionEvent::Command(command) => self.run(command),
                 ConnectionEvent::TaskManagement(request) => self.connection.task_management_done(request.tag, 2),
                 ConnectionEvent::Logout => self.connection.finish_logout(),
-                ConnectionEvent::LoginRejected(_) => {}
+                ConnectionEvent::LoginRejected(_) | ConnectionEvent::CommandRejected(_) => {}
             }
         }
         while self.connection.has_output() {

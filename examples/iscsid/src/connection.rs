@@ -5,11 +5,13 @@ use crate::buffers::ConnectionBuffers;
 use crate::sessions::{GrantedSession, Mailbox, Sessions};
 use iscsi::config::TargetConfig;
 use iscsi::connection::Slices;
-use iscsi::connection::{Connection, ConnectionEvent, LoginRequest, RejectedLogin, TaskFunction, TaskManagement};
+use iscsi::connection::{
+    Connection, ConnectionEvent, LoginRequest, RejectedCommand, RejectedLogin, TaskFunction, TaskManagement,
+};
 use iscsi::login::LoginStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::nexus::NexusId;
-use scsi_core::target::{Command, CompletedCommand, Tag, TransportEvent as UnitEvent};
+use scsi_core::target::{Command, CompletedCommand, Request, Tag, TransportEvent as UnitEvent};
 use scsi_core::time::Instant;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -293,7 +295,16 @@ impl ConnectionServer<'_> {
                     self.protocol.finish_logout();
                 }
                 ConnectionEvent::LoginRejected(rejected) => self.log_refusal(&rejected),
+                ConnectionEvent::CommandRejected(rejected) => self.record_rejected(&rejected),
             }
+        }
+    }
+
+    fn record_rejected(&self, rejected: &RejectedCommand) {
+        let RejectedCommand { nexus, lun, tag, cdb, completion } = rejected;
+        if let Some((_, target)) = &self.session {
+            let now = self.site.clock().now();
+            target.record_rejected(&Request { lun: *lun, tag: *tag, ..Request::new(*nexus, cdb, now) }, completion);
         }
     }
 

@@ -72,7 +72,10 @@ impl TestBench {
                     continue;
                 }
                 ConnectionEvent::Command(command) => command,
-                ConnectionEvent::TaskManagement(_) | ConnectionEvent::Logout | ConnectionEvent::LoginRejected(_) => {
+                ConnectionEvent::TaskManagement(_)
+                | ConnectionEvent::Logout
+                | ConnectionEvent::LoginRejected(_)
+                | ConnectionEvent::CommandRejected(_) => {
                     panic!("unexpected event")
                 }
             };

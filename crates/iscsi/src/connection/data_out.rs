@@ -3,8 +3,8 @@
 use super::additional_header::extended_cdb;
 use super::full_feature::RejectReason;
 use super::receive::SegmentDestination;
-use super::{Connection, ConnectionEvent, ReceivedRequest};
-use crate::buffers::BufferSource;
+use super::{Connection, ConnectionEvent, ReceivedRequest, RejectedCommand};
+use crate::buffers::{BufferSource, release_wiped};
 use crate::config::{DATA_IN_QUEUED, SMALL_DATA_IN};
 use crate::wire::{self, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
 use scsi_core::asc::Asc;
@@ -13,6 +13,7 @@ use scsi_core::sense::{Sense, SenseFormat, SenseKey};
 use scsi_core::status::Status;
 use scsi_core::target::{CdbBytes, Command, CompletedCommand, DataBuffers, Tag, TaskAttribute};
 use zerocopy::IntoBytes;
+use zeroize::Zeroize;
 
 /// The sense key and additional sense code of a command that ends without being run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -404,12 +405,25 @@ impl Connection {
             };
             match task.fault {
                 None => self.events.push_back(ConnectionEvent::Command(command)),
-                Some(fault) => self.finish(command.complete(fault.completion()), buffers),
+                Some(fault) => self.reject(command, fault.completion(), buffers),
             }
         }
         if let Some(first) = self.queued_tasks.front().copied() {
             self.collect_more(first, buffers);
         }
+    }
+
+    /// Ends a command that its owner does not run. Its Data-Out may contain an encryption key.
+    fn reject(&mut self, mut command: Command, completion: Completion, buffers: &dyn BufferSource) {
+        command.data.data_out.as_mut_slice().zeroize();
+        self.events.push_back(ConnectionEvent::CommandRejected(RejectedCommand {
+            nexus: command.nexus,
+            lun: command.lun,
+            tag: command.tag,
+            cdb: command.cdb.clone(),
+            completion: completion.clone(),
+        }));
+        self.finish(command.complete(completion), buffers);
     }
 
     /// Tries again to send R2Ts for the first task, for which buffers may be available now.
@@ -495,7 +509,7 @@ impl Connection {
                 _ => {
                     if let Some(task) = self.tasks.remove(&tag) {
                         self.data_out_buffered -= task.buffer.len();
-                        buffers.release(task.buffer);
+                        release_wiped(task.buffer, buffers);
                     }
                     self.queued_tasks.retain(|other| *other != tag);
                 }

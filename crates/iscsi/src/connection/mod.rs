@@ -11,15 +11,16 @@ mod task_management;
 mod tests;
 mod transmit;
 
-use crate::buffers::BufferSource;
+use crate::buffers::{BufferSource, release_wiped};
 use crate::config::TargetConfig;
 use crate::login::{LoginStatus, SessionParams};
 use crate::wire::{BasicHeader, serial_before};
 use data_out::Task;
 use login_phase::LoginPhase;
 use receive::Receiver;
+use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
-use scsi_core::target::{Command, Tag};
+use scsi_core::target::{CdbBytes, Command, Tag};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use transmit::Transmitter;
@@ -98,6 +99,23 @@ pub enum ConnectionEvent {
     Logout,
     /// A login was rejected; for the log only.
     LoginRejected(RejectedLogin),
+    /// A command was ended here, because of an error in its transfer or because of its task attribute; for its record only.
+    CommandRejected(RejectedCommand),
+}
+
+/// A command that the connection has ended with an error before its owner could run it. Its data is not included.
+#[derive(Clone, Debug)]
+pub struct RejectedCommand {
+    /// The I_T nexus of the command.
+    pub nexus: NexusId,
+    /// The eight LUN bytes as a big-endian number.
+    pub lun: u64,
+    /// The Initiator Task Tag of the command.
+    pub tag: Tag,
+    /// The CDB as received, at most 260 bytes.
+    pub cdb: CdbBytes,
+    /// The status and the sense data that the initiator gets.
+    pub completion: Completion,
 }
 
 /// A request that was received completely.
@@ -357,10 +375,10 @@ impl Connection {
         self.phase = Phase::Closing;
         self.transmitter.clear(buffers);
         for (_, task) in self.tasks.drain() {
-            buffers.release(task.buffer);
+            release_wiped(task.buffer, buffers);
         }
         while let Some((_, request)) = self.out_of_order.pop_first() {
-            buffers.release(request.data);
+            release_wiped(request.data, buffers);
         }
         self.receiver.abort(buffers);
     }

@@ -3,7 +3,7 @@
 
 use super::data_out::Task;
 use super::{Connection, Phase};
-use crate::buffers::BufferSource;
+use crate::buffers::{BufferSource, release_wiped};
 use crate::digest::{crc32c_bytes, padded_digest};
 use crate::wire::{BHS, BasicHeader, Opcode, as_layout};
 use std::collections::HashMap;
@@ -87,7 +87,7 @@ impl Receiver {
 
     pub(super) fn abort(&mut self, buffers: &dyn BufferSource) {
         if let SegmentDestination::Own(buffer) = std::mem::replace(&mut self.destination, SegmentDestination::Discard) {
-            buffers.release(buffer);
+            release_wiped(buffer, buffers);
         }
     }
 

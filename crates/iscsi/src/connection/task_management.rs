@@ -1,7 +1,7 @@
 //! Task management functions (RFC 7143 §11.5): aborts the tasks of this connection and passes the request to the owner.
 
 use super::{Connection, ConnectionEvent, TaskFunction, TaskManagement};
-use crate::buffers::BufferSource;
+use crate::buffers::{BufferSource, release_wiped};
 use crate::wire::{self, BHS, BasicHeader, Opcode, as_layout, serial_before};
 use zerocopy::IntoBytes;
 
@@ -53,7 +53,7 @@ impl Connection {
     fn discard_out_of_order(&mut self, cmd_sn: u32, buffers: &dyn BufferSource) {
         if let Some(request) = self.out_of_order.remove(&cmd_sn) {
             self.data_out_buffered -= request.data.len();
-            buffers.release(request.data);
+            release_wiped(request.data, buffers);
         }
     }
 

@@ -367,12 +367,12 @@ fn element_faults() {
         (RobotFault::Load, LOAD, (4, 0x53, 0x00)),
         (RobotFault::Place, "a5 00 00 00 03 e8 03 ed 00 00 00 00", (4, 0x15, 0x01)),
     ] {
-        changer.inject_fault(fault);
+        assert!(changer.inject_fault(fault));
         fails(&mut changer, cdb, sense.0, sense.1, sense.2);
         assert_eq!(changer.content(ElementAddress(1000)).unwrap().barcode.as_str(), "A00001L8");
     }
     good(&mut changer, LOAD, "");
-    changer.inject_fault(RobotFault::Unload);
+    assert!(changer.inject_fault(RobotFault::Unload));
     fails(&mut changer, UNLOAD, 4, 0x53, 0x01);
     good(&mut changer, UNLOAD, "");
     for alert in [Alert::PICK_RETRY, Alert::PLACE_RETRY, Alert::LOAD_RETRY, Alert::UNREADABLE_LABELS] {

@@ -167,7 +167,7 @@ fn failed_exchange_leaves_cartridges_in_place() {
             let (mut library, _) = library();
             move_medium(&mut library, 100, 50).unwrap();
             let before = library.locations();
-            library.inject_fault(fault);
+            assert!(library.inject_fault(fault));
             let [a, b, c] = [source, first, second].map(ElementAddress);
             if library.exchange(a, b, c, Now::default()).is_err() {
                 assert_eq!(library.locations(), before, "{source} {first} {second} {fault:?}");
@@ -187,7 +187,7 @@ proptest! {
         let (mut library, lock) = library();
         for (a, b, c, exchange, locked, fault) in moves {
             let faults = [RobotFault::Pick, RobotFault::Place, RobotFault::Load, RobotFault::Unload];
-            faults.get(fault).into_iter().for_each(|fault| library.inject_fault(*fault));
+            faults.get(fault).into_iter().for_each(|fault| assert!(library.inject_fault(*fault)));
             *lock.lock().unwrap() = locked;
             let [a, b, c] = [a, b, c].map(|at| ElementAddress(PLACES[at]));
             let _ = if exchange { library.exchange(a, b, c, Now::default()) } else { library.move_medium(a, b, Now::default()) };

@@ -16,6 +16,9 @@ const MAX_WAIT_MS: u64 = 1000;
 /// The last commands of a site: response to `trace`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandTrace {
+    /// Identifier of the start of the daemon, as in its events: numbers of another start are not related to these.
+    #[serde(default)]
+    pub start: String,
     /// Number of the last command that this response considers: `since` of the next request.
     pub last: u64,
     /// Number of commands after `since` that the daemon no longer has.
@@ -60,12 +63,12 @@ impl Site {
             library.as_ref().is_none_or(|library| *name.library == *library.name())
                 && unit.as_deref().is_none_or(|unit| *name.unit == *unit)
         });
-        Ok(CommandTrace { last, lost, commands: records })
+        Ok(CommandTrace { start: ring.start().to_string(), last, lost, commands: records })
     }
 
     /// The name of a unit that exists in any library: `changer`, or a drive such as `drive1`.
     fn unit_names(&self, unit: &str) -> Result<String, ControlError> {
-        let known = self.command_units().into_iter().any(|existing| *existing.label().unit == *unit);
+        let known = self.command_units().into_iter().any(|existing| *existing.name().unit == *unit);
         known.then(|| unit.to_owned()).ok_or_else(|| {
             ControlError::not_found(format!("{unit:?} is not a unit; expected changer, or a drive such as drive1"))
                 .with_member("unit")
@@ -86,8 +89,8 @@ impl Site {
     pub(super) fn command_counters(&self, library: Option<&str>) -> Result<Vec<UnitCommandCounters>, ControlError> {
         let library = library.map(|name| self.resolve_library(Some(name))).transpose()?;
         let is_wanted =
-            |unit: &Arc<Unit>| library.as_ref().is_none_or(|library| *unit.label().library == *library.name());
+            |unit: &Arc<Unit>| library.as_ref().is_none_or(|library| *unit.name().library == *library.name());
         let units = self.command_units().into_iter().filter(is_wanted);
-        Ok(units.map(|unit| UnitCommandCounters { unit: unit.label().clone(), counters: unit.counters() }).collect())
+        Ok(units.map(|unit| UnitCommandCounters { unit: unit.name().clone(), counters: unit.counters() }).collect())
     }
 }

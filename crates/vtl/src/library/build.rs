@@ -76,17 +76,17 @@ impl LibraryParts {
         index: usize,
         drive: &DriveSetup,
     ) -> Result<Arc<Unit>, StateError> {
-        let owner = unit_id(setup, format!("drive/{index}"));
+        let owner = unit_id(setup, Some(index));
         let identity = self.identity(&drive.strings, index + 1);
         let config = DriveConfig::default().with_codec(drive.codec).with_random(entropy::SYSTEM);
         let mut device = Drive::new(drive.profile, identity, config, self.saved_state(&owner)?);
         device.set_workers(Arc::clone(&self.shared.workers) as _);
-        Ok(Unit::new(owner, Device::Drive(Box::new(device)), Arc::clone(&self.shared)))
+        Ok(Unit::new(owner, Device::Drive(Box::new(device)), &self.target, Arc::clone(&self.shared)))
     }
 }
 
-fn unit_id(setup: &LibrarySetup, unit: String) -> UnitId {
-    UnitId { library: setup.name.clone(), shelf: setup.shelf.clone(), unit }
+fn unit_id(setup: &LibrarySetup, drive: Option<usize>) -> UnitId {
+    UnitId { library: setup.name.clone(), shelf: setup.shelf.clone(), drive }
 }
 
 type Drives = (Vec<Arc<Unit>>, Vec<Box<dyn Bay>>);
@@ -104,13 +104,13 @@ impl Library {
         let mut identity = parts.identity(&setup.strings, 0);
         identity.serial =
             setup.changer.unit_serial(&identity.serial, *number, ElementAddress(setup.layout.storage.first));
-        let owner = unit_id(setup, "changer".into());
+        let owner = unit_id(setup, None);
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved_state(&owner)?);
         if let Some(state) = shared.state.get::<OperatorState>(&operator_state_key(&setup.name))? {
             shared.publish_operator_state(&setup.name, state.clone());
             changer.restore_operator_state(state);
         }
-        let changer = Unit::new(owner, Device::Changer(Box::new(changer)), Arc::clone(shared));
+        let changer = Unit::new(owner, Device::Changer(Box::new(changer)), target, Arc::clone(shared));
         let luns = identities.iter().map(|identity| identity.lun);
         target.attach(luns.zip(std::iter::once(&changer).chain(&drives).cloned()));
         Ok(Self {

@@ -92,6 +92,13 @@ impl LibraryBuilder {
         self
     }
 
+    /// Makes no record of any command, as [`SiteOptions::without_records`].
+    #[must_use]
+    pub fn without_records(mut self) -> Self {
+        self.options = self.options.without_records();
+        self
+    }
+
     /// Opens a site with this library as its only one.
     ///
     /// # Errors

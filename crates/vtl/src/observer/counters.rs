@@ -22,10 +22,12 @@ struct ByStatus {
     check_condition: AtomicU64,
     reservation_conflict: AtomicU64,
     other: AtomicU64,
+    /// Commands that ended without execution. They are counted while another command runs, so there are several writers.
+    unexecuted: AtomicU64,
 }
 
-/// The counters of a unit since it was opened. The unit adds to them while no other of its commands can run, so
-/// there is one writer.
+/// The counters of a unit since it was opened. The unit adds an executed command while no other of its commands can run,
+/// so there is one writer.
 #[derive(Debug)]
 pub struct UnitCounters {
     by_opcode: Box<[ByStatus]>,
@@ -60,7 +62,7 @@ pub struct CommandCount {
     pub check_condition: u64,
     /// Commands with status RESERVATION CONFLICT.
     pub reservation_conflict: u64,
-    /// Commands with any other status.
+    /// Commands with any other status, and commands that ended without execution.
     pub other: u64,
 }
 
@@ -102,6 +104,15 @@ pub struct CommandCounters {
 }
 
 impl UnitCounters {
+    /// Counts a command that was not executed: it has no times and no data.
+    pub(crate) fn observe_unexecuted(&self, record: &CommandRecord<'_>) {
+        let opcode = record.cdb.first().copied().unwrap_or_default();
+        if let Some(counts) = self.by_opcode.get(usize::from(opcode)) {
+            counts.unexecuted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a command that was executed.
     pub(crate) fn observe(&self, record: &CommandRecord<'_>) {
         let completion = record.completion;
         let opcode = record.cdb.first().copied().unwrap_or_default();
@@ -136,7 +147,7 @@ impl UnitCounters {
             good: load(&counts.good),
             check_condition: load(&counts.check_condition),
             reservation_conflict: load(&counts.reservation_conflict),
-            other: load(&counts.other),
+            other: load(&counts.other) + load(&counts.unexecuted),
         };
         let sent =
             |count: &CommandCount| count.good + count.check_condition + count.reservation_conflict + count.other != 0;

@@ -1,5 +1,7 @@
 //! Log lines of commands: `debug` for a command that did not end with GOOD or that changes reservations or modes,
 //! `trace` for any other.
+//!
+//! A command that did not end with GOOD includes one that was aborted or lost.
 
 use super::CommandRecord;
 use crate::target::decode_lun;
@@ -8,6 +10,7 @@ use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::hex::Hex;
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
+use tape_store::cartridge::Barcode;
 
 /// Whether a command changes mode pages, reservations or removal prevention.
 fn changes_settings(spec: &CommandSpec) -> bool {
@@ -16,23 +19,28 @@ fn changes_settings(spec: &CommandSpec) -> bool {
 }
 
 /// Logs a command if its level is enabled.
-pub(crate) fn log_command(record: &CommandRecord<'_>) {
+pub(crate) fn log_command(record: &CommandRecord<'_>, barcode: impl FnOnce() -> Option<Barcode>) {
     macro_rules! line {
         ($level:ident) => {{
             let sense = record.completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
             tracing::$level!(
                 target: "vtl::command",
                 initiator = %record.initiator,
+                target = %record.target,
                 lun = decode_lun(record.lun),
                 unit = %record.unit.unit,
                 library = %record.unit.library,
+                barcode = barcode().map(tracing::field::display),
                 command = record.spec.map_or("unknown command", |spec| spec.name),
                 cdb = %Hex(record.cdb),
                 status = ?record.completion.status,
+                outcome = record.outcome.reported_name(),
                 sense = sense.map(tracing::field::display),
                 bytes_in = record.completion.data_in,
                 bytes_out = record.completion.data_out,
                 took_us = record.run_us,
+                delay_us = (record.delay_us > 0).then_some(record.delay_us),
+                injected = record.completion.injected.then_some(true),
             );
         }};
     }

@@ -1,7 +1,8 @@
 //! One record of each command, for counters, logs and traces.
 //!
-//! A unit makes a [`CommandRecord`] after each command, while no other of its commands can run, and passes it to the
-//! observers. An observer must return soon: it may copy and count, not wait.
+//! A unit makes a [`CommandRecord`] of each command that it has executed, while no other of its commands can run. It also
+//! makes one of each command that ends without execution, and the target of each command that no unit gets. An observer
+//! must return soon: it may copy and count, not wait.
 
 mod counters;
 mod histogram;
@@ -16,14 +17,17 @@ pub use ring::{TraceBatch, TraceRing};
 pub use text::{Decoded, TraceRecord};
 pub use trace_file::TraceFile;
 
-pub(crate) use log::log_command;
-
+use crate::locks::read;
+use crate::shared::Shared;
 use scsi_core::command_spec::CommandSpec;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
 use scsi_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use tape_store::cartridge::Barcode;
 
 /// Kind of device of a unit, which determines its command table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +37,43 @@ pub enum DeviceKind {
     Drive,
     /// A medium changer (SMC commands).
     Changer,
+    /// The target itself, for a command to a LUN without logical unit.
+    Target,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CommandOutcome {
+    /// The unit executed the command, and its status is sent.
+    #[default]
+    Completed,
+    /// The command ended with its status before any unit executed it: TASK SET FULL, or an error that the transport found.
+    Rejected,
+    /// The command was aborted, before or after its execution: its initiator gets no response.
+    Aborted,
+    /// An injected fault lost the command: it was not executed, and its initiator gets no response.
+    Dropped,
+}
+
+impl CommandOutcome {
+    /// The word for people and JSON; `None` for a command that was executed and has a response.
+    #[must_use]
+    pub const fn reported_name(self) -> Option<&'static str> {
+        match self {
+            Self::Completed => None,
+            Self::Rejected => Some("rejected"),
+            Self::Aborted => Some("aborted"),
+            Self::Dropped => Some("dropped"),
+        }
+    }
+
+    /// Returns whether the initiator gets no response.
+    #[must_use]
+    pub const fn has_no_response(self) -> bool {
+        matches!(self, Self::Aborted | Self::Dropped)
+    }
 }
 
 /// The name of a unit for people: its library and its name there.
@@ -40,7 +81,7 @@ pub enum DeviceKind {
 pub struct UnitName {
     /// Name of the library that has the unit.
     pub library: Arc<str>,
-    /// `changer`, or `drive` and its number from 1.
+    /// `changer`, or `drive` and its number from 1; `target` in the record of a command that no unit gets.
     pub unit: Arc<str>,
     /// Kind of device, which determines the command table.
     pub device: DeviceKind,
@@ -55,12 +96,16 @@ pub struct TapePosition {
     pub object: u64,
 }
 
-/// What a unit knows about a command that it has executed.
+/// What a unit knows about a command that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandRecord<'a> {
-    /// Time at which the unit began to execute the command.
+    /// Identifier of the start of the site, as in its events.
+    pub start: &'a Arc<str>,
+    /// Time at which the unit began to execute the command, or at which it ended without execution.
     pub at: Timestamp,
-    /// The unit that executed the command.
+    /// Name of the target through which the command came.
+    pub target: &'a Arc<str>,
+    /// The unit of the command; the target itself if the LUN has no unit.
     pub unit: &'a Arc<UnitName>,
     /// I_T nexus of the command.
     pub nexus: NexusId,
@@ -74,23 +119,47 @@ pub struct CommandRecord<'a> {
     pub cdb: &'a [u8],
     /// The row of the command; `None` if the unit does not know it.
     pub spec: Option<&'static CommandSpec>,
-    /// Status, sense data and byte counts.
+    /// Status, sense data and byte counts, and whether an injected fault has changed the command.
     pub completion: &'a Completion,
+    /// How the command ended: whether it was executed, and whether its initiator gets a response.
+    pub outcome: CommandOutcome,
     /// Position of the tape before and after the command; `None` without a threaded tape.
     pub positions: (Option<TapePosition>, Option<TapePosition>),
     /// Microseconds from the arrival of the command to the begin of its execution.
     pub queued_us: u64,
     /// Microseconds of its execution, with the commit of changed state.
     pub run_us: u64,
-    /// Data that the unit consumed; empty for a command that carries keys.
-    pub data_out: &'a [u8],
+    /// Microseconds from the end of its execution until its status is due: of a motion, or of an injected fault.
+    pub delay_us: u64,
+    /// Data that the unit consumed, as the segments of the initiator's buffer; empty for a command that carries keys.
+    pub data_out: &'a [IoSlice<'a>],
     /// Data that the unit returned; empty for a command that carries keys.
-    pub data_in: &'a [u8],
+    pub data_in: &'a [IoSlice<'a>],
 }
 
 /// Receives the record of each command of the units of a site.
 pub trait CommandObserver: Send + Sync {
-    /// Called once for each executed command, on the thread that executed it, before its status is sent. It must not
-    /// wait.
+    /// Called once for each command, on the thread that executed or ended it, before its status is sent. It must not wait.
     fn observe(&self, record: &CommandRecord<'_>);
+}
+
+/// The CDB without the zeros that fill the field of the transport (16 bytes in iSCSI).
+pub(crate) fn without_padding<'a>(cdb: &'a [u8], spec: Option<&CommandSpec>) -> &'a [u8] {
+    spec.and_then(|spec| cdb.get(..spec.cdb_usage.len())).unwrap_or(cdb)
+}
+
+/// Passes a record to the observers of a site, its trace and its log. `barcode` returns the cartridge in the drive, `count`
+/// adds the record to the counters of its unit. A panic in one of them must not lose the completion.
+pub(crate) fn observe(
+    shared: &Shared,
+    record: &CommandRecord<'_>,
+    barcode: impl FnOnce() -> Option<Barcode>,
+    count: impl FnOnce(),
+) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        count();
+        shared.trace.observe(record);
+        log::log_command(record, barcode);
+        read(&shared.observers).iter().for_each(|observer| observer.observe(record));
+    }));
 }

@@ -1,6 +1,6 @@
 //! The last commands of a site, in memory.
 
-use super::{CommandRecord, TapePosition, TraceRecord, UnitName};
+use super::{CommandOutcome, CommandRecord, TapePosition, TraceRecord, UnitName};
 use crate::locks::lock;
 use scsi_core::command_spec::CommandSpec;
 use scsi_core::fault::Completion;
@@ -20,6 +20,7 @@ const MAX_CDB: usize = 32;
 #[derive(Clone)]
 struct Entry {
     at: Timestamp,
+    target: Arc<str>,
     unit: Arc<UnitName>,
     nexus: NexusId,
     initiator: Arc<str>,
@@ -29,9 +30,11 @@ struct Entry {
     cdb_len: usize,
     spec: Option<&'static CommandSpec>,
     completion: Completion,
+    outcome: CommandOutcome,
     positions: (Option<TapePosition>, Option<TapePosition>),
     queued_us: u64,
     run_us: u64,
+    delay_us: u64,
 }
 
 impl Entry {
@@ -40,6 +43,7 @@ impl Entry {
         cdb.iter_mut().zip(record.cdb).for_each(|(slot, byte)| *slot = *byte);
         Self {
             at: record.at,
+            target: Arc::clone(record.target),
             unit: Arc::clone(record.unit),
             nexus: record.nexus,
             initiator: Arc::clone(record.initiator),
@@ -49,15 +53,19 @@ impl Entry {
             cdb_len: record.cdb.len().min(MAX_CDB),
             spec: record.spec,
             completion: record.completion.clone(),
+            outcome: record.outcome,
             positions: record.positions,
             queued_us: record.queued_us,
             run_us: record.run_us,
+            delay_us: record.delay_us,
         }
     }
 
-    fn record(&self) -> CommandRecord<'_> {
+    fn record<'a>(&'a self, start: &'a Arc<str>) -> CommandRecord<'a> {
         CommandRecord {
+            start,
             at: self.at,
+            target: &self.target,
             unit: &self.unit,
             nexus: self.nexus,
             initiator: &self.initiator,
@@ -66,9 +74,11 @@ impl Entry {
             cdb: self.cdb.get(..self.cdb_len).unwrap_or_default(),
             spec: self.spec,
             completion: &self.completion,
+            outcome: self.outcome,
             positions: self.positions,
             queued_us: self.queued_us,
             run_us: self.run_us,
+            delay_us: self.delay_us,
             data_out: &[],
             data_in: &[],
         }
@@ -91,6 +101,8 @@ impl Entries {
 
 /// The last 4,096 commands of a site. An entry contains no data, so no key.
 pub struct TraceRing {
+    /// Identifier of the start of the site, which numbers its commands from 1.
+    start: Arc<str>,
     entries: Mutex<Entries>,
     added: Condvar,
     /// Number of readers that wait for the next command.
@@ -108,14 +120,18 @@ pub struct TraceBatch {
     pub lost: u64,
 }
 
-impl Default for TraceRing {
-    fn default() -> Self {
-        let entries = Entries { first: 1, last: VecDeque::with_capacity(CAPACITY) };
-        Self { entries: Mutex::new(entries), added: Condvar::new(), waiting: AtomicUsize::new(0) }
-    }
-}
-
 impl TraceRing {
+    pub(crate) fn new(start: Arc<str>) -> Self {
+        let entries = Entries { first: 1, last: VecDeque::with_capacity(CAPACITY) };
+        Self { start, entries: Mutex::new(entries), added: Condvar::new(), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Identifier of the start of the site, as in its events. Numbers of different starts are not related.
+    #[must_use]
+    pub const fn start(&self) -> &Arc<str> {
+        &self.start
+    }
+
     pub(crate) fn observe(&self, record: &CommandRecord<'_>) {
         let entry = Entry::new(record);
         let mut entries = lock(&self.entries);
@@ -153,7 +169,7 @@ impl TraceRing {
         let lost = entries.first.saturating_sub(next);
         // Decoded after the ring is free again: each command of every unit needs it.
         drop(entries);
-        let records = taken.iter().map(|(seq, entry)| TraceRecord::new(*seq, &entry.record(), 0)).collect();
+        let records = taken.iter().map(|(seq, entry)| TraceRecord::new(*seq, &entry.record(&self.start), 0)).collect();
         TraceBatch { records, last, lost }
     }
 

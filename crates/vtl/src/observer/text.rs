@@ -1,27 +1,35 @@
 //! A record of a command as people and programs read it: one line of text, or one line of JSON.
 
-use super::{CommandRecord, DeviceKind, TapePosition, UnitName};
+use super::{CommandOutcome, CommandRecord, DeviceKind, TapePosition, UnitName};
 use scsi_core::cdb::Cdb;
 use scsi_core::command_spec::CommandSpec;
+use scsi_core::data::DataOut;
 use scsi_core::hex::Hex;
 use scsi_core::sense::Sense;
 use scsi_core::status::Status;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::io::IoSlice;
 use std::sync::Arc;
 
 /// Milliseconds in a day, for the time of day in a line.
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// A command that was executed.
+/// A command that has ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TraceRecord {
-    /// Number of the command in the site since its start, from 1.
+    /// Number of the command in the site since its start, from 1; in a trace file, since the start of the file.
     pub seq: u64,
-    /// Time at which its execution began, in milliseconds since 1970 (UTC).
+    /// Identifier of the start of the daemon, as in its events.
+    #[serde(default = "empty")]
+    pub start: Arc<str>,
+    /// Time at which its execution began, or at which it ended without execution, in milliseconds since 1970 (UTC).
     pub at_ms: u64,
-    /// The unit that executed it.
+    /// Name of the target through which it came.
+    #[serde(default = "empty")]
+    pub target: Arc<str>,
+    /// The unit of the command; the target itself if the LUN has no unit.
     #[serde(flatten)]
     pub unit: Arc<UnitName>,
     /// Name of the initiator, such as an iSCSI name.
@@ -37,6 +45,12 @@ pub struct TraceRecord {
     pub cdb: Vec<u8>,
     /// Status code of SAM, such as 02h for CHECK CONDITION.
     pub status: u8,
+    /// How it ended: whether it was executed, and whether the initiator gets a response.
+    #[serde(default)]
+    pub outcome: CommandOutcome,
+    /// An injected fault ended, delayed or lost the command.
+    #[serde(default)]
+    pub injected: bool,
     /// Sense data; empty without CHECK CONDITION.
     #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub sense: Vec<u8>,
@@ -52,6 +66,9 @@ pub struct TraceRecord {
     pub queued_us: u64,
     /// Microseconds that its execution took.
     pub run_us: u64,
+    /// Microseconds from the end of its execution until its status is due.
+    #[serde(default)]
+    pub delay_us: u64,
     /// The first bytes of Data-In, if they are recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub data_in: Vec<u8>,
@@ -76,6 +93,11 @@ pub struct Decoded {
     pub sense: Option<String>,
 }
 
+/// A name that a trace file of an earlier release does not have.
+fn empty() -> Arc<str> {
+    "".into()
+}
+
 fn to_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Hex(bytes))
 }
@@ -94,7 +116,7 @@ fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Er
 fn spec_of(device: DeviceKind, cdb: &[u8]) -> Option<&'static CommandSpec> {
     let cdb = Cdb::new(cdb);
     match device {
-        DeviceKind::Drive => ssc::table::COMMANDS.find(&cdb).ok().map(|row| &row.spec),
+        DeviceKind::Drive | DeviceKind::Target => ssc::table::COMMANDS.find(&cdb).ok().map(|row| &row.spec),
         DeviceKind::Changer => smc::table::COMMANDS.find(&cdb).ok().map(|row| &row.spec),
     }
 }
@@ -104,11 +126,15 @@ impl TraceRecord {
     #[must_use]
     pub fn new(seq: u64, record: &CommandRecord<'_>, data_len: usize) -> Self {
         let completion = record.completion;
-        let head = |data: &[u8]| data.get(..data_len).unwrap_or(data).to_vec();
+        let head = |data: &[IoSlice<'_>]| {
+            DataOut::new(data).window(0, data_len).iter().flat_map(|part| part.to_vec()).collect()
+        };
         let count = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
         Self {
             seq,
+            start: Arc::clone(record.start),
             at_ms: record.at.0,
+            target: Arc::clone(record.target),
             unit: Arc::clone(record.unit),
             initiator: Arc::clone(record.initiator),
             nexus: record.nexus.0,
@@ -116,6 +142,8 @@ impl TraceRecord {
             tag: record.tag,
             cdb: record.cdb.to_vec(),
             status: completion.status.0,
+            outcome: record.outcome,
+            injected: completion.injected,
             sense: completion.sense.as_ref().map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
             bytes_in: count(completion.data_in),
             bytes_out: count(completion.data_out),
@@ -123,6 +151,7 @@ impl TraceRecord {
             position_after: record.positions.1,
             queued_us: record.queued_us,
             run_us: record.run_us,
+            delay_us: record.delay_us,
             data_in: head(record.data_in),
             data_out: head(record.data_out),
             decoded: Decoded::default(),
@@ -199,7 +228,7 @@ impl fmt::Display for TapePosition {
 
 impl fmt::Display for UnitName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.library, self.unit)
+        if self.library.is_empty() { f.write_str(&self.unit) } else { write!(f, "{}/{}", self.library, self.unit) }
     }
 }
 
@@ -218,16 +247,24 @@ impl fmt::Display for TraceRecord {
         }
         self.write_positions(f)?;
         match Status(self.status).name() {
+            _ if self.outcome.has_no_response() => f.write_str(", no response")?,
             Some(name) => write!(f, ", {name}")?,
             None => write!(f, ", status {:02x}h", self.status)?,
         }
         if let Some(sense) = Sense::decode(&self.sense) {
             write!(f, ": {sense}")?;
         }
+        if let Some(outcome) = self.outcome.reported_name() {
+            write!(f, ", {outcome}")?;
+        }
+        if self.injected {
+            f.write_str(", injected fault")?;
+        }
         if self.queued_us > 0 {
             write!(f, ", queued {} us", self.queued_us)?;
         }
-        write!(f, ", {} us", self.run_us)
+        write!(f, ", {} us", self.run_us)?;
+        if self.delay_us > 0 { write!(f, ", delayed {} us", self.delay_us) } else { Ok(()) }
     }
 }
 
@@ -239,7 +276,9 @@ mod tests {
         let unit = UnitName { library: "main".into(), unit: "drive1".into(), device: DeviceKind::Drive };
         TraceRecord {
             seq: 7,
+            start: "5f1c0d2e3a4b5c6d".into(),
             at_ms: 1_795_307_360_042,
+            target: "iqn.2026-01.org.example:tape".into(),
             unit: Arc::new(unit),
             initiator: "iqn.2026-01.org.example:host".into(),
             nexus: 3,
@@ -247,6 +286,8 @@ mod tests {
             tag: 9,
             cdb: cdb.into(),
             status,
+            outcome: CommandOutcome::Completed,
+            injected: false,
             sense: sense.into(),
             bytes_in: 0,
             bytes_out: 0,
@@ -254,6 +295,7 @@ mod tests {
             position_after: None,
             queued_us: 0,
             run_us: 82,
+            delay_us: 0,
             data_in: Vec::new(),
             data_out: Vec::new(),
             decoded: Decoded::default(),
@@ -282,6 +324,13 @@ mod tests {
             "00:29:20.042 main/drive1 iqn.2026-01.org.example:host: SPACE(6) COUNT=-2, CHECK CONDITION: NO SENSE \
              00h/01h (Filemark detected), FILEMARK, information 1, queued 5 us, 82 us"
         );
+        let line = |record: TraceRecord| record.to_string().split_once(": ").unwrap().1.to_owned();
+        let aborted = TraceRecord { outcome: CommandOutcome::Aborted, ..record(&[0x01, 0, 0, 0, 0, 0], 0x40, &[]) };
+        assert_eq!(line(aborted), "REWIND, no response, aborted, 82 us");
+        let delayed = TraceRecord { injected: true, delay_us: 5000, ..record(&[0x00; 6], 0, &[]) };
+        assert_eq!(line(delayed), "TEST UNIT READY, GOOD, injected fault, 82 us, delayed 5000 us");
+        let rejected = TraceRecord { outcome: CommandOutcome::Rejected, run_us: 0, ..record(&[0x00; 6], 0x28, &[]) };
+        assert_eq!(line(rejected), "TEST UNIT READY, TASK SET FULL, rejected, 0 us");
         let unknown = record(&[0xff, 1, 2], 2, &[]).to_string();
         assert!(unknown.contains(": unknown command ff0102, CHECK CONDITION, 82 us"), "{unknown}");
     }
@@ -292,10 +341,11 @@ mod tests {
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(
             text,
-            "{\"seq\":7,\"at_ms\":1795307360042,\"library\":\"main\",\"unit\":\"drive1\",\"device\":\"drive\",\
+            "{\"seq\":7,\"start\":\"5f1c0d2e3a4b5c6d\",\"at_ms\":1795307360042,\
+             \"target\":\"iqn.2026-01.org.example:tape\",\"library\":\"main\",\"unit\":\"drive1\",\"device\":\"drive\",\
              \"initiator\":\"iqn.2026-01.org.example:host\",\"nexus\":3,\"lun\":1,\"tag\":9,\"cdb\":\"12018300ff00\",\
-             \"status\":0,\"sense\":\"\",\"bytes_in\":0,\"bytes_out\":0,\"position_before\":null,\
-             \"position_after\":null,\"queued_us\":0,\"run_us\":82,\"data_in\":\"ab01\",\"decoded\":{\"command\":\
+             \"status\":0,\"outcome\":\"completed\",\"injected\":false,\"sense\":\"\",\"bytes_in\":0,\"bytes_out\":0,\"position_before\":null,\
+             \"position_after\":null,\"queued_us\":0,\"run_us\":82,\"delay_us\":0,\"data_in\":\"ab01\",\"decoded\":{\"command\":\
              \"INQUIRY\",\"fields\":{\"allocation_length\":255,\"evpd\":1,\"page_code\":131},\"status\":\"GOOD\",\
              \"sense\":null}}"
         );

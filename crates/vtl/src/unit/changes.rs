@@ -95,7 +95,7 @@ fn page_name(PageId { page, subpage }: PageId) -> String {
 impl Unit {
     /// The subject of the events of this unit.
     pub(super) fn subject(&self, cause: Cause) -> Subject {
-        let (library, unit) = (Some(self.id.library.clone()), Some(self.id.display_name()));
+        let (library, unit) = (Some(self.id.library.clone()), Some(self.id.unit()));
         Subject { cause, library, unit, barcode: None }
     }
 

@@ -4,6 +4,8 @@ use super::{Device, Unit};
 use crate::events::{Cause, Event};
 use crate::locks::lock;
 use crate::shared::operator_state_key;
+use crate::state_store::StateError;
+use serde::de::DeserializeOwned;
 use smc::robot::OperatorState;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
@@ -30,19 +32,39 @@ impl Unit {
         step(&|device| self.publish_settings(device, &Cause::unit()));
     }
 
-    /// Gives the device the state that it would have after a restart, apart from cartridges. State that cannot be read is
-    /// taken as never saved.
+    /// Gives the device the state that it would have after a restart, apart from cartridges.
     fn restore_saved_state(&self, device: &mut Device) {
-        let saved = self.shared.state.get(&self.id.key()).ok().flatten().unwrap_or_default();
+        let saved = self.saved_state(&self.id.key());
         match device {
             Device::Drive(drive) => drive.fail_after_panic(saved),
             Device::Changer(changer) => {
-                let operator_state = self.shared.state.get(&operator_state_key(&self.id.library));
-                let operator_state: OperatorState = operator_state.ok().flatten().unwrap_or_default();
+                let operator_state: OperatorState = self.saved_state(&operator_state_key(&self.id.library));
                 self.shared.publish_operator_state(&self.id.library, operator_state.clone());
                 changer.fail_after_panic(saved, operator_state);
             }
         }
+    }
+
+    /// A value of the saved state. One that cannot be read is kept under another key, since the next save would replace it;
+    /// the unit then begins with its defaults, and its status and event have the reason.
+    fn saved_state<T: DeserializeOwned + Default>(&self, key: &str) -> T {
+        let error = match self.shared.state.get(key) {
+            Ok(saved) => return saved.unwrap_or_default(),
+            // Nothing is saved from now on.
+            Err(StateError::Closed) => return T::default(),
+            Err(error) => error,
+        };
+        let reason = match self.shared.state.set_value_aside(key) {
+            Ok(kept) => {
+                format!("the saved state cannot be read and is replaced by defaults; it is kept as {kept:?}: {error}")
+            }
+            Err(failure) => {
+                format!("the saved state cannot be read, and cannot be kept under another key: {error}; {failure}")
+            }
+        };
+        tracing::error!(unit = %self.name, reason, "saved state is lost");
+        *lock(&self.lost_state) = Some(reason);
+        T::default()
     }
 
     /// Restores the cartridge that a drive lost in a panic.
@@ -61,23 +83,27 @@ impl Unit {
         if self.faulty.swap(faulty, Ordering::AcqRel) == faulty {
             return;
         }
+        if !faulty {
+            *lock(&self.lost_state) = None;
+        }
         let reason = self.faulty();
         let event = reason.clone().map_or(Event::UnitRecovered, |reason| Event::UnitFaulty { reason });
         self.shared.events.notify(self.subject(Cause::unit()), event);
         match reason {
-            Some(reason) => tracing::error!(unit = self.name(), reason, "unit is faulty"),
-            None => tracing::info!(unit = self.name(), "unit was reloaded after an internal error"),
+            Some(reason) => tracing::error!(unit = %self.name, reason, "unit is faulty"),
+            None => tracing::info!(unit = %self.name, "unit was reloaded after an internal error"),
         }
     }
 
     /// Why the unit ends every command with HARDWARE ERROR 44h/00h, and what ends that; `None` if it does not.
     pub(crate) fn faulty(&self) -> Option<String> {
-        let reload = match self.label.device {
-            crate::observer::DeviceKind::Drive => "load a cartridge or set the drive online",
-            crate::observer::DeviceKind::Changer => "set the robot online",
+        let reload = match self.id.drive {
+            Some(_) => "load a cartridge or set the drive online",
+            None => "set the robot online",
         };
+        let lost = || lock(&self.lost_state).as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
         self.faulty
             .load(Ordering::Acquire)
-            .then(|| format!("internal error in this program; to use it again, {reload}"))
+            .then(|| format!("internal error in this program; to use it again, {reload}{}", lost()))
     }
 }

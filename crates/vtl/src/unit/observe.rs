@@ -1,22 +1,49 @@
-//! Records of executed commands, for the observers of the site.
+//! Records of commands, for the observers of the site.
 
+use super::activity::Finished;
 use super::{Device, Unit};
-use crate::locks::{lock, read};
-use crate::observer::{CommandRecord, DeviceKind, TapePosition, UnitName, log_command};
+use crate::locks::lock;
+use crate::observer::{CommandOutcome, CommandRecord, DeviceKind, TapePosition, UnitName, observe, without_padding};
 use crate::shared::UnitId;
-use scsi_core::command_spec::CommandSpec;
+use scsi_core::command_spec::CommandRef;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
-use scsi_core::target::{Request, TransportEvent};
-use scsi_core::time::Instant;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use scsi_core::status::Status;
+use scsi_core::target::{Command, CompletedCommand, Request, TransportEvent};
+use scsi_core::time::{Instant, Now};
+use std::io::IoSlice;
 use std::sync::Arc;
 
-/// A command that was executed, with what its record needs.
-pub(super) struct Executed {
+/// How a command ended, with what its record needs.
+pub(super) struct CommandEnd {
+    pub(super) row: Option<CommandRef>,
+    /// Time at which its execution began, or at which it ended without execution.
+    pub(super) now: Now,
     pub(super) completion: Completion,
+    pub(super) outcome: CommandOutcome,
     pub(super) positions: (Option<TapePosition>, Option<TapePosition>),
+    pub(super) queued_us: u64,
     pub(super) run_us: u64,
+}
+
+impl CommandEnd {
+    /// The end of a command that was not executed.
+    pub(super) fn unexecuted(row: Option<CommandRef>, now: Now, status: Status, outcome: CommandOutcome) -> Self {
+        let completion = Completion::with_status(status);
+        Self { row, now, completion, outcome, positions: (None, None), queued_us: 0, run_us: 0 }
+    }
+
+    /// Makes the command an aborted one.
+    pub(super) fn abort(&mut self) {
+        self.outcome = CommandOutcome::Aborted;
+        self.completion =
+            Completion { injected: self.completion.injected, ..Completion::with_status(Status::TASK_ABORTED) };
+    }
+
+    pub(super) fn complete(self, command: Command) -> CompletedCommand {
+        let aborted = self.outcome.has_no_response();
+        CompletedCommand { aborted, ..command.complete(self.completion) }
+    }
 }
 
 /// The names of the initiators of all I_T nexuses.
@@ -40,12 +67,11 @@ impl Initiators {
     }
 }
 
-/// The name of a unit for people: `drive/0` is `drive1`.
+/// The name of a unit for people, such as `main/drive1`.
 pub(super) fn unit_name(id: &UnitId, device: &Device) -> UnitName {
-    let number = id.unit.strip_prefix("drive/").and_then(|index| index.parse::<usize>().ok());
     UnitName {
         library: id.library.as_str().into(),
-        unit: number.map_or_else(|| id.unit.as_str().into(), |index| format!("drive{}", index + 1).into()),
+        unit: id.unit().into(),
         device: match device {
             Device::Drive(_) => DeviceKind::Drive,
             Device::Changer(_) => DeviceKind::Changer,
@@ -65,50 +91,79 @@ impl Unit {
         lock(&self.initiators).apply(event);
     }
 
-    /// Passes the record of a command to all observers. The unit is busy, so records of one unit come one by one.
-    pub(super) fn observe(
+    /// Makes the record of a submitted command that the unit has executed.
+    pub(super) fn observe_finished(&self, finished: &Finished) {
+        let Finished { command, end, .. } = finished;
+        let data = &command.data;
+        let data_out = data.data_out.get(..end.completion.data_out).unwrap_or_default();
+        let data_in = data.data_in.get(..end.completion.data_in).unwrap_or_default();
+        let request = command.request(end.row, end.now);
+        self.observe_executed(&request, end, (&[IoSlice::new(data_out)], &[IoSlice::new(data_in)]));
+    }
+
+    /// Makes the record of a command that the unit has executed. The unit is busy, so these records of one unit come one by
+    /// one.
+    pub(super) fn observe_executed(
         &self,
         request: &Request<'_>,
-        queued_us: u64,
-        executed: &Executed,
-        (data_out, data_in): (&[u8], &[u8]),
+        end: &CommandEnd,
+        data: (&[IoSlice<'_>], &[IoSlice<'_>]),
     ) {
-        let spec = request.row.map(|row| row.spec());
-        let completion = &executed.completion;
+        self.observe(request, end, data, |record| self.counters.observe(record));
+    }
+
+    /// Counts a command that the unit has not executed.
+    pub(crate) fn count_unexecuted(&self, record: &CommandRecord<'_>) {
+        self.counters.observe_unexecuted(record);
+    }
+
+    /// Makes the record of a command that the unit has not executed.
+    pub(super) fn observe_unexecuted(&self, request: &Request<'_>, end: &CommandEnd) {
+        self.observe(request, end, (&[], &[]), |record| self.count_unexecuted(record));
+    }
+
+    fn observe(
+        &self,
+        request: &Request<'_>,
+        end: &CommandEnd,
+        (data_out, data_in): (&[IoSlice<'_>], &[IoSlice<'_>]),
+        count: impl FnOnce(&CommandRecord<'_>),
+    ) {
+        if !self.shared.records {
+            return;
+        }
+        let completion = &end.completion;
+        let ended = end.now.mono.0.saturating_add(end.run_us);
+        let initiator = lock(&self.initiators).name(request.nexus);
+        let spec = end.row.map(|row| row.spec());
         let secret = spec.is_some_and(|spec| spec.carries_key);
         let (data_out, data_in) = if secret { (&[][..], &[][..]) } else { (data_out, data_in) };
         let record = CommandRecord {
-            at: request.now.wall,
-            unit: &self.label,
+            start: self.shared.trace.start(),
+            at: end.now.wall,
+            target: &self.target,
+            unit: &self.name,
+            initiator: &initiator,
+            queued_us: end.queued_us,
+            run_us: end.run_us,
+            delay_us: completion.due.map_or(0, |due| due.0.saturating_sub(ended)),
+            outcome: end.outcome,
+            positions: end.positions,
+            data_out,
+            data_in,
             nexus: request.nexus,
-            initiator: &lock(&self.initiators).name(request.nexus),
             lun: request.lun,
             tag: request.tag.0,
             cdb: without_padding(request.cdb, spec),
             spec,
             completion,
-            positions: executed.positions,
-            queued_us,
-            run_us: executed.run_us,
-            data_out: data_out.get(..completion.data_out).unwrap_or(data_out),
-            data_in: data_in.get(..completion.data_in).unwrap_or(data_in),
         };
-        // A panic of an observer or of the log must not lose the completion.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
-            self.counters.observe(&record);
-            self.shared.trace.observe(&record);
-            log_command(&record);
-            read(&self.shared.observers).iter().for_each(|observer| observer.observe(&record));
-        }));
+        let barcode = || self.bay_status().barcode;
+        observe(&self.shared, &record, barcode, || count(&record));
     }
 
     /// Microseconds since a time of the monotonic clock.
     pub(super) fn elapsed_us(&self, since: Instant) -> u64 {
         self.shared.now().mono.0.saturating_sub(since.0)
     }
-}
-
-/// The CDB without the zeros that fill the field of the transport (16 bytes in iSCSI).
-fn without_padding<'a>(cdb: &'a [u8], spec: Option<&CommandSpec>) -> &'a [u8] {
-    spec.and_then(|spec| cdb.get(..spec.cdb_usage.len())).unwrap_or(cdb)
 }

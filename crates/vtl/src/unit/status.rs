@@ -5,6 +5,7 @@ use crate::events::Cause;
 use crate::locks::lock;
 use scsi_core::alert::AlertSet;
 use scsi_core::asc::Asc;
+use scsi_core::time::Instant;
 use smc::bay::BayStatus;
 use ssc::alert::Alert;
 use ssc::drive::{Drive, LoadState};
@@ -71,15 +72,29 @@ impl Unit {
         }
     }
 
-    pub(super) fn publish_status(&self, device: &mut Device) {
-        self.publish_failure(device);
-        self.publish_alerts(device);
-        self.publish_slow_accesses(device);
+    /// Sends the events of damage that the drive has found in its cartridge.
+    fn publish_medium_faults(&self, device: &mut Device) {
         let Device::Drive(drive) = device else { return };
         let faults = drive.take_faults();
         if !faults.is_empty() {
             self.shared.record_medium_faults(&self.subject(Cause::unit()), faults);
         }
+    }
+
+    /// Publishes what any command can change, and checks the free disk space once in a second.
+    pub(super) fn publish_after_command(&self, device: &mut Device, now: Instant) {
+        self.publish_alerts(device);
+        self.publish_slow_accesses(device);
+        self.publish_medium_faults(device);
+        self.shared.disk_space.check(now, &self.shared.events);
+    }
+
+    pub(super) fn publish_status(&self, device: &mut Device) {
+        self.publish_failure(device);
+        self.publish_alerts(device);
+        self.publish_slow_accesses(device);
+        self.publish_medium_faults(device);
+        let Device::Drive(drive) = device else { return };
         if let Some((cartridge, LoadState::Threaded)) = drive.loaded() {
             self.shared.mark_usable(cartridge.barcode(), || self.subject(Cause::unit()));
         }

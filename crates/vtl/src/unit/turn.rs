@@ -49,8 +49,7 @@ impl UnitQueue {
     fn occupation(&self) -> Option<&'static str> {
         match &self.activity {
             Activity::Idle => self.robot.then_some(ROBOT),
-            Activity::Running(name) => Some(name),
-            Activity::Delayed(delayed) => Some(delayed.name),
+            Activity::Running { name, .. } | Activity::Delayed { name, .. } => Some(name),
             Activity::Operator | Activity::Robot => Some("another request of an operator"),
         }
     }
@@ -92,9 +91,9 @@ impl Unit {
     }
 
     fn busy(&self, activity: &str) -> ControlError {
-        let (library, unit) = (&*self.label.library, &*self.label.unit);
-        let name = match self.label.device {
-            DeviceKind::Drive => unit.to_owned(),
+        let (library, unit) = (&*self.name.library, &*self.name.unit);
+        let name = match self.name.device {
+            DeviceKind::Drive | DeviceKind::Target => unit.to_owned(),
             DeviceKind::Changer => format!("the changer of library {library:?}"),
         };
         ControlError::busy(format!("{name} is busy with {activity}; try again later"))

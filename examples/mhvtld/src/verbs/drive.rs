@@ -25,7 +25,7 @@ pub fn apply_setting(unit: &Unit, text: &str) -> Option<Reply> {
                 .supported_media()
                 .map(|(name, writes)| format!("{name}{}", if writes { "" } else { " (read only)" }))
                 .collect();
-            tracing::warn!(unit = unit.name(), media = media.join(", "), "supported media");
+            tracing::warn!(unit = %unit.name(), media = media.join(", "), "supported media");
             Reply::NoReply
         })
     })

@@ -117,6 +117,9 @@ fn task_attributes_are_decoded() {
 fn aca_task_attribute_is_refused() {
     let mut connection = logged_in();
     feed(&mut connection, &pdu(0xc4, 0, 4, &[0x08, 0, 0, 0, 4, 0], &[], b""));
+    let Some(ConnectionEvent::CommandRejected(rejected)) = connection.next_event() else { panic!("no record") };
+    assert_eq!((rejected.nexus, rejected.lun, rejected.tag), (NexusId(1), 1 << 48, Tag(0x21)));
+    assert_eq!((&rejected.cdb[..6], rejected.completion.status.0), (&[0x08, 0, 0, 0, 4, 0][..], 2));
     assert!(next_command(&mut connection).is_none());
     let pdus = sent(&mut connection);
     let sense = [0, 18, 0x70, 0, 0x05, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x49, 0x00, 0, 0, 0, 0];
@@ -124,6 +127,43 @@ fn aca_task_attribute_is_refused() {
     let header = pdus[0].0;
     assert_eq!((header.opcode, header.flags, header.response, header.reserved_3), (0x21, 0x82, 0, 0x02));
     assert_eq!((header.word_44.get(), pdus[0].1.as_slice(), pdus.len()), (4, &sense[..], 1));
+}
+
+/// A buffer source that notes whether a buffer was released with data in it.
+#[derive(Default)]
+struct NotingBuffers(std::cell::RefCell<Vec<bool>>);
+
+impl BufferSource for NotingBuffers {
+    fn acquire(&self, len: usize) -> Option<Vec<u8>> {
+        Some(vec![0; len])
+    }
+
+    fn release(&self, buffer: Vec<u8>) {
+        if !buffer.is_empty() {
+            self.0.borrow_mut().push(buffer.iter().any(|byte| *byte != 0));
+        }
+    }
+}
+
+/// SECURITY PROTOCOL OUT with immediate data. Its owner wipes the data after it has run the command; the connection wipes
+/// that of a command that its owner never gets: refused because of ACA, aborted while data is missing, and received out of
+/// order.
+#[test]
+fn data_out_of_commands_that_are_not_run_is_wiped() {
+    let cdb = [0xb5, 0x20, 0, 0x10, 0, 0, 0, 0, 0, 4, 0, 0];
+    for (flags, cmd_sn, expected) in [(0xa4, 0, 4), (0x21, 0, 200), (0xa1, 1, 4)] {
+        let (mut connection, buffers) = (logged_in(), NotingBuffers::default());
+        let mut bytes = &pdu(flags, cmd_sn, expected, &cdb, &[], b"keys")[..];
+        while !bytes.is_empty() {
+            let space = connection.receive_buffer();
+            let len = space.len().min(bytes.len());
+            space[..len].copy_from_slice(&bytes[..len]);
+            connection.received(len, 0, &buffers);
+            bytes = &bytes[len..];
+        }
+        connection.abort(&buffers);
+        assert_eq!(*buffers.0.borrow(), [false], "{flags:02x}");
+    }
 }
 
 /// A write that still collects data holds SIMPLE and ORDERED commands of its LUN, but not HEAD OF QUEUE.

@@ -259,7 +259,9 @@ impl Player {
     }
 
     fn next_event(&mut self) -> Option<String> {
-        let event = self.connection.next_event()?;
+        // Only for a record: transcripts show what initiators and devices get.
+        let is_shown = |event: &ConnectionEvent| !matches!(event, ConnectionEvent::CommandRejected(_));
+        let event = std::iter::from_fn(|| self.connection.next_event()).find(is_shown)?;
         let shown = show_event(&event);
         if let ConnectionEvent::Command(command) = event {
             self.running.insert(command.tag.0.try_into().unwrap(), command);
@@ -333,6 +335,7 @@ fn show_event(event: &ConnectionEvent) -> String {
             format!("management {tag:x} {function:?} lun={lun:x} tasks={tasks:x?}")
         }
         ConnectionEvent::Logout => "logout".into(),
+        ConnectionEvent::CommandRejected(rejected) => format!("ended {:x}", rejected.tag.0),
         ConnectionEvent::LoginRejected(RejectedLogin { initiator, refusal, reason }) => {
             format!("rejected {:02x}{:02x} {initiator:?} {reason}", refusal.0, refusal.1).trim().into()
         }

@@ -1,0 +1,119 @@
+//! The unit's thread: executes the commands that may block, and those queued after them, and sends each delayed status.
+
+use super::activity::{BusyGuard, Finished};
+use super::queue::QueuedCommand;
+use super::run::name_of;
+use super::turn::ROBOT;
+use super::{Device, Unit, UnitQueue};
+use crate::locks::lock;
+use crate::observer::CommandOutcome;
+use scsi_core::status::Status;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{MutexGuard, PoisonError};
+
+/// What the unit's thread has to do.
+enum ThreadTask<'a> {
+    /// Execute the next command, or advance a background operation.
+    Run(BusyGuard<'a>),
+    /// Send a status that is due now.
+    Send(BusyGuard<'a>, Finished),
+}
+
+impl UnitQueue {
+    /// Name of the next task of the unit's thread, for people. Events that arrive while the robot uses the drive wait for
+    /// the robot.
+    fn name_of_task(&self) -> &'static str {
+        match (self.queue.is_empty(), self.robot) {
+            (false, _) => name_of(self.queue.next_row()),
+            (true, true) => ROBOT,
+            (true, false) => "a background operation",
+        }
+    }
+}
+
+impl Unit {
+    /// The loop of the unit's thread, until the site is shut down.
+    pub(crate) fn run_thread(&self) {
+        while let Some(task) = self.wait_for_task() {
+            match task {
+                ThreadTask::Send(busy, finished) => busy.end(finished).send(),
+                ThreadTask::Run(busy) => {
+                    // This thread serves the unit as long as the site is open, even after a panic.
+                    let Ok(Some(finished)) = catch_unwind(AssertUnwindSafe(|| self.run_next())) else { continue };
+                    if let Some(finished) = busy.finish(finished) {
+                        finished.send();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the next task of the unit's thread; `None` when the site is shut down. A delayed status is sent before
+    /// that.
+    fn wait_for_task(&self) -> Option<ThreadTask<'_>> {
+        let mut work = lock(&self.queue);
+        loop {
+            if let Some(due) = work.activity.due() {
+                let delayed = |work: &mut UnitQueue| !work.stopping && work.activity.due() == Some(due);
+                let (ready, reached) = self.shared.clock.wait_while(&self.wake, work, due, delayed);
+                work = ready;
+                if (reached || work.stopping)
+                    && let Some((busy, finished)) = BusyGuard::take_delayed(self, &mut work)
+                {
+                    return Some(ThreadTask::Send(busy, finished));
+                }
+                continue;
+            }
+            if work.stopping {
+                return None;
+            }
+            if work.is_free() && work.has_work_for_thread() {
+                let name = work.name_of_task();
+                return Some(ThreadTask::Run(BusyGuard::new(self, &mut work, name, None)));
+            }
+            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Executes the first command in the queue; if there is none, advances a background operation by one step.
+    fn run_next(&self) -> Option<Finished> {
+        let mut device = lock(&self.device);
+        let next = self.dequeue(&mut device, |work| {
+            let queued = work.queue.pop()?;
+            let (row, task) = (queued.row, (queued.command.nexus, queued.command.tag));
+            Some((queued, row, task))
+        });
+        let Some(QueuedCommand { command, row, arrived, reply }) = next else {
+            self.resume(device);
+            return None;
+        };
+        let (command, end) = self.run_submitted(device, command, row, self.elapsed_us(arrived));
+        Some(Finished { command, end, reply })
+    }
+
+    /// Advances a background operation by one step while no command is queued.
+    fn resume(&self, mut device: MutexGuard<'_, Device>) {
+        let working = self.catch_panic(&mut device, |device| {
+            let working = match device {
+                Device::Drive(drive) => drive.poll_background(),
+                Device::Changer(_) => false,
+            };
+            self.publish_after_command(device, self.shared.now().mono);
+            working
+        });
+        lock(&self.queue).background = working.unwrap_or(false);
+    }
+
+    /// Stops the unit's thread and drops the queued commands.
+    pub(crate) fn stop(&self) {
+        let removed = {
+            let mut work = lock(&self.queue);
+            work.stopping = true;
+            work.queue.remove(|_, _| true)
+        };
+        self.wake.notify_all();
+        for queued in removed {
+            drop(self.finish_unexecuted(queued, Status::TASK_ABORTED, CommandOutcome::Aborted));
+        }
+    }
+}
