@@ -156,7 +156,7 @@ fn commands_to_a_lun_without_a_unit_have_records() {
     // What a transport ends itself.
     it.target.record_rejected(&it.request(3, &REWIND), &Completion::data_missing());
     let lines = it.records.take();
-    assert!(lines[0].starts_with("REWIND, CHECK CONDITION: ABORTED COMMAND 4Bh/00h"), "{lines:?}");
+    assert!(lines[0].starts_with("REWIND, CHECK CONDITION: ABORTED COMMAND 4bh/00h"), "{lines:?}");
     assert!(lines[0].ends_with(", rejected, 0 us"), "{lines:?}");
     let counts = it.unit.counters().commands;
     assert_eq!(counts.iter().find(|count| count.opcode == 0x01).unwrap().other, 1);
