@@ -26,6 +26,7 @@ use tape_store::three_file::{FolderOpener, Recovery};
 use vtl::config::parse;
 use vtl::control::{ControlError, ControlRequest, ControlResponse, ErrorCode};
 use vtl::data_dir::DataDir;
+use vtl::events::Event;
 use vtl::site::{OpenSite, Site};
 use vtl::target::Target;
 use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
@@ -42,6 +43,8 @@ struct Behaviour {
     slow: Mutex<Vec<MediumOperation>>,
     /// The threads that read, append or drain.
     calls: Mutex<Vec<(MediumOperation, ThreadId)>>,
+    /// Appending fails.
+    append_fails: AtomicBool,
     /// Reading the position panics.
     position_panics: AtomicBool,
     /// The access to a cartridge that waits.
@@ -141,6 +144,10 @@ impl Medium for Recorded {
     }
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<WriteOutcome, StoreError> {
         self.behaviour.note(MediumOperation::Append);
+        if self.behaviour.append_fails.load(Ordering::Acquire) {
+            let source = Arc::new(std::io::Error::other("the error that the test wants"));
+            return Err(StoreError::Io { operation: "writing data.0".into(), source });
+        }
         self.medium.append(block, codec)
     }
     fn read_decrypting(&mut self, into: &mut [IoSliceMut<'_>], key: Decryption<'_>) -> Result<ReadOutcome, StoreError> {
@@ -335,6 +342,18 @@ fn medium_that_does_not_wait_is_used_on_the_submitting_thread() {
     assert_eq!(host.run(DRIVE_1, &REWIND, b""), QUEUED);
     assert_eq!(host.run(DRIVE_1, &READ, b""), HERE);
     assert_eq!(behaviour.threads_of(MediumOperation::Read), (true, false));
+}
+
+/// WRITE(6) runs on the submitting thread; the event is sent before its status, without a command that may block.
+#[test]
+fn damage_that_a_short_command_finds_is_reported() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (site, host) = site(&behaviour);
+    let mut events = site.subscribe();
+    behaviour.append_fails.store(true, Ordering::Release);
+    assert_eq!(host.run(DRIVE_1, &WRITE, b"hello"), (Status::CHECK_CONDITION, false));
+    let damaged = events.try_iter().find(|record| matches!(record.event, Event::Damaged { .. })).unwrap();
+    assert_eq!((damaged.unit.as_deref(), damaged.barcode.as_deref()), (Some("drive1"), Some("A1L8")));
 }
 
 /// HARDWARE ERROR 44h/00h, as after a panic in a command.

@@ -9,12 +9,8 @@ use crate::frontend::SiteOptions;
 use crate::host::Host;
 use crate::site::Site;
 use crate::state_store::Transaction;
-use scsi_core::asc::Asc;
-use scsi_core::cdb::Opcode;
 use scsi_core::fault::Save;
-use scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule};
 use scsi_core::lu::SavedState;
-use scsi_core::sense::{Sense, SenseKey};
 use smc::element::ElementAddress;
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::time::Duration;
@@ -69,21 +65,4 @@ fn low_disk_space_is_reported_while_only_short_commands_run() {
     let low: Vec<_> = events.try_iter().filter(|record| matches!(record.event, Event::DiskSpaceLow { .. })).collect();
     assert_eq!(low.len(), 1);
     assert_eq!(low[0].event, Event::DiskSpaceLow { directory: link.display().to_string(), free_bytes: 0 });
-}
-
-/// A failed WRITE(6) marks the cartridge before its status is returned.
-#[test]
-fn damage_that_a_short_command_finds_is_reported() {
-    let site = Site::open_data_dir(DataDir::in_memory(), &parse("test", TEXT).unwrap()).unwrap();
-    site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
-    let host = Host::login(&site.targets()[0], 1);
-    host.clear_unit_attentions();
-    let mut events = site.subscribe();
-    let matcher = CommandMatcher { opcode: Some(Opcode(0x0a)), ..CommandMatcher::default() };
-    let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc(0x0c00));
-    assert!(site.libraries()[0].drives()[0].inject(FaultRule::once(matcher, FaultOutcome::Sense(sense))));
-    let failed = host.command_with_data(1, &[0x0a, 0, 0, 0, 5, 0], b"block");
-    assert_eq!(failed.sense_codes(), Some((3, 0x0c, 0)));
-    let damaged = events.try_iter().find(|record| matches!(record.event, Event::Damaged { .. })).unwrap();
-    assert_eq!((damaged.unit.as_deref(), damaged.barcode.as_deref()), (Some("drive1"), Some("A1L8")));
 }
