@@ -172,6 +172,7 @@ fn out_of_order_data_fails_only_the_command() {
     let response = sent(&mut connection);
     let sense = &response[0].1;
     assert_eq!((response[0].0.opcode, sense[4], sense[14], sense[15]), (0x21, 0x0b, 0x0c, 0x0d));
+    assert!(matches!(connection.next_event(), Some(ConnectionEvent::CommandRejected(_))));
     assert!(connection.next_event().is_none() && connection.is_full_feature());
 }
 
