@@ -195,7 +195,7 @@ impl Unit {
         };
         self.wake.notify_all();
         if let Some((busy, finished)) = delayed {
-            busy.end(finished).send();
+            busy.end(*finished).send();
         }
         for queued in removed {
             self.finish_unexecuted(queued, Status::TASK_ABORTED, CommandOutcome::Aborted).send();

@@ -4,19 +4,18 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
-use vtl::site::Site;
+use vtl::site::{OpenSite, Site};
 
 /// A site with one library of this name, whose control socket is in a data directory.
-fn serve(data: &Path, library: &str) -> (Arc<Site>, ControlSocket) {
+fn serve(data: &Path, library: &str) -> (OpenSite, ControlSocket) {
     fs::create_dir_all(data).unwrap();
     let text = format!("[library]\nname = \"{library}\"\nslots = 2\n[[cartridges]]\npattern = \"A1L8\"\n");
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", &text).unwrap()).unwrap();
     let control = ControlSocket::open(&data.join("control.sock"), &site).unwrap();
-    (Arc::clone(&site), control)
+    (site, control)
 }
 
 /// Runs a command line. Returns the exit code and both outputs.

@@ -122,10 +122,10 @@ fn errors_name_their_element() {
     assert_eq!(error(move_medium(&mut library, 100, 77)), "element 77 does not exist or cannot hold a cartridge");
     assert_eq!(error(move_medium(&mut library, 100, 52)), "the drive in element 52 rejects the cartridge");
     assert_eq!(error(exchange(&mut library, [100, 102, 100])), "source element 102 is empty");
-    library.inject_fault(RobotFault::Place);
+    assert!(library.inject_fault(RobotFault::Place));
     assert_eq!(error(move_medium(&mut library, 100, 102)), "robot fault at element 102: place failed");
     move_medium(&mut library, 100, 50).unwrap();
-    library.inject_fault(RobotFault::Unload);
+    assert!(library.inject_fault(RobotFault::Unload));
     assert_eq!(error(move_medium(&mut library, 50, 10)), "robot fault at element 50: unload failed");
     *lock.lock().unwrap() = true;
     assert_eq!(

@@ -111,9 +111,9 @@ impl Activity {
     }
 
     /// Ends the delay of a status for a completion handler: the calling thread ends the command.
-    fn take_finished(&mut self) -> Option<Finished> {
+    fn take_finished(&mut self) -> Option<Box<Finished>> {
         match std::mem::replace(self, Self::ending(self.name())) {
-            Self::Delayed { receiver: Receiver::Handler(finished), .. } => Some(*finished),
+            Self::Delayed { receiver: Receiver::Handler(finished), .. } => Some(finished),
             other => {
                 *self = other;
                 None
@@ -123,7 +123,7 @@ impl Activity {
 
     /// Aborts the command that runs or whose status is delayed, if `wanted` selects it by nexus and tag. Returns a command
     /// that the calling thread has to end.
-    fn abort(&mut self, wanted: impl Fn(NexusId, Tag) -> bool) -> Option<Finished> {
+    fn abort(&mut self, wanted: impl Fn(NexusId, Tag) -> bool) -> Option<Box<Finished>> {
         match self {
             Self::Running { task: Some((nexus, tag)), aborted, .. }
             | Self::Delayed { receiver: Receiver::Caller { task: Some((nexus, tag)), aborted }, .. } => {
@@ -167,7 +167,7 @@ impl<'a> BusyGuard<'a> {
     }
 
     /// Takes a delayed status from a unit, and makes the unit busy until the command has ended.
-    pub(super) fn take_delayed(unit: &'a Unit, work: &mut UnitQueue) -> Option<(Self, Finished)> {
+    pub(super) fn take_delayed(unit: &'a Unit, work: &mut UnitQueue) -> Option<(Self, Box<Finished>)> {
         work.activity.take_finished().map(|finished| (Self { unit }, finished))
     }
 
@@ -176,7 +176,7 @@ impl<'a> BusyGuard<'a> {
         unit: &'a Unit,
         work: &mut UnitQueue,
         wanted: impl Fn(NexusId, Tag) -> bool,
-    ) -> Option<(Self, Finished)> {
+    ) -> Option<(Self, Box<Finished>)> {
         let mut finished = work.activity.abort(wanted)?;
         finished.end.abort();
         Some((Self { unit }, finished))

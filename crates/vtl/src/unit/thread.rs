@@ -16,7 +16,7 @@ enum ThreadTask<'a> {
     /// Execute the next command, or advance a background operation.
     Run(BusyGuard<'a>),
     /// Send a status that is due now.
-    Send(BusyGuard<'a>, Finished),
+    Send(BusyGuard<'a>, Box<Finished>),
 }
 
 impl UnitQueue {
@@ -36,7 +36,7 @@ impl Unit {
     pub(crate) fn run_thread(&self) {
         while let Some(task) = self.wait_for_task() {
             match task {
-                ThreadTask::Send(busy, finished) => busy.end(finished).send(),
+                ThreadTask::Send(busy, finished) => busy.end(*finished).send(),
                 ThreadTask::Run(busy) => {
                     // This thread serves the unit as long as the site is open, even after a panic.
                     let Ok(Some(finished)) = catch_unwind(AssertUnwindSafe(|| self.run_next())) else { continue };
