@@ -53,7 +53,7 @@ impl Reservations {
         }
         let mut reserved = lock(&self.reserved);
         if reserved.contains(barcode) {
-            let until = self.clock.now().mono.saturating_add(OPERATOR_WAIT);
+            let until = self.clock.monotonic().saturating_add(OPERATOR_WAIT);
             let is_reserved = |reserved: &mut BTreeSet<Barcode>| reserved.contains(barcode);
             let (waited, is_late) = self.clock.wait_while(&self.released, reserved, until, is_reserved);
             if is_late {

@@ -17,7 +17,7 @@ use crate::unit::Device;
 use crate::unusable::UnusableCartridges;
 use crate::workers::ThreadedWorkers;
 use scsi_core::fault::Save;
-use scsi_core::time::Now;
+use scsi_core::time::{Instant, Now};
 use smc::changer::{Changer, PendingChanges};
 use smc::library::CartridgeLocation;
 use smc::robot::OperatorState;
@@ -125,6 +125,11 @@ impl Shared {
     /// Reads the clock of the site.
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// Reads the monotonic time of the site.
+    pub(crate) fn monotonic(&self) -> Instant {
+        self.clock.monotonic()
     }
 
     pub(crate) fn inventory(&self) -> MutexGuard<'_, Inventory> {

@@ -75,7 +75,7 @@ pub(crate) fn serve(
     let portal = SocketAddr::new(local.ip().to_canonical(), local.port()).to_string();
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let mut protocol = Connection::new(Arc::clone(config), portal, random, site.clock().now().mono.0);
+    let mut protocol = Connection::new(Arc::clone(config), portal, random, site.clock().monotonic().0);
     protocol.set_remote(!peer.ip().is_loopback() && peer.ip() != local.ip().to_canonical());
     let mut server = ConnectionServer {
         stream,
@@ -152,7 +152,7 @@ impl ConnectionServer<'_> {
 
     /// The monotonic time of the site, in microseconds.
     fn now(&self) -> u64 {
-        self.site.clock().now().mono.0
+        self.site.clock().monotonic().0
     }
 
     /// Whether the protocol accepts more bytes from the initiator.

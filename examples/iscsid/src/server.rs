@@ -53,7 +53,7 @@ pub(crate) fn spawn_listener(
             let policy = Arc::clone(&policy.read().unwrap_or_else(PoisonError::into_inner));
             let shared = ConnectionContext { site: &site, policy: &policy, sessions: &sessions, budget: &budget };
             if let Err(error) = stream.and_then(|stream| spawn_connection(stream, shared)) {
-                if let Some(suppressed) = sessions.connection_log_limit.admit(site.clock().now().mono.0) {
+                if let Some(suppressed) = sessions.connection_log_limit.admit(site.clock().monotonic().0) {
                     tracing::warn!(%error, suppressed, "cannot accept a connection");
                 }
                 // Most likely out of descriptors: an immediate retry would fail again.

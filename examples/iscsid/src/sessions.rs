@@ -189,7 +189,7 @@ impl Sessions {
             return None;
         }
         let address = mailbox.address;
-        let admission = state.connections.admit(mailbox, address, limits, self.clock.now().mono.0);
+        let admission = state.connections.admit(mailbox, address, limits, self.clock.monotonic().0);
         drop(state);
         match admission {
             Admission::Admitted(number) => Some(number),
@@ -206,7 +206,7 @@ impl Sessions {
 
     /// Logs a warning about a connection of an address; limits the number of lines.
     pub(crate) fn log_connection(&self, address: IpAddr, message: &str) {
-        if let Some(suppressed) = self.connection_log_limit.admit(self.clock.now().mono.0) {
+        if let Some(suppressed) = self.connection_log_limit.admit(self.clock.monotonic().0) {
             tracing::warn!(peer = %address, suppressed, "connection {message}");
         }
     }
@@ -297,7 +297,7 @@ impl Sessions {
     }
 
     fn session_end_limit(&self) -> Instant {
-        self.clock.now().mono.saturating_add(SESSION_END_TIMEOUT)
+        self.clock.monotonic().saturating_add(SESSION_END_TIMEOUT)
     }
 
     /// Asks every connection to close and waits until all have, with a time limit.

@@ -154,7 +154,8 @@ fn unprivileged(directory: &Path, config: &str) -> Command {
     }
     // The directory where the program was built may be unreadable for that user.
     let program = directory.join("program");
-    fs::copy(daemon.get_program(), &program).unwrap();
+    // By another process: a descriptor that a child of this one inherits would make the program a busy file.
+    assert!(Command::new("cp").arg(daemon.get_program()).arg(&program).status().unwrap().success());
     assert!(Command::new("chown").args(["-R", "65534:65534"]).arg(directory).status().unwrap().success());
     let mut user = Command::new("setpriv");
     user.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program).args(daemon.get_args());

@@ -213,7 +213,7 @@ fn message_text(verb: &Verb, words: &[String]) -> String {
 }
 
 fn now() -> Duration {
-    Duration::from_micros(Clock::real().now().mono.0)
+    Duration::from_micros(Clock::real().monotonic().0)
 }
 
 /// Exchanges messages with a unit until a deadline.

@@ -34,7 +34,7 @@ impl<D: UnitDevice> UnitServer<D> {
     pub(crate) fn serve(mut self, stop: &AtomicBool) {
         // A panic must not end the service of the unit.
         let _ = catch_unwind(AssertUnwindSafe(|| self.abort_interrupted()));
-        let mut last = Clock::real().now().mono.0;
+        let mut last = Clock::real().monotonic().0;
         while !stop.load(Ordering::Acquire) {
             let _ = catch_unwind(AssertUnwindSafe(|| self.poll(&mut last)));
         }
@@ -49,10 +49,10 @@ impl<D: UnitDevice> UnitServer<D> {
                     // No effect if the command was completed before the panic.
                     let _ = self.device.complete(command.serial, &response(&Completion::internal_failure(), &[]));
                 }
-                *last = Clock::real().now().mono.0;
+                *last = Clock::real().monotonic().0;
             }
             Ok(None) => {
-                sleep_or_yield(poll_interval(Duration::from_micros(Clock::real().now().mono.0.saturating_sub(*last))))
+                sleep_or_yield(poll_interval(Duration::from_micros(Clock::real().monotonic().0.saturating_sub(*last))))
             }
             Err(error) => {
                 let log = || tracing::warn!(minor = self.attachment.minor, %error, "kernel module error");

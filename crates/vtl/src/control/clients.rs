@@ -77,7 +77,7 @@ impl Clients {
                 *yielding.min_by_key(|(_, client)| (client.state == ClientState::Answering, client.state_serial))?.0;
             let closed = table.clients.remove(&number)?;
             let _ = closed.stream.shutdown(Shutdown::Both);
-            if let Some(suppressed) = table.closed_logged.admit(self.clock.now().mono.0) {
+            if let Some(suppressed) = table.closed_logged.admit(self.clock.monotonic().0) {
                 tracing::warn!(
                     limit = MAX_CONNECTIONS,
                     suppressed,
@@ -124,7 +124,7 @@ impl ClientSlot {
         if words.is_empty() {
             return;
         }
-        if let Some(suppressed) = self.clients.table().former_words_logged.admit(self.clients.clock.now().mono.0) {
+        if let Some(suppressed) = self.clients.table().former_words_logged.admit(self.clients.clock.monotonic().0) {
             let (former, current) = lists(words);
             tracing::warn!(
                 former,

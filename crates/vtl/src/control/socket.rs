@@ -133,7 +133,7 @@ fn read_line(lines: &mut BufReader<UnixStream>, limit: u64, clock: &Clock) -> io
             }
             return Ok(line);
         }
-        let now = clock.now().mono.0;
+        let now = clock.monotonic().0;
         let left = until.get_or_insert(now + limit).saturating_sub(now);
         if left == 0 {
             return Err(request_timed_out());

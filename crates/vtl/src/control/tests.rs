@@ -205,19 +205,6 @@ fn fault_of_a_later_operation_of_the_robot() {
 }
 
 #[test]
-fn fault_beyond_the_most_that_wait_is_refused() {
-    let site = site();
-    for _ in 0..64 {
-        send_request(&site, r#"{"op":"inject_fault","fault":"unload"}"#).unwrap();
-    }
-    let error = send_request(&site, r#"{"op":"inject_fault","fault":"pick"}"#).unwrap_err();
-    assert_eq!(
-        serde_json::to_string(&error).unwrap(),
-        r#"{"error":"library main has 64 faults that have not occurred yet","code":"conflict","fields":{"library":"main"}}"#
-    );
-}
-
-#[test]
 fn a_host_that_prevents_removal_locks_the_library() {
     let site = site();
     let host = crate::host::Host::login(&site.targets()[0], 1);

@@ -2,6 +2,7 @@
 
 use super::{CommandOutcome, CommandRecord, DeviceKind, TapePosition, UnitName};
 use scsi_core::cdb::Cdb;
+use scsi_core::cdb_field::FieldValue;
 use scsi_core::command_spec::CommandSpec;
 use scsi_core::data::DataOut;
 use scsi_core::hex::Hex;
@@ -183,9 +184,11 @@ impl TraceRecord {
             write!(f, " SERVICE ACTION={:02x}h", action.0)?;
         }
         for field in spec.fields {
-            let value = field.value(&self.cdb);
-            if !value.is_zero() {
-                write!(f, " {}={value}", field.name)?;
+            match field.value(&self.cdb) {
+                value if value.is_zero() => {}
+                // The standards list pages and other codes by hexadecimal numbers.
+                FieldValue::Unsigned(code) if field.name.ends_with("CODE") => write!(f, " {}={code:02x}h", field.name)?,
+                value => write!(f, " {}={value}", field.name)?,
             }
         }
         Ok(())
@@ -211,7 +214,7 @@ trait IntoJson {
     fn into_json(self) -> Value;
 }
 
-impl IntoJson for scsi_core::cdb_field::FieldValue {
+impl IntoJson for FieldValue {
     fn into_json(self) -> Value {
         match self {
             Self::Unsigned(value) => value.into(),
@@ -331,6 +334,8 @@ mod tests {
         assert_eq!(line(delayed), "TEST UNIT READY, GOOD, injected fault, 82 us, delayed 5000 us");
         let rejected = TraceRecord { outcome: CommandOutcome::Rejected, run_us: 0, ..record(&[0x00; 6], 0x28, &[]) };
         assert_eq!(line(rejected), "TEST UNIT READY, TASK SET FULL, rejected, 0 us");
+        let page = record(&[0x12, 1, 0x83, 0, 255, 0], 0, &[]);
+        assert_eq!(line(page), "INQUIRY EVPD=1 PAGE CODE=83h ALLOCATION LENGTH=255, GOOD, 82 us");
         let unknown = record(&[0xff, 1, 2], 2, &[]).to_string();
         assert!(unknown.contains(": unknown command ff0102, CHECK CONDITION, 82 us"), "{unknown}");
     }

@@ -230,7 +230,7 @@ impl<'a> BusyGuard<'a> {
 impl Unit {
     /// When the status of a command is due; `None` if it can be sent now.
     fn due_later(&self, completion: &Completion) -> Option<Instant> {
-        completion.due.filter(|due| *due > self.shared.now().mono)
+        completion.due.filter(|due| *due > self.shared.monotonic())
     }
 }
 

@@ -164,6 +164,6 @@ impl Unit {
 
     /// Microseconds since a time of the monotonic clock.
     pub(super) fn elapsed_us(&self, since: Instant) -> u64 {
-        self.shared.now().mono.0.saturating_sub(since.0)
+        self.shared.monotonic().0.saturating_sub(since.0)
     }
 }

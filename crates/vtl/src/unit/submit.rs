@@ -25,7 +25,7 @@ impl Unit {
         let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
         let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
         let queued =
-            |command| QueuedCommand { command, row, arrived: self.shared.now().mono, reply: Arc::clone(reply) };
+            |command| QueuedCommand { command, row, arrived: self.shared.monotonic(), reply: Arc::clone(reply) };
         let busy = {
             let mut work = lock(&self.queue);
             if may_wait(slow) || !work.is_free() || !work.queue.is_empty() || work.stopping {

@@ -98,7 +98,7 @@ impl Unit {
                 Device::Drive(drive) => drive.poll_background(),
                 Device::Changer(_) => false,
             };
-            self.publish_after_command(device, self.shared.now().mono);
+            self.publish_after_command(device, self.shared.monotonic());
             working
         });
         lock(&self.queue).background = working.unwrap_or(false);

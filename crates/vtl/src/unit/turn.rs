@@ -21,7 +21,7 @@ impl OperatorTurn<'_> {
     /// Keeps the unit busy until a monotonic time, or until the site is shut down, on the thread of the caller.
     pub(crate) fn wait_until(&self, due: Instant) {
         let clock = &self.0.shared.clock;
-        if due > clock.now().mono {
+        if due > clock.monotonic() {
             drop(clock.wait_while(&self.0.wake, lock(&self.0.queue), due, |work| !work.stopping));
         }
     }
@@ -72,7 +72,7 @@ impl Unit {
     fn turn(&self, activity: Activity) -> Result<OperatorTurn<'_>, ControlError> {
         let mut work = lock(&self.queue);
         if work.occupation().is_some() {
-            let until = self.shared.now().mono.saturating_add(OPERATOR_WAIT);
+            let until = self.shared.monotonic().saturating_add(OPERATOR_WAIT);
             work.operators += 1;
             let is_busy = |work: &mut UnitQueue| !work.stopping && work.occupation().is_some();
             (work, _) = self.shared.clock.wait_while(&self.wake, work, until, is_busy);
