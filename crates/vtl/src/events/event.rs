@@ -201,7 +201,7 @@ pub enum Event {
     /// LOAD=1.
     TapeLoaded,
     /// A drive has unloaded the tape of its cartridge, which is still in it: a host sent LOAD UNLOAD with LOAD=0, or
-    /// somebody pressed the eject button.
+    /// the operator pressed the eject button.
     TapeUnloaded {
         /// True if the drive has ejected the cartridge, so that the robot can take it; false after HOLD=1.
         ejected: bool,

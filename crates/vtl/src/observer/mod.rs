@@ -41,7 +41,7 @@ pub enum DeviceKind {
     Target,
 }
 
-/// How a command ended.
+/// How a command ended: with a status, or without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -51,7 +51,7 @@ fn print_event(output: Output, event: &Value) -> Result<(), CliError> {
 fn event_line(event: &Value) -> String {
     let at = event.get("at").and_then(Value::as_u64).unwrap_or_default();
     let mut line = format!("{} {} {}", time_text(at), text(event, "seq"), text(event, "event"));
-    // What every event has, then what only this one has.
+    // The members of every event, then those of this one.
     let envelope = ["library", "unit", "barcode", "source", "initiator"];
     let shown = |name: &str| !["at", "seq", "start", "event", "snapshot"].contains(&name) && !envelope.contains(&name);
     let own = event.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| shown(name));
