@@ -1,0 +1,49 @@
+//! The logical unit below a driver: commands, their outcome, and waiting.
+
+use core::time::Duration;
+use scsi_core::data::Data;
+use scsi_core::{Completion, Sense, Status};
+use thiserror::Error;
+
+/// A logical unit as a driver sees it. One call at a time: the drivers serialise the system calls of a unit.
+pub trait ScsiDevice {
+    /// Sends a command and waits for its status. `timeout` is the time after which the driver would abort the command.
+    ///
+    /// # Errors
+    /// [`DeviceGone`] only if there is no status: the device was removed, or the connection to it is lost.
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone>;
+
+    /// Waits, as a driver does between two attempts while a drive becomes ready.
+    ///
+    /// # Errors
+    /// [`Interrupted`] if a signal ended the system call, or if its caller no longer exists.
+    fn wait(&mut self, duration: Duration) -> Result<(), Interrupted>;
+}
+
+/// The status of a command, its decoded sense data, and the bytes that it moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status of the command.
+    pub status: Status,
+    /// The sense data, if the status is CHECK CONDITION and the device sent sense data.
+    pub sense: Option<Sense>,
+    /// Bytes that the command stored into the data-in buffer.
+    pub data_in: usize,
+}
+
+impl From<&Completion> for Outcome {
+    fn from(completion: &Completion) -> Self {
+        let sense = completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
+        Self { status: completion.status, sense, data_in: completion.data_in }
+    }
+}
+
+/// The device was removed, or the connection to it is lost: a command has no status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the device is gone: the command has no status")]
+pub struct DeviceGone;
+
+/// A signal ended the wait of a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the wait was interrupted")]
+pub struct Interrupted;

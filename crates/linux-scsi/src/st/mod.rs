@@ -1,0 +1,167 @@
+//! The tape driver: what the system calls on `/dev/st0` and `/dev/nst0` do with a drive.
+//!
+//! [`Drive`] is the driver's state of one drive. It lives as long as the drive is attached: block length, options and
+//! position stay when a tape is closed. [`Drive::open`] returns an [`OpenTape`], which every other call needs and
+//! [`Drive::close`] consumes, so that there is no call on a tape that is not open.
+//!
+//! Deviations: a system call transfers directly from and to the memory of the program, so a write returns when the
+//! drive has the data, as Linux' driver does when it can use direct transfer.
+
+mod command;
+mod open;
+mod operate;
+mod options;
+mod position;
+mod read;
+mod status;
+mod write;
+
+use crate::mtio::{Reply, Request};
+use crate::{Errno, ScsiDevice};
+use command::Timeouts;
+use options::{Mode, Options};
+use position::Position;
+
+/// The driver's state of one drive.
+#[derive(Debug)]
+pub struct Drive {
+    modes: [Mode; 4],
+    current_mode: ModeNumber,
+    options: Options,
+    timeouts: Timeouts,
+    state: DriveState,
+    position: Position,
+    recovered_errors: u16,
+    is_open: bool,
+}
+
+/// What the driver knows about the drive and its tape since the last open.
+#[derive(Debug, Default)]
+struct DriveState {
+    /// Whether the last open found a tape, and the drive was ready.
+    online: bool,
+    /// Whether the last open found no tape.
+    no_tape: bool,
+    write_protected: bool,
+    /// Block length in bytes, 0 for variable.
+    block_length: u32,
+    /// Least and greatest block length in bytes; the greatest is 0 if the drive does not say.
+    block_limits: (u32, u32),
+    density: u8,
+    /// BUFFERED MODE, 0 to 7.
+    buffered_mode: u8,
+}
+
+/// The number of one of the four modes of a drive: 0 for `st0`, 1 for `st0l`, 2 for `st0m`, 3 for `st0a`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModeNumber(u8);
+
+impl ModeNumber {
+    /// The mode with this number; `None` above 3.
+    #[must_use]
+    pub const fn new(number: u8) -> Option<Self> {
+        if number < 4 { Some(Self(number)) } else { None }
+    }
+
+    /// The number, 0 to 3.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// The letter at the end of the names of its nodes: none, `l`, `m` or `a`.
+    #[must_use]
+    pub const fn suffix(self) -> &'static str {
+        match self.0 {
+            0 => "",
+            1 => "l",
+            2 => "m",
+            _ => "a",
+        }
+    }
+}
+
+/// What a program may do with an open tape: the access mode of `open(2)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// O_RDONLY: read(2) only.
+    Read,
+    /// O_WRONLY: write(2) only.
+    Write,
+    /// O_RDWR: read(2) and write(2).
+    ReadWrite,
+}
+
+impl Access {
+    const fn reads(self) -> bool {
+        !matches!(self, Self::Write)
+    }
+
+    const fn writes(self) -> bool {
+        !matches!(self, Self::Read)
+    }
+}
+
+/// How a program opens a tape: the flags of `open(2)`, and the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// The access mode of the flags.
+    pub access: Access,
+    /// Whether the flags have O_NONBLOCK: the drive need not be ready.
+    pub nonblocking: bool,
+    /// The mode that the node stands for.
+    pub mode: ModeNumber,
+    /// Whether the node is an `st` node: the tape is rewound when it is closed. `nst` nodes do not rewind.
+    pub rewinds: bool,
+    /// Whether the program may set the options of the driver (capability CAP_SYS_ADMIN).
+    pub privileged: bool,
+}
+
+/// An open tape. [`Drive::close`] ends it; a drive whose `OpenTape` is dropped stays busy.
+#[derive(Debug)]
+#[must_use = "a drive is busy until its open tape is closed"]
+pub struct OpenTape {
+    opening: Opening,
+}
+
+impl Default for Drive {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drive {
+    /// The state when the driver attaches a drive, with the defaults of Linux' driver. Sends no command.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            modes: Mode::initial(),
+            current_mode: ModeNumber(0),
+            options: Options::INITIAL,
+            timeouts: Timeouts::INITIAL,
+            state: DriveState::default(),
+            position: Position::UNKNOWN,
+            recovered_errors: 0,
+            is_open: false,
+        }
+    }
+
+    /// Whether a program has the tape open; a second open gets EBUSY.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// ioctl(2) with a request of the tape driver.
+    ///
+    /// # Errors
+    /// EINVAL for an invalid argument or position, ENOSYS for an unknown operation, EPERM without the privilege for
+    /// MTSETDRVBUFFER, EACCES for a write-protected tape, ENOSPC at the end of the tape, EIO if the drive refuses.
+    pub fn ioctl(&mut self, device: &mut dyn ScsiDevice, tape: &OpenTape, request: Request) -> Result<Reply, Errno> {
+        match request {
+            Request::Operate(operation) => self.operate(device, tape, operation).map(|()| Reply::Done),
+            Request::Status => self.status(device).map(Reply::Status),
+            Request::Position => self.tell(device).map(Reply::Position),
+        }
+    }
+}
