@@ -3,8 +3,8 @@
 //! The guest's root is an overlay of the host's root and a folder of unpacked packages, both read-only over 9p, so that
 //! host programs and new builds run in it and the host is not changed. `xtask/guest/` has its scripts.
 
-use crate::pages;
 use crate::shell::{check, file_error, output, print_line, run as shell};
+use crate::{pages, tape_driver};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -75,11 +75,11 @@ pub(crate) fn run() -> Outcome {
     let guest = Guest::prepare()?;
     build_daemon()?;
     let daemon = Daemon::start()?;
-    let clients = guest.boot("clients", &daemon.attachments());
+    let clients = guest.boot("clients", &daemon.attachments(), &[daemon_binary()]);
     drop(daemon);
-    let loopback = guest.boot("loopback", &[]);
-    let libraries = guest.boot("libraries", &[]);
-    clients.and(loopback).and(libraries)
+    let loopback = guest.boot("loopback", &[], &[daemon_binary()]);
+    let libraries = guest.boot("libraries", &[], &[daemon_binary()]);
+    clients.and(loopback).and(libraries).and(tape_driver::compare(&guest, &[]))
 }
 
 /// Builds the daemon as users run it.
@@ -87,7 +87,7 @@ pub(crate) fn build_daemon() -> Outcome {
     shell("cargo", ["build", "--quiet", "--release", "--package", "iscsid"])
 }
 
-struct Guest {
+pub(crate) struct Guest {
     root: PathBuf,
     kernel: PathBuf,
     initrd: PathBuf,
@@ -95,7 +95,7 @@ struct Guest {
 
 impl Guest {
     /// Downloads and unpacks the packages, and creates kernel and initrd, unless they exist.
-    fn prepare() -> Outcome<Self> {
+    pub(crate) fn prepare() -> Outcome<Self> {
         let folder = folder();
         let guest =
             Self { root: folder.join("root"), kernel: folder.join("vmlinux"), initrd: folder.join("initrd.gz") };
@@ -111,9 +111,14 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Boots the guest, runs a job and returns its result.
-    fn boot(&self, name: &str, attachments: &[String]) -> Outcome {
-        let job = folder().join(format!("job-{name}"));
+    /// The directory of a job, which the guest can write.
+    pub(crate) fn job(name: &str) -> PathBuf {
+        folder().join(format!("job-{name}"))
+    }
+
+    /// Boots the guest, runs a job and returns its result. The job finds `files` in its directory.
+    pub(crate) fn boot(&self, name: &str, attachments: &[String], files: &[PathBuf]) -> Outcome {
+        let job = Self::job(name);
         let _ = fs::remove_dir_all(&job);
         fs::create_dir_all(&job).map_err(file_error(&job))?;
         let scripts = workspace().join("xtask/guest");
@@ -122,7 +127,9 @@ impl Guest {
         }
         fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(file_error(&job))?;
         fs::write(job.join("readme.txt"), pages::guest_lines()?).map_err(file_error(&job))?;
-        fs::copy(daemon_binary(), job.join("ferric-iscsid")).map_err(file_error(&job))?;
+        for file in files {
+            fs::copy(file, job.join(file.file_name().unwrap_or_default())).map_err(file_error(file))?;
+        }
         print_line(&format!("\nring 2, {name}:"));
         let booted = check("qemu", self.qemu(&job).args(attachments));
         if let Ok(report) = fs::read_to_string(job.join("output.log")) {

@@ -9,6 +9,7 @@ mod man;
 mod pages;
 mod purity;
 mod shell;
+mod tape_driver;
 mod words;
 
 use std::io::{self, Write};
@@ -22,6 +23,9 @@ const USAGE: &str = "cargo xtask COMMAND
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
   api       write the public interface of each crate to docs/api; with --check, compare it, as ci does
   fuzz      run each fuzz target for a few seconds, from its corpus on
+  tape-driver [--record] [NAME...]
+            run the scripts of crates/linux-scsi on the kernel's tape driver in the guest, all or those of the given
+            names, and compare the results with the recorded ones, or record them
   purity    check that the pure crates use no clock, thread, socket, environment, random value or file
   words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
 ";
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(),
         Some("api") => api::run(std::env::args().nth(2).as_deref() == Some("--check")),
         Some("fuzz") => fuzz::run(),
+        Some("tape-driver") => tape_driver::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("purity") => purity::run(),
         Some("words") => words::run(),
         _ => Err(USAGE.into()),

@@ -4,7 +4,7 @@ use super::Drive;
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
 use scsi_core::data::Data;
-use scsi_core::{Sense, SenseKey, Status};
+use scsi_core::{Asc, Sense, SenseKey, Status};
 use std::io::{IoSlice, IoSliceMut};
 
 /// Time limits of commands.
@@ -12,7 +12,7 @@ use std::io::{IoSlice, IoSliceMut};
 pub(super) struct Timeouts {
     /// Of most commands.
     pub(super) normal: Duration,
-    /// Of commands that wind the tape.
+    /// Of commands that wind the tape; an erase has eight times as much.
     pub(super) long: Duration,
 }
 
@@ -31,19 +31,44 @@ pub(super) enum Transfer<'a> {
 /// A command that did not end with GOOD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    pub(super) sense: Option<Sense>,
-    /// Bytes that the command stored into the data-in buffer.
-    pub(super) data_in: usize,
+    /// The sense data; `Sense::NONE` without a sense key that could be real if there is none.
+    sense: Option<Sense>,
 }
 
 impl Refusal {
-    pub(super) fn key(&self) -> SenseKey {
-        self.sense.as_ref().map_or(SenseKey(0xff), |sense| sense.key)
+    pub(super) fn key(&self) -> Option<SenseKey> {
+        self.sense.as_ref().map(|sense| sense.key)
     }
 
-    /// What the command did not do of the count in its CDB.
-    pub(super) fn residue(&self) -> Option<i64> {
-        self.sense.as_ref().and_then(|sense| sense.information)
+    pub(super) fn asc(&self) -> Option<Asc> {
+        self.sense.as_ref().map(|sense| sense.asc)
+    }
+
+    pub(super) fn filemark(&self) -> bool {
+        self.sense.as_ref().is_some_and(|sense| sense.filemark)
+    }
+
+    pub(super) fn eom(&self) -> bool {
+        self.sense.as_ref().is_some_and(|sense| sense.eom)
+    }
+
+    pub(super) fn ili(&self) -> bool {
+        self.sense.as_ref().is_some_and(|sense| sense.ili)
+    }
+
+    /// INFORMATION: what the command did not do of the count in its CDB.
+    pub(super) fn residue(&self) -> Option<i32> {
+        let information = self.sense.as_ref().and_then(|sense| sense.information)?;
+        i32::try_from(information).ok()
+    }
+
+    pub(super) fn is(&self, key: SenseKey) -> bool {
+        self.key() == Some(key)
+    }
+
+    /// Whether the command had no error: only a mark, the end of the tape or another length is reported.
+    pub(super) fn is_harmless(&self) -> bool {
+        self.is(SenseKey::NO_SENSE) || self.is(SenseKey::RECOVERED_ERROR)
     }
 }
 
@@ -54,7 +79,7 @@ impl From<Refusal> for Errno {
 }
 
 impl Drive {
-    /// Sends a command and returns the number of bytes that it stored.
+    /// Sends a command and returns the number of bytes that it stored. A recovered error without a mark is no refusal.
     pub(super) fn run(
         &mut self,
         device: &mut dyn ScsiDevice,
@@ -68,23 +93,32 @@ impl Drive {
             Transfer::Out(bytes) => (bytes, &mut nothing),
             Transfer::In(bytes) => (&[], bytes),
         };
-        let outcome = {
-            let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            device.execute(cdb, Data::new(&data_out, &mut data_in), timeout)
+        let wanted = data_in.len();
+        let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
+        let Ok(outcome) = device.execute(cdb, Data::new(&data_out, &mut data_in), timeout) else {
+            return Err(Refusal { sense: None });
         };
-        let Ok(outcome) = outcome else { return Err(Refusal { sense: None, data_in: 0 }) };
-        let recovered = outcome.sense.as_ref().is_some_and(|sense| sense.key == SenseKey::RECOVERED_ERROR);
-        if recovered {
+        if outcome.status == Status::GOOD {
+            return Ok(outcome.data_in);
+        }
+        let refusal = Refusal { sense: outcome.sense };
+        self.cleaning_requested |= refusal.asc() == Some(Asc::CLEANING_REQUESTED);
+        if refusal.is(SenseKey::RECOVERED_ERROR) {
             self.recovered_errors = self.recovered_errors.saturating_add(1);
+            if !(refusal.eom() || refusal.filemark() || refusal.ili()) {
+                return Ok(wanted);
+            }
         }
-        match outcome.status {
-            Status::GOOD => Ok(outcome.data_in),
-            _ => Err(Refusal { sense: outcome.sense, data_in: outcome.data_in }),
-        }
+        Err(refusal)
     }
 
     /// Sends a command without data.
-    pub(super) fn send(&mut self, device: &mut dyn ScsiDevice, cdb: [u8; 6], timeout: Duration) -> Result<(), Refusal> {
+    pub(super) fn send(
+        &mut self,
+        device: &mut dyn ScsiDevice,
+        cdb: [u8; 6],
+        timeout: Duration,
+    ) -> Result<(), Refusal> {
         self.run(device, &cdb, Transfer::None, timeout).map(|_| ())
     }
 }

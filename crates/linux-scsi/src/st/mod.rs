@@ -11,15 +11,20 @@ mod command;
 mod open;
 mod operate;
 mod options;
+mod partitions;
 mod position;
 mod read;
+mod settings;
+mod space;
 mod status;
 mod write;
 
 use crate::mtio::{Reply, Request};
 use crate::{Errno, ScsiDevice};
 use command::Timeouts;
+use core::time::Duration;
 use options::{Mode, Options};
+use partitions::Partitions;
 use position::Position;
 
 /// The driver's state of one drive.
@@ -29,28 +34,41 @@ pub struct Drive {
     current_mode: ModeNumber,
     options: Options,
     timeouts: Timeouts,
+    ready_limit: Duration,
+    readiness: Readiness,
     state: DriveState,
+    partitions: Partitions,
     position: Position,
+    /// The rest of a block that a read in fixed block mode got in part.
+    remainder: Vec<u8>,
     recovered_errors: u16,
+    cleaning_requested: bool,
     is_open: bool,
 }
 
-/// What the driver knows about the drive and its tape since the last open.
-#[derive(Debug, Default)]
+/// Whether the drive had a tape and was ready when it was last opened, loaded or unloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Ready,
+    NotReady,
+    NoTape,
+}
+
+/// The settings of the drive, as it last reported them or accepted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct DriveState {
-    /// Whether the last open found a tape, and the drive was ready.
-    online: bool,
-    /// Whether the last open found no tape.
-    no_tape: bool,
     write_protected: bool,
     /// Block length in bytes, 0 for variable.
     block_length: u32,
-    /// Least and greatest block length in bytes; the greatest is 0 if the drive does not say.
+    /// Least and greatest block length in bytes.
     block_limits: (u32, u32),
     density: u8,
     /// BUFFERED MODE, 0 to 7.
     buffered_mode: u8,
 }
+
+/// How long an open waits for a drive that is not ready.
+const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// The number of one of the four modes of a drive: 0 for `st0`, 1 for `st0l`, 2 for `st0m`, 3 for `st0a`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,10 +157,31 @@ impl Drive {
             current_mode: ModeNumber(0),
             options: Options::INITIAL,
             timeouts: Timeouts::INITIAL,
+            ready_limit: READY_LIMIT,
+            readiness: Readiness::NotReady,
             state: DriveState::default(),
+            partitions: Partitions::INITIAL,
             position: Position::UNKNOWN,
+            remainder: Vec::new(),
             recovered_errors: 0,
+            cleaning_requested: false,
             is_open: false,
+        }
+    }
+
+    /// Sets how long an open without O_NONBLOCK waits for a drive that is not ready or has no tape. Linux' driver waits
+    /// two minutes, which is the default.
+    pub const fn set_ready_limit(&mut self, limit: Duration) {
+        self.ready_limit = limit;
+    }
+
+    /// Fails unless the drive has a tape and is ready, and the mode of the tape is defined.
+    fn check_ready(&self) -> Result<(), Errno> {
+        match self.readiness {
+            _ if !self.mode().defined => Err(Errno::ENXIO),
+            Readiness::Ready => Ok(()),
+            Readiness::NotReady => Err(Errno::EIO),
+            Readiness::NoTape => Err(Errno::ENOMEDIUM),
         }
     }
 
@@ -164,4 +203,9 @@ impl Drive {
             Request::Position => self.tell(device).map(Reply::Position),
         }
     }
+}
+
+/// A residue, limited to the size of its count.
+fn count_within(residue: i32, count: i32) -> i32 {
+    residue.clamp(0, count.saturating_abs())
 }

@@ -1,43 +1,46 @@
 //! open(2) and close(2).
 
-use super::command::Transfer;
-use super::position::{LastTransfer, Position};
-use super::{Drive, DriveState, OpenTape, Opening};
+use super::command::Refusal;
+use super::options::Booleans;
+use super::position::{Boundary, LastTransfer, Position};
+use super::{Drive, DriveState, OpenTape, Opening, Readiness};
+use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
 use scsi_core::SenseKey;
 
-/// How long an open without O_NONBLOCK waits for a drive that becomes ready.
-const READY_LIMIT: Duration = Duration::from_secs(120);
+/// Time between two attempts to find the drive ready.
 const READY_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Whether the drive has a tape that can be used.
-enum Readiness {
-    Ready { medium_changed: bool },
-    NotReady,
-    NoTape,
-}
+/// ADDITIONAL SENSE CODE of a drive without a medium.
+const MEDIUM_NOT_PRESENT: u8 = 0x3a;
+/// Unit attentions that an open reads before it gives up.
+const MAX_ATTENTIONS: u32 = 10;
 
 impl Drive {
     /// open(2) of a tape.
     ///
     /// # Errors
-    /// EBUSY if the tape is open, ENXIO if the mode of the node is not defined, ENOMEDIUM if the drive has no tape, EIO
-    /// if it is not ready, EROFS for access to write if the tape is write-protected, EINTR if a signal ended the wait.
+    /// EBUSY if the tape is open, ENOMEDIUM if the drive has no tape, EIO if it is not ready, EROFS for access to write
+    /// if the tape is write-protected, EINTR if a signal ended the wait.
     pub fn open(&mut self, device: &mut dyn ScsiDevice, opening: Opening) -> Result<OpenTape, Errno> {
         if self.is_open {
             return Err(Errno::EBUSY);
         }
-        self.current_mode = opening.mode;
-        match self.readiness(device, opening.nonblocking)? {
-            Readiness::Ready { medium_changed } => {
-                if medium_changed || !self.state.online {
+        let former_mode = core::mem::replace(&mut self.current_mode, opening.mode);
+        let is_new = self.find_readiness(device, opening.nonblocking)?;
+        match self.readiness {
+            Readiness::Ready => {
+                if is_new {
                     self.position = Position::BEGINNING;
+                    self.read_partition_count(device);
                 }
-                self.read_settings(device)?;
+                self.read_settings(device);
+                if is_new || former_mode != opening.mode {
+                    self.apply_defaults(device);
+                }
             }
-            readiness if opening.nonblocking => {
-                self.state = DriveState { no_tape: matches!(readiness, Readiness::NoTape), ..DriveState::default() };
+            _ if opening.nonblocking => {
+                self.state = DriveState { write_protected: false, ..self.state };
                 self.position = Position::UNKNOWN;
             }
             Readiness::NoTape => return Err(Errno::ENOMEDIUM),
@@ -47,58 +50,85 @@ impl Drive {
             return Err(Errno::EROFS);
         }
         self.is_open = true;
+        self.lock_automatically(device, true);
         Ok(OpenTape { opening })
     }
 
     /// close(2) of the last descriptor of a tape. The tape is closed also if this fails.
     ///
     /// # Errors
-    /// ENOSPC or EIO if data or its filemark could not be written.
+    /// ENOSPC or EIO if the filemark after data could not be written, or the tape could not be positioned.
     #[expect(clippy::needless_pass_by_value, reason = "closing ends the open tape")]
     pub fn close(&mut self, device: &mut dyn ScsiDevice, tape: OpenTape) -> Result<(), Errno> {
         self.is_open = false;
-        let finished = if self.position.last == LastTransfer::Write { self.write_filemarks(device, 1) } else { Ok(()) };
-        let rewound = if tape.opening.rewinds { self.rewind(device) } else { Ok(()) };
+        let finished = match self.position.last {
+            LastTransfer::Write => self.finish_file(device),
+            LastTransfer::Read => self.finish_reading(device, &tape),
+            LastTransfer::None => Ok(()),
+        };
+        let rewound = if tape.opening.rewinds && self.readiness == Readiness::Ready {
+            self.rewind(device)
+        } else {
+            Ok(())
+        };
+        self.lock_automatically(device, false);
         finished.and(rewound)
     }
 
-    fn readiness(&mut self, device: &mut dyn ScsiDevice, nonblocking: bool) -> Result<Readiness, Errno> {
-        let (mut waited, mut medium_changed) = (Duration::ZERO, false);
-        loop {
-            let Err(refusal) = self.send(device, [0; 6], self.timeouts.normal) else {
-                return Ok(Readiness::Ready { medium_changed });
-            };
-            let code = refusal.sense.as_ref().map(|sense| (sense.asc.code(), sense.asc.qualifier()));
-            match refusal.key() {
-                SenseKey::UNIT_ATTENTION => medium_changed = true,
-                SenseKey::NOT_READY if code == Some((0x04, 0x01)) && !nonblocking && waited < READY_LIMIT => {
-                    device.wait(READY_INTERVAL).map_err(|_| Errno::EINTR)?;
-                    waited += READY_INTERVAL;
-                }
-                SenseKey::NOT_READY if code.is_some_and(|(code, _)| code == 0x3a) => return Ok(Readiness::NoTape),
-                _ => return Ok(Readiness::NotReady),
-            }
+    /// The filemark after the last block, or two with the option: then the position is between them.
+    fn finish_file(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
+        let two = self.has(Booleans::TWO_FM);
+        self.write_filemarks(device, if two { 2 } else { 1 }, self.has(Booleans::NOWAIT_EOF))?;
+        if two {
+            self.space_files(device, Operation::BSF, 1)?;
+            self.position.block = Some(0);
+            self.position.boundary = Boundary::Filemark;
+        }
+        Ok(())
+    }
+
+    /// System V semantics: the next file. BSD semantics: the position stays.
+    fn finish_reading(&mut self, device: &mut dyn ScsiDevice, tape: &OpenTape) -> Result<(), Errno> {
+        let crossed = matches!(self.position.boundary, Boundary::Filemark | Boundary::EndOfData);
+        if !self.has(Booleans::SYSV) || tape.opening.rewinds {
+            return self.end_reading(device, Operation::NOP);
+        }
+        if self.position.boundary == Boundary::FilemarkPending {
+            self.position.pass_filemarks(1);
+            return Ok(());
+        }
+        if crossed { Ok(()) } else { self.space_files(device, Operation::FSF, 1) }
+    }
+
+    fn lock_automatically(&mut self, device: &mut dyn ScsiDevice, lock: bool) {
+        if self.has(Booleans::AUTO_LOCK) {
+            let _ = self.send(device, [0x1e, 0, 0, 0, lock.into(), 0], self.timeouts.normal);
         }
     }
 
-    /// READ BLOCK LIMITS and MODE SENSE(6) of the header and the block descriptor.
-    fn read_settings(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
-        let (mut limits, mut mode) = ([0; 6], [0; 12]);
-        let known = self.run(device, &[5, 0, 0, 0, 0, 0], Transfer::In(&mut limits), self.timeouts.normal).is_ok();
-        let [_, a, b, c, d, e] = limits;
-        let block_limits =
-            if known { (u32::from_be_bytes([0, 0, d, e]), u32::from_be_bytes([0, a, b, c])) } else { (0, 0) };
-        self.run(device, &[0x1a, 0, 0, 0, 12, 0], Transfer::In(&mut mode), self.timeouts.normal)?;
-        let [_, _, specific, _, density, _, _, _, _, a, b, c] = mode;
-        self.state = DriveState {
-            online: true,
-            no_tape: false,
-            write_protected: specific & 0x80 != 0,
-            block_length: u32::from_be_bytes([0, a, b, c]),
-            block_limits,
-            density,
-            buffered_mode: specific >> 4 & 7,
-        };
-        Ok(())
+    /// TEST UNIT READY until the drive is ready or the time is over. Returns whether there was a unit attention, after
+    /// which nothing known about the tape is valid.
+    fn find_readiness(&mut self, device: &mut dyn ScsiDevice, nonblocking: bool) -> Result<bool, Errno> {
+        let (mut waited, mut attentions) = (Duration::ZERO, 0);
+        loop {
+            let Err(refusal) = self.send(device, [0; 6], self.timeouts.normal) else {
+                self.readiness = Readiness::Ready;
+                return Ok(attentions > 0);
+            };
+            if refusal.is(SenseKey::UNIT_ATTENTION) && attentions < MAX_ATTENTIONS {
+                attentions += 1;
+            } else if refusal.is(SenseKey::NOT_READY) && !nonblocking && waited < self.ready_limit {
+                device.wait(READY_INTERVAL).map_err(|_| Errno::EINTR)?;
+                waited += READY_INTERVAL;
+            } else {
+                self.readiness = readiness_of(&refusal);
+                return Ok(attentions > 0);
+            }
+        }
     }
+}
+
+fn readiness_of(refusal: &Refusal) -> Readiness {
+    let no_tape = refusal.is(SenseKey::NOT_READY) && refusal.asc().is_some_and(|asc| asc.code() == MEDIUM_NOT_PRESENT);
+    if no_tape { Readiness::NoTape } else { Readiness::NotReady }
 }

@@ -1,50 +1,154 @@
 //! The operations of MTIOCTOP.
 
-use super::command::count24;
-use super::position::{LastTransfer, Position};
-use super::{Drive, OpenTape};
+use super::options::Booleans;
+use super::position::{Boundary, LastTransfer, Position};
+use super::{Drive, OpenTape, Readiness};
 use crate::mtio::{Operation, TapeOperation};
 use crate::{Errno, ScsiDevice};
+
+/// First count of MTLOAD that selects a slot of an autoloader: 10000 + the number of the slot.
+const LOADER_SLOT: i32 = 10_000;
+/// Most slots of such an autoloader.
+const LOADER_SLOTS: i32 = 6;
 
 impl Drive {
     pub(super) fn operate(
         &mut self,
         device: &mut dyn ScsiDevice,
-        _tape: &OpenTape,
+        tape: &OpenTape,
         request: TapeOperation,
     ) -> Result<(), Errno> {
-        let count = request.count;
-        let moves = [Operation::REW, Operation::OFFL, Operation::BSF, Operation::BSFM, Operation::SEEK];
-        if moves.contains(&request.operation) && self.position.last == LastTransfer::Write {
-            self.write_filemarks(device, 1)?;
+        let TapeOperation { operation, count } = request;
+        if operation == Operation::SETDRVBUFFER {
+            return self.set_options(device, tape, count.cast_unsigned());
         }
-        match request.operation {
+        if !self.mode().defined {
+            return Err(Errno::ENXIO);
+        }
+        if operation.name().is_none() {
+            return Err(Errno::ENOSYS);
+        }
+        if operation != Operation::LOAD {
+            self.check_ready()?;
+        }
+        self.end_reading(device, operation)?;
+        let writes_first = [Operation::REW, Operation::OFFL, Operation::RETEN, Operation::SEEK];
+        if writes_first.contains(&operation) && self.position.last == LastTransfer::Write {
+            self.write_filemarks(device, 1, false)?;
+        }
+        let keeps_partition = [Operation::SETPART, Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK];
+        if !keeps_partition.contains(&operation) {
+            self.change_partition(device)?;
+        }
+        match operation {
             Operation::NOP => Ok(()),
+            Operation::LOCK => self.prevent_removal(device, true),
+            Operation::UNLOCK => self.prevent_removal(device, false),
+            Operation::SETBLK => self.set_block_length(device, count),
+            Operation::SETDENSITY => {
+                let [density, ..] = count.to_le_bytes();
+                let mut wanted = self.state;
+                wanted.density = density;
+                self.select_mode(device, wanted)
+            }
+            Operation::COMPRESSION => self.set_compression(device, count != 0),
+            Operation::SETPART => self.set_partition(count),
+            _ => self.move_tape(device, operation, count),
+        }
+    }
+
+    fn move_tape(&mut self, device: &mut dyn ScsiDevice, operation: Operation, count: i32) -> Result<(), Errno> {
+        match operation {
+            Operation::FSF | Operation::BSF | Operation::FSFM | Operation::BSFM => {
+                self.space_files(device, operation, count)
+            }
+            Operation::FSR => self.space_blocks(device, count),
+            Operation::BSR => self.space_blocks(device, count.saturating_neg()),
+            Operation::FSS => self.space_setmarks(device, count),
+            Operation::BSS => self.space_setmarks(device, count.saturating_neg()),
+            Operation::WEOF => self.write_filemarks(device, count, false),
+            Operation::WEOFI => self.write_filemarks(device, count, true),
+            Operation::WSM => self.write_setmarks(device, count),
             Operation::REW => self.rewind(device),
-            Operation::WEOF => self.write_filemarks(device, count),
-            Operation::FSF => self.space_filemarks(device, count),
-            Operation::BSF => self.space_filemarks(device, count.saturating_neg()),
+            Operation::SEEK => self.seek(device, count),
+            Operation::EOM => self.space_to_end(device),
+            Operation::ERASE => self.erase(device, count != 0),
+            Operation::OFFL => self.unload(device),
+            Operation::RETEN => self.retension(device),
+            Operation::LOAD => self.load(device, count),
+            Operation::UNLOAD => self.unload(device),
+            Operation::MKPART => self.make_partitions(device, count),
             _ => Err(Errno::ENOSYS),
         }
     }
 
-    /// REWIND.
+    /// REWIND. After a failure the position is taken as the beginning, too.
     pub(super) fn rewind(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
-        self.send(device, [1, 0, 0, 0, 0, 0], self.timeouts.long)?;
+        let rewound = self.send(device, [1, self.immediate(), 0, 0, 0, 0], self.timeouts.long);
+        self.position = Position::BEGINNING;
+        Ok(rewound?)
+    }
+
+    /// IMMED of the commands that wind the tape.
+    fn immediate(&self) -> u8 {
+        self.has(Booleans::NOWAIT).into()
+    }
+
+    fn prevent_removal(&mut self, device: &mut dyn ScsiDevice, prevent: bool) -> Result<(), Errno> {
+        // Linux' driver returns success also if the drive refuses.
+        let _ = self.send(device, [0x1e, 0, 0, 0, prevent.into(), 0], self.timeouts.normal);
+        Ok(())
+    }
+
+    fn set_block_length(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
+        let block_length = count.cast_unsigned() & 0x00ff_ffff;
+        if !self.accepts(block_length) {
+            return Err(Errno::EINVAL);
+        }
+        let mut wanted = self.state;
+        wanted.block_length = block_length;
+        self.select_mode(device, wanted)
+    }
+
+    /// ERASE(6): of the rest of the partition if `long`, else of a mark at the position.
+    fn erase(&mut self, device: &mut dyn ScsiDevice, long: bool) -> Result<(), Errno> {
+        if self.state.write_protected {
+            return Err(Errno::EACCES);
+        }
+        let flags = u8::from(long) | self.immediate() << 1;
+        self.send(device, [0x19, flags, 0, 0, 0, 0], self.timeouts.long.saturating_mul(8))?;
+        Ok(())
+    }
+
+    fn unload(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
+        self.load_command(device, 0, 0)?;
+        self.readiness = Readiness::NoTape;
+        Ok(())
+    }
+
+    fn load(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
+        let slot = count.saturating_sub(LOADER_SLOT);
+        let slot = if (1..=LOADER_SLOTS).contains(&slot) { slot } else { 0 };
+        let [slot, ..] = slot.to_le_bytes();
+        self.load_command(device, slot, 1)?;
+        self.readiness = Readiness::Ready;
+        Ok(())
+    }
+
+    fn retension(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
+        self.load_command(device, 0, 3)?;
         self.position = Position::BEGINNING;
         Ok(())
     }
 
-    /// SPACE(6) over filemarks.
-    fn space_filemarks(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
-        let [a, b, c] = count24(count);
-        self.send(device, [0x11, 1, a, b, c, 0], self.timeouts.long)?;
-        self.position.pass_filemarks(count);
+    /// LOAD UNLOAD: RETEN bit 1 and LOAD bit 0 of `flags`. After a failure the position is unknown.
+    fn load_command(&mut self, device: &mut dyn ScsiDevice, slot: u8, flags: u8) -> Result<(), Errno> {
+        let done = self.send(device, [0x1b, self.immediate(), 0, slot, flags, 0], self.timeouts.long);
         self.position.last = LastTransfer::None;
-        if count < 0 {
-            self.position.block = -1;
-            self.position.boundary = super::position::Boundary::None;
+        self.position.boundary = Boundary::None;
+        if done.is_err() {
+            self.position = Position::UNKNOWN;
         }
-        Ok(())
+        Ok(done?)
     }
 }

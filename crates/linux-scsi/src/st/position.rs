@@ -3,34 +3,34 @@
 /// The position within one partition.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
-    /// Number of the file, -1 if unknown.
-    pub(super) file: i32,
-    /// Number of the block within the file, -1 if unknown.
-    pub(super) block: i32,
-    /// The mark that the last operation met.
+    /// Number of the file; `None` if unknown.
+    pub(super) file: Option<i32>,
+    /// Number of the block within the file; `None` if unknown.
+    pub(super) block: Option<i32>,
+    /// What the last operation met.
     pub(super) boundary: Boundary,
     /// The last transfer since the last positioning.
     pub(super) last: LastTransfer,
 }
 
-/// What the position is next to.
+/// What the last operation met at the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Boundary {
     /// Data, or nothing known.
     None,
-    /// A read met a filemark after data that it returned; the next read returns 0 bytes.
+    /// A filemark that a read met after the data that it returned: the drive is after it, the next read returns 0 bytes.
     FilemarkPending,
-    /// The position is after a filemark.
+    /// A filemark: the position is after it.
     Filemark,
-    /// A write met early warning and returned its bytes; the next one fails.
+    /// Early warning during a write that returned its bytes: the next write fails.
     EarlyWarning,
-    /// A write failed because of early warning; the next one is sent to the drive.
+    /// Early warning that a failed write reported: the next write is sent to the drive.
     EarlyWarningReported,
-    /// The end of the medium.
-    EndOfMedium,
-    /// A read met the end of data and returned 0 bytes once.
+    /// The end of data, or the end of the partition, after data that the read returned: the next read returns 0 bytes.
+    EndOfDataPending,
+    /// The end of data, where a read may return 0 bytes once more.
     EndOfDataOnce,
-    /// The end of data.
+    /// The end of data: reads fail.
     EndOfData,
 }
 
@@ -47,24 +47,25 @@ pub(super) enum LastTransfer {
 
 impl Position {
     /// No tape was seen.
-    pub(super) const UNKNOWN: Self = Self { file: -1, block: -1, boundary: Boundary::None, last: LastTransfer::None };
+    pub(super) const UNKNOWN: Self =
+        Self { file: None, block: None, boundary: Boundary::None, last: LastTransfer::None };
     /// The beginning of a partition.
-    pub(super) const BEGINNING: Self = Self { file: 0, block: 0, ..Self::UNKNOWN };
+    pub(super) const BEGINNING: Self = Self { file: Some(0), block: Some(0), ..Self::UNKNOWN };
 
-    /// After a forward movement over `count` filemarks.
+    /// Moves `count` filemarks towards the end: the position is after a filemark.
     pub(super) fn pass_filemarks(&mut self, count: i32) {
-        if self.file >= 0 {
-            self.file = self.file.saturating_add(count);
-        }
-        self.block = 0;
+        self.file = self.file.map(|file| file.saturating_add(count));
+        self.block = Some(0);
         self.boundary = Boundary::Filemark;
     }
 
-    /// After a forward movement over `count` blocks.
+    /// Moves `count` blocks towards the end.
     pub(super) fn pass_blocks(&mut self, count: i32) {
-        if self.block >= 0 {
-            self.block = self.block.saturating_add(count);
-        }
-        self.boundary = Boundary::None;
+        self.block = self.block.map(|block| block.saturating_add(count));
+    }
+
+    /// Whether this is the beginning of the first file.
+    pub(super) fn is_beginning(&self) -> bool {
+        (self.file, self.block) == (Some(0), Some(0))
     }
 }

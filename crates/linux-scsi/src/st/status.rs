@@ -1,53 +1,70 @@
 //! MTIOCGET and MTIOCPOS.
 
-use super::Drive;
-use super::command::Transfer;
 use super::position::Boundary;
-use crate::mtio::{GenericStatus, TapeStatus};
+use super::{Drive, Readiness};
+use crate::mtio::{GenericStatus, Operation, TapeStatus};
 use crate::{Errno, ScsiDevice};
 
 /// MT_ISSCSI2, for every drive after SCSI-1.
 const SCSI_2_TAPE: i64 = 0x72;
 
 impl Drive {
-    pub(super) fn status(&mut self, _device: &mut dyn ScsiDevice) -> Result<TapeStatus, Errno> {
+    /// MTIOCGET. The counter of recovered errors starts again.
+    pub(super) fn status(&mut self, device: &mut dyn ScsiDevice) -> Result<TapeStatus, Errno> {
+        if !self.mode().defined {
+            return Err(Errno::ENXIO);
+        }
+        self.end_reading(device, Operation::NOP)?;
+        let known = !self.partitions.is_change_pending();
+        let known_or = |number: Option<i32>| number.filter(|_| known).unwrap_or(-1);
         Ok(TapeStatus {
             kind: SCSI_2_TAPE,
-            partition: 0,
+            partition: self.partitions.next.into(),
             block_length: self.state.block_length,
             density: self.state.density,
-            generic: self.generic_status(),
+            generic: self.generic_status(known),
             recovered_errors: core::mem::take(&mut self.recovered_errors),
-            file: self.position.file,
-            block: self.position.block,
+            file: known_or(self.position.file),
+            block: known_or(self.position.block),
         })
     }
 
-    fn generic_status(&self) -> GenericStatus {
-        let at_beginning = self.position.file == 0 && self.position.block == 0;
+    fn generic_status(&self, known: bool) -> GenericStatus {
+        let position = &self.position;
+        let boundary = if known { position.boundary } else { Boundary::None };
+        let at_start_of_file = known && position.block == Some(0);
+        let is_end = matches!(
+            boundary,
+            Boundary::EarlyWarningReported | Boundary::EndOfDataOnce | Boundary::EndOfData | Boundary::EndOfDataPending
+        );
+        let buffers = self.has(super::options::Booleans::BUFFER_WRITES | super::options::Booleans::ASYNC_WRITES);
         [
-            (GenericStatus::EOF, self.position.boundary == Boundary::Filemark),
-            (GenericStatus::BOT, at_beginning),
-            (GenericStatus::EOT, self.position.boundary == Boundary::EndOfMedium),
-            (GenericStatus::EOD, self.position.boundary == Boundary::EndOfData),
+            (GenericStatus::EOF, at_start_of_file && !position.is_beginning()),
+            (GenericStatus::BOT, known && position.is_beginning()),
+            (GenericStatus::EOT, boundary == Boundary::EarlyWarning),
+            (GenericStatus::EOD, is_end),
             (GenericStatus::WR_PROT, self.state.write_protected),
-            (GenericStatus::ONLINE, self.state.online),
-            (GenericStatus::DR_OPEN, self.state.no_tape),
-            (GenericStatus::IM_REP_EN, self.state.online),
+            (GenericStatus::ONLINE, self.readiness == Readiness::Ready),
+            (GenericStatus::DR_OPEN, self.readiness == Readiness::NoTape),
+            (GenericStatus::IM_REP_EN, buffers || self.state.buffered_mode != 0),
+            (GenericStatus::CLN, self.cleaning_requested),
         ]
         .into_iter()
         .filter_map(|(bit, set)| set.then_some(bit))
         .collect()
     }
 
-    /// READ POSITION, short form.
+    /// MTIOCPOS. Block 0 is the beginning of the first file.
     pub(super) fn tell(&mut self, device: &mut dyn ScsiDevice) -> Result<i64, Errno> {
-        let mut position = [0; 20];
-        self.run(device, &[0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0], Transfer::In(&mut position), self.timeouts.normal)?;
-        let [flags, _, _, _, a, b, c, d, ..] = position;
-        if flags & 4 != 0 {
-            return Err(Errno::EIO);
+        if !self.mode().defined {
+            return Err(Errno::ENXIO);
         }
-        Ok(u32::from_be_bytes([a, b, c, d]).into())
+        self.end_reading(device, Operation::NOP)?;
+        self.change_partition(device)?;
+        let block = self.read_position(device)?;
+        if block == 0 {
+            (self.position.file, self.position.block) = (Some(0), Some(0));
+        }
+        Ok(block.into())
     }
 }

@@ -3,72 +3,127 @@
 use super::command::{Refusal, Transfer, count24};
 use super::position::{Boundary, LastTransfer};
 use super::{Drive, OpenTape};
+use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
 use scsi_core::SenseKey;
+
+/// How a WRITE or WRITE FILEMARKS ended.
+enum Written {
+    All,
+    /// Early warning or the end of the medium: this many of the count were not written.
+    EndOfMedium { unwritten: i32 },
+    Failed(Refusal),
+}
+
+impl Written {
+    /// Judges a refusal of a command for `count` blocks, bytes or filemarks.
+    fn from_refusal(refusal: Refusal, count: i32) -> Self {
+        let is_overflow = refusal.is(SenseKey::VOLUME_OVERFLOW);
+        if !refusal.eom() || !(refusal.is_harmless() || is_overflow) {
+            return Self::Failed(refusal);
+        }
+        match refusal.residue().unwrap_or(if is_overflow { count } else { 0 }) {
+            unwritten if (0..=count).contains(&unwritten) => Self::EndOfMedium { unwritten },
+            _ => Self::Failed(refusal),
+        }
+    }
+}
 
 impl Drive {
     /// write(2): one block, or in fixed block mode as many blocks as `data` has.
     ///
-    /// Returns the number of bytes.
+    /// Returns the number of bytes, which is less than the length of `data` at the end of the medium.
     ///
     /// # Errors
-    /// EBADF if the tape is not open for writing, EINVAL for a length that the drive cannot write, EACCES if the tape is
-    /// write-protected, ENOSPC at the end of the tape, EIO for any other failure.
+    /// EBADF if the tape is not open for writing, ENOMEDIUM or EIO if the drive is not ready, EACCES if the tape is
+    /// write-protected, EINVAL for a length that the drive cannot write, ENOSPC at early warning (every second write) and
+    /// at the end of the medium, EOVERFLOW for a block that is longer than a command can transfer, EIO for any other
+    /// failure.
     pub fn write(&mut self, device: &mut dyn ScsiDevice, tape: &OpenTape, data: &[u8]) -> Result<usize, Errno> {
         if !tape.opening.access.writes() {
             return Err(Errno::EBADF);
         }
+        self.check_ready()?;
+        if data.is_empty() {
+            return Ok(0);
+        }
+        if self.state.write_protected {
+            return Err(Errno::EACCES);
+        }
+        let (count, unit) = self.transfer_count(data.len())?;
+        if count.checked_mul(unit) != i32::try_from(data.len()).ok() {
+            return Err(Errno::EINVAL);
+        }
+        if self.state.block_length == 0 && !self.accepts(u32::try_from(data.len()).unwrap_or(u32::MAX)) {
+            return Err(Errno::EINVAL);
+        }
+        self.end_reading(device, Operation::NOP)?;
+        self.change_partition(device)?;
         if self.position.boundary == Boundary::EarlyWarning {
             self.position.boundary = Boundary::EarlyWarningReported;
             return Err(Errno::ENOSPC);
         }
-        let block = i32::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
-        let len = i32::try_from(data.len()).map_err(|_| Errno::EINVAL)?;
-        if block != 0 && len % block != 0 {
-            return Err(Errno::EINVAL);
-        }
-        let count = if block == 0 { len } else { len / block };
-        let [a, b, c] = count24(count);
         self.position.last = LastTransfer::Write;
-        let written =
-            self.run(device, &[0x0a, u8::from(block != 0), a, b, c, 0], Transfer::Out(data), self.timeouts.normal);
-        let early_warning = match written {
-            Ok(_) => false,
-            Err(refusal) if is_complete(&refusal) => true,
-            Err(refusal) => return Err(write_errno(&refusal)),
-        };
-        self.position.pass_blocks(if block == 0 { 1 } else { count });
-        if early_warning {
-            self.position.boundary = Boundary::EarlyWarning;
-        }
-        Ok(data.len())
-    }
-
-    /// WRITE FILEMARKS(6).
-    pub(super) fn write_filemarks(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
         let [a, b, c] = count24(count);
-        match self.send(device, [0x10, 0, a, b, c, 0], self.timeouts.long) {
-            Err(refusal) if !is_complete(&refusal) => return Err(write_errno(&refusal)),
-            _ => self.position.pass_filemarks(count),
+        let fixed = self.state.block_length != 0;
+        let written = self.run(device, &[0x0a, fixed.into(), a, b, c, 0], Transfer::Out(data), self.timeouts.normal);
+        let written = written.map_or_else(|refusal| Written::from_refusal(refusal, count), |_| Written::All);
+        let blocks = if fixed { count } else { 1 };
+        let position = &mut self.position;
+        match written {
+            Written::All => {
+                position.pass_blocks(blocks);
+                position.boundary = Boundary::None;
+                Ok(data.len())
+            }
+            Written::EndOfMedium { unwritten } => {
+                position.boundary = Boundary::EarlyWarning;
+                let bytes = count.saturating_sub(unwritten).saturating_mul(unit);
+                if bytes == 0 {
+                    return Err(Errno::ENOSPC);
+                }
+                position.pass_blocks(if fixed { count.saturating_sub(unwritten) } else { 1 });
+                usize::try_from(bytes).map_err(|_| Errno::EIO)
+            }
+            Written::Failed(refusal) => {
+                position.block = None;
+                Err(refusal.into())
+            }
         }
-        self.position.last = LastTransfer::None;
-        Ok(())
     }
-}
 
-/// Whether the command is complete although it ended with CHECK CONDITION: early warning, and nothing left to write.
-fn is_complete(refusal: &Refusal) -> bool {
-    let sense = refusal.sense.as_ref();
-    let key = refusal.key();
-    sense.is_some_and(|sense| sense.eom)
-        && (key == SenseKey::NO_SENSE || key == SenseKey::RECOVERED_ERROR)
-        && refusal.residue().unwrap_or(0) == 0
-}
+    /// WRITE FILEMARKS(6). Filemarks that were written before an error count.
+    pub(super) fn write_filemarks(
+        &mut self,
+        device: &mut dyn ScsiDevice,
+        count: i32,
+        immediate: bool,
+    ) -> Result<(), Errno> {
+        if self.state.write_protected {
+            return Err(Errno::EACCES);
+        }
+        let [a, b, c] = count24(count);
+        let written = self.send(device, [0x10, immediate.into(), a, b, c, 0], self.timeouts.normal);
+        let written = written.map_or_else(|refusal| Written::from_refusal(refusal, count), |()| Written::All);
+        let position = &mut self.position;
+        match written {
+            Written::All | Written::EndOfMedium { unwritten: 0 } => {
+                position.last = LastTransfer::None;
+                position.pass_filemarks(count);
+                Ok(())
+            }
+            Written::EndOfMedium { unwritten } => {
+                position.pass_filemarks(count.saturating_sub(unwritten));
+                Err(Errno::EIO)
+            }
+            Written::Failed(refusal) => Err(refusal.into()),
+        }
+    }
 
-fn write_errno(refusal: &Refusal) -> Errno {
-    match refusal.key() {
-        SenseKey::VOLUME_OVERFLOW => Errno::ENOSPC,
-        SenseKey::DATA_PROTECT => Errno::EACCES,
-        _ => Errno::EIO,
+    /// The count of a transfer of `len` bytes, and the bytes of each unit: blocks, or single bytes in variable mode.
+    pub(super) fn transfer_count(&self, len: usize) -> Result<(i32, i32), Errno> {
+        let len = i32::try_from(len).map_err(|_| Errno::EINVAL)?;
+        let block = i32::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
+        Ok(if block == 0 { (len, 1) } else { (len / block, block) })
     }
 }

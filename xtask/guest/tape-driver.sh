@@ -1,0 +1,31 @@
+# The kernel's tape driver runs the scripts on a library that tape-script serves over the loopback interface: one drive
+# for each case, so that neither the driver nor the drive was used before. One result for each script.
+. /job/checks.sh
+modprobe -a st iscsi_tcp
+start_initiator
+tapes() { ls -d /sys/class/scsi_tape/st*[0-9] 2>/dev/null | wc -l; }
+PORT=3260
+for script in /job/*.txt; do
+  name=$(basename "$script" .txt)
+  [ "$name" = readme ] && continue
+  cases=$(grep -c '^case ' "$script")
+  PORT=$((PORT + 1))
+  rm -f /tmp/go; mkfifo /tmp/go; exec 3<>/tmp/go
+  /job/tape-script serve 127.0.0.1:$PORT "$script" </tmp/go >"/job/$name.result" 2>/tmp/ready &
+  SERVER=$!
+  for _ in $(seq 300); do grep -q ready /tmp/ready && break; sleep 0.1; done
+  IQN=$(awk '/^ready/{print $4}' /tmp/ready)
+  iscsiadm -m discovery -t sendtargets -p 127.0.0.1:$PORT >/dev/null
+  iscsiadm -m node -T "$IQN" -p 127.0.0.1:$PORT --login >/dev/null
+  for _ in $(seq 600); do [ "$(tapes)" -ge "$cases" ] && break; sleep 0.1; done
+  sleep 1
+  echo go >&3
+  for _ in $(seq 3000); do grep -q done /tmp/ready && break; [ -d /proc/$SERVER ] || break; sleep 0.1; done
+  says "$name: $cases cases" done cat /tmp/ready
+  iscsiadm -m node -T "$IQN" -p 127.0.0.1:$PORT --logout >/dev/null
+  iscsiadm -m node -o delete >/dev/null
+  echo end >&3
+  wait $SERVER
+  for _ in $(seq 100); do [ "$(tapes)" -eq 0 ] && break; sleep 0.1; done
+done
+finish

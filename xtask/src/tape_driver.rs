@@ -1,0 +1,83 @@
+//! Linux' tape driver in the guest runs the scripts of `crates/linux-scsi`, and its results are recorded or compared.
+
+use crate::guest::{Guest, install, workspace};
+use crate::shell::{file_error, print_line, run as shell};
+use std::fs;
+use std::path::PathBuf;
+
+type Outcome<T = ()> = Result<T, String>;
+
+/// Name of the job in the guest.
+const JOB: &str = "tape-driver";
+
+/// Runs the scripts in the guest: those of the given names, or all. With `--record` as the first argument, records the
+/// results; else compares them with the recorded ones.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    install()?;
+    let guest = Guest::prepare()?;
+    match arguments {
+        [first, names @ ..] if first == "--record" => record(&guest, names),
+        names => compare(&guest, names),
+    }
+}
+
+/// The scripts of the given names, or all.
+fn scripts(names: &[String]) -> Outcome<Vec<PathBuf>> {
+    let folder = workspace().join("crates/linux-scsi/tests/recorded");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(file_error(&folder))? {
+        let path = entry.map_err(file_error(&folder))?.path();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let wanted = names.is_empty() || names.iter().any(|name| *name == stem);
+        if wanted && path.extension().is_some_and(|extension| extension == "txt") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The results of the kernel's driver, one text for each script, in the order of [`scripts`].
+fn results(guest: &Guest, names: &[String]) -> Outcome<Vec<String>> {
+    shell("cargo", ["build", "--quiet", "--all-features", "--package", "tape-script"])?;
+    let mut files = scripts(names)?;
+    files.push(workspace().join("target/debug/tape-script"));
+    guest.boot(JOB, &[], &files)?;
+    files.pop();
+    files
+        .iter()
+        .map(|file| {
+            let result = Guest::job(JOB).join(file.file_name().unwrap_or_default()).with_extension("result");
+            fs::read_to_string(&result).map_err(file_error(&result))
+        })
+        .collect()
+}
+
+fn record(guest: &Guest, names: &[String]) -> Outcome {
+    for (file, result) in scripts(names)?.iter().zip(results(guest, names)?) {
+        let script = fs::read_to_string(file).map_err(file_error(file))?;
+        let head: String = script.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        fs::write(file, head + &result).map_err(file_error(file))?;
+    }
+    Ok(())
+}
+
+/// Compares the results of the kernel's driver with the recorded ones.
+pub(crate) fn compare(guest: &Guest, names: &[String]) -> Outcome {
+    let mut differences = Vec::new();
+    for (file, result) in scripts(names)?.iter().zip(results(guest, names)?) {
+        let recorded = fs::read_to_string(file).map_err(file_error(file))?;
+        let steps = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+        };
+        let (recorded, found) = (steps(&recorded), steps(&result));
+        print_line(&format!("{}: {} lines", file.display(), found.len()));
+        if recorded.len() != found.len() {
+            differences.push(format!("{}: {} lines, recorded {}", file.display(), found.len(), recorded.len()));
+        }
+        for (recorded, found) in recorded.iter().zip(&found).filter(|(recorded, found)| recorded != found) {
+            differences.push(format!("{}:\n  recorded {recorded}\n  now      {found}", file.display()));
+        }
+    }
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
+}
