@@ -56,7 +56,8 @@ fn results(guest: &Guest, names: &[String]) -> Outcome<Vec<String>> {
 fn record(guest: &Guest, names: &[String]) -> Outcome {
     for (file, result) in scripts(names)?.iter().zip(results(guest, names)?) {
         let script = fs::read_to_string(file).map_err(file_error(file))?;
-        let head: String = script.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let head: String =
+            script.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
         fs::write(file, head + &result).map_err(file_error(file))?;
     }
     Ok(())

@@ -42,7 +42,8 @@ pub enum Reply {
 
 impl Request {
     /// Decodes a request. `argument` is the memory that the program passed: for MTIOCTOP the 8 bytes of `struct mtop`;
-    /// ignored for the others. `None` if it is not a request of the tape driver: the SCSI layer below handles it.
+    /// ignored for the others. `None` if it is not a request of the tape driver: it is for the SCSI layer below, which
+    /// answers EINVAL to a number that it does not know either.
     ///
     /// # Errors
     /// EINVAL if the number has another size of the argument, EFAULT if `argument` is shorter than that.

@@ -37,10 +37,5 @@ fn results_are_those_of_linux() {
         }
     }
     assert!(compared >= 300, "only {compared} steps");
-    assert!(
-        differences.is_empty(),
-        "{} of {compared} results differ:\n{}",
-        differences.len(),
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "{} of {compared} results differ:\n{}", differences.len(), differences.join("\n"));
 }

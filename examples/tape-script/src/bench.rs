@@ -41,7 +41,8 @@ impl Bench {
     pub fn new(drives: u16) -> Result<Self, String> {
         let copies = drives * 2;
         let builder = Library::builder().model("Ferric").slots(copies * 6).drives("ULT3580-TD8", drives);
-        let builder = KINDS.iter().fold(builder, |builder, (_, pattern, size)| builder.cartridges(pattern, copies, size));
+        let builder =
+            KINDS.iter().fold(builder, |builder, (_, pattern, size)| builder.cartridges(pattern, copies, size));
         let site = builder.frontend(Frontend::ISCSI).open().map_err(|error| error.to_string())?;
         let target = site.targets().into_iter().next().ok_or("the library has no target")?;
         let other = target.login(&TransportId::local(9));

@@ -1,6 +1,6 @@
 //! `tape-script`: runs scripts of system calls on tapes. `native` uses the driver of `linux-scsi` in this process;
 //! `serve` starts a library in memory on an iSCSI portal, waits for a line on standard input, and then runs the script on
-//! the kernel's tape driver; `random` prints a random script.
+//! the kernel's tape driver; `compare` does the same, and prints where the results of the two drivers differ.
 
 mod sys;
 mod system;
@@ -14,22 +14,24 @@ use tape_script::bench::Bench;
 use tape_script::native::Native;
 use tape_script::random;
 use tape_script::run::{Calls, run_case};
-use tape_script::script::{Probe, Script, Step};
+use tape_script::script::{Case, Script, Step};
 use vtl::config::IscsiSetup;
 
-const USAGE: &str = "tape-script native FILE...            run cases on the driver of linux-scsi
-tape-script serve ADDRESS FILE...     serve a library on ADDRESS; after a line on standard input, run cases on /dev/*st*
-tape-script tape NUMBER FILE...       run cases without steps of robots on /dev/st<NUMBER> and its other nodes
-tape-script random SEED STEPS KIND    print a random case";
+const USAGE: &str = "tape-script native SCRIPT...            run cases on the driver of linux-scsi
+tape-script serve ADDRESS SCRIPT...     serve a library on ADDRESS; after a line on standard input, run cases on /dev/*st*
+tape-script compare ADDRESS SCRIPT...   the same, and print the steps whose results differ from those of linux-scsi
+tape-script tape NUMBER SCRIPT...       run cases without steps of robots on /dev/st<NUMBER> and its other nodes
+
+SCRIPT is a file, or random:SEED:CASES:STEPS:KIND for random cases on a kind of cartridge";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["native", files @ ..] => load(files).and_then(|script| native(&script)),
-        ["serve", address, files @ ..] => load(files).and_then(|script| serve(address, &script)),
+        ["serve", address, files @ ..] => load(files).and_then(|script| serve(address, &script, false)),
+        ["compare", address, files @ ..] => load(files).and_then(|script| serve(address, &script, true)),
         ["tape", number, files @ ..] => load(files).and_then(|script| tape(number, &script)),
-        ["random", seed, steps, kind] => print_random(seed, steps, kind),
         _ => Err(USAGE.into()),
     };
     match outcome {
@@ -44,43 +46,50 @@ fn main() -> ExitCode {
 fn load(files: &[&str]) -> Result<Script, String> {
     let mut script = Script::default();
     for file in files {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
+        let text = match file.strip_prefix("random:") {
+            Some(random) => random_cases(random)?,
+            None => std::fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?,
+        };
         script.cases.extend(Script::parse(&text).map_err(|error| format!("{file}: {error}"))?.cases);
     }
     Ok(script)
+}
+
+/// The text of random cases: `SEED:CASES:STEPS:KIND`.
+fn random_cases(description: &str) -> Result<String, String> {
+    let usage = || format!("{description:?} is not SEED:CASES:STEPS:KIND");
+    let number = |word: Option<&str>| word.and_then(|word| word.parse::<u32>().ok()).ok_or_else(usage);
+    let mut words = description.split(':');
+    let (seed, cases, steps) = (number(words.next())?, number(words.next())?, number(words.next())?);
+    let kind = words.next().ok_or_else(usage)?;
+    Ok((seed..seed.saturating_add(cases)).map(|seed| random::script(seed.into(), steps, kind)).collect())
 }
 
 fn print(text: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()).map_err(|error| error.to_string())
 }
 
-fn print_result(step: &Step, result: &str) {
-    let _ = print(&format!("{} => {result}", step.text));
-}
-
-fn print_random(seed: &str, steps: &str, kind: &str) -> Result<(), String> {
-    let seed = seed.parse().map_err(|_| "the seed is not a number")?;
-    let steps = steps.parse().map_err(|_| "the number of steps is not a number")?;
-    print(random::script(seed, steps, kind).trim_end())
-}
-
-/// Runs each case on the next drive, with the calls that `open` returns for the number of the drive.
+/// Runs each case on the next drive, with the calls that `open` returns for the number of the drive. Passes each result
+/// to `report`.
 fn run_all<C: Calls>(
     script: &Script,
     bench: &mut Bench,
     open: impl Fn(&Bench, usize) -> Result<C, String>,
+    mut report: impl FnMut(&Case, &Step, &str),
 ) -> Result<(), String> {
     for (number, case) in script.cases.iter().enumerate() {
-        let suffix = match case.probe {
-            Probe::Nothing => "",
-            Probe::Status => " get",
-            Probe::Position => " pos",
-        };
-        print(&format!("\ncase {}{suffix}", case.name))?;
         let mut calls = open(bench, number)?;
-        run_case(&mut calls, &mut Some((&mut *bench, number)), case, print_result);
+        run_case(&mut calls, &mut Some((&mut *bench, number)), case, |step, result| report(case, step, result));
     }
     Ok(())
+}
+
+/// Prints a result, and the line of its case before the first.
+fn print_result(case: &Case, step: &Step, result: &str) {
+    if std::ptr::eq(step, case.steps.as_slice().as_ptr()) {
+        let _ = print(&format!("\n{}", case.header()));
+    }
+    let _ = print(&format!("{} => {result}", step.text));
 }
 
 fn bench_for(script: &Script) -> Result<Bench, String> {
@@ -88,19 +97,18 @@ fn bench_for(script: &Script) -> Result<Bench, String> {
 }
 
 fn native(script: &Script) -> Result<(), String> {
-    run_all(script, &mut bench_for(script)?, Native::new)
+    run_all(script, &mut bench_for(script)?, Native::new, print_result)
 }
 
 fn tape(number: &str, script: &Script) -> Result<(), String> {
     let number = number.parse().map_err(|_| "the number of the tape is not a number")?;
     for case in &script.cases {
-        print(&format!("\ncase {}", case.name))?;
-        run_case(&mut System::new(number), &mut None, case, print_result);
+        run_case(&mut System::new(number), &mut None, case, |step, result| print_result(case, step, result));
     }
     Ok(())
 }
 
-fn serve(address: &str, script: &Script) -> Result<(), String> {
+fn serve(address: &str, script: &Script, compares: bool) -> Result<(), String> {
     let mut bench = bench_for(script)?;
     let setup = IscsiSetup { bind: address.into(), ..IscsiSetup::default() };
     let portal = Portal::open(bench.site(), &setup).map_err(|error| error.to_string())?;
@@ -108,15 +116,41 @@ fn serve(address: &str, script: &Script) -> Result<(), String> {
     let _ = writeln!(io::stderr(), "ready iscsi {} {}", portal.address(), target.name());
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
-    run_all(script, &mut bench, |bench, number| {
+    let open = |bench: &Bench, number: usize| {
         let library = bench.site().libraries().into_iter().next().ok_or("no library")?;
         let unit = library.drives().into_iter().nth(number).ok_or("no such drive")?;
         let lun = target.lun_of(&unit).ok_or("the drive has no LUN")?;
         tape_with_lun(lun).map(System::new)
-    })?;
+    };
+    if compares {
+        let mut results = Vec::new();
+        run_all(script, &mut bench, open, |_, _, result| results.push(result.to_owned()))?;
+        compare(script, results)?;
+    } else {
+        run_all(script, &mut bench, open, print_result)?;
+    }
     // The portal serves until the initiator has logged out.
     let _ = writeln!(io::stderr(), "done");
     io::stdin().read_line(&mut line).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Runs the script on the driver of `linux-scsi` and compares the results with those of the kernel's driver. Prints the
+/// steps of each case up to its first difference.
+fn compare(script: &Script, kernel: Vec<String>) -> Result<(), String> {
+    let (mut kernel, mut compared, mut differing, mut steps) = (kernel.into_iter(), 0_u32, 0_u32, Vec::new());
+    run_all(script, &mut bench_for(script)?, Native::new, |case, step, result| {
+        let expected = kernel.next().unwrap_or_default();
+        compared += 1;
+        if std::ptr::eq(step, case.steps.as_slice().as_ptr()) {
+            steps = vec![case.header()];
+        }
+        steps.push(format!("{} => {expected}", step.text));
+        if expected != result {
+            differing += 1;
+            let _ = print(&format!("{}\n  linux-scsi: {result}", std::mem::take(&mut steps).join("\n")));
+        }
+    })?;
+    print(&format!("{compared} results compared, {differing} differ"))
 }
 
 /// The number of the tape of the kernel with a LUN.

@@ -100,7 +100,7 @@ impl Calls for Native {
 
     fn ioctl(&mut self, file: char, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
         let tape = self.files.get(&file).and_then(|group| self.tapes.get(group)).ok_or(Errno::EBADF)?;
-        let Some(request) = TapeRequest::decode(request, argument)? else { return Err(Errno::ENOTTY) };
+        let Some(request) = TapeRequest::decode(request, argument)? else { return Err(Errno::EINVAL) };
         let reply = self.drive.ioctl(&mut self.device, tape, request)?.encode();
         argument.get_mut(..reply.len()).ok_or(Errno::EFAULT)?.copy_from_slice(&reply);
         Ok(())

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 /// A script of one case with `steps` random steps on a kind of cartridge, always the same for a seed.
 #[must_use]
-pub fn script(seed: u64, steps: usize, kind: &str) -> String {
+pub fn script(seed: u64, steps: u32, kind: &str) -> String {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let mut text = format!("case random-{kind}-{seed} pos\nload {kind}\nopen a nst rw\n");
+    let probe = ["", " get", " pos"][usize::try_from(seed % 3).unwrap_or(0)];
+    let mut text = format!("case random-{kind}-{seed}{probe}\nload {kind}\nopen a nst rw\n");
     for _ in 0..steps {
         let _ = writeln!(text, "{}", random.step());
     }

@@ -180,6 +180,17 @@ impl Script {
 }
 
 impl Case {
+    /// The line that begins the case.
+    #[must_use]
+    pub fn header(&self) -> String {
+        let probe = match self.probe {
+            Probe::Nothing => "",
+            Probe::Status => " get",
+            Probe::Position => " pos",
+        };
+        format!("case {}{probe}", self.name)
+    }
+
     fn parse(header: &str) -> Result<Self, &'static str> {
         let mut words = header.split_whitespace();
         let name = words.next().ok_or("a case needs a name")?.into();
@@ -242,9 +253,8 @@ fn parse_open(words: &mut Words<'_>) -> Result<Action, &'static str> {
 }
 
 fn parse_fault(words: &mut Words<'_>) -> Result<Action, &'static str> {
-    let mut byte = || {
-        words.next().and_then(|word| u8::from_str_radix(word, 16).ok()).ok_or("expected a byte in hexadecimal")
-    };
+    let mut byte =
+        || words.next().and_then(|word| u8::from_str_radix(word, 16).ok()).ok_or("expected a byte in hexadecimal");
     let mut fault = FaultStep { opcode: byte()?, key: byte()?, asc: [byte()?, byte()?], ..FaultStep::default() };
     (fault.nth, fault.times) = (1, 1);
     while let Some(word) = words.next() {

@@ -40,6 +40,11 @@ impl Refusal {
         self.sense.as_ref().map(|sense| sense.key)
     }
 
+    /// Whether the command has no sense data: the device is gone, or its status is not CHECK CONDITION.
+    pub(super) const fn has_no_sense(&self) -> bool {
+        self.sense.is_none()
+    }
+
     pub(super) fn asc(&self) -> Option<Asc> {
         self.sense.as_ref().map(|sense| sense.asc)
     }
@@ -113,12 +118,7 @@ impl Drive {
     }
 
     /// Sends a command without data.
-    pub(super) fn send(
-        &mut self,
-        device: &mut dyn ScsiDevice,
-        cdb: [u8; 6],
-        timeout: Duration,
-    ) -> Result<(), Refusal> {
+    pub(super) fn send(&mut self, device: &mut dyn ScsiDevice, cdb: [u8; 6], timeout: Duration) -> Result<(), Refusal> {
         self.run(device, &cdb, Transfer::None, timeout).map(|_| ())
     }
 }

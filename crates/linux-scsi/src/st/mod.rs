@@ -39,11 +39,22 @@ pub struct Drive {
     state: DriveState,
     partitions: Partitions,
     position: Position,
-    /// The rest of a block that a read in fixed block mode got in part.
-    remainder: Vec<u8>,
+    /// Bytes that a read in fixed block mode read ahead.
+    read_ahead: Vec<u8>,
     recovered_errors: u16,
     cleaning_requested: bool,
+    door: Door,
     is_open: bool,
+}
+
+/// Who prevents the removal of the tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Unlocked,
+    /// The driver, until the tape is closed.
+    LockedByDriver,
+    /// MTLOCK, until MTUNLOCK.
+    Locked,
 }
 
 /// Whether the drive had a tape and was ready when it was last opened, loaded or unloaded.
@@ -162,9 +173,10 @@ impl Drive {
             state: DriveState::default(),
             partitions: Partitions::INITIAL,
             position: Position::UNKNOWN,
-            remainder: Vec::new(),
+            read_ahead: Vec::new(),
             recovered_errors: 0,
             cleaning_requested: false,
+            door: Door::Unlocked,
             is_open: false,
         }
     }

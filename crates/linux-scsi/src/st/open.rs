@@ -3,7 +3,7 @@
 use super::command::Refusal;
 use super::options::Booleans;
 use super::position::{Boundary, LastTransfer, Position};
-use super::{Drive, DriveState, OpenTape, Opening, Readiness};
+use super::{Door, Drive, DriveState, OpenTape, Opening, Readiness};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
@@ -40,7 +40,7 @@ impl Drive {
                 }
             }
             _ if opening.nonblocking => {
-                self.state = DriveState { write_protected: false, ..self.state };
+                self.state = DriveState { block_limits: self.state.block_limits, ..DriveState::default() };
                 self.position = Position::UNKNOWN;
             }
             Readiness::NoTape => return Err(Errno::ENOMEDIUM),
@@ -50,7 +50,6 @@ impl Drive {
             return Err(Errno::EROFS);
         }
         self.is_open = true;
-        self.lock_automatically(device, true);
         Ok(OpenTape { opening })
     }
 
@@ -66,12 +65,10 @@ impl Drive {
             LastTransfer::Read => self.finish_reading(device, &tape),
             LastTransfer::None => Ok(()),
         };
-        let rewound = if tape.opening.rewinds && self.readiness == Readiness::Ready {
-            self.rewind(device)
-        } else {
-            Ok(())
-        };
-        self.lock_automatically(device, false);
+        let rewound = if tape.opening.rewinds { self.check_ready().and_then(|()| self.rewind(device)) } else { Ok(()) };
+        if self.door == Door::LockedByDriver {
+            self.set_door(device, Door::Unlocked);
+        }
         finished.and(rewound)
     }
 
@@ -100,9 +97,18 @@ impl Drive {
         if crossed { Ok(()) } else { self.space_files(device, Operation::FSF, 1) }
     }
 
-    fn lock_automatically(&mut self, device: &mut dyn ScsiDevice, lock: bool) {
-        if self.has(Booleans::AUTO_LOCK) {
-            let _ = self.send(device, [0x1e, 0, 0, 0, lock.into(), 0], self.timeouts.normal);
+    /// Locks the door before the first transfer of an open tape, with the option.
+    pub(super) fn lock_for_transfer(&mut self, device: &mut dyn ScsiDevice) {
+        if self.has(Booleans::AUTO_LOCK) && self.door == Door::Unlocked {
+            self.set_door(device, Door::LockedByDriver);
+        }
+    }
+
+    /// PREVENT ALLOW MEDIUM REMOVAL. Like Linux' driver, this does not report that the drive refuses.
+    pub(super) fn set_door(&mut self, device: &mut dyn ScsiDevice, door: Door) {
+        let prevent = u8::from(door != Door::Unlocked);
+        if self.send(device, [0x1e, 0, 0, 0, prevent, 0], self.timeouts.normal).is_ok() {
+            self.door = door;
         }
     }
 
@@ -120,6 +126,8 @@ impl Drive {
             } else if refusal.is(SenseKey::NOT_READY) && !nonblocking && waited < self.ready_limit {
                 device.wait(READY_INTERVAL).map_err(|_| Errno::EINTR)?;
                 waited += READY_INTERVAL;
+            } else if refusal.has_no_sense() {
+                return Err(Errno::EIO);
             } else {
                 self.readiness = readiness_of(&refusal);
                 return Ok(attentions > 0);

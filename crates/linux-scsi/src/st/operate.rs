@@ -2,7 +2,7 @@
 
 use super::options::Booleans;
 use super::position::{Boundary, LastTransfer, Position};
-use super::{Drive, OpenTape, Readiness};
+use super::{Door, Drive, OpenTape, Readiness};
 use crate::mtio::{Operation, TapeOperation};
 use crate::{Errno, ScsiDevice};
 
@@ -10,6 +10,17 @@ use crate::{Errno, ScsiDevice};
 const LOADER_SLOT: i32 = 10_000;
 /// Most slots of such an autoloader.
 const LOADER_SLOTS: i32 = 6;
+
+/// Operations that are sent to the drive also if it had no tape.
+const WITHOUT_TAPE: [Operation; 6] =
+    [Operation::LOAD, Operation::LOCK, Operation::UNLOCK, Operation::SEEK, Operation::COMPRESSION, Operation::SETPART];
+/// Operations that need access to write.
+const CHANGES_TAPE: [Operation; 4] = [Operation::WEOF, Operation::WEOFI, Operation::WSM, Operation::ERASE];
+/// Operations before which a filemark is written after data.
+const ENDS_FILE: [Operation; 3] = [Operation::REW, Operation::OFFL, Operation::SEEK];
+/// Operations that do not change the partition first.
+const KEEPS_PARTITION: [Operation; 6] =
+    [Operation::SETPART, Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK, Operation::MKPART];
 
 impl Drive {
     pub(super) fn operate(
@@ -28,22 +39,29 @@ impl Drive {
         if operation.name().is_none() {
             return Err(Errno::ENOSYS);
         }
-        if operation != Operation::LOAD {
+        if !WITHOUT_TAPE.contains(&operation) {
             self.check_ready()?;
         }
-        self.end_reading(device, operation)?;
-        let writes_first = [Operation::REW, Operation::OFFL, Operation::RETEN, Operation::SEEK];
-        if writes_first.contains(&operation) && self.position.last == LastTransfer::Write {
-            self.write_filemarks(device, 1, false)?;
+        if CHANGES_TAPE.contains(&operation) && !tape.opening.access.writes() {
+            return Err(Errno::EACCES);
         }
-        let keeps_partition = [Operation::SETPART, Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK];
-        if !keeps_partition.contains(&operation) {
+        self.end_reading(device, operation)?;
+        if !KEEPS_PARTITION.contains(&operation) {
             self.change_partition(device)?;
+        }
+        if ENDS_FILE.contains(&operation) && self.position.last == LastTransfer::Write {
+            self.write_filemarks(device, 1, false)?;
         }
         match operation {
             Operation::NOP => Ok(()),
-            Operation::LOCK => self.prevent_removal(device, true),
-            Operation::UNLOCK => self.prevent_removal(device, false),
+            Operation::LOCK => {
+                self.set_door(device, Door::Locked);
+                Ok(())
+            }
+            Operation::UNLOCK => {
+                self.set_door(device, Door::Unlocked);
+                Ok(())
+            }
             Operation::SETBLK => self.set_block_length(device, count),
             Operation::SETDENSITY => {
                 let [density, ..] = count.to_le_bytes();
@@ -51,6 +69,7 @@ impl Drive {
                 wanted.density = density;
                 self.select_mode(device, wanted)
             }
+            Operation::COMPRESSION if self.readiness != Readiness::Ready => Err(Errno::EIO),
             Operation::COMPRESSION => self.set_compression(device, count != 0),
             Operation::SETPART => self.set_partition(count),
             _ => self.move_tape(device, operation, count),
@@ -82,22 +101,16 @@ impl Drive {
         }
     }
 
-    /// REWIND. After a failure the position is taken as the beginning, too.
+    /// REWIND.
     pub(super) fn rewind(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
-        let rewound = self.send(device, [1, self.immediate(), 0, 0, 0, 0], self.timeouts.long);
+        self.send(device, [1, self.immediate(), 0, 0, 0, 0], self.timeouts.long)?;
         self.position = Position::BEGINNING;
-        Ok(rewound?)
+        Ok(())
     }
 
     /// IMMED of the commands that wind the tape.
     fn immediate(&self) -> u8 {
         self.has(Booleans::NOWAIT).into()
-    }
-
-    fn prevent_removal(&mut self, device: &mut dyn ScsiDevice, prevent: bool) -> Result<(), Errno> {
-        // Linux' driver returns success also if the drive refuses.
-        let _ = self.send(device, [0x1e, 0, 0, 0, prevent.into(), 0], self.timeouts.normal);
-        Ok(())
     }
 
     fn set_block_length(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
@@ -132,6 +145,7 @@ impl Drive {
         let [slot, ..] = slot.to_le_bytes();
         self.load_command(device, slot, 1)?;
         self.readiness = Readiness::Ready;
+        self.read_settings(device);
         Ok(())
     }
 

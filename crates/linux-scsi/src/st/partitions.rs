@@ -1,9 +1,9 @@
 //! Partitions: MTSETPART, MTMKPART, and the change of the partition before the next operation.
 
+use super::Drive;
 use super::command::Transfer;
 use super::options::Booleans;
-use super::position::Position;
-use super::Drive;
+use super::position::{LastTransfer, Position};
 use crate::{Errno, ScsiDevice};
 
 /// Most partitions of a tape that the driver can use.
@@ -20,16 +20,17 @@ pub(super) struct Partitions {
     pub(super) current: u8,
     /// The partition for the next operation.
     pub(super) next: u8,
-    /// The logical block number at which each partition was left.
-    left_at: [u32; MAX_PARTITIONS as usize],
+    /// The logical block number at which each partition was left, and the last transfer there.
+    left_at: [(u32, LastTransfer); MAX_PARTITIONS as usize],
 }
 
 impl Partitions {
     /// A tape that no partition was selected on.
-    pub(super) const INITIAL: Self = Self { count: 1, current: 0, next: 0, left_at: [0; MAX_PARTITIONS as usize] };
+    pub(super) const INITIAL: Self =
+        Self { count: 1, current: 0, next: 0, left_at: [(0, LastTransfer::None); MAX_PARTITIONS as usize] };
 
-    fn left_at(&self, partition: u8) -> u32 {
-        self.left_at.get(usize::from(partition)).copied().unwrap_or(0)
+    fn left_at(&self, partition: u8) -> (u32, LastTransfer) {
+        self.left_at.get(usize::from(partition)).copied().unwrap_or((0, LastTransfer::None))
     }
 
     /// Whether the next operation changes the partition first.
@@ -57,16 +58,18 @@ impl Drive {
         if !self.partitions.is_change_pending() {
             return Ok(());
         }
-        let block = self.partitions.left_at(self.partitions.next);
+        let (block, last) = self.partitions.left_at(self.partitions.next);
         self.leave_partition(device)?;
-        self.locate(device, block)
+        self.locate(device, block)?;
+        self.position.last = last;
+        Ok(())
     }
 
     /// Remembers the block at which the current partition is left.
     pub(super) fn leave_partition(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
         let block = self.read_position(device)?;
         if let Some(left_at) = self.partitions.left_at.get_mut(usize::from(self.partitions.current)) {
-            *left_at = block;
+            *left_at = (block, self.position.last);
         }
         Ok(())
     }
@@ -90,39 +93,89 @@ impl Drive {
     }
 
     /// MTMKPART: formats the tape with two partitions if `size` is not zero. A positive size is that of partition 1 in
-    /// megabytes, a negative one that of partition 0.
+    /// megabytes, a negative one that of partition 0. The drive selects the sizes if the size is 1 or -1.
     pub(super) fn make_partitions(&mut self, device: &mut dyn ScsiDevice, size: i32) -> Result<(), Errno> {
         if !self.has(Booleans::CAN_PARTITIONS) {
             return Err(Errno::EINVAL);
         }
-        self.change_partition(device)?;
-        self.rewind(device)?;
+        // FORMAT MEDIUM needs the beginning of partition 0.
+        self.send(device, [0x1b, 0, 0, 0, 1, 0], self.timeouts.long)?;
         let mut page = self.partition_page(device)?;
-        let [data_length, medium, specific, _, _, _, _, _, _, _, _, _, _, length, _, additional, flags, ..] = &mut page;
-        (*data_length, *medium) = (0, 0);
-        *specific &= 0x7f;
-        *length = 10;
-        *additional = u8::from(size != 0);
-        *flags = *flags & 0x1c | 0x20 | 0x10;
-        let megabytes = u16::try_from(size.unsigned_abs()).map_err(|_| Errno::EINVAL)?;
-        let (first, second) = if size < 0 { (megabytes, 0xffff) } else { (0xffff, megabytes) };
-        let sizes = [first.to_be_bytes(), second.to_be_bytes()].concat();
-        if let Some(target) = page.get_mut(20..24) {
-            target.copy_from_slice(&sizes);
+        let formats = select_partitions(&mut page, size)?;
+        let Some(parameters) = page.get(..SELECTED) else { return Err(Errno::EIO) };
+        let [.., list_length] = SELECTED.to_be_bytes();
+        self.run(device, &[0x15, 0x10, 0, 0, list_length, 0], Transfer::Out(parameters), self.timeouts.long)?;
+        if formats {
+            let format = u8::from(size != 0);
+            self.send(device, [4, 0, format, 0, 0, 0], self.timeouts.long)?;
         }
-        let Some(parameters) = page.get(..24) else { return Err(Errno::EIO) };
-        self.run(device, &[0x15, 0x10, 0, 0, 24, 0], Transfer::Out(parameters), self.timeouts.long)?;
-        let format = u8::from(size != 0);
-        self.run(device, &[4, 0, format, 0, 0, 0], Transfer::None, self.timeouts.long)?;
-        self.partitions = Partitions {
-            count: format + 1,
-            current: self.partitions.current,
-            next: 0,
-            left_at: [0; MAX_PARTITIONS as usize],
-        };
         if self.partitions.current == 0 {
             self.position = Position::BEGINNING;
         }
+        let count = if size == 0 { 1 } else { 2 };
+        self.partitions = Partitions { count, current: self.partitions.current, ..Partitions::INITIAL };
         Ok(())
     }
 }
+
+/// Changes the page 11h so that it selects one partition, or two. Returns whether FORMAT MEDIUM creates them.
+fn select_partitions(page: &mut [u8; WITH_PARTITIONS], size: i32) -> Result<bool, Errno> {
+    let [
+        data_length,
+        medium,
+        specific,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        _,
+        length,
+        _,
+        additional,
+        flags,
+        _,
+        units,
+        _,
+        sizes @ ..,
+    ] = page;
+    (*data_length, *medium) = (0, 0);
+    *specific &= 0x7f;
+    *length = SELECTED_PAGE;
+    *additional = u8::from(size != 0);
+    let formats = *flags & FORMAT_MEDIUM_CREATES != 0;
+    let selects = if size.unsigned_abs() == 1 { FIXED_SIZES } else { INITIATOR_SIZES };
+    *flags = *flags & (FORMAT_MEDIUM_CREATES | UNIT_OF_UNITS) | if size == 0 { 0 } else { selects };
+    let megabytes = size.unsigned_abs();
+    let (megabytes_of_unit, exponent) = if megabytes > 999 { (1000, 9) } else { (1, 6) };
+    *units = *units & 0xf0 | exponent;
+    let selected = u16::try_from(megabytes / megabytes_of_unit).map_err(|_| Errno::EINVAL)?;
+    let (first, second) = match size {
+        0 => (0, 0),
+        1.. => (REMAINDER, selected),
+        _ => (selected, REMAINDER),
+    };
+    for (target, byte) in sizes.iter_mut().zip([first.to_be_bytes(), second.to_be_bytes()].concat()) {
+        *target = byte;
+    }
+    Ok(formats)
+}
+
+/// PARTITION SIZE of the partition that gets the remaining capacity.
+const REMAINDER: u16 = 0xffff;
+/// PAGE LENGTH of the page 11h with two sizes.
+const SELECTED_PAGE: u8 = 10;
+/// The header, the block descriptor and that page.
+const SELECTED: usize = 12 + 2 + SELECTED_PAGE as usize;
+/// POFM: FORMAT MEDIUM creates the partitions.
+const FORMAT_MEDIUM_CREATES: u8 = 0x04;
+/// PSUM 11b: the unit is ten to the power of PARTITION UNITS bytes.
+const UNIT_OF_UNITS: u8 = 0x18;
+/// FDP: the drive selects number and sizes.
+const FIXED_SIZES: u8 = 0x80;
+/// IDP: the initiator selects them.
+const INITIATOR_SIZES: u8 = 0x20;

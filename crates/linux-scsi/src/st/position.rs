@@ -26,8 +26,6 @@ pub(super) enum Boundary {
     EarlyWarning,
     /// Early warning that a failed write reported: the next write is sent to the drive.
     EarlyWarningReported,
-    /// The end of data, or the end of the partition, after data that the read returned: the next read returns 0 bytes.
-    EndOfDataPending,
     /// The end of data, where a read may return 0 bytes once more.
     EndOfDataOnce,
     /// The end of data: reads fail.
@@ -62,6 +60,14 @@ impl Position {
     /// Moves `count` blocks towards the end.
     pub(super) fn pass_blocks(&mut self, count: i32) {
         self.block = self.block.map(|block| block.saturating_add(count));
+    }
+
+    /// After a transfer that met nothing. Early warning lasts until the tape is positioned.
+    pub(super) fn after_transfer(&mut self) {
+        self.boundary = match self.boundary {
+            Boundary::EarlyWarning | Boundary::EarlyWarningReported => Boundary::EarlyWarning,
+            _ => Boundary::None,
+        };
     }
 
     /// Whether this is the beginning of the first file.

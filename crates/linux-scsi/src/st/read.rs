@@ -1,7 +1,8 @@
 //! read(2).
 //!
-//! In fixed block mode, a read whose length is not a multiple of the block length leaves a part of the last block, which
-//! the next read gets. No block is read that no program asked for.
+//! In fixed block mode, a read whose length is a multiple of the block length transfers directly. Any other read goes
+//! through the buffer of the driver: it reads ahead, and the operation after the reads goes back over the blocks that no
+//! program got.
 
 use super::command::{Refusal, Transfer, count24};
 use super::options::Booleans;
@@ -11,14 +12,10 @@ use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
 use scsi_core::SenseKey;
 
-/// How a READ ended, with the number of bytes that it returned.
-enum ReadEnd {
-    /// All of the count, or the block.
-    Complete(usize),
-    /// A mark or the end of data stopped it; the position says which.
-    Stopped(usize),
-    Failed(Errno),
-}
+/// Bytes that a buffered read reads ahead, or one block if that is longer.
+const READ_AHEAD: usize = 32 << 10;
+/// Operations that count files from the filemark that was read ahead, although the tape is before it again.
+const COUNTS_FILES: [Operation; 5] = [Operation::FSF, Operation::BSF, Operation::FSFM, Operation::BSFM, Operation::EOM];
 
 impl Drive {
     /// read(2): the next block, or in fixed block mode as many blocks as fit.
@@ -46,75 +43,73 @@ impl Drive {
             return Err(Errno::EINVAL);
         }
         self.change_partition(device)?;
-        match self.position.boundary {
-            Boundary::FilemarkPending => {
-                self.position.pass_filemarks(1);
-                return Ok(0);
-            }
-            Boundary::EndOfDataPending => {
-                self.position.boundary = Boundary::EndOfData;
-                return Ok(0);
-            }
-            Boundary::EndOfData => return Err(Errno::EIO),
-            _ => {}
-        }
+        self.lock_for_transfer(device);
         if self.state.block_length == 0 { self.read_block(device, buffer) } else { self.read_blocks(device, buffer) }
+    }
+
+    /// What the last read met and did not report: the number of bytes is 0, or the read fails.
+    fn report_boundary(&mut self) -> Option<Result<usize, Errno>> {
+        let position = &mut self.position;
+        match position.boundary {
+            Boundary::FilemarkPending => {
+                position.pass_filemarks(1);
+                Some(Ok(0))
+            }
+            Boundary::EndOfDataOnce => {
+                position.boundary = Boundary::EndOfData;
+                Some(Ok(0))
+            }
+            Boundary::EndOfData => Some(Err(Errno::EIO)),
+            _ => None,
+        }
     }
 
     /// One block in variable block mode.
     fn read_block(&mut self, device: &mut dyn ScsiDevice, buffer: &mut [u8]) -> Result<usize, Errno> {
-        match self.read_command(device, buffer) {
-            ReadEnd::Complete(len) | ReadEnd::Stopped(len) => Ok(len),
-            ReadEnd::Failed(errno) => Err(errno),
+        if let Some(reported) = self.report_boundary() {
+            return reported;
         }
+        self.read_command(device, buffer)
     }
 
-    /// Blocks in fixed block mode: the rest of the last block, whole blocks, and a part of one more.
+    /// Blocks in fixed block mode: those that were read ahead, then more. An error drops what the read got before it.
     fn read_blocks(&mut self, device: &mut dyn ScsiDevice, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let mut done = self.remainder.len().min(buffer.len());
-        let rest = self.remainder.split_off(done);
-        if let Some(target) = buffer.get_mut(..done) {
-            target.copy_from_slice(&self.remainder);
-        }
-        self.remainder = rest;
         let block = usize::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
-        let whole = (buffer.len() - done) / block * block;
-        if whole > 0 {
-            let Some(target) = buffer.get_mut(done..done + whole) else { return Err(Errno::EINVAL) };
-            match self.read_command(device, target) {
-                ReadEnd::Complete(len) => done += len,
-                ReadEnd::Stopped(len) => return Ok(self.stopped(done, len)),
-                ReadEnd::Failed(_) if done > 0 => return Ok(done),
-                ReadEnd::Failed(errno) => return Err(errno),
+        let is_direct = self.read_ahead.is_empty() && buffer.len().is_multiple_of(block);
+        let mut done = 0;
+        while let Some(target) = buffer.get_mut(done..).filter(|target| !target.is_empty()) {
+            if !self.read_ahead.is_empty() {
+                let len = target.len().min(self.read_ahead.len());
+                for (byte, ahead) in target.iter_mut().zip(self.read_ahead.drain(..len)) {
+                    *byte = ahead;
+                }
+                done += len;
+                continue;
             }
-        }
-        let Some(target) = buffer.get_mut(done..).filter(|target| !target.is_empty()) else { return Ok(done) };
-        let mut last = vec![0; block];
-        match self.read_command(device, &mut last) {
-            ReadEnd::Complete(_) => {
-                self.remainder = last.split_off(target.len());
-                target.copy_from_slice(&last);
-                Ok(done + target.len())
+            if done > 0 && self.position.boundary != Boundary::None && self.position.boundary != Boundary::EarlyWarning
+            {
+                return Ok(done);
             }
-            ReadEnd::Stopped(len) => Ok(self.stopped(done, len)),
-            ReadEnd::Failed(_) if done > 0 => Ok(done),
-            ReadEnd::Failed(errno) => Err(errno),
+            if let Some(reported) = self.report_boundary() {
+                return reported;
+            }
+            if is_direct {
+                return self.read_command(device, target);
+            }
+            let mut ahead = vec![0; (READ_AHEAD / block).max(1) * block];
+            let len = self.read_command(device, &mut ahead)?;
+            ahead.truncate(len);
+            if ahead.is_empty() {
+                return Ok(done);
+            }
+            self.read_ahead = ahead;
         }
+        Ok(done)
     }
 
-    /// The result of a read that a mark stopped after `done` and `len` bytes. The mark is reported by the next read if
-    /// this one returns data.
-    fn stopped(&mut self, done: usize, len: usize) -> usize {
-        let position = &mut self.position;
-        if done > 0 && len == 0 && position.boundary == Boundary::Filemark {
-            position.boundary = Boundary::FilemarkPending;
-        }
-        done + len
-    }
-
-    /// READ(6) for all of `target`.
-    fn read_command(&mut self, device: &mut dyn ScsiDevice, target: &mut [u8]) -> ReadEnd {
-        let Ok((count, unit)) = self.transfer_count(target.len()) else { return ReadEnd::Failed(Errno::EINVAL) };
+    /// READ(6) for all of `target`. Returns the number of bytes; the position says what stopped it.
+    fn read_command(&mut self, device: &mut dyn ScsiDevice, target: &mut [u8]) -> Result<usize, Errno> {
+        let (count, unit) = self.transfer_count(target.len())?;
         let fixed = self.state.block_length != 0;
         let sili = !fixed && self.has(Booleans::SILI);
         let [a, b, c] = count24(count);
@@ -124,15 +119,21 @@ impl Drive {
             Ok(len) => {
                 let position = &mut self.position;
                 position.pass_blocks(if fixed { count } else { 1 });
-                position.boundary = Boundary::None;
-                return ReadEnd::Complete(len);
+                position.after_transfer();
+                return Ok(len);
             }
             Err(refusal) => refusal,
         };
         self.judge_read(device, &refusal, count, unit)
     }
 
-    fn judge_read(&mut self, device: &mut dyn ScsiDevice, refusal: &Refusal, count: i32, unit: i32) -> ReadEnd {
+    fn judge_read(
+        &mut self,
+        device: &mut dyn ScsiDevice,
+        refusal: &Refusal,
+        count: i32,
+        unit: i32,
+    ) -> Result<usize, Errno> {
         let fixed = self.state.block_length != 0;
         let residue = refusal.residue();
         let blocks = count.saturating_sub(residue.unwrap_or(0)).clamp(0, count);
@@ -143,10 +144,10 @@ impl Drive {
             position.pass_blocks(read);
             if read == 0 {
                 position.pass_filemarks(1);
-                return ReadEnd::Stopped(0);
+                return Ok(0);
             }
             position.boundary = Boundary::FilemarkPending;
-            return ReadEnd::Stopped(bytes);
+            return Ok(bytes);
         }
         if refusal.is_harmless() && refusal.ili() {
             return self.judge_other_length(device, residue.unwrap_or(0), count, unit);
@@ -154,71 +155,76 @@ impl Drive {
         if refusal.is_harmless() && refusal.eom() {
             position.pass_blocks(if fixed { blocks } else { 1 });
             position.boundary = Boundary::EarlyWarning;
-            return ReadEnd::Complete(bytes);
+            return Ok(bytes);
         }
         let is_blank = refusal.is(SenseKey::BLANK_CHECK);
         if refusal.eom() && (is_blank || refusal.is(SenseKey::MEDIUM_ERROR)) {
-            return self.end_of_partition();
-        }
-        if is_blank && fixed && blocks > 0 && residue.is_some() {
-            position.pass_blocks(blocks);
-            position.boundary = Boundary::EndOfDataPending;
-            return ReadEnd::Stopped(bytes);
+            return Ok(self.end_of_partition());
         }
         position.block = None;
         if is_blank && position.boundary == Boundary::Filemark {
             position.boundary = Boundary::EndOfData;
-            return ReadEnd::Stopped(0);
+            return Ok(0);
         }
-        ReadEnd::Failed(Errno::EIO)
+        Err(Errno::EIO)
     }
 
     /// A block of another length than requested. In fixed block mode, the driver goes back before it.
-    fn judge_other_length(&mut self, device: &mut dyn ScsiDevice, residue: i32, count: i32, unit: i32) -> ReadEnd {
+    fn judge_other_length(
+        &mut self,
+        device: &mut dyn ScsiDevice,
+        residue: i32,
+        count: i32,
+        unit: i32,
+    ) -> Result<usize, Errno> {
         let position = &mut self.position;
         if self.state.block_length == 0 {
             position.pass_blocks(1);
-            position.boundary = Boundary::None;
+            position.after_transfer();
             let len = usize::try_from(count.saturating_sub(residue)).unwrap_or(0);
-            return if residue < 0 { ReadEnd::Failed(Errno::ENOMEM) } else { ReadEnd::Complete(len) };
+            return if residue < 0 { Err(Errno::ENOMEM) } else { Ok(len) };
         }
         let blocks = count.saturating_sub(residue).clamp(0, count);
         position.pass_blocks(blocks);
-        position.boundary = Boundary::None;
+        position.after_transfer();
         let [a, b, c] = count24(-1);
         let back = self.send(device, [0x11, 0, a, b, c, 0], self.timeouts.long);
         match (blocks, back) {
-            (0, _) => ReadEnd::Failed(Errno::EIO),
-            (_, _) => ReadEnd::Stopped(usize::try_from(blocks.saturating_mul(unit)).unwrap_or(0)),
+            (0, _) => Err(Errno::EIO),
+            (_, _) => Ok(usize::try_from(blocks.saturating_mul(unit)).unwrap_or(0)),
         }
     }
 
     /// The end of the partition, or the end of data after early warning: reads return 0 bytes twice.
-    fn end_of_partition(&mut self) -> ReadEnd {
+    fn end_of_partition(&mut self) -> usize {
         let position = &mut self.position;
-        match position.boundary {
-            Boundary::EndOfData => return ReadEnd::Failed(Errno::EIO),
-            Boundary::EndOfDataOnce => position.boundary = Boundary::EndOfData,
-            _ => {
-                position.pass_filemarks(1);
-                position.boundary = Boundary::EndOfDataOnce;
-            }
-        }
-        ReadEnd::Stopped(0)
+        position.pass_filemarks(1);
+        position.boundary = Boundary::EndOfDataOnce;
+        0
     }
 
-    /// Ends a sequence of reads before another operation: drops the rest of a block, and goes back before a filemark that
-    /// no read has reported.
-    pub(super) fn end_reading(&mut self, device: &mut dyn ScsiDevice, _next: Operation) -> Result<(), Errno> {
-        self.remainder.clear();
-        let position = &mut self.position;
-        if position.last != LastTransfer::Read {
+    /// Ends a sequence of reads before another operation: goes back before a filemark that no read has reported, and
+    /// over the blocks that were read ahead.
+    pub(super) fn end_reading(&mut self, device: &mut dyn ScsiDevice, next: Operation) -> Result<(), Errno> {
+        if self.position.last != LastTransfer::Read {
             return Ok(());
         }
-        if position.boundary == Boundary::FilemarkPending {
-            position.boundary = Boundary::None;
+        let block = usize::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
+        let ahead = self.read_ahead.len().checked_div(block).unwrap_or(0);
+        self.read_ahead.clear();
+        if self.position.boundary == Boundary::FilemarkPending {
             let [a, b, c] = count24(-1);
             self.send(device, [0x11, 1, a, b, c, 0], self.timeouts.long)?;
+            self.position.boundary = Boundary::None;
+            if COUNTS_FILES.contains(&next) {
+                self.position.file = self.position.file.map(|file| file.saturating_add(1));
+            }
+        }
+        let back = i32::try_from(ahead).map_err(|_| Errno::EINVAL)?.saturating_neg();
+        if back != 0 && self.has(Booleans::CAN_BSR) {
+            let [a, b, c] = count24(back);
+            self.send(device, [0x11, 0, a, b, c, 0], self.timeouts.long)?;
+            self.position.pass_blocks(back);
         }
         Ok(())
     }

@@ -36,7 +36,10 @@ impl Drive {
     pub(super) fn apply_defaults(&mut self, device: &mut dyn ScsiDevice) {
         let mode = *self.mode();
         let wanted = DriveState {
-            block_length: mode.default_block_length.filter(|length| self.accepts(*length)).unwrap_or(self.state.block_length),
+            block_length: mode
+                .default_block_length
+                .filter(|length| self.accepts(*length))
+                .unwrap_or(self.state.block_length),
             density: mode.default_density.unwrap_or(self.state.density),
             buffered_mode: self.options.default_buffered_mode.unwrap_or(self.state.buffered_mode),
             ..self.state
@@ -63,7 +66,9 @@ impl Drive {
         if known {
             self.state.block_limits = (u32::from_be_bytes([0, 0, d, e]), u32::from_be_bytes([0, a, b, c]));
         }
-        if self.run(device, &[0x1a, 0, 0, 0, 12, 0], Transfer::In(&mut mode), self.timeouts.normal).is_ok() {
+        let sensed = self.run(device, &[0x1a, 0, 0, 0, 12, 0], Transfer::In(&mut mode), self.timeouts.normal);
+        self.state.block_length = 0;
+        if sensed.is_ok() {
             let [_, _, specific, descriptors, density, _, _, _, _, a, b, c] = mode;
             self.state.write_protected = specific & 0x80 != 0;
             self.state.buffered_mode = specific >> 4 & 7;

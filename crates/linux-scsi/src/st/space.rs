@@ -51,7 +51,7 @@ impl Drive {
         };
         let moved = moved(&refusal, count);
         self.position.file = self.position.file.map(|file| file.saturating_add(moved)).filter(|file| *file >= 0);
-        self.position.block = None;
+        self.position.block = if forward { None } else { Some(0) };
         self.judge_end(&refusal);
         Err(refusal.into())
     }
@@ -87,7 +87,6 @@ impl Drive {
         if refusal.is(SenseKey::BLANK_CHECK) {
             position.boundary = Boundary::EndOfData;
         } else if refusal.eom() && refusal.is_harmless() {
-            position.file = position.file.map(|_| 0);
             position.block = Some(0);
         }
     }
@@ -110,10 +109,6 @@ impl Drive {
         } else if let Err(refusal) = self.space(device, FILEMARKS, ALL_FILEMARKS) {
             let moved = moved(&refusal, ALL_FILEMARKS);
             self.position.file = self.position.file.map(|file| file.saturating_add(moved));
-            if !refusal.is(SenseKey::BLANK_CHECK) {
-                self.position.block = None;
-                return Err(refusal.into());
-            }
         }
         self.space(device, END_OF_DATA, 0)?;
         self.position.block = None;

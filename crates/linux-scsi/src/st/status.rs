@@ -1,5 +1,6 @@
 //! MTIOCGET and MTIOCPOS.
 
+use super::options::Booleans;
 use super::position::Boundary;
 use super::{Drive, Readiness};
 use crate::mtio::{GenericStatus, Operation, TapeStatus};
@@ -33,11 +34,8 @@ impl Drive {
         let position = &self.position;
         let boundary = if known { position.boundary } else { Boundary::None };
         let at_start_of_file = known && position.block == Some(0);
-        let is_end = matches!(
-            boundary,
-            Boundary::EarlyWarningReported | Boundary::EndOfDataOnce | Boundary::EndOfData | Boundary::EndOfDataPending
-        );
-        let buffers = self.has(super::options::Booleans::BUFFER_WRITES | super::options::Booleans::ASYNC_WRITES);
+        let is_end = matches!(boundary, Boundary::EarlyWarningReported | Boundary::EndOfDataOnce | Boundary::EndOfData);
+        let buffers = self.mode().booleans.contains(Booleans::ASYNC_WRITES);
         [
             (GenericStatus::EOF, at_start_of_file && !position.is_beginning()),
             (GenericStatus::BOT, known && position.is_beginning()),

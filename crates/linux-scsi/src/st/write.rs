@@ -11,7 +11,9 @@ use scsi_core::SenseKey;
 enum Written {
     All,
     /// Early warning or the end of the medium: this many of the count were not written.
-    EndOfMedium { unwritten: i32 },
+    EndOfMedium {
+        unwritten: i32,
+    },
     Failed(Refusal),
 }
 
@@ -59,6 +61,7 @@ impl Drive {
         }
         self.end_reading(device, Operation::NOP)?;
         self.change_partition(device)?;
+        self.lock_for_transfer(device);
         if self.position.boundary == Boundary::EarlyWarning {
             self.position.boundary = Boundary::EarlyWarningReported;
             return Err(Errno::ENOSPC);
@@ -73,7 +76,7 @@ impl Drive {
         match written {
             Written::All => {
                 position.pass_blocks(blocks);
-                position.boundary = Boundary::None;
+                position.after_transfer();
                 Ok(data.len())
             }
             Written::EndOfMedium { unwritten } => {
@@ -106,14 +109,16 @@ impl Drive {
         let written = self.send(device, [0x10, immediate.into(), a, b, c, 0], self.timeouts.normal);
         let written = written.map_or_else(|refusal| Written::from_refusal(refusal, count), |()| Written::All);
         let position = &mut self.position;
+        position.last = LastTransfer::None;
         match written {
             Written::All | Written::EndOfMedium { unwritten: 0 } => {
-                position.last = LastTransfer::None;
                 position.pass_filemarks(count);
                 Ok(())
             }
             Written::EndOfMedium { unwritten } => {
-                position.pass_filemarks(count.saturating_sub(unwritten));
+                if unwritten < count {
+                    position.pass_filemarks(count.saturating_sub(unwritten));
+                }
                 Err(Errno::EIO)
             }
             Written::Failed(refusal) => Err(refusal.into()),
