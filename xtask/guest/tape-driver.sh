@@ -1,18 +1,17 @@
-# The kernel's tape driver runs the scripts on a library that tape-script serves over the loopback interface: one drive
-# for each case, so that neither the driver nor the drive was used before. One result for each script.
+# The kernel's tape driver runs scripts on a library that tape-script serves over the loopback interface: one drive for
+# each case, so that neither the driver nor the drive was used before.
 . /job/checks.sh
 modprobe -a st iscsi_tcp
 start_initiator
 tapes() { ls -d /sys/class/scsi_tape/st*[0-9] 2>/dev/null | wc -l; }
 PORT=3260
-for script in /job/*.txt; do
-  name=$(basename "$script" .txt)
-  [ "$name" = readme ] && continue
-  cases=$(grep -c '^case ' "$script")
+# NAME CASES COMMAND SCRIPT...: runs tape-script with the command; its output becomes NAME.result.
+tape_script() {
+  local name=$1 cases=$2 command=$3; shift 3
   PORT=$((PORT + 1))
   rm -f /tmp/go; mkfifo /tmp/go; exec 3<>/tmp/go
-  /job/tape-script serve 127.0.0.1:$PORT "$script" </tmp/go >"/job/$name.result" 2>/tmp/ready &
-  SERVER=$!
+  /job/tape-script "$command" 127.0.0.1:$PORT "$@" </tmp/go >"/job/$name.result" 2>/tmp/ready &
+  local server=$!
   for _ in $(seq 300); do grep -q ready /tmp/ready && break; sleep 0.1; done
   IQN=$(awk '/^ready/{print $4}' /tmp/ready)
   iscsiadm -m discovery -t sendtargets -p 127.0.0.1:$PORT >/dev/null
@@ -20,12 +19,20 @@ for script in /job/*.txt; do
   for _ in $(seq 600); do [ "$(tapes)" -ge "$cases" ] && break; sleep 0.1; done
   sleep 1
   echo go >&3
-  for _ in $(seq 3000); do grep -q done /tmp/ready && break; [ -d /proc/$SERVER ] || break; sleep 0.1; done
+  for _ in $(seq 6000); do grep -q done /tmp/ready && break; [ -d /proc/$server ] || break; sleep 0.1; done
   says "$name: $cases cases" done cat /tmp/ready
   iscsiadm -m node -T "$IQN" -p 127.0.0.1:$PORT --logout >/dev/null
   iscsiadm -m node -o delete >/dev/null
   echo end >&3
-  wait $SERVER
+  wait $server
   for _ in $(seq 100); do [ "$(tapes)" -eq 0 ] && break; sleep 0.1; done
+}
+for script in /job/*.txt; do
+  name=$(basename "$script" .txt)
+  [ "$name" = readme ] || tape_script "$name" "$(grep -c '^case ' "$script")" serve "$script"
 done
+if [ -f /job/random ]; then
+  tape_script random 16 compare $(cat /job/random)
+  says "random steps have equal results" ', 0 differ' tail -n 1 /job/random.result
+fi
 finish

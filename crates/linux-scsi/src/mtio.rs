@@ -85,7 +85,7 @@ impl Reply {
 /// The argument of MTIOCTOP: what to do, and how many times or with which value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapeOperation {
-    /// The operation, `mt_op`.
+    /// The operation to perform, `mt_op`.
     pub operation: Operation,
     /// Its count or its value, `mt_count`.
     pub count: i32,

@@ -1,4 +1,4 @@
-//! Runs the scripts of `tests/recorded` on this crate's tape driver and compares each result with the one of Linux'
+//! Runs the scripts of `tests/recorded` on this crate's tape driver and compares each result with that of Linux'
 //! driver, which `cargo xtask tape-driver --record` recorded in the guest. The drives are the same.
 
 use std::fs;
@@ -9,7 +9,8 @@ use tape_script::run::run_case;
 use tape_script::script::Script;
 
 /// Steps whose results differ, and why: name of the case, the step, the reason.
-const DIFFERENCES: &[(&str, &str, &str)] = &[];
+const DIFFERENCES: &[(&str, &str, &str)] =
+    &[("fixed-read-flags-plain", "get a", "an injected BLANK CHECK inside recorded data: Linux' driver counts a file")];
 
 fn scripts() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
@@ -30,7 +31,7 @@ fn results_are_those_of_linux() {
                 let recorded = step.recorded.as_deref().unwrap_or("no result");
                 let known = DIFFERENCES.iter().any(|(name, text, _)| *name == case.name && *text == step.text);
                 compared += 1;
-                if result != recorded && !known {
+                if (result != recorded) != known {
                     differences.push(format!("{}: {}\n  Linux {recorded}\n  here  {result}", case.name, step.text));
                 }
             });

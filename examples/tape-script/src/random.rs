@@ -6,7 +6,11 @@ use std::fmt::Write as _;
 #[must_use]
 pub fn script(seed: u64, steps: u32, kind: &str) -> String {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-    let probe = ["", " get", " pos"][usize::try_from(seed % 3).unwrap_or(0)];
+    let probe = match seed % 3 {
+        0 => "",
+        1 => " get",
+        _ => " pos",
+    };
     let mut text = format!("case random-{kind}-{seed}{probe}\nload {kind}\nopen a nst rw\n");
     for _ in 0..steps {
         let _ = writeln!(text, "{}", random.step());
@@ -25,9 +29,9 @@ impl Random {
         (self.0 >> 11) % limit
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        let index = self.below(from.len() as u64) as usize;
-        from[index]
+    fn pick<T: Copy + Default>(&mut self, from: &[T]) -> T {
+        let index = usize::try_from(self.below(from.len() as u64)).unwrap_or(0);
+        from.get(index).copied().unwrap_or_default()
     }
 
     fn step(&mut self) -> String {

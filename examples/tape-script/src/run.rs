@@ -127,7 +127,7 @@ impl Runner<'_> {
         let mut memory = Memory::new(len, offset);
         match self.calls.read(file, memory.bytes()) {
             Ok(0) => "0".into(),
-            Ok(read) => format!("{read} #{:08x}", digest(&memory.bytes()[..read])),
+            Ok(read) => format!("{read} #{:08x}", digest(memory.bytes().iter().take(read))),
             Err(errno) => errno.to_string(),
         }
     }
@@ -140,7 +140,7 @@ impl Runner<'_> {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            *byte = state.to_le_bytes()[3];
+            [_, _, _, *byte, ..] = state.to_le_bytes();
         }
         text(self.calls.write(file, memory.bytes()).map(|written| written.to_string()))
     }
@@ -150,14 +150,17 @@ impl Runner<'_> {
         text(self.calls.ioctl(file, POS, &mut argument).map(|()| i64::from_le_bytes(argument).to_string()))
     }
 
-    /// MTIOCGET: file/block, the set bits of `mt_gstat`, and what is not zero of the rest.
+    /// MTIOCGET: file/block, the set bits of `mt_gstat`, and the other fields that are not zero.
     fn status(&mut self, file: char) -> String {
         let mut raw = [0; 48];
         if let Err(errno) = self.calls.ioctl(file, GET, &mut raw) {
             return errno.to_string();
         }
-        let long = |at: usize| raw[at..at + 8].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
-        let int = |at: usize| raw[at..at + 4].iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte));
+        let number = |at: usize, len: usize| {
+            raw.iter().skip(at).take(len).rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
+        };
+        let long = |at: usize| number(at, 8);
+        let int = |at: usize| u32::try_from(number(at, 4)).unwrap_or(0);
         let mut line = format!("{}/{}", int(40).cast_signed(), int(44).cast_signed());
         let generic = long(24);
         for (bit, name) in BITS {
@@ -218,8 +221,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// FNV-1a of 32 bits.
-fn digest(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+fn digest<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
 /// Memory for a transfer at an offset from the beginning of a page.
@@ -237,6 +240,6 @@ impl Memory {
     }
 
     fn bytes(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.len]
+        self.bytes.get_mut(self.start..self.start + self.len).unwrap_or_default()
     }
 }

@@ -23,7 +23,7 @@ pub struct Case {
 /// What is read from a tape after each step on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// Nothing: steps that test this say so themselves.
+    /// Nothing, so that no other call comes between two steps.
     Nothing,
     /// MTIOCGET.
     Status,
@@ -257,18 +257,20 @@ fn parse_fault(words: &mut Words<'_>) -> Result<Action, &'static str> {
         || words.next().and_then(|word| u8::from_str_radix(word, 16).ok()).ok_or("expected a byte in hexadecimal");
     let mut fault = FaultStep { opcode: byte()?, key: byte()?, asc: [byte()?, byte()?], ..FaultStep::default() };
     (fault.nth, fault.times) = (1, 1);
+    let (mut filemark, mut eom, mut ili) = (false, false, false);
     while let Some(word) = words.next() {
         let mut value = || words.next().and_then(|word| word.parse::<i64>().ok()).ok_or("expected a number");
         match word {
             "info" => fault.information = Some(value()?),
             "nth" => fault.nth = u32::try_from(value()?).map_err(|_| "expected a number from 1")?,
             "times" => fault.times = u32::try_from(value()?).map_err(|_| "expected a number from 1")?,
-            "fm" => fault.flags = [true, fault.flags[1], fault.flags[2]],
-            "eom" => fault.flags = [fault.flags[0], true, fault.flags[2]],
-            "ili" => fault.flags = [fault.flags[0], fault.flags[1], true],
+            "fm" => filemark = true,
+            "eom" => eom = true,
+            "ili" => ili = true,
             _ => return Err("unknown word of a fault"),
         }
     }
+    fault.flags = [filemark, eom, ili];
     Ok(Action::Fault(fault))
 }
 

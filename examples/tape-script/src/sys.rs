@@ -6,14 +6,18 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd};
 
-/// ioctl(2) with an argument of up to 16383 bytes in memory.
+/// ioctl(2) with an argument in memory. The memory that the call gets is as large as any argument whose size is in the
+/// number of the request.
 pub(crate) fn ioctl(file: &File, request: u32, argument: &mut [u8]) -> io::Result<()> {
     let mut memory = [0_u8; 16384];
-    let len = argument.len().min(memory.len());
-    memory[..len].copy_from_slice(&argument[..len]);
-    // SAFETY: the descriptor is open, and `memory` is as large as any argument whose size is in the request number.
+    for (target, byte) in memory.iter_mut().zip(argument.iter()) {
+        *target = *byte;
+    }
+    // SAFETY: the descriptor is open, and the call writes to at most 16383 bytes of `memory`.
     let result = unsafe { libc::ioctl(file.as_raw_fd(), request.into(), memory.as_mut_ptr()) };
-    argument[..len].copy_from_slice(&memory[..len]);
+    for (target, byte) in argument.iter_mut().zip(memory) {
+        *target = byte;
+    }
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

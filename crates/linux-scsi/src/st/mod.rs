@@ -4,8 +4,9 @@
 //! position stay when a tape is closed. [`Drive::open`] returns an [`OpenTape`], which every other call needs and
 //! [`Drive::close`] consumes, so that there is no call on a tape that is not open.
 //!
-//! Deviations: a system call transfers directly from and to the memory of the program, so a write returns when the
-//! drive has the data, as Linux' driver does when it can use direct transfer.
+//! Deviations: every write transfers directly from the memory of the program and returns when the drive has the data, as
+//! Linux' driver does with host adapters that can use that memory. Linux' driver with the module parameter
+//! `try_direct_io=0` buffers writes, and reports their errors at the next call; this one has no such mode.
 
 mod command;
 mod open;
@@ -41,13 +42,15 @@ pub struct Drive {
     position: Position,
     /// Bytes that a read in fixed block mode read ahead.
     read_ahead: Vec<u8>,
+    /// Whether reads in fixed block mode transfer directly, as they do from open to the first read of a part of a block.
+    reads_directly: bool,
     recovered_errors: u16,
     cleaning_requested: bool,
     door: Door,
     is_open: bool,
 }
 
-/// Who prevents the removal of the tape.
+/// Whether the removal of the tape is prevented, and until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Door {
     Unlocked,
@@ -113,11 +116,11 @@ impl ModeNumber {
 /// What a program may do with an open tape: the access mode of `open(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// O_RDONLY: read(2) only.
+    /// O_RDONLY: the program may use read(2) only.
     Read,
-    /// O_WRONLY: write(2) only.
+    /// O_WRONLY: the program may use write(2) only.
     Write,
-    /// O_RDWR: read(2) and write(2).
+    /// O_RDWR: the program may use read(2) and write(2).
     ReadWrite,
 }
 
@@ -174,6 +177,7 @@ impl Drive {
             partitions: Partitions::INITIAL,
             position: Position::UNKNOWN,
             read_ahead: Vec::new(),
+            reads_directly: true,
             recovered_errors: 0,
             cleaning_requested: false,
             door: Door::Unlocked,

@@ -2,7 +2,7 @@
 
 use super::command::Refusal;
 use super::options::Booleans;
-use super::position::{Boundary, LastTransfer, Position};
+use super::position::{Boundary, LastTransfer, Number, Position};
 use super::{Door, Drive, DriveState, OpenTape, Opening, Readiness};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
@@ -50,6 +50,7 @@ impl Drive {
             return Err(Errno::EROFS);
         }
         self.is_open = true;
+        self.reads_directly = true;
         Ok(OpenTape { opening })
     }
 
@@ -78,9 +79,9 @@ impl Drive {
         self.write_filemarks(device, if two { 2 } else { 1 }, self.has(Booleans::NOWAIT_EOF))?;
         if two {
             self.space_files(device, Operation::BSF, 1)?;
-            self.position.block = Some(0);
-            self.position.boundary = Boundary::Filemark;
+            self.position.block = Number::ZERO;
         }
+        self.position.boundary = Boundary::Filemark;
         Ok(())
     }
 

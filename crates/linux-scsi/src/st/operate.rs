@@ -17,10 +17,13 @@ const WITHOUT_TAPE: [Operation; 6] =
 /// Operations that need access to write.
 const CHANGES_TAPE: [Operation; 4] = [Operation::WEOF, Operation::WEOFI, Operation::WSM, Operation::ERASE];
 /// Operations before which a filemark is written after data.
-const ENDS_FILE: [Operation; 3] = [Operation::REW, Operation::OFFL, Operation::SEEK];
+const ENDS_FILE: [Operation; 5] = [Operation::REW, Operation::OFFL, Operation::SEEK, Operation::BSF, Operation::BSFM];
 /// Operations that do not change the partition first.
 const KEEPS_PARTITION: [Operation; 6] =
     [Operation::SETPART, Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK, Operation::MKPART];
+
+/// Operations after which close still writes the filemark after data.
+const KEEPS_FILE_OPEN: [Operation; 4] = [Operation::NOP, Operation::SETBLK, Operation::SETDENSITY, Operation::SETPART];
 
 impl Drive {
     pub(super) fn operate(
@@ -29,51 +32,51 @@ impl Drive {
         tape: &OpenTape,
         request: TapeOperation,
     ) -> Result<(), Errno> {
-        let TapeOperation { operation, count } = request;
+        let operation = request.operation;
         if operation == Operation::SETDRVBUFFER {
-            return self.set_options(device, tape, count.cast_unsigned());
+            return self.set_options(device, tape, request.count.cast_unsigned());
         }
         if !self.mode().defined {
             return Err(Errno::ENXIO);
         }
-        if operation.name().is_none() {
-            return Err(Errno::ENOSYS);
-        }
         if !WITHOUT_TAPE.contains(&operation) {
             self.check_ready()?;
         }
+        self.end_reading(device, operation)?;
         if CHANGES_TAPE.contains(&operation) && !tape.opening.access.writes() {
             return Err(Errno::EACCES);
         }
-        self.end_reading(device, operation)?;
         if !KEEPS_PARTITION.contains(&operation) {
             self.change_partition(device)?;
         }
-        if ENDS_FILE.contains(&operation) && self.position.last == LastTransfer::Write {
-            self.write_filemarks(device, 1, false)?;
+        let count = self.end_file(device, operation, request.count)?;
+        if !KEEPS_FILE_OPEN.contains(&operation) {
+            self.position.last = LastTransfer::None;
         }
         match operation {
             Operation::NOP => Ok(()),
-            Operation::LOCK => {
-                self.set_door(device, Door::Locked);
-                Ok(())
-            }
-            Operation::UNLOCK => {
-                self.set_door(device, Door::Unlocked);
+            Operation::LOCK | Operation::UNLOCK => {
+                self.set_door(device, if operation == Operation::LOCK { Door::Locked } else { Door::Unlocked });
                 Ok(())
             }
             Operation::SETBLK => self.set_block_length(device, count),
-            Operation::SETDENSITY => {
-                let [density, ..] = count.to_le_bytes();
-                let mut wanted = self.state;
-                wanted.density = density;
-                self.select_mode(device, wanted)
-            }
+            Operation::SETDENSITY => self.set_density(device, count),
             Operation::COMPRESSION if self.readiness != Readiness::Ready => Err(Errno::EIO),
             Operation::COMPRESSION => self.set_compression(device, count != 0),
             Operation::SETPART => self.set_partition(count),
             _ => self.move_tape(device, operation, count),
         }
+    }
+
+    /// Writes the filemark after data before some operations. Spacing back over filemarks counts this one, too; returns
+    /// the count for the operation.
+    fn end_file(&mut self, device: &mut dyn ScsiDevice, operation: Operation, count: i32) -> Result<i32, Errno> {
+        if !ENDS_FILE.contains(&operation) || self.position.last != LastTransfer::Write {
+            return Ok(count);
+        }
+        self.write_filemarks(device, 1, false)?;
+        let goes_back = operation == Operation::BSF || operation == Operation::BSFM;
+        Ok(if goes_back { count.saturating_add(1) } else { count })
     }
 
     fn move_tape(&mut self, device: &mut dyn ScsiDevice, operation: Operation, count: i32) -> Result<(), Errno> {
@@ -92,7 +95,12 @@ impl Drive {
             Operation::SEEK => self.seek(device, count),
             Operation::EOM => self.space_to_end(device),
             Operation::ERASE => self.erase(device, count != 0),
-            Operation::OFFL => self.unload(device),
+            Operation::OFFL => {
+                if self.door == Door::LockedByDriver {
+                    self.set_door(device, Door::Unlocked);
+                }
+                self.unload(device)
+            }
             Operation::RETEN => self.retension(device),
             Operation::LOAD => self.load(device, count),
             Operation::UNLOAD => self.unload(device),
@@ -123,6 +131,13 @@ impl Drive {
         self.select_mode(device, wanted)
     }
 
+    fn set_density(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
+        let [density, ..] = count.to_le_bytes();
+        let mut wanted = self.state;
+        wanted.density = density;
+        self.select_mode(device, wanted)
+    }
+
     /// ERASE(6): of the rest of the partition if `long`, else of a mark at the position.
     fn erase(&mut self, device: &mut dyn ScsiDevice, long: bool) -> Result<(), Errno> {
         if self.state.write_protected {
@@ -130,6 +145,7 @@ impl Drive {
         }
         let flags = u8::from(long) | self.immediate() << 1;
         self.send(device, [0x19, flags, 0, 0, 0, 0], self.timeouts.long.saturating_mul(8))?;
+        self.position.boundary = Boundary::None;
         Ok(())
     }
 

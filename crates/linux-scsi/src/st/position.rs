@@ -3,14 +3,37 @@
 /// The position within one partition.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Position {
-    /// Number of the file; `None` if unknown.
-    pub(super) file: Option<i32>,
-    /// Number of the block within the file; `None` if unknown.
-    pub(super) block: Option<i32>,
+    /// Number of the file.
+    pub(super) file: Number,
+    /// Number of the block within the file.
+    pub(super) block: Number,
     /// What the last operation met.
     pub(super) boundary: Boundary,
     /// The last transfer since the last positioning.
     pub(super) last: LastTransfer,
+}
+
+/// The number of a file or a block, as MTIOCGET returns it: unknown if it is negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number(pub(super) i32);
+
+impl Number {
+    pub(super) const ZERO: Self = Self(0);
+    pub(super) const UNKNOWN: Self = Self(-1);
+
+    /// Adds a count to a number that is known. A negative sum is unknown.
+    pub(super) fn advance(&mut self, count: i32) {
+        if self.0 >= 0 {
+            *self = Self(self.0.saturating_add(count).max(-1));
+        }
+    }
+
+    /// Adds a count of blocks to a number that is known. Linux' driver returns a negative sum as it is.
+    pub(super) fn space(&mut self, count: i32) {
+        if self.0 >= 0 {
+            *self = Self(self.0.saturating_add(count));
+        }
+    }
 }
 
 /// What the last operation met at the position.
@@ -46,20 +69,26 @@ pub(super) enum LastTransfer {
 impl Position {
     /// No tape was seen.
     pub(super) const UNKNOWN: Self =
-        Self { file: None, block: None, boundary: Boundary::None, last: LastTransfer::None };
+        Self { file: Number::UNKNOWN, block: Number::UNKNOWN, boundary: Boundary::None, last: LastTransfer::None };
     /// The beginning of a partition.
-    pub(super) const BEGINNING: Self = Self { file: Some(0), block: Some(0), ..Self::UNKNOWN };
+    pub(super) const BEGINNING: Self = Self { file: Number::ZERO, block: Number::ZERO, ..Self::UNKNOWN };
 
     /// Moves `count` filemarks towards the end: the position is after a filemark.
     pub(super) fn pass_filemarks(&mut self, count: i32) {
-        self.file = self.file.map(|file| file.saturating_add(count));
-        self.block = Some(0);
+        self.file.advance(count);
+        self.block = Number::ZERO;
         self.boundary = Boundary::Filemark;
+    }
+
+    /// Writes `count` filemarks. Unlike after a filemark that was passed, a read then fails at the end of data.
+    pub(super) fn write_filemarks(&mut self, count: i32) {
+        self.pass_filemarks(count);
+        self.boundary = Boundary::None;
     }
 
     /// Moves `count` blocks towards the end.
     pub(super) fn pass_blocks(&mut self, count: i32) {
-        self.block = self.block.map(|block| block.saturating_add(count));
+        self.block.advance(count);
     }
 
     /// After a transfer that met nothing. Early warning lasts until the tape is positioned.
@@ -72,6 +101,6 @@ impl Position {
 
     /// Whether this is the beginning of the first file.
     pub(super) fn is_beginning(&self) -> bool {
-        (self.file, self.block) == (Some(0), Some(0))
+        (self.file, self.block) == (Number::ZERO, Number::ZERO)
     }
 }

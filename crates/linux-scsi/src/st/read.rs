@@ -6,7 +6,7 @@
 
 use super::command::{Refusal, Transfer, count24};
 use super::options::Booleans;
-use super::position::{Boundary, LastTransfer};
+use super::position::{Boundary, LastTransfer, Number};
 use super::{Drive, OpenTape};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
@@ -72,11 +72,13 @@ impl Drive {
         self.read_command(device, buffer)
     }
 
-    /// Blocks in fixed block mode: those that were read ahead, then more. An error drops what the read got before it.
+    /// Blocks in fixed block mode: the blocks that were read ahead, then more. An error drops what the read got before it.
     fn read_blocks(&mut self, device: &mut dyn ScsiDevice, buffer: &mut [u8]) -> Result<usize, Errno> {
         let block = usize::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
-        let is_direct = self.read_ahead.is_empty() && buffer.len().is_multiple_of(block);
-        let mut done = 0;
+        // After a read of a part of a block, all reads are buffered until the tape is closed.
+        self.reads_directly &= buffer.len().is_multiple_of(block);
+        let is_direct = self.reads_directly && self.read_ahead.is_empty();
+        let (mut done, mut is_stopped) = (0, false);
         while let Some(target) = buffer.get_mut(done..).filter(|target| !target.is_empty()) {
             if !self.read_ahead.is_empty() {
                 let len = target.len().min(self.read_ahead.len());
@@ -86,8 +88,7 @@ impl Drive {
                 done += len;
                 continue;
             }
-            if done > 0 && self.position.boundary != Boundary::None && self.position.boundary != Boundary::EarlyWarning
-            {
+            if is_stopped || done > 0 && self.position.boundary == Boundary::FilemarkPending {
                 return Ok(done);
             }
             if let Some(reported) = self.report_boundary() {
@@ -96,15 +97,18 @@ impl Drive {
             if is_direct {
                 return self.read_command(device, target);
             }
-            let mut ahead = vec![0; (READ_AHEAD / block).max(1) * block];
-            let len = self.read_command(device, &mut ahead)?;
-            ahead.truncate(len);
-            if ahead.is_empty() {
-                return Ok(done);
-            }
-            self.read_ahead = ahead;
+            is_stopped = self.fill_read_ahead(device, (READ_AHEAD / block).max(1) * block)?;
         }
         Ok(done)
+    }
+
+    /// Reads ahead. Returns whether something stopped the command.
+    fn fill_read_ahead(&mut self, device: &mut dyn ScsiDevice, wanted: usize) -> Result<bool, Errno> {
+        let mut ahead = vec![0; wanted];
+        let len = self.read_command(device, &mut ahead)?;
+        ahead.truncate(len);
+        self.read_ahead = ahead;
+        Ok(len < wanted)
     }
 
     /// READ(6) for all of `target`. Returns the number of bytes; the position says what stopped it.
@@ -161,7 +165,7 @@ impl Drive {
         if refusal.eom() && (is_blank || refusal.is(SenseKey::MEDIUM_ERROR)) {
             return Ok(self.end_of_partition());
         }
-        position.block = None;
+        position.block = Number::UNKNOWN;
         if is_blank && position.boundary == Boundary::Filemark {
             position.boundary = Boundary::EndOfData;
             return Ok(0);
@@ -217,7 +221,7 @@ impl Drive {
             self.send(device, [0x11, 1, a, b, c, 0], self.timeouts.long)?;
             self.position.boundary = Boundary::None;
             if COUNTS_FILES.contains(&next) {
-                self.position.file = self.position.file.map(|file| file.saturating_add(1));
+                self.position.file.advance(1);
             }
         }
         let back = i32::try_from(ahead).map_err(|_| Errno::EINVAL)?.saturating_neg();

@@ -2,7 +2,7 @@
 
 use super::command::{Refusal, Transfer, count24};
 use super::options::Booleans;
-use super::position::{Boundary, LastTransfer, Position};
+use super::position::{Boundary, Number, Position};
 use super::{Drive, count_within};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
@@ -19,7 +19,6 @@ const ALL_FILEMARKS: i32 = 0x007f_ffff;
 impl Drive {
     fn space(&mut self, device: &mut dyn ScsiDevice, code: u8, count: i32) -> Result<(), Refusal> {
         let [a, b, c] = count24(count);
-        self.position.last = LastTransfer::None;
         self.send(device, [0x11, code, a, b, c, 0], self.timeouts.long)
     }
 
@@ -44,14 +43,14 @@ impl Drive {
         let Err(refusal) = self.space(device, FILEMARKS, count) else {
             self.position.pass_filemarks(count);
             if !forward {
-                self.position.block = None;
+                self.position.block = Number::UNKNOWN;
                 self.position.boundary = Boundary::None;
             }
             return Ok(());
         };
         let moved = moved(&refusal, count);
-        self.position.file = self.position.file.map(|file| file.saturating_add(moved)).filter(|file| *file >= 0);
-        self.position.block = if forward { None } else { Some(0) };
+        self.position.file.advance(moved);
+        self.position.block = if forward { Number::UNKNOWN } else { Number::ZERO };
         self.judge_end(&refusal);
         Err(refusal.into())
     }
@@ -59,7 +58,7 @@ impl Drive {
     /// MTFSR and MTBSR: SPACE(6) over blocks.
     pub(super) fn space_blocks(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
         let Err(refusal) = self.space(device, BLOCKS, count) else {
-            self.position.pass_blocks(count);
+            self.position.block.space(count);
             self.position.boundary = Boundary::None;
             return Ok(());
         };
@@ -68,14 +67,21 @@ impl Drive {
             if count > 0 {
                 position.pass_filemarks(1);
             } else {
-                position.file = position.file.map(|file| file.saturating_sub(1)).filter(|file| *file >= 0);
-                position.block = None;
+                // Linux' driver counts down also from an unknown number.
+                position.file = Number(position.file.0.saturating_sub(1));
+                position.block = Number::UNKNOWN;
                 position.boundary = Boundary::None;
             }
             return Err(Errno::EIO);
         }
-        let moved = moved(&refusal, count);
-        self.position.block = self.position.block.map(|block| block.saturating_add(moved)).filter(|block| *block >= 0);
+        let residue = count_within(refusal.residue().unwrap_or(0), count);
+        self.position.block.space(count);
+        if count < 0 {
+            // Linux' driver adds what was not moved also to an unknown number.
+            self.position.block = Number(self.position.block.0.saturating_add(residue));
+        } else {
+            self.position.block.advance(residue.saturating_neg());
+        }
         self.judge_end(&refusal);
         Err(refusal.into())
     }
@@ -86,8 +92,6 @@ impl Drive {
         position.boundary = Boundary::None;
         if refusal.is(SenseKey::BLANK_CHECK) {
             position.boundary = Boundary::EndOfData;
-        } else if refusal.eom() && refusal.is_harmless() {
-            position.block = Some(0);
         }
     }
 
@@ -105,13 +109,13 @@ impl Drive {
     /// MTEOM: counts the filemarks up to the end of data, unless the option says not to.
     pub(super) fn space_to_end(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
         if self.has(Booleans::FAST_MTEOM) {
-            self.position.file = None;
+            self.position.file = Number::UNKNOWN;
         } else if let Err(refusal) = self.space(device, FILEMARKS, ALL_FILEMARKS) {
             let moved = moved(&refusal, ALL_FILEMARKS);
-            self.position.file = self.position.file.map(|file| file.saturating_add(moved));
+            self.position.file.advance(moved);
         }
         self.space(device, END_OF_DATA, 0)?;
-        self.position.block = None;
+        self.position.block = Number::UNKNOWN;
         self.position.boundary = Boundary::EndOfData;
         Ok(())
     }

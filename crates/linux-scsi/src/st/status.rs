@@ -1,7 +1,7 @@
 //! MTIOCGET and MTIOCPOS.
 
 use super::options::Booleans;
-use super::position::Boundary;
+use super::position::{Boundary, Number};
 use super::{Drive, Readiness};
 use crate::mtio::{GenericStatus, Operation, TapeStatus};
 use crate::{Errno, ScsiDevice};
@@ -17,7 +17,7 @@ impl Drive {
         }
         self.end_reading(device, Operation::NOP)?;
         let known = !self.partitions.is_change_pending();
-        let known_or = |number: Option<i32>| number.filter(|_| known).unwrap_or(-1);
+        let known_or = |number: Number| if known { number.0 } else { -1 };
         Ok(TapeStatus {
             kind: SCSI_2_TAPE,
             partition: self.partitions.next.into(),
@@ -33,7 +33,7 @@ impl Drive {
     fn generic_status(&self, known: bool) -> GenericStatus {
         let position = &self.position;
         let boundary = if known { position.boundary } else { Boundary::None };
-        let at_start_of_file = known && position.block == Some(0);
+        let at_start_of_file = known && position.block == Number::ZERO;
         let is_end = matches!(boundary, Boundary::EarlyWarningReported | Boundary::EndOfDataOnce | Boundary::EndOfData);
         let buffers = self.mode().booleans.contains(Booleans::ASYNC_WRITES);
         [
@@ -61,7 +61,7 @@ impl Drive {
         self.change_partition(device)?;
         let block = self.read_position(device)?;
         if block == 0 {
-            (self.position.file, self.position.block) = (Some(0), Some(0));
+            (self.position.file, self.position.block) = (Number::ZERO, Number::ZERO);
         }
         Ok(block.into())
     }

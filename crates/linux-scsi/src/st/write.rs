@@ -1,7 +1,7 @@
 //! write(2), and filemarks.
 
 use super::command::{Refusal, Transfer, count24};
-use super::position::{Boundary, LastTransfer};
+use super::position::{Boundary, LastTransfer, Number};
 use super::{Drive, OpenTape};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
@@ -89,7 +89,7 @@ impl Drive {
                 usize::try_from(bytes).map_err(|_| Errno::EIO)
             }
             Written::Failed(refusal) => {
-                position.block = None;
+                position.block = Number::UNKNOWN;
                 Err(refusal.into())
             }
         }
@@ -112,12 +112,12 @@ impl Drive {
         position.last = LastTransfer::None;
         match written {
             Written::All | Written::EndOfMedium { unwritten: 0 } => {
-                position.pass_filemarks(count);
+                position.write_filemarks(count);
                 Ok(())
             }
             Written::EndOfMedium { unwritten } => {
                 if unwritten < count {
-                    position.pass_filemarks(count.saturating_sub(unwritten));
+                    position.write_filemarks(count.saturating_sub(unwritten));
                 }
                 Err(Errno::EIO)
             }
