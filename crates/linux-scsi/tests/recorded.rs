@@ -2,7 +2,7 @@
 //! driver, which `cargo xtask tape-driver --record` recorded in the guest. The drives are the same.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tape_script::bench::Bench;
 use tape_script::native::Native;
 use tape_script::run::run_case;
@@ -12,17 +12,13 @@ use tape_script::script::Script;
 const DIFFERENCES: &[(&str, &str, &str)] =
     &[("fixed-read-flags-plain", "get a", "an injected BLANK CHECK inside recorded data: Linux' driver counts a file")];
 
-fn scripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
 #[test]
 fn results_are_those_of_linux() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded");
+    let mut scripts: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.sort();
     let (mut compared, mut differences) = (0, Vec::new());
-    for file in scripts() {
+    for file in scripts {
         let script = Script::parse(&fs::read_to_string(&file).unwrap()).unwrap();
         for case in &script.cases {
             let mut bench = Bench::new(1).unwrap();

@@ -39,8 +39,8 @@ impl Bench {
     /// # Errors
     /// The text of the error of the library.
     pub fn new(drives: u16) -> Result<Self, String> {
-        let copies = drives * 2;
-        let builder = Library::builder().model("Ferric").slots(copies * 6).drives("ULT3580-TD8", drives);
+        let copies = drives.saturating_mul(2).max(8);
+        let builder = Library::builder().model("Ferric").slots(copies * 6 + 1).drives("ULT3580-TD8", drives);
         let builder =
             KINDS.iter().fold(builder, |builder, (_, pattern, size)| builder.cartridges(pattern, copies, size));
         let site = builder.frontend(Frontend::ISCSI).open().map_err(|error| error.to_string())?;
@@ -99,7 +99,7 @@ impl Bench {
         let vtl::inventory::Location::Element { address, .. } = location else { return Err("not in a slot".into()) };
         self.used.insert(barcode);
         let moved = library.move_medium(ElementAddress(address), self.drive_element(drive)?);
-        Ok(moved.map_or_else(|error| error.to_string(), |()| "ok".into()))
+        Ok(outcome_of(moved))
     }
 
     fn unload(&self, drive: usize) -> Result<String, String> {
@@ -114,7 +114,7 @@ impl Bench {
             .collect();
         let empty = library.layout().storage.addresses().find(|address| !occupied.contains(&address.0));
         let moved = library.move_medium(element, empty.ok_or("no empty slot")?);
-        Ok(moved.map_or_else(|error| error.to_string(), |()| "ok".into()))
+        Ok(outcome_of(moved))
     }
 
     fn inject(&self, drive: usize, fault: &FaultStep) -> Result<String, String> {
@@ -150,6 +150,11 @@ impl Bench {
         let data = memory.get(..completion.data_in).map(hex).unwrap_or_default();
         Ok(format!("{:02x} {sense}{data}", completion.status.0).trim_end().into())
     }
+}
+
+/// The result of a motion, without the name of the drive: cases run on different ones.
+fn outcome_of<E>(moved: Result<(), E>) -> String {
+    if moved.is_ok() { "ok".into() } else { "refused".into() }
 }
 
 /// The LUN field of 8 bytes, with flat space addressing above 255.

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// A script of one case with `steps` random steps on a kind of cartridge, always the same for a seed.
+/// A script of one case with `steps` random steps, always the same for a seed. `kind` is a kind of cartridge; with
+/// `mixed`, a large cartridge gets two partitions, and the steps also set options, load, change the partition and fail.
 #[must_use]
 pub fn script(seed: u64, steps: u32, kind: &str) -> String {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -11,9 +12,15 @@ pub fn script(seed: u64, steps: u32, kind: &str) -> String {
         1 => " get",
         _ => " pos",
     };
-    let mut text = format!("case random-{kind}-{seed}{probe}\nload {kind}\nopen a nst rw\n");
+    let is_mixed = kind == "mixed";
+    let cartridge = if is_mixed { "large" } else { kind };
+    let mut text = format!("case random-{kind}-{seed}{probe}\nload {cartridge}\nopen a nst rw\n");
+    if is_mixed {
+        text.push_str("op a SETDRVBUFFER 0x30000400\nop a MKPART 1000\n");
+    }
     for _ in 0..steps {
-        let _ = writeln!(text, "{}", random.step());
+        let step = if is_mixed && random.below(5) == 0 { random.mixed_step() } else { random.step() };
+        let _ = writeln!(text, "{step}");
     }
     text.push_str("close a\n");
     text
@@ -50,6 +57,25 @@ impl Random {
             96..97 => "op a ERASE 0".into(),
             97..98 => "op a WEOFI 1".into(),
             _ => format!("close a\nopen a {} {}", self.pick(&["nst", "nst", "st"]), self.pick(&["rw", "rw", "r"])),
+        }
+    }
+
+    fn mixed_step(&mut self) -> String {
+        // Two filemarks, fast MTEOM, System V, SILI, spacing back over blocks, read-ahead, logical addresses.
+        const OPTIONS: [u32; 7] = [0x10, 0x20, 0x1000, 0x4000, 0x100, 0x4, 0x800];
+        const COMMANDS: [&str; 6] = ["08", "0a", "10", "11", "01", "2b"];
+        const SENSES: [&str; 7] = ["03 11 00", "04 44 00", "06 29 00", "0b 00 00", "01 17 01", "05 24 00", "02 04 01"];
+        match self.below(12) {
+            0..3 => format!("op a SETPART {}", self.below(2)),
+            3..5 => {
+                let set = self.pick(&[0x3000_0000, 0x4000_0000_u32]);
+                format!("op a SETDRVBUFFER 0x{:08x}", set | self.pick(&OPTIONS))
+            }
+            5 => format!("op a {} 1", self.pick(&["RETEN", "LOAD", "LOCK", "UNLOCK", "COMPRESSION", "FSS"])),
+            6 => format!("op a {} 1\nop a NOP 1\nop a LOAD 1", self.pick(&["UNLOAD", "OFFL"])),
+            7..10 => format!("fault {} {}", self.pick(&COMMANDS), self.pick(&SENSES)),
+            10 => "close a\nopen a nst r nonblock".into(),
+            _ => "close a\nopen a st rw".into(),
         }
     }
 }

@@ -18,6 +18,8 @@ mod read;
 mod settings;
 mod space;
 mod status;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use crate::mtio::{Reply, Request};

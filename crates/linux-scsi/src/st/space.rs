@@ -77,7 +77,7 @@ impl Drive {
         let residue = count_within(refusal.residue().unwrap_or(0), count);
         self.position.block.space(count);
         if count < 0 {
-            // Linux' driver adds what was not moved also to an unknown number.
+            // Linux' driver adds the residue also to an unknown number.
             self.position.block = Number(self.position.block.0.saturating_add(residue));
         } else {
             self.position.block.advance(residue.saturating_neg());
