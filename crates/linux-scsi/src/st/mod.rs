@@ -4,9 +4,12 @@
 //! position stay when a tape is closed. [`Drive::open`] returns an [`OpenTape`], which every other call needs and
 //! [`Drive::close`] consumes, so that there is no call on a tape that is not open.
 //!
-//! Deviations: every write transfers directly from the memory of the program and returns when the drive has the data, as
-//! Linux' driver does with host adapters that can use that memory. Linux' driver with the module parameter
-//! `try_direct_io=0` buffers writes, and reports their errors at the next call; this one has no such mode.
+//! A write transfers directly from the memory of the program and returns when the drive has the data, as with Linux'
+//! driver and host adapters that can use that memory. Writes of fixed blocks after a read of a part of a block are
+//! buffered, and the call that flushes the buffer reports their errors.
+//!
+//! Deviations: there is no mode without direct transfer (the module parameter `try_direct_io=0` of Linux' driver), in
+//! which also writes in variable block mode return before the drive has the data.
 
 mod command;
 mod open;
@@ -44,8 +47,10 @@ pub struct Drive {
     position: Position,
     /// Bytes that a read in fixed block mode read ahead.
     read_ahead: Vec<u8>,
-    /// Whether reads in fixed block mode transfer directly, as they do from open to the first read of a part of a block.
-    reads_directly: bool,
+    /// Bytes of blocks that were written in fixed block mode and not yet sent to the drive.
+    write_buffer: Vec<u8>,
+    /// Whether fixed block mode transfers directly, as it does from open to the first read of a part of a block.
+    transfers_directly: bool,
     recovered_errors: u16,
     cleaning_requested: bool,
     door: Door,
@@ -179,7 +184,8 @@ impl Drive {
             partitions: Partitions::INITIAL,
             position: Position::UNKNOWN,
             read_ahead: Vec::new(),
-            reads_directly: true,
+            write_buffer: Vec::new(),
+            transfers_directly: true,
             recovered_errors: 0,
             cleaning_requested: false,
             door: Door::Unlocked,

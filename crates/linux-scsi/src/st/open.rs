@@ -50,7 +50,7 @@ impl Drive {
             return Err(Errno::EROFS);
         }
         self.is_open = true;
-        self.reads_directly = true;
+        self.transfers_directly = true;
         Ok(OpenTape { opening })
     }
 
@@ -61,7 +61,10 @@ impl Drive {
     #[expect(clippy::needless_pass_by_value, reason = "closing ends the open tape")]
     pub fn close(&mut self, device: &mut dyn ScsiDevice, tape: OpenTape) -> Result<(), Errno> {
         self.is_open = false;
+        let flushed = self.flush_writes(device);
         let finished = match self.position.last {
+            // A partition that the next operation would change to is the one that is closed.
+            LastTransfer::Write if self.partitions.is_change_pending() => Ok(()),
             LastTransfer::Write => self.finish_file(device),
             LastTransfer::Read => self.finish_reading(device, &tape),
             LastTransfer::None => Ok(()),
@@ -70,7 +73,7 @@ impl Drive {
         if self.door == Door::LockedByDriver {
             self.set_door(device, Door::Unlocked);
         }
-        finished.and(rewound)
+        flushed.and(finished).and(rewound)
     }
 
     /// The filemark after the last block, or two with the option: then the position is between them.
@@ -89,7 +92,7 @@ impl Drive {
     fn finish_reading(&mut self, device: &mut dyn ScsiDevice, tape: &OpenTape) -> Result<(), Errno> {
         let crossed = matches!(self.position.boundary, Boundary::Filemark | Boundary::EndOfData);
         if !self.has(Booleans::SYSV) || tape.opening.rewinds {
-            return self.end_reading(device, Operation::NOP);
+            return self.end_transfers(device, Operation::NOP);
         }
         if self.position.boundary == Boundary::FilemarkPending {
             self.position.pass_filemarks(1);

@@ -19,8 +19,8 @@ const CHANGES_TAPE: [Operation; 4] = [Operation::WEOF, Operation::WEOFI, Operati
 /// Operations before which a filemark is written after data.
 const ENDS_FILE: [Operation; 5] = [Operation::REW, Operation::OFFL, Operation::SEEK, Operation::BSF, Operation::BSFM];
 /// Operations that do not change the partition first.
-const KEEPS_PARTITION: [Operation; 6] =
-    [Operation::SETPART, Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK, Operation::MKPART];
+const KEEPS_PARTITION: [Operation; 5] =
+    [Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK, Operation::MKPART];
 
 /// Operations after which close still writes the filemark after data.
 const KEEPS_FILE_OPEN: [Operation; 4] = [Operation::NOP, Operation::SETBLK, Operation::SETDENSITY, Operation::SETPART];
@@ -42,7 +42,7 @@ impl Drive {
         if !WITHOUT_TAPE.contains(&operation) {
             self.check_ready()?;
         }
-        self.end_reading(device, operation)?;
+        self.end_transfers(device, operation)?;
         if CHANGES_TAPE.contains(&operation) && !tape.opening.access.writes() {
             return Err(Errno::EACCES);
         }
@@ -174,8 +174,6 @@ impl Drive {
     /// LOAD UNLOAD: RETEN bit 1 and LOAD bit 0 of `flags`. After a failure the position is unknown.
     fn load_command(&mut self, device: &mut dyn ScsiDevice, slot: u8, flags: u8) -> Result<(), Errno> {
         let done = self.send(device, [0x1b, self.immediate(), 0, slot, flags, 0], self.timeouts.long);
-        self.position.last = LastTransfer::None;
-        self.position.boundary = Boundary::None;
         if done.is_err() {
             self.position = Position::UNKNOWN;
         }

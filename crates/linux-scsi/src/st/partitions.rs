@@ -179,3 +179,30 @@ const UNIT_OF_UNITS: u8 = 0x18;
 const FIXED_SIZES: u8 = 0x80;
 /// IDP: the initiator selects them.
 const INITIATOR_SIZES: u8 = 0x20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// MODE SENSE(6) of an LTO-8 drive with POFM and units of ten to the power of 9 bytes.
+    const SENSED: [u8; WITH_PARTITIONS] =
+        [27, 0x88, 0x90, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0, 0x11, 0x0e, 3, 0, 0x1c, 3, 0x19, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    #[test]
+    fn pages_that_mkpart_selects() {
+        for (size, expected) in [
+            (1, [0x11, 10, 3, 1, 0x9c, 3, 0x16, 0, 0xff, 0xff, 0, 1]),
+            (-1, [0x11, 10, 3, 1, 0x9c, 3, 0x16, 0, 0, 1, 0xff, 0xff]),
+            (500, [0x11, 10, 3, 1, 0x3c, 3, 0x16, 0, 0xff, 0xff, 0x01, 0xf4]),
+            (-70_000, [0x11, 10, 3, 1, 0x3c, 3, 0x19, 0, 0, 70, 0xff, 0xff]),
+            (0, [0x11, 10, 3, 0, 0x1c, 3, 0x16, 0, 0, 0, 0, 0]),
+        ] {
+            let mut page = SENSED;
+            assert_eq!(select_partitions(&mut page, size), Ok(true));
+            assert_eq!(page[..12], [0, 0, 0x10, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0]);
+            assert_eq!(page[12..24], expected, "{size}");
+        }
+        let mut page = SENSED;
+        assert_eq!(select_partitions(&mut page, i32::MAX), Err(Errno(22)));
+    }
+}

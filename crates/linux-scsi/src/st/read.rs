@@ -42,6 +42,7 @@ impl Drive {
         if !whole && !self.has(Booleans::READ_AHEAD) {
             return Err(Errno::EINVAL);
         }
+        self.flush_writes(device)?;
         self.change_partition(device)?;
         self.lock_for_transfer(device);
         if self.state.block_length == 0 { self.read_block(device, buffer) } else { self.read_blocks(device, buffer) }
@@ -76,8 +77,8 @@ impl Drive {
     fn read_blocks(&mut self, device: &mut dyn ScsiDevice, buffer: &mut [u8]) -> Result<usize, Errno> {
         let block = usize::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
         // After a read of a part of a block, all reads are buffered until the tape is closed.
-        self.reads_directly &= buffer.len().is_multiple_of(block);
-        let is_direct = self.reads_directly && self.read_ahead.is_empty();
+        self.transfers_directly &= buffer.len().is_multiple_of(block);
+        let is_direct = self.transfers_directly && self.read_ahead.is_empty();
         let (mut done, mut is_stopped) = (0, false);
         while let Some(target) = buffer.get_mut(done..).filter(|target| !target.is_empty()) {
             if !self.read_ahead.is_empty() {
@@ -207,11 +208,11 @@ impl Drive {
         0
     }
 
-    /// Ends a sequence of reads before another operation: goes back before a filemark that no read has reported, and
-    /// over the blocks that were read ahead.
-    pub(super) fn end_reading(&mut self, device: &mut dyn ScsiDevice, next: Operation) -> Result<(), Errno> {
+    /// Ends a sequence of transfers before another operation: writes the buffered blocks, or goes back before a filemark
+    /// that no read has reported, and over the blocks that were read ahead.
+    pub(super) fn end_transfers(&mut self, device: &mut dyn ScsiDevice, next: Operation) -> Result<(), Errno> {
         if self.position.last != LastTransfer::Read {
-            return Ok(());
+            return self.flush_writes(device);
         }
         let block = usize::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
         let ahead = self.read_ahead.len().checked_div(block).unwrap_or(0);

@@ -15,7 +15,7 @@ impl Drive {
         if !self.mode().defined {
             return Err(Errno::ENXIO);
         }
-        self.end_reading(device, Operation::NOP)?;
+        self.end_transfers(device, Operation::NOP)?;
         let known = !self.partitions.is_change_pending();
         let known_or = |number: Number| if known { number.0 } else { -1 };
         Ok(TapeStatus {
@@ -57,10 +57,10 @@ impl Drive {
         if !self.mode().defined {
             return Err(Errno::ENXIO);
         }
-        self.end_reading(device, Operation::NOP)?;
+        self.end_transfers(device, Operation::NOP)?;
         self.change_partition(device)?;
         let block = self.read_position(device)?;
-        if block == 0 {
+        if block == 0 && self.partitions.current == 0 {
             (self.position.file, self.position.block) = (Number::ZERO, Number::ZERO);
         }
         Ok(block.into())

@@ -15,6 +15,8 @@ struct Scripted {
     interrupted: bool,
     gone: bool,
     write_protected: bool,
+    /// Whether READ returns blocks of zeros.
+    blocks: bool,
 }
 
 impl Scripted {
@@ -49,6 +51,7 @@ impl ScsiDevice for Scripted {
         }
         let protection = if self.write_protected { 0x90 } else { 0x10 };
         match cdb[0] {
+            0x08 if self.blocks => data.data_in.append(&vec![0; data.data_in.capacity()]),
             0x05 => data.data_in.append(&[0, 0x80, 0, 0, 0, 1]),
             0x1a => data.data_in.append(&[27, 0x88, protection, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0, 0x0f, 0x0e, 0x40]),
             _ => {}
@@ -210,4 +213,43 @@ fn reads_and_writes_of_fixed_blocks() {
     assert_eq!(drive.write(&mut device, &tape, &[0; 1000]), Err(Errno(22)));
     assert_eq!(device.take_sent(), ["0a0100000300"]);
     drive.close(&mut device, tape).unwrap();
+}
+
+#[test]
+fn blocks_that_were_read_ahead_are_spaced_over() {
+    let mut device = Scripted::default();
+    let (mut drive, tape) = opened(&mut device);
+    operate(&mut drive, &mut device, &tape, 20, 512).unwrap();
+    device.take_sent();
+    let mut part = [1; 100];
+    device.blocks = true;
+    assert_eq!(drive.read(&mut device, &tape, &mut part), Ok(100));
+    assert_eq!(drive.read(&mut device, &tape, &mut part), Ok(100));
+    assert_eq!(part, [0; 100]);
+    assert_eq!(device.take_sent(), ["080100004000"]);
+    operate(&mut drive, &mut device, &tape, 8, 1).unwrap();
+    assert_eq!(device.take_sent(), ["1100ffffc100"]);
+    drive.close(&mut device, tape).unwrap();
+}
+
+#[test]
+fn an_error_of_a_buffered_write_is_reported_by_the_next_call() {
+    let mut device = Scripted::default();
+    let (mut drive, tape) = opened(&mut device);
+    operate(&mut drive, &mut device, &tape, 20, 512).unwrap();
+    device.blocks = true;
+    drive.read(&mut device, &tape, &mut [0; 100]).unwrap();
+    device.take_sent();
+    assert_eq!(drive.write(&mut device, &tape, &[0; 1024]), Ok(1024));
+    assert_eq!(device.take_sent(), ["1100ffffc100"]);
+    device.answers.push((0x0a, Some(Sense::new(SenseKey(3), Asc(0x0c00)))));
+    assert_eq!(operate(&mut drive, &mut device, &tape, 8, 1), Err(Errno(5)));
+    assert_eq!(device.take_sent(), ["0a0100000200"]);
+    assert_eq!(operate(&mut drive, &mut device, &tape, 8, 1), Ok(()));
+    // A full buffer is written at once.
+    assert_eq!(drive.write(&mut device, &tape, &[0; 32768]), Ok(32768));
+    assert_eq!(device.take_sent(), ["0a0100004000"]);
+    assert_eq!(drive.write(&mut device, &tape, &[0; 512]), Ok(512));
+    drive.close(&mut device, tape).unwrap();
+    assert_eq!(device.take_sent(), ["0a0100000100", "100000000100"]);
 }

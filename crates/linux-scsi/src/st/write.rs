@@ -1,11 +1,15 @@
 //! write(2), and filemarks.
 
 use super::command::{Refusal, Transfer, count24};
+use super::options::Booleans;
 use super::position::{Boundary, LastTransfer, Number};
 use super::{Drive, OpenTape};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
 use scsi_core::SenseKey;
+
+/// Bytes of buffered blocks that are sent to the drive at once.
+const WRITE_BUFFER: usize = 32 << 10;
 
 /// How a WRITE or WRITE FILEMARKS ended.
 enum Written {
@@ -39,8 +43,7 @@ impl Drive {
     /// # Errors
     /// EBADF if the tape is not open for writing, ENOMEDIUM or EIO if the drive is not ready, EACCES if the tape is
     /// write-protected, EINVAL for a length that the drive cannot write, ENOSPC at early warning (every second write) and
-    /// at the end of the medium, EOVERFLOW for a block that is longer than a command can transfer, EIO for any other
-    /// failure.
+    /// at the end of the medium, EIO for any other failure.
     pub fn write(&mut self, device: &mut dyn ScsiDevice, tape: &OpenTape, data: &[u8]) -> Result<usize, Errno> {
         if !tape.opening.access.writes() {
             return Err(Errno::EBADF);
@@ -59,7 +62,9 @@ impl Drive {
         if self.state.block_length == 0 && !self.accepts(u32::try_from(data.len()).unwrap_or(u32::MAX)) {
             return Err(Errno::EINVAL);
         }
-        self.end_reading(device, Operation::NOP)?;
+        if self.position.last == LastTransfer::Read {
+            self.end_transfers(device, Operation::NOP)?;
+        }
         self.change_partition(device)?;
         self.lock_for_transfer(device);
         if self.position.boundary == Boundary::EarlyWarning {
@@ -67,15 +72,43 @@ impl Drive {
             return Err(Errno::ENOSPC);
         }
         self.position.last = LastTransfer::Write;
+        let is_buffered = self.state.block_length != 0 && !self.transfers_directly && self.has(Booleans::BUFFER_WRITES);
+        if !is_buffered {
+            return self.write_command(device, data, (count, unit));
+        }
+        self.write_buffer.extend_from_slice(data);
+        if self.write_buffer.len() >= WRITE_BUFFER {
+            self.flush_writes(device)?;
+        }
+        Ok(data.len())
+    }
+
+    /// Writes the buffered blocks. Blocks that are refused are lost.
+    pub(super) fn flush_writes(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
+        if self.write_buffer.is_empty() {
+            return Ok(());
+        }
+        let blocks = core::mem::take(&mut self.write_buffer);
+        let transfer = self.transfer_count(blocks.len())?;
+        let written = self.write_command(device, &blocks, transfer)?;
+        if written < blocks.len() { Err(Errno::ENOSPC) } else { Ok(()) }
+    }
+
+    /// WRITE(6) of all of `data`: a count of units, and the bytes of a unit.
+    fn write_command(
+        &mut self,
+        device: &mut dyn ScsiDevice,
+        data: &[u8],
+        (count, unit): (i32, i32),
+    ) -> Result<usize, Errno> {
         let [a, b, c] = count24(count);
         let fixed = self.state.block_length != 0;
         let written = self.run(device, &[0x0a, fixed.into(), a, b, c, 0], Transfer::Out(data), self.timeouts.normal);
         let written = written.map_or_else(|refusal| Written::from_refusal(refusal, count), |_| Written::All);
-        let blocks = if fixed { count } else { 1 };
         let position = &mut self.position;
         match written {
             Written::All => {
-                position.pass_blocks(blocks);
+                position.pass_blocks(if fixed { count } else { 1 });
                 position.after_transfer();
                 Ok(data.len())
             }
