@@ -1,0 +1,227 @@
+//! The other requests of `ioctl(2)` on generic devices, and those of the SCSI layer that every SCSI device has.
+
+use crate::Errno;
+use core::time::Duration;
+
+/// The address of a logical unit on its host adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Address {
+    /// Number of the host adapter.
+    pub host: u32,
+    /// Number of the bus of the host adapter.
+    pub channel: u32,
+    /// Number of the target on the bus.
+    pub target: u32,
+    /// Number of the logical unit.
+    pub lun: u32,
+}
+
+impl core::fmt::Display for Address {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}:{}:{}:{}", self.host, self.channel, self.target, self.lun)
+    }
+}
+
+/// What a request returns: a number, and bytes for the argument.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The result of the system call.
+    pub value: u32,
+    /// Bytes to store at the argument.
+    pub bytes: Vec<u8>,
+}
+
+/// The driver through which a program has opened a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// sg: all requests of sg.
+    Generic,
+    /// Another driver: the requests of the SCSI layer, and those of sg that it imitates.
+    Other,
+}
+
+/// Settings of an open file description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    timeout_ticks: u32,
+    reserved_bytes: u32,
+    command_queuing: bool,
+    force_pack_id: bool,
+    keep_orphan: bool,
+}
+
+/// Ticks of a second in SG_SET_TIMEOUT and SG_GET_TIMEOUT (USER_HZ).
+const TICKS_PER_SECOND: u32 = 100;
+/// Most bytes of SG_SET_RESERVED_SIZE: what one command can move.
+const MAX_RESERVED: u32 = 4 << 20;
+/// Version of sg: 3.5.36.
+const VERSION: u32 = 30_536;
+/// Version that the SCSI layer returns for other drivers: 3.5.27.
+const IMITATED_VERSION: u32 = 30_527;
+/// The number of memory segments that one command can have.
+const TABLE_SIZE: u32 = 4096;
+/// The name of the host adapter.
+const HOST_NAME: &str = "Ferric";
+/// Commands that a unit accepts at the same time.
+const QUEUE_DEPTH: u16 = 32;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            timeout_ticks: 60 * TICKS_PER_SECOND,
+            reserved_bytes: 32 << 10,
+            command_queuing: false,
+            force_pack_id: false,
+            keep_orphan: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The timeout of a command whose structure does not set one.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(1) * self.timeout_ticks / TICKS_PER_SECOND
+    }
+
+    /// Runs a request other than SG_IO. `argument` is what the program passed: the bytes at its address. `device_type` is the
+    /// PERIPHERAL DEVICE TYPE of the unit.
+    ///
+    /// # Errors
+    /// EINVAL for an unknown request or an invalid value, EFAULT if `argument` is too short, EOPNOTSUPP for a reset.
+    pub fn ioctl(
+        &mut self,
+        driver: Driver,
+        code: u32,
+        argument: &[u8],
+        address: Address,
+        device_type: u8,
+    ) -> Result<Reply, Errno> {
+        let set = || argument.first_chunk().map(|bytes| i32::from_le_bytes(*bytes)).ok_or(Errno::EFAULT);
+        let number = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
+        let done = Ok(Reply::default());
+        match (driver, code) {
+            (_, 0x2201) => {
+                self.timeout_ticks = u32::try_from(set()?).map_err(|_| Errno::EIO)?;
+                done
+            }
+            (_, 0x2202) => Ok(Reply { value: self.timeout_ticks, bytes: Vec::new() }),
+            (Driver::Generic, 0x2203) => number(0),
+            (Driver::Other, 0x2203) => number(1),
+            (_, 0x2272) => number(self.reserved_bytes),
+            (_, 0x2275) => {
+                self.reserved_bytes = u32::try_from(set()?).map_err(|_| Errno::EINVAL)?.min(MAX_RESERVED);
+                done
+            }
+            (Driver::Generic, 0x2282) => number(VERSION),
+            (Driver::Other, 0x2282) => number(IMITATED_VERSION),
+            (_, 0x5382) => Ok(Reply { value: 0, bytes: identify(address) }),
+            (_, 0x5386) => number(address.host),
+            (_, 0x5385) => Ok(Reply { value: 1, bytes: HOST_NAME.into() }),
+            (Driver::Generic, _) => self.generic(code, set, address, device_type),
+            (Driver::Other, _) => Err(Errno::EINVAL),
+        }
+    }
+
+    fn generic(
+        &mut self,
+        code: u32,
+        set: impl Fn() -> Result<i32, Errno>,
+        address: Address,
+        device_type: u8,
+    ) -> Result<Reply, Errno> {
+        let number = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
+        match code {
+            0x2270 => return number(self.command_queuing.into()),
+            0x2271 => self.command_queuing = set()? != 0,
+            0x2276 => return Ok(Reply { value: 0, bytes: scsi_id(address, device_type) }),
+            // SG_SET_FORCE_LOW_DMA and SG_SET_DEBUG change nothing that a program can see.
+            0x2279 | 0x227e => {}
+            // SG_GET_LOW_DMA, and SG_GET_NUM_WAITING: no command waits for read(2).
+            0x227a | 0x227d => return number(0),
+            0x227b => self.force_pack_id = set()? != 0,
+            // SG_GET_PACK_ID: -1 for none.
+            0x227c => return number(u32::MAX),
+            0x227f => return number(TABLE_SIZE),
+            // SG_SCSI_RESET: SG_SCSI_RESET_NOTHING asks whether a reset is in progress.
+            0x2284 => return if set()? == 0 { Ok(Reply::default()) } else { Err(Errno::EOPNOTSUPP) },
+            0x2287 => self.keep_orphan = set()? != 0,
+            0x2288 => return number(self.keep_orphan.into()),
+            // SG_GET_ACCESS_COUNT
+            0x2289 => return number(1),
+            _ => return Err(Errno::EINVAL),
+        }
+        Ok(Reply::default())
+    }
+}
+
+/// SCSI_IOCTL_GET_IDLUN: target, LUN, channel and host in one number each byte, and a unique number of the host.
+fn identify(address: Address) -> Vec<u8> {
+    let Address { host, channel, target, lun } = address;
+    let packed = (target & 0xff) | (lun & 0xff) << 8 | (channel & 0xff) << 16 | (host & 0xff) << 24;
+    [packed.to_le_bytes(), host.to_le_bytes()].concat()
+}
+
+/// SG_GET_SCSI_ID: `struct sg_scsi_id`.
+fn scsi_id(address: Address, device_type: u8) -> Vec<u8> {
+    let Address { host, channel, target, lun } = address;
+    let mut bytes = [host, channel, target, lun, device_type.into()].map(u32::to_le_bytes).concat();
+    bytes.extend([QUEUE_DEPTH, QUEUE_DEPTH].map(u16::to_le_bytes).concat());
+    bytes.resize(32, 0);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESS: Address = Address { host: 2, channel: 0, target: 1, lun: 3 };
+
+    /// The results of requests, one after the other.
+    fn run(driver: Driver, requests: &[(u32, i32)]) -> Vec<Result<(u32, Vec<u8>), u16>> {
+        let mut settings = Settings::default();
+        let ioctl = |(code, argument): &(u32, i32)| {
+            let result = settings.ioctl(driver, *code, &argument.to_le_bytes(), ADDRESS, 1);
+            result.map(|reply| (reply.value, reply.bytes)).map_err(|errno| errno.0)
+        };
+        requests.iter().map(ioctl).collect()
+    }
+
+    #[test]
+    fn timeouts_and_reserved_sizes() {
+        let none = Vec::new();
+        assert_eq!(
+            run(
+                Driver::Generic,
+                &[(0x2202, 0), (0x2201, 500), (0x2202, 0), (0x2272, 0), (0x2275, 65536), (0x2272, 0), (0x2275, -1)]
+            ),
+            [
+                Ok((6000, none.clone())),
+                Ok((0, none.clone())),
+                Ok((500, none.clone())),
+                Ok((0, vec![0, 0x80, 0, 0])),
+                Ok((0, none)),
+                Ok((0, vec![0, 0, 1, 0])),
+                Err(22),
+            ]
+        );
+        let mut settings = Settings::default();
+        settings.ioctl(Driver::Generic, 0x2201, &500_i32.to_le_bytes(), ADDRESS, 1).unwrap();
+        assert_eq!(settings.timeout(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn identity_of_a_unit() {
+        let idlun = vec![1, 3, 0, 2, 2, 0, 0, 0];
+        let id =
+            [2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, 32, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0].to_vec();
+        assert_eq!(
+            run(Driver::Generic, &[(0x5382, 0), (0x5386, 0), (0x2276, 0), (0x2282, 0)]),
+            [Ok((0, idlun.clone())), Ok((0, vec![2, 0, 0, 0])), Ok((0, id)), Ok((0, vec![0x48, 0x77, 0, 0]))]
+        );
+        assert_eq!(
+            run(Driver::Other, &[(0x5382, 0), (0x2276, 0), (0x2282, 0), (0x5401, 0)]),
+            [Ok((0, idlun)), Err(22), Ok((0, vec![0x3f, 0x77, 0, 0])), Err(22)]
+        );
+    }
+}
