@@ -1,10 +1,12 @@
-//! What the command lines of Ferric's programs share: the search for the data directory, completion scripts, man pages,
-//! options of traces, and checks of help texts. Everything comes from the clap definition of a program.
+//! What the command lines of Ferric's programs share: the search for the data directory, temporary directories, completion
+//! scripts, man pages, options of traces, and checks of help texts. Scripts, pages and checks come from the clap definition
+//! of a program.
 
 pub mod completion;
 pub mod data_dir;
 pub mod help;
 pub mod man;
+pub mod temporary_dir;
 pub mod trace;
 
 /// Columns of help texts on a terminal that is wider, and in snapshots.

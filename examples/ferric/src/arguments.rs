@@ -1,6 +1,6 @@
 //! The command line of `ferric`.
 
-use crate::{completions, config, man, migrate, options, recover, site, tape};
+use crate::{completions, config, man, migrate, options, recover, run, site, tape};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Operate tape libraries and cartridges
@@ -37,6 +37,7 @@ pub(crate) enum Command {
     /// Migrate from another virtual tape library
     #[command(subcommand)]
     Migrate(migrate::Command),
+    Run(run::Arguments),
     /// Recover the state of a data directory while no daemon runs
     #[command(subcommand, name = "site")]
     Offline(recover::Command),

@@ -12,6 +12,7 @@ mod number;
 mod options;
 mod output;
 mod recover;
+mod run;
 mod site;
 mod tape;
 
@@ -33,8 +34,8 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return usage_error(&error),
     };
-    match run(&options, command) {
-        Ok(()) => ExitCode::SUCCESS,
+    match execute(&options, command) {
+        Ok(code) => code,
         // The reader of a listing has closed the pipe, which is not a failure; an incomplete image is one.
         Err(error) if error.is_broken_pipe() && !matches!(error, CliError::Image(_, ImageError::Io(_))) => {
             ExitCode::SUCCESS
@@ -47,8 +48,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options, command: Command) -> Result<(), CliError> {
+fn execute(options: &Options, command: Command) -> Result<ExitCode, CliError> {
     match command {
+        Command::Run(arguments) => return Ok(run::run(options, &arguments)),
         Command::Tape(command) => tape::run(options, command),
         Command::Config(command) => config::run(options, command),
         Command::Migrate(command) => migrate::run(options, command),
@@ -56,7 +58,8 @@ fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Site(command) => site::run(options, command),
         Command::Completions(arguments) => completions::run(options, &arguments),
         Command::Man(arguments) => man::run(options, &arguments),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the help or version that was requested, or what is wrong with the command line.

@@ -30,7 +30,7 @@ pub(crate) fn add_to(program: Command) -> Command {
         // Also between the two words of the command; the help of the group does not show it.
         "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
         "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
-        "config" | "migrate" | "completions" | "man" => command,
+        "config" | "migrate" | "run" | "completions" | "man" => command,
         "reload" | "events" => of_daemon(command),
         _ => of_library(command),
     })

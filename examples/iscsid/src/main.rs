@@ -2,13 +2,12 @@
 //! and its [`Portal`].
 
 mod arguments;
-mod ephemeral;
 mod ready;
 mod sys;
 
 use arguments::Arguments;
 use clap::{CommandFactory, Parser};
-use ephemeral::Ephemeral;
+use command_line::temporary_dir::TemporaryDir;
 use iscsid::Portal;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -120,13 +119,16 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     site.shut_down().map_err(|error| error.to_string())
 }
 
+/// Prefix of the names of temporary data directories.
+const EPHEMERAL_PREFIX: &str = "ferric-ephemeral-";
+
 /// With `--ephemeral`, creates a temporary directory and uses it as the data directory.
-fn use_temporary_data_dir(arguments: &mut Arguments) -> Result<Option<Ephemeral>, String> {
+fn use_temporary_data_dir(arguments: &mut Arguments) -> Result<Option<TemporaryDir>, String> {
     if !arguments.ephemeral {
         return Ok(None);
     }
-    let created =
-        Ephemeral::create().map_err(|error| format!("--ephemeral: cannot create a temporary directory: {error}"))?;
+    let created = TemporaryDir::create(&std::env::temp_dir(), EPHEMERAL_PREFIX, 0o700);
+    let created = created.map_err(|error| format!("--ephemeral: cannot create a temporary directory: {error}"))?;
     arguments.set_data_directory(created.path());
     Ok(Some(created))
 }

@@ -1,5 +1,5 @@
-//! `--ephemeral`: a temporary data directory that is removed on exit. The next process removes the directories of
-//! processes that were killed.
+//! Temporary directories that are removed on exit. The next process removes the directories of processes that were
+//! killed.
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -8,25 +8,26 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Prefix of the names of the directories.
-const PREFIX: &str = "ferric-ephemeral-";
 /// A file in each directory, locked by the process that uses it. A directory without this file is never removed.
 const OWNER: &str = "ephemeral";
 
-/// A temporary data directory, removed when this is dropped.
-pub(crate) struct Ephemeral {
+/// A temporary directory, removed when this is dropped.
+#[derive(Debug)]
+pub struct TemporaryDir {
     directory: TempDir,
     _owner: File,
 }
 
-impl Ephemeral {
-    /// Removes the directories of processes that have ended without doing so, then creates a directory.
+impl TemporaryDir {
+    /// Removes the directories of processes that have ended without doing so, then creates a directory with this mode
+    /// below `parent`. The prefix of its name identifies directories of this kind.
     ///
     /// # Errors
     /// The directory cannot be created.
-    pub(crate) fn create() -> io::Result<Self> {
-        remove_leftovers(&std::env::temp_dir());
-        let directory = tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir()?;
+    pub fn create(parent: &Path, prefix: &str, mode: u32) -> io::Result<Self> {
+        remove_leftovers(parent, prefix);
+        let directory =
+            tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(mode)).tempdir_in(parent)?;
         // Locked before it gets its name, so that no other process finds it unlocked.
         let (new, owner) = (directory.path().join("ephemeral.new"), directory.path().join(OWNER));
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
@@ -35,28 +36,29 @@ impl Ephemeral {
         Ok(Self { directory, _owner: file })
     }
 
-    /// Path of the directory.
-    pub(crate) fn path(&self) -> &Path {
+    /// Path of the directory, which exists.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.directory.path()
     }
 }
 
 /// Removes this user's directories whose process has ended.
-fn remove_leftovers(parent: &Path) {
+fn remove_leftovers(parent: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(parent) else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes())) {
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes())) {
         let path = entry.path();
         // The lock is held until the directory is removed.
         let Some(_owner) = take_over(&path) else { continue };
         match fs::remove_dir_all(&path) {
             Ok(()) => {
-                tracing::info!(path = %path.display(), "removed the directory of a killed ephemeral site")
+                tracing::info!(path = %path.display(), "removed the directory of a killed process")
             }
             Err(error) => {
                 tracing::warn!(
                     path = %path.display(),
                     %error,
-                    "cannot remove the directory of a killed ephemeral site"
+                    "cannot remove the directory of a killed process"
                 )
             }
         }

@@ -1,0 +1,90 @@
+//! Which file descriptors of the program are devices of `ferric run`. A descriptor may come from a call of this program,
+//! or from the program that started it.
+
+use crate::channel::{self, Channel};
+use crate::sys::kernel::{self, FileKind};
+use crate::sys::run::{is_vfork_child, run};
+use linux_scsi::Errno;
+use linux_scsi::call::Request;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// Descriptors above this number are looked at in each call.
+const REMEMBERED: usize = 1 << 16;
+const UNKNOWN: u8 = 0;
+const OTHER: u8 = 1;
+const DEVICE: u8 = 2;
+
+#[expect(clippy::declare_interior_mutable_const, reason = "the initial value of each entry of the table")]
+const NEW: AtomicU8 = AtomicU8::new(UNKNOWN);
+/// What is known about each descriptor. DEVICE is checked in each use, because a descriptor can be closed in many ways;
+/// OTHER changes only where this library sees it: when a device is opened or duplicated.
+static KNOWN: [AtomicU8; REMEMBERED] = [NEW; REMEMBERED];
+
+fn entry(fd: i32) -> Option<&'static AtomicU8> {
+    KNOWN.get(usize::try_from(fd).ok()?)
+}
+
+fn known(fd: i32) -> u8 {
+    entry(fd).map_or(UNKNOWN, |entry| entry.load(Ordering::Relaxed))
+}
+
+fn remember(fd: i32, state: u8) {
+    if known(fd) != state
+        && let Some(entry) = entry(fd)
+        && !is_vfork_child()
+    {
+        entry.store(state, Ordering::Relaxed);
+    }
+}
+
+/// A descriptor that was opened as a device.
+pub(crate) fn opened(fd: i32) {
+    remember(fd, DEVICE);
+}
+
+/// A descriptor that was made from another.
+pub(crate) fn duplicated(from: i32, to: i32) {
+    remember(to, known(from));
+}
+
+/// The open file description of a device, as the inode number of its socket; `None` for any other descriptor.
+pub(crate) fn description(fd: i32) -> Option<u64> {
+    let state = known(fd);
+    if state == OTHER {
+        return None;
+    }
+    let run = run()?;
+    let (inode, kind) = kernel::inode(fd)?;
+    let is_device = kind == FileKind::Socket
+        && ((state == DEVICE && channel::exists(inode)) || kernel::is_connected_to(fd, run.socket()));
+    remember(fd, if is_device { DEVICE } else { OTHER });
+    is_device.then_some(inode)
+}
+
+/// A channel for the calls on a descriptor; `None` if it is not a device.
+pub(crate) fn channel(fd: i32) -> Option<Result<Channel, Errno>> {
+    description(fd).map(|description| Channel::of(fd, description))
+}
+
+/// Closes a descriptor with `close`, the function of the C library, and returns the error that the driver reports if it
+/// was the last one of an open device.
+pub(crate) fn close(fd: i32, close: impl FnOnce() -> i32) -> Result<i32, Errno> {
+    if channel::is_own(fd) {
+        return Err(Errno::EBADF);
+    }
+    // Between vfork and exec, the parent has the device open too.
+    let device = if known(fd) == OTHER || is_vfork_child() { None } else { channel(fd) };
+    remember(fd, UNKNOWN);
+    let result = close();
+    match device {
+        None => Ok(result),
+        Some(Err(error)) => Err(error),
+        Some(Ok(mut channel)) => {
+            let is_last = channel.call(Request::Closed, &[], &[]);
+            if is_last != Ok(0) {
+                channel.forget();
+            }
+            is_last.map(|_| 0)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The side of `ferric run` that has the drives and changers: it finds the logical units ([`Nodes`]), writes the files
+//! that programs see instead of those of `/dev`, `/sys` and `/proc`, and serves the system calls that the preloaded
+//! library sends ([`Door`], ADR 0031). What each call does is in `linux-scsi`.
+
+mod channel;
+mod description;
+mod nodes;
+mod server;
+mod session;
+mod socket;
+mod tree;
+mod unit;
+
+pub use nodes::{DriveNumbers, NodeLine, Nodes};
+pub use server::Door;
+pub use session::log_in;
+pub use unit::{Backend, LocalUnit, TargetUnits};

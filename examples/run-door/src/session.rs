@@ -1,0 +1,110 @@
+//! Units of an iSCSI target, such as the library that a daemon serves.
+
+use crate::description::lock;
+use crate::unit::{Backend, Caller, TargetUnits};
+use initiator::{CommandResponse, Error, Initiator, Options, Transfer};
+use linux_scsi::{scan, sg};
+use scsi_core::data::Data;
+use scsi_core::fault::Completion;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+/// Time between two NOP-Outs, so that the target does not close an idle session.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+/// First byte of an ISID that no registration authority has assigned: format "random" (RFC 7143 §10.5).
+const RANDOM_FORMAT: u8 = 128;
+/// Length in bytes of the CDB field of iSCSI.
+const CDB_FIELD: usize = 16;
+
+/// A session with a target. Its units send one command at a time.
+struct Session {
+    /// `None` when the connection has failed: all further commands have no status.
+    initiator: Mutex<Option<Initiator>>,
+}
+
+/// A unit of an iSCSI target.
+struct RemoteUnit {
+    session: Arc<Session>,
+    lun: u64,
+}
+
+/// A name for the initiator, unique on this machine, because a second login with the same name would end the first.
+fn options(target: usize) -> Options {
+    let [.., a, b, c, d] = std::process::id().to_be_bytes();
+    let [.., number] = target.to_be_bytes();
+    Options {
+        name: "iqn.2026-01.org.ferric:run".into(),
+        isid: [RANDOM_FORMAT, a, b, c, d, number],
+        ..Options::default()
+    }
+}
+
+/// Logs in to every target of a portal, `ADDRESS:PORT`, and returns the units of each.
+///
+/// # Errors
+/// The portal does not answer, has no targets, or refuses the login.
+pub fn log_in(portal: &str) -> Result<Vec<TargetUnits>, Error> {
+    let keys = Initiator::discover(portal, options(0))?;
+    let names: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix("TargetName=")).collect();
+    if names.is_empty() {
+        return Err("it has no targets".into());
+    }
+    names.into_iter().zip(1..).map(|(name, number)| units(portal, name, number)).collect()
+}
+
+fn units(portal: &str, name: &str, number: usize) -> Result<TargetUnits, Error> {
+    let initiator = Initiator::login(portal, name, options(number))?;
+    let session = Arc::new(Session { initiator: Mutex::new(Some(initiator)) });
+    let pinged = Arc::downgrade(&session);
+    std::thread::Builder::new().name("ping".into()).spawn(move || ping(&pinged))?;
+    let unit = |lun: usize| -> Result<_, Error> {
+        let unit: Arc<dyn Backend> = Arc::new(RemoteUnit { session: Arc::clone(&session), lun: u64::try_from(lun)? });
+        Ok((lun, unit))
+    };
+    let (_, first) = unit(0)?;
+    let luns = scan::luns(&mut Caller { backend: &*first, socket: None }).map_err(|error| error.to_string())?;
+    luns.into_iter().map(unit).collect()
+}
+
+fn ping(session: &Weak<Session>) {
+    loop {
+        std::thread::park_timeout(PING_INTERVAL);
+        let Some(session) = session.upgrade() else { return };
+        let mut initiator = lock(&session.initiator);
+        if initiator.as_mut().is_none_or(|initiator| initiator.ping(&[]).is_err()) {
+            *initiator = None;
+            return;
+        }
+    }
+}
+
+impl Backend for RemoteUnit {
+    fn execute(&self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Option<Completion> {
+        let out: Vec<u8> =
+            data.data_out.window(0, data.data_out.len()).iter().flat_map(|slice| slice.iter().copied()).collect();
+        let transfer = match (out.is_empty(), data.data_in.capacity()) {
+            (false, _) => Transfer::Out(&out),
+            (true, 0) => Transfer::None,
+            (true, capacity) => Transfer::In(capacity),
+        };
+        // An extended CDB has no place in the header.
+        let cdb = cdb.get(..CDB_FIELD).unwrap_or(cdb);
+        let mut initiator = lock(&self.session.initiator);
+        let response = initiator.as_mut()?.command(self.lun, cdb, transfer);
+        let CommandResponse { status, sense, data: received, residual } = match response {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::warn!(%error, "the iSCSI session has ended");
+                *initiator = None;
+                return None;
+            }
+        };
+        data.data_in.append(&received);
+        let unsent = usize::try_from(residual).unwrap_or(0);
+        Some(Completion {
+            data_in: received.len(),
+            data_out: out.len().saturating_sub(unsent),
+            ..sg::completion(status, &sense)
+        })
+    }
+}

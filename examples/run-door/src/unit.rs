@@ -1,0 +1,104 @@
+//! Logical units behind device nodes.
+
+use linux_scsi::ch::Changer;
+use linux_scsi::scan::Identification;
+use linux_scsi::sg::ioctl::Address;
+use linux_scsi::st::Drive;
+use linux_scsi::{DeviceGone, Interrupted, Outcome, ScsiDevice};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::BorrowedFd;
+use scsi_core::data::Data;
+use scsi_core::fault::Completion;
+use scsi_core::nexus::{NexusId, TransportId};
+use scsi_core::target::{CdbBytes, Request};
+use scsi_core::time::Now;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use vtl::target::{Target, encode_lun};
+
+/// Executes commands of a logical unit, wherever it is.
+pub trait Backend: Send + Sync {
+    /// Executes a command and waits for its end; `None` if there is no status.
+    fn execute(&self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Option<Completion>;
+}
+
+/// The units of a target, with their LUNs.
+pub type TargetUnits = Vec<(usize, Arc<dyn Backend>)>;
+
+/// A unit of a site in this process, as a host with its own I_T nexus reaches it.
+pub struct LocalUnit {
+    target: Arc<Target>,
+    nexus: NexusId,
+    lun: u64,
+}
+
+/// Number of the host in the TransportID of the nexus.
+const HOST_NUMBER: u32 = 1;
+/// Length of the CDB field of a transport: shorter CDBs are padded.
+const CDB_FIELD: usize = 16;
+
+impl LocalUnit {
+    /// Logs in to a target and returns its units in the order of their LUNs.
+    #[must_use]
+    pub fn login(target: &Arc<Target>) -> TargetUnits {
+        let nexus = target.login(&TransportId::local(HOST_NUMBER));
+        let unit = |lun: usize| -> (usize, Arc<dyn Backend>) {
+            (lun, Arc::new(Self { target: Arc::clone(target), nexus, lun: encode_lun(lun) }))
+        };
+        target.luns().into_iter().map(unit).collect()
+    }
+}
+
+impl Backend for LocalUnit {
+    fn execute(&self, cdb: &[u8], data: Data<'_, '_>, _: Duration) -> Option<Completion> {
+        let mut padded = CdbBytes::from_slice(cdb);
+        padded.resize(cdb.len().max(CDB_FIELD), 0);
+        let request = Request { lun: self.lun, ..Request::new(self.nexus, &padded, Now::default()) };
+        let completion = self.target.execute(&request, data);
+        (!completion.dropped).then_some(completion)
+    }
+}
+
+/// A logical unit with its nodes.
+pub(crate) struct Unit {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) address: Address,
+    pub(crate) found: Identification,
+    /// Number of the unit among all units: that of its sg node.
+    pub(crate) generic: u16,
+    pub(crate) kind: UnitKind,
+}
+
+/// The driver of a unit, with its state.
+pub(crate) enum UnitKind {
+    /// A tape drive with the number of its nodes.
+    Tape(u16, Box<Mutex<Drive>>),
+    /// A medium changer with the number of its node, and its state when a program has used it.
+    Changer(u16, Mutex<Option<Changer>>),
+    /// Any other device: only generic nodes.
+    Other,
+}
+
+/// A unit during one system call of a program.
+pub(crate) struct Caller<'a> {
+    pub(crate) backend: &'a dyn Backend,
+    /// The socket of the open file description: when the program is gone, its waits end.
+    pub(crate) socket: Option<BorrowedFd<'a>>,
+}
+
+impl ScsiDevice for Caller<'_> {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone> {
+        let completion = self.backend.execute(cdb, data, timeout).ok_or(DeviceGone)?;
+        Ok(Outcome::from(&completion))
+    }
+
+    fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {
+        let timeout = Timespec::try_from(duration).map_err(|_| Interrupted)?;
+        let mut socket: Vec<PollFd<'_>> =
+            self.socket.iter().map(|socket| PollFd::new(socket, PollFlags::HUP)).collect();
+        match poll(&mut socket, Some(&timeout)) {
+            Ok(0) => Ok(()),
+            _ => Err(Interrupted),
+        }
+    }
+}
