@@ -304,3 +304,50 @@ fn hex(words: &mut Words<'_>) -> Result<Vec<u8>, &'static str> {
     };
     digits.chunks(2).map(byte).collect::<Option<_>>().ok_or("expected bytes in hexadecimal")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_results_is_a_script() {
+        let text =
+            "# comment\n\ncase one pos\nload large => ok\nop a SETDRVBUFFER 0x80000000 => 0 | 0/0 BOT ON IM @0\n";
+        let script = Script::parse(text).unwrap();
+        let case = &script.cases[0];
+        assert_eq!((case.name.as_str(), case.probe, case.header()), ("one", Probe::Position, "case one pos".into()));
+        assert_eq!(case.steps[0].action, Action::Load("large".into()));
+        assert_eq!(case.steps[1].action, Action::Operate('a', 24, i32::MIN));
+        assert_eq!(case.steps[1].recorded.as_deref(), Some("0 | 0/0 BOT ON IM @0"));
+    }
+
+    #[test]
+    fn steps_of_faults_and_nodes() {
+        let script = Script::parse("case a\nopen b nstl r nonblock\nfault 0a 03 0c 00 eom info -2 times 3\n").unwrap();
+        let open = Action::Open { file: 'b', rewinds: false, mode: 1, access: "r".into(), nonblocking: true };
+        assert_eq!(script.cases[0].steps[0].action, open);
+        let fault = FaultStep {
+            opcode: 0x0a,
+            key: 3,
+            asc: [0x0c, 0],
+            information: Some(-2),
+            flags: [false, true, false],
+            nth: 1,
+            times: 3,
+        };
+        assert_eq!(script.cases[0].steps[1].action, Action::Fault(fault));
+    }
+
+    #[test]
+    fn errors_name_the_line() {
+        for (text, expected) in [
+            ("close a", "line 1: \"close a\": a step before the first case"),
+            ("case a\nread a", "line 2: \"read a\": expected a number of bytes"),
+            ("case a\nop a JUMP 1", "line 2: \"op a JUMP 1\": unknown operation"),
+            ("case a\nclose a b", "line 2: \"close a b\": too many words"),
+            ("case a all", "line 1: \"case a all\": expected get or pos"),
+        ] {
+            assert_eq!(Script::parse(text).unwrap_err().to_string(), expected);
+        }
+    }
+}

@@ -8,8 +8,11 @@
 //! driver and host adapters that can use that memory. Writes of fixed blocks after a read of a part of a block are
 //! buffered, and the call that flushes the buffer reports their errors.
 //!
-//! Deviations: there is no mode without direct transfer (the module parameter `try_direct_io=0` of Linux' driver), in
-//! which also writes in variable block mode return before the drive has the data.
+//! Deviations:
+//! - There is no mode without direct transfer (the module parameter `try_direct_io=0` of Linux' driver), in which also
+//!   writes in variable block mode return before the drive has the data.
+//! - After a failed MTSEEK with partition support, Linux' driver moves the tape to the block where the partition was left;
+//!   this one leaves it where the drive stopped.
 
 mod command;
 mod open;

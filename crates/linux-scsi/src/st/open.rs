@@ -62,6 +62,7 @@ impl Drive {
     pub fn close(&mut self, device: &mut dyn ScsiDevice, tape: OpenTape) -> Result<(), Errno> {
         self.is_open = false;
         let flushed = self.flush_writes(device);
+        self.write_buffer.clear();
         let finished = match self.position.last {
             // A partition that the next operation would change to is the one that is closed.
             LastTransfer::Write if self.partitions.is_change_pending() => Ok(()),

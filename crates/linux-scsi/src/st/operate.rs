@@ -44,6 +44,7 @@ impl Drive {
         }
         self.end_transfers(device, operation)?;
         if CHANGES_TAPE.contains(&operation) && !tape.opening.access.writes() {
+            self.position.last = LastTransfer::None;
             return Err(Errno::EACCES);
         }
         if !KEEPS_PARTITION.contains(&operation) {

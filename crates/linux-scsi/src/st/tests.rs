@@ -245,7 +245,9 @@ fn an_error_of_a_buffered_write_is_reported_by_the_next_call() {
     device.answers.push((0x0a, Some(Sense::new(SenseKey(3), Asc(0x0c00)))));
     assert_eq!(operate(&mut drive, &mut device, &tape, 8, 1), Err(Errno(5)));
     assert_eq!(device.take_sent(), ["0a0100000200"]);
+    // The blocks are written again.
     assert_eq!(operate(&mut drive, &mut device, &tape, 8, 1), Ok(()));
+    assert_eq!(device.take_sent(), ["0a0100000200"]);
     // A full buffer is written at once.
     assert_eq!(drive.write(&mut device, &tape, &[0; 32768]), Ok(32768));
     assert_eq!(device.take_sent(), ["0a0100004000"]);

@@ -83,15 +83,21 @@ impl Drive {
         Ok(data.len())
     }
 
-    /// Writes the buffered blocks. Blocks that are refused are lost.
+    /// Writes the buffered blocks. After an error they stay in the buffer for the next call, as in Linux' driver.
     pub(super) fn flush_writes(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
         if self.write_buffer.is_empty() {
             return Ok(());
         }
         let blocks = core::mem::take(&mut self.write_buffer);
         let transfer = self.transfer_count(blocks.len())?;
-        let written = self.write_command(device, &blocks, transfer)?;
-        if written < blocks.len() { Err(Errno::ENOSPC) } else { Ok(()) }
+        match self.write_command(device, &blocks, transfer) {
+            Ok(written) if written < blocks.len() => Err(Errno::ENOSPC),
+            Ok(_) => Ok(()),
+            Err(errno) => {
+                self.write_buffer = blocks;
+                Err(errno)
+            }
+        }
     }
 
     /// WRITE(6) of all of `data`: a count of units, and the bytes of a unit.
