@@ -10,9 +10,22 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Debian packages that the host needs.
-const HOST_PACKAGES: [&str; 6] =
-    ["qemu-system-x86", "qemu-block-extra", "busybox-static", "kmod", "cpio", "libiscsi-bin"];
+/// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with.
+const HOST_PACKAGES: [&str; 13] = [
+    "qemu-system-x86",
+    "qemu-block-extra",
+    "busybox-static",
+    "kmod",
+    "libiscsi-bin",
+    "cpio",
+    "mt-st",
+    "mtx",
+    "sg3-utils",
+    "lsscsi",
+    "stenc",
+    "mbuffer",
+    "python3",
+];
 /// Debian packages that the guest needs in addition to the kernel.
 const GUEST_PACKAGES: [&str; 19] = [
     "open-iscsi",

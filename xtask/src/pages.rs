@@ -24,8 +24,9 @@ enum LineMode {
 }
 
 /// Prefixes of lines that are not run to their end.
-const SPECIAL: [(&str, LineMode); 9] = [
+const SPECIAL: [(&str, LineMode); 10] = [
     ("git clone", LineMode::Skipped("the tests run in a clone")),
+    ("cargo build --release", LineMode::Skipped("the programs are built already")),
     ("cargo install", LineMode::Skipped("would build everything a second time")),
     ("cargo xtask test", LineMode::Skipped("is running already")),
     ("apt-get install", LineMode::Skipped("the guest has the packages")),
@@ -52,6 +53,7 @@ struct Block {
 /// Runs every page.
 pub(crate) fn run_pages() -> Outcome {
     run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
+    run("cargo", ["build", "--quiet", "--package", "ferric-run"])?;
     let docs = workspace().join("docs");
     let mut pages: Vec<PathBuf> =
         fs::read_dir(&docs).map_err(file_error(&docs))?.flatten().map(|page| page.path()).collect();

@@ -1,0 +1,151 @@
+//! Options of `ferric run`, and commands that it refuses.
+
+use crate::{Directory, Ended, assert_contains};
+use iscsid::Portal;
+use std::fs;
+use vtl::Library;
+use vtl::frontend::Frontend;
+
+#[test]
+fn nodes_are_printed_and_chosen() {
+    let directory = Directory::new();
+    let output = Ended::from(directory.ferric(&["run", "--print", "--drive", "/dev/nst4", "--json"]).output().unwrap());
+    let nodes: serde_json::Value = serde_json::from_str(&output.out).unwrap();
+    let node = |index: usize, key: &str| nodes[index][key].as_str().unwrap().to_owned();
+    assert_eq!(
+        (node(0, "node"), node(1, "node"), node(2, "node")),
+        ("/dev/sch0".into(), "/dev/nst4".into(), "/dev/nst0".into())
+    );
+    assert_eq!((node(0, "model"), node(1, "generic")), ("STK L700".into(), "/dev/sg1".into()));
+    let out = directory.succeed(
+        &["--drive", "/dev/nst4", "--drive", "st2", "--load", "V00001L8", "--print"],
+        "echo $FERRIC_CHANGER $FERRIC_DRIVE0 $FERRIC_DRIVE0_SG $FERRIC_DRIVE1 && mt -f /dev/nst4 status && test ! -e /dev/nst0",
+    );
+    assert_contains(
+        &out,
+        &["/dev/nst4    /dev/sg1   IBM ULT3580-TD8", "/dev/sg0 /dev/nst4 /dev/sg1 /dev/nst2\n", "ONLINE"],
+    );
+}
+
+#[test]
+fn a_kept_library_is_there_again() {
+    let directory = Directory::new();
+    let keep = ["--keep", "tapes"];
+    directory.succeed(&keep, "mtx -f /dev/sg0 load 3 0 && echo kept > /dev/nst0");
+    let out = directory.succeed(&keep, "mt -f /dev/nst0 rewind && cat /dev/nst0 && mtx -f /dev/sg0 status");
+    assert_contains(&out, &["kept\n", "Storage Element 3 Loaded):VolumeTag = V00003L8"]);
+    let ended = directory.run(&keep, "ferric=$(readlink -f /proc/$PPID/exe); $ferric run --keep tapes -- true");
+    assert_eq!(ended.code, 125, "{}", ended.err);
+    assert_contains(&ended.err, &["tapes"]);
+}
+
+#[test]
+fn every_command_begins_with_the_same_snapshot() {
+    let directory = Directory::new();
+    directory.succeed(&["--load", "V00001L8", "--snapshot", "begin"], "echo first > /dev/nst0");
+    for _ in 0..2 {
+        let out = directory.succeed(
+            &["--restore", "begin"],
+            "mt -f /dev/nst0 rewind && cat /dev/nst0 && mt -f /dev/nst0 rewind && echo second > /dev/nst0",
+        );
+        assert_eq!(out, "first\n");
+    }
+    directory.succeed(&["--restore", "begin", "--keep", "kept"], "mtx -f /dev/sg0 load 2 1");
+    let out = directory.succeed(&["--keep", "kept"], "mtx -f /dev/sg0 status");
+    assert_contains(
+        &out,
+        &["Storage Element 1 Loaded):VolumeTag = V00001L8", "Storage Element 2 Loaded):VolumeTag = V00002L8"],
+    );
+    for (options, message) in [
+        (["--restore", "missing"], "missing: not the directory of a library"),
+        (["--snapshot", "kept"], "kept: not empty; name a directory that does not exist"),
+    ] {
+        let ended = directory.run(&options, "true");
+        assert_eq!(ended.code, 125, "{options:?}");
+        assert_contains(&ended.err, &[message]);
+    }
+}
+
+#[test]
+fn commands_of_the_program_are_traced() {
+    let directory = Directory::new();
+    directory.succeed(&["--load", "V00001L8", "--trace", "trace"], "mt -f /dev/nst0 weof && mt -f /dev/nst0 rewind");
+    let trace = fs::read_to_string(directory.path().join("trace")).unwrap();
+    assert_contains(&trace, &["WRITE FILEMARKS", "REWIND"]);
+}
+
+#[test]
+fn programs_that_cannot_be_served_are_refused() {
+    let directory = Directory::new();
+    directory.write("script", "#!/bin/busybox sh\ntrue\n");
+    directory.write("text", "no program");
+    fs::set_permissions(directory.path().join("text"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    for (command, code, message) in [
+        ("busybox", 126, "is linked statically, so nothing can be preloaded; serve the library over iSCSI"),
+        ("./script", 126, "is linked statically"),
+        ("./text", 126, "./text: is not executable"),
+        ("./missing", 127, "./missing: no such program"),
+        ("no-such-program", 127, "no-such-program: no such program"),
+    ] {
+        let ended = Ended::from(directory.ferric(&["run", "--", command]).output().unwrap());
+        assert_eq!((ended.code, ended.out.as_str()), (code, ""), "{command}: {}", ended.err);
+        assert_contains(&ended.err, &["ferric: ", message]);
+    }
+    // A program of another user that changes to it; root would not change.
+    let ended = Ended::from(directory.ferric(&["run", "--", "su", "-c", "true"]).output().unwrap());
+    assert_eq!(ended.code, 126);
+    assert_contains(&ended.err, &["runs as another user (setuid or setgid)"]);
+    // A descendant runs, with a warning.
+    let ended = directory.run(&[], "busybox echo runs");
+    assert_eq!((ended.code, ended.out.as_str()), (0, "runs\n"));
+    assert_contains(&ended.err, &["busybox is linked statically: it does not see the devices of ferric run"]);
+}
+
+#[test]
+fn wrong_options_are_named() {
+    let directory = Directory::new();
+    directory.write("bad.toml", "[library]\nslots = \"many\"\n");
+    for (options, code, message) in [
+        (&["run"][..], 2, "the following required arguments were not provided"),
+        (&["run", "--drive", "/dev/sg3", "--", "true"], 2, "expected a tape node from /dev/nst0 to /dev/nst2047"),
+        (&["run", "--load", "NONE00L8", "--", "true"], 125, "--load NONE00L8: "),
+        (&["run", "--config", "missing.toml", "--", "true"], 125, "missing.toml: No such file or directory"),
+        (&["run", "--config", "bad.toml", "--", "true"], 125, "bad.toml:2: library.slots"),
+        (&["run", "--trace", "missing/trace", "--", "true"], 125, "--trace: missing/trace: "),
+    ] {
+        let ended = Ended::from(directory.ferric(options).output().unwrap());
+        assert_eq!(ended.code, code, "{options:?}: {}", ended.err);
+        assert_contains(&ended.err, &[message]);
+    }
+}
+
+#[test]
+fn the_environment_survives_programs_that_clear_it() {
+    let out = Directory::new()
+        .succeed(&["--load", "V00001L8"], "env -i /bin/sh -c 'mt -f /dev/nst0 status; echo ${FERRIC_DRIVE0:-none}'");
+    assert_contains(&out, &["ONLINE", "none"]);
+}
+
+#[test]
+fn the_targets_of_a_portal_are_devices() {
+    let site = Library::builder()
+        .drives("ULT3580-TD9", 1)
+        .cartridges("A#L9", 2, "64MB")
+        .frontend(Frontend::ISCSI)
+        .open()
+        .unwrap();
+    let portal = Portal::on_free_port(&site).unwrap();
+    let address = portal.address().to_string();
+    let directory = Directory::new();
+    let out = directory.succeed(
+        &["--portal", &address, "--print"],
+        "mtx -f /dev/sg0 load 2 0 && echo remote > /dev/nst0 && mt -f /dev/nst0 rewind && cat /dev/nst0",
+    );
+    assert_contains(&out, &["/dev/nst0    /dev/sg1   IBM ULT3580-TD9", "remote\n"]);
+    // The cartridge stays in the drive of the daemon.
+    assert_contains(&directory.succeed(&["--portal", &address], "mtx -f /dev/sg0 status"), &["VolumeTag = A2L9"]);
+    portal.close();
+    let ended = Ended::from(directory.ferric(&["run", "--portal", &address, "--", "true"]).output().unwrap());
+    assert_eq!(ended.code, 125);
+    assert_contains(&ended.err, &[&format!("ferric: --portal: {address}: ")]);
+}
