@@ -3,10 +3,11 @@
 use super::kernel::set_errno;
 use super::next::next;
 use crate::path::{PathBuffer, is_merged_directory};
-use crate::{channel, device};
+use crate::{channel, descriptor, device};
 use libc::{AT_FDCWD, FILE, c_char, c_int, c_uint, c_void};
 use linux_scsi::Errno;
 use std::ffi::CStr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The bytes of a path of the program; empty for a null pointer.
 ///
@@ -177,6 +178,46 @@ fn stream(fd: c_int, mode: *const c_char) -> *mut FILE {
     // SAFETY: the mode is that of the program, and the functions take the descriptor as their cookie.
     unsafe { fopencookie(cookie, mode, functions) }
 }
+
+unsafe extern "C" {
+    static mut stdin: *mut FILE;
+}
+
+/// The stream that replaces `stdin`; null if standard input is no device.
+static STANDARD_INPUT: AtomicPtr<FILE> = AtomicPtr::new(std::ptr::null_mut());
+
+/// If standard input is a device, replaces the stream `stdin`: its reads would go to the kernel directly. The streams
+/// `stdout` and `stderr` need no replacement, because the door takes messages without a request for data.
+pub(super) fn replace_standard_input() {
+    if descriptor::description(0).is_some() {
+        let replacement = stream(0, c"r".as_ptr());
+        if !replacement.is_null() {
+            STANDARD_INPUT.store(replacement, Ordering::Relaxed);
+            // SAFETY: this runs before `main`, with one thread.
+            unsafe { stdin = replacement };
+        }
+    }
+}
+
+/// Defines both forms of `fileno`.
+macro_rules! define_fileno {
+    ($($name:ident $next:literal),*) => {$(
+        /// Replaces the function of the C library: the stream that replaces `stdin` has the descriptor 0.
+        ///
+        /// # Safety
+        /// As for the function of the C library.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(stream: *mut FILE) -> c_int {
+            type Pointer = *mut FILE;
+            if !stream.is_null() && stream == STANDARD_INPUT.load(Ordering::Relaxed) {
+                return 0;
+            }
+            next!($next, fn(Pointer) -> c_int, (stream) else -1)
+        }
+    )*};
+}
+
+define_fileno! { fileno c"fileno", fileno_unlocked c"fileno_unlocked" }
 
 fn flags_of(mode: &[u8]) -> c_int {
     let access = match mode.contains(&b'+') {

@@ -99,6 +99,7 @@ extern "C" fn initialise() {
     if run().is_some() {
         // SAFETY: the handler is a function of this library, which is never unloaded.
         unsafe { libc::pthread_atfork(None, None, Some(after_fork)) };
+        super::open::replace_standard_input();
     }
 }
 

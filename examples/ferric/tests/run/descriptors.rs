@@ -34,6 +34,21 @@ fn redirections_of_shells() {
 }
 
 #[test]
+fn streams_of_standard_input_and_output() {
+    let out = Directory::new().succeed(
+        &["--load", "V00001L8"],
+        "printf 'c\\nb\\na\\n' | sort > /dev/nst0
+         mt -f /dev/nst0 rewind
+         sed -n 2p < /dev/nst0
+         mt -f /dev/nst0 rewind
+         awk '{ print \"line\", $1 }' < /dev/nst0
+         mt -f /dev/nst0 rewind
+         sort -r < /dev/nst0 | tr '\\n' ' '",
+    );
+    assert_eq!(out, "b\nline a\nline b\nline c\nc b a ");
+}
+
+#[test]
 fn a_descriptor_is_shared_by_processes_and_threads() {
     let directory = Directory::new();
     directory.write("storm.py", include_str!("storm.py"));

@@ -106,3 +106,25 @@ python3 requests.py",
          (3, 1, 1, 0, 1, 1) b'V00002L8'\nFunction not implemented\n"
     );
 }
+
+#[test]
+fn sg_io_with_one_buffer_and_with_several() {
+    let directory = Directory::new();
+    directory.write("sg_io.py", include_str!("sg_io.py"));
+    let out = directory.succeed(&["--load", "V00001L8"], "python3 -u sg_io.py");
+    let expected = [
+        "(0, 0, 0, 0, 26, 0, b'') b'IBM     '",
+        "26 b'IBM     ' b'ULT3580'",
+        "2 1 0 8 0 1 5 0x20",
+        "(0, 0, 0, 0, 0)",
+        "8 b'first second'",
+        "26 b'ULT3580-TD8'",
+        "Function not implemented",
+        "0",
+        // After the block that SG_IO wrote.
+        "first seconda line",
+        "b'first seconda line\\n' 0",
+        "",
+    ];
+    assert_eq!(out, expected.join("\n"));
+}
