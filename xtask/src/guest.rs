@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with.
-const HOST_PACKAGES: [&str; 13] = [
+const HOST_PACKAGES: [&str; 14] = [
     "qemu-system-x86",
     "qemu-block-extra",
     "busybox-static",
@@ -25,6 +25,7 @@ const HOST_PACKAGES: [&str; 13] = [
     "stenc",
     "mbuffer",
     "python3",
+    "bacula-sd",
 ];
 /// Debian packages that the guest needs in addition to the kernel.
 const GUEST_PACKAGES: [&str; 19] = [

@@ -20,9 +20,11 @@ pub(crate) fn in_tree(path: &[u8]) -> Option<PathBuffer> {
     PathBuffer::concat([run()?.tree(), path])
 }
 
-/// Whether the files of `ferric run` are missing: it has ended.
-pub(crate) fn is_tree_missing() -> bool {
-    run().is_none_or(|run| rustix::fs::stat(run.tree_path()).is_err())
+/// Whether a file of the tree is missing because `ferric run` has ended: the next one removes its files.
+pub(crate) fn is_gone(path: &PathBuffer) -> bool {
+    let is_served =
+        || run().and_then(|run| kernel::connect(run.socket()).ok()).inspect(|fd| kernel::close(*fd)).is_some();
+    rustix::fs::stat(path.c_str()).is_err() && !is_served()
 }
 
 /// The device number of the node for which a file stands; `None` if it is any other file.

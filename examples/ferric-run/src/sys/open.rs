@@ -34,7 +34,7 @@ fn target(path: &[u8], flags: c_int) -> Target {
     match device::node(&file) {
         Some(_) if flags & libc::O_PATH != 0 => Target::File(file),
         Some(number) => Target::Device(number, device::check_access(&file, flags)),
-        None if device::is_tree_missing() => {
+        None if device::is_gone(&file) => {
             channel::gone();
             Target::Device(0, Err(Errno::ENXIO))
         }

@@ -30,11 +30,6 @@ impl Run {
         self.tree.bytes()
     }
 
-    /// Path of the tree of files as a C string.
-    pub(crate) fn tree_path(&self) -> &CStr {
-        self.tree.c_str()
-    }
-
     /// The entries of the environment that programs need, each with the begin that identifies it.
     pub(crate) fn entries(&self) -> [(&'static [u8], &CStr); 2] {
         let [directory, library] = NEEDED;

@@ -207,3 +207,45 @@ fn stenc_reads_and_sets_encryption() {
     assert_eq!(ended.code, 0, "{text}");
     assert_contains(&text, &["Drive Encryption:", "on"]);
 }
+
+/// Bacula's own tests of a drive and a changer. Its script for changers writes into a directory of Bacula, so a copy of it
+/// is used.
+#[test]
+fn btape_finds_no_fault() {
+    let directory = Directory::new();
+    let here = directory.path().display();
+    directory.write("library.toml", "[[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"200MB\"\n");
+    directory.write(
+        "sd.conf",
+        format!(
+            "Storage {{ Name = t; WorkingDirectory = \"{here}\"; Pid Directory = \"{here}\"; Plugin Directory = \"/usr/lib/bacula\" }}
+             Director {{ Name = d; Password = \"x\" }}
+             Messages {{ Name = Standard; director = d = all }}
+             Autochanger {{ Name = A; Device = Drive; Changer Command = \"{here}/mtx-changer %c %o %S %a %d\"; Changer Device = /dev/sg0 }}
+             Device {{ Name = Drive; Drive Index = 0; Media Type = LTO; Archive Device = /dev/nst0; AutomaticMount = yes; AlwaysOpen = yes
+               RemovableMedia = yes; RandomAccess = no; Autochanger = yes; Changer Device = /dev/sg0 }}\n"
+        ),
+    );
+    let out = directory.succeed(
+        &["--config", "library.toml"],
+        "scripts=/etc/bacula/scripts
+         sed \"s#/var/lib/bacula#$PWD#g; s#$scripts/mtx-changer.conf#$PWD/mtx-changer.conf#g\" $scripts/mtx-changer > mtx-changer
+         sed 's/^offline=0/offline=1/' $scripts/mtx-changer.conf > mtx-changer.conf && chmod 755 mtx-changer
+         mtx -f /dev/sg0 load 1 0
+         printf 'test\\ny\\ny\\nquit\\n' | btape -c $PWD/sd.conf /dev/nst0 2>&1
+         mt -f /dev/nst0 rewind && mt -f /dev/nst0 weof && mt -f /dev/nst0 rewind
+         printf 'fill\\ns\\nquit\\n' | btape -c $PWD/sd.conf /dev/nst0 2>&1",
+    );
+    assert_contains(
+        &out,
+        &[
+            "Block re-read correct. Test succeeded!",
+            "Total files=4, blocks=7, bytes = 451,136",
+            "We should be in file 4. I am at file 4. This is correct!",
+            "We should be in file 5. I am at file 5. This is correct!",
+            "The test autochanger worked!!",
+            "The last block on the tape matches. Test succeeded.",
+        ],
+    );
+    assert!(!out.contains("NOT correct") && !out.contains("You must correct this error"), "{out}");
+}
