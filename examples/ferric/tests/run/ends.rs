@@ -26,10 +26,11 @@ fn signals_are_passed_to_the_command() {
     let mut ferric = directory.ferric(&["run", "--", "bash", "-c", script]);
     let child = ferric.stdout(std::process::Stdio::piped()).spawn().unwrap();
     wait_for(&directory, "ready");
-    // `timeout` passes the signal on.
+    // `timeout` passes the signal on, to its whole process group: the command may get it twice.
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((String::from_utf8_lossy(&output.stdout).as_ref(), output.status.code()), ("stopped\n", Some(3)));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(output.stdout.starts_with(b"stopped\n"), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod descriptors;
 mod devices;
 mod ends;
 mod programs;
+mod recorded;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -19,24 +20,46 @@ use tempfile::TempDir;
 /// Seconds after which a command is killed.
 const LIMIT: &str = "120";
 
+/// Builds a package of the workspace, and returns the directory of its programs.
+fn build(package: &str) -> &'static Path {
+    let programs = Path::new(env!("CARGO_BIN_EXE_ferric")).parent().unwrap();
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(programs.parent().unwrap());
+    if programs.ends_with("release") {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success(), "{package} cannot be built");
+    programs
+}
+
 /// `ferric` and the preloaded library, where every user can read them.
 fn installed() -> &'static Path {
     static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
     INSTALLED.get_or_init(|| {
-        let ferric = Path::new(env!("CARGO_BIN_EXE_ferric"));
-        let programs = ferric.parent().unwrap();
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "ferric-run", "--target-dir"]).arg(programs.parent().unwrap());
-        if programs.ends_with("release") {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success(), "libferric_run.so cannot be built");
-        let directory = accessible_directory().keep();
+        let programs = build("ferric-run");
+        let directory = std::env::temp_dir().join(format!("{INSTALLED_PREFIX}{}", std::process::id()));
+        remove_former_copies();
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, Permissions::from_mode(0o755)).unwrap();
         for file in ["ferric", "libferric_run.so"] {
             fs::copy(programs.join(file), directory.join(file)).unwrap();
         }
         directory
     })
+}
+
+/// Prefix of the names of directories with copies of the programs; the number of the process follows.
+const INSTALLED_PREFIX: &str = "ferric-run-test-";
+
+/// Removes the copies of processes that have ended.
+fn remove_former_copies() {
+    for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(INSTALLED_PREFIX);
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A directory that every user can read and write.
