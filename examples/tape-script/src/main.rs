@@ -110,7 +110,7 @@ fn tape(number: &str, script: &Script) -> Result<(), String> {
 
 fn serve(address: &str, script: &Script, compares: bool) -> Result<(), String> {
     let mut bench = bench_for(script)?;
-    let setup = IscsiSetup { bind: address.into(), ..IscsiSetup::default() };
+    let setup = IscsiSetup::default().with_bind(address);
     let portal = Portal::open(bench.site(), &setup).map_err(|error| error.to_string())?;
     let target = bench.site().targets().into_iter().next().ok_or("no target")?;
     let _ = writeln!(io::stderr(), "ready iscsi {} {}", portal.address(), target.name());
