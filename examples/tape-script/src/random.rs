@@ -65,10 +65,10 @@ impl Random {
     }
 
     fn mixed_step(&mut self) -> String {
-        // Two filemarks, fast MTEOM, System V, SILI, spacing back over blocks, read-ahead, logical addresses.
-        const OPTIONS: [u32; 7] = [0x10, 0x20, 0x1000, 0x4000, 0x100, 0x4, 0x800];
+        // Two filemarks, fast MTEOM, System V, SILI, read-ahead, logical addresses.
+        const OPTIONS: [u32; 6] = [0x10, 0x20, 0x1000, 0x4000, 0x4, 0x800];
         const COMMANDS: [&str; 5] = ["08", "0a", "10", "11", "01"];
-        const SENSES: [&str; 7] = ["03 11 00", "04 44 00", "06 29 00", "0b 00 00", "01 17 01", "05 24 00", "02 04 01"];
+        const SENSES: [&str; 6] = ["03 11 00", "04 44 00", "06 29 00", "0b 00 00", "05 24 00", "02 04 01"];
         match self.below(12) {
             0..3 => format!("op a SETPART {}", self.below(2)),
             3..5 => {

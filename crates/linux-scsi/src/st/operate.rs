@@ -97,7 +97,7 @@ impl Drive {
             Operation::EOM => self.space_to_end(device),
             Operation::ERASE => self.erase(device, count != 0),
             Operation::OFFL => {
-                if self.door == Door::LockedByDriver {
+                if self.door != Door::Unlocked {
                     self.set_door(device, Door::Unlocked);
                 }
                 self.unload(device)
@@ -145,8 +145,8 @@ impl Drive {
             return Err(Errno::EACCES);
         }
         let flags = u8::from(long) | self.immediate() << 1;
-        self.send(device, [0x19, flags, 0, 0, 0, 0], self.timeouts.long.saturating_mul(8))?;
         self.position.boundary = Boundary::None;
+        self.send(device, [0x19, flags, 0, 0, 0, 0], self.timeouts.long.saturating_mul(8))?;
         Ok(())
     }
 

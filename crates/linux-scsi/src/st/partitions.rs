@@ -60,9 +60,14 @@ impl Drive {
         }
         let (block, last) = self.partitions.left_at(self.partitions.next);
         self.leave_partition(device)?;
-        self.locate(device, block)?;
+        let located = self.locate(device, block);
+        if located.is_err() {
+            // Linux' driver then takes the position as the beginning of the partition, wherever the drive is.
+            self.partitions.current = self.partitions.next;
+            self.position = Position::BEGINNING;
+        }
         self.position.last = last;
-        Ok(())
+        located
     }
 
     /// Remembers the block at which the current partition is left.

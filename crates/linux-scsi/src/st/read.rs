@@ -34,6 +34,8 @@ impl Drive {
         if buffer.is_empty() {
             return Ok(0);
         }
+        self.flush_writes(device)?;
+        self.change_partition(device)?;
         let (count, unit) = self.transfer_count(buffer.len())?;
         if unit == 1 && self.state.block_length == 0 && !self.accepts(u32::try_from(buffer.len()).unwrap_or(u32::MAX)) {
             return Err(Errno::EINVAL);
@@ -42,8 +44,6 @@ impl Drive {
         if !whole && !self.has(Booleans::READ_AHEAD) {
             return Err(Errno::EINVAL);
         }
-        self.flush_writes(device)?;
-        self.change_partition(device)?;
         self.lock_for_transfer(device);
         if self.state.block_length == 0 { self.read_block(device, buffer) } else { self.read_blocks(device, buffer) }
     }
@@ -219,7 +219,10 @@ impl Drive {
         self.read_ahead.clear();
         if self.position.boundary == Boundary::FilemarkPending {
             let [a, b, c] = count24(-1);
-            self.send(device, [0x11, 1, a, b, c, 0], self.timeouts.long)?;
+            if let Err(refusal) = self.send(device, [0x11, 1, a, b, c, 0], self.timeouts.long) {
+                self.position.pass_filemarks(1);
+                return Err(refusal.into());
+            }
             self.position.boundary = Boundary::None;
             if COUNTS_FILES.contains(&next) {
                 self.position.file.advance(1);

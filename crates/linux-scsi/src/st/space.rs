@@ -97,11 +97,13 @@ impl Drive {
 
     /// Setmarks, which no drive of SSC-2 and later has.
     pub(super) fn space_setmarks(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
+        self.position.boundary = Boundary::None;
         Ok(self.space(device, SETMARKS, count)?)
     }
 
     /// MTWSM.
     pub(super) fn write_setmarks(&mut self, device: &mut dyn ScsiDevice, count: i32) -> Result<(), Errno> {
+        self.position.boundary = Boundary::None;
         let [a, b, c] = count24(count);
         Ok(self.send(device, [0x10, 2, a, b, c, 0], self.timeouts.normal)?)
     }

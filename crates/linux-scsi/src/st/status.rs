@@ -16,7 +16,9 @@ impl Drive {
             return Err(Errno::ENXIO);
         }
         self.end_transfers(device, Operation::NOP)?;
+        // Linux' driver changes the partition here, and returns the position in the new one from the next call on.
         let known = !self.partitions.is_change_pending();
+        self.change_partition(device)?;
         let known_or = |number: Number| if known { number.0 } else { -1 };
         Ok(TapeStatus {
             kind: SCSI_2_TAPE,

@@ -55,6 +55,10 @@ impl Drive {
         if self.state.write_protected {
             return Err(Errno::EACCES);
         }
+        if self.position.last == LastTransfer::Read {
+            self.end_transfers(device, Operation::NOP)?;
+        }
+        self.change_partition(device)?;
         let (count, unit) = self.transfer_count(data.len())?;
         if count.checked_mul(unit) != i32::try_from(data.len()).ok() {
             return Err(Errno::EINVAL);
@@ -62,10 +66,6 @@ impl Drive {
         if self.state.block_length == 0 && !self.accepts(u32::try_from(data.len()).unwrap_or(u32::MAX)) {
             return Err(Errno::EINVAL);
         }
-        if self.position.last == LastTransfer::Read {
-            self.end_transfers(device, Operation::NOP)?;
-        }
-        self.change_partition(device)?;
         self.lock_for_transfer(device);
         if self.position.boundary == Boundary::EarlyWarning {
             self.position.boundary = Boundary::EarlyWarningReported;
@@ -160,7 +160,10 @@ impl Drive {
                 }
                 Err(Errno::EIO)
             }
-            Written::Failed(refusal) => Err(refusal.into()),
+            Written::Failed(refusal) => {
+                position.boundary = Boundary::None;
+                Err(refusal.into())
+            }
         }
     }
 
