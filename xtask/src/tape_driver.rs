@@ -3,7 +3,7 @@
 use crate::guest::{Guest, install, workspace};
 use crate::shell::{file_error, print_line, run as shell};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 type Outcome<T = ()> = Result<T, String>;
 
@@ -39,58 +39,69 @@ fn scripts(names: &[String]) -> Outcome<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The results of the kernel's driver, one text for each script, in the order of [`scripts`].
-fn results(guest: &Guest, names: &[String]) -> Outcome<Vec<String>> {
-    shell("cargo", ["build", "--quiet", "--all-features", "--package", "tape-script"])?;
-    let mut files = scripts(names)?;
-    files.push(workspace().join("target/debug/tape-script"));
-    let random = workspace().join("target/guest/random");
-    if names.is_empty() || names.iter().any(|name| name == "random") {
-        fs::write(&random, RANDOM).map_err(file_error(&random))?;
-        files.push(random);
-    }
-    let booted = guest.boot(JOB, &[], &files);
-    let differing = Guest::job(JOB).join("random.result");
-    if let (Err(_), Ok(text)) = (&booted, fs::read_to_string(&differing)) {
-        print_line(&text);
-    }
-    booted?;
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
-    files
-        .iter()
-        .map(|file| {
-            let result = Guest::job(JOB).join(file.file_name().unwrap_or_default()).with_extension("result");
-            fs::read_to_string(&result).map_err(file_error(&result))
-        })
-        .collect()
+/// The results of the kernel's driver for a script. Each script has a boot of its own, within the time limit of a boot.
+fn result(guest: &Guest, script: &Path) -> Outcome<String> {
+    guest.boot(JOB, &[], &[script.to_path_buf(), program()])?;
+    let result = Guest::job(JOB).join(script.file_name().unwrap_or_default()).with_extension("result");
+    fs::read_to_string(&result).map_err(file_error(&result))
+}
+
+fn program() -> PathBuf {
+    workspace().join("target/debug/tape-script")
+}
+
+fn build() -> Outcome {
+    shell("cargo", ["build", "--quiet", "--all-features", "--package", "tape-script"])
 }
 
 fn record(guest: &Guest, names: &[String]) -> Outcome {
-    for (file, result) in scripts(names)?.iter().zip(results(guest, names)?) {
-        let script = fs::read_to_string(file).map_err(file_error(file))?;
-        let head: String =
-            script.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
-        fs::write(file, head + &result).map_err(file_error(file))?;
+    build()?;
+    for file in scripts(names)? {
+        let result = result(guest, &file)?;
+        let script = fs::read_to_string(&file).map_err(file_error(&file))?;
+        let comments = script.lines().take_while(|line| line.starts_with('#'));
+        let head: String = comments.map(|line| format!("{line}\n")).collect();
+        fs::write(&file, head + &result).map_err(file_error(&file))?;
     }
     Ok(())
 }
 
-/// Compares the results of the kernel's driver with the recorded ones.
+/// Compares the results of the kernel's driver with the recorded ones, and those of random steps with `linux-scsi`.
 pub(crate) fn compare(guest: &Guest, names: &[String]) -> Outcome {
+    build()?;
     let mut differences = Vec::new();
-    for (file, result) in scripts(names)?.iter().zip(results(guest, names)?) {
-        let recorded = fs::read_to_string(file).map_err(file_error(file))?;
-        let steps = |text: &str| -> Vec<String> {
-            text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
-        };
-        let (recorded, found) = (steps(&recorded), steps(&result));
-        print_line(&format!("{}: {} lines", file.display(), found.len()));
-        if recorded.len() != found.len() {
-            differences.push(format!("{}: {} lines, recorded {}", file.display(), found.len(), recorded.len()));
-        }
-        for (recorded, found) in recorded.iter().zip(&found).filter(|(recorded, found)| recorded != found) {
-            differences.push(format!("{}:\n  recorded {recorded}\n  now      {found}", file.display()));
-        }
+    for file in scripts(names)? {
+        let recorded = fs::read_to_string(&file).map_err(file_error(&file))?;
+        differences.extend(differing_lines(&file, &recorded, &result(guest, &file)?));
+    }
+    if names.is_empty() || names.iter().any(|name| name == "random") {
+        compare_random(guest)?;
     }
     if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
+}
+
+fn differing_lines(file: &Path, recorded: &str, found: &str) -> Vec<String> {
+    let steps = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
+    };
+    let (recorded, found) = (steps(recorded), steps(found));
+    print_line(&format!("{}: {} lines", file.display(), found.len()));
+    let mut differences = Vec::new();
+    if recorded.len() != found.len() {
+        differences.push(format!("{}: {} lines, recorded {}", file.display(), found.len(), recorded.len()));
+    }
+    for (recorded, found) in recorded.iter().zip(&found).filter(|(recorded, found)| recorded != found) {
+        differences.push(format!("{}:\n  recorded {recorded}\n  now      {found}", file.display()));
+    }
+    differences
+}
+
+fn compare_random(guest: &Guest) -> Outcome {
+    let random = workspace().join("target/guest/random");
+    fs::write(&random, RANDOM).map_err(file_error(&random))?;
+    let booted = guest.boot(JOB, &[], &[random, program()]);
+    if let (Err(_), Ok(text)) = (&booted, fs::read_to_string(Guest::job(JOB).join("random.result"))) {
+        print_line(&text);
+    }
+    booted
 }
