@@ -39,7 +39,7 @@ fn scripts(names: &[String]) -> Outcome<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The results of the kernel's driver for a script. Each script has a boot of its own, within the time limit of a boot.
+/// The results of the kernel's driver for a script. Each script has a separate boot, because of the time limit of a boot.
 fn result(guest: &Guest, script: &Path) -> Outcome<String> {
     guest.boot(JOB, &[], &[script.to_path_buf(), program()])?;
     let result = Guest::job(JOB).join(script.file_name().unwrap_or_default()).with_extension("result");
