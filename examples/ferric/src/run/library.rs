@@ -14,9 +14,6 @@ use vtl::frontend::SiteOptions;
 use vtl::observer::TraceFile;
 use vtl::site::{OpenSite, Site};
 
-/// Bytes of the data of each command in a trace file.
-const TRACE_DATA: usize = 64;
-
 /// The units behind the device nodes.
 pub(crate) enum Library {
     /// A site of this process, with its directory.
@@ -88,11 +85,11 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
     };
     let site = Site::open_with(data, &config, SiteOptions::default())
         .map_err(|error| CliError::conflict(error.to_string()))?;
-    if let Some(path) = &arguments.trace {
-        let trace = TraceFile::create(path, TRACE_DATA);
-        let trace = trace.map_err(|error| CliError::system(&error, format!("--trace: {}: {error}", path.display())))?;
-        site.add_observer(Arc::new(trace));
-    }
+    let add_trace = |path: &Path, data_len| {
+        site.add_observer(Arc::new(TraceFile::create(path, data_len)?));
+        Ok(())
+    };
+    arguments.trace.start(add_trace).map_err(|error| CliError::system(&error.source, error.to_string()))?;
     for barcode in &arguments.load {
         let load = ControlRequest::Load { library: None, cartridge: barcode.clone(), drive: None };
         site.control(&load).map_err(|error| CliError::not_found(format!("--load {barcode}: {error}")))?;

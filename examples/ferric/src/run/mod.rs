@@ -10,6 +10,7 @@ use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::print_line;
 use clap::Args;
+use command_line::trace::TraceArguments;
 use library::Library;
 use run_door::{Door, DriveNumbers, NodeLine};
 use serde_json::json;
@@ -43,9 +44,8 @@ pub(crate) struct Arguments {
     /// Load this cartridge into an empty drive first; can be repeated
     #[arg(long, value_name = "BARCODE")]
     load: Vec<String>,
-    /// Write every SCSI command to this file, for ferric trace --file
-    #[arg(long, value_name = "FILE")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    trace: TraceArguments,
     /// Begin with a copy of the library in this directory, made by --snapshot or --keep
     #[arg(long, value_name = "DIR")]
     restore: Option<PathBuf>,
