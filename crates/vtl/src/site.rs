@@ -18,6 +18,7 @@ use crate::unit::{Device, Unit};
 use scsi_core::identity::InquiryStrings;
 use smc::element::ElementType;
 use std::fs::File;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,8 @@ pub struct Site {
     permissions: (Option<String>, bool),
     /// Conditions that need an operator.
     warnings: RwLock<Vec<String>>,
+    /// Addresses of the iSCSI portals that are open.
+    portals: RwLock<Vec<SocketAddr>>,
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held while cartridges are created.
@@ -124,6 +127,7 @@ impl Site {
             cartridge_directories: config.cartridge_directories.clone(),
             permissions: (config.group.clone(), config.shared_cartridges),
             warnings: RwLock::default(),
+            portals: RwLock::default(),
             shared,
             threads: Mutex::default(),
             creation_lock: Mutex::default(),
@@ -288,6 +292,22 @@ impl Site {
         *write(&self.warnings) = warnings;
     }
 
+    /// Addresses of the iSCSI portals that serve the targets, in the order in which they were opened.
+    #[must_use]
+    pub fn portals(&self) -> Vec<SocketAddr> {
+        read(&self.portals).clone()
+    }
+
+    /// Adds an iSCSI portal that serves the targets; the status shows its address.
+    pub fn add_portal(&self, address: SocketAddr) {
+        write(&self.portals).push(address);
+    }
+
+    /// Removes an iSCSI portal that has closed.
+    pub fn remove_portal(&self, address: SocketAddr) {
+        write(&self.portals).retain(|other| *other != address);
+    }
+
     /// The data buffers of this process.
     #[must_use]
     pub fn buffers(&self) -> &Arc<Buffers> {
@@ -323,7 +343,7 @@ impl Site {
         self.shared.events.reader(self.shared.events.position().seq)
     }
 
-    /// Sends an event that only a frontend or the daemon knows, such as a refused login.
+    /// Sends an event of which only a frontend or the daemon is informed, such as a refused login.
     pub fn record(&self, subject: Subject, event: Event) {
         self.shared.events.notify(subject, event);
     }

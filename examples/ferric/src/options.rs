@@ -30,7 +30,11 @@ pub(crate) fn add_to(program: Command) -> Command {
         // Also between the two words of the command; the help of the group does not show it.
         "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
         "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
-        "config" | "migrate" | "run" | "completions" | "man" => command,
+        "run" => command.args([
+            data().help("Use the library that the daemon with this data directory serves over iSCSI"),
+            socket().help("Use the library that the daemon with this control socket serves over iSCSI"),
+        ]),
+        "config" | "migrate" | "completions" | "man" => command,
         "reload" | "events" => of_daemon(command),
         _ => of_library(command),
     })

@@ -1,4 +1,4 @@
-//! How a command finds the daemon, and the form of its errors.
+//! The search of a command for the daemon, and the form of its errors.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use std::fs;

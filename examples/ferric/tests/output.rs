@@ -83,7 +83,7 @@ fn what_was_done_is_no_failure() {
     assert_eq!(run("load A1L8 --socket s --json", full_disk()), (Some(0), json_note.into()));
     assert!(dir.path().join("ferric.toml").exists());
     assert_eq!(run("unload A1L8 --socket s", closed_pipe()), (Some(0), String::new()));
-    // What only shows something has failed.
+    // A command that only shows something has failed.
     assert_eq!(run("status --socket s", full_disk()).0, Some(1));
 }
 

@@ -33,7 +33,7 @@ fn recover(dir: &TempDir, options: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), text.replace(data.to_str().unwrap(), "DIR"))
 }
 
-/// A site with a cartridge in its drive, and the names that hosts know it by.
+/// A site with a cartridge in its drive, and its names for hosts.
 fn site() -> (TempDir, Vec<String>) {
     let dir = tempdir().unwrap();
     fs::write(dir.path().join("c.toml"), CONFIG).unwrap();

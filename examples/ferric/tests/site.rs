@@ -123,7 +123,7 @@ fn generated_configuration_is_valid() {
     assert_eq!(ferric(&["config", "init", "-"]), (text, 0));
 }
 
-/// What the daemon refuses, the check refuses, and with the same words.
+/// The check refuses all that the daemon refuses, with the same words.
 #[test]
 fn config_check_agrees_with_daemon() {
     let dir = tempdir().unwrap();

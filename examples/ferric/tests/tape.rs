@@ -1,4 +1,4 @@
-//! What the commands print and do, as snapshots, on cartridges that mhvtl made and on ours.
+//! The output and the effects of the commands, as snapshots, on cartridges that mhvtl made and on ours.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
 use std::fs;
@@ -10,7 +10,7 @@ fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/tape-store/tests/golden/mhvtl-1.8")
 }
 
-/// What a command says on both outputs, and whether it succeeded.
+/// Both outputs of a command, and whether it succeeded.
 fn run(directory: &Path, arguments: &str) -> String {
     let words = arguments.split_whitespace();
     let mut tool = Command::new(env!("CARGO_BIN_EXE_ferric"));
@@ -203,7 +203,7 @@ fn repair() {
     insta::assert_snapshot!(session(shelf.path(), &commands));
 }
 
-/// Where the index or the data is lost, what can still be read is not all that was written.
+/// With a lost index or lost data, less can be read than was written.
 #[test]
 fn verify_reports_lost_objects() {
     let shelf = shelf(&["OVW001L8"]);
@@ -307,7 +307,7 @@ fn a_daemon_serves_the_directory() {
         let said = run(dir.path(), command);
         assert!(said.contains(" serves this directory;") && said.ends_with("[0]\n"), "{said}");
     }
-    // A new cartridge is none that the daemon knows.
+    // A new cartridge is not in the list of the daemon.
     assert!(run(dir.path(), "create data/cartridges/NEW001L8").ends_with("[0]\n"));
     assert!(run(dir.path(), "import a.tar OWN001L8").ends_with("[0]\n"), "outside the data directory");
     assert_eq!(site.pool_status()[0].scratch, 2);

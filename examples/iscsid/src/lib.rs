@@ -19,7 +19,7 @@ use server::Policy;
 use sessions::Sessions;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use vtl::budget::{Budget, default_limit};
 use vtl::config::{IscsiSetup, User};
 use vtl::site::Site;
@@ -32,6 +32,7 @@ pub struct Portal {
     limits: ConnectionLimits,
     /// Number of sessions for which the memory budget guarantees buffers.
     max_sessions: usize,
+    site: Weak<Site>,
 }
 
 impl Portal {
@@ -53,7 +54,8 @@ impl Portal {
             Arc::clone(&sessions),
             Arc::new(budget),
         )?;
-        Ok(Self { address, policy, sessions, limits, max_sessions: capacity })
+        site.add_portal(address);
+        Ok(Self { address, policy, sessions, limits, max_sessions: capacity, site: Arc::downgrade(site) })
     }
 
     /// Serves every target of a site on a free port of 127.0.0.1, without authentication.
@@ -81,6 +83,9 @@ impl Portal {
     /// latest.
     pub fn close(&self) {
         self.sessions.close_all();
+        if let Some(site) = self.site.upgrade() {
+            site.remove_portal(self.address);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
@@ -24,6 +25,9 @@ pub struct SiteStatus {
     /// Warnings that need action by an operator, such as a portal that is open to the network.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// Addresses of the iSCSI portals that serve the targets, such as `127.0.0.1:3260`; empty without iSCSI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub portals: Vec<SocketAddr>,
 }
 
 const fn first_version() -> u32 {
@@ -192,7 +196,8 @@ impl Site {
             }
         }
         let libraries = self.libraries().iter().map(|library| library.status()).collect();
-        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings: self.warnings() }
+        let (warnings, portals) = (self.warnings(), self.portals());
+        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings, portals }
     }
 }
 

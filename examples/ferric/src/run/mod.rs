@@ -69,6 +69,7 @@ const EXAMPLES: &str = "Examples:
   ferric run -- sh -c 'mtx -f /dev/sg0 load 1 0 && tar -cf /dev/nst0 /etc'
   ferric run --load V00001L8 -- mt -f /dev/nst0 status
   ferric run --keep ./tapes -- mtx -f /dev/sg0 status
+  ferric run --data ./ferric-data -- mtx -f /dev/sg0 status
   ferric run --print
 
 Environment of the command:
@@ -104,7 +105,7 @@ pub(crate) fn run(options: &Options, arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// Why the command was not run, with the exit code.
+/// Reason why the command was not run, with the exit code.
 struct NotRun {
     code: u8,
     error: CliError,
@@ -119,7 +120,7 @@ impl From<CliError> for NotRun {
 fn execute(options: &Options, arguments: &Arguments) -> Result<ExitCode, NotRun> {
     let program = arguments.command.first().map(|name| program::find(name)).transpose()?;
     let preload = preload::library()?;
-    let library = Library::open(options.output, arguments)?;
+    let library = Library::open(options, arguments)?;
     let nodes = library.nodes(&DriveNumbers(arguments.drive.clone()));
     let door = Door::open(nodes, Clock::real()).map_err(|error| {
         CliError::system(

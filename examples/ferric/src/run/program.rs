@@ -16,7 +16,7 @@ const NOT_FOUND: u8 = 127;
 const MAX_SCRIPTS: usize = 5;
 const SET_USER: u32 = 0o4000;
 const SET_GROUP: u32 = 0o2000;
-/// What a user can do with a program that cannot be served.
+/// Advice about a program that cannot be served.
 const ADVICE: &str = "serve the library over iSCSI with ferric-iscsid and attach it on this machine or in QEMU";
 
 /// Finds a program as a shell does, and checks that the library can be preloaded into it.

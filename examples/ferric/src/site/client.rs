@@ -33,7 +33,7 @@ fn no_daemon(sockets: &[PathBuf]) -> CliError {
     CliError::new(ErrorCode::Unavailable, format!("no daemon answers at {}: {advice}", tried.join(" or ")))
 }
 
-/// Why the daemon at a socket cannot be reached, and what to do about it.
+/// Reason why the daemon at a socket cannot be reached, and the remedy.
 fn connection_error(path: &str, error: &io::Error) -> CliError {
     let message = match error.kind() {
         io::ErrorKind::PermissionDenied => {

@@ -1,4 +1,4 @@
-//! Listings of a site and its parts, as text for people.
+//! Listings of a site and its parts, as text.
 
 use crate::cli_error::CliError;
 use crate::output::{format_count, print_line};
@@ -13,6 +13,7 @@ const COLUMNS: usize = 6;
 /// Prints every library with its drives and elements, and the shelves.
 pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.warnings.iter().try_for_each(|warning| print_line(format!("warning: {warning}")))?;
+    status.portals.iter().try_for_each(|portal| print_line(format!("iSCSI portal {portal}")))?;
     for library in &status.libraries {
         print_line(title(library))?;
         for drive in &library.drives {

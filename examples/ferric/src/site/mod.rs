@@ -21,6 +21,7 @@ use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, Re
 use request::request;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
 use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
 
@@ -31,6 +32,14 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Counters => counters::run(options),
         Command::Request(command) => run_request(options, command),
     }
+}
+
+/// Addresses of the iSCSI portals of the daemon that the options choose.
+///
+/// # Errors
+/// No daemon answers.
+pub(crate) fn portals(options: &Options) -> Result<Vec<SocketAddr>, CliError> {
+    Ok(Client::connect(options)?.request_as::<SiteStatus>(&Request::Status)?.portals)
 }
 
 fn run_request(options: &Options, command: RequestCommand) -> Result<(), CliError> {

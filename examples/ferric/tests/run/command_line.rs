@@ -1,9 +1,11 @@
 //! Options of `ferric run`, and commands that it refuses.
 
-use crate::{Directory, Ended, assert_contains};
+use crate::{Directory, Ended, assert_contains, installed};
 use iscsid::Portal;
 use std::fs;
+use std::process::Command;
 use vtl::Library;
+use vtl::control::socket::ControlSocket;
 use vtl::frontend::Frontend;
 
 #[test]
@@ -147,5 +149,32 @@ fn the_targets_of_a_portal_are_devices() {
     portal.close();
     let ended = Ended::from(directory.ferric(&["run", "--portal", &address, "--", "true"]).output().unwrap());
     assert_eq!(ended.code, 125);
-    assert_contains(&ended.err, &[&format!("ferric: --portal: {address}: ")]);
+    assert_contains(&ended.err, &[&format!("ferric: iSCSI portal {address}: ")]);
+}
+
+/// Only the user who runs the daemon may use its control socket, so this command runs as the user of this process.
+#[test]
+fn the_library_of_a_daemon_is_found_through_its_control_socket() {
+    let site = Library::builder().drives("ULT3580-TD9", 1).cartridges("A#L9", 2, "64MB").frontend(Frontend::ISCSI);
+    let site = site.open().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let _control = ControlSocket::open(&directory.path().join("control.sock"), &site).unwrap();
+    let run = |options: &[&str]| {
+        let mut command = Command::new(installed().join("ferric"));
+        command.current_dir(directory.path()).arg("run").args(options).args(["--", "mtx", "-f", "/dev/sg0", "status"]);
+        Ended::from(command.output().unwrap())
+    };
+    let without = run(&["--data", "."]);
+    assert_eq!((without.code, without.err.as_str()), (125, "ferric: the daemon serves no targets over iSCSI\n"));
+    let portal = Portal::on_free_port(&site).unwrap();
+    for options in [&["--data", "."][..], &["--socket", "control.sock"]] {
+        let ended = run(options);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        assert_contains(&ended.out, &["VolumeTag=A1L9"]);
+    }
+    let mixed = run(&["--data", ".", "--load", "A1L9"]);
+    let refused = "ferric: the option '--load' applies to a library of the command, not to that of a daemon\n";
+    assert_eq!((mixed.code, mixed.err.as_str()), (125, refused));
+    portal.close();
+    assert_eq!(run(&["--socket", "control.sock"]).err, without.err);
 }

@@ -24,7 +24,9 @@ const LIMIT: &str = "120";
 fn build(package: &str) -> &'static Path {
     let programs = Path::new(env!("CARGO_BIN_EXE_ferric")).parent().unwrap();
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(programs.parent().unwrap());
+    build
+        .args(["build", "--quiet", "--all-features", "--package", package, "--target-dir"])
+        .arg(programs.parent().unwrap());
     if programs.ends_with("release") {
         build.arg("--release");
     }
