@@ -182,7 +182,8 @@ impl ConnectionServer<'_> {
             to.copy_from_slice(from);
         }
         self.unread.start += len;
-        self.protocol.received(len, self.now(), &self.buffers);
+        // The time of the read that brought these bytes: one reading of the clock for all PDUs in them.
+        self.protocol.received(len, self.moved, &self.buffers);
         true
     }
 
