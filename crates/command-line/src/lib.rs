@@ -1,6 +1,6 @@
-//! What the command lines of Ferric's programs share: the search for the data directory, temporary directories, completion
-//! scripts, man pages, options of traces, and checks of help texts. Scripts, pages and checks come from the clap definition
-//! of a program.
+//! The common parts of the command lines of Ferric's programs: the search for the data directory, temporary directories,
+//! completion scripts, man pages, options of traces, and checks of help texts. Scripts, pages and checks come from the clap
+//! definition of a program.
 
 pub mod completion;
 pub mod data_dir;

@@ -17,7 +17,7 @@ pub struct TraceArguments {
     pub trace_data: u32,
 }
 
-/// Why a trace file cannot be written.
+/// Reason why a trace file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("--trace: {}: {source}", path.display())]
 #[non_exhaustive]

@@ -150,7 +150,7 @@ impl Reply {
     }
 }
 
-/// What a process learns about an open file description when it attaches to it.
+/// The facts about an open file description that a process gets when it attaches to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Description {

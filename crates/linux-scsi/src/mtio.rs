@@ -29,7 +29,7 @@ pub enum Request {
     Position,
 }
 
-/// What a request of `ioctl(2)` stores into the memory of the program.
+/// The value that a request of `ioctl(2)` stores into the memory of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// Nothing: the operation of MTIOCTOP is done.

@@ -3,7 +3,7 @@
 /// Bytes at the beginning of a file that are enough to decide.
 pub const FIRST_BYTES: usize = 4096;
 
-/// How the kernel starts a program.
+/// The way in which the kernel starts a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program<'a> {
     /// The loader of the GNU C library loads it, with the libraries of LD_PRELOAD.

@@ -42,7 +42,7 @@ pub fn luns(device: &mut dyn ScsiDevice) -> Result<Vec<usize>, DeviceGone> {
         .collect())
 }
 
-/// What a logical unit says about itself.
+/// The identity of a logical unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identification {
     /// Standard INQUIRY data, as the unit returned it.

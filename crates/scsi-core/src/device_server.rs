@@ -11,7 +11,7 @@ use crate::sense::Sense;
 use crate::target::{LogicalUnit, Request, TransportEvent};
 use crate::time::Now;
 
-/// What a device type adds to the device server. Each implementation is a [`LogicalUnit`].
+/// The part of the device server that a device type supplies. Each implementation is a [`LogicalUnit`].
 ///
 /// A command is executed in this order: [`Self::advance`]; the row of the command; [`Lu::failure`]; the checks of
 /// [`Lu::admit`]; the injected faults ([`Lu::faults`]); [`Self::run`]; [`Self::report_exceptions`]; the completion; [`Self::completed`].

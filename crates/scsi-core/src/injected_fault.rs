@@ -130,7 +130,7 @@ impl<M, O: Clone> FaultList<M, O> {
     }
 }
 
-/// What an injected fault does to the completion of a command.
+/// The effect of an injected fault on the completion of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Injected {
     /// The command ends with the sense or status of the rule.

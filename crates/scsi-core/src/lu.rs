@@ -199,7 +199,7 @@ pub struct Lu {
     pub(crate) abort_nexuses: Vec<NexusId>,
     /// When the status of the current command is due because of a motion, if it is GOOD.
     pub(crate) due: Option<Instant>,
-    /// What an injected fault has done to the current command.
+    /// The effect of an injected fault on the current command.
     pub(crate) injected: Option<Injected>,
     /// Faults that were injected into the commands of the unit; none, unless its owner adds some.
     pub faults: FaultList,

@@ -4,7 +4,7 @@
 //! beyond its guarantee comes from the *shared* part, in the order of the requests; a session for which there is not
 //! enough waits.
 //!
-//! Why every waiting session is served eventually:
+//! Every waiting session is served eventually, because:
 //! * A command has its Data-Out and its Data-In buffer before a unit gets it, so a running command never requests
 //!   memory, and nothing waits for memory while it holds a unit's lock.
 //! * A command that fits the guarantee of its session waits only for that session's own commands.

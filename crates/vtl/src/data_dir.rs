@@ -1,4 +1,4 @@
-//! Where a site stores its cartridges and its state: a directory that one process locks, or memory.
+//! The storage of the cartridges and the state of a site: a directory that one process locks, or memory.
 //!
 //! `cartridges/` has the files of all cartridges, regardless of their location; it is never rearranged. `state.1` and
 //! `state.2` hold everything else, and `identities.toml` repeats the identities of the units.
@@ -22,7 +22,7 @@ use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::backend::{Folder, FolderStore};
 use tape_store::store::{MediaFactory, ThreeFiles};
 
-/// Why a data directory cannot be used.
+/// Reason why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataDirError {
@@ -47,7 +47,7 @@ pub enum DataDirError {
     Format {
         /// The file that cannot be parsed.
         path: PathBuf,
-        /// What is wrong with the file.
+        /// The fault in the file.
         reason: String,
     },
     /// The configuration names a directory that a new site cannot use.
@@ -59,7 +59,7 @@ pub enum DataDirError {
 pub struct DataDir {
     /// The folders of all cartridges.
     pub(crate) shelves: Box<dyn FolderStore>,
-    /// How the media of the cartridges are opened.
+    /// The way to open the media of the cartridges.
     pub(crate) media: Arc<dyn MediaFactory>,
     /// The folder of the state files.
     pub(crate) folder: Box<dyn Folder>,
@@ -350,7 +350,7 @@ impl FolderStore for MergedFolderStore {
     }
 }
 
-/// Why the state of a data directory cannot be opened or upgraded.
+/// Reason why the state of a data directory cannot be opened or upgraded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {

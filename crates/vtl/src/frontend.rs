@@ -79,7 +79,7 @@ impl SiteOptions {
     }
 }
 
-/// What a frontend reports about its unit besides commands.
+/// The reports of a frontend about its unit besides commands.
 impl Unit {
     /// Raises UNIT ATTENTION 29h/00h for every I_T nexus, after a command whose status did not reach its initiator: no
     /// initiator takes the command for done.

@@ -34,7 +34,7 @@ use std::sync::{Arc, RwLock};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 
-/// Why a library cannot be opened, or why an operator's request cannot be carried out.
+/// Reason why a library cannot be opened, or why an operator's request cannot be carried out.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
@@ -49,7 +49,7 @@ pub enum LibraryError {
     Cartridge {
         /// Barcode of the cartridge concerned.
         barcode: String,
-        /// What is wrong with its files.
+        /// The fault in its files.
         source: StoreError,
     },
     /// The cartridge directories, or the cartridge that the error names, cannot be read.

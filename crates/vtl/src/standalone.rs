@@ -88,8 +88,8 @@ impl Standalone {
         self.unit.bay_status()
     }
 
-    /// Why the drive ends every command with HARDWARE ERROR 44h/00h after an internal error, and what ends that; `None` if it
-    /// does not. Does not wait for the current command.
+    /// Reason why the drive ends every command with HARDWARE ERROR 44h/00h after an internal error, with the remedy;
+    /// `None` if it does not. Does not wait for the current command.
     #[must_use]
     pub fn faulty(&self) -> Option<String> {
         self.unit.faulty()

@@ -29,7 +29,7 @@ use tape_store::backend::{Folder, free_name};
 
 pub(crate) use salvage::Salvage;
 
-/// Why the state could not be read or written.
+/// Reason why the state could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -46,7 +46,7 @@ pub enum StateError {
     Unusable {
         /// Name of the file or files concerned.
         file: String,
-        /// What is wrong with it, and how to recover.
+        /// The fault in it, and the way to recover.
         reason: String,
     },
     /// The code of the storage panicked.
@@ -60,7 +60,7 @@ pub enum StateError {
     Format {
         /// Key of the value concerned.
         key: String,
-        /// What is wrong with the value.
+        /// The fault in the value.
         reason: String,
     },
 }

@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 
-/// Why a cartridge is unusable.
+/// Reason why a cartridge is unusable.
 #[derive(Debug)]
 struct UnusableReason {
     reason: String,
@@ -30,7 +30,7 @@ pub(crate) struct UnusableCartridges {
 }
 
 impl UnusableCartridges {
-    /// Why a cartridge is unusable; `None` if it is usable.
+    /// Reason why a cartridge is unusable; `None` if it is usable.
     pub(crate) fn reason(&self, barcode: &Barcode) -> Option<String> {
         lock(&self.known).get(barcode).map(|fault| fault.reason.clone())
     }

@@ -73,7 +73,7 @@ struct WorkerQueue {
     stopping: bool,
 }
 
-/// Where a finished job is returned.
+/// The place to which a finished job is returned.
 #[derive(Default)]
 struct JobSlot {
     job: Mutex<Option<Box<CodecJob>>>,

@@ -282,9 +282,9 @@ fn file_damaged_in_use_is_rewritten() {
         let mut bytes = disk.1.bytes(name);
         let at = random.below(used(&bytes) * 8);
         flip(&mut bytes, at);
-        let spoiled = [bytes[at / 8]];
+        let changed_byte = [bytes[at / 8]];
         let mut file = Folder::open(&mut disk.1.clone(), name).unwrap();
-        file.write_at(at as u64 / 8, &[IoSlice::new(&spoiled)]).unwrap();
+        file.write_at(at as u64 / 8, &[IoSlice::new(&changed_byte)]).unwrap();
         // Commits continue, and nothing is lost on shutdown or, every other time, when the process ends without one.
         move_medium(&site, slot + 3, slot + 6);
         let files = files(&disk);

@@ -153,7 +153,7 @@ fn commands_to_a_lun_without_a_unit_have_records() {
     assert_eq!(it.target.execute(&request, Data::new(&[], &mut [])).status.0, 2);
     let lines = it.records.take();
     assert!(lines[0].starts_with("TEST UNIT READY, CHECK CONDITION: ILLEGAL REQUEST 25h/00h"), "{lines:?}");
-    // What a transport ends itself.
+    // Commands that a transport ends itself.
     it.target.record_rejected(&it.request(3, &REWIND), &Completion::data_missing());
     let lines = it.records.take();
     assert!(lines[0].starts_with("REWIND, CHECK CONDITION: ABORTED COMMAND 4bh/00h"), "{lines:?}");

@@ -36,7 +36,7 @@ use vtl::{ElementAddress, Motion, Status};
 const DRIVE_1: u64 = 1 << 48;
 const DRIVE_2: u64 = 2 << 48;
 
-/// What the media of a test do, and what was done with them.
+/// The behaviour of the media of a test, and the calls that they got.
 #[derive(Default)]
 struct Behaviour {
     /// The operations that may wait.

@@ -16,7 +16,7 @@ const DEVICE: u8 = 2;
 
 #[expect(clippy::declare_interior_mutable_const, reason = "the initial value of each entry of the table")]
 const NEW: AtomicU8 = AtomicU8::new(UNKNOWN);
-/// What is known about each descriptor. DEVICE is checked in each use, because a descriptor can be closed in many ways;
+/// The facts about each descriptor. DEVICE is checked in each use, because a descriptor can be closed in many ways;
 /// OTHER changes only where this library sees it: when a device is opened or duplicated.
 static KNOWN: [AtomicU8; REMEMBERED] = [NEW; REMEMBERED];
 

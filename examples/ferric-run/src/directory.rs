@@ -1,4 +1,4 @@
-//! Paths that the C library returns: programs know the files of `ferric run` by the paths of the devices.
+//! Paths that the C library returns: programs see the files of `ferric run` under the paths of the devices.
 
 use crate::path;
 use crate::sys::run::run;

@@ -76,7 +76,7 @@ pub(crate) fn is_merged_directory(path: &[u8]) -> bool {
     matches!(path, b"/dev" | b"/dev/")
 }
 
-/// The path of a file of `ferric run` below its tree, as programs know it; `None` for any other path.
+/// The path of a file of `ferric run` below its tree, in the form that programs use; `None` for any other path.
 pub(crate) fn outside<'a>(tree: &[u8], path: &'a [u8]) -> Option<&'a [u8]> {
     path.strip_prefix(tree).filter(|rest| rest.first() == Some(&b'/'))
 }

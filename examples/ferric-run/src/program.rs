@@ -22,7 +22,7 @@ pub(crate) fn check(path: &CStr) {
     }
 }
 
-/// Why a program cannot be served; `None` if it can, or if it does not exist.
+/// Reason why a program cannot be served; `None` if it can, or if it does not exist.
 fn reason(path: &CStr) -> Option<&'static [u8]> {
     let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut first = [0; FIRST_BYTES];

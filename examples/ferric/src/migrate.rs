@@ -35,7 +35,7 @@ const EXAMPLES: &str = "Examples:
   ferric migrate mhvtl --config ./mhvtl --check
   ferric migrate mhvtl --config ./mhvtl --output site.toml";
 
-/// What a migration changes, and what it does not.
+/// The changes of a migration, and the files that it leaves.
 #[derive(Serialize)]
 struct Report {
     /// Libraries, drives and cartridges that stay as they are.
@@ -134,7 +134,7 @@ fn find(directories: &[PathBuf], setup: &CartridgeSetup) -> Result<Option<Cartri
     Ok(None)
 }
 
-/// Why a cartridge cannot be used as it is, if there is a reason.
+/// Reason why a cartridge cannot be used as it is, if there is one.
 fn cartridge_problem(cartridge: &mut Cartridge) -> Option<String> {
     let opened = cartridge.open_read_only().map(|(_, recovery)| recovery.damaged);
     let loaded = cartridge.mam().map(|mam| mam.flags().contains(Flags::LOADED));

@@ -17,7 +17,7 @@ pub(crate) const CARTRIDGES: &str = "{bar:40} {pos}/{len} cartridges, {eta} left
 /// Template of a progress bar that counts blocks and filemarks.
 pub(crate) const OBJECTS: &str = "{bar:40} {pos}/{len} objects, {eta} left";
 
-/// The form of all output of a command: text for people, or JSON for programs.
+/// The form of all output of a command: text, or JSON for programs.
 #[derive(Clone, Copy)]
 pub(crate) struct Output {
     json: bool,

@@ -40,13 +40,13 @@ pub(crate) struct Recover {
     yes: bool,
 }
 
-/// What is done with a data directory.
+/// The work on a data directory.
 #[derive(Serialize)]
 struct Report<'a> {
     directory: &'a Path,
     /// Whether the state needs no recovery.
     intact: bool,
-    /// The steps, for people.
+    /// The steps, in words.
     plan: Vec<String>,
     /// Whether the plan was executed.
     recovered: bool,

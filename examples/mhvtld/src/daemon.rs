@@ -1,4 +1,4 @@
-//! What the daemons have in common: mhvtl's command line, start and exit.
+//! The common parts of the daemons: mhvtl's command line, start and exit.
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use command_line::completion::{self, CompletionsArgument};

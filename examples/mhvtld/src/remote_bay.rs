@@ -271,7 +271,7 @@ impl Bay for RemoteBay {
         })
     }
 
-    /// Always false: only the drive knows, and it refuses to unload.
+    /// Always false: only the drive has this state, and it refuses to unload.
     fn removal_prevented(&self) -> bool {
         false
     }

@@ -11,7 +11,7 @@ use tape_store::cartridge::{Barcode, RemoveError};
 use vtl::standalone::Standalone;
 
 /// The message with which a library of Ferric registers with a drive. mhvtl's libraries send the first word only; the
-/// second means that the library knows what is in the drive after a restart of either process.
+/// second means that the library has the content of the drive after a restart of either process.
 pub const REGISTER: &str = "Register Ferric";
 
 /// Unit numbers are below this.
@@ -25,7 +25,7 @@ pub struct StandaloneDrive {
     log: Log,
     /// Unit number of its library; 0 without a library.
     library: Arc<AtomicU16>,
-    /// The library knows what is in the drive after a restart.
+    /// The library has the content of the drive after a restart.
     restore_after_restart: bool,
     fifo: Fifo,
 }

@@ -30,7 +30,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(20);
 /// Stack of the thread of an open device.
 const STACK: usize = 256 << 10;
 
-/// What the threads of the door share.
+/// The common state of the threads of the door.
 pub(crate) struct Shared {
     pub(crate) nodes: Nodes,
     pub(crate) clock: Clock,

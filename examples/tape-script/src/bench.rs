@@ -25,7 +25,7 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("cleaning", "CLN###L1", "1GB"),
 ];
 
-/// A library in memory with many drives. What a case does to its drive stays there.
+/// A library in memory with many drives. The changes of a case stay in its drive.
 pub struct Bench {
     site: OpenSite,
     /// A second initiator, which causes unit attentions for the first.

@@ -14,13 +14,13 @@ pub struct Script {
 pub struct Case {
     /// Name of the case, without blanks.
     pub name: String,
-    /// What is read after each step.
+    /// The values that are read after each step.
     pub probe: Probe,
     /// The steps, in the order of the file.
     pub steps: Vec<Step>,
 }
 
-/// What is read from a tape after each step on it.
+/// The values that are read from a tape after each step on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
     /// Nothing, so that no other call comes between two steps.
@@ -38,11 +38,11 @@ pub struct Step {
     pub text: String,
     /// The result after `=>`, if the line has one.
     pub recorded: Option<String>,
-    /// What the line does.
+    /// The operation of the line.
     pub action: Action,
 }
 
-/// What a step does. Files have a name of one letter.
+/// The operation of a step. Files have a name of one letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// open(2) of a node of the drive.
@@ -111,7 +111,7 @@ pub struct ScriptError {
     pub line: usize,
     /// The line.
     pub text: String,
-    /// What is wrong with it.
+    /// The fault in it.
     pub reason: &'static str,
 }
 

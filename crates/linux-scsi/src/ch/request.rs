@@ -62,7 +62,7 @@ pub enum Request {
     VendorParameters,
     /// CHIOGSTATUS: the status of all elements of a type.
     ElementStatus(ElementType),
-    /// CHIOGELEM: what the changer knows about an element.
+    /// CHIOGELEM: the status of an element in the changer.
     Element(Element),
     /// CHIOINITELEM: take the inventory of all elements.
     Initialize,

@@ -22,7 +22,7 @@ impl core::fmt::Display for Address {
     }
 }
 
-/// What a request returns: a number, and bytes for the argument.
+/// The result of a request: a number, and bytes for the argument.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The result of the system call.

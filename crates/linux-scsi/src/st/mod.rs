@@ -124,7 +124,7 @@ impl ModeNumber {
     }
 }
 
-/// What a program may do with an open tape: the access mode of `open(2)`.
+/// The permitted operations on an open tape: the access mode of `open(2)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// O_RDONLY: the program may use read(2) only.
@@ -145,7 +145,7 @@ impl Access {
     }
 }
 
-/// How a program opens a tape: the flags of `open(2)`, and the node.
+/// The arguments of an open of a tape: the flags of `open(2)`, and the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The access mode of the flags.

@@ -1,4 +1,4 @@
-//! What the driver believes about the position of the tape.
+//! The position of the tape as the driver counts it.
 
 /// The position within one partition.
 #[derive(Clone, Copy, Debug)]
@@ -7,7 +7,7 @@ pub(super) struct Position {
     pub(super) file: Number,
     /// Number of the block within the file.
     pub(super) block: Number,
-    /// What the last operation met.
+    /// The event of the last operation.
     pub(super) boundary: Boundary,
     /// The last transfer since the last positioning.
     pub(super) last: LastTransfer,
@@ -36,7 +36,7 @@ impl Number {
     }
 }
 
-/// What the last operation met at the position.
+/// The event of the last operation at the position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Boundary {
     /// Data, or nothing known.

@@ -48,7 +48,7 @@ impl Drive {
         if self.state.block_length == 0 { self.read_block(device, buffer) } else { self.read_blocks(device, buffer) }
     }
 
-    /// What the last read met and did not report: the number of bytes is 0, or the read fails.
+    /// The event of the last read that is not reported yet: the number of bytes is 0, or the read fails.
     fn report_boundary(&mut self) -> Option<Result<usize, Errno>> {
         let position = &mut self.position;
         match position.boundary {

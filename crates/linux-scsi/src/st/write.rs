@@ -11,7 +11,7 @@ use scsi_core::SenseKey;
 /// Bytes of buffered blocks that are sent to the drive at once.
 const WRITE_BUFFER: usize = 32 << 10;
 
-/// How a WRITE or WRITE FILEMARKS ended.
+/// The end of a WRITE or WRITE FILEMARKS.
 enum Written {
     All,
     /// Early warning or the end of the medium: this many of the count were not written.

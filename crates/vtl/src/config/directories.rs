@@ -72,7 +72,7 @@ fn try_to_create_in(path: &Path) -> io::Result<()> {
     if space.f_blocks > 0 && space.f_bavail == 0 { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
 }
 
-/// Why a directory cannot be created, for an operator.
+/// Reason why a directory cannot be created, for an operator.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::StorageFull => "the file system is full".into(),

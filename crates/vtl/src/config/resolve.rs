@@ -1,4 +1,4 @@
-//! What a configuration becomes: directories, targets and LUNs, places of new cartridges. A site is opened with these
+//! The result of a configuration: directories, targets and LUNs, places of new cartridges. A site is opened with these
 //! functions, and `ferric config check` runs them for a new data directory.
 
 use super::directories::{check_directories, group_number};

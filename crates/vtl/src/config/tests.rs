@@ -441,7 +441,7 @@ fn boundary_values_are_accepted() {
     }
 }
 
-/// What only the whole resolution finds. A site says the same when it is opened.
+/// Errors that only the whole resolution finds. A site gives the same when it is opened.
 #[test]
 fn check_finds_what_opening_a_site_would_refuse() {
     let two = |first: &str, second: &str| {
@@ -726,7 +726,7 @@ fn arbitrary_library() -> impl proptest::strategy::Strategy<Value = String> {
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { cases: 96, failure_persistence: None, ..Default::default() })]
 
-    /// What the check accepts, a site can be, with all its blank cartridges; what it refuses, no site can.
+    /// A configuration that the check accepts can be opened, with all its blank cartridges; one that it refuses cannot.
     #[test]
     fn the_check_is_what_a_site_does(
         one in arbitrary_library(),

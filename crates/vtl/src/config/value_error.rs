@@ -1,4 +1,4 @@
-//! Why a value of the configuration is not accepted.
+//! Reasons why a value of the configuration is not accepted.
 
 /// A value of the configuration or of a command line that is not accepted. Its text names the value and what is expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Errors of control requests: a code for programs, a message for people, and the objects concerned.
+//! Errors of control requests: a code for programs, a message in words, and the objects concerned.
 
 use crate::config::ConfigError;
 use crate::data_dir::DataDirError;
@@ -48,7 +48,7 @@ pub struct ErrorFields {
     /// Unit that is busy: `changer`, or a drive such as `drive1`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// What the unit does, such as `ERASE(6)`.
+    /// The activity of the unit, such as `ERASE(6)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub activity: Option<String>,
     /// Name of the scratch pool.
@@ -74,12 +74,12 @@ impl ErrorFields {
     }
 }
 
-/// Why a control request is refused or failed. In JSON, the message is the member `error`.
+/// Reason why a control request is refused or failed. In JSON, the message is the member `error`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct ControlError {
-    /// One line for people: what is wrong, and what to do where that is known.
+    /// One line in words: the fault, and the remedy where that is known.
     #[serde(rename = "error")]
     pub message: String,
     /// Kind of the error, for programs.

@@ -114,7 +114,7 @@ impl Library {
         Some(address.ok_or_else(|| has_no(format!("{text}; it has {}", element_range(&layout, kind)))))
     }
 
-    /// Why a text names nothing in this library.
+    /// Reason why a text names nothing in this library.
     fn unknown_element_error(&self, text: &str) -> ControlError {
         let name = self.name();
         let known = self.shared().inventory().contains_key(text);
@@ -262,7 +262,7 @@ impl Site {
         }
     }
 
-    /// Where a cartridge is, in words: `slot3 of library "main"`, `shelf "main"`.
+    /// The location of a cartridge in words: `slot3 of library "main"`, `shelf "main"`.
     pub(crate) fn location_name(&self, place: &Location) -> String {
         match place {
             Location::Shelf(shelf) => format!("shelf {shelf:?}"),

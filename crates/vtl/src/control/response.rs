@@ -211,7 +211,7 @@ pub struct RemovedCartridge {
     pub barcode: String,
 }
 
-/// What a reload of the configuration has changed: response to `reload`. A change that requires a restart is an error
+/// The changes by a reload of the configuration: response to `reload`. A change that requires a restart is an error
 /// instead, which lists the settings in [`ErrorFields::restart_required`](super::ErrorFields::restart_required).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadReport {

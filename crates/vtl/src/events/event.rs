@@ -56,7 +56,7 @@ impl Cause {
     }
 }
 
-/// What an event is about: its cause, and the objects concerned.
+/// The subject of an event: its cause, and the objects concerned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subject {
     /// Kind and name of what caused the event.

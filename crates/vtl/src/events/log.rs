@@ -6,7 +6,7 @@ use crate::inventory::Location;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A location for people: an element address, or a shelf.
+/// A location in words: an element address, or a shelf.
 struct Place<'a>(&'a Location);
 
 impl fmt::Display for Place<'_> {

@@ -16,7 +16,7 @@ pub(crate) struct Elements {
 }
 
 impl Elements {
-    /// What an element shows of its cartridge; `None` if it is empty or does not exist.
+    /// The visible part of the cartridge in an element; `None` if it is empty or does not exist.
     pub(crate) fn content(&self, address: ElementAddress) -> Option<&ElementContent> {
         self.contents.get(&address)
     }

@@ -41,7 +41,7 @@ pub enum DeviceKind {
     Target,
 }
 
-/// How a command ended: with a status, or without one.
+/// The end of a command: with a status, or without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -58,7 +58,7 @@ pub enum CommandOutcome {
 }
 
 impl CommandOutcome {
-    /// The word for people and JSON; `None` for a command that was executed and has a response.
+    /// The word in texts and JSON; `None` for a command that was executed and has a response.
     #[must_use]
     pub const fn reported_name(self) -> Option<&'static str> {
         match self {
@@ -76,7 +76,7 @@ impl CommandOutcome {
     }
 }
 
-/// The name of a unit for people: its library and its name there.
+/// The name of a unit: its library and its name there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitName {
     /// Name of the library that has the unit.
@@ -96,7 +96,7 @@ pub struct TapePosition {
     pub object: u64,
 }
 
-/// What a unit knows about a command that has ended.
+/// The facts about a command that has ended in a unit.
 #[derive(Clone, Copy, Debug)]
 pub struct CommandRecord<'a> {
     /// Identifier of the start of the site, as in its events.
@@ -121,7 +121,7 @@ pub struct CommandRecord<'a> {
     pub spec: Option<&'static CommandSpec>,
     /// Status, sense data and byte counts, and whether an injected fault has changed the command.
     pub completion: &'a Completion,
-    /// How the command ended: whether it was executed, and whether its initiator gets a response.
+    /// The end of the command: whether it was executed, and whether its initiator gets a response.
     pub outcome: CommandOutcome,
     /// Position of the tape before and after the command; `None` without a threaded tape.
     pub positions: (Option<TapePosition>, Option<TapePosition>),

@@ -46,7 +46,7 @@ pub struct TraceRecord {
     pub cdb: Vec<u8>,
     /// Status code of SAM, such as 02h for CHECK CONDITION.
     pub status: u8,
-    /// How it ended: whether it was executed, and whether the initiator gets a response.
+    /// Its end: whether it was executed, and whether the initiator gets a response.
     #[serde(default)]
     pub outcome: CommandOutcome,
     /// An injected fault ended, delayed or lost the command.

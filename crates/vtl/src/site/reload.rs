@@ -94,7 +94,7 @@ impl Site {
     }
 }
 
-/// What a new configuration changes in an existing library, without its cartridges.
+/// The changes of a new configuration in an existing library, without its cartridges.
 fn library_changes(library: &Library, new: &LibrarySetup) -> Vec<ReloadChange> {
     let (old, mut changes) = (library.setup(), Vec::new());
     let added = [

@@ -31,7 +31,7 @@ pub(super) struct Files {
     store: String,
     /// Number of the last commit that was attempted.
     commit: u64,
-    /// Where the next change is appended; `None` if the files must be rewritten first.
+    /// The offset at which the next change is appended; `None` if the files must be rewritten first.
     append_files: Option<[AppendFile; 2]>,
     /// Length of the files when they were last rewritten.
     base_len: u64,

@@ -15,7 +15,7 @@ pub(crate) struct Salvage {
     commit: u64,
     /// Values by key, with the number of the commit that set each.
     pub(crate) values: ValuesByCommit,
-    /// Where the values come from, and what is lost; one text each.
+    /// The sources of the values, and the losses; one text each.
     pub(crate) notes: Vec<String>,
     /// Whether the state is not damaged.
     pub(crate) is_intact: bool,

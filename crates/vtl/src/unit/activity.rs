@@ -1,4 +1,4 @@
-//! What a unit does: it runs one command at a time, and keeps a status that is due later until then.
+//! The activity of a unit: it runs one command at a time, and keeps a status that is due later until then.
 
 use super::observe::CommandEnd;
 use super::{CompletionHandler, Unit, UnitQueue};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The I_T nexus and the tag of a command, by which it is aborted.
 pub(super) type TaskId = (NexusId, Tag);
 
-/// What a unit does now.
+/// The current activity of a unit.
 #[derive(Default)]
 pub(super) enum Activity {
     /// The next command may run.
@@ -23,7 +23,7 @@ pub(super) enum Activity {
     Idle,
     /// A thread executes a command, or advances a background operation.
     Running {
-        /// Name of the command or the operation, for people.
+        /// Name of the command or the operation in messages.
         name: &'static str,
         /// The command by which it can be aborted.
         task: Option<TaskId>,

@@ -95,7 +95,7 @@ impl Unit {
         }
     }
 
-    /// Why the unit ends every command with HARDWARE ERROR 44h/00h, and what ends that; `None` if it does not.
+    /// Reason why the unit ends every command with HARDWARE ERROR 44h/00h, with the remedy; `None` if it does not.
     pub(crate) fn faulty(&self) -> Option<String> {
         let reload = match self.id.drive {
             Some(_) => "load a cartridge or set the drive online",

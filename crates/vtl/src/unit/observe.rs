@@ -14,7 +14,7 @@ use scsi_core::time::{Instant, Now};
 use std::io::IoSlice;
 use std::sync::Arc;
 
-/// How a command ended, with what its record needs.
+/// The end of a command, with the values that its record needs.
 pub(super) struct CommandEnd {
     pub(super) row: Option<CommandRef>,
     /// Time at which its execution began, or at which it ended without execution.
@@ -67,7 +67,7 @@ impl Initiators {
     }
 }
 
-/// The name of a unit for people, such as `main/drive1`.
+/// The name of a unit in messages, such as `main/drive1`.
 pub(super) fn unit_name(id: &UnitId, device: &Device) -> UnitName {
     UnitName {
         library: id.library.as_str().into(),

@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::MutexGuard;
 use zeroize::Zeroize;
 
-/// Name of the command of this row, for people.
+/// Name of the command of this row in messages.
 pub(super) fn name_of(row: Option<CommandRef>) -> &'static str {
     row.map_or("a command", |row| row.spec().name)
 }

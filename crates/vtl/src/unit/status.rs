@@ -1,4 +1,5 @@
-//! What a unit publishes about its device after a command, for readers that do not wait for the running command.
+//! The values that a unit publishes about its device after a command, for readers that do not wait for the running
+//! command.
 
 use super::{Device, Unit};
 use crate::events::Cause;
@@ -24,8 +25,8 @@ impl Unit {
         lock(&self.bay_status).clone()
     }
 
-    /// Why the drive cannot use its cartridge; `None` if it can. A cleaning cartridge is refused only when it has no
-    /// uses left.
+    /// Reason why the drive cannot use its cartridge; `None` if it can. A cleaning cartridge is refused only when it has
+    /// no uses left.
     pub(crate) fn refused(&self) -> Option<String> {
         lock(&self.medium).refused.clone()
     }

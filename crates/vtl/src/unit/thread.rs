@@ -11,7 +11,7 @@ use scsi_core::status::Status;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{MutexGuard, PoisonError};
 
-/// What the unit's thread has to do.
+/// The next work of the unit's thread.
 enum ThreadTask<'a> {
     /// Execute the next command, or advance a background operation.
     Run(BusyGuard<'a>),
@@ -20,7 +20,7 @@ enum ThreadTask<'a> {
 }
 
 impl UnitQueue {
-    /// Name of the next task of the unit's thread, for people. Events that arrive while the robot uses the drive wait for
+    /// Name of the next task of the unit's thread, in words. Events that arrive while the robot uses the drive wait for
     /// the robot.
     fn name_of_task(&self) -> &'static str {
         match (self.queue.is_empty(), self.robot) {

@@ -9,7 +9,7 @@ use scsi_core::time::Instant;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a drive does while the robot inserts or removes a cartridge.
+/// Activity of a drive while the robot inserts or removes a cartridge.
 pub(super) const ROBOT: &str = "a move of the robot";
 /// Longest time for which an operator's request waits for the end of the current command of a unit.
 const OPERATOR_WAIT: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ impl Drop for RobotAccess<'_> {
 }
 
 impl UnitQueue {
-    /// What the unit does, for people; `None` if an operator's request may use it.
+    /// The activity of the unit in words; `None` if an operator's request may use it.
     fn occupation(&self) -> Option<&'static str> {
         match &self.activity {
             Activity::Idle => self.robot.then_some(ROBOT),

@@ -1,4 +1,4 @@
-//! What the environment says about `ferric run`, and what happens when a program starts.
+//! The variables of `ferric run` in the environment, and the start of a program.
 
 use super::kernel;
 use crate::path::PathBuffer;

@@ -27,7 +27,7 @@ impl DecryptionKey {
         self.0.as_ref().map_or(Decryption::Disable, Decryption::Mixed)
     }
 
-    /// What the user can do about a block that cannot be decrypted.
+    /// Advice about a block that cannot be decrypted.
     pub(super) const fn advice(&self) -> &'static str {
         match self.0 {
             None => "give the key with --key-file",

@@ -22,13 +22,13 @@ pub(crate) struct Arguments {
     truncate: bool,
 }
 
-/// What a repair has found and done.
+/// The findings of a repair, and its changes.
 #[derive(Serialize)]
 struct Report {
     path: PathBuf,
     /// Files that were replaced.
     files: Vec<RepairedFile>,
-    /// What is assumed about the cartridge, if both copies of its MAM were lost.
+    /// The assumption about the cartridge, if both copies of its MAM were lost.
     assumed: Option<Assumption>,
     /// Incomplete objects after the last synchronised one that were dropped.
     torn_objects: u64,

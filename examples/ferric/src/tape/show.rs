@@ -35,7 +35,7 @@ struct CartridgeDetails {
     read_in_life: u64,
     last_drive: String,
     partitions: Vec<Partition>,
-    /// What a crash left behind the last synchronised object, if it did.
+    /// The remains of a crash behind the last synchronised object, if there are any.
     unsynchronised: Option<Unsynchronised>,
     /// Damage that prevents writes; `None` if there is none.
     damage: Option<String>,
@@ -96,7 +96,7 @@ fn partition(tape: &mut ThreeFile, number: u8) -> Result<Partition, tape_store::
     Ok(Partition { number, capacity: usage.capacity, used: usage.used, objects: end.object, filemarks: end.file })
 }
 
-/// What is damaged, in a line.
+/// The damage, in one line.
 fn damage_text(memory: Option<&StoreError>, recovery: Recovery) -> Option<String> {
     let index =
         recovery.damaged.then(|| "the index does not match the data; ferric tape verify shows where".to_owned());
