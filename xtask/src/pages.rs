@@ -135,7 +135,7 @@ fn run_requests(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
         Ok((stream.try_clone()?, BufReader::new(stream)))
     };
     let (mut sender, mut responses) = connect().map_err(file_error(socket))?;
-    let mut requests = 0;
+    let (mut requests, mut responded) = (0, 0);
     for (number, line) in &block.lines {
         let expected: Value =
             serde_json::from_str(line).map_err(|error| format!("{name}:{number}: {line}: {error}"))?;
@@ -144,6 +144,10 @@ fn run_requests(name: &str, block: &Block, socket: &Path) -> Outcome<usize> {
             requests += 1;
             continue;
         }
+        if responded == requests {
+            return Err(format!("{name}:{number}: {line}\nthe line is a response without a request"));
+        }
+        responded += 1;
         let mut response = String::new();
         responses.read_line(&mut response).map_err(file_error(socket))?;
         let actual: Value =

@@ -100,8 +100,8 @@ fn run<S: DeviceServer>(server: &mut S, request: &Request<'_>, cdb: &Cdb, data: 
     if row.spec.attention == AttentionPolicy::Report { server.report_exceptions() } else { Ok(()) }
 }
 
-/// Ends a command of a faulty unit with HARDWARE ERROR 44h/00h, unless it reloads the unit or is a command that reports
-/// what the unit is: INQUIRY, REPORT LUNS and REQUEST SENSE.
+/// Ends a command of a faulty unit with HARDWARE ERROR 44h/00h, unless it reloads the unit or is a command that identifies
+/// the unit: INQUIRY, REPORT LUNS and REQUEST SENSE.
 fn check_failure<S: DeviceServer>(
     server: &mut S,
     row: Option<&'static CommandRow<DeviceCommand<S::Command>>>,
