@@ -69,7 +69,6 @@ const EXAMPLES: &str = "Examples:
   ferric run -- sh -c 'mtx -f /dev/sg0 load 1 0 && tar -cf /dev/nst0 /etc'
   ferric run --load V00001L8 -- mt -f /dev/nst0 status
   ferric run --keep ./tapes -- mtx -f /dev/sg0 status
-  ferric run --data ./ferric-data -- mtx -f /dev/sg0 status
   ferric run --print
 
 Environment of the command:
