@@ -54,8 +54,6 @@ pub enum Request {
     Ioctl {
         /// Number of the request.
         code: u32,
-        /// The argument as a number.
-        value: u64,
     },
     /// SG_IO. The structure of the program and its CDB follow; the data-out is in the file.
     Scsi,
@@ -74,7 +72,7 @@ mod kind {
     pub(super) const CLOSED: u32 = 7;
 }
 
-/// Bytes: 0-3 kind · 4-7 argument · 8-15 length or value.
+/// Bytes: 0-3 kind · 4-7 argument · 8-15 length or device number.
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 struct RawRequest {
@@ -92,7 +90,7 @@ impl Request {
             Self::Attach => (kind::ATTACH, 0, 0),
             Self::Read { length, in_file } => (kind::READ, in_file.into(), length),
             Self::Write { length, in_file } => (kind::WRITE, in_file.into(), length),
-            Self::Ioctl { code, value } => (kind::IOCTL, code, value),
+            Self::Ioctl { code } => (kind::IOCTL, code, 0),
             Self::Scsi => (kind::SCSI, 0, 0),
             Self::Closed => (kind::CLOSED, 0, 0),
         };
@@ -109,7 +107,7 @@ impl Request {
             kind::ATTACH => Self::Attach,
             kind::READ => Self::Read { length, in_file: argument != 0 },
             kind::WRITE => Self::Write { length, in_file: argument != 0 },
-            kind::IOCTL => Self::Ioctl { code: argument, value: length },
+            kind::IOCTL => Self::Ioctl { code: argument },
             kind::SCSI => Self::Scsi,
             kind::CLOSED => Self::Closed,
             _ => return None,
@@ -173,7 +171,7 @@ mod tests {
             (Request::Attach, [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             (Request::Read { length: 10240, in_file: false }, [3, 0, 0, 0, 0, 0, 0, 0, 0, 0x28, 0, 0, 0, 0, 0, 0]),
             (Request::Write { length: 512, in_file: true }, [4, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0]),
-            (Request::Ioctl { code: 0x2282, value: 7 }, [5, 0, 0, 0, 0x82, 0x22, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]),
+            (Request::Ioctl { code: 0x2282 }, [5, 0, 0, 0, 0x82, 0x22, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             (Request::Scsi, [6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
             (Request::Closed, [7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
         ] {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use scsi_core::data::Data;
 use scsi_core::{Completion, Sense, Status};
+use std::io::{IoSlice, IoSliceMut};
 use thiserror::Error;
 
 /// A logical unit as a driver sees it. One call at a time: the drivers serialise the system calls of a unit.
@@ -12,6 +13,21 @@ pub trait ScsiDevice {
     /// # Errors
     /// [`DeviceGone`] only if there is no status: the device was removed, or the connection to it is lost.
     fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone>;
+
+    /// Sends a command with data in one piece of memory each way, either of which may be empty.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    fn transfer(
+        &mut self,
+        cdb: &[u8],
+        data_out: &[u8],
+        data_in: &mut [u8],
+        timeout: Duration,
+    ) -> Result<Outcome, DeviceGone> {
+        let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
+        self.execute(cdb, Data::new(&data_out, &mut data_in), timeout)
+    }
 
     /// Waits, as a driver does between two attempts while a drive becomes ready.
     ///

@@ -62,12 +62,6 @@ impl Request {
             _ => Self::Position,
         }))
     }
-
-    /// The bytes of the argument that the program must be able to read: 8 for MTIOCTOP, else 0.
-    #[must_use]
-    pub fn argument_len(code: u32) -> usize {
-        if (code ^ MTIOCTOP) & TYPE_AND_NUMBER == 0 { size_of::<RawOperation>() } else { 0 }
-    }
 }
 
 impl Reply {

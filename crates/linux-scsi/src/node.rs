@@ -32,6 +32,11 @@ const BLOCK: u32 = 240;
 /// Bits of the minor number of a tape: 0-4 drive, 5-6 mode, 7 no rewind, from 8 the higher bits of the drive.
 const NO_REWIND: u32 = 0x80;
 
+/// The major and the minor number of a device number.
+const fn split(number: u32) -> (u32, u32) {
+    ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & !0xff))
+}
+
 impl Node {
     /// The device number, as in `st_rdev`.
     #[must_use]
@@ -53,7 +58,7 @@ impl Node {
     /// The node with a device number; `None` for one of another driver.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Self> {
-        let (major, minor) = ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & !0xff));
+        let (major, minor) = split(number);
         let small = u16::try_from(minor).ok()?;
         match major {
             TAPE => {
@@ -78,8 +83,7 @@ impl Node {
     /// Major and minor number, as in the file `dev` of sysfs.
     #[must_use]
     pub fn major_minor(self) -> (u32, u32) {
-        let number = self.number();
-        ((number >> 8) & 0xfff, (number & 0xff) | ((number >> 12) & !0xff))
+        split(self.number())
     }
 
     /// The name of the node in `/dev`; for bsg, the number of the unit.

@@ -2,14 +2,14 @@
 
 use crate::{DeviceGone, ScsiDevice};
 use core::time::Duration;
-use scsi_core::data::Data;
 use scsi_core::{SenseKey, Status};
-use std::io::IoSliceMut;
 
 /// Time limit of a command.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// PERIPHERAL DEVICE TYPE of a tape drive.
+pub const TAPE: u8 = 1;
 /// PERIPHERAL DEVICE TYPE of a medium changer.
-const CHANGER: u8 = 8;
+pub const CHANGER: u8 = 8;
 /// Most unit attentions that a unit reports one after the other.
 const MAX_ATTENTIONS: usize = 16;
 /// ALLOCATION LENGTH of INQUIRY: one byte of the field is used.
@@ -23,14 +23,8 @@ const MAX_LUNS: usize = 8 + 8 * 1024;
 /// # Errors
 /// [`DeviceGone`] if the device has been removed.
 pub fn luns(device: &mut dyn ScsiDevice) -> Result<Vec<usize>, DeviceGone> {
-    let mut data = vec![0; MAX_LUNS];
-    let [.., a, b, c, d] = data.len().to_be_bytes();
-    let outcome = {
-        let mut segments = [IoSliceMut::new(&mut data)];
-        let cdb = [0xa0, 0, 0, 0, 0, 0, a, b, c, d, 0, 0];
-        device.execute(&cdb, Data::new(&[], &mut segments), TIMEOUT)?
-    };
-    data.truncate(if outcome.status == Status::GOOD { outcome.data_in } else { 0 });
+    let [.., a, b, c, d] = MAX_LUNS.to_be_bytes();
+    let data = read(device, &[0xa0, 0, 0, 0, 0, 0, a, b, c, d, 0, 0], MAX_LUNS)?;
     let (luns, _) = data.get(8..).unwrap_or_default().as_chunks::<8>();
     // Peripheral device addressing and flat space addressing.
     Ok(luns
@@ -61,15 +55,15 @@ impl Identification {
     /// [`DeviceGone`] if the device has been removed.
     pub fn read(device: &mut dyn ScsiDevice) -> Result<Self, DeviceGone> {
         let found = Self {
-            inquiry: command(device, [0x12, 0, 0, 0, ALLOCATION, 0])?,
-            serial_page: command(device, [0x12, 1, 0x80, 0, ALLOCATION, 0])?,
-            device_id_page: command(device, [0x12, 1, 0x83, 0, ALLOCATION, 0])?,
+            inquiry: inquiry(device, 0, 0)?,
+            serial_page: inquiry(device, 1, 0x80)?,
+            device_id_page: inquiry(device, 1, 0x83)?,
         };
         if found.device_type() != CHANGER {
             return Ok(found);
         }
         for _ in 0..MAX_ATTENTIONS {
-            let ready = device.execute(&[0; 6], Data::new(&[], &mut []), TIMEOUT)?;
+            let ready = device.transfer(&[0; 6], &[], &mut [], TIMEOUT)?;
             if ready.sense.is_none_or(|sense| sense.key != SenseKey::UNIT_ATTENTION) {
                 break;
             }
@@ -77,7 +71,7 @@ impl Identification {
         Ok(found)
     }
 
-    /// PERIPHERAL DEVICE TYPE: 1 for a tape drive, 8 for a medium changer.
+    /// PERIPHERAL DEVICE TYPE, such as [`TAPE`] or [`CHANGER`].
     #[must_use]
     pub fn device_type(&self) -> u8 {
         self.inquiry.first().map_or(0x1f, |first| first & 0x1f)
@@ -136,13 +130,15 @@ impl Identification {
     }
 }
 
-/// Runs an INQUIRY and returns its data; empty if the unit refuses it.
-fn command(device: &mut dyn ScsiDevice, cdb: [u8; 6]) -> Result<Vec<u8>, DeviceGone> {
-    let mut data = vec![0; usize::from(ALLOCATION)];
-    let outcome = {
-        let mut segments = [IoSliceMut::new(&mut data)];
-        device.execute(&cdb, Data::new(&[], &mut segments), TIMEOUT)?
-    };
+/// INQUIRY with these bytes 1 and 2.
+fn inquiry(device: &mut dyn ScsiDevice, flags: u8, page: u8) -> Result<Vec<u8>, DeviceGone> {
+    read(device, &[0x12, flags, page, 0, ALLOCATION, 0], ALLOCATION.into())
+}
+
+/// Runs a command and returns its data of at most `len` bytes; empty if the unit refuses it.
+fn read(device: &mut dyn ScsiDevice, cdb: &[u8], len: usize) -> Result<Vec<u8>, DeviceGone> {
+    let mut data = vec![0; len];
+    let outcome = device.transfer(cdb, &[], &mut data, TIMEOUT)?;
     data.truncate(if outcome.status == Status::GOOD { outcome.data_in } else { 0 });
     Ok(data)
 }
@@ -151,6 +147,7 @@ fn command(device: &mut dyn ScsiDevice, cdb: [u8; 6]) -> Result<Vec<u8>, DeviceG
 mod tests {
     use super::*;
     use crate::{Interrupted, Outcome};
+    use scsi_core::data::Data;
     use scsi_core::{Asc, Sense};
 
     /// A changer with two unit attentions.

@@ -9,6 +9,7 @@ use crate::sys::run::{Run, run};
 use linux_scsi::Errno;
 use linux_scsi::argument::Argument;
 use linux_scsi::call::{MAX_DATA, MAX_INLINE, NODE_MODE, REPLY_LEN, Reply, Request};
+use linux_scsi::node::Node;
 use linux_scsi::sg;
 use rustix::fs::{Access, AtFlags, CWD};
 
@@ -81,8 +82,7 @@ fn request_open(fd: i32, device: u32, flags: u32) -> Result<(), Errno> {
 /// `ioctl(2)` on a device. `argument` is a number or an address.
 pub(crate) fn ioctl(channel: &mut Channel, code: u32, argument: usize) -> Result<u64, Errno> {
     let memory = |len: u16| Memory { address: argument, len: len.into() };
-    let value = u64::try_from(argument).unwrap_or(u64::MAX);
-    let request = Request::Ioctl { code, value };
+    let request = Request::Ioctl { code };
     match Argument::of(code) {
         Argument::Value => channel.call(request, &[], &[]),
         Argument::Memory { read, written } => channel.call(request, &[memory(read)], &[memory(written)]),
@@ -152,8 +152,8 @@ fn scsi(channel: &mut Channel, argument: usize) -> Result<u64, Errno> {
 /// Offset in the shared file for bytes that are only copied: data is below it.
 const COPY_AT: usize = 1 << 40;
 
-/// Copies memory of the program. Through the file, so that the kernel checks the address.
-fn copy(channel: &Channel, from: Memory, into: &mut [u8]) -> Result<(), Errno> {
+/// Copies values from memory of the program. Through the file, so that the kernel checks the address.
+fn copy<T>(channel: &Channel, from: Memory, into: &mut [T]) -> Result<(), Errno> {
     kernel::store(channel.file(), from, COPY_AT)?;
     kernel::load(channel.file(), Memory::of_mut(into), COPY_AT)
 }
@@ -179,8 +179,7 @@ fn for_each_piece(
     for index in 0..usize::try_from(vectors).unwrap_or(usize::MAX) {
         let mut piece = [Memory::EMPTY];
         let address = block.address.wrapping_add(index.wrapping_mul(size_of::<Memory>()));
-        kernel::store(channel.file(), Memory { address, len: size_of::<Memory>() }, COPY_AT)?;
-        kernel::load(channel.file(), Memory::of_mut(&mut piece), COPY_AT)?;
+        copy(channel, Memory { address, len: size_of::<Memory>() }, &mut piece)?;
         let [piece] = piece;
         let piece = piece.first(len.saturating_sub(offset));
         each(piece, offset)?;
@@ -200,12 +199,9 @@ pub(crate) fn status_flags(fd: i32, of_socket: i32) -> i32 {
     }
 }
 
-/// Major number of generic SCSI devices.
-const GENERIC: u32 = 21;
-
 /// Whether a device number is that of a generic SCSI device.
-pub(crate) const fn is_generic(device: u32) -> bool {
-    device >> 8 == GENERIC
+pub(crate) fn is_generic(device: u32) -> bool {
+    matches!(Node::from_number(device), Some(Node::Generic(_)))
 }
 
 /// Sum of the lengths of `struct iovec`s.

@@ -65,9 +65,9 @@ impl Channel {
         match request {
             Request::Read { length, in_file } => self.read(length, in_file),
             Request::Write { length, in_file } => self.write(length, Some(data).filter(|_| !in_file)),
-            Request::Ioctl { code, value } => {
+            Request::Ioctl { code } => {
                 self.description.shared.release_closed();
-                self.ioctl(code, value, data)
+                self.ioctl(code, data)
             }
             Request::Scsi => {
                 self.description.shared.release_closed();
@@ -122,7 +122,7 @@ impl Channel {
         u64::try_from(written).map_err(|_| Errno::EIO)
     }
 
-    fn ioctl(&mut self, code: u32, _value: u64, argument: &[u8]) -> Result<u64, Errno> {
+    fn ioctl(&mut self, code: u32, argument: &[u8]) -> Result<u64, Errno> {
         if let Node::Tape { .. } = self.description.node
             && let Some(request) = mtio::Request::decode(code, argument)?
         {
@@ -130,7 +130,7 @@ impl Channel {
             self.reply = reply.encode();
             return Ok(0);
         }
-        let unit = self.description.unit().ok_or(Errno::ENXIO)?;
+        let unit = &self.description.unit;
         if let (Node::Changer(_), UnitKind::Changer(_, changer), Some(request)) =
             (self.description.node, &unit.kind, ch::Request::decode(code, argument)?)
         {
@@ -165,11 +165,12 @@ impl Channel {
             _ => {}
         }
         let (header, cdb) = message.split_at_checked(sg::header_len(message)).ok_or(Errno::EFAULT)?;
-        let memory = sg::Memory::of(header)?;
+        let header = sg::Header::decode(header)?;
+        let memory = header.memory()?;
         let default = lock(&self.description.settings).timeout();
         let is_out = memory.data_out.len > 0;
         let length = self.buffer(memory.data_out.len.max(memory.data_in.len))?;
-        let unit = self.description.unit().ok_or(Errno::ENXIO)?;
+        let unit = &self.description.unit;
         let now = || self.description.shared.clock.now().mono;
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         let begin = now();
@@ -186,15 +187,7 @@ impl Channel {
         let received = completion.as_ref().map_or(0, |completion| completion.data_in.min(length));
         store(&self.file, data.get(..received).unwrap_or_default())?;
         let ended = Ended { completion: completion.as_ref(), duration };
-        self.reply = if is_v4 {
-            let mut header = sg::v4::Header::decode(header)?;
-            let sense = header.complete(&ended).to_vec();
-            [header.as_bytes(), &sense].concat()
-        } else {
-            let mut header = sg::v3::Header::decode(header)?;
-            let sense = header.complete(&ended).to_vec();
-            [header.as_bytes(), &sense].concat()
-        };
+        self.reply = header.complete(&ended);
         u64::try_from(received).map_err(|_| Errno::EIO)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Description {
     pub(crate) shared: Arc<Shared>,
     /// The door's end of the socket whose other end is the program's descriptor.
     pub(crate) socket: OwnedFd,
-    unit: usize,
+    pub(crate) unit: Arc<Unit>,
     pub(crate) node: Node,
     pub(crate) flags: u32,
     /// The tape, until it is closed. The lock orders the calls of all processes that have the description.
@@ -55,7 +55,7 @@ impl Description {
         let opened = Node::from_number(number)
             .and_then(|node| Some((node, shared.nodes.unit(node)?)))
             .ok_or(Errno::ENXIO)
-            .and_then(|(node, unit)| Ok((node, unit, open_tape(shared, unit, node, flags, &socket)?)));
+            .and_then(|(node, unit)| Ok((node, Arc::clone(unit), open_tape(unit, node, flags, &socket)?)));
         match opened {
             Err(errno) => Err((socket, errno)),
             Ok((node, unit, tape)) => Ok(Self {
@@ -71,10 +71,6 @@ impl Description {
                 inbox: Mutex::default(),
             }),
         }
-    }
-
-    pub(crate) fn unit(&self) -> Option<&Unit> {
-        self.shared.nodes.units.get(self.unit)
     }
 
     /// The driver of the node.
@@ -97,11 +93,10 @@ impl Description {
         &self,
         call: impl FnOnce(&mut linux_scsi::st::Drive, &mut Caller<'_>, &OpenTape) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let unit = self.unit().ok_or(Errno::ENXIO)?;
-        let UnitKind::Tape(_, drive) = &unit.kind else { return Err(Errno::EINVAL) };
+        let UnitKind::Tape(_, drive) = &self.unit.kind else { return Err(Errno::EINVAL) };
         let tape = lock(&self.tape);
         let tape = tape.as_ref().ok_or(Errno::EIO)?;
-        let mut caller = Caller { backend: &*unit.backend, socket: Some(self.socket.as_fd()) };
+        let mut caller = Caller { backend: &*self.unit.backend, socket: Some(self.socket.as_fd()) };
         call(&mut lock(drive), &mut caller, tape)
     }
 
@@ -161,9 +156,8 @@ impl Description {
     }
 
     fn close_tape(&self, tape: Option<OpenTape>) -> Result<(), Errno> {
-        let (Some(tape), Some(unit)) = (tape, self.unit()) else { return Ok(()) };
-        let UnitKind::Tape(_, drive) = &unit.kind else { return Ok(()) };
-        lock(drive).close(&mut Caller { backend: &*unit.backend, socket: None }, tape)
+        let (Some(tape), UnitKind::Tape(_, drive)) = (tape, &self.unit.kind) else { return Ok(()) };
+        lock(drive).close(&mut Caller { backend: &*self.unit.backend, socket: None }, tape)
     }
 
     /// Serves the description until its last descriptor is closed.
@@ -183,14 +177,7 @@ impl Description {
     }
 }
 
-fn open_tape(
-    shared: &Arc<Shared>,
-    unit: usize,
-    node: Node,
-    flags: u32,
-    socket: &OwnedFd,
-) -> Result<Option<OpenTape>, Errno> {
-    let unit = shared.nodes.units.get(unit).ok_or(Errno::ENXIO)?;
+fn open_tape(unit: &Unit, node: Node, flags: u32, socket: &OwnedFd) -> Result<Option<OpenTape>, Errno> {
     let (Node::Tape { mode, rewinds, .. }, UnitKind::Tape(_, drive)) = (node, &unit.kind) else { return Ok(None) };
     let access = match flags & ACCESS_MODE {
         WRITE_ONLY => Access::Write,

@@ -2,18 +2,14 @@
 
 use crate::unit::{Caller, TargetUnits, Unit, UnitKind};
 use linux_scsi::node::Node;
-use linux_scsi::scan::Identification;
+use linux_scsi::scan::{CHANGER, Identification, TAPE};
 use linux_scsi::sg::ioctl::Address;
 use linux_scsi::st::{Access, Drive, ModeNumber, Opening};
-use std::sync::Mutex;
-
-/// PERIPHERAL DEVICE TYPE of tape drives and medium changers.
-const TAPE: u8 = 1;
-const CHANGER: u8 = 8;
+use std::sync::{Arc, Mutex};
 
 /// All units.
 pub struct Nodes {
-    pub(crate) units: Vec<Unit>,
+    pub(crate) units: Vec<Arc<Unit>>,
 }
 
 /// Numbers of the nodes of tape drives, where they are chosen.
@@ -24,7 +20,7 @@ impl Nodes {
     /// Finds the units of targets: of each target, LUNs and units.
     #[must_use]
     pub fn scan(targets: Vec<TargetUnits>, drives: &DriveNumbers) -> Self {
-        let mut units: Vec<Unit> = Vec::new();
+        let mut units = Vec::new();
         let mut next_drive = drives.0.iter().copied().chain((0..).filter(|number| !drives.0.contains(number)));
         let mut changers = 0..;
         for (target, luns) in (0..).zip(targets) {
@@ -40,21 +36,21 @@ impl Nodes {
                     _ => UnitKind::Other,
                 };
                 let generic = u16::try_from(units.len()).unwrap_or(u16::MAX);
-                units.push(Unit { backend, address, found, generic, kind });
+                units.push(Arc::new(Unit { backend, address, found, generic, kind }));
             }
         }
         Self { units }
     }
 
     /// The unit of a node.
-    pub(crate) fn unit(&self, node: Node) -> Option<usize> {
-        self.units.iter().position(|unit| unit.has(node))
+    pub(crate) fn unit(&self, node: Node) -> Option<&Arc<Unit>> {
+        self.units.iter().find(|unit| unit.has(node))
     }
 
     /// A line for each unit: its nodes, and what it is.
     #[must_use]
     pub fn listing(&self) -> Vec<NodeLine> {
-        self.units.iter().map(Unit::line).collect()
+        self.units.iter().map(|unit| unit.line()).collect()
     }
 }
 

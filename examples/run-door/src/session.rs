@@ -1,7 +1,7 @@
 //! Units of an iSCSI target, such as the library that a daemon serves.
 
 use crate::description::lock;
-use crate::unit::{Backend, Caller, TargetUnits};
+use crate::unit::{Backend, CDB_FIELD, Caller, TargetUnits};
 use initiator::{CommandResponse, Error, Initiator, Options, Transfer};
 use linux_scsi::{scan, sg};
 use scsi_core::data::Data;
@@ -13,8 +13,6 @@ use std::time::Duration;
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// First byte of an ISID that no registration authority has assigned: format "random" (RFC 7143 §10.5).
 const RANDOM_FORMAT: u8 = 128;
-/// Length in bytes of the CDB field of iSCSI.
-const CDB_FIELD: usize = 16;
 
 /// A session with a target. Its units send one command at a time.
 struct Session {
@@ -80,6 +78,10 @@ fn ping(session: &Weak<Session>) {
 
 impl Backend for RemoteUnit {
     fn execute(&self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Option<Completion> {
+        // This initiator sends no extended CDB, and one that is cut would be another command.
+        if cdb.len() > CDB_FIELD {
+            return None;
+        }
         let out: Vec<u8> =
             data.data_out.window(0, data.data_out.len()).iter().flat_map(|slice| slice.iter().copied()).collect();
         let transfer = match (out.is_empty(), data.data_in.capacity()) {
@@ -87,8 +89,6 @@ impl Backend for RemoteUnit {
             (true, 0) => Transfer::None,
             (true, capacity) => Transfer::In(capacity),
         };
-        // An extended CDB has no place in the header.
-        let cdb = cdb.get(..CDB_FIELD).unwrap_or(cdb);
         let mut initiator = lock(&self.session.initiator);
         let response = initiator.as_mut()?.command(self.lun, cdb, transfer);
         let CommandResponse { status, sense, data: received, residual } = match response {

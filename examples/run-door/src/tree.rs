@@ -93,7 +93,7 @@ impl Tree {
         self.link(&format!("{attributes}/device"), &host)?;
         self.link("sys/class/scsi_host/host0", &attributes)?;
         self.link("sys/bus/scsi/devices/host0", &host)?;
-        for target in nodes.units.iter().map(target_of).collect::<std::collections::BTreeSet<_>>() {
+        for target in nodes.units.iter().map(|unit| target_of(unit)).collect::<std::collections::BTreeSet<_>>() {
             fs::create_dir_all(self.root.join(format!("{host}/{target}")))?;
             self.link(&format!("sys/bus/scsi/devices/{target}"), &format!("{host}/{target}"))?;
         }

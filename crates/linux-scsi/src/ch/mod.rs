@@ -13,9 +13,7 @@ pub use request::{Element, ElementType, Request};
 
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
-use scsi_core::data::Data;
 use scsi_core::{Sense, SenseKey, Status};
-use std::io::{IoSlice, IoSliceMut};
 
 /// Time limit of commands that move media.
 const MOVE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -91,8 +89,8 @@ impl Changer {
                 run(device, &[0x2b, 0, a, b, c, d, 0, 0, invert.into(), 0], MOVE_TIMEOUT)
             }
             Request::Parameters => {
-                let counts = [Some(0)].into_iter().chain(self.ranges.map(|range| Some(u32::from(range.count))));
-                return Ok(counts.flatten().flat_map(u32::to_le_bytes).collect());
+                let counts = [0].into_iter().chain(self.ranges.map(|range| u32::from(range.count)));
+                return Ok(counts.flat_map(u32::to_le_bytes).collect());
             }
             Request::VendorParameters => return Ok(vec![0; request::VENDOR_PARAMETERS]),
             Request::ElementStatus(kind) => return self.status_of_type(device, kind),
@@ -132,10 +130,7 @@ fn execute(
     timeout: Duration,
 ) -> Result<usize, Errno> {
     for _ in 0..ATTEMPTS {
-        let outcome = {
-            let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            device.execute(cdb, Data::new(&out, &mut into), timeout).map_err(|_| Errno::EIO)?
-        };
+        let outcome = device.transfer(cdb, data_out, data_in, timeout).map_err(|_| Errno::EIO)?;
         match outcome.sense {
             _ if outcome.status == Status::GOOD => return Ok(outcome.data_in),
             Some(sense) if sense.key == SenseKey::UNIT_ATTENTION => {}

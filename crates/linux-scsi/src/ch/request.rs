@@ -110,7 +110,7 @@ impl Request {
             0x8014_6306 => Self::Parameters,
             0x8070_6313 => Self::VendorParameters,
             crate::argument::CHIOGSTATUS => Self::ElementStatus(ElementType(number(0)?)),
-            0x406c_6310 => Self::Element(element(0)?),
+            crate::argument::CHIOGELEM => Self::Element(element(0)?),
             0x6311 => Self::Initialize,
             0x4030_6312 => Self::SetVolumeTag {
                 element: element(0)?,

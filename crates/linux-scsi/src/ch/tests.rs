@@ -1,6 +1,7 @@
 use super::*;
 use crate::{DeviceGone, Interrupted, Outcome};
 use scsi_core::Asc;
+use scsi_core::data::Data;
 
 /// A changer that records its commands: a robot at 0, 3 slots from 1000, an I/O element at 10, 2 drives from 500. Slot 0 is
 /// full, the others are empty. Moves to a drive are refused: it is full.

@@ -1,5 +1,6 @@
 //! The other requests of `ioctl(2)` on generic devices, and those of the SCSI layer that every SCSI device has.
 
+use super::code;
 use crate::Errno;
 use core::time::Duration;
 
@@ -92,63 +93,62 @@ impl Settings {
     pub fn ioctl(
         &mut self,
         driver: Driver,
-        code: u32,
+        number: u32,
         argument: &[u8],
         address: Address,
         device_type: u8,
     ) -> Result<Reply, Errno> {
         let set = || argument.first_chunk().map(|bytes| i32::from_le_bytes(*bytes)).ok_or(Errno::EFAULT);
-        let number = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
+        let value = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
         let done = Ok(Reply::default());
-        match (driver, code) {
-            (_, 0x2201) => {
+        match (driver, number) {
+            (_, code::SG_SET_TIMEOUT) => {
                 self.timeout_ticks = u32::try_from(set()?).map_err(|_| Errno::EIO)?;
                 done
             }
-            (_, 0x2202) => Ok(Reply { value: self.timeout_ticks, bytes: Vec::new() }),
-            (Driver::Generic, 0x2203) => number(0),
-            (Driver::Other, 0x2203) => number(1),
-            (_, 0x2272) => number(self.reserved_bytes),
-            (_, 0x2275) => {
+            (_, code::SG_GET_TIMEOUT) => Ok(Reply { value: self.timeout_ticks, bytes: Vec::new() }),
+            (Driver::Generic, code::SG_EMULATED_HOST) => value(0),
+            (Driver::Other, code::SG_EMULATED_HOST) => value(1),
+            (_, code::SG_GET_RESERVED_SIZE) => value(self.reserved_bytes),
+            (_, code::SG_SET_RESERVED_SIZE) => {
                 self.reserved_bytes = u32::try_from(set()?).map_err(|_| Errno::EINVAL)?.min(MAX_RESERVED);
                 done
             }
-            (Driver::Generic, 0x2282) => number(VERSION),
-            (Driver::Other, 0x2282) => number(IMITATED_VERSION),
-            (_, 0x5382) => Ok(Reply { value: 0, bytes: identify(address) }),
-            (_, 0x5386) => number(address.host),
-            (_, 0x5385) => Ok(Reply { value: 1, bytes: HOST_NAME.into() }),
-            (Driver::Generic, _) => self.generic(code, set, address, device_type),
+            (Driver::Generic, code::SG_GET_VERSION_NUM) => value(VERSION),
+            (Driver::Other, code::SG_GET_VERSION_NUM) => value(IMITATED_VERSION),
+            (_, code::GET_IDLUN) => Ok(Reply { value: 0, bytes: identify(address) }),
+            (_, code::GET_BUS_NUMBER) => value(address.host),
+            (_, code::PROBE_HOST) => Ok(Reply { value: 1, bytes: HOST_NAME.into() }),
+            (Driver::Generic, _) => self.generic(number, set, address, device_type),
             (Driver::Other, _) => Err(Errno::EINVAL),
         }
     }
 
     fn generic(
         &mut self,
-        code: u32,
+        number: u32,
         set: impl Fn() -> Result<i32, Errno>,
         address: Address,
         device_type: u8,
     ) -> Result<Reply, Errno> {
-        let number = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
-        match code {
-            0x2270 => return number(self.command_queuing.into()),
-            0x2271 => self.command_queuing = set()? != 0,
-            0x2276 => return Ok(Reply { value: 0, bytes: scsi_id(address, device_type) }),
-            // SG_SET_FORCE_LOW_DMA and SG_SET_DEBUG change nothing that a program can see.
-            0x2279 | 0x227e => {}
-            // SG_GET_LOW_DMA, and SG_GET_NUM_WAITING: no command waits for read(2).
-            0x227a | 0x227d => return number(0),
-            0x227b => self.force_pack_id = set()? != 0,
-            // SG_GET_PACK_ID: -1 for none.
-            0x227c => return number(u32::MAX),
-            0x227f => return number(TABLE_SIZE),
-            // SG_SCSI_RESET: SG_SCSI_RESET_NOTHING asks whether a reset is in progress.
-            0x2284 => return if set()? == 0 { Ok(Reply::default()) } else { Err(Errno::EOPNOTSUPP) },
-            0x2287 => self.keep_orphan = set()? != 0,
-            0x2288 => return number(self.keep_orphan.into()),
-            // SG_GET_ACCESS_COUNT
-            0x2289 => return number(1),
+        let value = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
+        match number {
+            code::SG_GET_COMMAND_Q => return value(self.command_queuing.into()),
+            code::SG_SET_COMMAND_Q => self.command_queuing = set()? != 0,
+            code::SG_GET_SCSI_ID => return Ok(Reply { value: 0, bytes: scsi_id(address, device_type) }),
+            // These change nothing that a program can see.
+            code::SG_SET_FORCE_LOW_DMA | code::SG_SET_DEBUG => {}
+            // No command waits for read(2).
+            code::SG_GET_LOW_DMA | code::SG_GET_NUM_WAITING => return value(0),
+            code::SG_SET_FORCE_PACK_ID => self.force_pack_id = set()? != 0,
+            // -1 for none.
+            code::SG_GET_PACK_ID => return value(u32::MAX),
+            code::SG_GET_SG_TABLESIZE => return value(TABLE_SIZE),
+            // SG_SCSI_RESET_NOTHING asks whether a reset is in progress.
+            code::SG_SCSI_RESET => return if set()? == 0 { Ok(Reply::default()) } else { Err(Errno::EOPNOTSUPP) },
+            code::SG_SET_KEEP_ORPHAN => self.keep_orphan = set()? != 0,
+            code::SG_GET_KEEP_ORPHAN => return value(self.keep_orphan.into()),
+            code::SG_GET_ACCESS_COUNT => return value(1),
             _ => return Err(Errno::EINVAL),
         }
         Ok(Reply::default())

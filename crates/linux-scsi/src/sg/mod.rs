@@ -3,6 +3,7 @@
 //! The structure has two versions: `struct sg_io_hdr` ([`v3`]) for nodes of sg, st and ch, and `struct sg_io_v4` ([`v4`])
 //! for nodes of bsg. Only the process of the program can follow its pointers; [`Memory`] says where they lead.
 
+pub(crate) mod code;
 pub mod ioctl;
 pub mod v3;
 pub mod v4;
@@ -12,6 +13,7 @@ use core::time::Duration;
 use scsi_core::fault::Completion;
 use scsi_core::sense::SenseBytes;
 use scsi_core::status::Status;
+use zerocopy::IntoBytes;
 
 /// Length in bytes of `struct sg_io_hdr`.
 pub const V3_LEN: usize = 88;
@@ -52,17 +54,62 @@ pub fn header_len(first: &[u8]) -> usize {
     if first.starts_with(b"Q\0\0\0") { V4_LEN } else { V3_LEN }
 }
 
-impl Memory {
-    /// The memory that a structure names.
+/// The structure of SG_IO, of either version.
+#[derive(Clone, Copy, Debug)]
+pub enum Header {
+    /// `struct sg_io_hdr`.
+    V3(v3::Header),
+    /// `struct sg_io_v4`.
+    V4(v4::Header),
+}
+
+impl Header {
+    /// Decodes the structure.
     ///
     /// # Errors
-    /// ENOSYS if the version is unknown, and the errors of [`v3::Header::memory`] and [`v4::Header::memory`].
-    pub fn of(header: &[u8]) -> Result<Self, Errno> {
-        if header_len(header) == V4_LEN {
-            v4::Header::decode(header)?.memory()
+    /// ENOSYS if the version is unknown, and the errors of [`v3::Header::decode`] and [`v4::Header::decode`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Errno> {
+        if header_len(bytes) == V4_LEN {
+            v4::Header::decode(bytes).map(Self::V4)
         } else {
-            v3::Header::decode(header)?.memory()
+            v3::Header::decode(bytes).map(Self::V3)
         }
+    }
+
+    /// The memory that the structure names.
+    ///
+    /// # Errors
+    /// Those of [`v3::Header::memory`] and [`v4::Header::memory`].
+    pub fn memory(&self) -> Result<Memory, Errno> {
+        match self {
+            Self::V3(header) => header.memory(),
+            Self::V4(header) => header.memory(),
+        }
+    }
+
+    /// Completes the structure. Returns its bytes, which the sense data for the program follows.
+    #[must_use]
+    pub fn complete(self, ended: &Ended<'_>) -> Vec<u8> {
+        match self {
+            Self::V3(mut header) => {
+                let sense = header.complete(ended);
+                [header.as_bytes(), sense].concat()
+            }
+            Self::V4(mut header) => {
+                let sense = header.complete(ended);
+                [header.as_bytes(), sense].concat()
+            }
+        }
+    }
+}
+
+impl Memory {
+    /// The memory that the structure in these bytes names.
+    ///
+    /// # Errors
+    /// Those of [`Header::decode`] and [`Header::memory`].
+    pub fn of(header: &[u8]) -> Result<Self, Errno> {
+        Header::decode(header)?.memory()
     }
 }
 

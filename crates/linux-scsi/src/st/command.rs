@@ -3,9 +3,7 @@
 use super::Drive;
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
-use scsi_core::data::Data;
 use scsi_core::{Asc, Sense, SenseKey, Status};
-use std::io::{IoSlice, IoSliceMut};
 
 /// Time limits of commands.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +29,7 @@ pub(super) enum Transfer<'a> {
 /// A command that did not end with GOOD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The sense data; `Sense::NONE` without a sense key that could be real if there is none.
+    /// The sense data; `None` if the device is gone, or the status is not CHECK CONDITION.
     sense: Option<Sense>,
 }
 
@@ -40,7 +38,6 @@ impl Refusal {
         self.sense.as_ref().map(|sense| sense.key)
     }
 
-    /// Whether the command has no sense data: the device is gone, or its status is not CHECK CONDITION.
     pub(super) const fn has_no_sense(&self) -> bool {
         self.sense.is_none()
     }
@@ -99,8 +96,7 @@ impl Drive {
             Transfer::In(bytes) => (&[], bytes),
         };
         let wanted = data_in.len();
-        let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-        let Ok(outcome) = device.execute(cdb, Data::new(&data_out, &mut data_in), timeout) else {
+        let Ok(outcome) = device.transfer(cdb, data_out, data_in, timeout) else {
             return Err(Refusal { sense: None });
         };
         if outcome.status == Status::GOOD {

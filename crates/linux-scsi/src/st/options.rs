@@ -183,12 +183,11 @@ impl Drive {
     }
 
     fn set_default(&mut self, device: &mut dyn ScsiDevice, value: u32) {
-        let [.., algorithm, low] = value.to_be_bytes();
+        let [.., low] = value.to_be_bytes();
         let is_removed = value & NO_DEFAULT == NO_DEFAULT;
         match value & DEFAULT {
             DEFAULT_DENSITY => self.mode_mut().default_density = (!is_removed).then_some(low),
             DEFAULT_COMPRESSION => {
-                let _ = algorithm;
                 self.mode_mut().default_compression = (!is_removed && low != 0xff).then_some(low & 1 == 1);
             }
             DEFAULT_BUFFERED_MODE => self.options.default_buffered_mode = (!is_removed).then_some(low & 7),

@@ -7,6 +7,7 @@
 use super::command::{Refusal, Transfer, count24};
 use super::options::Booleans;
 use super::position::{Boundary, LastTransfer, Number};
+use super::space::{BLOCKS, FILEMARKS};
 use super::{Drive, OpenTape};
 use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
@@ -37,9 +38,6 @@ impl Drive {
         self.flush_writes(device)?;
         self.change_partition(device)?;
         let (count, unit) = self.transfer_count(buffer.len())?;
-        if unit == 1 && self.state.block_length == 0 && !self.accepts(u32::try_from(buffer.len()).unwrap_or(u32::MAX)) {
-            return Err(Errno::EINVAL);
-        }
         let whole = count.checked_mul(unit) == i32::try_from(buffer.len()).ok();
         if !whole && !self.has(Booleans::READ_AHEAD) {
             return Err(Errno::EINVAL);
@@ -192,8 +190,7 @@ impl Drive {
         let blocks = count.saturating_sub(residue).clamp(0, count);
         position.pass_blocks(blocks);
         position.after_transfer();
-        let [a, b, c] = count24(-1);
-        let back = self.send(device, [0x11, 0, a, b, c, 0], self.timeouts.long);
+        let back = self.space(device, BLOCKS, -1);
         match (blocks, back) {
             (0, _) => Err(Errno::EIO),
             (_, _) => Ok(usize::try_from(blocks.saturating_mul(unit)).unwrap_or(0)),
@@ -218,8 +215,7 @@ impl Drive {
         let ahead = self.read_ahead.len().checked_div(block).unwrap_or(0);
         self.read_ahead.clear();
         if self.position.boundary == Boundary::FilemarkPending {
-            let [a, b, c] = count24(-1);
-            if let Err(refusal) = self.send(device, [0x11, 1, a, b, c, 0], self.timeouts.long) {
+            if let Err(refusal) = self.space(device, FILEMARKS, -1) {
                 self.position.pass_filemarks(1);
                 return Err(refusal.into());
             }
@@ -230,8 +226,7 @@ impl Drive {
         }
         let back = i32::try_from(ahead).map_err(|_| Errno::EINVAL)?.saturating_neg();
         if back != 0 && self.has(Booleans::CAN_BSR) {
-            let [a, b, c] = count24(back);
-            self.send(device, [0x11, 0, a, b, c, 0], self.timeouts.long)?;
+            self.space(device, BLOCKS, back)?;
             self.position.pass_blocks(back);
         }
         Ok(())

@@ -9,15 +9,16 @@ use crate::{Errno, ScsiDevice};
 use scsi_core::SenseKey;
 
 /// CODE of SPACE(6).
-const BLOCKS: u8 = 0;
-const FILEMARKS: u8 = 1;
+pub(super) const BLOCKS: u8 = 0;
+pub(super) const FILEMARKS: u8 = 1;
 const END_OF_DATA: u8 = 3;
 const SETMARKS: u8 = 4;
 /// A count that no tape reaches, so that the drive counts the filemarks up to the end of data.
 const ALL_FILEMARKS: i32 = 0x007f_ffff;
 
 impl Drive {
-    fn space(&mut self, device: &mut dyn ScsiDevice, code: u8, count: i32) -> Result<(), Refusal> {
+    /// SPACE(6).
+    pub(super) fn space(&mut self, device: &mut dyn ScsiDevice, code: u8, count: i32) -> Result<(), Refusal> {
         let [a, b, c] = count24(count);
         self.send(device, [0x11, code, a, b, c, 0], self.timeouts.long)
     }

@@ -63,9 +63,6 @@ impl Drive {
         if count.checked_mul(unit) != i32::try_from(data.len()).ok() {
             return Err(Errno::EINVAL);
         }
-        if self.state.block_length == 0 && !self.accepts(u32::try_from(data.len()).unwrap_or(u32::MAX)) {
-            return Err(Errno::EINVAL);
-        }
         self.lock_for_transfer(device);
         if self.position.boundary == Boundary::EarlyWarning {
             self.position.boundary = Boundary::EarlyWarningReported;
@@ -167,8 +164,12 @@ impl Drive {
         }
     }
 
-    /// The count of a transfer of `len` bytes, and the bytes of each unit: blocks, or single bytes in variable mode.
+    /// The count of a transfer of `len` bytes, and the bytes of each unit: blocks, or single bytes in variable mode, in which
+    /// the drive has to accept `len` as the length of a block.
     pub(super) fn transfer_count(&self, len: usize) -> Result<(i32, i32), Errno> {
+        if self.state.block_length == 0 && !self.accepts(u32::try_from(len).unwrap_or(u32::MAX)) {
+            return Err(Errno::EINVAL);
+        }
         let len = i32::try_from(len).map_err(|_| Errno::EINVAL)?;
         let block = i32::try_from(self.state.block_length).map_err(|_| Errno::EINVAL)?;
         Ok(if block == 0 { (len, 1) } else { (len / block, block) })

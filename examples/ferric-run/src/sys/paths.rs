@@ -1,9 +1,8 @@
 //! Functions of paths: `access`, `readlink`, `realpath`, `chdir`, `getcwd`.
 
 use super::next::next;
-use super::open::path_of;
-use super::stat::with_path_at;
-use crate::{device, directory};
+use super::stat::{with_path, with_path_at};
+use crate::directory;
 use libc::{AT_FDCWD, c_char, c_int, c_void, size_t, ssize_t};
 use std::ffi::CStr;
 
@@ -18,7 +17,7 @@ macro_rules! define_access {
         unsafe extern "C" fn $name(path: *const c_char, mode: c_int) -> c_int {
             // SAFETY: the program passes a C string.
             unsafe {
-                with_path_at(AT_FDCWD, path, |_, path| {
+                with_path(path, |path| {
                     next!($next, fn(*const c_char, c_int) -> c_int, (path, mode) else -1)
                 })
             }
@@ -39,7 +38,7 @@ macro_rules! define_attributes {
         unsafe extern "C" fn $get(path: *const c_char, name: *const c_char, into: *mut c_void, size: size_t) -> ssize_t {
             // SAFETY: the program passes C strings.
             unsafe {
-                with_path_at(AT_FDCWD, path, |_, path| {
+                with_path(path, |path| {
                     next!(
                         $next_get,
                         fn(*const c_char, *const c_char, *mut c_void, size_t) -> ssize_t,
@@ -57,7 +56,7 @@ macro_rules! define_attributes {
         unsafe extern "C" fn $list(path: *const c_char, into: *mut c_char, size: size_t) -> ssize_t {
             // SAFETY: the program passes a C string.
             unsafe {
-                with_path_at(AT_FDCWD, path, |_, path| {
+                with_path(path, |path| {
                     next!($next_list, fn(*const c_char, *mut c_char, size_t) -> ssize_t, (path, into, size) else -1)
                 })
             }
@@ -170,10 +169,9 @@ unsafe extern "C" fn realpath(path: *const c_char, into: *mut c_char) -> *mut c_
     type Pointer = *mut c_char;
     // SAFETY: the program passes a C string; the C library returns one.
     unsafe {
-        let resolved = with_path_at(
-            AT_FDCWD,
+        let resolved = with_path(
             path,
-            |_, path| next!(c"realpath", fn(*const c_char, Pointer) -> Pointer, (path, into) else std::ptr::null_mut()),
+            |path| next!(c"realpath", fn(*const c_char, Pointer) -> Pointer, (path, into) else std::ptr::null_mut()),
         );
         without_hidden_prefix(resolved)
     }
@@ -206,9 +204,7 @@ unsafe extern "C" fn canonicalize_file_name(path: *const c_char) -> *mut c_char 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
     // SAFETY: the program passes a C string.
-    let file = device::in_tree(unsafe { path_of(path) });
-    let path = file.as_ref().map_or(path, |file| file.c_str().as_ptr());
-    next!(c"chdir", fn(*const c_char) -> c_int, (path) else -1)
+    unsafe { with_path(path, |path| next!(c"chdir", fn(*const c_char) -> c_int, (path) else -1)) }
 }
 
 /// Replaces the function of the C library.

@@ -53,10 +53,9 @@ unsafe fn describe_descriptor(fd: c_int, result: c_int, stat: *mut Stat) -> c_in
 ///
 /// # Safety
 /// `path` is null or a C string.
-unsafe fn with_path<T>(path: *const c_char, call: impl FnOnce(*const c_char) -> T) -> T {
+pub(super) unsafe fn with_path<T>(path: *const c_char, call: impl FnOnce(*const c_char) -> T) -> T {
     // SAFETY: as the caller says.
-    let file = device::in_tree(unsafe { path_of(path) });
-    call(file.as_ref().map_or(path, |file| file.c_str().as_ptr()))
+    unsafe { with_path_at(AT_FDCWD, path, |_, path| call(path)) }
 }
 
 /// Calls a function on a path of the tree, or on the program's path in its directory.
@@ -223,11 +222,7 @@ define_fstatat! { fstatat fstatat64; __fxstatat __fxstatat64 }
 /// Replaces what `statx` says about a device node.
 fn describe_extended(stat: &mut ExtendedStat, device: u64) {
     stat.stx_mode = u16::try_from(DEVICE_MODE).unwrap_or_default();
-    let [minor, major, high @ ..] = device.to_le_bytes();
-    let [minor_high, ..] = high;
-    // The number of the minor above 255 is in bits 20 to 31.
-    stat.stx_rdev_major = major.into();
-    stat.stx_rdev_minor = u32::from(minor) | (u32::from(minor_high >> 4) << 8);
+    (stat.stx_rdev_major, stat.stx_rdev_minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     (stat.stx_size, stat.stx_blocks) = (0, 0);
 }
 
