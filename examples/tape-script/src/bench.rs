@@ -13,6 +13,7 @@ use std::collections::HashSet;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 use vtl::frontend::Frontend;
+use vtl::target::{Target, encode_lun};
 use vtl::{Barcode, ElementAddress, Library, OpenSite, Unit};
 
 /// Kinds of cartridges: name in scripts, pattern of barcodes, and native capacity.
@@ -63,6 +64,16 @@ impl Bench {
 
     fn library(&self) -> Result<Arc<Library>, String> {
         self.site.libraries().into_iter().next().ok_or_else(|| "the site has no library".into())
+    }
+
+    /// The target of the library, and the LUN of a drive behind it.
+    ///
+    /// # Errors
+    /// The library has no such drive.
+    pub fn lun(&self, number: usize) -> Result<(Arc<Target>, usize), String> {
+        let target = self.site.targets().into_iter().next().ok_or("the library has no target")?;
+        let lun = target.lun_of(&self.drive(number)?).ok_or("the drive has no LUN")?;
+        Ok((target, lun))
     }
 
     fn drive(&self, number: usize) -> Result<Arc<Unit>, String> {
@@ -133,8 +144,8 @@ impl Bench {
     }
 
     fn other_command(&self, drive: usize, cdb: &[u8], data: &[u8]) -> Result<String, String> {
-        let target = self.site.targets().into_iter().next().ok_or("no target")?;
-        let lun = lun_field(target.lun_of(&self.drive(drive)?).ok_or("the drive has no LUN")?);
+        let (target, lun) = self.lun(drive)?;
+        let lun = encode_lun(lun);
         let mut memory = [0; 256];
         let mut data_in = [IoSliceMut::new(&mut memory)];
         let mut send = |cdb: &[u8]| {
@@ -155,10 +166,4 @@ impl Bench {
 /// The result of a motion, without the name of the drive: cases run on different ones.
 fn outcome_of<E>(moved: Result<(), E>) -> String {
     if moved.is_ok() { "ok".into() } else { "refused".into() }
-}
-
-/// The LUN field of 8 bytes, with flat space addressing above 255.
-#[must_use]
-pub const fn lun_field(lun: usize) -> u64 {
-    (lun as u64) << 48 | if lun > 255 { 1 << 62 } else { 0 }
 }

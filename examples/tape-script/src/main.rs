@@ -112,14 +112,12 @@ fn serve(address: &str, script: &Script, compares: bool) -> Result<(), String> {
     let mut bench = bench_for(script)?;
     let setup = IscsiSetup::default().with_bind(address);
     let portal = Portal::open(bench.site(), &setup).map_err(|error| error.to_string())?;
-    let target = bench.site().targets().into_iter().next().ok_or("no target")?;
+    let (target, _) = bench.lun(0)?;
     let _ = writeln!(io::stderr(), "ready iscsi {} {}", portal.address(), target.name());
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
     let open = |bench: &Bench, number: usize| {
-        let library = bench.site().libraries().into_iter().next().ok_or("no library")?;
-        let unit = library.drives().into_iter().nth(number).ok_or("no such drive")?;
-        let lun = target.lun_of(&unit).ok_or("the drive has no LUN")?;
+        let (_, lun) = bench.lun(number)?;
         tape_with_lun(lun).map(System::new)
     };
     if compares {
@@ -154,7 +152,7 @@ fn compare(script: &Script, kernel: Vec<String>) -> Result<(), String> {
 }
 
 /// The number of the tape of the kernel with a LUN.
-fn tape_with_lun(lun: usize) -> Result<usize, String> {
+fn tape_with_lun(lun: usize) -> Result<u16, String> {
     for number in 0..512 {
         let Ok(device) = std::fs::canonicalize(format!("/sys/class/scsi_tape/st{number}/device")) else { continue };
         let suffix = format!(":{lun}");

@@ -1,6 +1,6 @@
 //! Runs cases on the tape driver of `linux-scsi` in this process.
 
-use crate::bench::{Bench, lun_field};
+use crate::bench::Bench;
 use crate::run::Calls;
 use linux_scsi::mtio::Request as TapeRequest;
 use linux_scsi::st::{Access, Drive, ModeNumber, OpenTape, Opening};
@@ -12,7 +12,7 @@ use scsi_core::time::Now;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use vtl::Target;
+use vtl::target::{Target, encode_lun};
 
 /// One drive of a bench below the tape driver.
 pub struct Native {
@@ -47,12 +47,9 @@ impl Native {
     /// # Errors
     /// The bench has no such drive.
     pub fn new(bench: &Bench, number: usize) -> Result<Self, String> {
-        let target = bench.site().targets().into_iter().next().ok_or("no target")?;
-        let library = bench.site().libraries().into_iter().next().ok_or("no library")?;
-        let unit = library.drives().into_iter().nth(number).ok_or("no such drive")?;
-        let lun = lun_field(target.lun_of(&unit).ok_or("the drive has no LUN")?);
+        let (target, lun) = bench.lun(number)?;
         let nexus = target.login(&TransportId::local(1));
-        let device = BenchDevice { target, nexus, lun };
+        let device = BenchDevice { target, nexus, lun: encode_lun(lun) };
         Ok(Self { drive: Drive::new(), device, tapes: HashMap::new(), files: HashMap::new(), opened: 0 })
     }
 }

@@ -3,6 +3,7 @@
 use crate::bench::Bench;
 use crate::script::{Action, Case, Probe, Step};
 use linux_scsi::Errno;
+use linux_scsi::mtio::{MTIOCGET, MTIOCPOS, MTIOCTOP};
 use std::fmt::Write as _;
 
 /// The system calls on the nodes of one drive.
@@ -70,10 +71,6 @@ struct Runner<'a> {
     open: Vec<char>,
 }
 
-const GET: u32 = 0x8030_6d02;
-const POS: u32 = 0x8008_6d03;
-const TOP: u32 = 0x4008_6d01;
-
 impl Runner<'_> {
     fn step(&mut self, bench: &mut Option<(&mut Bench, usize)>, probe: Probe, step: &Step) -> String {
         let (result, file) = match &step.action {
@@ -101,7 +98,7 @@ impl Runner<'_> {
                 let mut argument = [0; 8];
                 argument[..2].copy_from_slice(&operation.to_le_bytes());
                 argument[4..].copy_from_slice(&count.to_le_bytes());
-                (text(self.calls.ioctl(*file, TOP, &mut argument).map(|()| "0".into())), Some(*file))
+                (text(self.calls.ioctl(*file, MTIOCTOP, &mut argument).map(|()| "0".into())), Some(*file))
             }
             Action::Status(file) => (self.status(*file), None),
             Action::Position(file) => (self.position(*file), None),
@@ -147,13 +144,13 @@ impl Runner<'_> {
 
     fn position(&mut self, file: char) -> String {
         let mut argument = [0; 8];
-        text(self.calls.ioctl(file, POS, &mut argument).map(|()| i64::from_le_bytes(argument).to_string()))
+        text(self.calls.ioctl(file, MTIOCPOS, &mut argument).map(|()| i64::from_le_bytes(argument).to_string()))
     }
 
     /// MTIOCGET: file/block, the set bits of `mt_gstat`, and the other fields that are not zero.
     fn status(&mut self, file: char) -> String {
         let mut raw = [0; 48];
-        if let Err(errno) = self.calls.ioctl(file, GET, &mut raw) {
+        if let Err(errno) = self.calls.ioctl(file, MTIOCGET, &mut raw) {
             return errno.to_string();
         }
         let number = |at: usize, len: usize| {

@@ -2,6 +2,8 @@
 
 use crate::sys;
 use linux_scsi::Errno;
+use linux_scsi::node::Node;
+use linux_scsi::st::ModeNumber;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -10,12 +12,12 @@ use tape_script::run::Calls;
 
 /// The nodes of one tape, named by its number: `/dev/st0`, `/dev/nst0` and those of the other modes.
 pub(crate) struct System {
-    number: usize,
+    number: u16,
     files: HashMap<char, File>,
 }
 
 impl System {
-    pub(crate) fn new(number: usize) -> Self {
+    pub(crate) fn new(number: u16) -> Self {
         Self { number, files: HashMap::new() }
     }
 
@@ -30,8 +32,8 @@ fn errno(error: &io::Error) -> Errno {
 
 impl Calls for System {
     fn open(&mut self, file: char, rewinds: bool, mode: u8, access: &str, nonblocking: bool) -> Result<(), Errno> {
-        let suffix = ["", "l", "m", "a"].get(usize::from(mode)).unwrap_or(&"");
-        let path = format!("/dev/{}st{}{suffix}", if rewinds { "" } else { "n" }, self.number);
+        let mode = ModeNumber::new(mode).ok_or(Errno::ENXIO)?;
+        let path = format!("/dev/{}", Node::Tape { drive: self.number, mode, rewinds }.name());
         let mut options = OpenOptions::new();
         options.read(access.contains('r')).write(access.contains('w'));
         if nonblocking {

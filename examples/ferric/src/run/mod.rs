@@ -21,6 +21,8 @@ use vtl::clock::Clock;
 
 /// Exit code if the command was not run.
 const NOT_RUN: u8 = 125;
+/// Exit code if the command cannot be executed, or cannot be served.
+const NOT_EXECUTABLE: u8 = 126;
 
 /// Run a command with tape drives and a medium changer
 ///

@@ -1,6 +1,6 @@
 //! The program of the command: where it is, and whether the library can be preloaded into it.
 
-use super::NotRun;
+use super::{NOT_EXECUTABLE, NotRun};
 use crate::cli_error::{CliError, ErrorCode};
 use linux_scsi::program::{FIRST_BYTES, Program};
 use std::ffi::{OsStr, OsString};
@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 /// Most interpreters of interpreters.
 const MAX_SCRIPTS: usize = 5;

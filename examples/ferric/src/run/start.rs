@@ -1,6 +1,6 @@
 //! Starts the command, passes signals to it, and waits for its end.
 
-use super::NotRun;
+use super::{NOT_EXECUTABLE, NotRun};
 use crate::cli_error::CliError;
 use linux_scsi::call::DIRECTORY_VARIABLE;
 use run_door::{Door, NodeLine};
@@ -14,7 +14,6 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
-const NOT_EXECUTABLE: u8 = 126;
 /// Added to the number of a signal.
 const SIGNALLED: i32 = 128;
 
