@@ -3,9 +3,9 @@
 use crate::buffers::Buffers;
 use crate::events::{Cause, Event, Subject};
 use crate::nexuses::Nexuses;
-use crate::observer::{CommandOutcome, CommandRecord, DeviceKind, UnitName, observe, without_padding};
+use crate::observer::{CommandOutcome, DeviceKind, UnitName, observe};
 use crate::shared::Shared;
-use crate::unit::{CompletionHandler, Submitted, Unit, wipe_key};
+use crate::unit::{CommandEnd, CompletionHandler, Names, Submitted, Unit, wipe_key};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -196,27 +196,10 @@ impl Target {
             Some(unit) => unit.look_up(request.cdb),
             None => ssc::table::COMMANDS.lookup(request.cdb),
         });
-        let spec = row.map(|row| row.spec());
-        let record = CommandRecord {
-            start: self.shared.trace.start(),
-            at: self.shared.now().wall,
-            target: &self.name,
-            unit: unit.as_ref().map_or(&self.unit_name, |unit| unit.shared_name()),
-            initiator: &initiator,
-            queued_us: 0,
-            run_us: 0,
-            delay_us: 0,
-            outcome,
-            positions: (None, None),
-            data_out: &[],
-            data_in: &[],
-            nexus: request.nexus,
-            lun: request.lun,
-            tag: request.tag.0,
-            cdb: without_padding(request.cdb, spec),
-            spec,
-            completion,
-        };
+        let end = CommandEnd::without_execution(row, self.shared.now(), completion.clone(), outcome);
+        let unit_name = unit.as_ref().map_or(&self.unit_name, |unit| unit.shared_name());
+        let names = Names { target: &self.name, unit: unit_name, initiator: &initiator };
+        let record = end.record(&self.shared, names, request, (&[], &[]));
         let count = || unit.iter().for_each(|unit| unit.count_unexecuted(&record));
         observe(&self.shared, &record, || None, count);
     }

@@ -26,6 +26,7 @@ use crate::target::Target;
 use activity::{Activity, BusyGuard};
 use changes::{ModePagesBefore, Settings};
 pub use device::Device;
+pub(crate) use observe::{CommandEnd, Names};
 use observe::{Initiators, unit_name};
 use queue::CommandQueue;
 pub(crate) use run::wipe_key;

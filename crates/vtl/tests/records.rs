@@ -1,6 +1,9 @@
 //! The record of each command, whether it was executed or not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+mod common;
+
+use common::commands::{Completions, DRIVE, command};
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -12,15 +15,13 @@ use vtl::scsi_core::data::Data;
 use vtl::scsi_core::fault::Completion;
 use vtl::scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule};
 use vtl::scsi_core::nexus::{NexusId, TransportId};
-use vtl::scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
+use vtl::scsi_core::target::{Request, Tag, TaskAttribute};
 use vtl::scsi_core::time::Now;
 use vtl::site::OpenSite;
 use vtl::target::Target;
-use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted, Unit};
+use vtl::unit::{CompletionHandler, Submitted, Unit};
 use vtl::{ElementAddress, Library, Status};
 
-/// LUN 1.
-const DRIVE: u64 = 0x0001_0000_0000_0000;
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
 const REWIND: [u8; 6] = [0x01, 0, 0, 0, 0, 0];
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -40,16 +41,6 @@ impl Records {
     fn take(&self) -> Vec<String> {
         let records = std::mem::take(&mut *self.0.lock().unwrap());
         records.iter().map(|record| record.to_string().split_once(": ").unwrap().1.to_owned()).collect()
-    }
-}
-
-/// Records tag, status and abort of commands in the order of their completion.
-#[derive(Default)]
-struct Completions(Mutex<Vec<(u64, u8, bool)>>);
-
-impl CompletionHandler for Completions {
-    fn complete(&self, done: CompletedCommand) {
-        self.0.lock().unwrap().push((done.tag.0, done.completion.status.0, done.aborted));
     }
 }
 
@@ -80,11 +71,8 @@ impl Fixture {
     }
 
     fn submit(&self, tag: u64, cdb: &[u8]) -> Submitted {
-        let (attribute, data) = (TaskAttribute::Simple, DataBuffers::default());
-        let (tag, cdb) = (Tag(tag), CdbBytes::from_slice(cdb));
-        let command = Command { nexus: self.nexus, lun: DRIVE, tag, attribute, priority: 0, cdb, data };
         let reply: Arc<dyn CompletionHandler> = Arc::clone(&self.completions) as _;
-        self.target.submit(command, &reply)
+        self.target.submit(command(self.nexus, tag, TaskAttribute::Simple, cdb, b""), &reply)
     }
 
     fn request<'a>(&self, tag: u64, cdb: &'a [u8]) -> Request<'a> {
@@ -98,13 +86,6 @@ impl Fixture {
     fn inject(&self, opcode: u8, outcome: FaultOutcome) {
         let matcher = CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() };
         assert!(self.unit.inject(FaultRule::once(matcher, outcome)));
-    }
-
-    fn wait_for(&self, count: usize) -> Vec<(u64, u8, bool)> {
-        while self.completions.0.lock().unwrap().len() < count {
-            thread::yield_now();
-        }
-        self.completions.0.lock().unwrap().clone()
     }
 }
 
@@ -128,7 +109,7 @@ fn commands_that_are_not_executed_have_records() {
         let aborted = "TEST UNIT READY, no response, aborted, queued 3 us, 0 us";
         assert_eq!(it.records.take(), [aborted, aborted]);
     });
-    it.wait_for(4096);
+    it.completions.wait_for(4096);
     let count = |opcode: u8| {
         let after = it.unit.counters().commands;
         let find = |counts: &[vtl::observer::CommandCount]| counts.iter().find(|count| count.opcode == opcode).cloned();
@@ -205,7 +186,7 @@ fn record_of_a_delayed_command_has_its_outcome() {
             it.unit.abort(|_, tag| tag == Tag(1));
         }
         it.clock.advance(TEN_MINUTES);
-        it.wait_for(1 + usize::from(aborts));
+        it.completions.wait_for(1 + usize::from(aborts));
         let end = if aborts {
             "no response, aborted, injected fault, 0 us"
         } else {
@@ -213,7 +194,7 @@ fn record_of_a_delayed_command_has_its_outcome() {
         };
         assert_eq!(it.records.take(), [format!("{at} {end}")]);
     }
-    assert_eq!(it.wait_for(2), [(1, 0, false), (1, 0x40, true)]);
+    assert_eq!(it.completions.wait_for(2), [(1, 0, false), (1, 0x40, true)]);
     // Of a caller.
     it.inject(0x01, FaultOutcome::Delay(TEN_MINUTES));
     thread::scope(|scope| {

@@ -1,26 +1,26 @@
 //! The order in which a unit runs the commands of its queue, and commands with data in memory of the caller.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+mod common;
+
+use common::commands::{Completions, DRIVE, command};
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
+use scsi_core::target::{Request, Tag, TaskAttribute};
 use scsi_core::time::Now;
 use std::io::{IoSlice, IoSliceMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use vtl::host::Host;
 use vtl::site::OpenSite;
 use vtl::target::Target;
-use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted, Unit};
+use vtl::unit::{CompletedCommand, CompletionHandler, Submitted, Unit};
 use vtl::{ElementAddress, Library, Status};
 
 const SIMPLE: TaskAttribute = TaskAttribute::Simple;
 const ORDERED: TaskAttribute = TaskAttribute::Ordered;
 const HEAD: TaskAttribute = TaskAttribute::HeadOfQueue;
-
-/// LUN 1.
-const DRIVE: u64 = 0x0001_0000_0000_0000;
 
 /// A drive with a loaded tape, its unit, and a nexus without unit attentions.
 fn loaded() -> (OpenSite, Arc<Target>, Arc<Unit>, NexusId) {
@@ -44,21 +44,6 @@ fn execute(
     let request = Request { lun: DRIVE, ..Request::new(nexus, cdb, Now::default()) };
     let done = target.execute(&request, Data::new(data_out, data_in));
     (done.status, done.data_in, done.data_out)
-}
-
-/// Records the tags and the status of commands in the order of their completion.
-#[derive(Default)]
-struct Completions(Mutex<Vec<(u64, u8, bool)>>);
-
-impl CompletionHandler for Completions {
-    fn complete(&self, done: CompletedCommand) {
-        self.0.lock().unwrap().push((done.tag.0, done.completion.status.0, done.aborted));
-    }
-}
-
-fn command(nexus: NexusId, tag: u64, attribute: TaskAttribute, cdb: &[u8], data: &[u8]) -> Command {
-    let data = DataBuffers { data_out: data.to_vec(), data_out_len: data.len(), ..DataBuffers::default() };
-    Command { nexus, lun: DRIVE, tag: Tag(tag), attribute, priority: 0, cdb: CdbBytes::from_slice(cdb), data }
 }
 
 /// Submits TEST UNIT READY while the device is locked, so that the command is queued.
@@ -95,8 +80,8 @@ fn head_of_queue_runs_first_and_other_commands_in_arrival_order() {
             queue(&target, nexus, &reply, tag, attribute);
         }
     });
-    wait_until(|| completions.0.lock().unwrap().len() == 7);
-    let tags: Vec<u64> = completions.0.lock().unwrap().iter().map(|(tag, ..)| *tag).collect();
+    wait_until(|| completions.get().len() == 7);
+    let tags: Vec<u64> = completions.get().iter().map(|(tag, ..)| *tag).collect();
     assert_eq!(tags, [7, 5, 1, 2, 3, 4, 6]);
 }
 
@@ -159,8 +144,8 @@ fn caller_waits_for_the_commands_before_it() {
             drop((simple, head));
         });
     });
-    wait_until(|| completions.0.lock().unwrap().len() == 2);
-    assert_eq!(*completions.0.lock().unwrap(), [(1, 0, false), (3, 0, false)]);
+    wait_until(|| completions.get().len() == 2);
+    assert_eq!(completions.get(), [(1, 0, false), (3, 0, false)]);
     execute(&target, nexus, &[0x01, 0, 0, 0, 0, 0], &[], &mut []);
     let mut order = Vec::new();
     for _ in 0..4 {
@@ -213,7 +198,7 @@ fn panicking_handler_does_not_lose_the_abort_of_another_command() {
         queue(&target, nexus, &good, 2, SIMPLE);
         unit.abort(|_, _| true);
     });
-    assert_eq!(*done.0.lock().unwrap(), [(2, 0x40, true)]);
+    assert_eq!(done.get(), [(2, 0x40, true)]);
 }
 
 #[test]
@@ -236,7 +221,7 @@ fn shutdown_ends_waiting_and_later_commands() {
     });
     assert_eq!(ready(3), 0x28);
     // The queued command was dropped.
-    assert_eq!(*completions.0.lock().unwrap(), []);
+    assert_eq!(completions.get(), []);
 }
 
 /// An extended CDB is an unknown command: 5/20/00.

@@ -1,11 +1,14 @@
 //! Delays in virtual time: no test here waits for the machine's clock.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+mod common;
+
+use common::commands::{Completions, DRIVE, command};
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
+use scsi_core::target::{Request, Tag, TaskAttribute};
 use scsi_core::time::{Instant, Now, Timestamp};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use vtl::clock::VirtualClock;
@@ -13,11 +16,9 @@ use vtl::control::{ControlRequest, Door, ErrorCode};
 use vtl::host::Host;
 use vtl::site::OpenSite;
 use vtl::target::Target;
-use vtl::unit::{Command, CompletedCommand, CompletionHandler, Submitted, Unit};
+use vtl::unit::{CompletionHandler, Submitted, Unit};
 use vtl::{Barcode, ElementAddress, Library, Motion};
 
-/// LUN 1.
-const DRIVE: u64 = 0x0001_0000_0000_0000;
 const TEST_UNIT_READY: [u8; 6] = [0; 6];
 const REWIND: [u8; 6] = [0x01, 0, 0, 0, 0, 0];
 const TEN_MINUTES: Duration = Duration::from_secs(600);
@@ -53,40 +54,14 @@ fn loaded() -> Loaded {
 
 impl Loaded {
     fn submit(&self, tag: u64, cdb: &[u8]) -> Submitted {
-        let (attribute, data) = (TaskAttribute::Simple, DataBuffers::default());
-        let (tag, cdb) = (Tag(tag), CdbBytes::from_slice(cdb));
-        let command = Command { nexus: self.nexus, lun: DRIVE, tag, attribute, priority: 0, cdb, data };
         let reply: Arc<dyn CompletionHandler> = Arc::clone(&self.completions) as _;
-        self.target.submit(command, &reply)
+        self.target.submit(command(self.nexus, tag, TaskAttribute::Simple, cdb, b""), &reply)
     }
 
     /// Executes a command on this thread. Returns its status code.
     fn execute(&self, tag: u64, cdb: &[u8]) -> u8 {
         let request = Request { lun: DRIVE, tag: Tag(tag), ..Request::new(self.nexus, cdb, Now::default()) };
         self.target.execute(&request, Data::new(&[], &mut [])).status.0
-    }
-}
-
-/// Records tag, status and abort of commands in the order of their completion.
-#[derive(Default)]
-struct Completions(Mutex<Vec<(u64, u8, bool)>>);
-
-impl CompletionHandler for Completions {
-    fn complete(&self, done: CompletedCommand) {
-        self.0.lock().unwrap().push((done.tag.0, done.completion.status.0, done.aborted));
-    }
-}
-
-impl Completions {
-    fn get(&self) -> Vec<(u64, u8, bool)> {
-        self.0.lock().unwrap().clone()
-    }
-
-    fn wait_for(&self, count: usize) -> Vec<(u64, u8, bool)> {
-        while self.get().len() < count {
-            thread::yield_now();
-        }
-        self.get()
     }
 }
 

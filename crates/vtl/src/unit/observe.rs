@@ -4,7 +4,7 @@ use super::activity::Finished;
 use super::{Device, Unit};
 use crate::locks::lock;
 use crate::observer::{CommandOutcome, CommandRecord, DeviceKind, TapePosition, UnitName, observe, without_padding};
-use crate::shared::UnitId;
+use crate::shared::{Shared, UnitId};
 use scsi_core::command_spec::CommandRef;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
@@ -15,7 +15,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 /// The end of a command, with the values that its record needs.
-pub(super) struct CommandEnd {
+pub(crate) struct CommandEnd {
     pub(super) row: Option<CommandRef>,
     /// Time at which its execution began, or at which it ended without execution.
     pub(super) now: Now,
@@ -27,10 +27,54 @@ pub(super) struct CommandEnd {
 }
 
 impl CommandEnd {
-    /// The end of a command that was not executed.
-    pub(super) fn unexecuted(row: Option<CommandRef>, now: Now, status: Status, outcome: CommandOutcome) -> Self {
-        let completion = Completion::with_status(status);
+    /// The end of a command that no unit has executed.
+    pub(crate) const fn without_execution(
+        row: Option<CommandRef>,
+        now: Now,
+        completion: Completion,
+        outcome: CommandOutcome,
+    ) -> Self {
         Self { row, now, completion, outcome, positions: (None, None), queued_us: 0, run_us: 0 }
+    }
+
+    /// The end of a command that was not executed, with a status that has no sense data.
+    pub(super) fn unexecuted(row: Option<CommandRef>, now: Now, status: Status, outcome: CommandOutcome) -> Self {
+        Self::without_execution(row, now, Completion::with_status(status), outcome)
+    }
+
+    /// The record of the command. A record of a command that can carry keys has no data.
+    pub(crate) fn record<'a>(
+        &'a self,
+        shared: &'a Shared,
+        names: Names<'a>,
+        request: &'a Request<'_>,
+        (data_out, data_in): (&'a [IoSlice<'a>], &'a [IoSlice<'a>]),
+    ) -> CommandRecord<'a> {
+        let completion = &self.completion;
+        let ended = self.now.mono.0.saturating_add(self.run_us);
+        let spec = self.row.map(|row| row.spec());
+        let secret = spec.is_some_and(|spec| spec.carries_key);
+        let (data_out, data_in) = if secret { (&[][..], &[][..]) } else { (data_out, data_in) };
+        CommandRecord {
+            start: shared.trace.start(),
+            at: self.now.wall,
+            target: names.target,
+            unit: names.unit,
+            initiator: names.initiator,
+            queued_us: self.queued_us,
+            run_us: self.run_us,
+            delay_us: completion.due.map_or(0, |due| due.0.saturating_sub(ended)),
+            outcome: self.outcome,
+            positions: self.positions,
+            data_out,
+            data_in,
+            nexus: request.nexus,
+            lun: request.lun,
+            tag: request.tag.0,
+            cdb: without_padding(request.cdb, spec),
+            spec,
+            completion,
+        }
     }
 
     /// Makes the command an aborted one.
@@ -44,6 +88,13 @@ impl CommandEnd {
         let aborted = self.outcome.has_no_response();
         CompletedCommand { aborted, ..command.complete(self.completion) }
     }
+}
+
+/// The names in the record of a command.
+pub(crate) struct Names<'a> {
+    pub(crate) target: &'a Arc<str>,
+    pub(crate) unit: &'a Arc<UnitName>,
+    pub(crate) initiator: &'a Arc<str>,
 }
 
 /// The names of the initiators of all I_T nexuses.
@@ -126,38 +177,15 @@ impl Unit {
         &self,
         request: &Request<'_>,
         end: &CommandEnd,
-        (data_out, data_in): (&[IoSlice<'_>], &[IoSlice<'_>]),
+        data: (&[IoSlice<'_>], &[IoSlice<'_>]),
         count: impl FnOnce(&CommandRecord<'_>),
     ) {
         if !self.shared.records {
             return;
         }
-        let completion = &end.completion;
-        let ended = end.now.mono.0.saturating_add(end.run_us);
         let initiator = lock(&self.initiators).name(request.nexus);
-        let spec = end.row.map(|row| row.spec());
-        let secret = spec.is_some_and(|spec| spec.carries_key);
-        let (data_out, data_in) = if secret { (&[][..], &[][..]) } else { (data_out, data_in) };
-        let record = CommandRecord {
-            start: self.shared.trace.start(),
-            at: end.now.wall,
-            target: &self.target,
-            unit: &self.name,
-            initiator: &initiator,
-            queued_us: end.queued_us,
-            run_us: end.run_us,
-            delay_us: completion.due.map_or(0, |due| due.0.saturating_sub(ended)),
-            outcome: end.outcome,
-            positions: end.positions,
-            data_out,
-            data_in,
-            nexus: request.nexus,
-            lun: request.lun,
-            tag: request.tag.0,
-            cdb: without_padding(request.cdb, spec),
-            spec,
-            completion,
-        };
+        let names = Names { target: &self.target, unit: &self.name, initiator: &initiator };
+        let record = end.record(&self.shared, names, request, data);
         let barcode = || self.bay_status().barcode;
         observe(&self.shared, &record, barcode, || count(&record));
     }

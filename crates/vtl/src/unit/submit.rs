@@ -12,6 +12,7 @@ use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::status::Status;
 use scsi_core::target::{Command, Request};
+use scsi_core::time::Instant;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, TryLockError};
 
@@ -98,15 +99,16 @@ impl Unit {
     #[must_use]
     pub fn execute(&self, request: &Request<'_>, mut data: Data<'_, '_>) -> Completion {
         let row = (self.lookup)(request.cdb);
-        let request = Request { row, now: self.shared.now(), ..*request };
+        let request = Request { row, ..*request };
+        let arrived = self.shared.monotonic();
         let ticket = {
             let mut work = lock(&self.queue);
             work.accepts().then(|| work.queue.push_caller(&request))
         };
         let Some(ticket) = ticket else {
-            return self.end_call_unexecuted(&request, row, Status::TASK_SET_FULL, CommandOutcome::Rejected);
+            return self.end_call_unexecuted(&request, arrived, Status::TASK_SET_FULL, CommandOutcome::Rejected);
         };
-        let aborted = || self.end_call_unexecuted(&request, row, Status::TASK_ABORTED, CommandOutcome::Aborted);
+        let aborted = || self.end_call_unexecuted(&request, arrived, Status::TASK_ABORTED, CommandOutcome::Aborted);
         let Some(busy) = self.wait_for_turn(ticket, row) else { return aborted() };
         let mut device = lock(&self.device);
         let task = (request.nexus, request.tag);
@@ -115,7 +117,7 @@ impl Unit {
             return aborted();
         }
         let begin = Request { now: self.shared.now(), ..request };
-        let queued_us = begin.now.mono.0.saturating_sub(request.now.mono.0);
+        let queued_us = begin.now.mono.0.saturating_sub(arrived.0);
         let end = self.run(device, &begin, data.reborrow(), queued_us);
         busy.finish_call(&begin, end, &data)
     }
@@ -123,13 +125,13 @@ impl Unit {
     fn end_call_unexecuted(
         &self,
         request: &Request<'_>,
-        row: Option<CommandRef>,
+        arrived: Instant,
         status: Status,
         outcome: CommandOutcome,
     ) -> Completion {
         let now = self.shared.now();
-        let mut end = CommandEnd::unexecuted(row, now, status, outcome);
-        end.queued_us = now.mono.0.saturating_sub(request.now.mono.0);
+        let mut end = CommandEnd::unexecuted(request.row, now, status, outcome);
+        end.queued_us = now.mono.0.saturating_sub(arrived.0);
         self.observe_unexecuted(request, &end);
         end.completion
     }

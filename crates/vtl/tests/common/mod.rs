@@ -1,6 +1,8 @@
 //! A site on a disk that a test controls.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod commands;
+
 use tape_store::backend::faulty::FaultyFolder;
 use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::Barcode;
