@@ -57,9 +57,9 @@ pub fn header_len(first: &[u8]) -> usize {
 /// The structure of SG_IO, of either version.
 #[derive(Clone, Copy, Debug)]
 pub enum Header {
-    /// `struct sg_io_hdr`.
+    /// Version 3: `struct sg_io_hdr` of `scsi/sg.h`.
     V3(v3::Header),
-    /// `struct sg_io_v4`.
+    /// Version 4: `struct sg_io_v4` of `linux/bsg.h`.
     V4(v4::Header),
 }
 
