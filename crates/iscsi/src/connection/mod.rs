@@ -16,12 +16,13 @@ use crate::config::TargetConfig;
 use crate::login::{LoginStatus, SessionParams};
 use crate::wire::{BasicHeader, serial_before};
 use data_out::Task;
+use foldhash::{HashMap, HashMapExt};
 use login_phase::LoginPhase;
 use receive::Receiver;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{CdbBytes, Command, Tag};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use transmit::Transmitter;
 

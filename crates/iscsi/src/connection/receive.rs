@@ -6,7 +6,7 @@ use super::{Connection, Phase};
 use crate::buffers::{BufferSource, release_wiped};
 use crate::digest::{crc32c_bytes, padded_digest};
 use crate::wire::{BHS, BasicHeader, Opcode, as_layout};
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// Maximum length of additional header segments of a SCSI Command, in bytes: TotalAHSLength is a byte and counts words.
 const AHS: usize = 0xff * 4;
