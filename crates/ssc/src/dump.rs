@@ -18,6 +18,7 @@ use scsi_core::time::Timestamp;
 use std::collections::VecDeque;
 use std::fmt::{self, Write};
 use tape_store::cartridge::Cartridge;
+use tape_store::medium::Warnings;
 
 /// Number of commands in the history.
 const HISTORY_LENGTH: usize = 64;
@@ -116,7 +117,7 @@ fn medium(cartridge: &Cartridge, state: &str, w: &mut String) -> fmt::Result {
 
 fn threaded(mounted: &Mounted, w: &mut String) -> fmt::Result {
     let at = mounted.medium.position();
-    let (early, programmable) = (at.early_warning, at.programmable_warning);
+    let Warnings { early, programmable } = mounted.medium.warnings();
     writeln!(
         w,
         "partition={} object={} file={} early_warning={early} programmable_early_warning={programmable}",

@@ -19,10 +19,15 @@ pub struct Position {
     pub object: u64,
     /// Logical file number: filemarks between the beginning of the partition and the position.
     pub file: u64,
+}
+
+/// The warnings that apply at a position of a medium.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Warnings {
     /// Whether the position is after early warning.
-    pub early_warning: bool,
+    pub early: bool,
     /// Whether the position is after the programmable early warning of [`Medium::set_programmable_early_warning`].
-    pub programmable_warning: bool,
+    pub programmable: bool,
 }
 
 impl Position {
@@ -258,6 +263,8 @@ pub trait Medium: Send {
     }
     /// The current logical position of the medium.
     fn position(&self) -> Position;
+    /// The warnings at the current logical position.
+    fn warnings(&self) -> Warnings;
     /// Whether the position is at end of data of its partition.
     fn at_end_of_data(&self) -> bool;
     /// Sets the programmable early warning zone: its size in bytes before early warning, in every partition; 0 disables

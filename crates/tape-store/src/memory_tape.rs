@@ -8,7 +8,7 @@ use crate::mam::{AttrId, Mam};
 use crate::media;
 use crate::medium::{
     Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit, StopReason,
-    WriteOutcome,
+    Warnings, WriteOutcome,
 };
 use crate::store::NewCartridge;
 use crate::three_file::Recovery;
@@ -153,14 +153,16 @@ impl Medium for MemoryTape {
 
     fn position(&self) -> Position {
         let Some(part) = self.partitions.get(self.current) else { return Position::default() };
-        let (bytes, file) = part.before(self.object);
+        Position { partition: self.number(), object: self.object as u64, file: part.before(self.object).1 }
+    }
+
+    fn warnings(&self) -> Warnings {
+        let Some(part) = self.partitions.get(self.current) else { return Warnings::default() };
+        let (bytes, _) = part.before(self.object);
         let programmable = part.warning_at().saturating_sub(self.programmable_early_warning);
-        Position {
-            partition: self.number(),
-            object: self.object as u64,
-            file,
-            early_warning: bytes > part.warning_at(),
-            programmable_warning: self.programmable_early_warning > 0 && bytes > programmable,
+        Warnings {
+            early: bytes > part.warning_at(),
+            programmable: self.programmable_early_warning > 0 && bytes > programmable,
         }
     }
 

@@ -19,7 +19,7 @@ use tape_store::error::StoreError;
 use tape_store::mam::Mam;
 use tape_store::medium::{
     Codec, DeferredLoss, Medium, MediumOperation, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit,
-    WriteOutcome,
+    Warnings, WriteOutcome,
 };
 use tape_store::store::{MediaFactory, ThreeFiles};
 use tape_store::three_file::{FolderOpener, Recovery};
@@ -167,6 +167,9 @@ impl Medium for Recorded {
             panic_any("the panic that the test wants");
         }
         self.medium.position()
+    }
+    fn warnings(&self) -> Warnings {
+        self.medium.warnings()
     }
     fn at_end_of_data(&self) -> bool {
         self.medium.at_end_of_data()

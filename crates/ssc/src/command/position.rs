@@ -33,9 +33,10 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let [_, _, _, _, _, _, _, high, low, ..] = *cx.cdb.bytes();
     let allocation_length = u16::from_be_bytes([high, low]);
     let action = cx.cdb.service_action().0;
-    let at = cx.device.media.ready()?.medium.position();
+    let medium = &cx.device.media.ready()?.medium;
+    let (at, warnings) = (medium.position(), medium.warnings());
     let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-    let flags = flag(at.object == 0, BOP) | flag(at.early_warning, EOP) | flag(at.programmable_warning, BPEW);
+    let flags = flag(at.object == 0, BOP) | flag(warnings.early, EOP) | flag(warnings.programmable, BPEW);
     let mut w = PageWriter::new();
     match action {
         6 => long(&at, flags, &mut w),

@@ -226,7 +226,7 @@ pub(crate) fn filemark() -> Sense {
 
 /// BLANK CHECK 00h/05h; with EOM only beyond early warning.
 pub(crate) fn end_of_data(mounted: &Mounted) -> Sense {
-    let eom = mounted.medium.position().early_warning;
+    let eom = mounted.medium.warnings().early;
     Sense::new(SenseKey::BLANK_CHECK, Asc::END_OF_DATA_DETECTED).with_eom(eom)
 }
 

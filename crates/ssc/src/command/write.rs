@@ -188,11 +188,11 @@ fn with_residue(fault: Fault, fixed: bool, length: u32) -> Fault {
 /// Early warnings after a write that wrote all blocks, with EOM: NO SENSE 00h/07h once beyond programmable early
 /// warning (mode page 10h/01h), then 00h/02h at each write beyond early warning.
 pub(super) fn warn(mounted: &mut Mounted) -> Result<(), Sense> {
-    let at = mounted.medium.position();
-    let asc = if at.programmable_warning && !mounted.programmable_warning_reported {
+    let warnings = mounted.medium.warnings();
+    let asc = if warnings.programmable && !mounted.programmable_warning_reported {
         mounted.programmable_warning_reported = true;
         Asc::PROGRAMMABLE_EARLY_WARNING_DETECTED
-    } else if at.early_warning {
+    } else if warnings.early {
         Asc::END_OF_PARTITION_MEDIUM_DETECTED
     } else {
         return Ok(());

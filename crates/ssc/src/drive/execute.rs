@@ -47,7 +47,7 @@ impl DeviceServer for Drive {
             self.notify_load();
         }
         // If reads may wait, the owner's calls of `poll_background` advance the operation: a command does not wait for it.
-        if !self.slow_accesses().contains(MediumAccess::READ) {
+        if self.has_background_work() && !self.slow_accesses().contains(MediumAccess::READ) {
             self.step(background::SHORT);
         }
     }
@@ -101,7 +101,7 @@ impl Drive {
         self.report_lost_data(notified_nexus);
         if let Some(mounted) = self.state.media.threaded_mut()
             && mounted.programmable_warning_reported
-            && !mounted.medium.position().programmable_warning
+            && !mounted.medium.warnings().programmable
         {
             // The warning is reported again when the position enters the zone again.
             mounted.programmable_warning_reported = false;

@@ -316,15 +316,11 @@ impl MediaState {
     /// The accesses to the opened tape that may wait now; none without a tape.
     pub(crate) fn slow_accesses(&self) -> MediumAccess {
         let Some(mounted) = self.opened() else { return MediumAccess::empty() };
-        let slow = [
-            (MediumOperation::Read, MediumAccess::READ),
-            (MediumOperation::Append, MediumAccess::WRITE),
-            (MediumOperation::Drain, MediumAccess::DRAIN),
-        ];
-        slow.into_iter()
-            .filter(|(operation, _)| mounted.medium.may_wait(*operation))
-            .map(|(_, access)| access)
-            .collect()
+        let mut slow = MediumAccess::empty();
+        slow.set(MediumAccess::READ, mounted.medium.may_wait(MediumOperation::Read));
+        slow.set(MediumAccess::WRITE, mounted.medium.may_wait(MediumOperation::Append));
+        slow.set(MediumAccess::DRAIN, mounted.medium.may_wait(MediumOperation::Drain));
+        slow
     }
 
     /// MAXIMUM BLOCK LENGTH of READ BLOCK LIMITS in bytes; also the maximum BLOCK LENGTH of MODE SELECT.

@@ -283,7 +283,7 @@ impl ThreeFile {
             self.move_within(target)?;
         }
         let partition = u8::try_from(at).unwrap_or(u8::MAX);
-        let lost_from = Position { partition, object: first, file: self.file, ..Position::default() };
+        let lost_from = Position { partition, object: first, file: self.file };
         self.deferred = Some(DeferredLoss { lost_from, cause: cause.clone() });
         Err(StoreError::LostObjects { partition, object: first, cause: Box::new(cause) })
     }

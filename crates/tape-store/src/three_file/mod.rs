@@ -29,7 +29,7 @@ use crate::cartridge::Format;
 use crate::encrypt::{AppendSession, Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
 use crate::medium::{
-    Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit,
+    Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit, Warnings,
     WriteOutcome,
 };
 use crate::workers::Workers;
@@ -277,13 +277,12 @@ impl Medium for ThreeFile {
     }
 
     fn position(&self) -> Position {
-        Position {
-            partition: u8::try_from(self.current).unwrap_or(u8::MAX),
-            object: self.object,
-            file: self.file,
-            early_warning: self.payload_before_position() > self.warning_at(),
-            programmable_warning: self.is_past_programmable_warning(self.payload_before_position()),
-        }
+        Position { partition: u8::try_from(self.current).unwrap_or(u8::MAX), object: self.object, file: self.file }
+    }
+
+    fn warnings(&self) -> Warnings {
+        let here = self.payload_before_position();
+        Warnings { early: here > self.warning_at(), programmable: self.is_past_programmable_warning(here) }
     }
 
     fn at_end_of_data(&self) -> bool {

@@ -244,7 +244,7 @@ impl ThreeFile {
         let target = self.object.min(first);
         self.move_within(target)?;
         let partition = self.position().partition;
-        let lost_from = Position { partition, object: target, file: self.file, ..Position::default() };
+        let lost_from = Position { partition, object: target, file: self.file };
         self.deferred = Some(DeferredLoss { lost_from, cause: cause.clone() });
         Err(StoreError::LostObjects { partition, object: target, cause: Box::new(cause) })
     }

@@ -554,7 +554,7 @@ fn early_warning_then_full() {
     assert_eq!(write(), WriteOutcome::Written { beyond_early_warning: true });
     assert_eq!(write(), WriteOutcome::EndOfMedium);
     assert_eq!(tape.append_filemark().unwrap(), WriteOutcome::Written { beyond_early_warning: true });
-    assert!(tape.position().early_warning);
+    assert!(tape.warnings().early);
     assert_eq!(tape.position().object, 17);
 }
 
@@ -707,8 +707,8 @@ fn programmable_early_warning_zone_is_measured_on_the_tape() {
     let mut warned = Vec::new();
     for _ in 0..12 {
         tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
-        let at = tape.position();
-        warned.push((at.programmable_warning, at.early_warning));
+        let warnings = tape.warnings();
+        warned.push((warnings.programmable, warnings.early));
     }
     // Both warnings are reported where the file system has only its reserve left.
     assert_eq!(warned[..9], [(false, false); 9]);
@@ -720,7 +720,7 @@ fn programmable_early_warning_zone_is_measured_on_the_tape() {
     let warned: Vec<bool> = (0..30)
         .map(|_| {
             tape.append(&[IoSlice::new(&bytes)], Codec::NONE).unwrap();
-            tape.position().programmable_warning
+            tape.warnings().programmable
         })
         .collect();
     assert_eq!(warned.iter().filter(|warned| !**warned).count(), 26);
@@ -1012,7 +1012,7 @@ fn partitions_survive_reload() {
         let (mut tape, _) = ThreeFile::open(Box::new(folder.clone()), options).unwrap();
         assert_eq!(tape.partitions(), 2);
         assert!(tape.locate_file(1, 2).unwrap());
-        assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2, ..Position::default() });
+        assert_eq!(tape.position(), Position { partition: 1, object: 4, file: 2 });
         if format == Format::Mhvtl {
             check_filemark_table(&folder);
             assert_eq!(folder.bytes("indx.1")[144], 1);
