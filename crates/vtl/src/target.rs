@@ -3,9 +3,9 @@
 use crate::buffers::Buffers;
 use crate::events::{Cause, Event, Subject};
 use crate::nexuses::Nexuses;
-use crate::observer::{CommandOutcome, DeviceKind, UnitName, observe};
+use crate::observer::{CommandNames, CommandOutcome, DeviceKind, UnitName, observe};
 use crate::shared::Shared;
-use crate::unit::{CommandEnd, CompletionHandler, Names, Submitted, Unit, wipe_key};
+use crate::unit::{CommandEnd, CompletionHandler, Submitted, Unit, wipe_key};
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -198,8 +198,9 @@ impl Target {
         });
         let end = CommandEnd::without_execution(row, self.shared.now(), completion.clone(), outcome);
         let unit_name = unit.as_ref().map_or(&self.unit_name, |unit| unit.shared_name());
-        let names = Names { target: &self.name, unit: unit_name, initiator: &initiator };
-        let record = end.record(&self.shared, names, request, (&[], &[]));
+        let (target, unit_name) = (Arc::clone(&self.name), Arc::clone(unit_name));
+        let names = Arc::new(CommandNames { target, unit: unit_name, initiator });
+        let record = end.record(&self.shared, &names, request, (&[], &[]));
         let count = || unit.iter().for_each(|unit| unit.count_unexecuted(&record));
         observe(&self.shared, &record, || None, count);
     }

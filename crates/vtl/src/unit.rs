@@ -26,8 +26,8 @@ use crate::target::Target;
 use activity::{Activity, BusyGuard};
 use changes::{ModePagesBefore, Settings};
 pub use device::Device;
-pub(crate) use observe::{CommandEnd, Names};
-use observe::{Initiators, unit_name};
+pub(crate) use observe::CommandEnd;
+use observe::{NexusNames, unit_name};
 use queue::CommandQueue;
 pub(crate) use run::wipe_key;
 use scsi_core::asc::Asc;
@@ -132,9 +132,7 @@ pub struct Unit {
     settings: Mutex<Settings>,
     shared: Arc<Shared>,
     name: Arc<UnitName>,
-    /// Name of the target that has the unit.
-    target: Arc<str>,
-    initiators: Mutex<Initiators>,
+    nexus_names: Mutex<NexusNames>,
     counters: UnitCounters,
     /// Looks up the command of a CDB, once for each command.
     lookup: fn(&[u8]) -> Option<CommandRef>,
@@ -150,10 +148,10 @@ impl Unit {
             Device::Drive(_) => |cdb| ssc::table::COMMANDS.lookup(cdb),
             Device::Changer(_) => |cdb| smc::table::COMMANDS.lookup(cdb),
         };
+        let name = Arc::new(unit_name(&owner, &device));
         let unit = Arc::new(Self {
-            name: Arc::new(unit_name(&owner, &device)),
-            target: Arc::clone(target.shared_name()),
-            initiators: Mutex::default(),
+            nexus_names: Mutex::new(NexusNames::new(Arc::clone(target.shared_name()), Arc::clone(&name))),
+            name,
             counters: UnitCounters::default(),
             id: owner,
             identity,
@@ -196,7 +194,8 @@ impl Unit {
         };
         self.wake.notify_all();
         if let Some((busy, finished)) = delayed {
-            busy.end(*finished).send();
+            busy.end(&finished.command, &finished.end);
+            finished.send();
         }
         for queued in removed {
             self.finish_unexecuted(queued, Status::TASK_ABORTED, CommandOutcome::Aborted).send();

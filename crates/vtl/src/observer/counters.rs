@@ -114,10 +114,9 @@ impl UnitCounters {
 
     /// Counts a command that was executed.
     pub(crate) fn observe(&self, record: &CommandRecord<'_>) {
-        let completion = record.completion;
         let opcode = record.cdb.first().copied().unwrap_or_default();
         if let Some(counts) = self.by_opcode.get(usize::from(opcode)) {
-            let counter = match completion.status {
+            let counter = match record.status {
                 Status::GOOD => &counts.good,
                 Status::CHECK_CONDITION => &counts.check_condition,
                 Status::RESERVATION_CONFLICT => &counts.reservation_conflict,
@@ -126,11 +125,11 @@ impl UnitCounters {
             add(counter, 1);
         }
         let bytes = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        add(&self.bytes_in, bytes(completion.data_in));
-        add(&self.bytes_out, bytes(completion.data_out));
+        add(&self.bytes_in, bytes(record.bytes_in));
+        add(&self.bytes_out, bytes(record.bytes_out));
         self.run_us.add(record.run_us);
         self.queued_us.add(record.queued_us);
-        if let Some(sense) = completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice())) {
+        if let Some(sense) = record.sense.and_then(|bytes| Sense::decode(bytes.as_slice())) {
             let mut counts = lock(&self.sense);
             let code = (sense.key.0, sense.asc.code(), sense.asc.qualifier());
             let code = if counts.len() < MAX_SENSE_CODES || counts.contains_key(&code) { code } else { (0, 0, 0) };

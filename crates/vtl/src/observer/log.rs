@@ -22,29 +22,29 @@ fn changes_settings(spec: &CommandSpec) -> bool {
 pub(crate) fn log_command(record: &CommandRecord<'_>, barcode: impl FnOnce() -> Option<Barcode>) {
     macro_rules! line {
         ($level:ident) => {{
-            let sense = record.completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
+            let sense = record.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
             tracing::$level!(
                 target: "vtl::command",
-                initiator = %record.initiator,
-                target = %record.target,
+                initiator = %record.names.initiator,
+                target = %record.names.target,
                 lun = decode_lun(record.lun),
-                unit = %record.unit.unit,
-                library = %record.unit.library,
+                unit = %record.names.unit.unit,
+                library = %record.names.unit.library,
                 barcode = barcode().map(tracing::field::display),
                 command = record.spec.map_or("unknown command", |spec| spec.name),
                 cdb = %Hex(record.cdb),
-                status = ?record.completion.status,
+                status = ?record.status,
                 outcome = record.outcome.reported_name(),
                 sense = sense.map(tracing::field::display),
-                bytes_in = record.completion.data_in,
-                bytes_out = record.completion.data_out,
+                bytes_in = record.bytes_in,
+                bytes_out = record.bytes_out,
                 took_us = record.run_us,
                 delay_us = (record.delay_us > 0).then_some(record.delay_us),
-                injected = record.completion.injected.then_some(true),
+                injected = record.injected.then_some(true),
             );
         }};
     }
-    if record.completion.status != Status::GOOD || record.spec.is_some_and(changes_settings) {
+    if record.status != Status::GOOD || record.spec.is_some_and(changes_settings) {
         if tracing::enabled!(target: "vtl::command", tracing::Level::DEBUG) {
             line!(debug);
         }

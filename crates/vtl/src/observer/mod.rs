@@ -20,8 +20,9 @@ pub use trace_file::TraceFile;
 use crate::locks::read;
 use crate::shared::Shared;
 use scsi_core::command_spec::CommandSpec;
-use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
+use scsi_core::sense::SenseBytes;
+use scsi_core::status::Status;
 use scsi_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io::IoSlice;
@@ -87,6 +88,17 @@ pub struct UnitName {
     pub device: DeviceKind,
 }
 
+/// The names of a command's target, unit and initiator. All commands of an I_T nexus to a unit share one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandNames {
+    /// Name of the target through which the command came.
+    pub target: Arc<str>,
+    /// The unit of the command; the target itself if the LUN has no unit.
+    pub unit: Arc<UnitName>,
+    /// Name of the initiator, such as an iSCSI name.
+    pub initiator: Arc<str>,
+}
+
 /// A position on a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TapePosition {
@@ -103,14 +115,10 @@ pub struct CommandRecord<'a> {
     pub start: &'a Arc<str>,
     /// Time at which the unit began to execute the command, or at which it ended without execution.
     pub at: Timestamp,
-    /// Name of the target through which the command came.
-    pub target: &'a Arc<str>,
-    /// The unit of the command; the target itself if the LUN has no unit.
-    pub unit: &'a Arc<UnitName>,
+    /// The target, the unit and the initiator of the command.
+    pub names: &'a Arc<CommandNames>,
     /// I_T nexus of the command.
     pub nexus: NexusId,
-    /// Name of the initiator, such as an iSCSI name.
-    pub initiator: &'a Arc<str>,
     /// LUN through which the command came, as eight bytes.
     pub lun: u64,
     /// Tag that the transport gave the command.
@@ -119,8 +127,16 @@ pub struct CommandRecord<'a> {
     pub cdb: &'a [u8],
     /// The row of the command; `None` if the unit does not know it.
     pub spec: Option<&'static CommandSpec>,
-    /// Status, sense data and byte counts, and whether an injected fault has changed the command.
-    pub completion: &'a Completion,
+    /// SAM status of the command.
+    pub status: Status,
+    /// Sense data; only with CHECK CONDITION.
+    pub sense: Option<&'a SenseBytes>,
+    /// Number of Data-In bytes that the unit returned.
+    pub bytes_in: usize,
+    /// Number of Data-Out bytes that the unit consumed.
+    pub bytes_out: usize,
+    /// Whether an injected fault ended, delayed or lost the command.
+    pub injected: bool,
     /// The end of the command: whether it was executed, and whether its initiator gets a response.
     pub outcome: CommandOutcome,
     /// Position of the tape before and after the command; `None` without a threaded tape.

@@ -1,10 +1,11 @@
 //! The last commands of a site, in memory.
 
-use super::{CommandOutcome, CommandRecord, TapePosition, TraceRecord, UnitName};
+use super::{CommandNames, CommandOutcome, CommandRecord, TapePosition, TraceRecord, UnitName};
 use crate::locks::lock;
 use scsi_core::command_spec::CommandSpec;
-use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
+use scsi_core::sense::SenseBytes;
+use scsi_core::status::Status;
 use scsi_core::time::Timestamp;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,20 +17,21 @@ const CAPACITY: usize = 4096;
 /// Bytes of a CDB that the ring holds: all commands of drives and changers are shorter.
 const MAX_CDB: usize = 32;
 
-/// An owned record without data and without an allocation.
-#[derive(Clone)]
+/// The numbers of a record. Each command writes one into memory that is no longer in the cache, so nothing in it is read or
+/// dropped then.
+#[derive(Clone, Copy)]
 struct Entry {
     at: Timestamp,
-    target: Arc<str>,
-    unit: Arc<UnitName>,
     nexus: NexusId,
-    initiator: Arc<str>,
     lun: u64,
     tag: u64,
     cdb: [u8; MAX_CDB],
-    cdb_len: usize,
+    cdb_len: u8,
     spec: Option<&'static CommandSpec>,
-    completion: Completion,
+    status: Status,
+    bytes_in: usize,
+    bytes_out: usize,
+    injected: bool,
     outcome: CommandOutcome,
     positions: (Option<TapePosition>, Option<TapePosition>),
     queued_us: u64,
@@ -43,16 +45,16 @@ impl Entry {
         cdb.iter_mut().zip(record.cdb).for_each(|(slot, byte)| *slot = *byte);
         Self {
             at: record.at,
-            target: Arc::clone(record.target),
-            unit: Arc::clone(record.unit),
             nexus: record.nexus,
-            initiator: Arc::clone(record.initiator),
             lun: record.lun,
             tag: record.tag,
             cdb,
-            cdb_len: record.cdb.len().min(MAX_CDB),
+            cdb_len: u8::try_from(record.cdb.len().min(MAX_CDB)).unwrap_or(0),
             spec: record.spec,
-            completion: record.completion.clone(),
+            status: record.status,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+            injected: record.injected,
             outcome: record.outcome,
             positions: record.positions,
             queued_us: record.queued_us,
@@ -60,42 +62,98 @@ impl Entry {
             delay_us: record.delay_us,
         }
     }
+}
 
-    fn record<'a>(&'a self, start: &'a Arc<str>) -> CommandRecord<'a> {
-        CommandRecord {
+/// A copy of a command in the ring.
+struct Taken {
+    number: u64,
+    entry: Entry,
+    names: Arc<CommandNames>,
+    sense: Option<SenseBytes>,
+}
+
+impl Taken {
+    fn decode(&self, start: &Arc<str>) -> TraceRecord {
+        let entry = &self.entry;
+        let record = CommandRecord {
             start,
-            at: self.at,
-            target: &self.target,
-            unit: &self.unit,
-            nexus: self.nexus,
-            initiator: &self.initiator,
-            lun: self.lun,
-            tag: self.tag,
-            cdb: self.cdb.get(..self.cdb_len).unwrap_or_default(),
-            spec: self.spec,
-            completion: &self.completion,
-            outcome: self.outcome,
-            positions: self.positions,
-            queued_us: self.queued_us,
-            run_us: self.run_us,
-            delay_us: self.delay_us,
+            at: entry.at,
+            names: &self.names,
+            nexus: entry.nexus,
+            lun: entry.lun,
+            tag: entry.tag,
+            cdb: entry.cdb.get(..usize::from(entry.cdb_len)).unwrap_or_default(),
+            spec: entry.spec,
+            status: entry.status,
+            sense: self.sense.as_ref(),
+            bytes_in: entry.bytes_in,
+            bytes_out: entry.bytes_out,
+            injected: entry.injected,
+            outcome: entry.outcome,
+            positions: entry.positions,
+            queued_us: entry.queued_us,
+            run_us: entry.run_us,
+            delay_us: entry.delay_us,
             data_out: &[],
             data_in: &[],
-        }
+        };
+        TraceRecord::new(self.number, &record, 0)
     }
 }
 
-#[derive(Default)]
-struct Entries {
-    /// Number of the first entry in `last`.
-    first: u64,
-    last: VecDeque<Entry>,
+/// The last commands. Command `n` is at index `(n - 1) % CAPACITY` of `entries` and `names`.
+struct Commands {
+    /// Number of the next command.
+    next: u64,
+    entries: Vec<Entry>,
+    names: Vec<Arc<CommandNames>>,
+    /// Sense data of the commands that have some, ascending by their numbers.
+    sense: VecDeque<(u64, SenseBytes)>,
 }
 
-impl Entries {
-    /// Number of the next command.
-    fn next(&self) -> u64 {
-        self.first + u64::try_from(self.last.len()).unwrap_or(0)
+impl Commands {
+    fn new() -> Self {
+        let (entries, names) = (Vec::with_capacity(CAPACITY), Vec::with_capacity(CAPACITY));
+        Self { next: 1, entries, names, sense: VecDeque::new() }
+    }
+
+    fn push(&mut self, entry: Entry, record: &CommandRecord<'_>) {
+        let index = Self::index(self.next);
+        if let (Some(slot), Some(names)) = (self.entries.get_mut(index), self.names.get_mut(index)) {
+            *slot = entry;
+            if !Arc::ptr_eq(names, record.names) {
+                names.clone_from(record.names);
+            }
+        } else {
+            self.entries.push(entry);
+            self.names.push(Arc::clone(record.names));
+        }
+        self.sense.extend(record.sense.map(|sense| (self.next, *sense)));
+        self.next += 1;
+        let first = self.first();
+        self.sense.pop_front_if(|(number, _)| *number < first);
+    }
+
+    /// Number of the oldest command.
+    fn first(&self) -> u64 {
+        self.next - u64::try_from(self.entries.len()).unwrap_or(0)
+    }
+
+    /// The numbers of the commands from this one on, of the units that `is_wanted` selects.
+    fn wanted(&self, from: u64, is_wanted: impl Fn(&UnitName) -> bool) -> Vec<u64> {
+        let is_wanted = |number: &u64| self.names.get(Self::index(*number)).is_some_and(|names| is_wanted(&names.unit));
+        (from.max(self.first())..self.next).filter(is_wanted).collect()
+    }
+
+    fn take(&self, number: u64) -> Option<Taken> {
+        let index = Self::index(number);
+        let sense = self.sense.binary_search_by_key(&number, |(number, _)| *number).ok();
+        let sense = sense.and_then(|index| self.sense.get(index)).map(|(_, sense)| *sense);
+        Some(Taken { number, entry: *self.entries.get(index)?, names: Arc::clone(self.names.get(index)?), sense })
+    }
+
+    fn index(number: u64) -> usize {
+        usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX) % CAPACITY
     }
 }
 
@@ -103,7 +161,7 @@ impl Entries {
 pub struct TraceRing {
     /// Identifier of the start of the site, which numbers its commands from 1.
     start: Arc<str>,
-    entries: Mutex<Entries>,
+    commands: Mutex<Commands>,
     added: Condvar,
     /// Number of readers that wait for the next command.
     waiting: AtomicUsize,
@@ -122,8 +180,7 @@ pub struct TraceBatch {
 
 impl TraceRing {
     pub(crate) fn new(start: Arc<str>) -> Self {
-        let entries = Entries { first: 1, last: VecDeque::with_capacity(CAPACITY) };
-        Self { start, entries: Mutex::new(entries), added: Condvar::new(), waiting: AtomicUsize::new(0) }
+        Self { start, commands: Mutex::new(Commands::new()), added: Condvar::new(), waiting: AtomicUsize::new(0) }
     }
 
     /// Identifier of the start of the site, as in its events. Numbers of different starts are not related.
@@ -134,11 +191,7 @@ impl TraceRing {
 
     pub(crate) fn observe(&self, record: &CommandRecord<'_>) {
         let entry = Entry::new(record);
-        let mut entries = lock(&self.entries);
-        let oldest = if entries.last.len() == CAPACITY { entries.last.pop_front() } else { None };
-        entries.first += u64::from(oldest.is_some());
-        entries.last.push_back(entry);
-        drop(entries);
+        lock(&self.commands).push(entry, record);
         if self.waiting.load(Ordering::Acquire) > 0 {
             self.added.notify_all();
         }
@@ -147,38 +200,35 @@ impl TraceRing {
     /// Number of the last command, 0 if there was none.
     #[must_use]
     pub fn last(&self) -> u64 {
-        lock(&self.entries).next() - 1
+        lock(&self.commands).next - 1
     }
 
     /// The first `max` commands after number `since`, or the last `max` commands, of the units that `is_wanted` selects.
     #[must_use]
     pub fn read(&self, since: Option<u64>, max: usize, is_wanted: impl Fn(&UnitName) -> bool) -> TraceBatch {
-        let entries = lock(&self.entries);
-        let next = since.map_or(entries.first, |since| since.saturating_add(1));
-        let skipped = usize::try_from(next.saturating_sub(entries.first)).unwrap_or(usize::MAX);
-        let numbered = (next.max(entries.first)..).zip(entries.last.iter().skip(skipped));
-        let wanted: Vec<(u64, &Entry)> = numbered.filter(|(_, entry)| is_wanted(&entry.unit)).collect();
+        let commands = lock(&self.commands);
+        let next = since.map_or(commands.first(), |since| since.saturating_add(1));
+        let wanted = commands.wanted(next, is_wanted);
         let rest = wanted.len().saturating_sub(max);
         let taken = if since.is_some() { wanted.get(..wanted.len() - rest) } else { wanted.get(rest..) };
-        let taken: Vec<(u64, Entry)> =
-            taken.unwrap_or_default().iter().map(|(seq, entry)| (*seq, (*entry).clone())).collect();
+        let taken: Vec<Taken> = taken.unwrap_or_default().iter().filter_map(|number| commands.take(*number)).collect();
         let last = match taken.last() {
-            Some((seq, _)) if since.is_some() && rest > 0 => *seq,
-            _ => entries.next().max(next) - 1,
+            Some(taken) if since.is_some() && rest > 0 => taken.number,
+            _ => commands.next.max(next) - 1,
         };
-        let lost = entries.first.saturating_sub(next);
+        let lost = commands.first().saturating_sub(next);
         // Decoded after the ring is free again: each command of every unit needs it.
-        drop(entries);
-        let records = taken.iter().map(|(seq, entry)| TraceRecord::new(*seq, &entry.record(&self.start), 0)).collect();
+        drop(commands);
+        let records = taken.iter().map(|taken| taken.decode(&self.start)).collect();
         TraceBatch { records, last, lost }
     }
 
     /// Waits until there is a command after number `since`, for at most `timeout`.
     pub fn wait(&self, since: u64, timeout: Duration) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        let entries = lock(&self.entries);
-        let none = |entries: &mut Entries| entries.next() <= since.saturating_add(1);
-        drop(self.added.wait_timeout_while(entries, timeout, none).unwrap_or_else(PoisonError::into_inner));
+        let commands = lock(&self.commands);
+        let none = |commands: &mut Commands| commands.next <= since.saturating_add(1);
+        drop(self.added.wait_timeout_while(commands, timeout, none).unwrap_or_else(PoisonError::into_inner));
         self.waiting.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -126,7 +126,6 @@ impl TraceRecord {
     /// The record with the first `data_len` bytes of the command's data in each direction.
     #[must_use]
     pub fn new(seq: u64, record: &CommandRecord<'_>, data_len: usize) -> Self {
-        let completion = record.completion;
         let head = |data: &[IoSlice<'_>]| {
             DataOut::new(data).window(0, data_len).iter().flat_map(|part| part.to_vec()).collect()
         };
@@ -135,19 +134,19 @@ impl TraceRecord {
             seq,
             start: Arc::clone(record.start),
             at_ms: record.at.0,
-            target: Arc::clone(record.target),
-            unit: Arc::clone(record.unit),
-            initiator: Arc::clone(record.initiator),
+            target: Arc::clone(&record.names.target),
+            unit: Arc::clone(&record.names.unit),
+            initiator: Arc::clone(&record.names.initiator),
             nexus: record.nexus.0,
             lun: record.lun,
             tag: record.tag,
             cdb: record.cdb.to_vec(),
-            status: completion.status.0,
+            status: record.status.0,
             outcome: record.outcome,
-            injected: completion.injected,
-            sense: completion.sense.as_ref().map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
-            bytes_in: count(completion.data_in),
-            bytes_out: count(completion.data_out),
+            injected: record.injected,
+            sense: record.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default(),
+            bytes_in: count(record.bytes_in),
+            bytes_out: count(record.bytes_out),
             position_before: record.positions.0,
             position_after: record.positions.1,
             queued_us: record.queued_us,

@@ -54,15 +54,16 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    pub(super) fn into_completed(self) -> CompletedCommand {
-        self.end.complete(self.command)
-    }
-
-    /// Passes the command to its completion handler. A panic of the handler does not end the thread.
+    /// Passes the command to its completion handler.
     pub(super) fn send(self) {
         let Self { command, end, reply } = self;
-        let _ = catch_unwind(AssertUnwindSafe(|| reply.complete(end.complete(command))));
+        send(&*reply, end.complete(command));
     }
+}
+
+/// Passes a command to its completion handler. A panic of the handler does not end the thread.
+pub(super) fn send(reply: &dyn CompletionHandler, completed: CompletedCommand) {
+    let _ = catch_unwind(AssertUnwindSafe(|| reply.complete(completed)));
 }
 
 impl Activity {
@@ -183,24 +184,30 @@ impl<'a> BusyGuard<'a> {
     }
 
     /// Ends the execution of a submitted command. `None` if its status is due later: then the unit's thread sends it.
-    pub(super) fn finish(self, mut finished: Finished) -> Option<Finished> {
-        let due = self.unit.due_later(&finished.end.completion);
+    pub(super) fn finish(
+        self,
+        command: Command,
+        mut end: CommandEnd,
+        reply: &Arc<dyn CompletionHandler>,
+    ) -> Option<CompletedCommand> {
+        let due = self.unit.due_later(&end.completion);
         let mut work = lock(&self.unit.queue);
         if work.activity.is_aborted() {
-            finished.end.abort();
+            end.abort();
         } else if let Some(due) = due {
+            let finished = Finished { command, end, reply: Arc::clone(reply) };
             let (name, receiver) = (work.activity.name(), Receiver::Handler(Box::new(finished)));
             work.activity = Activity::Delayed { name, due, receiver };
             return None;
         }
         drop(work);
-        Some(self.end(finished))
+        self.end(&command, &end);
+        Some(end.complete(command))
     }
 
     /// Makes the record of a submitted command and releases the unit.
-    pub(super) fn end(self, finished: Finished) -> Finished {
-        self.unit.observe_finished(&finished);
-        finished
+    pub(super) fn end(self, command: &Command, end: &CommandEnd) {
+        self.unit.observe_finished(command, end);
     }
 
     /// Ends the execution of a command of [`Unit::execute`] when its status is due, or the site is shut down.

@@ -1,9 +1,10 @@
 //! Records of commands, for the observers of the site.
 
-use super::activity::Finished;
 use super::{Device, Unit};
 use crate::locks::lock;
-use crate::observer::{CommandOutcome, CommandRecord, DeviceKind, TapePosition, UnitName, observe, without_padding};
+use crate::observer::{
+    CommandNames, CommandOutcome, CommandRecord, DeviceKind, TapePosition, UnitName, observe, without_padding,
+};
 use crate::shared::{Shared, UnitId};
 use scsi_core::command_spec::CommandRef;
 use scsi_core::fault::Completion;
@@ -46,7 +47,7 @@ impl CommandEnd {
     pub(crate) fn record<'a>(
         &'a self,
         shared: &'a Shared,
-        names: Names<'a>,
+        names: &'a Arc<CommandNames>,
         request: &'a Request<'_>,
         (data_out, data_in): (&'a [IoSlice<'a>], &'a [IoSlice<'a>]),
     ) -> CommandRecord<'a> {
@@ -58,9 +59,7 @@ impl CommandEnd {
         CommandRecord {
             start: shared.trace.start(),
             at: self.now.wall,
-            target: names.target,
-            unit: names.unit,
-            initiator: names.initiator,
+            names,
             queued_us: self.queued_us,
             run_us: self.run_us,
             delay_us: completion.due.map_or(0, |due| due.0.saturating_sub(ended)),
@@ -73,7 +72,11 @@ impl CommandEnd {
             tag: request.tag.0,
             cdb: without_padding(request.cdb, spec),
             spec,
-            completion,
+            status: completion.status,
+            sense: completion.sense.as_ref(),
+            bytes_in: completion.data_in,
+            bytes_out: completion.data_out,
+            injected: completion.injected,
         }
     }
 
@@ -90,31 +93,32 @@ impl CommandEnd {
     }
 }
 
-/// The names in the record of a command.
-pub(crate) struct Names<'a> {
-    pub(crate) target: &'a Arc<str>,
-    pub(crate) unit: &'a Arc<UnitName>,
-    pub(crate) initiator: &'a Arc<str>,
+/// The names for the records of each I_T nexus.
+pub(super) struct NexusNames {
+    /// The names for a nexus that is not known.
+    unknown: Arc<CommandNames>,
+    known: Vec<(NexusId, Arc<CommandNames>)>,
 }
 
-/// The names of the initiators of all I_T nexuses.
-#[derive(Default)]
-pub(super) struct Initiators(Vec<(NexusId, Arc<str>)>);
+impl NexusNames {
+    pub(super) fn new(target: Arc<str>, unit: Arc<UnitName>) -> Self {
+        let unknown = Arc::new(CommandNames { target, unit, initiator: "unknown".into() });
+        Self { unknown, known: Vec::new() }
+    }
 
-impl Initiators {
     fn apply(&mut self, event: &TransportEvent) {
         match event {
             TransportEvent::NexusEstablished { nexus, port, .. } => {
-                self.0.push((*nexus, port.initiator_name().into()));
+                let names = CommandNames { initiator: port.initiator_name().into(), ..(*self.unknown).clone() };
+                self.known.push((*nexus, Arc::new(names)));
             }
-            TransportEvent::NexusLost(nexus) => self.0.retain(|(other, _)| other != nexus),
+            TransportEvent::NexusLost(nexus) => self.known.retain(|(other, _)| other != nexus),
             TransportEvent::UnitReset | TransportEvent::TargetReset | TransportEvent::TaskSetCleared(_) => {}
         }
     }
 
-    fn name(&self, nexus: NexusId) -> Arc<str> {
-        let found = self.0.iter().find(|(other, _)| *other == nexus);
-        found.map_or_else(|| Arc::from("unknown"), |(_, name)| Arc::clone(name))
+    fn of(&self, nexus: NexusId) -> &Arc<CommandNames> {
+        self.known.iter().find(|(other, _)| *other == nexus).map_or(&self.unknown, |(_, names)| names)
     }
 }
 
@@ -139,12 +143,11 @@ pub(super) fn tape_position(device: &Device) -> Option<TapePosition> {
 impl Unit {
     /// Notes the initiator of a new nexus, and forgets that of a lost one.
     pub(super) fn note_initiator(&self, event: &TransportEvent) {
-        lock(&self.initiators).apply(event);
+        lock(&self.nexus_names).apply(event);
     }
 
     /// Makes the record of a submitted command that the unit has executed.
-    pub(super) fn observe_finished(&self, finished: &Finished) {
-        let Finished { command, end, .. } = finished;
+    pub(super) fn observe_finished(&self, command: &Command, end: &CommandEnd) {
         let data = &command.data;
         let data_out = data.data_out.get(..end.completion.data_out).unwrap_or_default();
         let data_in = data.data_in.get(..end.completion.data_in).unwrap_or_default();
@@ -183,9 +186,8 @@ impl Unit {
         if !self.shared.records {
             return;
         }
-        let initiator = lock(&self.initiators).name(request.nexus);
-        let names = Names { target: &self.target, unit: &self.name, initiator: &initiator };
-        let record = end.record(&self.shared, names, request, data);
+        let names = Arc::clone(lock(&self.nexus_names).of(request.nexus));
+        let record = end.record(&self.shared, &names, request, data);
         let barcode = || self.bay_status().barcode;
         observe(&self.shared, &record, barcode, || count(&record));
     }

@@ -60,10 +60,10 @@ impl Unit {
     pub(super) fn run_submitted(
         &self,
         device: MutexGuard<'_, Device>,
-        mut command: Command,
+        command: &mut Command,
         row: Option<CommandRef>,
         queued_us: u64,
-    ) -> (Command, CommandEnd) {
+    ) -> CommandEnd {
         let mut data = std::mem::take(&mut command.data);
         let now = self.shared.now();
         let end = if self.shared.buffers.ensure_data_in(&mut data) {
@@ -75,7 +75,7 @@ impl Unit {
         };
         wipe_key(&mut data, row);
         command.data = data;
-        (command, end)
+        end
     }
 
     /// Runs a command; aborts the commands that it preempted.
@@ -95,7 +95,7 @@ impl Unit {
         });
         let mut completion = ran.unwrap_or_else(|_| Completion::internal_failure());
         drop(device);
-        for victim in completion.abort_nexuses.drain(..) {
+        for victim in std::mem::take(&mut completion.abort_nexuses) {
             self.abort(|nexus, tag| nexus == victim && (nexus, tag) != (request.nexus, request.tag));
         }
         let outcome = if completion.dropped { CommandOutcome::Dropped } else { CommandOutcome::Completed };

@@ -21,13 +21,13 @@ impl Unit {
     /// in the order of its task attribute.
     ///
     /// If the queue is full or the site is shut down, the command is completed with TASK SET FULL.
-    pub fn submit(&self, command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
+    pub fn submit(&self, mut command: Command, reply: &Arc<dyn CompletionHandler>) -> Submitted {
         let row = (self.lookup)(&command.cdb);
         let may_wait = |slow| row.is_some_and(|row| row.spec().may_wait(slow));
         let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
         let queued =
             |command| QueuedCommand { command, row, arrived: self.shared.monotonic(), reply: Arc::clone(reply) };
-        let busy = {
+        let (busy, has_events) = {
             let mut work = lock(&self.queue);
             if may_wait(slow) || !work.is_free() || !work.queue.is_empty() || work.stopping {
                 if !work.accepts() {
@@ -38,7 +38,8 @@ impl Unit {
                 self.wake.notify_all();
                 return Submitted::Queued;
             }
-            BusyGuard::new(self, &mut work, name_of(row), Some((command.nexus, command.tag)))
+            let task = (command.nexus, command.tag);
+            (BusyGuard::new(self, &mut work, name_of(row), Some(task)), !work.events.is_empty())
         };
         // The robot may have locked the drive although no command is running: this thread must not wait for it either.
         let device = match self.device.try_lock() {
@@ -65,18 +66,17 @@ impl Unit {
                 self.end_unexecuted(queued(command), Status::TASK_SET_FULL, CommandOutcome::Rejected)
             };
         };
-        let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-        let (command, end) = self.run_submitted(device, command, row, 0);
-        match busy.finish(Finished { command, end, reply: Arc::clone(reply) }) {
-            Some(finished) => Submitted::Completed(finished.into_completed()),
-            None => Submitted::Queued,
+        if has_events {
+            let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
         }
+        let end = self.run_submitted(device, &mut command, row, 0);
+        busy.finish(command, end, reply).map_or(Submitted::Queued, Submitted::Completed)
     }
 
     /// Ends a submitted command that is not executed.
     fn end_unexecuted(&self, queued: QueuedCommand, status: Status, outcome: CommandOutcome) -> Submitted {
-        let finished = self.finish_unexecuted(queued, status, outcome);
-        Submitted::Completed(finished.into_completed())
+        let Finished { command, end, .. } = self.finish_unexecuted(queued, status, outcome);
+        Submitted::Completed(end.complete(command))
     }
 
     /// Makes the record of a submitted command that is not executed, and wipes its Data-Out if that may contain a key.

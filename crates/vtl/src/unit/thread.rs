@@ -1,6 +1,6 @@
 //! The unit's thread: executes the commands that may block, and those queued after them, and sends each delayed status.
 
-use super::activity::{BusyGuard, Finished};
+use super::activity::{BusyGuard, Finished, send};
 use super::queue::QueuedCommand;
 use super::run::name_of;
 use super::turn::ROBOT;
@@ -36,12 +36,16 @@ impl Unit {
     pub(crate) fn run_thread(&self) {
         while let Some(task) = self.wait_for_task() {
             match task {
-                ThreadTask::Send(busy, finished) => busy.end(*finished).send(),
+                ThreadTask::Send(busy, finished) => {
+                    busy.end(&finished.command, &finished.end);
+                    finished.send();
+                }
                 ThreadTask::Run(busy) => {
                     // This thread serves the unit as long as the site is open, even after a panic.
                     let Ok(Some(finished)) = catch_unwind(AssertUnwindSafe(|| self.run_next())) else { continue };
-                    if let Some(finished) = busy.finish(finished) {
-                        finished.send();
+                    let Finished { command, end, reply } = finished;
+                    if let Some(completed) = busy.finish(command, end, &reply) {
+                        send(&*reply, completed);
                     }
                 }
             }
@@ -83,11 +87,11 @@ impl Unit {
             let (row, task) = (queued.row, (queued.command.nexus, queued.command.tag));
             Some((queued, row, task))
         });
-        let Some(QueuedCommand { command, row, arrived, reply }) = next else {
+        let Some(QueuedCommand { mut command, row, arrived, reply }) = next else {
             self.resume(device);
             return None;
         };
-        let (command, end) = self.run_submitted(device, command, row, self.elapsed_us(arrived));
+        let end = self.run_submitted(device, &mut command, row, self.elapsed_us(arrived));
         Some(Finished { command, end, reply })
     }
 
