@@ -286,7 +286,7 @@ impl Connection {
             new.copy_from_slice(old);
         }
         self.data_out_buffered += larger.len() - task.buffer.len();
-        buffers.release(std::mem::replace(&mut task.buffer, larger));
+        release_wiped(std::mem::replace(&mut task.buffer, larger), buffers);
         true
     }
 

@@ -2,7 +2,7 @@
 
 use super::receive::SegmentDestination;
 use super::{Connection, ConnectionEvent, Phase, ReceivedRequest};
-use crate::buffers::BufferSource;
+use crate::buffers::{BufferSource, release_wiped};
 use crate::config::{AdvertisedAddress, PORTAL_GROUP};
 use crate::text;
 use crate::wire::{self, BHS, BasicHeader, CONTINUE_FLAG, FINAL_FLAG, NO_TAG, Opcode, as_layout, serial_before};
@@ -93,11 +93,11 @@ impl Connection {
             return self.request(request, buffers);
         }
         if serial_before(cmd_sn, self.exp_cmd_sn) || serial_before(self.max_cmd_sn, cmd_sn) {
-            return buffers.release(request.data);
+            return release_wiped(request.data, buffers);
         }
         if cmd_sn != self.exp_cmd_sn {
             if self.out_of_order.contains_key(&cmd_sn) || self.aborted_cmd_sns.contains(&cmd_sn) {
-                return buffers.release(request.data);
+                return release_wiped(request.data, buffers);
             }
             self.data_out_buffered += request.data.len();
             self.out_of_order.insert(cmd_sn, request);
@@ -178,7 +178,7 @@ impl Connection {
         data: Vec<u8>,
         buffers: &dyn BufferSource,
     ) {
-        buffers.release(data);
+        release_wiped(data, buffers);
         tracing::debug!(reason, opcode = rejected.opcode().0, "PDU rejected");
         let mut header = self.target_header(Opcode::REJECT, NO_TAG, true);
         header.response = reason;
