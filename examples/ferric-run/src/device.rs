@@ -2,7 +2,7 @@
 
 use crate::channel::{self, Channel};
 use crate::descriptor;
-use crate::path::{PathBuffer, belongs_to_tree};
+use crate::path::PathBuffer;
 use crate::sys::kernel;
 use crate::sys::memory::Memory;
 use crate::sys::run::{Run, run};
@@ -12,14 +12,6 @@ use linux_scsi::call::{MAX_DATA, MAX_INLINE, NODE_MODE, REPLY_LEN, Reply, Reques
 use linux_scsi::node::Node;
 use linux_scsi::sg;
 use rustix::fs::{Access, AtFlags, CWD};
-
-/// The file of `ferric run` for a path; `None` if the path does not belong to it.
-pub(crate) fn in_tree(path: &[u8]) -> Option<PathBuffer> {
-    if !belongs_to_tree(path) {
-        return None;
-    }
-    PathBuffer::concat([run()?.tree(), path])
-}
 
 /// Whether a file of the tree is missing because `ferric run` has ended: the next one removes its files.
 pub(crate) fn is_gone(path: &PathBuffer) -> bool {

@@ -23,6 +23,38 @@ impl PathBuffer {
         Some(path)
     }
 
+    /// A path that a function writes into memory, whose length it returns; `None` if it has none.
+    pub(crate) fn filled(fill: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<Self> {
+        let mut path = Self { bytes: [0; MAX_PATH], len: 0 };
+        path.len = fill(path.bytes.get_mut(..MAX_PATH - 1)?)?;
+        Some(path)
+    }
+
+    /// The path that a relative path means in a directory. `directory` has no symbolic links, so each `..` at the beginning
+    /// removes its last name.
+    pub(crate) fn join(directory: &[u8], relative: &[u8]) -> Option<Self> {
+        let (mut directory, mut rest) = (directory, relative);
+        loop {
+            rest = match rest {
+                b"." | b".." | [b'.', b'/', ..] | [b'.', b'.', b'/', ..] => {
+                    let (name, after) = split_first(rest);
+                    if name == b".." {
+                        directory = parent(directory);
+                    }
+                    after
+                }
+                [b'/', after @ ..] => after,
+                _ => break,
+            };
+        }
+        let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+        match rest {
+            [] if directory.is_empty() => Self::concat([b"/", b""]),
+            [] => Self::concat([directory, b""]),
+            _ => Self::concat([Self::concat([directory, b"/"])?.bytes(), rest]),
+        }
+    }
+
     /// The path without its final NUL.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
@@ -34,13 +66,27 @@ impl PathBuffer {
     }
 }
 
+/// The first name of a relative path, and what follows its slash.
+fn split_first(path: &[u8]) -> (&[u8], &[u8]) {
+    let end = path.iter().position(|byte| *byte == b'/').unwrap_or(path.len());
+    let (name, rest) = path.split_at_checked(end).unwrap_or((path, b""));
+    (name, rest.strip_prefix(b"/").unwrap_or_default())
+}
+
+/// The directory of a path, without a slash at its end.
+pub(crate) fn parent(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    path.get(..end).unwrap_or_default()
+}
+
 /// Prefixes of the names of device nodes; a digit follows.
 const NODES: [&[u8]; 4] = [b"nst", b"sg", b"st", b"sch"];
 /// Directories that only have devices of `ferric run`.
-const DIRECTORIES: [&[u8]; 9] = [
+const DIRECTORIES: [&[u8]; 10] = [
     b"/dev/tape",
     b"/dev/bsg",
     b"/sys/bus/scsi",
+    b"/sys/class/bsg",
     b"/sys/class/scsi_changer",
     b"/sys/class/scsi_device",
     b"/sys/class/scsi_generic",
@@ -51,19 +97,30 @@ const DIRECTORIES: [&[u8]; 9] = [
 /// Begin of the paths of the devices below `/sys/devices`.
 const DEVICES: &[u8] = b"/sys/devices/platform/ferric";
 
-/// Whether `ferric run` has its own file for this path. Most paths are decided by their first bytes.
+/// Directories that have entries of `ferric run` beside those of the system. Their listing has both.
+pub(crate) const SHARED_DIRECTORIES: [&CStr; 6] =
+    [c"/dev", c"/dev/bsg", c"/sys/class", c"/sys/bus", c"/sys/devices/platform", c"/proc"];
+/// Begins of the names that udev gives to the links of `/dev/tape`, and of the directories of `/sys` and `/proc`.
+const LINKS: [&[u8]; 3] = [b"scsi", b"platform-ferric", b"ferric"];
+
+/// Whether `ferric run` has its own file for this absolute path. Most paths are decided by their first bytes.
 pub(crate) fn belongs_to_tree(path: &[u8]) -> bool {
+    is_of_system(path) && (is_below_dev(path) || is_below(path) || path.starts_with(DEVICES))
+}
+
+/// Whether a path begins with `/dev`, `/sys` or `/pro`.
+pub(crate) fn is_of_system(path: &[u8]) -> bool {
     let [b'/', b'd' | b's' | b'p', second, third, ..] = path else { return false };
-    if !matches!([*second, *third], [b'e', b'v'] | [b'y', b's'] | [b'r', b'o']) {
-        return false;
-    }
-    is_node(path) || is_below(path) || path.starts_with(DEVICES)
+    matches!([*second, *third], [b'e', b'v'] | [b'y', b's'] | [b'r', b'o'])
 }
 
 /// A device node, with all modes of a tape: `/dev/nst0a`.
-fn is_node(path: &[u8]) -> bool {
+fn is_below_dev(path: &[u8]) -> bool {
     let Some(name) = path.strip_prefix(b"/dev/") else { return false };
-    let name = name.iter().position(|byte| *byte != b'/').and_then(|start| name.get(start..)).unwrap_or_default();
+    is_node(name.iter().position(|byte| *byte != b'/').and_then(|start| name.get(start..)).unwrap_or_default())
+}
+
+fn is_node(name: &[u8]) -> bool {
     NODES.iter().any(|prefix| matches!(name.strip_prefix(*prefix), Some([b'0'..=b'9', ..])))
 }
 
@@ -71,9 +128,16 @@ fn is_below(path: &[u8]) -> bool {
     DIRECTORIES.iter().any(|directory| matches!(path.strip_prefix(*directory), Some([] | [b'/', ..])))
 }
 
-/// Whether a listing of this directory is that of `ferric run`, which has the other entries too.
-pub(crate) fn is_merged_directory(path: &[u8]) -> bool {
-    matches!(path, b"/dev" | b"/dev/")
+/// Whether a relative path can lead to a file of `ferric run`: it has the name of one. Then the directory decides.
+pub(crate) fn may_belong_to_tree(relative: &[u8]) -> bool {
+    relative.split(|byte| *byte == b'/').any(|name| match name {
+        [b'n' | b's' | b't' | b'b' | b'p' | b'f', ..] => {
+            is_node(name) || name == b"tape" || name == b"bsg" || LINKS.iter().any(|begin| name.starts_with(begin))
+        }
+        // SCSI addresses in `/dev/bsg`.
+        [b'0'..=b'9', ..] => name.contains(&b':'),
+        _ => false,
+    })
 }
 
 /// The path of a file of `ferric run` below its tree, in the form that programs use; `None` for any other path.

@@ -33,7 +33,6 @@ impl Tree {
         for class in ["scsi_host", "scsi_device", "scsi_generic", "scsi_tape", "scsi_changer", "bsg"] {
             fs::create_dir_all(root.join("sys/class").join(class))?;
         }
-        tree.other_nodes()?;
         tree.adapter(nodes)?;
         for unit in &nodes.units {
             tree.unit(unit)?;
@@ -64,22 +63,6 @@ impl Tree {
         let file = File::create(path)?;
         file.set_len(node.number().into())?;
         file.set_permissions(Permissions::from_mode(NODE_MODE))
-    }
-
-    /// The other entries of `/dev`, so that a listing of it has all.
-    fn other_nodes(&self) -> io::Result<()> {
-        let is_tape = |name: &str| {
-            let digits = ["nst", "st", "sg", "sch"].iter().find_map(|prefix| name.strip_prefix(prefix));
-            digits.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
-                || ["tape", "bsg"].contains(&name)
-        };
-        for entry in fs::read_dir("/dev")?.flatten() {
-            let name = entry.file_name();
-            if !name.to_str().is_some_and(is_tape) {
-                symlink(entry.path(), self.root.join("dev").join(name))?;
-            }
-        }
-        Ok(())
     }
 
     fn adapter(&self, nodes: &Nodes) -> io::Result<()> {

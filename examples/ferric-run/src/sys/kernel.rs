@@ -5,6 +5,8 @@ use libc::{c_int, c_long};
 use linux_scsi::Errno;
 use rustix::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use std::ffi::CStr;
+use std::io::Write;
 
 /// Lowest number of the file descriptors that this library has for itself, if the limit on open files allows it: programs
 /// expect the lowest free numbers for their files.
@@ -52,6 +54,39 @@ pub(crate) fn inode(fd: c_int) -> Option<(u64, FileKind)> {
     let stat = rustix::fs::fstat(borrow(fd)?).ok()?;
     let is_socket = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Socket;
     Some((stat.st_ino, if is_socket { FileKind::Socket } else { FileKind::Other }))
+}
+
+/// Device and inode number of a file.
+pub(crate) type Identity = (u64, u64);
+
+/// The file that is open as a descriptor; `None` if none is.
+pub(crate) fn identity(fd: c_int) -> Option<Identity> {
+    rustix::fs::fstat(borrow(fd)?).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// The text of a symbolic link; `None` for any other file.
+pub(crate) fn read_link<'a>(directory: c_int, path: &CStr, into: &'a mut [u8]) -> Option<&'a [u8]> {
+    let directory = if directory == libc::AT_FDCWD { rustix::fs::CWD } else { borrow(directory)? };
+    let len = rustix::fs::readlinkat_raw(directory, path, &mut *into).ok()?;
+    into.get(..len)
+}
+
+/// The path of the current directory and its length.
+pub(crate) fn current_directory(into: &mut [u8]) -> Option<usize> {
+    // SAFETY: the kernel writes no more than the length of the memory.
+    let len = checked(unsafe { libc::syscall(libc::SYS_getcwd, into.as_mut_ptr(), into.len()) }).ok()?;
+    // The length has the final NUL. A directory that cannot be reached has no path from the root.
+    (into.first() == Some(&b'/')).then(|| len.saturating_sub(1))
+}
+
+/// The path of an open directory and its length, from `/proc`.
+pub(crate) fn path_of_descriptor(fd: c_int, into: &mut [u8]) -> Option<usize> {
+    const BEGIN: &[u8] = b"/proc/self/fd/";
+    let mut link = [0; BEGIN.len() + 11];
+    let (begin, digits) = link.split_at_mut(BEGIN.len());
+    begin.copy_from_slice(BEGIN);
+    write!(&mut *digits, "{fd}").ok()?;
+    read_link(libc::AT_FDCWD, CStr::from_bytes_until_nul(&link).ok()?, into).map(<[u8]>::len)
 }
 
 /// Kind of an open file.

@@ -8,6 +8,7 @@ mod next;
 pub(crate) mod run;
 
 mod descriptors;
+mod directories;
 mod open;
 mod paths;
 mod programs;

@@ -1,9 +1,9 @@
-//! Functions that open files: `open` and its forms, `fopen`, `opendir`, `scandir`.
+//! Functions that open files: `open` and its forms, `fopen`.
 
-use super::kernel::set_errno;
+use super::kernel::{errno, set_errno};
 use super::next::next;
-use crate::path::{PathBuffer, is_merged_directory};
-use crate::{channel, descriptor, device};
+use crate::path::PathBuffer;
+use crate::{channel, descriptor, device, resolve};
 use libc::{AT_FDCWD, FILE, c_char, c_int, c_uint, c_void};
 use linux_scsi::Errno;
 use std::ffi::CStr;
@@ -29,8 +29,15 @@ enum Target {
     Device(u32, Result<(), Errno>),
 }
 
-fn target(path: &[u8], flags: c_int) -> Target {
-    let Some(file) = device::in_tree(path) else { return Target::Other };
+fn target(directory: c_int, path: &[u8], flags: c_int) -> Target {
+    let may_create = flags & (libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW) == libc::O_CREAT;
+    let file = resolve::in_tree(directory, path)
+        // The kernel would create the device node to which a symbolic link leads, as a file.
+        .or_else(|| if may_create { resolve::link_to_device(directory, path) } else { None });
+    file.map_or(Target::Other, |file| target_in_tree(file, flags))
+}
+
+fn target_in_tree(file: PathBuffer, flags: c_int) -> Target {
     match device::node(&file) {
         Some(_) if flags & libc::O_PATH != 0 => Target::File(file),
         Some(number) => Target::Device(number, device::check_access(&file, flags)),
@@ -40,6 +47,17 @@ fn target(path: &[u8], flags: c_int) -> Target {
         }
         None => Target::File(file),
     }
+}
+
+/// What a path means that the C library could not open; `errno` has the reason.
+fn target_of_missing(directory: c_int, path: &[u8], flags: c_int) -> Target {
+    let error = errno();
+    // A node of the machine for a device that it does not have is ENXIO or ENODEV.
+    let is_missing = [Errno::ENOENT, Errno::ENXIO, Errno::ENODEV].contains(&error);
+    let file = if is_missing { resolve::of_missing(directory, path) } else { None };
+    let target = file.map_or(Target::Other, |file| target_in_tree(file, flags));
+    set_errno(error);
+    target
 }
 
 /// Returns a result as a function of the C library: -1 with `errno`.
@@ -70,12 +88,17 @@ type OpenAt = fn(c_int, *const c_char, c_int, c_uint) -> c_int;
 /// `path` is null or a C string.
 unsafe fn open_with(directory: c_int, path: *const c_char, flags: c_int, mode: c_uint, open: OpenAt) -> c_int {
     // SAFETY: as the caller says.
-    match target(unsafe { path_of(path) }, flags) {
-        Target::Other => open(directory, path, flags, mode),
+    let bytes = unsafe { path_of(path) };
+    let open_target = |target| match target {
+        Target::Other => None,
         // Nothing is created in the tree: a device that does not exist stays so.
-        Target::File(file) => open(AT_FDCWD, file.c_str().as_ptr(), flags & !libc::O_CREAT, 0),
-        Target::Device(number, access) => result(open_device(number, access, flags)),
-    }
+        Target::File(file) => Some(open(AT_FDCWD, file.c_str().as_ptr(), flags & !libc::O_CREAT, 0)),
+        Target::Device(number, access) => Some(result(open_device(number, access, flags))),
+    };
+    open_target(target(directory, bytes, flags)).unwrap_or_else(|| match open(directory, path, flags, mode) {
+        -1 => open_target(target_of_missing(directory, bytes, flags)).unwrap_or(-1),
+        fd => fd,
+    })
 }
 
 fn real_openat(directory: c_int, path: *const c_char, flags: c_int, mode: c_uint) -> c_int {
@@ -225,6 +248,7 @@ fn flags_of(mode: &[u8]) -> c_int {
         false if mode.starts_with(b"r") => libc::O_RDONLY,
         false => libc::O_WRONLY,
     };
+    let access = if mode.starts_with(b"r") { access } else { access | libc::O_CREAT };
     if mode.contains(&b'e') { access | libc::O_CLOEXEC } else { access }
 }
 
@@ -238,62 +262,26 @@ macro_rules! define_fopen {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char) -> *mut FILE {
             type Pointer = *mut FILE;
+            // SAFETY: the program passes C strings.
+            let (name, flags) = unsafe { (path_of(path), flags_of(path_of(mode))) };
             let open = |path: *const c_char| -> Pointer {
                 next!($next, fn(*const c_char, *const c_char) -> Pointer, (path, mode) else std::ptr::null_mut())
             };
-            // SAFETY: the program passes C strings.
-            let flags = flags_of(unsafe { path_of(mode) });
-            // SAFETY: the program passes C strings.
-            match target(unsafe { path_of(path) }, flags) {
-                Target::Other => open(path),
-                Target::File(file) => open(file.c_str().as_ptr()),
-                Target::Device(number, access) => match result(open_device(number, access, flags)) {
+            let open_target = |target| match target {
+                Target::Other => None,
+                Target::File(file) => Some(open(file.c_str().as_ptr())),
+                Target::Device(number, access) => Some(match result(open_device(number, access, flags)) {
                     -1 => std::ptr::null_mut(),
                     fd => stream(fd, mode),
-                },
-            }
+                }),
+            };
+            open_target(target(AT_FDCWD, name, flags)).unwrap_or_else(|| {
+                let opened = open(path);
+                let missing = || target_of_missing(AT_FDCWD, name, flags);
+                if opened.is_null() { open_target(missing()).unwrap_or(opened) } else { opened }
+            })
         }
     )*};
 }
 
 define_fopen! { fopen c"fopen64", fopen64 c"fopen64" }
-
-/// The file of `ferric run` for the listing of a directory.
-fn listing(path: &[u8]) -> Option<PathBuffer> {
-    if is_merged_directory(path) {
-        return PathBuffer::concat([super::run::run()?.tree(), b"/dev"]);
-    }
-    device::in_tree(path)
-}
-
-/// Replaces the function of the C library.
-///
-/// # Safety
-/// As for the function of the C library.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn opendir(path: *const c_char) -> *mut libc::DIR {
-    type Pointer = *mut libc::DIR;
-    // SAFETY: the program passes a C string.
-    let file = listing(unsafe { path_of(path) });
-    let path = file.as_ref().map_or(path, |file| file.c_str().as_ptr());
-    next!(c"opendir", fn(*const c_char) -> Pointer, (path) else std::ptr::null_mut())
-}
-
-/// Defines both forms of `scandir`.
-macro_rules! define_scandir {
-    ($($name:ident $next:literal),*) => {$(
-        /// Replaces the function of the C library.
-        ///
-        /// # Safety
-        /// As for the function of the C library.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(path: *const c_char, list: *mut c_void, filter: *mut c_void, order: *mut c_void) -> c_int {
-            // SAFETY: the program passes a C string.
-            let file = listing(unsafe { path_of(path) });
-            let path = file.as_ref().map_or(path, |file| file.c_str().as_ptr());
-            next!($next, fn(*const c_char, *mut c_void, *mut c_void, *mut c_void) -> c_int, (path, list, filter, order) else -1)
-        }
-    )*};
-}
-
-define_scandir! { scandir c"scandir64", scandir64 c"scandir64" }

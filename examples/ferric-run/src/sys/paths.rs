@@ -1,8 +1,9 @@
 //! Functions of paths: `access`, `readlink`, `realpath`, `chdir`, `getcwd`.
 
 use super::next::next;
+use super::open::path_of;
 use super::stat::{with_path, with_path_at};
-use crate::directory;
+use crate::resolve;
 use libc::{AT_FDCWD, c_char, c_int, c_void, size_t, ssize_t};
 use std::ffi::CStr;
 
@@ -151,7 +152,7 @@ unsafe fn without_hidden_prefix(path: *mut c_char) -> *mut c_char {
     }
     // SAFETY: as the caller says.
     let bytes = unsafe { CStr::from_ptr(path) }.to_bytes_with_nul();
-    let hidden = directory::hidden_prefix(bytes.split_last().map_or(b"", |(_, path)| path));
+    let hidden = resolve::hidden_prefix(bytes.split_last().map_or(b"", |(_, path)| path));
     let left = bytes.len() - hidden;
     if hidden > 0 {
         // SAFETY: both ranges are in the string, and may overlap.
@@ -197,14 +198,16 @@ unsafe extern "C" fn canonicalize_file_name(path: *const c_char) -> *mut c_char 
     unsafe { realpath(path, std::ptr::null_mut()) }
 }
 
-/// Replaces the function of the C library.
-///
-/// # Safety
-/// As for the function of the C library.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
-    // SAFETY: the program passes a C string.
-    unsafe { with_path(path, |path| next!(c"chdir", fn(*const c_char) -> c_int, (path) else -1)) }
+/// Changes the current directory, and from a shared directory of the tree to that of the system: a program that goes from
+/// `/dev/tape` to `..` is in `/dev`.
+fn change_directory(change: impl FnOnce() -> c_int) -> c_int {
+    let changed = change();
+    if changed == 0
+        && let Some(path) = resolve::shared_current_directory()
+    {
+        next!(c"chdir", fn(*const c_char) -> c_int, (path.as_ptr()) else -1);
+    }
+    changed
 }
 
 /// Replaces the function of the C library.
@@ -212,9 +215,51 @@ unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
 /// # Safety
 /// As for the function of the C library.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn getcwd(into: *mut c_char, size: size_t) -> *mut c_char {
-    type Pointer = *mut c_char;
-    let path = next!(c"getcwd", fn(Pointer, size_t) -> Pointer, (into, size) else std::ptr::null_mut());
+unsafe extern "C" fn chdir(path: *const c_char) -> c_int {
+    // SAFETY: the program passes a C string.
+    let change = || unsafe { with_path(path, |path| next!(c"chdir", fn(*const c_char) -> c_int, (path) else -1)) };
+    // SAFETY: the program passes a C string.
+    if unsafe { path_of(path) }.starts_with(b"..") { change_directory(change) } else { change() }
+}
+
+/// Replaces the function of the C library.
+#[unsafe(no_mangle)]
+extern "C" fn fchdir(fd: c_int) -> c_int {
+    let change = || next!(c"fchdir", fn(c_int) -> c_int, (fd) else -1);
+    if resolve::shared_directory(fd).is_some() { change_directory(change) } else { change() }
+}
+
+type Text = *mut c_char;
+
+/// Replaces the function of the C library.
+///
+/// # Safety
+/// As for the function of the C library.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getcwd(into: Text, size: size_t) -> Text {
+    let path = next!(c"getcwd", fn(Text, size_t) -> Text, (into, size) else std::ptr::null_mut());
     // SAFETY: the C library returns a C string, in memory of the program.
+    unsafe { without_hidden_prefix(path) }
+}
+
+/// Replaces the function of the C library that checks the size of the buffer.
+///
+/// # Safety
+/// As for the function of the C library.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn __getcwd_chk(into: Text, size: size_t, buffer: size_t) -> Text {
+    let path = next!(c"__getcwd_chk", fn(Text, size_t, size_t) -> Text, (into, size, buffer) else std::ptr::null_mut());
+    // SAFETY: the C library returns a C string, in memory of the program.
+    unsafe { without_hidden_prefix(path) }
+}
+
+/// Replaces the function of the C library.
+///
+/// # Safety
+/// As for the function of the C library.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn get_current_dir_name() -> Text {
+    let path = next!(c"get_current_dir_name", fn() -> Text, () else std::ptr::null_mut());
+    // SAFETY: the C library returns a C string, which the program frees.
     unsafe { without_hidden_prefix(path) }
 }

@@ -1,11 +1,14 @@
 //! The variables of `ferric run` in the environment, and the start of a program.
 
-use super::kernel;
-use crate::path::PathBuffer;
+use super::kernel::{self, Identity};
+use crate::path::{PathBuffer, SHARED_DIRECTORIES};
 use linux_scsi::call::{SOCKET, TREE};
 use std::ffi::CStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
+
+/// A directory that the tree shares with the system: the one of the system, and the one in the tree.
+pub(crate) type Shared = [Option<Identity>; 2];
 
 /// Where `ferric run` is.
 pub(crate) struct Run {
@@ -17,6 +20,7 @@ pub(crate) struct Run {
     pub(crate) device: u64,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+    shared: OnceLock<[Shared; SHARED_DIRECTORIES.len()]>,
     /// Entries of the environment that programs need, as `NAME=value`.
     entries: [PathBuffer; 2],
 }
@@ -28,6 +32,17 @@ impl Run {
     /// Path of the tree of files, without NUL.
     pub(crate) fn tree(&self) -> &[u8] {
         self.tree.bytes()
+    }
+
+    /// The directories of [`SHARED_DIRECTORIES`], each that of the system and that in the tree.
+    pub(crate) fn shared(&self) -> &[Shared] {
+        let identity = |path: &CStr| rustix::fs::stat(path).ok().map(|stat| (stat.st_dev, stat.st_ino));
+        self.shared.get_or_init(|| {
+            SHARED_DIRECTORIES.map(|path| {
+                let in_tree = PathBuffer::concat([self.tree(), path.to_bytes()]);
+                [identity(path), in_tree.and_then(|path| identity(path.c_str()))]
+            })
+        })
     }
 
     /// The entries of the environment that programs need, each with the begin that identifies it.
@@ -68,7 +83,7 @@ fn find() -> Option<Run> {
     // Without its files, ferric run has ended: descriptors of its devices are still recognised, and their calls fail.
     let stat = rustix::fs::stat(tree.c_str()).ok();
     let (device, uid, gid) = stat.map_or((u64::MAX, 0, 0), |stat| (stat.st_dev, stat.st_uid, stat.st_gid));
-    Some(Run { tree, socket, device, uid, gid, entries })
+    Some(Run { tree, socket, device, uid, gid, shared: OnceLock::new(), entries })
 }
 
 /// The value of a variable of the environment. Only to be copied: the program may change it later.

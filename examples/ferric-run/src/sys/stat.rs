@@ -1,10 +1,12 @@
 //! `stat` and its forms.
 
+use super::kernel;
 use super::next::next;
 use super::open::path_of;
 use super::run::run;
-use crate::{descriptor, device};
+use crate::{descriptor, device, resolve};
 use libc::{AT_FDCWD, c_char, c_int, c_uint, stat64 as Stat, statx as ExtendedStat};
+use linux_scsi::Errno;
 
 /// Mode of a device node, as udev sets it.
 const DEVICE_MODE: u32 = libc::S_IFCHR | 0o660;
@@ -49,11 +51,35 @@ unsafe fn describe_descriptor(fd: c_int, result: c_int, stat: *mut Stat) -> c_in
     unsafe { describe(result, stat) }
 }
 
-/// The path to use instead of the program's.
+/// The result of a function of the C library.
+pub(super) trait Returned {
+    /// Whether it is an error, which is in `errno`.
+    fn is_error(&self) -> bool;
+}
+
+impl Returned for c_int {
+    fn is_error(&self) -> bool {
+        *self == -1
+    }
+}
+
+impl Returned for isize {
+    fn is_error(&self) -> bool {
+        *self == -1
+    }
+}
+
+impl<T> Returned for *mut T {
+    fn is_error(&self) -> bool {
+        self.is_null()
+    }
+}
+
+/// Calls a function on the path that the program's path means.
 ///
 /// # Safety
 /// `path` is null or a C string.
-pub(super) unsafe fn with_path<T>(path: *const c_char, call: impl FnOnce(*const c_char) -> T) -> T {
+pub(super) unsafe fn with_path<T: Returned>(path: *const c_char, call: impl Fn(*const c_char) -> T) -> T {
     // SAFETY: as the caller says.
     unsafe { with_path_at(AT_FDCWD, path, |_, path| call(path)) }
 }
@@ -62,15 +88,26 @@ pub(super) unsafe fn with_path<T>(path: *const c_char, call: impl FnOnce(*const 
 ///
 /// # Safety
 /// `path` is null or a C string.
-pub(super) unsafe fn with_path_at<T>(
+pub(super) unsafe fn with_path_at<T: Returned>(
     directory: c_int,
     path: *const c_char,
-    call: impl FnOnce(c_int, *const c_char) -> T,
+    call: impl Fn(c_int, *const c_char) -> T,
 ) -> T {
     // SAFETY: as the caller says.
-    match device::in_tree(unsafe { path_of(path) }) {
+    let bytes = unsafe { path_of(path) };
+    if let Some(file) = resolve::in_tree(directory, bytes) {
+        return call(AT_FDCWD, file.c_str().as_ptr());
+    }
+    let result = call(directory, path);
+    if !result.is_error() || kernel::errno() != Errno::ENOENT {
+        return result;
+    }
+    match resolve::of_missing(directory, bytes) {
         Some(file) => call(AT_FDCWD, file.c_str().as_ptr()),
-        None => call(directory, path),
+        None => {
+            kernel::set_errno(Errno::ENOENT);
+            result
+        }
     }
 }
 
@@ -84,7 +121,7 @@ macro_rules! define_stat {
             /// # Safety
             /// As for the function of the C library.
             #[unsafe(no_mangle)]
-            unsafe extern "C" fn $name(path: *const c_char, stat: *mut Stat) -> c_int {
+            pub(super) unsafe extern "C" fn $name(path: *const c_char, stat: *mut Stat) -> c_int {
                 // SAFETY: the program passes a C string and a structure.
                 unsafe {
                     let result = with_path(path, |path| {

@@ -55,6 +55,58 @@ fn sysfs_can_be_entered() {
 }
 
 #[test]
+fn names_relative_to_a_directory_and_links() {
+    let out = Directory::new().succeed(
+        &["--load", "V00001L8"],
+        "here=$PWD
+         cd /dev && mt -f nst0 tell && stat -c '%n %F' nst0 ./sg1 ../dev/sch0 && ls -l nst1 | cut -c 1-10
+         cd tape/by-id && /bin/pwd && mt -f $(ls | grep -m 1 nst) tell && cd -P .. && cd -P .. && /bin/pwd && test -c null
+         cd bsg && stat -c %F 0:0:0:1 && cd / && test -c dev/nst0 && file dev/nst0
+         python3 -c \"import os; d = os.open('/dev', os.O_DIRECTORY); os.chdir('/dev/tape'); os.chdir('..'); \
+            print(os.getcwd(), os.stat('nst0', dir_fd=d).st_rdev, os.path.exists('nst1'), os.path.exists('nst7'), \
+            os.close(os.open('nst1', os.O_NONBLOCK, dir_fd=d))); os.fchdir(d); print(os.path.realpath('sg0'))\"
+         cd $here && ln -s /dev/nst0 link && ln -s $(printf '../%.0s' $(seq 12))dev/nst0 relative && ln -s link second
+         tar -cf link /etc/passwd 2>/dev/null && mt -f second tell && stat -L -c %F relative && readlink -f relative second
+         cp -L /dev/tape/by-path/none . 2>&1 || true
+         test ! -e dev/nst0 && echo none",
+    );
+    assert_eq!(
+        out,
+        "At block 0.\nnst0 character special file\n./sg1 character special file\n../dev/sch0 character special file\n\
+         crw-rw----\n/dev/tape/by-id\nAt block 0.\n/dev\ncharacter special file\n\
+         dev/nst0: character special (9/128)\n/dev 2432 True False None\n/dev/sg0\nAt block 2.\n\
+         character special file\n/dev/nst0\n/dev/nst0\n\
+         cp: cannot stat '/dev/tape/by-path/none': No such file or directory\nnone\n"
+    );
+}
+
+#[test]
+fn listings_and_patterns_have_the_nodes() {
+    let directory = Directory::new();
+    directory.write("scan.c", include_str!("scan.c"));
+    let out = directory.succeed(
+        &[],
+        "cc -O2 -Wall -Werror -o scan scan.c
+         echo /dev/nst? /dev/null
+         cd /dev; echo nst? nul[l]
+         dash -c 'echo sg* /dev/sch*'; dash -c 'cd / && echo dev/st?'
+         find /dev -maxdepth 1 -type c -name 'nst[01]' | sort; find . -maxdepth 1 -name null -type c
+         find /dev/tape/by-id -name '*-changer' -type l | wc -l; find bsg -type c | wc -l
+         ls /dev | grep -c -x -e null -e nst0 -e tape; ls /sys/class | grep -c scsi_tape; ls -f /proc | grep -c -x scsi
+         python3 -c \"import glob, os; print(sorted(glob.glob('nst?') + glob.glob('/dev/sch*')), \
+            [entry.is_file() for entry in os.scandir('/dev') if entry.name == 'sg0'], len(os.listdir('/sys/class/scsi_tape')))\"
+         cd - > /dev/null; ./scan",
+    );
+    assert_eq!(
+        out,
+        "/dev/nst0 /dev/nst1 /dev/null\nnst0 nst1 null\nsg0 sg1 sg2 /dev/sch0\ndev/st0 dev/st1\n\
+         /dev/nst0\n/dev/nst1\n./null\n1\n3\n3\n1\n1\n['/dev/sch0', 'nst0', 'nst1'] [False] 16\n\
+         glob /dev/nst0 /dev/nst0a /dev/nst0l /dev/nst0m nst: /dev/null\n\
+         scandir nst0 nst0a nst0l nst0m, types 2 2 2 2\nreaddir twice: 2 nst0, 2 null\n"
+    );
+}
+
+#[test]
 fn errors_of_opens_are_those_of_linux() {
     let out = Directory::new().succeed(
         &["--load", "V00001L8"],
