@@ -4,6 +4,7 @@
 use crate::channel::{self, Channel};
 use crate::sys::kernel::{self, FileKind};
 use crate::sys::run::{is_vfork_child, run};
+use crate::sys::streams;
 use linux_scsi::Errno;
 use linux_scsi::call::Request;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -40,11 +41,17 @@ fn remember(fd: i32, state: u8) {
 /// A descriptor that was opened as a device.
 pub(crate) fn opened(fd: i32) {
     remember(fd, DEVICE);
+    streams::now_device(fd);
 }
 
 /// A descriptor that was made from another.
 pub(crate) fn duplicated(from: i32, to: i32) {
+    // It may be inherited, and not used yet.
+    let is_device = description(from).is_some();
     remember(to, known(from));
+    if is_device {
+        streams::now_device(to);
+    }
 }
 
 /// The open file description of a device, as the inode number of its socket; `None` for any other descriptor.

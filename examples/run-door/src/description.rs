@@ -162,13 +162,11 @@ impl Description {
 
     /// Serves the description until its last descriptor is closed.
     pub(crate) fn serve(self: &Arc<Self>) {
-        // This byte is never read: with it, the kernel reports that a tape can be read, as it does for a device without
-        // poll(2).
-        let opened = Reply(Ok(0)).encode();
-        let polled: &[&[u8]] = if matches!(self.node, Node::Tape { .. }) { &[&[0]] } else { &[] };
-        let sent = socket::send(self.socket.as_fd(), &[&opened]);
-        if sent.is_ok() && !polled.is_empty() {
-            let _ = socket::send(self.socket.as_fd(), polled);
+        let sent = socket::send(self.socket.as_fd(), &[&Reply(Ok(0)).encode()]);
+        // Without further messages, the kernel reports that a tape can be read, as it does for a device without poll(2), and
+        // a stream of the C library that reads the socket itself gets the end of the file.
+        if sent.is_ok() && !matches!(self.node, Node::Generic(_) | Node::Block(_)) {
+            socket::end_messages(&self.socket);
         }
         while self.release_if_closed().is_none() {
             socket::wait(&self.socket);

@@ -4,8 +4,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendFlags, Shutdown,
+    SocketAddrUnix, SocketFlags, SocketType,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -65,6 +65,11 @@ pub(crate) fn send(socket: BorrowedFd<'_>, parts: &[&[u8]]) -> io::Result<()> {
             sent => return Ok(sent.map(drop)?),
         }
     }
+}
+
+/// Tells the peer that no further messages follow.
+pub(crate) fn end_messages(socket: &OwnedFd) {
+    let _ = rustix::net::shutdown(socket, Shutdown::Write);
 }
 
 /// Which of these sockets have lost their peer.

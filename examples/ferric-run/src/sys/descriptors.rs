@@ -138,7 +138,7 @@ extern "C" fn dup(fd: c_int) -> c_int {
 
 /// Replaces the function of the C library.
 #[unsafe(no_mangle)]
-extern "C" fn dup2(fd: c_int, to: c_int) -> c_int {
+pub(super) extern "C" fn dup2(fd: c_int, to: c_int) -> c_int {
     duplicated(fd, next!(c"dup2", fn(c_int, c_int) -> c_int, (fd, to) else -1))
 }
 

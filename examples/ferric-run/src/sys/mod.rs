@@ -13,3 +13,4 @@ mod open;
 mod paths;
 mod programs;
 mod stat;
+pub(crate) mod streams;

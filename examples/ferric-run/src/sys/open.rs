@@ -1,13 +1,12 @@
-//! Functions that open files: `open` and its forms, `fopen`.
+//! Functions that open files: `open` and its forms.
 
 use super::kernel::{errno, set_errno};
 use super::next::next;
 use crate::path::PathBuffer;
-use crate::{channel, descriptor, device, resolve};
-use libc::{AT_FDCWD, FILE, c_char, c_int, c_uint, c_void};
+use crate::{channel, device, resolve};
+use libc::{AT_FDCWD, c_char, c_int, c_uint};
 use linux_scsi::Errno;
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// The bytes of a path of the program; empty for a null pointer.
 ///
@@ -20,7 +19,7 @@ pub(super) unsafe fn path_of<'a>(path: *const c_char) -> &'a [u8] {
 
 /// What `open(2)` has to do with a path.
 #[expect(clippy::large_enum_variant, reason = "nothing is allocated; the value lives for one call")]
-enum Target {
+pub(super) enum Target {
     /// A path of the program.
     Other,
     /// A file of `ferric run`.
@@ -29,7 +28,7 @@ enum Target {
     Device(u32, Result<(), Errno>),
 }
 
-fn target(directory: c_int, path: &[u8], flags: c_int) -> Target {
+pub(super) fn target(directory: c_int, path: &[u8], flags: c_int) -> Target {
     let may_create = flags & (libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW) == libc::O_CREAT;
     let file = resolve::in_tree(directory, path)
         // The kernel would create the device node to which a symbolic link leads, as a file.
@@ -50,7 +49,7 @@ fn target_in_tree(file: PathBuffer, flags: c_int) -> Target {
 }
 
 /// What a path means that the C library could not open; `errno` has the reason.
-fn target_of_missing(directory: c_int, path: &[u8], flags: c_int) -> Target {
+pub(super) fn target_of_missing(directory: c_int, path: &[u8], flags: c_int) -> Target {
     let error = errno();
     // A node of the machine for a device that it does not have is ENXIO or ENODEV.
     let is_missing = [Errno::ENOENT, Errno::ENXIO, Errno::ENODEV].contains(&error);
@@ -68,7 +67,7 @@ pub(super) fn result(result: Result<c_int, Errno>) -> c_int {
     })
 }
 
-fn open_device(number: u32, access: Result<(), Errno>, flags: c_int) -> Result<c_int, Errno> {
+pub(super) fn open_device(number: u32, access: Result<(), Errno>, flags: c_int) -> Result<c_int, Errno> {
     if flags & (libc::O_CREAT | libc::O_EXCL) == libc::O_CREAT | libc::O_EXCL {
         return Err(Errno::EEXIST);
     }
@@ -161,127 +160,3 @@ macro_rules! define_creat {
 }
 
 define_creat! { creat creat64 }
-
-/// The functions of a stream that `fopencookie` makes.
-#[repr(C)]
-struct StreamFunctions {
-    read: unsafe extern "C" fn(*mut c_void, *mut c_char, usize) -> isize,
-    write: unsafe extern "C" fn(*mut c_void, *const c_char, usize) -> isize,
-    seek: Option<unsafe extern "C" fn(*mut c_void, *mut i64, c_int) -> c_int>,
-    close: unsafe extern "C" fn(*mut c_void) -> c_int,
-}
-
-unsafe extern "C" {
-    fn fopencookie(cookie: *mut c_void, mode: *const c_char, functions: StreamFunctions) -> *mut FILE;
-}
-
-fn descriptor_of(cookie: *mut c_void) -> c_int {
-    c_int::try_from(cookie.addr()).unwrap_or(-1)
-}
-
-unsafe extern "C" fn stream_read(cookie: *mut c_void, buffer: *mut c_char, size: usize) -> isize {
-    // SAFETY: the C library passes its buffer.
-    unsafe { super::descriptors::read(descriptor_of(cookie), buffer.cast(), size) }
-}
-
-unsafe extern "C" fn stream_write(cookie: *mut c_void, buffer: *const c_char, size: usize) -> isize {
-    // SAFETY: the C library passes its buffer. `fopencookie` wants 0 for an error.
-    unsafe { super::descriptors::write(descriptor_of(cookie), buffer.cast(), size) }.max(0)
-}
-
-unsafe extern "C" fn stream_close(cookie: *mut c_void) -> c_int {
-    super::descriptors::close(descriptor_of(cookie))
-}
-
-/// A stream of a device, in whose calls the C library uses the functions of this library: its own streams use the kernel
-/// directly.
-fn stream(fd: c_int, mode: *const c_char) -> *mut FILE {
-    let functions = StreamFunctions { read: stream_read, write: stream_write, seek: None, close: stream_close };
-    let cookie = std::ptr::without_provenance_mut(usize::try_from(fd).unwrap_or(usize::MAX));
-    // SAFETY: the mode is that of the program, and the functions take the descriptor as their cookie.
-    unsafe { fopencookie(cookie, mode, functions) }
-}
-
-unsafe extern "C" {
-    static mut stdin: *mut FILE;
-}
-
-/// The stream that replaces `stdin`; null if standard input is no device.
-static STANDARD_INPUT: AtomicPtr<FILE> = AtomicPtr::new(std::ptr::null_mut());
-
-/// If standard input is a device, replaces the stream `stdin`: its reads would go to the kernel directly. The streams
-/// `stdout` and `stderr` need no replacement, because the door takes messages without a request for data.
-pub(super) fn replace_standard_input() {
-    if descriptor::description(0).is_some() {
-        let replacement = stream(0, c"r".as_ptr());
-        if !replacement.is_null() {
-            STANDARD_INPUT.store(replacement, Ordering::Relaxed);
-            // SAFETY: this runs before `main`, with one thread.
-            unsafe { stdin = replacement };
-        }
-    }
-}
-
-/// Defines both forms of `fileno`.
-macro_rules! define_fileno {
-    ($($name:ident $next:literal),*) => {$(
-        /// Replaces the function of the C library: the stream that replaces `stdin` has the descriptor 0.
-        ///
-        /// # Safety
-        /// As for the function of the C library.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(stream: *mut FILE) -> c_int {
-            type Pointer = *mut FILE;
-            if !stream.is_null() && stream == STANDARD_INPUT.load(Ordering::Relaxed) {
-                return 0;
-            }
-            next!($next, fn(Pointer) -> c_int, (stream) else -1)
-        }
-    )*};
-}
-
-define_fileno! { fileno c"fileno", fileno_unlocked c"fileno_unlocked" }
-
-fn flags_of(mode: &[u8]) -> c_int {
-    let access = match mode.contains(&b'+') {
-        true => libc::O_RDWR,
-        false if mode.starts_with(b"r") => libc::O_RDONLY,
-        false => libc::O_WRONLY,
-    };
-    let access = if mode.starts_with(b"r") { access } else { access | libc::O_CREAT };
-    if mode.contains(&b'e') { access | libc::O_CLOEXEC } else { access }
-}
-
-/// Defines both forms of `fopen`.
-macro_rules! define_fopen {
-    ($($name:ident $next:literal),*) => {$(
-        /// Replaces the function of the C library.
-        ///
-        /// # Safety
-        /// As for the function of the C library.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char) -> *mut FILE {
-            type Pointer = *mut FILE;
-            // SAFETY: the program passes C strings.
-            let (name, flags) = unsafe { (path_of(path), flags_of(path_of(mode))) };
-            let open = |path: *const c_char| -> Pointer {
-                next!($next, fn(*const c_char, *const c_char) -> Pointer, (path, mode) else std::ptr::null_mut())
-            };
-            let open_target = |target| match target {
-                Target::Other => None,
-                Target::File(file) => Some(open(file.c_str().as_ptr())),
-                Target::Device(number, access) => Some(match result(open_device(number, access, flags)) {
-                    -1 => std::ptr::null_mut(),
-                    fd => stream(fd, mode),
-                }),
-            };
-            open_target(target(AT_FDCWD, name, flags)).unwrap_or_else(|| {
-                let opened = open(path);
-                let missing = || target_of_missing(AT_FDCWD, name, flags);
-                if opened.is_null() { open_target(missing()).unwrap_or(opened) } else { opened }
-            })
-        }
-    )*};
-}
-
-define_fopen! { fopen c"fopen64", fopen64 c"fopen64" }

@@ -109,7 +109,9 @@ extern "C" fn initialise() {
     if run().is_some() {
         // SAFETY: the handler is a function of this library, which is never unloaded.
         unsafe { libc::pthread_atfork(None, None, Some(after_fork)) };
-        super::open::replace_standard_input();
+        if crate::descriptor::description(0).is_some() {
+            super::streams::now_device(0);
+        }
     }
 }
 

@@ -49,6 +49,35 @@ fn streams_of_standard_input_and_output() {
 }
 
 #[test]
+fn streams_of_the_c_library() {
+    let directory = Directory::new();
+    directory.write("streams.c", include_str!("streams.c"));
+    let ended = directory.run(
+        &["--load", "V00001L8"],
+        "cc -O2 -Wall -Werror -D_FORTIFY_SOURCE=2 -o streams streams.c; echo from-file > file
+         mt -f /dev/nst0 rewind && printf 'one\\ntwo\\n' > /dev/nst0 && printf 'three\\n' > /dev/nst0
+         rewind() { mt -f /dev/nst0 rewind; }
+         rewind; ./streams fdopen; rewind; ./streams getline; rewind; echo pipe | ./streams dup2
+         rewind; ./streams freopen-input; rewind; ./streams freopen-other; rewind; ./streams inherited 3< /dev/nst0
+         rewind; ./streams write; rewind; cat /dev/nst0; rewind; ./streams output; rewind; cat /dev/nst0
+         rewind; timeout 10 ./streams other; rewind; dd if=/dev/zero of=/dev/nst0 bs=8192 count=1 status=none; rewind; ./streams large",
+    );
+    assert_eq!(ended.code, 0, "{}\n{}", ended.out, ended.err);
+    assert_eq!(
+        ended.out,
+        "number 3: one two end of file 0\n\
+         one two (end) three (end)\n\
+         one two pipe\n\
+         one two\none two (end)\none two\n\
+         number 3, closed 0\na line\nsecond line\n\
+         first of output\nlast of output\n\
+         end of file 1 error 0\n\
+         error 1 Cannot allocate memory\n"
+    );
+    assert_contains(&ended.err, &["ferric run: a stream (FILE) has a descriptor that has become a device by dup2"]);
+}
+
+#[test]
 fn a_descriptor_is_shared_by_processes_and_threads() {
     let directory = Directory::new();
     directory.write("storm.py", include_str!("storm.py"));
