@@ -76,12 +76,14 @@ impl<S: Read + Write> Initiator<S> {
         for (slot, byte) in header.cdb.iter_mut().zip(cdb) {
             *slot = *byte;
         }
+        let extension = extended_cdb(cdb)?;
+        header.ahs_length = u8::try_from(extension.len() / 4)?;
         let tag = self.next_tag();
         header.itt = tag.into();
         header.cmd_sn = self.next_cmd_sn().into();
         header.exp_stat_sn = self.exp_stat_sn.into();
         wire::set_data_length(&mut header.data_length, immediate_len);
-        self.send(header.as_bytes(), data.get(..immediate_len).unwrap_or_default())?;
+        self.send(&[header.as_bytes(), &extension].concat(), data.get(..immediate_len).unwrap_or_default())?;
         Ok(tag)
     }
 
@@ -143,6 +145,27 @@ impl<S: Read + Write> Initiator<S> {
         Ok(())
     }
 }
+
+/// Additional header segment with the bytes of a CDB from byte 16 on (RFC 7143 §11.2.2.3), padded to whole words. Empty for
+/// a CDB that fits into the basic header.
+fn extended_cdb(cdb: &[u8]) -> Result<Vec<u8>, Error> {
+    let Some(rest) = cdb.get(CDB_FIELD..).filter(|rest| !rest.is_empty()) else { return Ok(Vec::new()) };
+    if rest.len() > MAX_EXTENSION {
+        return Err(format!("a CDB has at most {} bytes, not {}", CDB_FIELD + MAX_EXTENSION, cdb.len()).into());
+    }
+    // AHSLength counts the reserved byte.
+    let [high, low] = u16::try_from(rest.len() + 1)?.to_be_bytes();
+    let mut segment = [&[high, low, EXTENDED_CDB, 0], rest].concat();
+    segment.resize(segment.len().next_multiple_of(4), 0);
+    Ok(segment)
+}
+
+/// Length in bytes of the CDB field of the basic header segment.
+const CDB_FIELD: usize = 16;
+/// Most bytes of a CDB that an additional header segment has: a CDB has at most 260 bytes.
+const MAX_EXTENSION: usize = 244;
+/// AHSType of an extended CDB.
+const EXTENDED_CDB: u8 = 1;
 
 fn residual(flags: u8, count: u32) -> i64 {
     match flags & 0x06 {

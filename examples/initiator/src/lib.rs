@@ -19,8 +19,23 @@ use std::time::Duration;
 /// A system error, or a protocol violation of the target, as a message.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
+/// The target has refused a login. The [`Error`] of a login is this type then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginRefused {
+    /// Status-Class and Status-Detail of the Login Response (RFC 7143 §11.13.5), such as 0201h for a failed authentication.
+    pub status: u16,
+}
+
+impl std::fmt::Display for LoginRefused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "login refused: {:04x}", self.status)
+    }
+}
+
+impl std::error::Error for LoginRefused {}
+
 /// The parameters of a login.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Value of the key InitiatorName, an iSCSI name.
     pub name: String,
@@ -40,6 +55,14 @@ pub struct Options {
     pub chap: Option<(String, String)>,
     /// CHAP secret of the target, for mutual authentication; used only with `chap`.
     pub mutual: Option<String>,
+}
+
+impl std::fmt::Debug for Options {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let user = self.chap.as_ref().map(|(name, _)| name);
+        f.debug_struct("Options").field("name", &self.name).field("user", &user).finish_non_exhaustive()
+    }
 }
 
 impl Default for Options {

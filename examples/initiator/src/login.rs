@@ -1,11 +1,14 @@
 //! The login phase (RFC 7143 §6.3): negotiation of keys, and CHAP (§12.1.3).
 
-use crate::{Error, Initiator};
+use crate::{Error, Initiator, LoginRefused};
 use iscsi::chap::Algorithm;
 use iscsi::text;
 use iscsi::wire::{self, FINAL_FLAG, Opcode, as_layout};
 use std::io::{Read, Write};
 use zerocopy::IntoBytes;
+
+/// Length in bytes of the challenge to a target.
+const CHALLENGE: usize = 16;
 
 impl<S: Read + Write> Initiator<S> {
     /// Logs in to the target with this name.
@@ -73,18 +76,22 @@ impl<S: Read + Write> Initiator<S> {
         keys.clear();
         text::push_pair(keys, "CHAP_N", name);
         text::push_pair(keys, "CHAP_R", &text::to_hex(&algorithm.response(id, secret.as_bytes(), &challenge)));
-        let own_challenge: Vec<u8> = (0..16).map(|byte| byte * 3).collect();
+        let (mut own_id, mut own_challenge) = ([0], [0; CHALLENGE]);
         if self.options.mutual.is_some() {
-            text::push_pair(keys, "CHAP_I", "77");
+            // A target that sees a challenge twice could send the response of another.
+            getrandom::fill(&mut own_id).and_then(|()| getrandom::fill(&mut own_challenge))?;
+            let [id] = own_id;
+            text::push_pair(keys, "CHAP_I", &id.to_string());
             text::push_pair(keys, "CHAP_C", &text::to_hex(&own_challenge));
         }
         let answer = self.login_request(0, 1, keys)?;
         keys.clear();
         if let Some(secret) = &self.options.mutual {
+            let [id] = own_id;
             let pairs = text::parse(&answer)?;
             let response =
                 pairs.iter().find(|(key, _)| *key == "CHAP_R").and_then(|(_, value)| text::parse_binary(value));
-            if !algorithm.verify(77, secret.as_bytes(), &own_challenge, &response.unwrap_or_default()) {
+            if !algorithm.verify(id, secret.as_bytes(), &own_challenge, &response.unwrap_or_default()) {
                 return Err("mutual CHAP: the response of the target is wrong".into());
             }
         }
@@ -104,7 +111,8 @@ impl<S: Read + Write> Initiator<S> {
         let pdu = self.receive()?;
         let answer: wire::LoginResponse = as_layout(&pdu.header);
         if pdu.opcode() != Opcode::LOGIN_RESPONSE || answer.status_class != 0 {
-            return Err(format!("login refused: {:02x}{:02x}", answer.status_class, answer.status_detail).into());
+            let status = u16::from_be_bytes([answer.status_class, answer.status_detail]);
+            return Err(LoginRefused { status }.into());
         }
         self.exp_stat_sn = answer.stat_sn.get().wrapping_add(1);
         self.max_cmd_sn = answer.max_cmd_sn.get();

@@ -28,16 +28,18 @@ type DeviceResponse = (u8, Vec<u8>, Vec<u8>);
 struct Loopback {
     connection: Connection,
     /// The device: executes each command, given its CDB and its data-out.
-    device: fn(&[u8; 16], &[u8]) -> DeviceResponse,
+    device: fn(&[u8], &[u8]) -> DeviceResponse,
     received: VecDeque<u8>,
+    /// All bytes that the initiator has sent.
+    sent: Vec<u8>,
     /// The idle timer of the target expires before the next command runs.
     idle: bool,
 }
 
 impl Loopback {
-    fn new(config: TargetConfig, device: fn(&[u8; 16], &[u8]) -> DeviceResponse) -> Self {
+    fn new(config: TargetConfig, device: fn(&[u8], &[u8]) -> DeviceResponse) -> Self {
         let connection = Connection::new(Arc::new(config), "192.0.2.1:3260".into(), [7; 32], 0);
-        Self { connection, device, received: VecDeque::new(), idle: false }
+        Self { connection, device, received: VecDeque::new(), sent: Vec::new(), idle: false }
     }
 
     fn handle_events(&mut self) {
@@ -65,8 +67,7 @@ impl Loopback {
         if self.idle {
             self.connection.handle_timeout(30_000_000, &HeapBuffers);
         }
-        let cdb = command.cdb.first_chunk().unwrap();
-        let (status, sense, data) = (self.device)(cdb, &command.data.data_out[..command.data.data_out_len]);
+        let (status, sense, data) = (self.device)(&command.cdb, &command.data.data_out[..command.data.data_out_len]);
         let len = data.len().min(command.data.data_in_capacity);
         command.data.data_in[..len].copy_from_slice(&data[..len]);
         let completion = Completion {
@@ -92,6 +93,7 @@ impl Write for Loopback {
         let space = self.connection.receive_buffer();
         let len = space.len().min(bytes.len());
         space[..len].copy_from_slice(&bytes[..len]);
+        self.sent.extend(&bytes[..len]);
         self.connection.received(len, 0, &HeapBuffers);
         self.handle_events();
         Ok(len)
@@ -119,7 +121,7 @@ fn with_chap(mutual: bool) -> TargetConfig {
 }
 
 /// A device that checks the data of WRITE(6) and returns numbered bytes for READ(6); other commands fail.
-fn tape(cdb: &[u8; 16], data_out: &[u8]) -> DeviceResponse {
+fn tape(cdb: &[u8], data_out: &[u8]) -> DeviceResponse {
     match cdb {
         [0x0a, _, a, b, c, ..] => {
             let expected = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -218,6 +220,28 @@ fn commands_in_flight_end_in_any_order() {
 }
 
 #[test]
+fn cdbs_of_more_than_sixteen_bytes() {
+    for digests in [false, true] {
+        let options = Options { header_digest: digests, ..Options::default() };
+        let returns_cdb = Loopback::new(config(), |cdb, _| (0, Vec::new(), cdb.to_vec()));
+        let mut session = Initiator::over(returns_cdb, options);
+        session.log_in("iqn.t").unwrap();
+        for len in [16, 17, 20, 32, 260] {
+            let cdb = numbered(len);
+            assert_eq!(session.command(0, &cdb, Transfer::In(300)).unwrap().data, cdb, "{len}");
+        }
+        let error = session.command(0, &numbered(261), Transfer::None).unwrap_err();
+        assert_eq!(error.to_string(), "a CDB has at most 260 bytes, not 261");
+    }
+    let mut session = session(config(), Options::default()).unwrap();
+    let before = session.stream().sent.len();
+    session.command(0, &numbered(18), Transfer::None).unwrap();
+    let pdu = &session.stream().sent[before..];
+    // TotalAHSLength of two words; AHSLength 3, AHSType 1, two bytes of the CDB and two of padding.
+    assert_eq!((pdu.len(), pdu[4], &pdu[48..]), (56, 2, &[0, 3, 1, 0, 16, 17, 0, 0][..]));
+}
+
+#[test]
 fn chap_in_both_directions() {
     let chap = |secret: &str| Some(("user".to_owned(), secret.to_owned()));
     let options = Options { chap: chap("secret-of-user"), ..Options::default() };
@@ -233,6 +257,35 @@ fn chap_in_both_directions() {
     assert_eq!(error(with_chap(true), mutual("wrong")), "mutual CHAP: the response of the target is wrong");
     // The target offers no CHAP.
     assert_eq!(error(config(), options.clone()), "login refused: 0201");
+}
+
+#[test]
+fn debug_output_hides_secrets() {
+    let options = Options {
+        chap: Some(("user".into(), "secret-1".into())),
+        mutual: Some("secret-2".into()),
+        ..Options::default()
+    };
+    let text = format!("{options:?}");
+    assert!(text.contains("user") && !text.contains("secret-"), "{text}");
+}
+
+#[test]
+fn challenges_differ() {
+    let challenge = || {
+        let options = Options {
+            chap: Some(("user".into(), "secret-of-user".into())),
+            mutual: Some("secret-of-target".into()),
+            ..Options::default()
+        };
+        let mut session = Initiator::over(Loopback::new(with_chap(true), tape), options);
+        session.log_in("iqn.t").unwrap();
+        let sent = String::from_utf8_lossy(&session.stream().sent).into_owned();
+        sent.split("CHAP_C=").nth(1).unwrap().split('\0').next().unwrap().to_owned()
+    };
+    let (first, second) = (challenge(), challenge());
+    assert_eq!((first.len(), second.len()), (34, 34), "{first}");
+    assert_ne!(first, second);
 }
 
 #[test]

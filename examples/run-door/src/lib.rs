@@ -11,7 +11,8 @@ mod socket;
 mod tree;
 mod unit;
 
+pub use initiator::LoginRefused;
 pub use nodes::{DriveNumbers, NodeLine, Nodes};
 pub use server::Door;
-pub use session::log_in;
+pub use session::{Credentials, log_in};
 pub use unit::{Backend, LocalUnit, TargetUnits};

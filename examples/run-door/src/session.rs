@@ -1,7 +1,7 @@
 //! Units of an iSCSI target, such as the library that a daemon serves.
 
 use crate::description::lock;
-use crate::unit::{Backend, CDB_FIELD, Caller, TargetUnits};
+use crate::unit::{Backend, Caller, TargetUnits};
 use initiator::{CommandResponse, Error, Initiator, Options, Transfer};
 use linux_scsi::{scan, sg};
 use scsi_core::data::Data;
@@ -26,13 +26,24 @@ struct RemoteUnit {
     lun: u64,
 }
 
+/// The names and secrets of CHAP for the logins at a portal.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Name of the user and its secret; without it, no CHAP.
+    pub user: Option<(String, String)>,
+    /// Secret with which the target proves itself (mutual CHAP); without it, any target is accepted.
+    pub target_secret: Option<String>,
+}
+
 /// A name for the initiator, unique on this machine, because a second login with the same name would end the first.
-fn options(target: usize) -> Options {
+fn options(credentials: &Credentials, target: usize) -> Options {
     let [.., a, b, c, d] = std::process::id().to_be_bytes();
     let [.., number] = target.to_be_bytes();
     Options {
         name: "iqn.2026-01.org.ferric:run".into(),
         isid: [RANDOM_FORMAT, a, b, c, d, number],
+        chap: credentials.user.clone(),
+        mutual: credentials.target_secret.clone(),
         ..Options::default()
     }
 }
@@ -40,18 +51,19 @@ fn options(target: usize) -> Options {
 /// Logs in to every target of a portal, `ADDRESS:PORT`, and returns the units of each.
 ///
 /// # Errors
-/// The portal does not answer, has no targets, or refuses the login.
-pub fn log_in(portal: &str) -> Result<Vec<TargetUnits>, Error> {
-    let keys = Initiator::discover(portal, options(0))?;
+/// The portal does not answer, has no targets, or refuses the login: then the error is an `initiator::LoginRefused`.
+pub fn log_in(portal: &str, credentials: &Credentials) -> Result<Vec<TargetUnits>, Error> {
+    let keys = Initiator::discover(portal, options(credentials, 0))?;
     let names: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix("TargetName=")).collect();
     if names.is_empty() {
         return Err("it has no targets".into());
     }
-    names.into_iter().zip(1..).map(|(name, number)| units(portal, name, number)).collect()
+    let numbered = names.into_iter().zip(1..);
+    numbered.map(|(name, number)| units(portal, name, options(credentials, number))).collect()
 }
 
-fn units(portal: &str, name: &str, number: usize) -> Result<TargetUnits, Error> {
-    let initiator = Initiator::login(portal, name, options(number))?;
+fn units(portal: &str, name: &str, options: Options) -> Result<TargetUnits, Error> {
+    let initiator = Initiator::login(portal, name, options)?;
     let session = Arc::new(Session { initiator: Mutex::new(Some(initiator)) });
     let pinged = Arc::downgrade(&session);
     std::thread::Builder::new().name("ping".into()).spawn(move || ping(&pinged))?;
@@ -78,10 +90,6 @@ fn ping(session: &Weak<Session>) {
 
 impl Backend for RemoteUnit {
     fn execute(&self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Option<Completion> {
-        // This initiator sends no extended CDB, and one that is cut would be another command.
-        if cdb.len() > CDB_FIELD {
-            return None;
-        }
         let out: Vec<u8> =
             data.data_out.window(0, data.data_out.len()).iter().flat_map(|slice| slice.iter().copied()).collect();
         let transfer = match (out.is_empty(), data.data_in.capacity()) {

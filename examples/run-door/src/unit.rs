@@ -35,7 +35,7 @@ pub struct LocalUnit {
 /// Number of the host in the TransportID of the nexus.
 const HOST_NUMBER: u32 = 1;
 /// Length in bytes of the CDB field of a transport: shorter CDBs are padded.
-pub(crate) const CDB_FIELD: usize = 16;
+const CDB_FIELD: usize = 16;
 
 impl LocalUnit {
     /// Logs in to a target and returns its units in the order of their LUNs.

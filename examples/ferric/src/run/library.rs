@@ -1,12 +1,11 @@
 //! The library of `ferric run`: a site of this process, in memory or in a directory, or the targets of an iSCSI portal.
 
-use super::{Arguments, snapshot};
-use crate::cli_error::{CliError, ErrorCode};
+use super::{Arguments, portal, snapshot};
+use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::Output;
 use command_line::temporary_dir::TemporaryDir;
 use run_door::{DriveNumbers, LocalUnit, Nodes, TargetUnits};
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vtl::config::{Config, parse, read_text};
@@ -99,27 +98,6 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
     Ok(Library::Site(site, place))
 }
 
-/// The iSCSI portal of the daemon that the options choose.
-///
-/// # Errors
-/// An option applies to a library of the command only, no daemon answers, or it has no iSCSI portal.
-fn portal_of_daemon(options: &Options, arguments: &Arguments) -> Result<String, CliError> {
-    let Arguments { config, keep, restore, snapshot, load, trace, .. } = arguments;
-    let directories = [("--keep", keep), ("--config", config), ("--restore", restore), ("--snapshot", snapshot)];
-    let mut given = directories.into_iter().chain([("--trace", &trace.trace)]).filter(|(_, value)| value.is_some());
-    let of_own_library = given.next().map(|(option, _)| option).or((!load.is_empty()).then_some("--load"));
-    if let Some(option) = of_own_library {
-        let reason = "applies to a library of the command, not to that of a daemon";
-        return Err(CliError::invalid(format!("the option '{option}' {reason}")));
-    }
-    let portals = crate::site::portals(options)?;
-    let mut portal = *portals.first().ok_or_else(|| CliError::conflict("the daemon serves no targets over iSCSI"))?;
-    if portal.ip().is_unspecified() {
-        portal.set_ip(if portal.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
-    }
-    Ok(portal.to_string())
-}
-
 fn read_config(output: Output, path: &Path) -> Result<Config, CliError> {
     let name = path.display().to_string();
     let text = read_text(path).map_err(|error| CliError::system(&error, format!("{name}: {error}")))?;
@@ -134,13 +112,10 @@ impl Library {
     /// # Errors
     /// The configuration, the directory or a barcode is invalid, or the daemon or the portal does not answer.
     pub(crate) fn open(options: &Options, arguments: &Arguments) -> Result<Self, CliError> {
-        let portal = match &arguments.portal {
-            Some(portal) => portal.clone(),
-            None if options.data.is_some() || options.socket.is_some() => portal_of_daemon(options, arguments)?,
-            None => return open_site(options.output, arguments),
-        };
-        let failed = |error| CliError::new(ErrorCode::Unavailable, format!("iSCSI portal {portal}: {error}"));
-        run_door::log_in(&portal).map(Self::Targets).map_err(failed)
+        match portal::address(options, arguments)? {
+            Some(address) => portal::log_in(&address, &arguments.login).map(Self::Targets),
+            None => open_site(options.output, arguments),
+        }
     }
 
     /// The units of all targets, with their nodes.

@@ -1,6 +1,7 @@
 //! `ferric run`: runs a program with tape drives and a changer, without kernel drivers, privileges or a network.
 
 mod library;
+mod portal;
 mod preload;
 mod program;
 mod snapshot;
@@ -12,6 +13,7 @@ use crate::output::print_line;
 use clap::Args;
 use command_line::trace::TraceArguments;
 use library::Library;
+use portal::LoginArguments;
 use run_door::{Door, DriveNumbers, NodeLine};
 use serde_json::json;
 use std::ffi::OsString;
@@ -19,6 +21,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use vtl::clock::Clock;
 
+/// Exit code if the options do not apply together.
+const USAGE: u8 = 2;
 /// Exit code if the command was not run.
 const NOT_RUN: u8 = 125;
 /// Exit code if the command cannot be executed, or cannot be served.
@@ -38,8 +42,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// Use all targets of this iSCSI portal, such as that of ferric-iscsid, instead of a library of the command
-    #[arg(long, value_name = "ADDR:PORT", conflicts_with_all = ["config", "keep", "load", "trace", "snapshot", "restore"])]
+    #[arg(long, value_name = "ADDR:PORT")]
     portal: Option<String>,
+    #[command(flatten)]
+    login: LoginArguments,
     /// Node of the first drive, such as /dev/nst4; again for the next drive [default: /dev/nst0]
     #[arg(long, value_name = "NODE", value_parser = drive_number)]
     drive: Vec<u16>,
@@ -80,6 +86,7 @@ Environment of the command:
 
 Exit codes:
   that of the command; 128 and the number of the signal that ended it
+  2    the command line is wrong
   125  the command was not run
   126  the command cannot be executed, or cannot be served
   127  the command does not exist";
@@ -119,6 +126,7 @@ impl From<CliError> for NotRun {
 }
 
 fn execute(options: &Options, arguments: &Arguments) -> Result<ExitCode, NotRun> {
+    portal::check(options, arguments).map_err(|error| NotRun { code: USAGE, error })?;
     let program = arguments.command.first().map(|name| program::find(name)).transpose()?;
     let preload = preload::library()?;
     let library = Library::open(options, arguments)?;

@@ -1,5 +1,6 @@
 //! Starts the command, passes signals to it, and waits for its end.
 
+use super::portal::SECRETS;
 use super::{NOT_EXECUTABLE, NotRun};
 use crate::cli_error::CliError;
 use linux_scsi::call::DIRECTORY_VARIABLE;
@@ -63,6 +64,9 @@ pub(crate) fn run(
     let mut start = Command::new(program);
     if let Some((name, arguments)) = command.split_first() {
         start.arg0(name).args(arguments);
+    }
+    for secret in SECRETS {
+        start.env_remove(secret);
     }
     let mut child = start.envs(environment).spawn().map_err(|error| failed(&error))?;
     let handle = signals.handle();

@@ -110,6 +110,28 @@ fn wrong_options_are_named() {
     for (options, code, message) in [
         (&["run"][..], 2, "the following required arguments were not provided"),
         (&["run", "--drive", "/dev/sg3", "--", "true"], 2, "expected a tape node from /dev/nst0 to /dev/nst2047"),
+        (
+            &["run", "--portal", "h:1", "--load", "A", "--", "true"],
+            2,
+            "ferric: the option '--load' does not apply with '--portal'",
+        ),
+        (
+            &["run", "--data", ".", "--load", "A", "--", "true"],
+            2,
+            "ferric: the option '--load' does not apply with '--data'",
+        ),
+        (
+            &["run", "--socket", "s", "--trace", "t", "--", "true"],
+            2,
+            "the option '--trace' does not apply with '--socket'",
+        ),
+        (
+            &["run", "--data", ".", "--portal", "h:1", "--", "true"],
+            2,
+            "the option '--data' does not apply with '--portal'",
+        ),
+        (&["run", "--user", "u", "--", "true"], 2, "the option '--user' needs '--portal', '--data' or '--socket'"),
+        (&["run", "--portal", "h:1", "--secret-file", "s", "--", "true"], 2, "--user <NAME>"),
         (&["run", "--load", "NONE00L8", "--", "true"], 125, "--load NONE00L8: "),
         (&["run", "--config", "missing.toml", "--", "true"], 125, "missing.toml: No such file or directory"),
         (&["run", "--config", "bad.toml", "--", "true"], 125, "bad.toml:2: library.slots"),
@@ -152,6 +174,79 @@ fn the_targets_of_a_portal_are_devices() {
     assert_contains(&ended.err, &[&format!("ferric: iSCSI portal {address}: ")]);
 }
 
+#[test]
+fn a_portal_with_chap() {
+    let users = "[[iscsi.user]]\nname = \"backup\"\nsecret = \"a-secret-for-users\"\n\
+        [iscsi.mutual]\nname = \"library\"\nsecret = \"a-secret-for-target\"\n";
+    let config = vtl::config::parse("test", users).unwrap();
+    let site = Library::builder().drives("ULT3580-TD9", 1).frontend(Frontend::ISCSI).open().unwrap();
+    let portal = Portal::open(&site, &config.iscsi.with_bind("127.0.0.1:0")).unwrap();
+    let address = portal.address().to_string();
+    let directory = Directory::new();
+    for (name, secret) in [
+        ("right", "a-secret-for-users\n"),
+        ("wrong", "another-secret"),
+        ("target", "a-secret-for-target"),
+        ("empty", "\n"),
+    ] {
+        directory.write(name, secret);
+    }
+    let run = |options: &[&str], secret: Option<&str>| {
+        let script = "echo ${FERRIC_CHAP_SECRET-none} && sg_raw -r 96 /dev/sg1 12 0 0 0 60 0 2>&1 | grep -o ULT3580";
+        let mut command =
+            directory.ferric(&[&["run", "--portal", &address], options, &["--", "sh", "-c", script]].concat());
+        secret.map(|secret| command.env("FERRIC_CHAP_SECRET", secret));
+        let ended = Ended::from(command.output().unwrap());
+        (ended.code, ended.out + &ended.err)
+    };
+    let user = ["--user", "backup"];
+    let with = |options: &[&'static str]| [&user[..], options].concat();
+    for (options, secret) in [
+        (with(&["--secret-file", "right"]), None),
+        (with(&["--secret-file", "right"]), Some("not-used")),
+        (with(&["--secret-file", "right", "--target-secret-file", "target"]), None),
+        (with(&[]), Some("a-secret-for-users")),
+    ] {
+        assert_eq!(run(&options, secret), (0, "none\nULT3580\n".into()), "{options:?}");
+    }
+    let refused = format!("ferric: iSCSI portal {address}: ");
+    let check = "(authentication failure): check --user, its secret, and whether the portal uses CHAP\n";
+    for (options, secret, message) in [
+        (with(&["--secret-file", "wrong"]), None, format!("{refused}login refused: 0201 {check}")),
+        (with(&[]), Some("too-short"), format!("{refused}login refused: 0201 {check}")),
+        (
+            vec![],
+            None,
+            format!("{refused}login refused: 0201 (authentication failure): the portal requires CHAP, give --user\n"),
+        ),
+        (
+            with(&["--secret-file", "right", "--target-secret-file", "wrong"]),
+            None,
+            format!("{refused}mutual CHAP: the response of the target is wrong\n"),
+        ),
+        (
+            with(&[]),
+            None,
+            "ferric: the option '--user' needs a secret: give --secret-file or set FERRIC_CHAP_SECRET\n".into(),
+        ),
+        (with(&["--secret-file", "empty"]), None, "ferric: empty: expected a CHAP secret, one line of text\n".into()),
+        (with(&["--secret-file", "none"]), None, "ferric: none: No such file or directory (os error 2)\n".into()),
+    ] {
+        assert_eq!(run(&options, secret), (125, message), "{options:?}");
+    }
+}
+
+#[test]
+fn cdbs_of_more_than_sixteen_bytes_at_a_portal() {
+    let site = Library::builder().drives("ULT3580-TD9", 1).frontend(Frontend::ISCSI).open().unwrap();
+    let portal = Portal::on_free_port(&site).unwrap();
+    let send = "sg_raw /dev/sg1 7f 0 0 0 0 0 0 18 0 9 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 2>&1 || true";
+    let directory = Directory::new();
+    let remote = directory.succeed(&["--portal", &portal.address().to_string()], send);
+    assert_contains(&remote, &["Invalid command operation code"]);
+    assert_eq!(remote, directory.succeed(&[], send));
+}
+
 /// Only the user who runs the daemon may use its control socket, so this command runs as the user of this process.
 #[test]
 fn the_library_of_a_daemon_is_found_through_its_control_socket() {
@@ -172,9 +267,6 @@ fn the_library_of_a_daemon_is_found_through_its_control_socket() {
         assert_eq!(ended.code, 0, "{}", ended.err);
         assert_contains(&ended.out, &["VolumeTag=A1L9"]);
     }
-    let mixed = run(&["--data", ".", "--load", "A1L9"]);
-    let refused = "ferric: the option '--load' applies to a library of the command, not to that of a daemon\n";
-    assert_eq!((mixed.code, mixed.err.as_str()), (125, refused));
     portal.close();
     assert_eq!(run(&["--socket", "control.sock"]).err, without.err);
 }
