@@ -112,7 +112,7 @@ impl DataDir {
     /// # Errors
     /// Fails if another process has locked it.
     pub(crate) fn open_existing(path: &Path) -> Result<Self, DataDirError> {
-        let lock = path.join("lock").exists().then(|| acquire_lock(path)).transpose()?;
+        let lock = path.join(LOCK).exists().then(|| acquire_lock(path)).transpose()?;
         Ok(Self::with_lock(path, lock, false))
     }
 
@@ -233,9 +233,42 @@ impl DataDir {
     }
 }
 
+/// Keeps a data directory as it is: no process can open it until the value is dropped. Several processes can do this at the
+/// same time, to copy the directory.
+#[derive(Debug)]
+pub struct UnchangedDataDir {
+    _lock: File,
+}
+
+impl UnchangedDataDir {
+    /// Locks a data directory that no process uses. Nothing is written.
+    ///
+    /// # Errors
+    /// [`DataDirError::InUse`] if a process uses the directory, and [`DataDirError::Io`] if it is not a data directory or its
+    /// file `lock` cannot be opened.
+    pub fn lock(path: &Path) -> Result<Self, DataDirError> {
+        let file = path.join(LOCK);
+        let mut lock = File::open(&file).map_err(|source| DataDirError::Io { path: file, source })?;
+        hold(path, &mut lock, FlockOperation::NonBlockingLockShared)?;
+        Ok(Self { _lock: lock })
+    }
+}
+
+/// Name of the file that is locked while a process uses a data directory. It has the process.
+const LOCK: &str = "lock";
+
+fn hold(path: &Path, lock: &mut File, operation: FlockOperation) -> Result<(), DataDirError> {
+    if flock(&*lock, operation).is_err() {
+        let mut holder = String::new();
+        lock.read_to_string(&mut holder).map_err(|source| DataDirError::Io { path: path.join(LOCK), source })?;
+        return Err(DataDirError::InUse { path: path.into(), holder: holder.trim().into() });
+    }
+    Ok(())
+}
+
 /// Locks a data directory for this process, until the returned file is closed.
 pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
-    let file = path.join("lock");
+    let file = path.join(LOCK);
     let failed = |source| DataDirError::Io { path: file.clone(), source };
     let mut options = OpenOptions::new();
     options.mode(0o600).read(true).write(true);
@@ -247,11 +280,7 @@ pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
             created
         }
     };
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        lock.read_to_string(&mut holder).map_err(failed)?;
-        return Err(DataDirError::InUse { path: path.into(), holder: holder.trim().into() });
-    }
+    hold(path, &mut lock, FlockOperation::NonBlockingLockExclusive)?;
     let holder = format!("process {}\n", std::process::id());
     lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
     lock.write_all(holder.as_bytes()).map_err(failed)?;
@@ -465,4 +494,25 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, DataDirError> {
         return Err(wrong(format!("version {} is unknown; this program supports {FIRST}", file.version)));
     }
     Ok(Some(file.content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unchanged_directory_cannot_be_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("d");
+        let missing = UnchangedDataDir::lock(&path).unwrap_err().to_string();
+        assert!(missing.ends_with("d/lock: No such file or directory (os error 2)"), "{missing}");
+        let used = DataDir::open(&path).unwrap();
+        let in_use = format!("{} is in use by process {}", path.display(), std::process::id());
+        assert_eq!(UnchangedDataDir::lock(&path).unwrap_err().to_string(), in_use);
+        drop(used);
+        let copies = [UnchangedDataDir::lock(&path).unwrap(), UnchangedDataDir::lock(&path).unwrap()];
+        assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse { .. })));
+        drop(copies);
+        assert!(DataDir::open(&path).is_ok());
+    }
 }

@@ -2,26 +2,23 @@
 //! a copy takes no time and no space.
 
 use crate::cli_error::CliError;
-use rustix::fs::{FlockOperation, flock};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-
-/// The file of a data directory that is locked while a process uses it.
-const LOCK: &str = "lock";
+use vtl::data_dir::{DataDirError, UnchangedDataDir};
 
 /// Copies the directory of a library that no process uses. `to` must not exist, or be empty.
 ///
 /// # Errors
 /// `from` is not a library or is in use, `to` has files, or a file cannot be copied.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), CliError> {
-    let lock = File::open(from.join(LOCK)).map_err(|error| {
-        CliError::system(&error, format!("{}: not the directory of a library: {error}", from.display()))
+    let _unchanged = UnchangedDataDir::lock(from).map_err(|error| match error {
+        DataDirError::Io { source, .. } => {
+            CliError::system(&source, format!("{}: not the directory of a library: {source}", from.display()))
+        }
+        error => CliError::conflict(error.to_string()),
     })?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(CliError::conflict(format!("{}: another process uses the library", from.display())));
-    }
     if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(CliError::conflict(format!("{}: not empty; name a directory that does not exist", to.display())));
     }
