@@ -2,11 +2,12 @@
 
 use crate::description::{Description, lock};
 use crate::socket;
-use crate::unit::{Caller, UnitKind};
+use crate::unit::{Caller, ResetScope, UnitKind};
 use linux_scsi::Errno;
 use linux_scsi::argument::CHIOGSTATUS;
 use linux_scsi::call::{Description as Attached, MAX_DATA, MAX_INLINE, REQUEST_LEN, Reply, Request};
 use linux_scsi::node::Node;
+use linux_scsi::sg::ioctl::Reset;
 use linux_scsi::sg::{self, Ended};
 use linux_scsi::{ch, mtio};
 use rustix::fd::{AsFd, OwnedFd};
@@ -151,8 +152,27 @@ impl Channel {
         let (address, device_type) = (unit.address, unit.found.device_type());
         let mut settings = lock(&self.description.settings);
         let reply = settings.ioctl(self.description.driver(), code, argument, address, device_type)?;
+        drop(settings);
+        if let Some(reset) = reply.reset
+            && !self.reset(reset)
+        {
+            return Err(Errno::EIO);
+        }
         self.reply = reply.bytes;
         Ok(reply.value.into())
+    }
+
+    fn reset(&self, reset: Reset) -> bool {
+        let backend = &self.description.unit.backend;
+        match reset {
+            Reset::Unit => backend.reset(ResetScope::Unit),
+            Reset::Target => backend.reset(ResetScope::Target),
+            Reset::AllTargets => {
+                let mut units: Vec<_> = self.description.shared.nodes.units.iter().collect();
+                units.dedup_by_key(|unit| unit.address.target);
+                units.into_iter().all(|unit| unit.backend.reset(ResetScope::Target))
+            }
+        }
     }
 
     /// SG_IO: `message` is the structure of the program with its CDB.

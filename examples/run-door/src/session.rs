@@ -1,7 +1,7 @@
 //! Units of an iSCSI target, such as the library that a daemon serves.
 
 use crate::description::lock;
-use crate::unit::{Backend, Caller, TargetUnits};
+use crate::unit::{Backend, Caller, ResetScope, TargetUnits};
 use initiator::{CommandResponse, Error, Initiator, Options, Transfer};
 use linux_scsi::{scan, sg};
 use scsi_core::data::Data;
@@ -88,7 +88,24 @@ fn ping(session: &Weak<Session>) {
     }
 }
 
+/// Task management functions (RFC 7143 §11.5.1).
+const LOGICAL_UNIT_RESET: u8 = 5;
+const TARGET_WARM_RESET: u8 = 6;
+/// Referenced Task Tag of a function without a task.
+const NO_TASK: u32 = u32::MAX;
+
 impl Backend for RemoteUnit {
+    fn reset(&self, scope: ResetScope) -> bool {
+        let function = match scope {
+            ResetScope::Unit => LOGICAL_UNIT_RESET,
+            ResetScope::Target => TARGET_WARM_RESET,
+        };
+        let mut initiator = lock(&self.session.initiator);
+        let response = initiator.as_mut().map(|initiator| initiator.task_management(function, self.lun, NO_TASK));
+        // 0 is "function complete".
+        matches!(response, Some(Ok(0)))
+    }
+
     fn execute(&self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Option<Completion> {
         let out: Vec<u8> =
             data.data_out.window(0, data.data_out.len()).iter().flat_map(|slice| slice.iter().copied()).collect();

@@ -10,7 +10,7 @@ use rustix::fd::BorrowedFd;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{CdbBytes, Request};
+use scsi_core::target::{CdbBytes, Request, TransportEvent};
 use scsi_core::time::Now;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +20,19 @@ use vtl::target::{Target, encode_lun};
 pub trait Backend: Send + Sync {
     /// Executes a command and waits for its end; `None` if there is no status.
     fn execute(&self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Option<Completion>;
+
+    /// Resets the logical unit, or its whole target. Commands in progress end with TASK ABORTED, and every I_T nexus gets a
+    /// unit attention. Returns whether it was done.
+    fn reset(&self, scope: ResetScope) -> bool;
+}
+
+/// What is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetScope {
+    /// The logical unit.
+    Unit,
+    /// All logical units of the target.
+    Target,
 }
 
 /// The units of a target, with their LUNs.
@@ -56,6 +69,18 @@ impl Backend for LocalUnit {
         let request = Request { lun: self.lun, ..Request::new(self.nexus, &padded, Now::default()) };
         let completion = self.target.execute(&request, data);
         (!completion.dropped).then_some(completion)
+    }
+
+    fn reset(&self, scope: ResetScope) -> bool {
+        let (units, event) = match scope {
+            ResetScope::Unit => (self.target.unit(self.lun).into_iter().collect(), TransportEvent::UnitReset),
+            ResetScope::Target => (self.target.units(), TransportEvent::TargetReset),
+        };
+        for unit in &units {
+            unit.abort(|_, _| true);
+            unit.post(event.clone());
+        }
+        !units.is_empty()
     }
 }
 

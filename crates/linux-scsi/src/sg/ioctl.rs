@@ -30,6 +30,33 @@ pub struct Reply {
     pub value: u32,
     /// Bytes to store at the argument.
     pub bytes: Vec<u8>,
+    /// What the caller has to reset. If it cannot, the result of the system call is EIO.
+    pub reset: Option<Reset>,
+}
+
+/// What SG_SCSI_RESET resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// The logical unit of the node: LOGICAL UNIT RESET.
+    Unit,
+    /// The target of the node, with all its logical units.
+    Target,
+    /// All targets: the bus or the host adapter.
+    AllTargets,
+}
+
+impl Reset {
+    /// Decodes the argument of SG_SCSI_RESET; `Ok(None)` if it only asks whether a reset is in progress.
+    fn decode(argument: i32) -> Result<Option<Self>, Errno> {
+        // Bit 8 asks for no larger reset if this one fails, which none does here.
+        match argument & !0x100 {
+            0 => Ok(None),
+            1 => Ok(Some(Self::Unit)),
+            2 | 3 => Ok(Some(Self::AllTargets)),
+            4 => Ok(Some(Self::Target)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
 }
 
 /// The driver through which a program has opened a unit.
@@ -89,7 +116,7 @@ impl Settings {
     /// PERIPHERAL DEVICE TYPE of the unit.
     ///
     /// # Errors
-    /// EINVAL for an unknown request or an invalid value, EFAULT if `argument` is too short, EOPNOTSUPP for a reset.
+    /// EINVAL for an unknown request or an invalid value, and EFAULT if `argument` is too short.
     pub fn ioctl(
         &mut self,
         driver: Driver,
@@ -99,14 +126,14 @@ impl Settings {
         device_type: u8,
     ) -> Result<Reply, Errno> {
         let set = || argument.first_chunk().map(|bytes| i32::from_le_bytes(*bytes)).ok_or(Errno::EFAULT);
-        let value = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
+        let value = |number: u32| Ok(Reply { bytes: number.to_le_bytes().to_vec(), ..Reply::default() });
         let done = Ok(Reply::default());
         match (driver, number) {
             (_, code::SG_SET_TIMEOUT) => {
                 self.timeout_ticks = u32::try_from(set()?).map_err(|_| Errno::EIO)?;
                 done
             }
-            (_, code::SG_GET_TIMEOUT) => Ok(Reply { value: self.timeout_ticks, bytes: Vec::new() }),
+            (_, code::SG_GET_TIMEOUT) => Ok(Reply { value: self.timeout_ticks, ..Reply::default() }),
             (Driver::Generic, code::SG_EMULATED_HOST) => value(0),
             (Driver::Other, code::SG_EMULATED_HOST) => value(1),
             (_, code::SG_GET_RESERVED_SIZE) => value(self.reserved_bytes),
@@ -116,9 +143,9 @@ impl Settings {
             }
             (Driver::Generic, code::SG_GET_VERSION_NUM) => value(VERSION),
             (Driver::Other, code::SG_GET_VERSION_NUM) => value(IMITATED_VERSION),
-            (_, code::GET_IDLUN) => Ok(Reply { value: 0, bytes: identify(address) }),
+            (_, code::GET_IDLUN) => Ok(Reply { bytes: identify(address), ..Reply::default() }),
             (_, code::GET_BUS_NUMBER) => value(address.host),
-            (_, code::PROBE_HOST) => Ok(Reply { value: 1, bytes: HOST_NAME.into() }),
+            (_, code::PROBE_HOST) => Ok(Reply { value: 1, bytes: HOST_NAME.into(), reset: None }),
             (Driver::Generic, _) => self.generic(number, set, address, device_type),
             (Driver::Other, _) => Err(Errno::EINVAL),
         }
@@ -131,11 +158,11 @@ impl Settings {
         address: Address,
         device_type: u8,
     ) -> Result<Reply, Errno> {
-        let value = |number: u32| Ok(Reply { value: 0, bytes: number.to_le_bytes().to_vec() });
+        let value = |number: u32| Ok(Reply { bytes: number.to_le_bytes().to_vec(), ..Reply::default() });
         match number {
             code::SG_GET_COMMAND_Q => return value(self.command_queuing.into()),
             code::SG_SET_COMMAND_Q => self.command_queuing = set()? != 0,
-            code::SG_GET_SCSI_ID => return Ok(Reply { value: 0, bytes: scsi_id(address, device_type) }),
+            code::SG_GET_SCSI_ID => return Ok(Reply { bytes: scsi_id(address, device_type), ..Reply::default() }),
             // These change nothing that a program can see.
             code::SG_SET_FORCE_LOW_DMA | code::SG_SET_DEBUG => {}
             // No command waits for read(2).
@@ -144,8 +171,7 @@ impl Settings {
             // -1 for none.
             code::SG_GET_PACK_ID => return value(u32::MAX),
             code::SG_GET_SG_TABLESIZE => return value(TABLE_SIZE),
-            // SG_SCSI_RESET_NOTHING asks whether a reset is in progress.
-            code::SG_SCSI_RESET => return if set()? == 0 { Ok(Reply::default()) } else { Err(Errno::EOPNOTSUPP) },
+            code::SG_SCSI_RESET => return Ok(Reply { reset: Reset::decode(set()?)?, ..Reply::default() }),
             code::SG_SET_KEEP_ORPHAN => self.keep_orphan = set()? != 0,
             code::SG_GET_KEEP_ORPHAN => return value(self.keep_orphan.into()),
             code::SG_GET_ACCESS_COUNT => return value(1),
@@ -223,5 +249,27 @@ mod tests {
             run(Driver::Other, &[(0x5382, 0), (0x2276, 0), (0x2282, 0), (0x5401, 0)]),
             [Ok((0, idlun)), Err(22), Ok((0, vec![0x3f, 0x77, 0, 0])), Err(22)]
         );
+    }
+
+    #[test]
+    fn resets_are_for_the_caller() {
+        let mut settings = Settings::default();
+        let mut reset = |argument: i32| {
+            let reply = settings.ioctl(Driver::Generic, 0x2284, &argument.to_le_bytes(), ADDRESS, 1);
+            reply.map(|reply| reply.reset).map_err(|errno| errno.0)
+        };
+        for (argument, expected) in [
+            (0, Ok(None)),
+            (1, Ok(Some(Reset::Unit))),
+            (0x101, Ok(Some(Reset::Unit))),
+            (2, Ok(Some(Reset::AllTargets))),
+            (3, Ok(Some(Reset::AllTargets))),
+            (4, Ok(Some(Reset::Target))),
+            (0x104, Ok(Some(Reset::Target))),
+            (5, Err(22)),
+            (-1, Err(22)),
+        ] {
+            assert_eq!(reset(argument), expected, "{argument}");
+        }
     }
 }

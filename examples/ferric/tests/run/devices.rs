@@ -1,6 +1,9 @@
 //! What programs find in `/dev`, `/sys` and `/proc`.
 
 use crate::{Directory, assert_contains};
+use iscsid::Portal;
+use vtl::Library;
+use vtl::frontend::Frontend;
 
 #[test]
 fn lsscsi_and_sg_map_list_all_nodes() {
@@ -156,6 +159,36 @@ python3 requests.py",
         out,
         "(30536,) (0, 0, 0, 1, 1, 2097184, 0, 0) (32768,)\n(512, 0) (256, 0) (0,)\n6000\n1 b'Ferric'\n(0, 1, 24, 4, 2)\n\
          (3, 1, 1, 0, 1, 1) b'V00002L8'\nFunction not implemented\n"
+    );
+}
+
+/// Each reset is a unit attention for every I_T nexus: 29h/03h or 29h/02h.
+#[test]
+fn resets_are_unit_attentions() {
+    let site = Library::builder().drives("ULT3580-TD8", 1).cartridges("A1L8", 1, "64MB").frontend(Frontend::ISCSI);
+    let site = site.open().unwrap();
+    let portal = Portal::on_free_port(&site).unwrap();
+    let address = portal.address().to_string();
+    let directory = Directory::new();
+    directory.write("reset.py", include_str!("reset.py"));
+    let script = "python3 reset.py";
+    let (of_unit, of_target) = ("6/29/03", "6/29/02");
+    let mut expected = String::new();
+    for (kind, drive, changer) in [
+        (0, "none", "none"),
+        (1, of_unit, "none"),
+        (0x101, of_unit, "none"),
+        (4, of_target, of_target),
+        (2, of_target, of_target),
+        (3, of_target, of_target),
+    ] {
+        expected += &format!("{kind} done {drive} / {changer}\n");
+    }
+    expected += "7 Invalid argument none / none\n";
+    assert_eq!(directory.succeed(&["--load", "V00001L8"], script), expected);
+    assert_eq!(
+        directory.succeed(&["--portal", &address], &format!("mtx -f /dev/sg0 load 1 0 >&2; {script}")),
+        expected
     );
 }
 
