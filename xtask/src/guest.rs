@@ -4,29 +4,12 @@
 //! host programs and new builds run in it and the host is not changed. `xtask/guest/` has its scripts.
 
 use crate::shell::{check, file_error, output, print_line, run as shell};
-use crate::{pages, tape_driver};
+use crate::{packages, pages, tape_driver};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with.
-const HOST_PACKAGES: [&str; 14] = [
-    "qemu-system-x86",
-    "qemu-block-extra",
-    "busybox-static",
-    "kmod",
-    "libiscsi-bin",
-    "cpio",
-    "mt-st",
-    "mtx",
-    "sg3-utils",
-    "lsscsi",
-    "stenc",
-    "mbuffer",
-    "python3",
-    "bacula-sd",
-];
 /// Debian packages that the guest needs in addition to the kernel.
 const GUEST_PACKAGES: [&str; 19] = [
     "open-iscsi",
@@ -64,28 +47,9 @@ fn folder() -> PathBuf {
     workspace().join("target/guest")
 }
 
-/// Installs the packages that the host lacks. Needs root only if one is missing.
-pub(crate) fn install() -> Outcome {
-    let installed = |package: &&str| {
-        output("dpkg-query", ["-W", "-f=${db:Status-Status}", package]).is_ok_and(|status| status == b"installed")
-    };
-    let missing: Vec<&str> = HOST_PACKAGES.into_iter().filter(|package| !installed(package)).collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    print_line(&format!("installing {}", missing.join(" ")));
-    let advise = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
-    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
-    arguments.extend(&missing);
-    let apt = |arguments: &[&str]| {
-        check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)).map_err(advise)
-}
-
 /// Boots the guest for each job and prints the results of its clients.
 pub(crate) fn run() -> Outcome {
-    install()?;
+    packages::install()?;
     let guest = Guest::prepare()?;
     build_daemon()?;
     let daemon = Daemon::start()?;

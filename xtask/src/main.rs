@@ -6,6 +6,7 @@ mod fuzz;
 mod guest;
 mod libiscsi;
 mod man;
+mod packages;
 mod pages;
 mod purity;
 mod shell;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
 }
 
 fn test() -> Outcome {
-    guest::install()?;
+    packages::install()?;
     shell::run("cargo", ["test", "--workspace", "--all-features", "--quiet"])?;
     // Power loss at every point of every history of four steps: a quarter of a million disks, so in release mode.
     let crashes = ["--package", "tape-store", "--all-features", "--lib", "--quiet", "every_loss", "--", "--ignored"];

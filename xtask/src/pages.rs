@@ -24,13 +24,17 @@ enum LineMode {
 }
 
 /// Prefixes of lines that are not run to their end.
-const SPECIAL: [(&str, LineMode); 10] = [
+const SPECIAL: [(&str, LineMode); 11] = [
     ("git clone", LineMode::Skipped("the tests run in a clone")),
     ("cargo build --release", LineMode::Skipped("the programs are built already")),
     ("cargo install", LineMode::Skipped("would build everything a second time")),
     ("cargo xtask test", LineMode::Skipped("is running already")),
     ("apt-get install", LineMode::Skipped("the guest has the packages")),
     ("ferric-mhvtld", LineMode::Skipped("needs mhvtl's kernel module")),
+    (
+        "ferric run --keep ./tapes --load V00001L8 -- bacula-sd",
+        LineMode::Skipped("a test of ferric run runs all daemons of Bacula"),
+    ),
     ("vtlcmd", LineMode::Skipped("needs a running mhvtl daemon")),
     ("ferric events", LineMode::Interrupted),
     ("ferric-iscsid", LineMode::Background),

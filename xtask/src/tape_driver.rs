@@ -1,6 +1,7 @@
 //! Linux' tape driver in the guest runs the scripts of `crates/linux-scsi`, and its results are recorded or compared.
 
-use crate::guest::{Guest, install, workspace};
+use crate::guest::{Guest, workspace};
+use crate::packages::install;
 use crate::shell::{file_error, print_line, run as shell};
 use std::fs;
 use std::path::{Path, PathBuf};

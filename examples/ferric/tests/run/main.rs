@@ -3,6 +3,7 @@
 //! The programs are Debian packages, which `cargo xtask test` installs. A test whose program is missing fails.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, reason = "test code")]
 
+mod bacula;
 mod command_line;
 mod descriptors;
 mod devices;
@@ -18,7 +19,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// Seconds after which a command is killed.
-const LIMIT: &str = "120";
+const LIMIT: &str = "300";
 
 /// Builds a package of the workspace, and returns the directory of its programs.
 fn build(package: &str) -> &'static Path {

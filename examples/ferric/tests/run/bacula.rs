@@ -1,0 +1,84 @@
+//! Bacula: its test of drives and changers, and backups with all of its daemons and a catalogue in SQLite.
+
+use crate::{Directory, assert_contains};
+use std::net::TcpListener;
+
+/// Prepares Debian's script for changers. It writes into a directory of Bacula, so a copy of it is used.
+const CHANGER_SCRIPT: &str = "scripts=/etc/bacula/scripts
+    sed \"s#/var/lib/bacula#$PWD#g; s#$scripts/mtx-changer.conf#$PWD/mtx-changer.conf#g\" $scripts/mtx-changer > mtx-changer
+    cp $scripts/mtx-changer.conf . && chmod 755 mtx-changer\n";
+
+/// The configuration of the storage daemon: that of the test, and the resources of the user documentation.
+fn storage_configuration() -> String {
+    let (_, block) = include_str!("../../../../docs/run.md").split_once("```bacula-sd.conf\n").unwrap();
+    let (resources, _) = block.split_once("```").unwrap();
+    format!("{}{}", include_str!("bacula/storage.conf"), resources.replace("/etc/bacula/scripts", "HERE"))
+}
+
+/// Writes the configuration files of Bacula.
+fn configure(directory: &Directory) {
+    let listeners =
+        ["DIRECTOR_PORT", "STORAGE_PORT", "FILE_PORT"].map(|name| (name, TcpListener::bind("127.0.0.1:0").unwrap()));
+    for (file, text) in [
+        ("director.conf", include_str!("bacula/director.conf")),
+        ("storage.conf", &storage_configuration()),
+        ("file.conf", include_str!("bacula/file.conf")),
+        ("console.conf", include_str!("bacula/console.conf")),
+    ] {
+        let text = text.replace("HERE", directory.path().to_str().unwrap());
+        let text = listeners.iter().fold(text, |text, (name, listener)| {
+            text.replace(name, &listener.local_addr().unwrap().port().to_string())
+        });
+        directory.write(file, text);
+    }
+}
+
+#[test]
+fn btape_finds_no_fault() {
+    let directory = Directory::new();
+    configure(&directory);
+    directory.write("library.toml", "[[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"200MB\"\n");
+    let script = "mtx -f /dev/sg0 load 1 0
+        printf 'test\\ny\\ny\\nquit\\n' | btape -c $PWD/storage.conf /dev/nst0 2>&1
+        mt -f /dev/nst0 rewind && mt -f /dev/nst0 weof && mt -f /dev/nst0 rewind
+        printf 'fill\\ns\\nquit\\n' | btape -c $PWD/storage.conf /dev/nst0 2>&1";
+    let out = directory.succeed(&["--config", "library.toml"], &[CHANGER_SCRIPT, script].concat());
+    assert_contains(
+        &out,
+        &[
+            "Block re-read correct. Test succeeded!",
+            "Total files=4, blocks=7, bytes = 451,136",
+            "We should be in file 4. I am at file 4. This is correct!",
+            "We should be in file 5. I am at file 5. This is correct!",
+            "The test autochanger worked!!",
+            "The last block on the tape matches. Test succeeded.",
+        ],
+    );
+    assert!(!out.contains("NOT correct") && !out.contains("You must correct this error"), "{out}");
+}
+
+#[test]
+fn bacula_restores_full_and_incremental_backups_from_several_cartridges() {
+    let directory = Directory::new();
+    configure(&directory);
+    directory.write(
+        "library.toml",
+        "[[library.cartridges]]\npattern = \"A#L8\"\nsize = \"1GB\"\n\
+         [[library.cartridges]]\npattern = \"B#L8\"\ncount = 2\nsize = \"40MB\"\n",
+    );
+    let out = directory.succeed(
+        &["--config", "library.toml", "--load", "A1L8"],
+        &[CHANGER_SCRIPT, include_str!("bacula/backup.sh")].concat(),
+    );
+    assert_contains(
+        &out,
+        &[
+            "Volume \"A1L8\", Slot 1  successfully created",
+            "Volume \"B1L8\", Slot 2  successfully created",
+            "Volume \"B2L8\", Slot 3  successfully created",
+            "End of medium on Volume \"B1L8\"",
+            "Wrote label to prelabeled Volume \"B2L8\"",
+            "VolumeTag = B2L8",
+        ],
+    );
+}

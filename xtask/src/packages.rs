@@ -1,0 +1,82 @@
+//! Debian packages that the tests need.
+
+use crate::shell::{check, file_error, output, print_line};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
+/// program that the others depend on, and the smallest: it runs no daemon.
+const HOST_PACKAGES: [&str; 20] = [
+    "qemu-system-x86",
+    "qemu-block-extra",
+    "busybox-static",
+    "kmod",
+    "libiscsi-bin",
+    "cpio",
+    "mt-st",
+    "mtx",
+    "sg3-utils",
+    "lsscsi",
+    "stenc",
+    "mbuffer",
+    "python3",
+    "dma",
+    "bacula-director",
+    "bacula-director-sqlite3",
+    "bacula-sd",
+    "bacula-fd",
+    "bacula-console",
+    "sqlite3",
+];
+
+/// Installs the packages that the host lacks. Needs root only if one is missing.
+pub(crate) fn install() -> Result<(), String> {
+    let installed = |package: &&str| {
+        output("dpkg-query", ["-W", "-f=${db:Status-Status}", package]).is_ok_and(|status| status == b"installed")
+    };
+    let missing: Vec<&str> = HOST_PACKAGES.into_iter().filter(|package| !installed(package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    print_line(&format!("installing {}", missing.join(" ")));
+    let advise = |error| format!("{error}\nThe tests need these packages: apt-get install {}", missing.join(" "));
+    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    arguments.extend(&missing);
+    let apt = |arguments: &[&str]| {
+        check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    NoServices::set()
+        .and_then(|_no_services| apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)))
+        .map_err(advise)
+}
+
+/// The program that Debian's packages ask whether they may start their services.
+const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// While this exists, packages do not start their services: the tests start programs themselves.
+struct NoServices {
+    /// Whether the machine had no policy before.
+    created: bool,
+}
+
+impl NoServices {
+    fn set() -> Result<Self, String> {
+        let policy = Path::new(SERVICE_POLICY);
+        let created = !policy.exists();
+        if created {
+            fs::write(policy, "#!/bin/sh\nexit 101\n").map_err(file_error(policy))?;
+            fs::set_permissions(policy, Permissions::from_mode(0o755)).map_err(file_error(policy))?;
+        }
+        Ok(Self { created })
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.created {
+            let _ = fs::remove_file(SERVICE_POLICY);
+        }
+    }
+}
