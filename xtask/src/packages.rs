@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
-/// program that the others depend on, and the smallest: it runs no daemon.
-const HOST_PACKAGES: [&str; 20] = [
+/// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name the last one, which
+/// they need.
+const HOST_PACKAGES: [&str; 23] = [
     "qemu-system-x86",
     "qemu-block-extra",
     "busybox-static",
@@ -29,6 +30,9 @@ const HOST_PACKAGES: [&str; 20] = [
     "bacula-fd",
     "bacula-console",
     "sqlite3",
+    "amanda-server",
+    "amanda-client",
+    "libencode-locale-perl",
 ];
 
 /// Installs the packages that the host lacks. Needs root only if one is missing.

@@ -24,7 +24,7 @@ enum LineMode {
 }
 
 /// Prefixes of lines that are not run to their end.
-const SPECIAL: [(&str, LineMode); 11] = [
+const SPECIAL: [(&str, LineMode); 12] = [
     ("git clone", LineMode::Skipped("the tests run in a clone")),
     ("cargo build --release", LineMode::Skipped("the programs are built already")),
     ("cargo install", LineMode::Skipped("would build everything a second time")),
@@ -35,6 +35,7 @@ const SPECIAL: [(&str, LineMode); 11] = [
         "ferric run --keep ./tapes --load V00001L8 -- bacula-sd",
         LineMode::Skipped("a test of ferric run runs all daemons of Bacula"),
     ),
+    ("ferric run --keep ./tapes -- am", LineMode::Skipped("a test of ferric run runs Amanda as its user")),
     ("vtlcmd", LineMode::Skipped("needs a running mhvtl daemon")),
     ("ferric events", LineMode::Interrupted),
     ("ferric-iscsid", LineMode::Background),

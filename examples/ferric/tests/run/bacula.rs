@@ -1,6 +1,6 @@
 //! Bacula: its test of drives and changers, and backups with all of its daemons and a catalogue in SQLite.
 
-use crate::{Directory, assert_contains};
+use crate::{Directory, assert_contains, documented};
 use std::net::TcpListener;
 
 /// Prepares Debian's script for changers. It writes into a directory of Bacula, so a copy of it is used.
@@ -8,20 +8,15 @@ const CHANGER_SCRIPT: &str = "scripts=/etc/bacula/scripts
     sed \"s#/var/lib/bacula#$PWD#g; s#$scripts/mtx-changer.conf#$PWD/mtx-changer.conf#g\" $scripts/mtx-changer > mtx-changer
     cp $scripts/mtx-changer.conf . && chmod 755 mtx-changer\n";
 
-/// The configuration of the storage daemon: that of the test, and the resources of the user documentation.
-fn storage_configuration() -> String {
-    let (_, block) = include_str!("../../../../docs/run.md").split_once("```bacula-sd.conf\n").unwrap();
-    let (resources, _) = block.split_once("```").unwrap();
-    format!("{}{}", include_str!("bacula/storage.conf"), resources.replace("/etc/bacula/scripts", "HERE"))
-}
-
 /// Writes the configuration files of Bacula.
 fn configure(directory: &Directory) {
     let listeners =
         ["DIRECTOR_PORT", "STORAGE_PORT", "FILE_PORT"].map(|name| (name, TcpListener::bind("127.0.0.1:0").unwrap()));
+    // The resources of the user documentation, with the copy of the script.
+    let documented = documented("bacula-sd.conf").replace("/etc/bacula/scripts", "HERE");
     for (file, text) in [
         ("director.conf", include_str!("bacula/director.conf")),
-        ("storage.conf", &storage_configuration()),
+        ("storage.conf", &[include_str!("bacula/storage.conf"), &documented].concat()),
         ("file.conf", include_str!("bacula/file.conf")),
         ("console.conf", include_str!("bacula/console.conf")),
     ] {

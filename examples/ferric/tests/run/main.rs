@@ -3,6 +3,7 @@
 //! The programs are Debian packages, which `cargo xtask test` installs. A test whose program is missing fails.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, reason = "test code")]
 
+mod amanda;
 mod bacula;
 mod command_line;
 mod descriptors;
@@ -72,8 +73,15 @@ fn accessible_directory() -> TempDir {
     directory
 }
 
+/// Options of `setpriv` for a user without any privilege.
+const UNPRIVILEGED: &[&str] = &["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"];
+
 /// A working directory for programs.
-struct Directory(TempDir);
+struct Directory {
+    directory: TempDir,
+    /// Options of `setpriv` for the user of the programs, if root runs the tests.
+    user: &'static [&'static str],
+}
 
 /// The end of a command: exit code, standard output and standard error.
 struct Ended {
@@ -84,11 +92,11 @@ struct Ended {
 
 impl Directory {
     fn new() -> Self {
-        Self(accessible_directory())
+        Self { directory: accessible_directory(), user: UNPRIVILEGED }
     }
 
     fn path(&self) -> &Path {
-        self.0.path()
+        self.directory.path()
     }
 
     /// Writes a file.
@@ -102,7 +110,7 @@ impl Directory {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", LIMIT]);
         if rustix::process::geteuid().is_root() {
-            command.args(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all"]);
+            command.arg("setpriv").args(self.user);
         }
         command.arg(installed().join("ferric")).args(options).current_dir(self.path());
         command.env("HOME", self.path()).env("LC_ALL", "C.UTF-8").env_remove("FERRIC_DATA");
@@ -128,6 +136,12 @@ impl From<Output> for Ended {
         let [out, err] = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
         Self { code: output.status.code().unwrap(), out, err }
     }
+}
+
+/// The block of the user documentation with this tag.
+fn documented(tag: &str) -> &'static str {
+    let (_, block) = include_str!("../../../../docs/run.md").split_once(&format!("```{tag}\n")).unwrap();
+    block.split_once("```").unwrap().0
 }
 
 /// Bytes that do not compress, the same in each run.
