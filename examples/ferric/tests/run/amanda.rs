@@ -14,7 +14,7 @@ fn amanda_restores_full_and_incremental_backups_from_several_cartridges() {
     assert_contains(
         &out,
         &[
-            "slot 5: label DAILY-5 barcode A5L8 (in drive 0)",
+            "slot 5: label DAILY-5 barcode A5L8 (in drive ",
             "slot 28: empty (import/export slot)",
             "Will write to volume 'DAILY-1' in slot 1.",
             "Client check: 1 host checked",
