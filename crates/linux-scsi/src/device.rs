@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use scsi_core::data::Data;
+use scsi_core::sense::SenseBytes;
 use scsi_core::{Completion, Sense, Status};
 use std::io::{IoSlice, IoSliceMut};
 use thiserror::Error;
@@ -43,6 +44,8 @@ pub struct Outcome {
     pub status: Status,
     /// The sense data, if the status is CHECK CONDITION and the device sent sense data.
     pub sense: Option<Sense>,
+    /// The same sense data as the device encoded it, for fields that have no meaning in general.
+    pub sense_bytes: Option<SenseBytes>,
     /// Bytes that the command stored into the data-in buffer.
     pub data_in: usize,
 }
@@ -50,7 +53,7 @@ pub struct Outcome {
 impl From<&Completion> for Outcome {
     fn from(completion: &Completion) -> Self {
         let sense = completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
-        Self { status: completion.status, sense, data_in: completion.data_in }
+        Self { status: completion.status, sense, sense_bytes: completion.sense, data_in: completion.data_in }
     }
 }
 

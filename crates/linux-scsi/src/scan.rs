@@ -160,10 +160,10 @@ mod tests {
 
     impl ScsiDevice for Changer {
         fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, DeviceGone> {
-            let good = |data_in| Ok(Outcome { status: Status::GOOD, sense: None, data_in });
+            let good = |data_in| Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in });
             let check = |key, asc| {
                 let sense = Some(Sense::new(key, asc));
-                Ok(Outcome { status: Status::CHECK_CONDITION, sense, data_in: 0 })
+                Ok(Outcome { status: Status::CHECK_CONDITION, sense, sense_bytes: None, data_in: 0 })
             };
             let page: &[u8] = match cdb {
                 [0x12, 0, ..] => INQUIRY,

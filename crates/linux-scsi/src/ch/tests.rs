@@ -16,7 +16,12 @@ const PAGE: [u8; 24] = [23, 0, 0, 0, 0x1d, 18, 0, 0, 0, 1, 3, 0xe8, 0, 3, 0, 10,
 impl ScsiDevice for Recorder {
     fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, DeviceGone> {
         let check = |key, asc| {
-            Ok(Outcome { status: Status::CHECK_CONDITION, sense: Some(Sense::new(key, Asc(asc))), data_in: 0 })
+            Ok(Outcome {
+                status: Status::CHECK_CONDITION,
+                sense: Some(Sense::new(key, Asc(asc))),
+                sense_bytes: None,
+                data_in: 0,
+            })
         };
         if self.attentions > 0 {
             self.attentions -= 1;
@@ -40,7 +45,7 @@ impl ScsiDevice for Recorder {
             _ => &[],
         };
         data.data_in.append(page);
-        Ok(Outcome { status: Status::GOOD, sense: None, data_in: page.len() })
+        Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in: page.len() })
     }
 
     fn wait(&mut self, _: Duration) -> Result<(), Interrupted> {

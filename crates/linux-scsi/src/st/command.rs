@@ -103,7 +103,9 @@ impl Drive {
             return Ok(outcome.data_in);
         }
         let refusal = Refusal { sense: outcome.sense };
-        self.cleaning_requested |= refusal.asc() == Some(Asc::CLEANING_REQUESTED);
+        let bytes = outcome.sense_bytes.as_ref().map(|sense| sense.as_slice()).unwrap_or_default();
+        self.cleaning_requested |=
+            refusal.asc() == Some(Asc::CLEANING_REQUESTED) || self.options.cleaning.is_requested(bytes);
         if refusal.is(SenseKey::RECOVERED_ERROR) {
             self.recovered_errors = self.recovered_errors.saturating_add(1);
             if !(refusal.eom() || refusal.filemark() || refusal.ili()) {

@@ -72,11 +72,48 @@ pub(super) struct Options {
     pub(super) booleans: Booleans,
     /// BUFFERED MODE for a new cartridge.
     pub(super) default_buffered_mode: Option<u8>,
+    /// Bytes of buffered blocks that are sent to the drive at once.
+    pub(super) write_threshold: usize,
+    /// Where sense data tells that the drive needs cleaning.
+    pub(super) cleaning: CleaningBits,
 }
 
 impl Options {
-    pub(super) const INITIAL: Self = Self { booleans: Booleans::CAN_BSR, default_buffered_mode: None };
+    pub(super) const INITIAL: Self = Self {
+        booleans: Booleans::CAN_BSR,
+        default_buffered_mode: None,
+        write_threshold: WRITE_BUFFER,
+        cleaning: CleaningBits { byte: 0, mask: 0, pattern: 0 },
+    };
 }
+
+/// The bits of a byte of sense data that tell that the drive needs cleaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct CleaningBits {
+    /// Number of the byte; 0 for none.
+    byte: u8,
+    mask: u8,
+    /// The value of the bits; with 0, any bit that is set.
+    pattern: u8,
+}
+
+impl CleaningBits {
+    /// Decodes the argument of MT_ST_SET_CLN: bits 7-0 are the byte, 15-8 the mask, and 23-16 the pattern. `None` for a
+    /// byte that no drive can use.
+    fn decode(value: u32) -> Option<Self> {
+        let [_, pattern, mask, byte] = value.to_be_bytes();
+        (byte == 0 || SENSE_BYTES.contains(&byte)).then_some(Self { byte, mask, pattern })
+    }
+
+    /// Whether sense data requests cleaning.
+    pub(super) fn is_requested(self, sense: &[u8]) -> bool {
+        let bits = sense.get(usize::from(self.byte)).map_or(0, |byte| byte & self.mask);
+        self.byte != 0 && if self.pattern == 0 { bits != 0 } else { bits == self.pattern }
+    }
+}
+
+/// Bytes of the buffer for blocks that are not sent yet.
+const WRITE_BUFFER: usize = 32 << 10;
 
 /// Bits 31-28 of the argument: what it sets. 0 is the buffered mode of the drive.
 const KIND: u32 = 0xf000_0000;
@@ -100,6 +137,11 @@ const NO_DEFAULT: u32 = 0x000f_ffff;
 const NO_BLOCK_LENGTH: u32 = 0x00ff_ffff;
 /// Bytes of sense data that can tell that cleaning is requested.
 const SENSE_BYTES: core::ops::Range<u8> = 18..64;
+
+/// The argument of MT_ST_WRITE_THRESHOLD, in units of 1,024 bytes. Linux accepts more than the buffer has.
+fn write_threshold(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX).saturating_mul(1024).min(WRITE_BUFFER)
+}
 
 impl Drive {
     /// The options of the mode of the last open.
@@ -148,12 +190,11 @@ impl Drive {
             BOOLEANS => self.set_booleans(|_| bits),
             SET_BOOLEANS => self.set_booleans(|old| old | bits),
             CLEAR_BOOLEANS => self.set_booleans(|old| old - bits),
-            WRITE_THRESHOLD => {}
+            WRITE_THRESHOLD => self.options.write_threshold = write_threshold(value),
             DEFAULT_BLOCK_LENGTH => self.set_default_block_length(device, value),
             TIMEOUTS => self.set_timeout(value),
             CLEANING => {
-                let [.., byte] = value.to_be_bytes();
-                return if byte == 0 || SENSE_BYTES.contains(&byte) { Ok(()) } else { Err(Errno::EINVAL) };
+                self.options.cleaning = CleaningBits::decode(value).ok_or(Errno::EINVAL)?;
             }
             DEFAULTS => self.set_default(device, value),
             _ => return Err(Errno::EIO),

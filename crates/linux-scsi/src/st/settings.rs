@@ -2,11 +2,14 @@
 //! compression.
 
 use super::command::Transfer;
+use super::options::Booleans;
 use super::{Drive, DriveState};
 use crate::{Errno, ScsiDevice};
 
 /// The header and the block descriptor of MODE SENSE(6) and MODE SELECT(6).
 const HEADER: usize = 12;
+/// Greatest block length in bytes that a READ or WRITE can have.
+const GREATEST_BLOCK: u32 = 0x00ff_ffff;
 /// The header, the block descriptor and the page 0Fh, Data Compression.
 const WITH_COMPRESSION: usize = HEADER + 16;
 
@@ -58,14 +61,21 @@ impl Drive {
         length == 0 || (length >= least && length <= greatest)
     }
 
+    /// READ BLOCK LIMITS, unless the drive does not have it (MT_ST_NO_BLKLIMS): then the drive itself refuses a length.
+    fn read_block_limits(&mut self, device: &mut dyn ScsiDevice) -> Option<(u32, u32)> {
+        if self.has(Booleans::NO_BLKLIMS) {
+            return Some((0, GREATEST_BLOCK));
+        }
+        let mut limits = [0; 6];
+        self.run(device, &[5, 0, 0, 0, 0, 0], Transfer::In(&mut limits), self.timeouts.normal).ok()?;
+        let [_, a, b, c, d, e] = limits;
+        Some((u32::from_be_bytes([0, 0, d, e]), u32::from_be_bytes([0, a, b, c])))
+    }
+
     /// READ BLOCK LIMITS and MODE SENSE(6).
     pub(super) fn read_settings(&mut self, device: &mut dyn ScsiDevice) {
-        let (mut limits, mut mode) = ([0; 6], [0; HEADER]);
-        let known = self.run(device, &[5, 0, 0, 0, 0, 0], Transfer::In(&mut limits), self.timeouts.normal).is_ok();
-        let [_, a, b, c, d, e] = limits;
-        if known {
-            self.state.block_limits = (u32::from_be_bytes([0, 0, d, e]), u32::from_be_bytes([0, a, b, c]));
-        }
+        let mut mode = [0; HEADER];
+        self.state.block_limits = self.read_block_limits(device).unwrap_or(self.state.block_limits);
         let sensed = self.run(device, &[0x1a, 0, 0, 0, 12, 0], Transfer::In(&mut mode), self.timeouts.normal);
         self.state.block_length = 0;
         if sensed.is_ok() {

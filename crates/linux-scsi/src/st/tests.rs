@@ -4,6 +4,7 @@ use super::*;
 use crate::mtio::{Operation, TapeOperation};
 use crate::{DeviceGone, Interrupted, Outcome};
 use scsi_core::data::Data;
+use scsi_core::sense::SenseBytes;
 use scsi_core::{Asc, Sense, SenseKey, Status};
 
 /// A ready drive with an empty tape in variable block mode, except for the answers that a test puts before it.
@@ -17,6 +18,8 @@ struct Scripted {
     write_protected: bool,
     /// Whether READ returns blocks of zeros.
     blocks: bool,
+    /// Sense data as the device encodes it.
+    sense_bytes: Vec<u8>,
 }
 
 impl Scripted {
@@ -46,8 +49,9 @@ impl ScsiDevice for Scripted {
         }
         self.sent.push(text);
         let answer = self.answers.iter().position(|(opcode, _)| *opcode == cdb[0]);
+        let sense_bytes = Some(SenseBytes::truncated(&self.sense_bytes)).filter(|_| !self.sense_bytes.is_empty());
         if let Some((_, Some(sense))) = answer.map(|index| self.answers.remove(index)) {
-            return Ok(Outcome { status: Status::CHECK_CONDITION, sense: Some(sense), data_in: 0 });
+            return Ok(Outcome { status: Status::CHECK_CONDITION, sense: Some(sense), sense_bytes, data_in: 0 });
         }
         let protection = if self.write_protected { 0x90 } else { 0x10 };
         match cdb[0] {
@@ -56,7 +60,7 @@ impl ScsiDevice for Scripted {
             0x1a => data.data_in.append(&[27, 0x88, protection, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0, 0x0f, 0x0e, 0x40]),
             _ => {}
         }
-        Ok(Outcome { status: Status::GOOD, sense: None, data_in: data.data_in.written() })
+        Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in: data.data_in.written() })
     }
 
     fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {
@@ -254,4 +258,68 @@ fn an_error_of_a_buffered_write_is_reported_by_the_next_call() {
     assert_eq!(drive.write(&mut device, &tape, &[0; 512]), Ok(512));
     drive.close(&mut device, tape).unwrap();
     assert_eq!(device.take_sent(), ["0a0100000100", "100000000100"]);
+}
+
+/// st(4): MT_ST_NO_BLKLIMS, "the driver does not use the command".
+#[test]
+fn without_block_limits_the_drive_judges_lengths() {
+    let mut device = Scripted::default();
+    let (mut drive, tape) = opened(&mut device);
+    assert_eq!(operate(&mut drive, &mut device, &tape, 20, 0x80_0001), Err(Errno(22)));
+    operate(&mut drive, &mut device, &tape, 24, 0x3000_0200).unwrap();
+    drive.close(&mut device, tape).unwrap();
+    device.take_sent();
+    let tape = drive.open(&mut device, READ_WRITE).unwrap();
+    assert_eq!(device.take_sent(), ["000000000000", "1a0000000c00"]);
+    operate(&mut drive, &mut device, &tape, 20, 0x80_0001).unwrap();
+    assert_eq!(device.take_sent()[0], "151000000c00/000010085e00000000800001");
+    drive.close(&mut device, tape).unwrap();
+}
+
+/// st(4): MT_ST_WRITE_THRESHOLD in blocks of 1,024 bytes.
+#[test]
+fn buffered_writes_begin_at_the_threshold() {
+    let mut device = Scripted { blocks: true, ..Scripted::default() };
+    let (mut drive, tape) = opened(&mut device);
+    operate(&mut drive, &mut device, &tape, 20, 512).unwrap();
+    operate(&mut drive, &mut device, &tape, 24, 0x2000_0002).unwrap();
+    // Such a read makes the driver use its buffer.
+    drive.read(&mut device, &tape, &mut [0; 100]).unwrap();
+    drive.write(&mut device, &tape, &[0; 1024]).unwrap();
+    device.take_sent();
+    assert_eq!(drive.write(&mut device, &tape, &[0; 512]), Ok(512));
+    assert_eq!(device.take_sent(), [""; 0]);
+    assert_eq!(drive.write(&mut device, &tape, &[0; 512]), Ok(512));
+    assert_eq!(device.take_sent(), ["0a0100000400"]);
+    // A greater threshold than the buffer of 32 KiB is the buffer.
+    operate(&mut drive, &mut device, &tape, 24, 0x2fff_ffff).unwrap();
+    drive.write(&mut device, &tape, &[0; 32256]).unwrap();
+    assert_eq!(device.take_sent(), [""; 0]);
+    drive.write(&mut device, &tape, &[0; 512]).unwrap();
+    assert_eq!(device.take_sent(), ["0a0100004000"]);
+    drive.close(&mut device, tape).unwrap();
+}
+
+/// MT_ST_SET_CLN: byte 21 of the sense data, bits 3 and 0.
+#[test]
+fn bits_of_sense_data_request_cleaning() {
+    for (option, byte, requested) in [
+        (0x8000_0915_u32, 0x08, true),
+        (0x8000_0915, 0x01, true),
+        (0x8000_0915, 0xf6, false),
+        (0x8001_0915, 0x01, true),
+        (0x8001_0915, 0x09, false),
+        (0x8000_0900, 0xff, false),
+    ] {
+        let mut sense_bytes = vec![0; 24];
+        sense_bytes[21] = byte;
+        let mut device = Scripted { sense_bytes, ..Scripted::default() };
+        let (mut drive, tape) = opened(&mut device);
+        operate(&mut drive, &mut device, &tape, 24, option.cast_signed()).unwrap();
+        device.answers.push((0x01, Some(Sense::new(SenseKey(1), Asc(0)))));
+        operate(&mut drive, &mut device, &tape, 6, 1).unwrap();
+        let Reply::Status(status) = drive.ioctl(&mut device, &tape, Request::Status).unwrap() else { panic!() };
+        assert_eq!(status.generic.bits() & 0x8000 != 0, requested, "{option:x} {byte:x}");
+        drive.close(&mut device, tape).unwrap();
+    }
 }

@@ -8,9 +8,6 @@ use crate::mtio::Operation;
 use crate::{Errno, ScsiDevice};
 use scsi_core::SenseKey;
 
-/// Bytes of buffered blocks that are sent to the drive at once.
-const WRITE_BUFFER: usize = 32 << 10;
-
 /// The end of a WRITE or WRITE FILEMARKS.
 enum Written {
     All,
@@ -74,7 +71,7 @@ impl Drive {
             return self.write_command(device, data, (count, unit));
         }
         self.write_buffer.extend_from_slice(data);
-        if self.write_buffer.len() >= WRITE_BUFFER {
+        if self.write_buffer.len() >= self.options.write_threshold {
             self.flush_writes(device)?;
         }
         Ok(data.len())
