@@ -95,3 +95,23 @@ pub(crate) fn close(fd: i32, close: impl FnOnce() -> i32) -> Result<i32, Errno> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_about_descriptors() {
+        // Numbers that no file of the tests has.
+        for (fd, has_entry) in [(-1, false), (i32::MIN, false), (65_535, true), (65_536, false), (i32::MAX, false)] {
+            assert_eq!(known(fd), UNKNOWN);
+            remember(fd, DEVICE);
+            assert_eq!(known(fd) == DEVICE, has_entry, "{fd}");
+        }
+        // A descriptor that is not open is no device, whatever was known.
+        remember(65_534, DEVICE);
+        assert_eq!(description(65_534), None);
+        assert_eq!(close(65_535, || 7), Ok(7));
+        assert_eq!(known(65_535), UNKNOWN);
+    }
+}

@@ -144,3 +144,118 @@ pub(crate) fn may_belong_to_tree(relative: &[u8]) -> bool {
 pub(crate) fn outside<'a>(tree: &[u8], path: &'a [u8]) -> Option<&'a [u8]> {
     path.strip_prefix(tree).filter(|rest| rest.first() == Some(&b'/'))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absolute_paths_of_devices() {
+        for path in [
+            "/dev/nst0",
+            "/dev/st12",
+            "/dev/nst0a",
+            "/dev/sg3",
+            "/dev/sch0",
+            "/dev//nst0",
+            "/dev/tape",
+            "/dev/tape/by-id/x",
+            "/dev/bsg",
+            "/dev/bsg/0:0:0:1",
+            "/sys/class/scsi_tape",
+            "/sys/class/scsi_tape/nst0/dev",
+            "/sys/bus/scsi/devices",
+            "/sys/devices/platform/ferric/host0",
+            "/proc/scsi",
+            "/proc/scsi/scsi",
+        ] {
+            assert!(belongs_to_tree(path.as_bytes()), "{path}");
+        }
+        for path in [
+            "",
+            "/",
+            "/dev",
+            "/dev/",
+            "/dev/null",
+            "/dev/nst",
+            "/dev/sgx",
+            "/dev/stdin",
+            "/dev/stderr",
+            "/dev/tapes",
+            "/dev/sda",
+            "/sys/class/scsi_tapes",
+            "/sys/class",
+            "/sys/bus/scsix",
+            "/proc/scsix",
+            "/proc/self",
+            "/tmp/dev/nst0",
+            "dev/nst0",
+            "/devnst0",
+            "nst0",
+        ] {
+            assert!(!belongs_to_tree(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_that_have_the_name_of_a_device() {
+        for path in [
+            "nst0",
+            "./nst0",
+            "../dev/sg1",
+            "dev/sch0",
+            "tape/by-id",
+            "bsg",
+            "0:0:0:1",
+            "scsi_tape",
+            "scsi-3500",
+            "x/ferric",
+        ] {
+            assert!(may_belong_to_tree(path.as_bytes()), "{path}");
+        }
+        for path in
+            ["", ".", "..", "null", "st", "nst", "sgml", "src/tapes", "file.0", "12", "nfs0", "state", "platform"]
+        {
+            assert!(!may_belong_to_tree(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn relative_paths_are_joined_to_a_directory() {
+        for (directory, relative, joined) in [
+            ("/dev", "nst0", "/dev/nst0"),
+            ("/dev", "./nst0", "/dev/nst0"),
+            ("/dev", ".//./nst0", "/dev/nst0"),
+            ("/dev/tape/by-id", "../../nst0", "/dev/nst0"),
+            ("/", "dev/nst0", "/dev/nst0"),
+            ("/dev", "../../../dev/nst0", "/dev/nst0"),
+            ("/dev/tape", "..", "/dev"),
+            ("/dev", "..", "/"),
+            ("/dev", ".", "/dev"),
+            ("/dev", "", "/dev"),
+            // Behind a name, it may be a symbolic link.
+            ("/dev", "tape/../nst0", "/dev/tape/../nst0"),
+            ("/dev", "..x/y", "/dev/..x/y"),
+        ] {
+            let path = PathBuffer::join(directory.as_bytes(), relative.as_bytes()).unwrap();
+            assert_eq!(path.c_str().to_str(), Ok(joined), "{directory} {relative}");
+        }
+    }
+
+    #[test]
+    fn long_paths_are_refused() {
+        let name = [b'n'; 4090];
+        assert_eq!(PathBuffer::concat([b"/dev/", &name]).unwrap().bytes().len(), 4095);
+        assert!(PathBuffer::concat([b"/dev/n", &name]).is_none());
+        assert!(PathBuffer::join(b"/dev/", &name).is_some());
+        assert!(PathBuffer::join(b"/dev/n", &name).is_none());
+        assert_eq!(PathBuffer::filled(|bytes| Some(bytes.len())).unwrap().bytes().len(), 4095);
+    }
+
+    #[test]
+    fn paths_of_the_tree_without_it() {
+        assert_eq!(outside(b"/tmp/f/root", b"/tmp/f/root/dev/nst0"), Some(&b"/dev/nst0"[..]));
+        assert_eq!(outside(b"/tmp/f/root", b"/tmp/f/roots/dev"), None);
+        assert_eq!(outside(b"/tmp/f/root", b"/tmp/f/root"), None);
+    }
+}

@@ -218,3 +218,64 @@ impl Tree {
 fn target_of(unit: &Unit) -> String {
     format!("target{}:{}:{}", unit.address.host, unit.address.channel, unit.address.target)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DriveNumbers, LocalUnit};
+    use std::os::unix::fs::MetadataExt;
+    use vtl::Library;
+
+    /// The paths of the files of a tree, sorted, with the text of small files, the target of links, or the device of nodes.
+    fn listing(root: &Path, directory: &Path, into: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap().flatten() {
+            let (path, data) = (entry.path(), entry.path().symlink_metadata().unwrap());
+            let name = path.strip_prefix(root).unwrap().display();
+            if data.is_dir() {
+                listing(root, &path, into);
+            } else if data.is_symlink() {
+                assert!(path.exists(), "{name} leads nowhere");
+                into.push(format!("{name} -> {}", fs::read_link(&path).unwrap().display()));
+            } else if data.mode() & 0o7777 == 0o1660 {
+                into.push(format!("{name} node {:x}", data.len()));
+            } else {
+                into.push(format!("{name} {}", String::from_utf8_lossy(&fs::read(&path).unwrap()).trim_end()));
+            }
+        }
+    }
+
+    #[test]
+    fn files_of_a_drive_and_a_changer() {
+        let site = Library::builder().drives("ULT3580-TD8", 1).open().unwrap();
+        let targets = site.targets().iter().map(LocalUnit::login).collect();
+        let nodes = Nodes::scan(targets, &DriveNumbers(vec![4]));
+        let directory = tempfile::tempdir().unwrap();
+        Tree::create(directory.path(), &nodes).unwrap();
+        let mut files = Vec::new();
+        listing(directory.path(), directory.path(), &mut files);
+        let host = "../../devices/platform/ferric/host0";
+        let drive = "sys/devices/platform/ferric/host0/target0:0:0/0:0:0:1";
+        for expected in [
+            "dev/nst4 node 984",
+            "dev/st4 node 904",
+            "dev/nst4a node 9e4",
+            "dev/sg0 node 1500",
+            "dev/sg1 node 1501",
+            "dev/sch0 node 5600",
+            "dev/tape/by-path/platform-ferric-scsi-0:0:0:1-nst -> ../../nst4",
+            "dev/tape/by-path/platform-ferric-scsi-0:0:0:0-changer -> ../../sg0",
+            &format!("sys/class/scsi_tape/nst4 -> {host}/target0:0:0/0:0:0:1/scsi_tape/nst4"),
+            &format!("sys/class/scsi_generic/sg0 -> {host}/target0:0:0/0:0:0:0/scsi_generic/sg0"),
+            &format!("{drive}/type 1"),
+            &format!("{drive}/model ULT3580-TD8"),
+            &format!("{drive}/scsi_tape/nst4/dev 9:132"),
+            &format!("{drive}/tape -> scsi_tape/st4"),
+            "proc/scsi/sg/version 30536\t3.5.36 [20140603]",
+        ] {
+            assert!(files.iter().any(|file| file == expected), "{expected} is not in:\n{}", files.join("\n"));
+        }
+        // Eight nodes of the drive, a generic node for each unit, one of the changer, and two of bsg.
+        assert_eq!(files.iter().filter(|file| file.contains(" node ")).count(), 8 + 2 + 1 + 2);
+        assert!(!files.iter().any(|file| file.starts_with("dev/null")));
+    }
+}

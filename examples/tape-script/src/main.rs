@@ -4,6 +4,7 @@
 
 mod sys;
 mod system;
+mod varied;
 
 use iscsid::Portal;
 use std::io::{self, Write};
@@ -15,12 +16,15 @@ use tape_script::native::Native;
 use tape_script::random;
 use tape_script::run::{Calls, run_case};
 use tape_script::script::{Case, Script, Step};
+use varied::Varied;
 use vtl::config::IscsiSetup;
 
 const USAGE: &str = "tape-script native SCRIPT...            run cases on the driver of linux-scsi
 tape-script serve ADDRESS SCRIPT...     serve a library on ADDRESS; after a line on standard input, run cases on /dev/*st*
 tape-script compare ADDRESS SCRIPT...   the same, and print the steps whose results differ from those of linux-scsi
 tape-script tape NUMBER SCRIPT...       run cases without steps of robots on /dev/st<NUMBER> and its other nodes
+
+tape-script vary SEED NUMBER SCRIPT...  the same, with each call in another thread, on a duplicate, or in a child at random
 
 SCRIPT is a file, or random:SEED:CASES:STEPS:KIND for random cases on a kind of cartridge";
 
@@ -31,7 +35,12 @@ fn main() -> ExitCode {
         ["native", files @ ..] => load(files).and_then(|script| native(&script)),
         ["serve", address, files @ ..] => load(files).and_then(|script| serve(address, &script, false)),
         ["compare", address, files @ ..] => load(files).and_then(|script| serve(address, &script, true)),
-        ["tape", number, files @ ..] => load(files).and_then(|script| tape(number, &script)),
+        ["tape", number, files @ ..] => load(files).and_then(|script| tape(&script, number, System::new)),
+        ["vary", seed, number, files @ ..] => load(files).and_then(|script| {
+            let seed = seed.parse().map_err(|_| "the seed is not a number")?;
+            tape(&script, number, |number| Varied::new(number, seed))
+        }),
+        [varied::CALL, words @ ..] => varied::call(words),
         _ => Err(USAGE.into()),
     };
     match outcome {
@@ -100,10 +109,11 @@ fn native(script: &Script) -> Result<(), String> {
     run_all(script, &mut bench_for(script)?, Native::new, print_result)
 }
 
-fn tape(number: &str, script: &Script) -> Result<(), String> {
+/// Runs cases with the calls that `open` returns for the number of the tape.
+fn tape<C: Calls>(script: &Script, number: &str, open: impl Fn(u16) -> C) -> Result<(), String> {
     let number = number.parse().map_err(|_| "the number of the tape is not a number")?;
     for case in &script.cases {
-        run_case(&mut System::new(number), &mut None, case, |step, result| print_result(case, step, result));
+        run_case(&mut open(number), &mut None, case, |step, result| print_result(case, step, result));
     }
     Ok(())
 }

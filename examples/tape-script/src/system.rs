@@ -21,12 +21,14 @@ impl System {
         Self { number, files: HashMap::new() }
     }
 
-    fn file(&mut self, file: char) -> Result<&mut File, Errno> {
+    /// The open file of a name.
+    pub(crate) fn file(&mut self, file: char) -> Result<&mut File, Errno> {
         self.files.get_mut(&file).ok_or(Errno::EBADF)
     }
 }
 
-fn errno(error: &io::Error) -> Errno {
+/// The error number of a failed system call.
+pub(crate) fn errno(error: &io::Error) -> Errno {
     Errno(error.raw_os_error().and_then(|number| u16::try_from(number).ok()).unwrap_or(u16::MAX))
 }
 

@@ -86,6 +86,14 @@ fn a_descriptor_is_shared_by_processes_and_threads() {
 }
 
 #[test]
+fn a_thousand_processes_and_many_threads() {
+    let directory = Directory::new();
+    directory.write("storm.c", include_str!("storm.c"));
+    let out = directory.succeed(&["--load", "V00001L8"], "cc -O2 -Wall -Werror -pthread -o storm storm.c; ./storm");
+    assert_eq!(out, "1000 blocks\nthreads have ended\n");
+}
+
+#[test]
 fn close_on_exec_and_status_flags() {
     let out = Directory::new().succeed(
         &["--load", "V00001L8"],

@@ -35,13 +35,13 @@ fn case(text: &str) -> Option<Case> {
 }
 
 /// The steps that differ, with the results of both.
-fn differences(directory: &Directory, case: &Case) -> Vec<String> {
+fn differences(directory: &Directory, command: &[&str], case: &Case) -> Vec<String> {
     let name = case.title.split(' ').nth(1).unwrap();
     let calls: Vec<&str> = case.steps.iter().map(|step| step.split(" => ").next().unwrap()).collect();
     directory.write(name, format!("{}\n{}\n", case.title, calls.join("\n")));
     let config = format!("{}.toml", case.size);
     let script = installed().join("tape-script").display().to_string();
-    let options = ["run", "--config", &config, "--load", "A1L8", "--", &script, "tape", "0", name];
+    let options = [&["run", "--config", &config, "--load", "A1L8", "--", &script], command, &["0", name]].concat();
     let Ended { out, err, .. } = Ended::from(directory.ferric(&options).output().unwrap());
     let here: Vec<&str> = out.lines().filter(|line| line.contains(" => ")).collect();
     if here.len() != case.steps.len() {
@@ -51,11 +51,13 @@ fn differences(directory: &Directory, case: &Case) -> Vec<String> {
     pairs.map(|(linux, here)| format!("{}\n  Linux {linux}\n  here  {here}", case.title)).collect()
 }
 
-#[test]
-fn system_calls_have_the_results_of_linux() {
+/// Runs all cases with a command of `tape-script`, and compares the results with the recorded ones.
+fn compare(command: &[&str]) {
     let programs = build("tape-script");
     let _ = installed();
-    fs::copy(programs.join("tape-script"), installed().join("tape-script")).unwrap();
+    let copy = installed().join(format!("tape-script-{}", command.join("-")));
+    fs::copy(programs.join("tape-script"), &copy).unwrap();
+    fs::rename(copy, installed().join("tape-script")).unwrap();
     let directory = Directory::new();
     for (_, size) in LOADS {
         let cartridges = format!("[[library.cartridges]]\npattern = \"A#L8\"\ncount = 1\nsize = \"{size}\"\n");
@@ -66,10 +68,22 @@ fn system_calls_have_the_results_of_linux() {
     let steps: usize = cases.iter().map(|case| case.steps.len()).sum();
     assert!(cases.len() >= 100 && steps >= 1500, "{} cases with {steps} steps", cases.len());
     let different: Vec<String> = std::thread::scope(|scope| {
-        let run = |cases: &[Case]| cases.iter().flat_map(|case| differences(&directory, case)).collect::<Vec<_>>();
+        let run =
+            |cases: &[Case]| cases.iter().flat_map(|case| differences(&directory, command, case)).collect::<Vec<_>>();
         let threads: Vec<_> =
             cases.chunks(cases.len().div_ceil(4)).map(|part| scope.spawn(move || run(part))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(different.is_empty(), "{} of {steps} results differ:\n{}", different.len(), different.join("\n"));
+}
+
+#[test]
+fn system_calls_have_the_results_of_linux() {
+    compare(&["tape"]);
+}
+
+/// Threads, duplicates, children of `fork` and other programs use the same open file description.
+#[test]
+fn system_calls_of_threads_and_children_have_the_same_results() {
+    compare(&["vary", "1"]);
 }

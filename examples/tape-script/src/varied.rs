@@ -1,0 +1,158 @@
+//! Runs cases with system calls as [`System`], each call in a way that a seed chooses: in this thread or another, on a
+//! duplicate of the descriptor, in a child of `fork`, or in a program that gets the descriptor by `exec`. The results do
+//! not depend on the way.
+
+use crate::sys;
+use crate::system::{System, errno};
+use linux_scsi::Errno;
+use std::fs::File;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use tape_script::run::Calls;
+
+/// Word of the command line for the program that runs one call on its standard input.
+pub(crate) const CALL: &str = "call";
+
+/// The nodes of one tape.
+pub(crate) struct Varied {
+    system: System,
+    state: u64,
+}
+
+/// A call on an open file. All but `Write` fill memory, which the result has.
+#[derive(Clone, Copy)]
+enum Call<'a> {
+    Read(usize),
+    Write(&'a [u8]),
+    Ioctl(u32, &'a [u8]),
+}
+
+/// The result of a system call, and the memory that it has filled.
+type Done = (Result<usize, Errno>, Vec<u8>);
+
+impl Call<'_> {
+    fn run(self, mut file: &File) -> Done {
+        let failed = |error| errno(&error);
+        match self {
+            Self::Read(len) => {
+                let mut buffer = vec![0; len];
+                let read = std::io::Read::read(&mut file, &mut buffer).map_err(failed);
+                buffer.truncate(read.unwrap_or(0));
+                (read, buffer)
+            }
+            Self::Write(data) => (file.write(data).map_err(failed), Vec::new()),
+            Self::Ioctl(request, argument) => {
+                let mut argument = argument.to_vec();
+                (sys::ioctl(file, request, &mut argument).map(|()| 0).map_err(failed), argument)
+            }
+        }
+    }
+
+    /// The words of the command line of a program that runs the call. Data to write is not passed.
+    fn words(self) -> Option<Vec<String>> {
+        match self {
+            Self::Read(len) => Some(vec!["read".into(), len.to_string()]),
+            Self::Write(_) => None,
+            Self::Ioctl(request, argument) => {
+                let bytes: Vec<String> = argument.iter().map(|byte| format!("{byte:02x}")).collect();
+                Some(vec!["ioctl".into(), request.to_string(), bytes.concat()])
+            }
+        }
+    }
+}
+
+fn encode((result, memory): &Done) -> Vec<u8> {
+    let number = match result {
+        Ok(number) => i64::try_from(*number).unwrap_or(i64::MAX),
+        Err(Errno(number)) => -i64::from(*number),
+    };
+    [&number.to_le_bytes(), memory.as_slice()].concat()
+}
+
+/// Decodes what another process has sent. Without a result, the process has failed.
+fn decode(bytes: &[u8]) -> Done {
+    let Some((number, memory)) = bytes.split_first_chunk() else { return (Err(Errno(u16::MAX)), Vec::new()) };
+    let number = i64::from_le_bytes(*number);
+    let failed = |_| Errno(u16::try_from(number.unsigned_abs()).unwrap_or(u16::MAX));
+    (usize::try_from(number).map_err(failed), memory.to_vec())
+}
+
+/// Runs the call of a command line on standard input, and prints its result. An error is a message.
+pub(crate) fn call(words: &[&str]) -> Result<(), String> {
+    let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is not a number"));
+    let file = sys::standard_input().map_err(|error| error.to_string())?;
+    let done = match words {
+        ["read", len] => Call::Read(len.parse().map_err(|_| "the length is not a number")?).run(&file),
+        ["ioctl", request, argument] => {
+            let byte = |at: usize| argument.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            let argument: Option<Vec<u8>> = (0..argument.len()).step_by(2).map(byte).collect();
+            Call::Ioctl(number(request)?, &argument.ok_or("the argument is not hexadecimal")?).run(&file)
+        }
+        _ => return Err("expected read LENGTH or ioctl REQUEST ARGUMENT".into()),
+    };
+    std::io::stdout().write_all(&encode(&done)).map_err(|error| error.to_string())
+}
+
+impl Varied {
+    pub(crate) fn new(number: u16, seed: u64) -> Self {
+        Self { system: System::new(number), state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+    }
+
+    /// A number below `bound` (xorshift).
+    fn next(&mut self, bound: u64) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        (self.state >> 8) % bound
+    }
+
+    fn run(&mut self, file: char, call: Call<'_>) -> Result<Done, Errno> {
+        let way = self.next(16);
+        let file = self.system.file(file)?;
+        let failed = |error: std::io::Error| errno(&error);
+        Ok(match (way, call.words()) {
+            (0..3, _) => std::thread::scope(|scope| {
+                scope.spawn(|| call.run(file)).join().unwrap_or((Err(Errno(u16::MAX)), Vec::new()))
+            }),
+            (3..6, _) => call.run(&file.try_clone().map_err(failed)?),
+            (6..9, _) => decode(&sys::in_child(|| encode(&call.run(file))).map_err(failed)?),
+            (9, Some(words)) => {
+                let program = std::env::current_exe().map_err(failed)?;
+                let tape = Stdio::from(file.try_clone().map_err(failed)?);
+                let output = Command::new(program).arg(CALL).args(words).stdin(tape).stderr(Stdio::inherit()).output();
+                decode(&output.map_err(failed)?.stdout)
+            }
+            _ => call.run(file),
+        })
+    }
+}
+
+impl Calls for Varied {
+    fn open(&mut self, file: char, rewinds: bool, mode: u8, access: &str, nonblocking: bool) -> Result<(), Errno> {
+        self.system.open(file, rewinds, mode, access, nonblocking)
+    }
+
+    fn close(&mut self, file: char) -> Result<(), Errno> {
+        self.system.close(file)
+    }
+
+    fn duplicate(&mut self, file: char, duplicate: char) -> Result<(), Errno> {
+        self.system.duplicate(file, duplicate)
+    }
+
+    fn read(&mut self, file: char, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let (result, memory) = self.run(file, Call::Read(buffer.len()))?;
+        buffer.iter_mut().zip(memory).for_each(|(target, byte)| *target = byte);
+        result
+    }
+
+    fn write(&mut self, file: char, data: &[u8]) -> Result<usize, Errno> {
+        self.run(file, Call::Write(data))?.0
+    }
+
+    fn ioctl(&mut self, file: char, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
+        let (result, memory) = self.run(file, Call::Ioctl(request, argument))?;
+        argument.iter_mut().zip(memory).for_each(|(target, byte)| *target = byte);
+        result.map(drop)
+    }
+}
