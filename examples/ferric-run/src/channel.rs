@@ -295,9 +295,13 @@ fn free_slot() -> Option<&'static Slot> {
     })
 }
 
-/// Tells the user once that `ferric run` has ended, and returns the error of every call on its devices.
+/// The error of a call whose channel is closed. If `ferric run` has ended, the user is told once; else it has too many open
+/// files for another channel.
 pub(crate) fn gone() -> Errno {
     static TOLD: AtomicBool = AtomicBool::new(false);
+    if crate::device::is_served() {
+        return Errno::ENFILE;
+    }
     if !TOLD.swap(true, Ordering::Relaxed) {
         warn(b"ferric run has ended, and its devices with it: every call on them fails");
     }
@@ -312,5 +316,70 @@ pub(crate) fn warn(text: &[u8]) {
         if kernel::inode(2).is_some_and(|(_, kind)| kind == FileKind::Other) {
             let _ = kernel::write(2, line.bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_that_the_program_has_closed_is_not_used() {
+        let file = OwnFile::none();
+        assert_eq!(file.get(), None);
+        let fd = kernel::memory_file().unwrap();
+        file.set(fd);
+        assert_eq!(file.get(), Some(fd));
+        kernel::close(fd);
+        assert_eq!(file.get(), None);
+        // Another file with its number: it is not closed.
+        let other = kernel::memory_file().unwrap();
+        let moved = rustix::io::fcntl_dupfd_cloexec(kernel::borrow(other).unwrap(), fd).unwrap();
+        file.close();
+        assert!(rustix::fs::fstat(&moved).is_ok());
+        kernel::close(other);
+    }
+
+    #[test]
+    fn a_place_has_one_user() {
+        let slot = Slot::new();
+        assert!(slot.acquire(FREE) && !slot.acquire(FREE) && !slot.acquire(IDLE));
+        slot.description.store(7, Ordering::Relaxed);
+        slot.state.store(IDLE, Ordering::Release);
+        assert!(slot.has(7) && !slot.has(8) && !slot.acquire(FREE));
+        let users = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2000 {
+                        if slot.acquire(IDLE) {
+                            assert_eq!(users.fetch_add(1, Ordering::Relaxed), 0);
+                            users.fetch_sub(1, Ordering::Relaxed);
+                            slot.state.store(IDLE, Ordering::Release);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(slot.acquire(IDLE));
+        slot.discard();
+        assert!(!slot.has(7) && slot.acquire(FREE));
+    }
+
+    #[test]
+    fn places_run_out_and_idle_ones_are_used_again() {
+        let taken: Vec<&Slot> = std::iter::from_fn(free_slot).collect();
+        assert_eq!(taken.len(), 64);
+        assert!(free_slot().is_none());
+        let socket = kernel::memory_file().unwrap();
+        taken[3].socket.set(socket);
+        taken[3].state.store(IDLE, Ordering::Release);
+        assert!(is_own(socket) && !is_own(0));
+        assert_eq!(first_own(0, u32::MAX), u32::try_from(socket).ok());
+        assert!(std::ptr::eq(free_slot().unwrap(), taken[3]));
+        // Its descriptors are closed.
+        assert!(!is_own(socket));
+        forget_all();
+        assert!(SLOTS.iter().all(|slot| slot.state.load(Ordering::Relaxed) == FREE));
     }
 }

@@ -13,10 +13,13 @@ use linux_scsi::node::Node;
 use linux_scsi::sg;
 use rustix::fs::{Access, AtFlags, CWD};
 
+/// Whether `ferric run` takes connections.
+pub(crate) fn is_served() -> bool {
+    run().and_then(|run| kernel::connect(run.socket()).ok()).inspect(|fd| kernel::close(*fd)).is_some()
+}
+
 /// Whether a file of the tree is missing because `ferric run` has ended: the next one removes its files.
 pub(crate) fn is_gone(path: &PathBuffer) -> bool {
-    let is_served =
-        || run().and_then(|run| kernel::connect(run.socket()).ok()).inspect(|fd| kernel::close(*fd)).is_some();
     rustix::fs::stat(path.c_str()).is_err() && !is_served()
 }
 
@@ -48,6 +51,8 @@ pub(crate) fn open(device: u32, flags: u32) -> Result<i32, Errno> {
     let Some(run) = run() else { return Err(Errno::ENXIO) };
     let fd = kernel::connect(run.socket()).map_err(|error| match error {
         Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => error,
+        // Many connections wait.
+        Errno::EAGAIN => Errno::ENFILE,
         _ => {
             channel::gone();
             Errno::ENXIO

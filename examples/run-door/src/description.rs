@@ -127,6 +127,8 @@ impl Description {
                     crate::channel::spawn(Arc::clone(self), channel, file);
                 }
                 _ if message.len == 0 => break,
+                // A channel for which this process has no room. Its other end is closed: the program gets an error.
+                _ if message.lost_descriptors => {}
                 _ => self.write_unasked(data),
             }
         }

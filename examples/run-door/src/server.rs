@@ -105,11 +105,20 @@ impl Door {
 }
 
 /// A new directory. That of root has a part that other users cannot guess: programs that root starts may run as any user.
+///
+/// # Errors
+/// It cannot be created; the error names the place.
 fn create_directory() -> io::Result<(TemporaryDir, PathBuf)> {
+    // The address of a socket is short, and programs get the path without symbolic links.
+    let parent = std::env::temp_dir();
+    let short = parent.canonicalize().is_ok_and(|path| path.as_os_str().len() <= MAX_DIRECTORY);
+    let parent = if short || !parent.exists() { parent } else { PathBuf::from("/tmp") };
+    create_below(&parent).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", parent.display())))
+}
+
+fn create_below(parent: &Path) -> io::Result<(TemporaryDir, PathBuf)> {
     let is_root = rustix::process::geteuid().is_root();
-    let parent = Some(std::env::temp_dir()).filter(|parent| parent.as_os_str().len() <= MAX_DIRECTORY);
-    let parent = parent.unwrap_or_else(|| "/tmp".into());
-    let directory = TemporaryDir::create(&parent, PREFIX, if is_root { 0o711 } else { 0o700 })?;
+    let directory = TemporaryDir::create(parent, PREFIX, if is_root { 0o711 } else { 0o700 })?;
     if !is_root {
         let path = directory.path().canonicalize()?;
         return Ok((directory, path));
@@ -133,6 +142,8 @@ fn inodes(directory: &Path) -> io::Result<HashMap<u32, u64>> {
 }
 
 fn accept(shared: &Arc<Shared>, listener: &OwnedFd) {
+    // With too many open files, this one makes room to refuse a connection.
+    let mut reserve = listener.try_clone().ok();
     loop {
         match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
             Ok(socket) => {
@@ -141,10 +152,18 @@ fn accept(shared: &Arc<Shared>, listener: &OwnedFd) {
                 // Without a thread, the socket is closed: the program gets an error.
                 let _ = std::thread::Builder::new().name("device".into()).stack_size(STACK).spawn(serve);
             }
+            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) if reserve.is_some() => {
+                drop(reserve.take());
+                if let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
+                    let _ = socket::send(socket.as_fd(), &[&Reply(Err(Errno::ENFILE)).encode()]);
+                }
+                reserve = listener.try_clone().ok();
+            }
             // A connection that was closed, or too many open files: the next attempt may succeed.
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 std::thread::park_timeout(RETRY_INTERVAL);
+                reserve = reserve.or_else(|| listener.try_clone().ok());
             }
         }
     }

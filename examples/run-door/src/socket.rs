@@ -28,6 +28,8 @@ pub(crate) struct Received {
     pub(crate) len: usize,
     /// Descriptors that came with it.
     pub(crate) descriptors: Vec<OwnedFd>,
+    /// Descriptors came with it that this process could not open.
+    pub(crate) lost_descriptors: bool,
 }
 
 /// Receives a message; `None` if there is none and `wait` is false.
@@ -53,7 +55,8 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8], wait: bool) -> io
     if received.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::other("a message is too long"));
     }
-    Ok(Some(Received { len: received.bytes, descriptors }))
+    let lost_descriptors = received.flags.contains(ReturnFlags::CTRUNC);
+    Ok(Some(Received { len: received.bytes, descriptors, lost_descriptors }))
 }
 
 /// Sends a message of several parts.

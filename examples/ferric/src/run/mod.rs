@@ -131,12 +131,8 @@ fn execute(options: &Options, arguments: &Arguments) -> Result<ExitCode, NotRun>
     let preload = preload::library()?;
     let library = Library::open(options, arguments)?;
     let nodes = library.nodes(&DriveNumbers(arguments.drive.clone()));
-    let door = Door::open(nodes, Clock::real()).map_err(|error| {
-        CliError::system(
-            &error,
-            format!("cannot create the directory of the devices below {}: {error}", std::env::temp_dir().display()),
-        )
-    })?;
+    let door = Door::open(nodes, Clock::real())
+        .map_err(|error| CliError::system(&error, format!("cannot create the directory of the devices: {error}")))?;
     let lines = door.nodes().listing();
     if arguments.print {
         print_nodes(options, &lines)?;

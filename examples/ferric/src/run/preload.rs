@@ -11,7 +11,9 @@ const NAME: &str = "libferric_run.so";
 /// # Errors
 /// There is none; the error names the places.
 pub(crate) fn library() -> Result<PathBuf, CliError> {
-    let program = std::env::current_exe().and_then(|path| path.canonicalize());
+    // Without /proc, the system does not tell; then it is the program that was called.
+    let called = || super::program::search(&std::env::args_os().next()?).ok();
+    let program = std::env::current_exe().or_else(|error| called().ok_or(error)).and_then(|path| path.canonicalize());
     let program =
         program.map_err(|error| CliError::system(&error, format!("cannot find the program ferric: {error}")))?;
     let directory = program.parent().unwrap_or(Path::new("/"));

@@ -25,7 +25,8 @@ pub(crate) fn find(name: &OsStr) -> Result<PathBuf, NotRun> {
     Ok(path)
 }
 
-fn search(name: &OsStr) -> Result<PathBuf, NotRun> {
+/// Finds a program by its path or in $PATH.
+pub(crate) fn search(name: &OsStr) -> Result<PathBuf, NotRun> {
     let is_executable =
         |path: &PathBuf| fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0);
     let missing =
