@@ -295,8 +295,8 @@ fn free_slot() -> Option<&'static Slot> {
     })
 }
 
-/// The error of a call whose channel is closed. If `ferric run` has ended, the user is told once; else it has too many open
-/// files for another channel.
+/// The error of a call whose channel is closed. If `ferric run` has ended, a message is printed once; else it has too many
+/// open files for another channel.
 pub(crate) fn gone() -> Errno {
     static TOLD: AtomicBool = AtomicBool::new(false);
     if crate::device::is_served() {

@@ -60,11 +60,17 @@ pub(crate) fn description(fd: i32) -> Option<u64> {
     if state == OTHER {
         return None;
     }
-    let run = run()?;
-    let (inode, kind) = kernel::inode(fd)?;
+    run()?;
+    let found = kernel::inode(fd)?;
+    let device = device(fd, state, found);
+    remember(fd, if device.is_some() { DEVICE } else { OTHER });
+    device
+}
+
+/// The inode number of an open file, if it is a device.
+fn device(fd: i32, state: u8, (inode, kind): (u64, FileKind)) -> Option<u64> {
     let is_device = kind == FileKind::Socket
-        && ((state == DEVICE && channel::exists(inode)) || kernel::is_connected_to(fd, run.socket()));
-    remember(fd, if is_device { DEVICE } else { OTHER });
+        && ((state == DEVICE && channel::exists(inode)) || kernel::is_connected_to(fd, run()?.socket()));
     is_device.then_some(inode)
 }
 
@@ -79,8 +85,11 @@ pub(crate) fn close(fd: i32, close: impl FnOnce() -> i32) -> Result<i32, Errno> 
     if channel::is_own(fd) {
         return Err(Errno::EBADF);
     }
+    let state = known(fd);
+    let found = if state == OTHER || run().is_none() { None } else { kernel::inode(fd) };
     // Between vfork and exec, the parent has the device open too.
-    let device = if known(fd) == OTHER || is_vfork_child() { None } else { channel(fd) };
+    let device = found.and_then(|found| device(fd, state, found)).filter(|_| !is_vfork_child());
+    let device = device.map(|description| Channel::of(fd, description));
     remember(fd, UNKNOWN);
     let result = close();
     match device {

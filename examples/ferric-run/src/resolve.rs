@@ -82,7 +82,7 @@ fn is_in_tree(directory: i32) -> bool {
 /// The path of a directory as the kernel sees it.
 fn directory_path(directory: i32) -> Option<PathBuffer> {
     if directory == AT_FDCWD {
-        return PathBuffer::filled(|bytes| kernel::current_directory(bytes));
+        return PathBuffer::filled(kernel::current_directory);
     }
     match shared_directory(directory) {
         Some(shared) => PathBuffer::concat([shared.to_bytes(), b""]),

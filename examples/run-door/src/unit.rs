@@ -26,7 +26,7 @@ pub trait Backend: Send + Sync {
     fn reset(&self, scope: ResetScope) -> bool;
 }
 
-/// What is reset.
+/// The units that a reset concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetScope {
     /// The logical unit.

@@ -34,7 +34,7 @@ pub(crate) fn standard_input() -> io::Result<File> {
 }
 
 /// Calls a function in a child of this process, and returns the bytes that it returns there. The other threads of this
-/// process must not hold locks that the function needs: it may use memory of its own and system calls.
+/// process must not hold locks that the function needs: it may allocate memory and use system calls.
 pub(crate) fn in_child(call: impl FnOnce() -> Vec<u8>) -> io::Result<Vec<u8>> {
     let (mut reader, mut writer) = io::pipe()?;
     // SAFETY: the child runs the function, whose needs the caller knows, and ends without returning from this function.

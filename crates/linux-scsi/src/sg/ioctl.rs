@@ -30,11 +30,11 @@ pub struct Reply {
     pub value: u32,
     /// Bytes to store at the argument.
     pub bytes: Vec<u8>,
-    /// What the caller has to reset. If it cannot, the result of the system call is EIO.
+    /// A reset that the caller has to do. If it cannot, the result of the system call is EIO.
     pub reset: Option<Reset>,
 }
 
-/// What SG_SCSI_RESET resets.
+/// The units that the request SG_SCSI_RESET resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reset {
     /// The logical unit of the node: LOGICAL UNIT RESET.

@@ -32,6 +32,7 @@ struct Listing {
 }
 
 impl Listing {
+    #[expect(clippy::declare_interior_mutable_const, reason = "the initial value of each place of the table")]
     const FREE: Self = Self {
         directory: AtomicPtr::new(null_mut()),
         other: AtomicPtr::new(null_mut()),
@@ -241,7 +242,7 @@ type Order = Option<unsafe extern "C" fn(*const c_void, *const c_void) -> c_int>
 unsafe fn collect(directory: Directory, filter: Filter, order: Order) -> Option<(*mut EntryPointer, c_int)> {
     let (mut entries, mut count) = (null_mut::<EntryPointer>(), 0_usize);
     loop {
-        // SAFETY: `realloc` gets memory of its own and keeps its content; an entry is copied to memory of its length.
+        // SAFETY: `realloc` gets memory from `realloc` and keeps its content; an entry is copied to memory of its length.
         unsafe {
             let entry = readdir64(directory);
             if entry.is_null() {

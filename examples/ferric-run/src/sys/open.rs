@@ -48,7 +48,7 @@ fn target_in_tree(file: PathBuffer, flags: c_int) -> Target {
     }
 }
 
-/// What a path means that the C library could not open; `errno` has the reason.
+/// The target of a path that the C library could not open; `errno` has the reason.
 pub(super) fn target_of_missing(directory: c_int, path: &[u8], flags: c_int) -> Target {
     let error = errno();
     // A node of the machine for a device that it does not have is ENXIO or ENODEV.

@@ -7,7 +7,7 @@ use std::ffi::CStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// A directory that the tree shares with the system: the one of the system, and the one in the tree.
+/// A directory that the tree shares with the system: that of the system, and that in the tree.
 pub(crate) type Shared = [Option<Identity>; 2];
 
 /// Where `ferric run` is.

@@ -3,7 +3,7 @@
 //!
 //! A stream that exists when its descriptor becomes a device cannot be changed. `stdin` can be replaced, because programs
 //! find it by a variable. Other streams write without a request (the door takes such messages), and read the end of the
-//! file; the user is told.
+//! file, with a message.
 
 use super::descriptors;
 use super::kernel::{errno, set_errno};
@@ -58,7 +58,7 @@ const _: () =
 /// Flag of a stream that cannot be read.
 const NO_READS: c_int = 4;
 
-/// What a stream of a device needs, in memory from `malloc`.
+/// The descriptor and the buffer of a stream of a device, in memory from `malloc`.
 #[repr(C)]
 struct Cookie {
     descriptor: c_int,

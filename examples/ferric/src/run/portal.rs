@@ -1,4 +1,4 @@
-//! The iSCSI portal whose targets the command uses instead of a library of its own: `--portal`, `--data` and `--socket`,
+//! The iSCSI portal whose targets the command uses instead of a separate library: `--portal`, `--data` and `--socket`,
 //! and the login with CHAP.
 
 use super::Arguments;

@@ -136,7 +136,7 @@ fn without_capabilities_network_and_writable_dev() {
     assert_contains(&ended.out, &["VolumeTag = V00001L8"]);
 }
 
-/// A root directory of its own with read-only system directories, an empty /proc and /sys and no /dev/shm; 64 open files; a
+/// A separate root directory with read-only system directories, an empty /proc and /sys and no /dev/shm; 64 open files; a
 /// HOME that does not exist.
 #[test]
 fn in_a_bare_root_directory() {
