@@ -1,5 +1,6 @@
 # The daemon runs on the host, and QEMU's own iSCSI initiator attaches its units to the guest.
 . /job/checks.sh
+DOOR="iSCSI, QEMU's initiator"
 modprobe -a virtio_scsi sg st ch
 runs "three units appear" wait_for_devices 3
 find_devices
@@ -243,4 +244,15 @@ mt-st -f "$TAPE" rewind
 mkdir /tmp/out
 runs "tar -M reads both" tar -b 512 -C /tmp/out -xMf "$TAPE" -F /tmp/next-volume
 runs "the file is complete" cmp /tmp/large /tmp/out/large
+
+records mtx mtx "inquiry, status, inventory, load, unload, transfer"
+records loaderinfo mtx "configuration of the changer"
+records tapeinfo mtx "drive and cartridge"
+records mt mt-st "positions, filemarks, block sizes, compression, options, partitions, erase of a WORM cartridge (refused)"
+records lsscsi lsscsi "list of all units"
+records sg3_utils sg3-utils "sg_inq, sg_vpd, sg_luns, sg_opcodes, sg_modes, sg_logs, sg_read_attr, sg_senddiag, sg_write_buffer, sg_ident, sg_timestamp, sg_read_block_limits, sg_requests, sg_persist, sg_raw"
+records stenc stenc "keys for both algorithms; reading with, without and with another key"
+records dd coreutils "blocks of 50000 bytes; fixed blocks of 1024 bytes; a buffer that is too small"
+records tar tar "-b 512: backup and restore of 200 MB, and comparison of all files"
+records tar tar "-M: an archive on two cartridges"
 finish

@@ -1,6 +1,7 @@
 # Every library model with Linux's own programs, and backups on two libraries in parallel. Daemon and open-iscsi both
 # run in the guest.
 . /job/checks.sh
+DOOR="iSCSI, open-iscsi"
 modprobe -a sg st ch iscsi_tcp
 /job/ferric-iscsid --data /tmp/data --config /job/libraries.toml --bind 127.0.0.1:3260 >/tmp/ready 2>/tmp/daemon.log &
 DAEMON=$!
@@ -88,4 +89,7 @@ iscsiadm -k 0
 kill -TERM $DAEMON
 wait $DAEMON
 note "the daemon ends with status 0" $? "$(cat /tmp/daemon.log)"
+records mtx mtx "eight library models: status, inventory, load, unload, transfer to an import/export element and back"
+records loaderinfo mtx "eight library models: configuration of the changer"
+records tar tar "-b 128: backups on eight drives of two libraries at the same time, and comparison"
 finish

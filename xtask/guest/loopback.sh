@@ -1,5 +1,6 @@
 # Daemon and open-iscsi both run in the guest, over its loopback interface.
 . /job/checks.sh
+DOOR="iSCSI, open-iscsi"
 modprobe -a sg st ch iscsi_tcp
 /job/ferric-iscsid --data /tmp/data --config /job/ferric.toml --bind 127.0.0.1:3260 >/tmp/ready 2>/tmp/daemon.log &
 DAEMON=$!
@@ -35,4 +36,6 @@ iscsiadm -k 0
 kill -TERM $DAEMON
 wait $DAEMON
 note "the daemon ends with status 0" $? "$(cat /tmp/daemon.log)"
+records mtx mtx "status, load, unload"
+records tar tar "-b 512: write an archive and compare it"
 finish

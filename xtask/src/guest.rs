@@ -4,7 +4,7 @@
 //! host programs and new builds run in it and the host is not changed. `xtask/guest/` has its scripts.
 
 use crate::shell::{check, file_error, output, print_line, run as shell};
-use crate::{packages, pages, tape_driver};
+use crate::{compatibility, packages, pages, tape_driver};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -113,6 +113,7 @@ impl Guest {
         if let Ok(report) = fs::read_to_string(job.join("output.log")) {
             print_line(report.trim_end());
         }
+        collect_records(name, &job)?;
         match fs::read_to_string(job.join("exitcode")).as_deref().map(str::trim) {
             Ok("0") => booted,
             Ok(code) => Err(format!("ring 2, {name}: the job ended with status {code}")),
@@ -143,6 +144,17 @@ impl Guest {
         }
         qemu
     }
+}
+
+/// Copies the records of a job for `docs/compatibility.md`, if it wrote any.
+fn collect_records(name: &str, job: &Path) -> Outcome {
+    let records = job.join("compatibility.tsv");
+    if records.exists() {
+        let directory = compatibility::directory();
+        fs::create_dir_all(&directory).map_err(file_error(&directory))?;
+        fs::copy(&records, directory.join(format!("guest-{name}.tsv"))).map_err(file_error(&records))?;
+    }
+    Ok(())
 }
 
 fn download(packages: &Path) -> Outcome {

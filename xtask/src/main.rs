@@ -2,6 +2,7 @@
 
 mod api;
 mod ci;
+mod compatibility;
 mod fuzz;
 mod guest;
 mod libiscsi;
@@ -19,6 +20,8 @@ use std::process::ExitCode;
 const USAGE: &str = "cargo xtask COMMAND
   test      install the packages that the tests need and run all tests of both rings
   guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
+  compatibility
+            write docs/compatibility.md from the records of the last run of the tests
   man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
         Some("guest") => guest::run(),
+        Some("compatibility") => compatibility::write(),
         Some("man") => man::run(std::env::args_os().nth(2)),
         Some("pages") => pages::run_pages(),
         Some("ci") => ci::run(),
@@ -58,6 +62,7 @@ fn main() -> ExitCode {
 
 fn test() -> Outcome {
     packages::install()?;
+    compatibility::clear()?;
     shell::run("cargo", ["test", "--workspace", "--all-features", "--quiet"])?;
     // Power loss at every point of every history of four steps: a quarter of a million disks, so in release mode.
     let crashes = ["--package", "tape-store", "--all-features", "--lib", "--quiet", "every_loss", "--", "--ignored"];
@@ -68,5 +73,6 @@ fn test() -> Outcome {
     pages::run_pages()?;
     guest::build_daemon()?;
     libiscsi::run()?;
-    guest::run()
+    guest::run()?;
+    compatibility::check()
 }

@@ -1,6 +1,7 @@
 //! Amanda, with its interface for robots. Its programs run as the user `backup` only. Its setuid programs read the files of a
 //! backup, and run without the devices.
 
+use crate::compatibility::record;
 use crate::{Directory, assert_contains, documented};
 
 #[test]
@@ -23,4 +24,9 @@ fn amanda_restores_full_and_incremental_backups_from_several_cartridges() {
             "1 DAILY-3 1 1/1 OK",
         ],
     );
+    record(&[[
+        "Amanda",
+        "amanda-server",
+        "as the user backup, with chg-robot and amgtar: amlabel, amtape, amcheck; amdump of 200 MB on two cartridges, and incremental; amfetchdump, and comparison of all files",
+    ]]);
 }

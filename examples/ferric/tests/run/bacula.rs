@@ -1,5 +1,6 @@
 //! Bacula: its test of drives and changers, and backups with all of its daemons and a catalogue in SQLite.
 
+use crate::compatibility::record;
 use crate::{Directory, assert_contains, documented};
 use std::net::TcpListener;
 
@@ -50,6 +51,7 @@ fn btape_finds_no_fault() {
         ],
     );
     assert!(!out.contains("NOT correct") && !out.contains("You must correct this error"), "{out}");
+    record(&[["Bacula btape", "bacula-sd", "test, also of the autochanger; fill"]]);
 }
 
 #[test]
@@ -76,4 +78,9 @@ fn bacula_restores_full_and_incremental_backups_from_several_cartridges() {
             "VolumeTag = B2L8",
         ],
     );
+    record(&[[
+        "Bacula director (SQLite), storage and file daemon",
+        "bacula-director",
+        "label barcodes; full backup of 310 MB; incremental backup; a job on two cartridges; restores, and comparison of all files",
+    ]]);
 }

@@ -1,5 +1,6 @@
 //! Options of `ferric run`, and commands that it refuses.
 
+use crate::compatibility::record_result;
 use crate::{Directory, Ended, assert_contains, installed};
 use iscsid::Portal;
 use std::fs;
@@ -101,6 +102,8 @@ fn programs_that_cannot_be_served_are_refused() {
     let ended = directory.run(&[], "busybox echo runs");
     assert_eq!((ended.code, ended.out.as_str()), (0, "runs\n"));
     assert_contains(&ended.err, &["busybox is linked statically: it does not see the devices of ferric run"]);
+    record_result("programs that are linked statically", "busybox-static", "start of busybox", "refused, with advice");
+    record_result("programs that are setuid", "util-linux", "start of su by another user", "refused, with advice");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What programs find in `/dev`, `/sys` and `/proc`.
 
+use crate::compatibility::record;
 use crate::{Directory, assert_contains};
 use iscsid::Portal;
 use vtl::Library;
@@ -18,6 +19,7 @@ fn lsscsi_and_sg_map_list_all_nodes() {
             "Vendor: IBM      Model: ULT3580-TD8      Rev: MA21",
         ],
     );
+    record(&[["lsscsi", "lsscsi", "-g, -v: list of all units"], ["sg3_utils", "sg3-utils", "sg_map, sg_scan"]]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod amanda;
 mod bacula;
 mod command_line;
+mod compatibility;
 mod descriptors;
 mod devices;
 mod ends;

@@ -1,5 +1,6 @@
 //! Tape and changer programs, as an administrator uses them.
 
+use crate::compatibility::record;
 use crate::{Directory, assert_contains, noise};
 
 #[test]
@@ -41,6 +42,10 @@ fn changer_programs() {
             "Bar Code Reader: Yes",
         ],
     );
+    record(&[
+        ["mtx", "mtx", "inquiry, status, load, unload, transfer"],
+        ["loaderinfo", "mtx", "configuration of the changer"],
+    ]);
 }
 
 #[test]
@@ -68,6 +73,11 @@ fn drive_programs() {
             "DR_OPEN",
         ],
     );
+    record(&[
+        ["tapeinfo", "mtx", "drive and cartridge"],
+        ["scsitape", "mtx", "rewind"],
+        ["mt", "mt-st", "status, positions, filemarks, offline"],
+    ]);
 }
 
 #[test]
@@ -96,6 +106,11 @@ fn generic_programs() {
             "SCSI Status: Good",
         ],
     );
+    record(&[[
+        "sg3_utils",
+        "sg3-utils",
+        "sg_inq, sg_vpd, sg_luns, sg_turs, sg_requests, sg_logs, sg_modes, sg_opcodes, sg_read_attr, sg_raw",
+    ]]);
 }
 
 #[test]
@@ -118,6 +133,10 @@ fn tar_and_cpio_restore_what_they_wrote() {
          mt -f /dev/nst0 rewind && tar -b 512 -df /dev/nst0",
     );
     assert_contains(&out, &["File number=3"]);
+    record(&[
+        ["tar", "tar", "-b 512 and -b 20: write, restore and compare archives"],
+        ["cpio", "cpio", "write and restore an archive with blocks of 64 KiB"],
+    ]);
 }
 
 #[test]
@@ -139,6 +158,7 @@ fn dd_with_odd_and_fixed_block_sizes() {
          dd if=/dev/nst0 bs=5120 status=none | cmp -n 51200 - noise
          mt -f /dev/nst0 tell | grep 'At block 101'",
     );
+    record(&[["dd", "coreutils", "blocks of 1 to 1000000 bytes; fixed blocks of 512 bytes"]]);
 }
 
 #[test]
@@ -170,6 +190,10 @@ fn mbuffer_and_python() {
          mt -f /dev/nst0 rewind
          python3 files.py",
     );
+    record(&[
+        ["mbuffer", "mbuffer", "write and read a file"],
+        ["Python", "python3", "file objects, os.read, os.readv, os.writev, fcntl.ioctl"],
+    ]);
 }
 
 #[test]
@@ -192,6 +216,7 @@ fn tar_continues_on_a_second_cartridge() {
          mtx -f /dev/sg0 status | grep 'Transfer Element 0'",
     );
     assert_contains(&out, &["VolumeTag = A2L8"]);
+    record(&[["tar", "tar", "-M: an archive on two cartridges"]]);
 }
 
 #[test]
@@ -206,4 +231,5 @@ fn stenc_reads_and_sets_encryption() {
     let text = ended.out + &ended.err;
     assert_eq!(ended.code, 0, "{text}");
     assert_contains(&text, &["Drive Encryption:", "on"]);
+    record(&[["stenc", "stenc", "set a key with -a 1, and show the state, as root of a user namespace"]]);
 }
