@@ -4,7 +4,7 @@
 use crate::command::{self, Command};
 use crate::device::ChangerState;
 use crate::element::ElementAddress;
-use crate::library::{CartridgeLocation, Library, MoveError};
+use crate::library::{CartridgeLocation, Library, MoveCounts, MoveError};
 use crate::profile::ChangerProfile;
 use crate::robot::OperatorState;
 use crate::table::COMMANDS;
@@ -109,6 +109,12 @@ impl Changer {
     #[must_use]
     pub const fn move_duration(&self) -> Duration {
         self.state.move_duration
+    }
+
+    /// Returns the number of moves since power-on, by hosts and operators.
+    #[must_use]
+    pub const fn move_counts(&self) -> MoveCounts {
+        self.state.moves
     }
 
     /// Returns the raised TapeAlert flags, including flags that a nexus has read.

@@ -3,7 +3,7 @@
 use crate::alert::Alert;
 use crate::command::volume_tag::VolumeTagSearch;
 use crate::element::ElementFault;
-use crate::library::Library;
+use crate::library::{Library, MoveCounts};
 use crate::profile::{ChangerProfile, VpdNaming};
 use crate::robot::lifetime;
 use crate::{mode, table};
@@ -38,6 +38,7 @@ pub(crate) struct ChangerState {
     pub(crate) operator_state_changed: bool,
     /// Duration of MOVE MEDIUM and EXCHANGE MEDIUM.
     pub(crate) move_duration: Duration,
+    pub(crate) moves: MoveCounts,
 }
 
 impl ChangerState {
@@ -50,6 +51,7 @@ impl ChangerState {
             searches: BTreeMap::new(),
             operator_state_changed: false,
             move_duration: Duration::ZERO,
+            moves: MoveCounts::default(),
         }
     }
 

@@ -67,6 +67,28 @@ pub struct CartridgeLocation {
     pub source_element: SourceElement,
 }
 
+/// Moves of the robot since power-on, by their result. An exchange is one move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MoveCounts {
+    /// Number of moves that were done.
+    pub done: u64,
+    /// Moves that were refused before any motion, such as to a full element.
+    pub refused: u64,
+    /// Moves that a fault of the robot or of a drive has ended; the cartridge is in its source element.
+    pub failed: u64,
+}
+
+impl MoveCounts {
+    /// Counts a move with this result.
+    pub(crate) const fn add(&mut self, result: &Result<(), MoveError>) {
+        match result {
+            Ok(()) => self.done += 1,
+            Err(MoveError::DriveRefused(_) | MoveError::RobotFailed(..)) => self.failed += 1,
+            Err(_) => self.refused += 1,
+        }
+    }
+}
+
 /// The elements of a library. Storage and import/export elements hold their cartridges here; a drive element holds its
 /// cartridge in the drive, or in the load slot of the drive if the drive rejects a cartridge that is returned to it.
 pub struct Library {

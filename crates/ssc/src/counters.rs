@@ -1,26 +1,26 @@
-//! Counters of a load, for log pages and the cartridge memory.
+//! Counters of a load, for log pages, the cartridge memory and the owner of the drive.
 
-/// Bytes, blocks and errors of a load.
+/// Bytes, blocks and errors of a load, or of all loads since power-on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counters {
-    /// Bytes written by hosts.
-    pub(crate) written_by_host: u64,
+pub struct Counters {
+    /// Bytes of the blocks that hosts have written.
+    pub written_by_host: u64,
     /// Bytes stored on the medium for them, after compression.
-    pub(crate) written_to_medium: u64,
-    /// Bytes read by hosts.
-    pub(crate) read_by_host: u64,
-    /// Bytes stored on the medium for them.
-    pub(crate) read_from_medium: u64,
-    /// Filemarks written.
-    pub(crate) filemarks: u64,
-    /// Blocks written.
-    pub(crate) blocks_written: u64,
-    /// Blocks read.
-    pub(crate) blocks_read: u64,
+    pub written_to_medium: u64,
+    /// Bytes of the blocks that hosts have read.
+    pub read_by_host: u64,
+    /// Bytes stored on the medium for the blocks that hosts have read.
+    pub read_from_medium: u64,
+    /// Number of filemarks that hosts have written.
+    pub filemarks: u64,
+    /// Number of blocks that hosts have written.
+    pub blocks_written: u64,
+    /// Number of blocks that hosts have read.
+    pub blocks_read: u64,
     /// Objects that could not be read.
-    pub(crate) read_failures: u64,
+    pub read_failures: u64,
     /// Objects that could not be written.
-    pub(crate) write_failures: u64,
+    pub write_failures: u64,
 }
 
 impl Counters {
@@ -36,6 +36,21 @@ impl Counters {
             blocks_read: self.blocks_read - base.blocks_read,
             read_failures: self.read_failures - base.read_failures,
             write_failures: self.write_failures - base.write_failures,
+        }
+    }
+
+    /// These counts and those of `other` together.
+    pub(crate) const fn plus(self, other: Self) -> Self {
+        Self {
+            written_by_host: self.written_by_host + other.written_by_host,
+            written_to_medium: self.written_to_medium + other.written_to_medium,
+            read_by_host: self.read_by_host + other.read_by_host,
+            read_from_medium: self.read_from_medium + other.read_from_medium,
+            filemarks: self.filemarks + other.filemarks,
+            blocks_written: self.blocks_written + other.blocks_written,
+            blocks_read: self.blocks_read + other.blocks_read,
+            read_failures: self.read_failures + other.read_failures,
+            write_failures: self.write_failures + other.write_failures,
         }
     }
 

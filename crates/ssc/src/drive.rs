@@ -2,6 +2,7 @@
 
 use crate::alert::{self, Alert};
 use crate::background;
+pub use crate::counters::Counters;
 use crate::device::DriveState;
 use crate::lifetime_counters;
 pub use crate::media::MediumFault;
@@ -191,6 +192,25 @@ impl Drive {
     #[must_use]
     pub fn position(&self) -> Option<(u8, u64)> {
         self.state.media.threaded().map(|mounted| mounted.medium.position().partition_and_object())
+    }
+
+    /// Bytes, blocks and errors of all loads since power-on. They never decrease.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let earlier = self.state.health.earlier_loads;
+        self.state.media.opened().map_or(earlier, |mounted| earlier.plus(mounted.counters))
+    }
+
+    /// Number of loads since power-on.
+    #[must_use]
+    pub const fn loads(&self) -> u64 {
+        self.state.health.loads
+    }
+
+    /// Number of cleanings in the life of the drive; it survives a restart.
+    #[must_use]
+    pub fn cleanings(&self) -> u64 {
+        self.state.health.lifetime.get(lifetime_counters::CLEANINGS)
     }
 
     /// Sense data of commands while the cartridge in the drive is unusable; `None` otherwise. A cleaning cartridge is

@@ -34,6 +34,8 @@ pub(crate) struct Health {
     pub(crate) history: CommandHistory,
     /// Loads since power-on.
     pub(crate) loads: u64,
+    /// Counters of the loads since power-on that have ended.
+    pub(crate) earlier_loads: Counters,
     /// Statistics of earlier volumes, newest first (log page 17h).
     pub(crate) volumes: VecDeque<Vec<Parameter>>,
     /// Time of the last command or event.
@@ -108,6 +110,7 @@ impl Health {
 
     /// Counts the work of a load that ends, and keeps the statistics of its volume.
     pub(crate) fn count_demount(&mut self, statistics: Vec<Parameter>, counters: Counters) {
+        self.earlier_loads = self.earlier_loads.plus(counters);
         self.volumes.truncate(VOLUMES - 1);
         self.volumes.push_front(statistics);
         for (id, count) in [

@@ -18,7 +18,7 @@ mod status;
 mod subscription;
 
 pub use alerts::AlertStatus;
-pub(crate) use alerts::flag_name;
+pub(crate) use alerts::{flag_name, raised_flags};
 pub use commands::{CommandTrace, UnitCommandCounters};
 pub use error::{ControlError, ErrorCode, ErrorFields};
 pub use former_words::{FormerWord, current_element_name};

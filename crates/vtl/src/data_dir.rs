@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tape_store::backend::file::{OsFolder, OsFolderStore, chown_to_folder_owner, create_private_folders};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
-use tape_store::backend::{Folder, FolderStore};
+use tape_store::backend::{Folder, FolderStore, SyncTimer};
 use tape_store::store::{MediaFactory, ThreeFiles};
 
 /// Reason why a data directory cannot be used.
@@ -329,6 +329,10 @@ impl MergedFolderStore {
 }
 
 impl FolderStore for MergedFolderStore {
+    fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {
+        self.0.iter_mut().for_each(|shelves| shelves.set_sync_timer(Arc::clone(&timer)));
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         let mut failed = None;

@@ -1,6 +1,7 @@
 //! The free space of the file systems that a site writes to, and the event when it becomes low.
 
 use crate::events::{Cause, Event, Events, Subject};
+use crate::metrics::DirectorySpace;
 use scsi_core::time::Instant;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +24,19 @@ impl DiskSpace {
     pub(crate) fn new(directories: Vec<PathBuf>) -> Self {
         let directories = directories.into_iter().map(|path| (path, AtomicBool::new(false))).collect();
         Self { directories, next_check: AtomicU64::new(0) }
+    }
+
+    /// The space of each directory that is on a file system.
+    pub(crate) fn measure(&self) -> Vec<DirectorySpace> {
+        let space = |(path, _): &(PathBuf, AtomicBool)| {
+            let space = rustix::fs::statvfs(path).ok()?;
+            Some(DirectorySpace {
+                directory: path.display().to_string(),
+                free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
+                size_bytes: space.f_blocks.saturating_mul(space.f_frsize),
+            })
+        };
+        self.directories.iter().filter_map(space).collect()
     }
 
     /// Checks the directories, at most once in a second.

@@ -13,6 +13,7 @@ use crate::locks::lock;
 use crate::observer::{CommandObserver, TraceRing};
 use crate::reservations::Reservations;
 use crate::state_store::{StateError, StateStore, Transaction};
+use crate::sync_times::SyncTimes;
 use crate::unit::Device;
 use crate::unusable::UnusableCartridges;
 use crate::workers::ThreadedWorkers;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     /// Whether a record is made of each command.
     pub(crate) records: bool,
     pub(crate) disk_space: DiskSpace,
+    /// How long the files of cartridges took to synchronise.
+    pub(crate) sync_times: Arc<SyncTimes>,
     pub(crate) unusable: UnusableCartridges,
     /// The site was shut down: no cartridge moves from now on.
     pub(crate) ended: AtomicBool,
@@ -100,6 +103,8 @@ impl Shared {
         let listener: Arc<dyn ClockListener> = Arc::clone(&reservations) as _;
         options.clock.add_listener(Arc::downgrade(&listener));
         let start = random_hex(8)?;
+        let sync_times = Arc::new(SyncTimes::new(options.clock.clone()));
+        data.shelves.set_sync_timer(Arc::clone(&sync_times) as _);
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
@@ -114,6 +119,7 @@ impl Shared {
             observers: RwLock::default(),
             records: options.records,
             disk_space,
+            sync_times,
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),
             frontend: options.frontend,

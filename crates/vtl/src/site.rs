@@ -10,6 +10,7 @@ use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
 use crate::library::{Library, LibraryError, LibraryParts, check_luns, check_new_cartridges, identities, random_hex};
 use crate::locks::{lock, read, write};
+use crate::metrics::PortalStatistics;
 use crate::observer::{CommandObserver, TraceRing};
 use crate::shared::Shared;
 use crate::state_store::{StateStore, Transaction};
@@ -53,8 +54,8 @@ pub struct Site {
     permissions: (Option<String>, bool),
     /// Conditions that need an operator.
     warnings: RwLock<Vec<String>>,
-    /// Addresses of the iSCSI portals that are open.
-    portals: RwLock<Vec<SocketAddr>>,
+    /// Addresses and counters of the iSCSI portals that are open.
+    pub(crate) portals: RwLock<Vec<(SocketAddr, Arc<dyn PortalStatistics>)>>,
     pub(crate) shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held while cartridges are created.
@@ -295,17 +296,17 @@ impl Site {
     /// Addresses of the iSCSI portals that serve the targets, in the order in which they were opened.
     #[must_use]
     pub fn portals(&self) -> Vec<SocketAddr> {
-        read(&self.portals).clone()
+        read(&self.portals).iter().map(|(address, _)| *address).collect()
     }
 
-    /// Adds an iSCSI portal that serves the targets; the status shows its address.
-    pub fn add_portal(&self, address: SocketAddr) {
-        write(&self.portals).push(address);
+    /// Adds an iSCSI portal that serves the targets; the status shows its address, and the metrics its counters.
+    pub fn add_portal(&self, address: SocketAddr, statistics: Arc<dyn PortalStatistics>) {
+        write(&self.portals).push((address, statistics));
     }
 
     /// Removes an iSCSI portal that has closed.
     pub fn remove_portal(&self, address: SocketAddr) {
-        write(&self.portals).retain(|other| *other != address);
+        write(&self.portals).retain(|(other, _)| *other != address);
     }
 
     /// The data buffers of this process.

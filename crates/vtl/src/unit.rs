@@ -4,6 +4,7 @@
 mod activity;
 mod changes;
 mod device;
+mod device_counters;
 mod failure;
 mod inject;
 mod observe;
@@ -26,6 +27,8 @@ use crate::target::Target;
 use activity::{Activity, BusyGuard};
 use changes::{ModePagesBefore, Settings};
 pub use device::Device;
+use device_counters::DeviceCounters;
+pub(crate) use device_counters::DriveCounts;
 pub(crate) use observe::CommandEnd;
 use observe::{NexusNames, unit_name};
 use queue::CommandQueue;
@@ -38,6 +41,7 @@ use scsi_core::status::Status;
 pub use scsi_core::target::{Command, CompletedCommand};
 use scsi_core::target::{Tag, TransportEvent};
 use smc::bay::BayStatus;
+use smc::library::MoveCounts;
 use ssc::timing::Motion;
 use status::MediumStatus;
 use std::any::Any;
@@ -134,6 +138,7 @@ pub struct Unit {
     name: Arc<UnitName>,
     nexus_names: Mutex<NexusNames>,
     counters: UnitCounters,
+    device_counters: DeviceCounters,
     /// Looks up the command of a CDB, once for each command.
     lookup: fn(&[u8]) -> Option<CommandRef>,
 }
@@ -153,6 +158,7 @@ impl Unit {
             nexus_names: Mutex::new(NexusNames::new(Arc::clone(target.shared_name()), Arc::clone(&name))),
             name,
             counters: UnitCounters::default(),
+            device_counters: DeviceCounters::default(),
             id: owner,
             identity,
             device: Mutex::new(device),
@@ -275,6 +281,22 @@ impl Unit {
     #[must_use]
     pub fn counters(&self) -> CommandCounters {
         self.counters.counts()
+    }
+
+    /// The counters of a drive after its last command.
+    pub(crate) fn drive_counts(&self) -> DriveCounts {
+        self.device_counters.drive()
+    }
+
+    /// The moves of a changer, by their result.
+    pub(crate) fn move_counts(&self) -> MoveCounts {
+        self.device_counters.moves()
+    }
+
+    /// Number of commands that wait, run or have a delayed status.
+    pub(crate) fn queue_depth(&self) -> usize {
+        let work = lock(&self.queue);
+        work.queue.len() + usize::from(work.activity.is_command())
     }
 
     /// The identity of the unit: INQUIRY strings, serial number and designators.

@@ -35,7 +35,8 @@ impl UnusableCartridges {
         lock(&self.known).get(barcode).map(|fault| fault.reason.clone())
     }
 
-    fn barcodes(&self) -> BTreeSet<Barcode> {
+    /// All unusable cartridges.
+    pub(crate) fn barcodes(&self) -> BTreeSet<Barcode> {
         lock(&self.known).keys().cloned().collect()
     }
 

@@ -139,8 +139,19 @@ impl Connections {
         }
     }
 
-    pub(crate) fn remove(&mut self, number: usize) {
-        self.all.remove(&number);
+    /// Removes a connection that has closed. Returns the bytes that it received and sent.
+    pub(crate) fn remove(&mut self, number: usize) -> Option<(u64, u64)> {
+        self.all.remove(&number).map(|connection| connection.mailbox.bytes())
+    }
+
+    /// Bytes that all open connections have received and sent.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        let bytes = self.all.values().map(|connection| connection.mailbox.bytes());
+        bytes.fold((0, 0), |(received, sent), bytes| (received + bytes.0, sent + bytes.1))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

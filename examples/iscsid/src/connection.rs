@@ -198,6 +198,7 @@ impl ConnectionServer<'_> {
         match result {
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(len) => {
+                self.mailbox.count_received(len);
                 self.moved = self.now();
                 // A short read has emptied the socket.
                 self.socket_empty = len < if direct { capacity } else { READ_AHEAD };
@@ -230,6 +231,7 @@ impl ConnectionServer<'_> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
+            self.mailbox.count_sent(sent);
             self.protocol.sent(sent, &self.buffers);
             self.moved = self.now();
             self.protocol.record_send_progress(self.moved);
@@ -311,8 +313,9 @@ impl ConnectionServer<'_> {
 
     fn log_refusal(&self, rejected: &RejectedLogin) {
         let RejectedLogin { initiator, refusal: LoginStatus(class, detail), reason } = rejected;
+        let status = format!("{class:02x}{detail:02x}");
+        self.sessions.count_refusal(&status);
         if let Some(suppressed) = self.sessions.login_log_limit.admit(self.now()) {
-            let status = format!("{class:02x}{detail:02x}");
             tracing::warn!(peer = %self.peer, ?initiator, status, reason, suppressed, "login refused");
             // Limited with the log, so that refused logins do not displace other events.
             let subject = Subject::new(Cause::host(Some(initiator.clone()).filter(|name| !name.is_empty())));

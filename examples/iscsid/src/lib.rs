@@ -54,7 +54,7 @@ impl Portal {
             Arc::clone(&sessions),
             Arc::new(budget),
         )?;
-        site.add_portal(address);
+        site.add_portal(address, Arc::clone(&sessions) as _);
         Ok(Self { address, policy, sessions, limits, max_sessions: capacity, site: Arc::downgrade(site) })
     }
 

@@ -6,11 +6,12 @@ use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::time::Instant;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use vtl::budget::{Account, MemoryClient};
 use vtl::clock::{Clock, ClockListener};
+use vtl::metrics::{PortalCounters, PortalStatistics};
 use vtl::target::Target;
 use vtl::throttle::Throttle;
 use vtl::unit::{CompletedCommand, CompletionHandler};
@@ -26,6 +27,15 @@ pub(crate) struct Mailbox {
     closing: AtomicBool,
     /// The initiator's address.
     address: IpAddr,
+    /// Bytes that the connection has received and sent; its thread is the only writer.
+    bytes: ConnectionBytes,
+}
+
+/// Bytes of a connection, with the headers of PDUs.
+#[derive(Default)]
+struct ConnectionBytes {
+    received: AtomicU64,
+    sent: AtomicU64,
 }
 
 impl Mailbox {
@@ -39,6 +49,7 @@ impl Mailbox {
             wake_signalled: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             address,
+            bytes: ConnectionBytes::default(),
         })
     }
 
@@ -68,6 +79,21 @@ impl Mailbox {
         self.signal();
     }
 
+    /// Counts bytes that the connection's thread has received.
+    pub(crate) fn count_received(&self, bytes: usize) {
+        add(&self.bytes.received, bytes);
+    }
+
+    /// Counts bytes that the connection's thread has sent.
+    pub(crate) fn count_sent(&self, bytes: usize) {
+        add(&self.bytes.sent, bytes);
+    }
+
+    /// Bytes that were received and sent.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        (self.bytes.received.load(Ordering::Relaxed), self.bytes.sent.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
@@ -77,6 +103,12 @@ impl Mailbox {
         let _ = rustix::io::write(&self.wake, &1_u64.to_le_bytes());
         self.wake_signalled.store(true, Ordering::Release);
     }
+}
+
+/// Adds to a counter that has one writer: cheaper than an atomic addition.
+fn add(counter: &AtomicU64, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
 }
 
 impl CompletionHandler for Mailbox {
@@ -122,6 +154,8 @@ struct SessionTable {
     connections: Connections,
     last_tsih: u16,
     closed: bool,
+    /// Counters of the portal, without the bytes of open connections and the numbers of what is open.
+    counters: PortalCounters,
 }
 
 impl SessionTable {
@@ -160,6 +194,21 @@ impl ClockListener for Sessions {
     fn clock_advanced(&self) {
         let _locked = self.lock();
         self.changed.notify_all();
+    }
+}
+
+impl PortalStatistics for Sessions {
+    fn counters(&self) -> PortalCounters {
+        let state = self.lock();
+        let (received, sent) = state.connections.bytes();
+        let (closed, count) = (&state.counters, |count: usize| u64::try_from(count).unwrap_or(u64::MAX));
+        PortalCounters {
+            connections: count(state.connections.len()),
+            sessions: count(state.sessions.len()),
+            received_bytes: closed.received_bytes + received,
+            sent_bytes: closed.sent_bytes + sent,
+            ..closed.clone()
+        }
     }
 }
 
@@ -212,7 +261,12 @@ impl Sessions {
     }
 
     pub(crate) fn disconnect(&self, number: usize) {
-        self.lock().connections.remove(number);
+        let mut state = self.lock();
+        if let Some((received, sent)) = state.connections.remove(number) {
+            state.counters.received_bytes += received;
+            state.counters.sent_bytes += sent;
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
@@ -256,6 +310,7 @@ impl Sessions {
         let tsih = if request.tsih == 0 { state.next_tsih() } else { request.tsih };
         state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
         state.connections.set_logged_in(mailbox, true);
+        state.counters.logins += 1;
         drop(state);
         let nexus = target.login_from(&TransportId::iscsi(&name.0, name.1), Some(peer.to_string()));
         Ok((GrantedSession { name, nexus, tsih }, account))
@@ -270,6 +325,15 @@ impl Sessions {
         }
         drop(state);
         self.changed.notify_all();
+    }
+
+    /// Counts a login that was refused with this status.
+    pub(crate) fn count_refusal(&self, status: &str) {
+        let mut state = self.lock();
+        match state.counters.logins_refused.get_mut(status) {
+            Some(count) => *count += 1,
+            None => drop(state.counters.logins_refused.insert(status.to_owned(), 1)),
+        }
     }
 
     /// A TSIH for a discovery session, which is not announced to units.

@@ -62,6 +62,9 @@ impl DriveState {
 impl DriveState {
     /// Closes the tape after a command panicked, without writing to it, and abandons the background operation.
     pub(crate) fn close_after_panic(&mut self) {
+        if let Some(mounted) = self.media.opened() {
+            self.health.earlier_loads = self.health.earlier_loads.plus(mounted.counters);
+        }
         self.media.load = std::mem::take(&mut self.media.load).close_after_panic();
     }
 }

@@ -1,6 +1,6 @@
 //! Files of the operating system. This is the only module of the pure crates that uses `std::fs`.
 
-use super::{Backend, Folder, FolderStore, MAX_SMALL_FILE, UnreadableDirectory};
+use super::{Backend, Folder, FolderStore, MAX_SMALL_FILE, SyncTimer, UnreadableDirectory};
 use rustix::fs::{
     Advice, CWD, FlockOperation, OFlags, RenameFlags, StatVfs, fadvise, fdatasync, flock, renameat_with, statvfs,
 };
@@ -12,13 +12,14 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Slices per call; below IOV_MAX of every system.
 const IOV: usize = 64;
 
 /// An open file of the operating system.
 #[derive(Debug)]
-pub struct OsFile(File);
+pub struct OsFile(File, Option<Arc<dyn SyncTimer>>);
 
 impl Backend for OsFile {
     fn len(&mut self) -> io::Result<u64> {
@@ -75,7 +76,11 @@ impl Backend for OsFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        fdatasync(&self.0)?;
+        let mut sync = || Ok(fdatasync(&self.0)?);
+        match &self.1 {
+            Some(timer) => timer.time(&mut sync)?,
+            None => sync()?,
+        }
         self.check_linked()
     }
 
@@ -89,13 +94,13 @@ impl Backend for OsFile {
 
 /// A directory with the files of one cartridge.
 #[derive(Debug)]
-pub struct OsFolder(PathBuf, Option<File>, FilePermissions);
+pub struct OsFolder(PathBuf, Option<File>, FilePermissions, Option<Arc<dyn SyncTimer>>);
 
 impl OsFolder {
     /// The folder at a path. Files created in it are accessible to the owner only.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self(path, None, FilePermissions::Private)
+        Self(path, None, FilePermissions::Private, None)
     }
 }
 
@@ -113,12 +118,12 @@ impl Folder for OsFolder {
     fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
         match open_regular(OpenOptions::new().read(true), &self.0.join(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            opened => Ok(Some(Box::new(OsFile(opened?)))),
+            opened => Ok(Some(Box::new(OsFile(opened?, None)))),
         }
     }
 
     fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
-        Ok(Box::new(Self(self.0.clone(), None, self.2)))
+        Ok(Box::new(Self(self.0.clone(), None, self.2, self.3.clone())))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
@@ -134,9 +139,9 @@ impl Folder for OsFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let file = self.2.create(options.create(true).truncate(false), &path)?;
                 sync_folder(&self.0)?;
-                Ok(Box::new(OsFile(file)))
+                Ok(Box::new(OsFile(file, self.3.clone())))
             }
-            opened => Ok(Box::new(OsFile(opened?))),
+            opened => Ok(Box::new(OsFile(opened?, self.3.clone()))),
         }
     }
 
@@ -205,7 +210,7 @@ fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
 
 /// A directory of cartridge folders.
 #[derive(Debug)]
-pub struct OsFolderStore(PathBuf, FilePermissions, Option<File>);
+pub struct OsFolderStore(PathBuf, FilePermissions, Option<File>, Option<Arc<dyn SyncTimer>>);
 
 impl OsFolderStore {
     /// The store in the directory at `path`, which is created if it does not exist. The directory, and what is created
@@ -215,14 +220,14 @@ impl OsFolderStore {
     /// The directory cannot be created.
     pub fn at(path: &Path) -> io::Result<Self> {
         create_private_folders(path)?;
-        Ok(Self(path.to_path_buf(), FilePermissions::Private, None))
+        Ok(Self::at_unchecked(path))
     }
 
     /// Uses the permissions of the umask for what is created in the directory, for directories shared with other
     /// programs.
     #[must_use]
     pub fn with_umask_permissions(self) -> Self {
-        Self(self.0, FilePermissions::Umask, self.2)
+        Self(self.0, FilePermissions::Umask, self.2, self.3)
     }
 }
 
@@ -230,7 +235,7 @@ impl OsFolderStore {
     /// The store in the directory at `path`, which is not checked: if it is missing or unusable, each call fails.
     #[must_use]
     pub fn at_unchecked(path: &Path) -> Self {
-        Self(path.to_path_buf(), FilePermissions::Private, None)
+        Self(path.to_path_buf(), FilePermissions::Private, None, None)
     }
 
     /// Marks the directory as served by a daemon while the value exists: [`serving_process`] then reports this process.
@@ -309,6 +314,10 @@ fn holder(directory: &File) -> Option<String> {
 }
 
 impl FolderStore for OsFolderStore {
+    fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {
+        self.3 = Some(timer);
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
         names(&self.0, |kind| kind.is_dir())
     }
@@ -317,7 +326,11 @@ impl FolderStore for OsFolderStore {
         let path = self.0.join(name);
         let metadata = fs::metadata(&path).or_else(|error| self.check().and(Err(error)));
         let is_folder = metadata?.is_dir();
-        if is_folder { Ok(Box::new(OsFolder(path, None, self.1))) } else { Err(io::ErrorKind::NotADirectory.into()) }
+        if is_folder {
+            Ok(Box::new(OsFolder(path, None, self.1, self.3.clone())))
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -325,7 +338,7 @@ impl FolderStore for OsFolderStore {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         self.1.create_folder(&path).map_err(named)?;
         sync_folder(&self.0)?;
-        Ok(Box::new(OsFolder(path, None, self.1)))
+        Ok(Box::new(OsFolder(path, None, self.1, self.3.clone())))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

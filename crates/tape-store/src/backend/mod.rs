@@ -7,6 +7,7 @@ pub mod memory;
 pub mod faulty;
 
 use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::Arc;
 
 /// One file of random-access bytes. Errors are those of the storage; reading beyond the end is not an error.
 pub trait Backend: Send {
@@ -155,6 +156,15 @@ pub fn free_name(folder: &mut dyn Folder, name: &str) -> io::Result<String> {
     free.next().ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
 
+/// Measures how long the synchronisations of files take. The owner of a store supplies it, since the store has no clock.
+pub trait SyncTimer: Send + Sync + std::fmt::Debug {
+    /// Calls `sync` once, and returns its result.
+    ///
+    /// # Errors
+    /// Those of `sync`.
+    fn time(&self, sync: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()>;
+}
+
 /// A store of folders by name. Calls for different folders run at the same time, so that a slow one delays no other.
 pub trait FolderStore: Send + Sync {
     /// Names of all folders in the store.
@@ -172,6 +182,8 @@ pub trait FolderStore: Send + Sync {
     /// # Errors
     /// The folder exists, or the storage fails.
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>>;
+    /// Measures the synchronisations of files that are opened from now on. A store without durable files measures nothing.
+    fn set_sync_timer(&mut self, _timer: Arc<dyn SyncTimer>) {}
     /// Removes a folder with its files; a missing folder is not an error.
     ///
     /// # Errors

@@ -45,7 +45,8 @@ pub(crate) fn flag_name(flag: u8, of_drive: bool) -> String {
     name.map_or_else(|| format!("flag {flag}"), str::to_owned)
 }
 
-fn raised_flags(unit: &Unit) -> impl Iterator<Item = u8> + use<> {
+/// Numbers of the raised flags, ascending.
+pub(crate) fn raised_flags(unit: &Unit) -> impl Iterator<Item = u8> + use<> {
     let alerts = unit.alerts();
     (1..=64).filter(move |flag| alerts.is_set(*flag))
 }

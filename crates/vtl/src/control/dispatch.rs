@@ -83,6 +83,7 @@ impl Site {
                 Reply::Trace(self.trace_commands(library.as_deref(), unit.as_deref(), *since, *max, *wait_ms)?)
             }
             Request::Counters { library } => Reply::Counters(self.command_counters(library.as_deref())?),
+            Request::Metrics => Reply::Metrics(Box::new(self.metrics())),
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
         })

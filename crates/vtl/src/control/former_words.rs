@@ -104,6 +104,7 @@ impl ControlRequest {
             | Self::Forget { .. }
             | Self::Trace { .. }
             | Self::Counters { .. }
+            | Self::Metrics
             | Self::Reload
             | Self::Events { .. } => Vec::new(),
         }

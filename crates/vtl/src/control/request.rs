@@ -224,6 +224,8 @@ pub enum ControlRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         library: Option<String>,
     },
+    /// Requests the measurements of the whole site: [`SiteMetrics`](crate::metrics::SiteMetrics).
+    Metrics,
     /// Reloads the configuration of the daemon.
     Reload,
     /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no

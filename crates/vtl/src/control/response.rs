@@ -3,6 +3,7 @@
 use super::{
     AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
 };
+use crate::metrics::SiteMetrics;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
@@ -58,6 +59,8 @@ pub enum ControlResponse {
     Trace(CommandTrace),
     /// The counters of the commands of each unit.
     Counters(Vec<UnitCommandCounters>),
+    /// The measurements of the whole site.
+    Metrics(Box<SiteMetrics>),
     /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.

@@ -37,11 +37,21 @@ pub(super) fn add(counter: &AtomicU64, amount: u64) {
 impl Histogram {
     /// Adds a value to its bucket and to the sum.
     pub fn add(&self, value: u64) {
-        let bucket = usize::try_from(u64::BITS - value.leading_zeros()).unwrap_or(BUCKETS).min(BUCKETS - 1);
+        self.add_in_bucket_of(value, value, 1);
+    }
+
+    /// Adds the same size `count` times. A size counts below a power of two if it is at most that: 512 bytes count as up
+    /// to 512.
+    pub fn add_sizes(&self, size: u64, count: u64) {
+        self.add_in_bucket_of(size.saturating_sub(1), size, count);
+    }
+
+    fn add_in_bucket_of(&self, key: u64, value: u64, count: u64) {
+        let bucket = usize::try_from(u64::BITS - key.leading_zeros()).unwrap_or(BUCKETS).min(BUCKETS - 1);
         if let Some(counter) = self.buckets.get(bucket) {
-            add(counter, 1);
+            add(counter, count);
         }
-        add(&self.sum, value);
+        add(&self.sum, value.wrapping_mul(count));
     }
 
     /// The counts at this time.
@@ -66,6 +76,9 @@ mod tests {
             histogram.add(value);
         }
         assert_eq!(histogram.counts(), HistogramCounts { buckets: vec![1, 1, 2, 2, 1], sum: 25 });
+        histogram.add_sizes(4, 5);
+        histogram.add_sizes(5, 1);
+        assert_eq!(histogram.counts(), HistogramCounts { buckets: vec![1, 1, 7, 3, 1], sum: 50 });
         histogram.add(u64::from(u32::MAX));
         histogram.add(1 << 40);
         let counts = histogram.counts().buckets;

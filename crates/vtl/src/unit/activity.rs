@@ -71,6 +71,11 @@ impl Activity {
         matches!(self, Self::Idle)
     }
 
+    /// Whether a command runs, or its status is delayed.
+    pub(super) const fn is_command(&self) -> bool {
+        matches!(self, Self::Running { task: Some(_), .. } | Self::Delayed { .. })
+    }
+
     /// The activity of a thread that ends a command, which can no longer be aborted.
     const fn ending(name: &'static str) -> Self {
         Self::Running { name, task: None, aborted: false }

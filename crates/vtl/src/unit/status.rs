@@ -87,6 +87,7 @@ impl Unit {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
+        self.device_counters.publish(device);
         self.shared.disk_space.check(now, &self.shared.events);
     }
 
@@ -95,6 +96,8 @@ impl Unit {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
+        self.device_counters.publish(device);
+        self.device_counters.publish_loads(device);
         let Device::Drive(drive) = device else { return };
         if let Some((cartridge, LoadState::Threaded)) = drive.loaded() {
             self.shared.mark_usable(cartridge.barcode(), || self.subject(Cause::unit()));
