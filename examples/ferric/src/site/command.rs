@@ -20,6 +20,11 @@ pub(crate) enum Command {
     /// Show how many commands each unit has executed, their errors, and how long they took
     #[command(after_help = "Examples:\n  ferric counters\n  ferric counters --library main --json")]
     Counters,
+    /// Print the measurements of the site for Prometheus: counters and states of drives, changers, storage and iSCSI
+    #[command(
+        after_help = "Examples:\n  ferric metrics\n  ferric metrics --openmetrics\n  ferric metrics > ferric.prom"
+    )]
+    Metrics(MetricsArgs),
     /// Print a snapshot of the site, and then each event, until interrupted
     #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
     Events(EventsArgs),
@@ -130,6 +135,14 @@ pub(crate) enum RequestCommand {
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
+}
+
+/// Options of `ferric metrics`.
+#[derive(Args)]
+pub(crate) struct MetricsArgs {
+    /// Print OpenMetrics 1.0 instead of the text format of Prometheus, which the textfile collector of node_exporter reads
+    #[arg(long)]
+    pub(super) openmetrics: bool,
 }
 
 #[derive(Args)]

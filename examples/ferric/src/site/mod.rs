@@ -6,6 +6,7 @@ mod counters;
 mod events;
 mod former_words;
 mod listing;
+mod metrics;
 mod progress;
 mod request;
 mod rows;
@@ -30,6 +31,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Trace(arguments) => trace::run(options, &arguments),
         Command::Events(arguments) => events::run(options, arguments),
         Command::Counters => counters::run(options),
+        Command::Metrics(arguments) => metrics::run(options, &arguments),
         Command::Request(command) => run_request(options, command),
     }
 }

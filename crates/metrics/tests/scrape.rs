@@ -1,0 +1,117 @@
+//! Debian's Prometheus scrapes a site while a host writes to it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use metrics::{TextFormat, render};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use vtl::Library;
+use vtl::host::Host;
+use vtl::site::Site;
+
+/// Answers every request of a connection with the metrics, in the format that the scraper accepts.
+fn serve(stream: &TcpStream, site: &Site) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let mut accept = String::new();
+    while let Some(line) = lines.next().transpose()? {
+        match line.split_once(": ") {
+            Some((name, value)) if name.eq_ignore_ascii_case("accept") => accept = value.to_owned(),
+            _ if line.is_empty() => {
+                let format = TextFormat::accepted(&accept);
+                let body = render(site.metrics(), format);
+                let head = format!("Content-Type: {}\r\nContent-Length: {}", format.content_type(), body.len());
+                write!(&*stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}")?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Serves a site on a free port, for the rest of the test.
+fn serve_site(site: &Arc<Site>) -> SocketAddr {
+    let (listener, site) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::downgrade(site));
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let Some(site) = site.upgrade() else { return };
+            thread::spawn(move || drop(serve(&stream, &site)));
+        }
+    });
+    address
+}
+
+/// A Prometheus server that scrapes one target every second.
+struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    fn start(directory: &Path, target: SocketAddr) -> Self {
+        let config = format!(
+            "global:\n  scrape_interval: 1s\nscrape_configs:\n  - job_name: ferric\n    static_configs:\n      - targets: [\"{target}\"]\n"
+        );
+        fs::write(directory.join("prometheus.yml"), config).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("prometheus");
+        command.arg("--config.file=prometheus.yml").arg("--storage.tsdb.path=data").current_dir(directory);
+        command.arg(format!("--web.listen-address={address}")).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap_or_else(|error| panic!("prometheus: {error}; apt-get install prometheus"));
+        Self { child, address }
+    }
+
+    /// The answer to a query, as JSON; `None` if the server does not answer yet.
+    fn query(&self, query: &str) -> Option<serde_json::Value> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        write!(stream, "GET /api/v1/query?query={query} HTTP/1.0\r\nHost: prometheus\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        serde_json::from_str(text.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// Waits until the first value of a query is this one.
+    fn wait_for(&self, query: &str, value: &str) -> serde_json::Value {
+        let mut last = None;
+        for _ in 0..600 {
+            last = self.query(query);
+            let found = last.as_ref().map(|answer| &answer["data"]["result"][0]);
+            if let Some(found) = found.filter(|found| found["value"][1] == value) {
+                return found.clone();
+            }
+            thread::park_timeout(Duration::from_millis(100));
+        }
+        panic!("{query} is not {value} after 60 s: {last:?}");
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn prometheus_has_the_bytes_of_a_backup() {
+    let directory = tempfile::tempdir().unwrap();
+    let builder = Library::builder().slots(2).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB");
+    let site = builder.open().unwrap();
+    site.control(&serde_json::from_str(r#"{"op":"load","cartridge":"A1L8"}"#).unwrap()).unwrap();
+    let prometheus = Prometheus::start(directory.path(), serve_site(&site));
+    prometheus.wait_for("up", "1");
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    for _ in 0..100 {
+        host.write(1, &[1; 65_536]).unwrap();
+    }
+    let found = prometheus.wait_for("ferric_drive_written_bytes_total", "6553600");
+    assert_eq!((&found["metric"]["library"], &found["metric"]["drive"]), (&"main".into(), &"drive1".into()));
+    prometheus.wait_for("ferric_drive_written_record_size_bytes_bucket{le=\"65536.0\"}", "100");
+    prometheus.wait_for("ferric_drive_written_record_size_bytes_bucket{le=\"32768.0\"}", "0");
+}
