@@ -1,7 +1,7 @@
 //! The storage of the cartridges and the state of a site: a directory that one process locks, or memory.
 //!
 //! `cartridges/` has the files of all cartridges, regardless of their location; it is never rearranged. `state.1` and
-//! `state.2` hold everything else, and `identities.toml` repeats the identities of the units.
+//! `state.2` hold everything else, and `identities.toml` repeats the identities of the units. `audit/` has the audit log.
 
 use crate::config::{Config, ConfigError, check_directories, group_number};
 use crate::inventory::{CartridgeRecord, Location};
@@ -54,6 +54,9 @@ pub enum DataDirError {
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
+
+/// Name of the directory with the audit log in a data directory.
+pub const AUDIT_DIRECTORY: &str = "audit";
 
 /// The storage of a site: its cartridge folders and its state files.
 pub struct DataDir {
@@ -119,6 +122,11 @@ impl DataDir {
     /// The directories on file systems that the site writes to: those of the cartridges and that of the state.
     pub(crate) fn disk_directories(&self) -> Vec<PathBuf> {
         self.directories.iter().chain(&self.path).cloned().collect()
+    }
+
+    /// The directory of the audit log; `None` in memory.
+    pub(crate) fn audit_directory(&self) -> Option<PathBuf> {
+        self.path.as_ref().map(|path| path.join(AUDIT_DIRECTORY))
     }
 
     fn with_lock(path: &Path, lock: Option<File>, create: bool) -> Self {

@@ -9,6 +9,7 @@
 //! [`guide`] shows how to embed a library in a program or a test.
 #![forbid(unsafe_code)]
 
+mod audit_trail;
 mod bay;
 pub mod budget;
 pub mod buffers;
@@ -51,6 +52,7 @@ pub mod workers;
 #[cfg_attr(all(doc, not(doctest)), doc = include_str!("../../../docs/embedding.md"))]
 pub mod guide {}
 
+pub use audit;
 // Re-exported so that a program or a test that embeds a library depends on this crate only.
 pub use config::{Config, ConfigError};
 pub use control::{ControlError, ErrorCode};

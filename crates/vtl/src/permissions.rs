@@ -31,6 +31,16 @@ pub(crate) fn group_id(group: &str) -> Result<u32, String> {
     number.ok_or_else(|| format!("there is no group {group:?} in /etc/group; a number is also taken"))
 }
 
+/// The name of a user in `/etc/passwd`; `None` if it is not there.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    let (text, uid) = (fs::read_to_string("/etc/passwd").ok()?, uid.to_string());
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1) == Some(&uid)).then(|| name.to_owned())
+    })
+}
+
 /// Removes excess permissions from the files and directories of a site, and sets those of the group.
 pub(crate) struct PermissionFixer {
     group: Option<u32>,

@@ -1,5 +1,6 @@
 //! A site: all libraries of a process, the shelves outside them, and the targets that have their logical units.
 
+use crate::audit_trail::AuditTrail;
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
@@ -27,6 +28,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 
+mod recorded;
 mod reload;
 
 /// One row of the table of logical units that operators see.
@@ -57,6 +59,7 @@ pub struct Site {
     /// Addresses and counters of the iSCSI portals that are open.
     pub(crate) portals: RwLock<Vec<(SocketAddr, Arc<dyn PortalStatistics>)>>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) audit: Arc<AuditTrail>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held while cartridges are created.
     creation_lock: Mutex<()>,
@@ -112,6 +115,7 @@ impl Site {
     pub fn open_with(mut data: DataDir, config: &Config, options: SiteOptions) -> Result<OpenSite, LibraryError> {
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
+        let audit = AuditTrail::open(data.audit_directory(), options.clock.clone());
         let shared = Arc::new(Shared::open(data, name, options)?);
         let suffix = site_suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
@@ -130,10 +134,12 @@ impl Site {
             warnings: RwLock::default(),
             portals: RwLock::default(),
             shared,
+            audit: Arc::new(audit),
             threads: Mutex::default(),
             creation_lock: Mutex::default(),
         });
         let running = OpenSite { site: Arc::clone(&site), _lock: lock };
+        site.spawn_auditor()?;
         site.finish_deletions()?;
         for setup in &config.libraries {
             site.create_library(setup, &config.libraries)?;
@@ -190,6 +196,15 @@ impl Site {
             }
         };
         let thread = std::thread::Builder::new().name("site".into()).spawn(keep).map_err(LibraryError::Thread)?;
+        self.threads().push(thread);
+        Ok(())
+    }
+
+    /// Spawns the thread that adds the events of hosts and of the site to the audit log.
+    fn spawn_auditor(&self) -> Result<(), LibraryError> {
+        let (audit, events) = (Arc::clone(&self.audit), self.subscribe());
+        let follow = move || audit.follow(events);
+        let thread = std::thread::Builder::new().name("audit".into()).spawn(follow).map_err(LibraryError::Thread)?;
         self.threads().push(thread);
         Ok(())
     }

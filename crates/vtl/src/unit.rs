@@ -24,6 +24,7 @@ use crate::observer::{CommandCounters, CommandOutcome, UnitCounters, UnitName};
 use crate::shared::{Shared, UnitId};
 use crate::state_store::StateError;
 use crate::target::Target;
+use crate::throttle::Throttle;
 use activity::{Activity, BusyGuard};
 use changes::{ModePagesBefore, Settings};
 pub use device::Device;
@@ -139,6 +140,8 @@ pub struct Unit {
     nexus_names: Mutex<NexusNames>,
     counters: UnitCounters,
     device_counters: DeviceCounters,
+    /// Limits the events of commands that the retention of data has refused.
+    retention_events: Throttle,
     /// Looks up the command of a CDB, once for each command.
     lookup: fn(&[u8]) -> Option<CommandRef>,
 }
@@ -159,6 +162,7 @@ impl Unit {
             name,
             counters: UnitCounters::default(),
             device_counters: DeviceCounters::default(),
+            retention_events: Throttle::default(),
             id: owner,
             identity,
             device: Mutex::new(device),

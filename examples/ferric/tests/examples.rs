@@ -88,7 +88,7 @@ fn run_examples(name: &str, examples: &[String]) {
     let config = parse("ferric.toml", CONFIG).unwrap();
     // Only these commands work on the files of a site.
     let storage = match name {
-        "tape list" | "site recover" => DataDir::open_configured(&data, &config).unwrap(),
+        "tape list" | "site recover" | "audit" => DataDir::open_configured(&data, &config).unwrap(),
         _ => DataDir::in_memory(),
     };
     fs::create_dir_all(&data).unwrap();

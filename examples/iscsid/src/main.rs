@@ -15,6 +15,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use vtl::audit::{Actor, ActorKind};
 use vtl::config::{Config, IscsiSetup};
 use vtl::control::socket::{self, ControlSocket};
 use vtl::control::{ControlError, ControlRequest, ReloadChange, ReloadReport};
@@ -111,7 +112,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         if signal != SIGHUP {
             break;
         }
-        if let Err(error) = site.control(&ControlRequest::Reload) {
+        if let Err(error) = site.control_as(&Actor::new(ActorKind::Signal, "SIGHUP"), &ControlRequest::Reload) {
             tracing::warn!(%error, "reload failed");
         }
     }

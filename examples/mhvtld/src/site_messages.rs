@@ -5,6 +5,7 @@ use crate::verbs::{self, library::LibraryHandler};
 use crate::{Frontend, FrontendError, MessageHandler, Reply, minor};
 use std::path::PathBuf;
 use std::sync::Arc;
+use vtl::audit::{Actor, ActorKind};
 use vtl::config::mhvtl::{self, DeviceSlot};
 use vtl::control::{ControlError, ControlRequest};
 use vtl::site::Site;
@@ -60,7 +61,7 @@ fn load_or_unload(site: &Site, slot: &DeviceSlot, text: &str) -> Reply {
 /// # Errors
 /// The configuration is invalid, or a change requires a restart.
 pub fn reload(site: &Site) -> Result<(), ControlError> {
-    site.control(&ControlRequest::Reload).map(drop)
+    site.control_as(&Actor::new(ActorKind::Signal, "SIGHUP"), &ControlRequest::Reload).map(drop)
 }
 
 /// Saves the contents of these libraries to their files, as mhvtl's daemons do at exit.

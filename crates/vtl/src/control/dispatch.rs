@@ -9,6 +9,7 @@ use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
 use crate::site::Site;
+use audit::{Filter, Record};
 use scsi_core::injected_fault::{FaultRule, MAX_RULES};
 use smc::changer::Changer;
 use smc::element::{ElementFault, ElementType, LabelDefect};
@@ -16,15 +17,14 @@ use smc::robot::RobotFault;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tape_store::cartridge::Barcode;
 
+/// Most audit records in one response.
+const MAX_RECORDS: usize = 1000;
+
 type Response<T = ControlResponse> = Result<T, ControlError>;
 
 impl Site {
-    /// Executes a request. A panic, which is a defect of this program, becomes an error of the code
-    /// [`ErrorCode::Internal`](super::ErrorCode::Internal).
-    ///
-    /// # Errors
-    /// The request is refused or failed; the code and the message say why.
-    pub fn control(&self, request: &ControlRequest) -> Result<ControlResponse, ControlError> {
+    /// Executes a request, without an audit record.
+    pub(crate) fn execute(&self, request: &ControlRequest) -> Result<ControlResponse, ControlError> {
         let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(request)));
         done.unwrap_or_else(|_| Err(ControlError::internal("internal error; the log of the daemon has more")))
     }
@@ -84,6 +84,8 @@ impl Site {
             }
             Request::Counters { library } => Reply::Counters(self.command_counters(library.as_deref())?),
             Request::Metrics => Reply::Metrics(Box::new(self.metrics())),
+            Request::Audit { filter, max } => Reply::Audit(self.audit_records(filter, *max)?),
+            Request::AuditVerify => Reply::AuditVerify(self.audit.verify()?),
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
         })
@@ -101,6 +103,15 @@ impl Site {
         let mut cartridges = self.cartridges();
         cartridges.retain(|status| only.as_ref().is_none_or(|only| status.cartridge == only.as_str()));
         Ok(cartridges)
+    }
+
+    /// The first records that a filter selects, at most and by default 1,000.
+    fn audit_records(&self, filter: &Filter, max: Option<usize>) -> Response<Vec<Record>> {
+        let max = max.unwrap_or(MAX_RECORDS).min(MAX_RECORDS);
+        if max == 0 {
+            return Err(ControlError::invalid("max is 0; expected at least 1").with_member("max"));
+        }
+        self.audit.read(filter, max)
     }
 
     fn list_pools(&self, pool: Option<&str>) -> Response<Vec<PoolStatus>> {

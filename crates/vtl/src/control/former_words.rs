@@ -105,6 +105,8 @@ impl ControlRequest {
             | Self::Trace { .. }
             | Self::Counters { .. }
             | Self::Metrics
+            | Self::Audit { .. }
+            | Self::AuditVerify
             | Self::Reload
             | Self::Events { .. } => Vec::new(),
         }

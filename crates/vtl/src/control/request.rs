@@ -1,6 +1,7 @@
 //! Requests of the control protocol.
 
 use crate::events::EventPosition;
+use audit::Filter;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
@@ -226,6 +227,17 @@ pub enum ControlRequest {
     },
     /// Requests the measurements of the whole site: [`SiteMetrics`](crate::metrics::SiteMetrics).
     Metrics,
+    /// Requests records of the audit log: a list of [`Record`](audit::Record).
+    Audit {
+        /// The records that the client wants: by number, time, object and actor.
+        #[serde(default)]
+        filter: Filter,
+        /// Most records in the response, at most and by default 1,000.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<usize>,
+    },
+    /// Checks the hash chain of the audit log: [`Verified`](audit::Verified), or the place where it is broken.
+    AuditVerify,
     /// Reloads the configuration of the daemon.
     Reload,
     /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no
@@ -236,6 +248,43 @@ pub enum ControlRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<EventPosition>,
     },
+}
+
+impl ControlRequest {
+    /// Whether the request changes something, and so has an audit record.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Self::Status
+            | Self::Find { .. }
+            | Self::Alerts { .. }
+            | Self::Cartridges { .. }
+            | Self::Pools { .. }
+            | Self::Trace { .. }
+            | Self::Counters { .. }
+            | Self::Metrics
+            | Self::Audit { .. }
+            | Self::AuditVerify
+            | Self::Events { .. } => false,
+            Self::Move { .. }
+            | Self::Load { .. }
+            | Self::Unload { .. }
+            | Self::Import { .. }
+            | Self::Export { .. }
+            | Self::Door { .. }
+            | Self::Online { .. }
+            | Self::Element { .. }
+            | Self::Label { .. }
+            | Self::InjectFault { .. }
+            | Self::Alert { .. }
+            | Self::Create { .. }
+            | Self::Protect { .. }
+            | Self::Retain { .. }
+            | Self::Delete { .. }
+            | Self::Forget { .. }
+            | Self::Reload => true,
+        }
+    }
 }
 
 /// Door of a library that operators open and close.

@@ -206,7 +206,7 @@ fn similar_barcode_error(text: &str, similar: &str) -> ControlError {
 
 impl Site {
     /// The library of a name, or the only one.
-    pub(super) fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, ControlError> {
+    pub(crate) fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, ControlError> {
         let libraries = self.libraries();
         let names = || libraries.iter().map(|library| format!("{:?}", library.name())).collect::<Vec<_>>().join(", ");
         match (name, libraries.as_slice()) {
@@ -230,7 +230,7 @@ impl Site {
 
     /// The library that is named, or the one that has the cartridge which `text` names, or the only one. A cartridge that is
     /// elsewhere than in the library that is named is refused.
-    pub(super) fn resolve_library_for(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, ControlError> {
+    pub(crate) fn resolve_library_for(&self, name: Option<&str>, text: &str) -> Result<Arc<Library>, ControlError> {
         let place = self.shared.inventory().get(text).map(|entry| entry.location.clone());
         let is_address = is_number(text);
         match (name, place) {

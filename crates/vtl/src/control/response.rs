@@ -4,6 +4,7 @@ use super::{
     AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
 };
 use crate::metrics::SiteMetrics;
+use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
@@ -61,6 +62,10 @@ pub enum ControlResponse {
     Counters(Vec<UnitCommandCounters>),
     /// The measurements of the whole site.
     Metrics(Box<SiteMetrics>),
+    /// Records of the audit log.
+    Audit(Vec<Record>),
+    /// The audit log is intact up to a record.
+    AuditVerify(Verified),
     /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.

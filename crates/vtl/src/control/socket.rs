@@ -7,7 +7,9 @@ use super::clients::{ClientSlot, Clients};
 use super::{ControlError, ControlRequest, ControlResponse, Subscription};
 use crate::clock::Clock;
 use crate::events::Received;
+use crate::permissions::user_name;
 use crate::site::Site;
+use audit::{Actor, ActorKind};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use serde::Serialize;
@@ -68,9 +70,7 @@ impl ControlSocket {
                     std::thread::sleep(ACCEPT_RETRY_DELAY);
                     continue;
                 };
-                if !is_authorized_peer(&stream) {
-                    continue;
-                }
+                let Some(actor) = authorized_peer(&stream) else { continue };
                 let Some(place) = clients.admit(&stream) else {
                     let _ = stream.set_nonblocking(true);
                     let error = ControlError::unavailable("too many control connections are busy");
@@ -79,7 +79,7 @@ impl ControlSocket {
                 };
                 let site = Arc::clone(&site);
                 let serve = move || {
-                    if let Err(error) = serve(&stream, &place, &site) {
+                    if let Err(error) = serve(&stream, &place, &site, &actor) {
                         tracing::debug!(%error, "control connection ended");
                     }
                 };
@@ -105,8 +105,13 @@ pub fn with_short_path<T>(path: &Path, call: impl FnOnce(&Path) -> io::Result<T>
     call(&Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name))
 }
 
-fn is_authorized_peer(stream: &UnixStream) -> bool {
-    socket_peercred(stream).is_ok_and(|peer| peer.uid == geteuid() || peer.uid.is_root())
+/// The user and the process at the other end of a connection, if the user may use the socket.
+fn authorized_peer(stream: &UnixStream) -> Option<Actor> {
+    let peer = socket_peercred(stream).ok().filter(|peer| peer.uid == geteuid() || peer.uid.is_root())?;
+    let uid = peer.uid.as_raw();
+    let name = user_name(uid).unwrap_or_else(|| uid.to_string());
+    let from = format!("control socket (process {})", peer.pid.as_raw_nonzero());
+    Some(Actor { uid: Some(uid), ..Actor::new(ActorKind::User, name).with_origin(from) })
 }
 
 /// Reads the next line, with its end of line. A line that is too long is cut; the line is empty at the end of the
@@ -146,7 +151,7 @@ fn request_timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "request incomplete after 10 s")
 }
 
-fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site) -> io::Result<()> {
+fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site, actor: &Actor) -> io::Result<()> {
     stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let mut lines = BufReader::new(stream.try_clone()?);
     loop {
@@ -156,7 +161,7 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site) -> io::Result
             return Ok(());
         }
         place.set_busy();
-        let (reply, subscription) = respond(&line, place, site);
+        let (reply, subscription) = respond(&line, place, site, actor);
         if subscription.is_none() {
             place.answering();
         }
@@ -173,7 +178,7 @@ fn serve(mut stream: &UnixStream, place: &ClientSlot, site: &Site) -> io::Result
 }
 
 /// The response to a request as a line, and the subscription if the connection receives events from now on.
-fn respond(line: &[u8], place: &ClientSlot, site: &Site) -> (String, Option<Subscription>) {
+fn respond(line: &[u8], place: &ClientSlot, site: &Site, actor: &Actor) -> (String, Option<Subscription>) {
     let request = super::request_parser::parse(line).and_then(|(request, former)| {
         place.log_former_words(&former);
         if matches!(request, ControlRequest::Events { .. }) {
@@ -183,7 +188,7 @@ fn respond(line: &[u8], place: &ClientSlot, site: &Site) -> (String, Option<Subs
     });
     let is_long = matches!(request, Ok(ControlRequest::Status | ControlRequest::Events { .. }));
     let _composing = is_long.then(|| place.compose());
-    let response = request.and_then(|request| site.control(&request));
+    let response = request.and_then(|request| site.control_as(actor, &request));
     let reply = to_line(&response);
     match response {
         // The snapshot is in the line.

@@ -271,6 +271,11 @@ pub enum Event {
         /// End of the retention in seconds since 1970.
         until: u64,
     },
+    /// A drive has refused a command of a host that would overwrite data under retention (7/27/04).
+    RetentionEnforced {
+        /// Number of such commands since the last event of this kind without a separate event.
+        suppressed: u64,
+    },
     /// A unit is faulty after an internal error: it ends every command with HARDWARE ERROR 44h/00h until it is reloaded.
     UnitFaulty {
         /// Reason in words, and what reloads the unit.
@@ -362,6 +367,7 @@ impl Event {
                 | Self::TapeLoaded
                 | Self::TapeUnloaded { .. }
                 | Self::RetentionChanged { .. }
+                | Self::RetentionEnforced { .. }
                 | Self::ModeChanged { .. }
                 | Self::AlertRaised { .. }
                 | Self::AlertCleared { .. }

@@ -5,9 +5,11 @@ use crate::control::flag_name;
 use crate::events::{Cause, Event, ReservationStatus, Subject};
 use crate::locks::lock;
 use scsi_core::alert::AlertSet;
+use scsi_core::asc::Asc;
 use scsi_core::cdb::Opcode;
 use scsi_core::mode::PageId;
 use scsi_core::nexus::NexusId;
+use scsi_core::sense::{Sense, SenseBytes, SenseKey};
 use scsi_core::target::{Request, TransportEvent};
 use ssc::drive::LoadState;
 use tape_store::cartridge::Barcode;
@@ -130,6 +132,18 @@ impl Unit {
             self.publish_mode_pages(&cause, before, &mode_pages(device, Some(nexus)));
         }
         self.publish_settings(device, &cause);
+    }
+
+    /// Sends the event of a command that the retention of the data has refused, at most five in ten seconds.
+    pub(super) fn publish_refusal(&self, device: &mut Device, request: &Request<'_>, sense: &SenseBytes) {
+        let Some(sense) = Sense::decode(sense.as_slice()) else { return };
+        if (sense.key, sense.asc) != (SenseKey::DATA_PROTECT, Asc::PERSISTENT_WRITE_PROTECT) {
+            return;
+        }
+        if let Some(suppressed) = self.retention_events.admit(request.now.mono.0) {
+            let cause = host(device, request.nexus);
+            self.shared.events.notify(self.subject_of(device, cause), Event::RetentionEnforced { suppressed });
+        }
     }
 
     /// Sends the event of the mode pages that a reset has changed.

@@ -113,6 +113,9 @@ impl Unit {
         if let Some(before) = before {
             self.publish_changes(device, request.nexus, &before);
         }
+        if let Some(sense) = &completion.sense {
+            self.publish_refusal(device, request, sense);
+        }
         self.publish_removal_prevention(device);
         if request.row.is_some_and(|row| row.spec().may_block) {
             self.publish_status(device);

@@ -25,6 +25,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric metrics\n  ferric metrics --openmetrics\n  ferric metrics > ferric.prom"
     )]
     Metrics(MetricsArgs),
+    /// Print the audit log: which change was made by whom, from where, with which result; or verify it
+    #[command(
+        after_help = "Examples:\n  ferric audit\n  ferric audit --since 2h --object V00001L8\n  ferric audit --actor root --json\n  ferric audit verify\n  ferric audit verify ./ferric-data"
+    )]
+    Audit(AuditArgs),
     /// Print a snapshot of the site, and then each event, until interrupted
     #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
     Events(EventsArgs),
@@ -135,6 +140,56 @@ pub(crate) enum RequestCommand {
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
+}
+
+/// Arguments of `ferric audit`.
+#[derive(Args)]
+pub(crate) struct AuditArgs {
+    /// Verify that every record is there, in order and unchanged [default: print the records]
+    #[arg(conflicts_with_all = ["since", "object", "actor"])]
+    pub(super) action: Option<AuditAction>,
+    /// Data directory whose files are verified; no daemon may use it meanwhile [default: the log of the daemon]
+    pub(super) directory: Option<PathBuf>,
+    /// Only the records of the last seconds, minutes or hours, such as 90s, 5m or 2h, or since a day such as 2026-11-29
+    #[arg(long, value_name = "TIME", value_parser = parse_begin)]
+    pub(super) since: Option<Begin>,
+    /// Only the records of this barcode, library, pool, unit or element, such as V00001L8 or main/drive1
+    #[arg(long, value_name = "NAME")]
+    pub(super) object: Option<String>,
+    /// Only the records of this user, token or initiator port
+    #[arg(long, value_name = "NAME")]
+    pub(super) actor: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum AuditAction {
+    /// Check the hash chain; ends with 1 and the first fault if it is broken
+    Verify,
+}
+
+/// The begin of a range of time: a time span before now, or a time.
+#[derive(Clone, Copy)]
+pub(crate) enum Begin {
+    Ago(Duration),
+    /// Seconds since 1970.
+    At(u64),
+}
+
+impl Begin {
+    /// The begin in milliseconds since 1970; `now` is the present time.
+    pub(super) fn begin(self, now: u64) -> u64 {
+        match self {
+            Self::Ago(span) => now.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)),
+            Self::At(seconds) => seconds.saturating_mul(1000),
+        }
+    }
+}
+
+/// Parses a time span before now, or a day.
+fn parse_begin(text: &str) -> Result<Begin, String> {
+    let day = parse_date(text).map(Begin::At);
+    let begin = day.or_else(|_| parse_time_span(text).map(Begin::Ago));
+    begin.map_err(|_| "expected a number with s, m or h, such as 5m or 2h, or a day such as 2026-11-29".to_owned())
 }
 
 /// Options of `ferric metrics`.

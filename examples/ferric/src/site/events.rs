@@ -76,7 +76,7 @@ fn text(event: &Value, name: &str) -> String {
 }
 
 /// A time in milliseconds since 1970 in UTC, such as `2026-11-21 23:49:22Z`.
-fn time_text(milliseconds: u64) -> String {
+pub(super) fn time_text(milliseconds: u64) -> String {
     let seconds = i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
         |_| format!("{seconds} s"),

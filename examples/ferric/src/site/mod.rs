@@ -1,5 +1,6 @@
 //! Commands to a running daemon, over the control socket in its data directory.
 
+mod audit;
 mod client;
 mod command;
 mod counters;
@@ -31,6 +32,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Trace(arguments) => trace::run(options, &arguments),
         Command::Events(arguments) => events::run(options, arguments),
         Command::Counters => counters::run(options),
+        Command::Audit(arguments) => audit::run(options, &arguments),
         Command::Metrics(arguments) => metrics::run(options, &arguments),
         Command::Request(command) => run_request(options, command),
     }

@@ -1,0 +1,182 @@
+//! Control requests with their audit records: the request, the object, and its state before and after.
+
+use super::Site;
+use crate::control::{ControlError, ControlRequest as Request, ControlResponse, Door};
+use crate::library::{Library, cartridge_or_placeholder};
+use audit::{Actor, ActorKind, Entry};
+use serde_json::{Value, json};
+use smc::element::ElementAddress;
+use std::sync::Arc;
+use tape_store::cartridge::Barcode;
+use tape_store::mam::{AttrId, Flags};
+
+/// The object of a change, as far as the request names one that exists.
+#[derive(Default)]
+struct ChangedObject {
+    library: Option<Arc<Library>>,
+    element: Option<ElementAddress>,
+    barcode: Option<Barcode>,
+    pool: Option<String>,
+}
+
+impl ChangedObject {
+    /// Names of the objects in the record.
+    fn names(&self) -> Vec<String> {
+        let library = self.library.as_ref();
+        let element =
+            library.zip(self.element).map(|(library, at)| format!("{}/{}", library.name(), library.element_name(at)));
+        let own =
+            [library.map(|library| library.name().to_owned()), element, self.barcode.as_ref().map(Barcode::to_string)];
+        own.into_iter().flatten().chain(self.pool.clone()).collect()
+    }
+}
+
+impl Site {
+    /// Executes a request of an actor. A change has an audit record, which is durable before this returns. A panic, which
+    /// is a defect of this program, becomes an error of the code [`ErrorCode::Internal`](crate::ErrorCode::Internal).
+    ///
+    /// # Errors
+    /// The request is refused or failed; the code and the message say why. If the audit log cannot be written, a change is
+    /// refused with the code [`ErrorCode::Unavailable`](crate::ErrorCode::Unavailable) and not made.
+    pub fn control_as(&self, actor: &Actor, request: &Request) -> Result<ControlResponse, ControlError> {
+        if !request.is_change() {
+            return self.execute(request);
+        }
+        self.audit.prepare()?;
+        let object = self.changed_object(request);
+        let before = self.state_of(&object, request);
+        let result = self.execute(request);
+        let after = result.as_ref().map_or(Value::Null, |response| self.state_after(&object, request, response));
+        let mut details = serde_json::to_value(request).unwrap_or_default();
+        let action = details.as_object_mut().and_then(|members| members.remove("op"));
+        let action = action.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+        let error = result.as_ref().err();
+        let recorded = self.audit.append(Entry {
+            actor: actor.clone(),
+            action,
+            objects: object.names(),
+            details,
+            before,
+            after,
+            result: error.map_or_else(|| "done".into(), code_name),
+            error: error.map(ToString::to_string),
+        });
+        result.and_then(|response| recorded.map(|()| response))
+    }
+
+    /// Executes a request of the program that contains the site; otherwise as [`Self::control_as`].
+    ///
+    /// # Errors
+    /// As [`Self::control_as`].
+    pub fn control(&self, request: &Request) -> Result<ControlResponse, ControlError> {
+        self.control_as(&Actor::new(ActorKind::Program, ""), request)
+    }
+
+    /// The object that a request names. A name that cannot be resolved is left out: the request is then refused.
+    fn changed_object(&self, request: &Request) -> ChangedObject {
+        let element = |library: &Option<String>, text: &str| {
+            let library = self.resolve_library_for(library.as_deref(), text).ok();
+            let elements = library.as_ref().map(|library| library.elements());
+            let pair = library.as_ref().zip(elements.as_ref());
+            let address = pair.and_then(|(library, elements)| library.resolve_element_in(elements, text).ok());
+            let content = elements.as_ref().zip(address).and_then(|(elements, address)| elements.content(address));
+            let barcode = content.map(|content| content.barcode.clone());
+            ChangedObject { library, element: address, barcode, pool: None }
+        };
+        let library = |name: &Option<String>| ChangedObject {
+            library: self.resolve_library(name.as_deref()).ok(),
+            ..ChangedObject::default()
+        };
+        let cartridge = |text: &str| ChangedObject { barcode: Barcode::new(text), ..ChangedObject::default() };
+        match request {
+            Request::Move { library, from: text, .. }
+            | Request::Load { library, cartridge: text, .. }
+            | Request::Unload { library, drive: text }
+            | Request::Export { library, from: text }
+            | Request::Element { library, element: text, .. }
+            | Request::Online { library, drive: Some(text), .. }
+            | Request::Alert { library, drive: Some(text), .. } => element(library, text),
+            Request::Import { cartridge: text, .. }
+            | Request::Label { cartridge: text, .. }
+            | Request::Protect { cartridge: text, .. }
+            | Request::Retain { cartridge: text, .. }
+            | Request::Delete { cartridge: text }
+            | Request::Forget { cartridge: text } => cartridge(text),
+            Request::Door { library: name, .. }
+            | Request::Online { library: name, .. }
+            | Request::InjectFault { library: name, .. }
+            | Request::Alert { library: name, .. } => library(name),
+            Request::Create { pool, .. } => ChangedObject { pool: Some(pool.clone()), ..ChangedObject::default() },
+            _ => ChangedObject::default(),
+        }
+    }
+
+    /// The part of an object's state that a request changes; null if the object does not exist.
+    fn state_of(&self, object: &ChangedObject, request: &Request) -> Value {
+        let operator_state = object.library.as_ref().map(|library| self.shared.operator_state(library.name()));
+        let state = match request {
+            Request::Move { .. } | Request::Load { .. } | Request::Unload { .. } | Request::Import { .. } => {
+                object.barcode.as_ref().and_then(|barcode| self.location_of(barcode))
+            }
+            Request::Export { .. } | Request::Delete { .. } | Request::Forget { .. } => {
+                object.barcode.as_ref().and_then(|barcode| self.location_of(barcode))
+            }
+            Request::Protect { .. } | Request::Retain { .. } => {
+                object.barcode.as_ref().and_then(|barcode| self.protection_of(barcode))
+            }
+            Request::Label { .. } => object.barcode.as_ref().map(|barcode| {
+                let libraries = self.libraries();
+                let states = libraries.iter().map(|library| self.shared.operator_state(library.name()));
+                json!({ "label": states.into_iter().find_map(|state| state.label_defects.get(barcode).copied()) })
+            }),
+            Request::Door { door, .. } => operator_state.map(
+                |state| json!({ "open": if *door == Door::Access { state.door_open } else { state.station_open } }),
+            ),
+            Request::Online { drive: None, .. } => operator_state.map(|state| json!({ "online": !state.offline })),
+            Request::Online { .. } => operator_state
+                .zip(object.element)
+                .map(|(state, element)| json!({ "online": !state.drives_offline.contains(&element) })),
+            Request::Element { .. } => operator_state
+                .zip(object.element)
+                .map(|(state, element)| json!({ "fault": state.element_faults.get(&element) })),
+            Request::Alert { flag, .. } => object.library.as_ref().and_then(|library| {
+                let unit = match object.element {
+                    Some(element) => library.drive_at(element)?,
+                    None => library.changer_unit(),
+                };
+                Some(json!({ "raised": (1..=64).contains(flag) && unit.alerts().is_set(*flag) }))
+            }),
+            _ => None,
+        };
+        state.unwrap_or_default()
+    }
+
+    /// The state after a change that was done. That of a creation or a reload is its result.
+    fn state_after(&self, object: &ChangedObject, request: &Request, response: &ControlResponse) -> Value {
+        match response {
+            ControlResponse::Create(created) => {
+                let barcodes = &created.created;
+                json!({ "count": barcodes.len(), "first": barcodes.first(), "last": barcodes.last() })
+            }
+            ControlResponse::Reload(report) => json!(report),
+            _ => self.state_of(object, request),
+        }
+    }
+
+    fn location_of(&self, barcode: &Barcode) -> Option<Value> {
+        let location = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.location.clone())?;
+        Some(json!({ "location": self.location_name(&location) }))
+    }
+
+    fn protection_of(&self, barcode: &Barcode) -> Option<Value> {
+        let entry = self.entry(barcode).ok()?;
+        let mam = cartridge_or_placeholder(&self.shared, barcode, &entry).mam().ok()?;
+        let write_protected = mam.flags().contains(Flags::WRITE_PROTECTED);
+        Some(json!({ "write_protected": write_protected, "retained_until": mam.number(AttrId::RETAINED_UNTIL) }))
+    }
+}
+
+/// The word of an error's code on the control socket.
+fn code_name(error: &ControlError) -> String {
+    serde_json::to_value(error.code).ok().and_then(|code| code.as_str().map(str::to_owned)).unwrap_or_default()
+}
