@@ -17,7 +17,7 @@ const HEAD: &str = "# Compatibility
 This page lists the programs that the tests of Ferric run, for users who look for theirs. It is generated: `cargo xtask compatibility`
 writes it from the records of a run of the tests. The door is the interface between the program and Ferric: `ferric run`
 ([run.md](run.md)), or the drivers of Debian's kernel in a guest, over iSCSI ([iscsi.md](iscsi.md)). A row is in the page only if the
-test ended without a failure on that date.
+test ended without a failure on that date. Rows with \"not run by CI\" are those of a run by hand.
 
 | program | version | what it did | door | result | date |
 |---|---|---|---|---|---|
