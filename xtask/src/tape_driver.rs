@@ -1,4 +1,4 @@
-//! Linux' tape driver in the guest runs the scripts of `crates/linux-scsi`, and its results are recorded or compared.
+//! Linux' drivers in the guest run the scripts of `crates/linux-scsi`, and their results are recorded or compared.
 
 use crate::guest::{Guest, workspace};
 use crate::packages::install;
@@ -10,6 +10,8 @@ type Outcome<T = ()> = Result<T, String>;
 
 /// Name of the job in the guest.
 const JOB: &str = "tape-driver";
+/// Name of the random cases among those of scripts.
+const RANDOM_NAME: &str = "random";
 /// Random cases that the kernel's driver and that of `linux-scsi` both run in the guest: 18 cases, more than 10,000 results.
 const RANDOM: &str = "random:1:8:750:large random:101:8:450:small random:201:2:150:mixed";
 
@@ -40,7 +42,7 @@ fn scripts(names: &[String]) -> Outcome<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The results of the kernel's driver for a script. Each script has a separate boot, because of the time limit of a boot.
+/// The results of the kernel's drivers for a script. Each script has a separate boot, because of the time limit of a boot.
 fn result(guest: &Guest, script: &Path) -> Outcome<String> {
     guest.boot(JOB, &[], &[script.to_path_buf(), program()])?;
     let result = Guest::job(JOB).join(script.file_name().unwrap_or_default()).with_extension("result");
@@ -64,10 +66,18 @@ fn record(guest: &Guest, names: &[String]) -> Outcome {
         let head: String = comments.map(|line| format!("{line}\n")).collect();
         fs::write(&file, head + &result).map_err(file_error(&file))?;
     }
+    if names.is_empty() || names.iter().any(|name| name == RANDOM_NAME) {
+        fs::write(digest_file(), random_digests(guest)?).map_err(file_error(&digest_file()))?;
+    }
     Ok(())
 }
 
-/// Compares the results of the kernel's driver with the recorded ones, and those of random steps with `linux-scsi`.
+/// The file with the digests of the results of the random cases.
+fn digest_file() -> PathBuf {
+    workspace().join("crates/linux-scsi/tests/random.txt")
+}
+
+/// Compares the results of the kernel's drivers with the recorded ones, and those of random steps with `linux-scsi`, too.
 pub(crate) fn compare(guest: &Guest, names: &[String]) -> Outcome {
     build()?;
     let mut differences = Vec::new();
@@ -75,8 +85,9 @@ pub(crate) fn compare(guest: &Guest, names: &[String]) -> Outcome {
         let recorded = fs::read_to_string(&file).map_err(file_error(&file))?;
         differences.extend(differing_lines(&file, &recorded, &result(guest, &file)?));
     }
-    if names.is_empty() || names.iter().any(|name| name == "random") {
-        compare_random(guest)?;
+    if names.is_empty() || names.iter().any(|name| name == RANDOM_NAME) {
+        let recorded = fs::read_to_string(digest_file()).map_err(file_error(&digest_file()))?;
+        differences.extend(differing_lines(&digest_file(), &recorded, &random_digests(guest)?));
     }
     if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
@@ -97,12 +108,17 @@ fn differing_lines(file: &Path, recorded: &str, found: &str) -> Vec<String> {
     differences
 }
 
-fn compare_random(guest: &Guest) -> Outcome {
-    let random = workspace().join("target/guest/random");
+/// Compares the results of the random cases with those of `linux-scsi`. Returns the name of each case and the digests of
+/// its results.
+fn random_digests(guest: &Guest) -> Outcome<String> {
+    let random = workspace().join("target/guest").join(RANDOM_NAME);
     fs::write(&random, RANDOM).map_err(file_error(&random))?;
     let booted = guest.boot(JOB, &[], &[random, program()]);
-    if let (Err(_), Ok(text)) = (&booted, fs::read_to_string(Guest::job(JOB).join("random.result"))) {
-        print_line(&text);
+    let result = Guest::job(JOB).join(RANDOM_NAME).with_extension("result");
+    let text = fs::read_to_string(&result).map_err(file_error(&result));
+    if let (Err(_), Ok(text)) = (&booted, &text) {
+        print_line(text);
     }
-    booted
+    booted?;
+    Ok(text?.lines().filter_map(|line| line.strip_prefix("digests ")).map(|line| format!("{line}\n")).collect())
 }

@@ -28,7 +28,8 @@ pub const CHIOGSTATUS: u32 = 0x4010_6308;
 pub(crate) const CHIOGELEM: u32 = 0x406c_6310;
 
 /// Requests whose numbers say nothing about the argument, or not all: the number, the bytes read and the bytes written.
-const KNOWN: [(u32, u16, u16); 24] = [
+const KNOWN: [(u32, u16, u16); 25] = [
+    (code::BLKSECTGET, 0, 4),
     (code::SG_SET_TIMEOUT, 4, 0),
     (code::SG_EMULATED_HOST, 0, 4),
     (code::SG_GET_TRANSFORM, 0, 4),

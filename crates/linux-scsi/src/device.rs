@@ -15,7 +15,8 @@ pub trait ScsiDevice {
     /// [`DeviceGone`] only if there is no status: the device was removed, or the connection to it is lost.
     fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone>;
 
-    /// Sends a command with data in one piece of memory each way, either of which may be empty.
+    /// Sends a command with data in one piece of memory each way, either of which may be empty, and repeats it while the unit
+    /// is busy.
     ///
     /// # Errors
     /// As [`Self::execute`].
@@ -26,8 +27,15 @@ pub trait ScsiDevice {
         data_in: &mut [u8],
         timeout: Duration,
     ) -> Result<Outcome, DeviceGone> {
-        let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-        self.execute(cdb, Data::new(&data_out, &mut data_in), timeout)
+        let mut waited = Duration::ZERO;
+        loop {
+            let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
+            let outcome = self.execute(cdb, Data::new(&data_out, &mut data_in), timeout)?;
+            if !is_busy(outcome.status) || waited >= timeout || self.wait(BUSY_INTERVAL).is_err() {
+                return Ok(outcome);
+            }
+            waited += BUSY_INTERVAL;
+        }
     }
 
     /// Waits, as a driver does between two attempts while a drive becomes ready.
@@ -35,6 +43,15 @@ pub trait ScsiDevice {
     /// # Errors
     /// [`Interrupted`] if a signal ended the system call, or if its caller no longer exists.
     fn wait(&mut self, duration: Duration) -> Result<(), Interrupted>;
+}
+
+/// Time between two attempts of a command while the unit is busy.
+pub const BUSY_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Whether Linux repeats a command that ended with this status: BUSY or TASK SET FULL.
+#[must_use]
+pub fn is_busy(status: Status) -> bool {
+    status == Status::BUSY || status == Status::TASK_SET_FULL
 }
 
 /// The status of a command, its decoded sense data, and the bytes that it moved.

@@ -10,7 +10,7 @@ use linux_scsi::Errno;
 use linux_scsi::argument::Argument;
 use linux_scsi::call::{MAX_DATA, MAX_INLINE, NODE_MODE, REPLY_LEN, Reply, Request};
 use linux_scsi::node::Node;
-use linux_scsi::sg;
+use linux_scsi::sg::{self, Driver};
 use rustix::fs::{Access, AtFlags, CWD};
 
 /// Whether `ferric run` takes connections.
@@ -89,8 +89,11 @@ pub(crate) fn ioctl(channel: &mut Channel, code: u32, argument: usize) -> Result
     }
 }
 
-/// SCSI_IOCTL_PROBE_HOST: the number of bytes in the argument limits the name that replaces it.
+/// SCSI_IOCTL_PROBE_HOST: the number of bytes in the argument limits the name that replaces it. A null pointer gets no name.
 fn host_name(channel: &mut Channel, request: Request, argument: usize) -> Result<u64, Errno> {
+    if argument == 0 {
+        return channel.call(request, &[], &[]);
+    }
     let mut len = [0; 4];
     copy(channel, Memory { address: argument, len: len.len() }, &mut len)?;
     let len = usize::try_from(u32::from_le_bytes(len)).unwrap_or(usize::MAX).min(MAX_INLINE);
@@ -111,39 +114,40 @@ fn element_status(channel: &mut Channel, request: Request, argument: usize) -> R
 
 /// SG_IO: the structure, its CDB and its data are in memory of the program.
 fn scsi(channel: &mut Channel, argument: usize) -> Result<u64, Errno> {
+    let driver = Node::from_number(channel.device()).map_or(Driver::Other, Driver::of);
     let mut bytes = [0; sg::MAX_HEADER];
-    let first = Memory { address: argument, len: sg::V3_LEN };
-    copy(channel, first, bytes.get_mut(..sg::V3_LEN).unwrap_or_default())?;
-    let len = sg::header_len(&bytes);
-    if len > sg::V3_LEN {
-        copy(channel, Memory { address: argument, len }, bytes.get_mut(..len).unwrap_or_default())?;
-    }
-    let header = bytes.get_mut(..len).unwrap_or_default();
-    let memory = sg::Memory::of(header)?;
+    let bytes = bytes.get_mut(..driver.header_len()).unwrap_or_default();
+    copy(channel, Memory { address: argument, len: bytes.len() }, bytes)?;
+    let mut header = sg::Header::decode(driver, bytes)?;
+    let memory = header.memory(driver)?;
     let block = |block: sg::Block| {
         let address = usize::try_from(block.address).map_err(|_| Errno::EFAULT)?;
         Ok::<_, Errno>(Memory { address, len: usize::try_from(block.len).map_err(|_| Errno::ENOMEM)? })
     };
-    if memory.data_out.len.max(memory.data_in.len) > MAX_DATA {
-        return Err(Errno::ENOMEM);
-    }
-    let (data_out, data_in) = (block(memory.data_out)?, block(memory.data_in)?);
-    let data_out_len = data_out.len;
-    if memory.data_out.len > 0 {
-        let file = channel.file();
-        for_each_piece(channel, data_out, memory.data_out.vectors, data_out_len, |piece, at| {
-            kernel::store(file, piece, at)
+    let (mut data, vectors, is_out) = (block(memory.data())?, memory.data().vectors, memory.data_out.len > 0);
+    if vectors > 0 && data.len > 0 {
+        let mut total = 0;
+        for_each_piece(channel, data, vectors, usize::MAX, |piece, _| {
+            total += piece.len;
+            Ok(())
         })?;
+        header.limit_data(u64::try_from(total).unwrap_or(u64::MAX))?;
+        data.len = data.len.min(total);
+    }
+    let (has_data, file) = (data.len > 0 && !memory.is_discarded, channel.file());
+    if has_data && is_out {
+        for_each_piece(channel, data, vectors, data.len, |piece, at| kernel::store(file, piece, at))?;
     }
     let (cdb, sense) = (block(memory.cdb)?, block(memory.sense)?);
-    let sent = Memory::of(header);
-    let received = channel.call(Request::Scsi, &[sent, cdb], &[Memory::of_mut(header), sense])?;
+    let sent = Memory::of(header.as_bytes());
+    let received = channel.call(Request::Scsi, &[sent, cdb], &[Memory::of_mut(bytes), sense])?;
     let received = usize::try_from(received).map_err(|_| Errno::EIO)?;
-    if received > 0 {
-        let file = channel.file();
-        for_each_piece(channel, data_in, memory.data_in.vectors, received, |piece, at| kernel::load(file, piece, at))?;
+    if has_data && received > 0 {
+        for_each_piece(channel, data, vectors, received, |piece, at| kernel::load(file, piece, at))?;
     }
-    copy_back(channel, header, argument).map(|()| 0)
+    let results = header.results();
+    let address = argument.wrapping_add(results.start);
+    copy_back(channel, bytes.get(results).unwrap_or_default(), address).map(|()| 0)
 }
 
 /// Offset in the shared file for bytes that are only copied: data is below it.

@@ -11,8 +11,6 @@ use linux_scsi::sg::ioctl::Reset;
 use linux_scsi::sg::{self, Ended};
 use linux_scsi::{ch, mtio};
 use rustix::fd::{AsFd, OwnedFd};
-use scsi_core::data::Data;
-use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 use zerocopy::IntoBytes;
 use zeroize::Zeroize;
@@ -149,9 +147,14 @@ impl Channel {
             self.reply = reply;
             return Ok(0);
         }
+        let driver = self.description.driver();
+        if let Some(cdb) = sg::ioctl::command(driver, code) {
+            let mut caller = Caller { backend: &*unit.backend, socket: Some(self.description.socket.as_fd()) };
+            return sg::ioctl::run(&mut caller, cdb).map(|()| 0);
+        }
         let (address, device_type) = (unit.address, unit.found.device_type());
         let mut settings = lock(&self.description.settings);
-        let reply = settings.ioctl(self.description.driver(), code, argument, address, device_type)?;
+        let reply = settings.ioctl(driver, code, argument, address, device_type)?;
         drop(settings);
         if let Some(reset) = reply.reset
             && !self.reset(reset)
@@ -177,17 +180,11 @@ impl Channel {
 
     /// SG_IO: `message` is the structure of the program with its CDB.
     fn scsi(&mut self, message: &[u8]) -> Result<u64, Errno> {
-        let is_v4 = sg::header_len(message) == sg::V4_LEN;
-        match (self.description.node, is_v4) {
-            (Node::Block(_), false) => return Err(Errno::EINVAL),
-            (Node::Generic(_), true) => return Err(Errno::ENOSYS),
-            (Node::Tape { .. } | Node::Changer(_), true) => return Err(Errno::EINVAL),
-            _ => {}
-        }
-        let (header, cdb) = message.split_at_checked(sg::header_len(message)).ok_or(Errno::EFAULT)?;
-        let header = sg::Header::decode(header)?;
-        let memory = header.memory()?;
-        let default = lock(&self.description.settings).timeout();
+        let driver = self.description.driver();
+        let (header, cdb) = message.split_at_checked(driver.header_len()).ok_or(Errno::EFAULT)?;
+        let header = sg::Header::decode(driver, header)?;
+        let memory = header.memory(driver)?;
+        let timeout = header.timeout(lock(&self.description.settings).timeout(driver));
         let is_out = memory.data_out.len > 0;
         let length = self.buffer(memory.data_out.len.max(memory.data_in.len))?;
         let unit = &self.description.unit;
@@ -195,19 +192,23 @@ impl Channel {
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         let begin = now();
         let completion = if is_out {
-            load(&self.file, data)?;
-            let completion = unit.backend.execute(cdb, Data::new(&[IoSlice::new(data)], &mut []), default);
+            if memory.is_discarded {
+                data.fill(0);
+            } else {
+                load(&self.file, data)?;
+            }
+            let completion = unit.execute(cdb, data, &mut [], timeout);
             // It may have been a key.
             data.zeroize();
             completion
         } else {
-            unit.backend.execute(cdb, Data::new(&[], &mut [IoSliceMut::new(data)]), default)
+            unit.execute(cdb, &[], data, timeout)
         };
         let duration = begin.duration_until(now());
         let received = completion.as_ref().map_or(0, |completion| completion.data_in.min(length));
         store(&self.file, data.get(..received).unwrap_or_default())?;
         let ended = Ended { completion: completion.as_ref(), duration };
-        self.reply = header.complete(&ended);
+        self.reply = header.complete(driver, &ended);
         u64::try_from(received).map_err(|_| Errno::EIO)
     }
 }

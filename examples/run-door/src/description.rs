@@ -3,13 +3,15 @@
 use crate::server::Shared;
 use crate::socket;
 use crate::unit::{Caller, Unit, UnitKind};
-use linux_scsi::Errno;
 use linux_scsi::call::{Reply, Request};
 use linux_scsi::node::Node;
-use linux_scsi::sg::ioctl::{Driver, Settings};
+use linux_scsi::sg::Driver;
+use linux_scsi::sg::ioctl::Settings;
 use linux_scsi::st::{Access, OpenTape, Opening};
+use linux_scsi::{Errno, ScsiDevice};
 use rustix::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::time::Duration;
 
 /// Longest message on the socket of a description: what a program writes with the C library's own streams.
 const MAX_MESSAGE: usize = 1 << 20;
@@ -18,7 +20,10 @@ const MAX_MESSAGE: usize = 1 << 20;
 const ACCESS_MODE: u32 = 3;
 const WRITE_ONLY: u32 = 1;
 const READ_WRITE: u32 = 2;
+const EXCLUSIVE: u32 = 0o200;
 const NONBLOCK: u32 = 0o4000;
+/// Time between two attempts to open a node of sg that is open with O_EXCL.
+const OPEN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// An open device.
 pub(crate) struct Description {
@@ -30,7 +35,7 @@ pub(crate) struct Description {
     pub(crate) flags: u32,
     /// The tape, until it is closed. The lock orders the calls of all processes that have the description.
     tape: Mutex<Option<OpenTape>>,
-    pub(crate) settings: Mutex<Settings>,
+    pub(crate) settings: Arc<Mutex<Settings>>,
     /// An error of data that the program wrote without waiting for a reply.
     deferred: Mutex<Option<Errno>>,
     released: OnceLock<Result<(), Errno>>,
@@ -55,17 +60,20 @@ impl Description {
         let opened = Node::from_number(number)
             .and_then(|node| Some((node, shared.nodes.unit(node)?)))
             .ok_or(Errno::ENXIO)
-            .and_then(|(node, unit)| Ok((node, Arc::clone(unit), open_tape(unit, node, flags, &socket)?)));
+            .and_then(|(node, unit)| {
+                open_generic(shared, unit, node, flags, &socket)?;
+                Ok((node, Arc::clone(unit), open_tape(unit, node, flags, &socket)?))
+            });
         match opened {
             Err(errno) => Err((socket, errno)),
             Ok((node, unit, tape)) => Ok(Self {
+                settings: unit.settings(Driver::of(node)),
                 shared: Arc::clone(shared),
                 socket,
                 unit,
                 node,
                 flags,
                 tape: Mutex::new(tape),
-                settings: Mutex::default(),
                 deferred: Mutex::default(),
                 released: OnceLock::new(),
                 inbox: Mutex::default(),
@@ -75,10 +83,7 @@ impl Description {
 
     /// The driver of the node.
     pub(crate) const fn driver(&self) -> Driver {
-        match self.node {
-            Node::Generic(_) | Node::Block(_) => Driver::Generic,
-            Node::Tape { .. } | Node::Changer(_) => Driver::Other,
-        }
+        Driver::of(self.node)
     }
 
     pub(crate) fn is_released(&self) -> bool {
@@ -93,7 +98,9 @@ impl Description {
         &self,
         call: impl FnOnce(&mut linux_scsi::st::Drive, &mut Caller<'_>, &OpenTape) -> Result<T, Errno>,
     ) -> Result<T, Errno> {
-        let UnitKind::Tape(_, drive) = &self.unit.kind else { return Err(Errno::EINVAL) };
+        let (Node::Tape { .. }, UnitKind::Tape(_, drive)) = (self.node, &self.unit.kind) else {
+            return Err(Errno::EINVAL);
+        };
         let tape = lock(&self.tape);
         let tape = tape.as_ref().ok_or(Errno::EIO)?;
         let mut caller = Caller { backend: &*self.unit.backend, socket: Some(self.socket.as_fd()) };
@@ -158,6 +165,9 @@ impl Description {
     }
 
     fn close_tape(&self, tape: Option<OpenTape>) -> Result<(), Errno> {
+        if let Node::Generic(_) = self.node {
+            lock(&self.unit.openings).close();
+        }
         let (Some(tape), UnitKind::Tape(_, drive)) = (tape, &self.unit.kind) else { return Ok(()) };
         lock(drive).close(&mut Caller { backend: &*self.unit.backend, socket: None }, tape)
     }
@@ -177,15 +187,33 @@ impl Description {
     }
 }
 
-fn open_tape(unit: &Unit, node: Node, flags: u32, socket: &OwnedFd) -> Result<Option<OpenTape>, Errno> {
-    let (Node::Tape { mode, rewinds, .. }, UnitKind::Tape(_, drive)) = (node, &unit.kind) else { return Ok(None) };
-    let access = match flags & ACCESS_MODE {
+const fn access(flags: u32) -> Access {
+    match flags & ACCESS_MODE {
         WRITE_ONLY => Access::Write,
         READ_WRITE => Access::ReadWrite,
         _ => Access::Read,
-    };
+    }
+}
+
+/// Opens a node of sg, and waits while a program has it open with O_EXCL.
+fn open_generic(shared: &Shared, unit: &Unit, node: Node, flags: u32, socket: &OwnedFd) -> Result<(), Errno> {
+    let Node::Generic(_) = node else { return Ok(()) };
+    let mut caller = Caller { backend: &*unit.backend, socket: Some(socket.as_fd()) };
+    loop {
+        let opened = lock(&unit.openings).open(access(flags), flags & EXCLUSIVE != 0);
+        if opened != Err(Errno::EBUSY) || flags & NONBLOCK != 0 {
+            return opened;
+        }
+        caller.wait(OPEN_INTERVAL).map_err(|_| Errno::EINTR)?;
+        shared.release_closed();
+    }
+}
+
+fn open_tape(unit: &Unit, node: Node, flags: u32, socket: &OwnedFd) -> Result<Option<OpenTape>, Errno> {
+    let (Node::Tape { mode, rewinds, .. }, UnitKind::Tape(_, drive)) = (node, &unit.kind) else { return Ok(None) };
     // Every program may set options: ferric run is for users without the privilege that Linux wants for that.
-    let opening = Opening { access, nonblocking: flags & NONBLOCK != 0, mode, rewinds, privileged: true };
+    let opening =
+        Opening { access: access(flags), nonblocking: flags & NONBLOCK != 0, mode, rewinds, privileged: true };
     let mut drive = match drive.try_lock() {
         Ok(drive) => drive,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),

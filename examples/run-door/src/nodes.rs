@@ -3,7 +3,8 @@
 use crate::unit::{Caller, TargetUnits, Unit, UnitKind};
 use linux_scsi::node::Node;
 use linux_scsi::scan::{CHANGER, Identification, TAPE};
-use linux_scsi::sg::ioctl::Address;
+use linux_scsi::sg::Driver;
+use linux_scsi::sg::ioctl::{Address, Settings};
 use linux_scsi::st::{Access, Drive, ModeNumber, Opening};
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +37,9 @@ impl Nodes {
                     _ => UnitKind::Other,
                 };
                 let generic = u16::try_from(units.len()).unwrap_or(u16::MAX);
-                units.push(Arc::new(Unit { backend, address, found, generic, kind }));
+                let settings = [Driver::Block, Driver::Other].map(|driver| Arc::new(Mutex::new(Settings::new(driver))));
+                let openings = Mutex::default();
+                units.push(Arc::new(Unit { backend, address, found, generic, kind, settings, openings }));
             }
         }
         Self { units }

@@ -125,10 +125,15 @@ impl Backend for RemoteUnit {
             }
         };
         data.data_in.append(&received);
+        // Positive for an underflow, negative for an overflow.
         let unsent = usize::try_from(residual).unwrap_or(0);
+        let overflow = usize::try_from(residual.saturating_neg()).unwrap_or(0);
+        let (data_out_missing, excess) = if out.is_empty() { (0, overflow) } else { (overflow, 0) };
         Some(Completion {
             data_in: received.len(),
+            data_in_wanted: received.len() + excess,
             data_out: out.len().saturating_sub(unsent),
+            data_out_missing,
             ..sg::completion(status, &sense)
         })
     }

@@ -1,8 +1,10 @@
 //! Logical units behind device nodes.
 
 use linux_scsi::ch::Changer;
+use linux_scsi::device::{BUSY_INTERVAL, is_busy};
 use linux_scsi::scan::Identification;
-use linux_scsi::sg::ioctl::Address;
+use linux_scsi::sg::ioctl::{Address, Settings};
+use linux_scsi::sg::{Driver, Openings};
 use linux_scsi::st::Drive;
 use linux_scsi::{DeviceGone, Interrupted, Outcome, ScsiDevice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -12,13 +14,15 @@ use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::target::{CdbBytes, Request, TransportEvent};
 use scsi_core::time::Now;
+use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vtl::target::{Target, encode_lun};
 
 /// Executes commands of a logical unit, wherever it is.
 pub trait Backend: Send + Sync {
-    /// Executes a command and waits for its end; `None` if there is no status.
+    /// Executes a command and waits for its end; the completion of a command without response is dropped. `None` if the
+    /// device is gone.
     fn execute(&self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Option<Completion>;
 
     /// Resets the logical unit, or its whole target. Commands in progress end with TASK ABORTED, and every I_T nexus gets a
@@ -67,8 +71,7 @@ impl Backend for LocalUnit {
         let mut padded = CdbBytes::from_slice(cdb);
         padded.resize(cdb.len().max(CDB_FIELD), 0);
         let request = Request { lun: self.lun, ..Request::new(self.nexus, &padded, Now::default()) };
-        let completion = self.target.execute(&request, data);
-        (!completion.dropped).then_some(completion)
+        Some(self.target.execute(&request, data))
     }
 
     fn reset(&self, scope: ResetScope) -> bool {
@@ -92,6 +95,47 @@ pub(crate) struct Unit {
     /// Number of the unit among all units: that of its sg node.
     pub(crate) generic: u16,
     pub(crate) kind: UnitKind,
+    /// The settings of SG_IO for the node of bsg, and for those of st or ch.
+    pub(crate) settings: [Arc<Mutex<Settings>>; 2],
+    /// The open files of the sg node.
+    pub(crate) openings: Mutex<Openings>,
+}
+
+impl Unit {
+    /// Executes a command of SG_IO, and repeats it while the unit is busy. A command without response ends after its
+    /// timeout. One that takes longer than its timeout does not end earlier, as over iSCSI on Linux while the target is alive.
+    pub(crate) fn execute(
+        &self,
+        cdb: &[u8],
+        data_out: &[u8],
+        data_in: &mut [u8],
+        timeout: Duration,
+    ) -> Option<Completion> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
+            let completion = self.backend.execute(cdb, Data::new(&out, &mut into), timeout)?;
+            if completion.dropped {
+                std::thread::park_timeout(timeout);
+                return Some(completion);
+            }
+            if !is_busy(completion.status) || waited >= timeout {
+                return Some(completion);
+            }
+            std::thread::park_timeout(BUSY_INTERVAL);
+            waited += BUSY_INTERVAL;
+        }
+    }
+
+    /// The settings for an open file of a driver.
+    pub(crate) fn settings(&self, driver: Driver) -> Arc<Mutex<Settings>> {
+        let [block, other] = &self.settings;
+        match driver {
+            Driver::Generic => Arc::new(Mutex::new(Settings::new(driver))),
+            Driver::Block => Arc::clone(block),
+            Driver::Other => Arc::clone(other),
+        }
+    }
 }
 
 /// The driver of a unit, with its state.
@@ -113,8 +157,8 @@ pub(crate) struct Caller<'a> {
 
 impl ScsiDevice for Caller<'_> {
     fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone> {
-        let completion = self.backend.execute(cdb, data, timeout).ok_or(DeviceGone)?;
-        Ok(Outcome::from(&completion))
+        let completion = self.backend.execute(cdb, data, timeout).filter(|completion| !completion.dropped);
+        completion.as_ref().map(Outcome::from).ok_or(DeviceGone)
     }
 
     fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {

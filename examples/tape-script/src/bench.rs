@@ -1,20 +1,19 @@
-//! A library in memory, with many drives and cartridges that no program used before.
+//! A site in memory with a unit for each case, which no program used before.
 
-use crate::run::hex;
-use crate::script::{Action, FaultStep};
-use scsi_core::cdb::Opcode;
+use crate::run::{digest, hex};
+use crate::script::{Action, Case, UnitKind};
 use scsi_core::data::Data;
-use scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule};
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::target::Request;
 use scsi_core::time::Now;
-use scsi_core::{Asc, Sense, SenseKey};
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
-use vtl::frontend::Frontend;
+use vtl::data_dir::DataDir;
+use vtl::frontend::{Frontend, SiteOptions};
 use vtl::target::{Target, encode_lun};
-use vtl::{Barcode, ElementAddress, Library, OpenSite, Unit};
+use vtl::{Barcode, ElementAddress, Library, OpenSite, Site, Unit};
 
 /// Kinds of cartridges: name in scripts, pattern of barcodes, and native capacity.
 const KINDS: [(&str, &str, &str); 6] = [
@@ -25,35 +24,101 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("older", "O#####L7", "4GB"),
     ("cleaning", "CLN###L1", "1GB"),
 ];
+/// Name of the library with the drives of the cases.
+const DRIVES: &str = "drives";
 
-/// A library in memory with many drives. The changes of a case stay in its drive.
+/// A site in memory: a library with a drive for each case of a drive, and a small library for each case of a changer.
 pub struct Bench {
     site: OpenSite,
-    /// A second initiator, which causes unit attentions for the first.
-    other: NexusId,
+    units: Vec<CaseUnit>,
     used: HashSet<Barcode>,
 }
 
+/// The unit of a case.
+struct CaseUnit {
+    library: Arc<Library>,
+    target: Arc<Target>,
+    unit: Arc<Unit>,
+    lun: usize,
+    kind: UnitKind,
+    /// Number of the drive in its library.
+    drive: usize,
+    /// A second initiator, which causes unit attentions for the first.
+    other: NexusId,
+}
+
+/// The configuration of the libraries of the cases.
+fn configuration(cases: &[Case]) -> String {
+    let drives = cases.iter().filter(|case| case.unit == UnitKind::Drive).count();
+    let mut text = String::new();
+    let table = |name: &str, slots: usize, drives: usize| {
+        format!(
+            "[[library]]\nname = {name:?}\nmodel = \"Ferric\"\nslots = {slots}\nimport_export = 2\n\
+             [[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n"
+        )
+    };
+    let cartridges = |pattern: &str, count: usize, size: &str| {
+        format!("[[library.cartridges]]\npattern = {pattern:?}\ncount = {count}\nsize = {size:?}\n")
+    };
+    if drives > 0 {
+        let copies = (drives * 2).max(8);
+        text.push_str(&table(DRIVES, copies * KINDS.len() + 1, drives));
+        KINDS.iter().for_each(|(_, pattern, size)| text.push_str(&cartridges(pattern, copies, size)));
+    }
+    for case in cases.iter().filter(|case| case.unit == UnitKind::Changer) {
+        // The barcodes are those of the case, and no other case has them.
+        let [.., a, b] = digest(case.name.as_bytes()).to_be_bytes();
+        text.push_str(&table(&case.name, 4, 2));
+        let _ = write!(text, "{}", cartridges(&format!("X{a:02X}{b:02X}#L8"), 3, "4GB"));
+    }
+    text
+}
+
 impl Bench {
-    /// A library with drives, and cartridges of each kind for each drive.
+    /// The units of these cases, and cartridges for each.
     ///
     /// # Errors
-    /// The text of the error of the library.
-    pub fn new(drives: u16) -> Result<Self, String> {
-        let copies = drives.saturating_mul(2).max(8);
-        let builder = Library::builder().model("Ferric").slots(copies * 6 + 1).drives("ULT3580-TD8", drives);
-        let builder =
-            KINDS.iter().fold(builder, |builder, (_, pattern, size)| builder.cartridges(pattern, copies, size));
-        let site = builder.frontend(Frontend::ISCSI).open().map_err(|error| error.to_string())?;
-        let target = site.targets().into_iter().next().ok_or("the library has no target")?;
-        let other = target.login(&TransportId::local(9));
-        let bench = Self { site, other, used: HashSet::new() };
-        for (barcode, _) in bench.library()?.locations() {
+    /// The text of the error of the site.
+    pub fn new(cases: &[Case]) -> Result<Self, String> {
+        let config = vtl::config::parse("bench", &configuration(cases)).map_err(|error| error.to_string())?;
+        let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
+        let site = Site::open_with(DataDir::in_memory(), &config, options).map_err(|error| error.to_string())?;
+        for (barcode, _) in site.libraries().iter().flat_map(|library| library.locations()) {
             if barcode.as_str().starts_with('P') {
-                bench.site.set_write_protect(&barcode, true).map_err(|error| error.to_string())?;
+                site.set_write_protect(&barcode, true).map_err(|error| error.to_string())?;
             }
         }
+        let mut bench = Self { site, units: Vec::new(), used: HashSet::new() };
+        let mut drives = 0..;
+        for case in cases {
+            let unit = match case.unit {
+                UnitKind::Drive => bench.case_unit(DRIVES, drives.next())?,
+                UnitKind::Changer => bench.case_unit(&case.name, None)?,
+            };
+            bench.units.push(unit);
+        }
         Ok(bench)
+    }
+
+    /// A drive of a library, or the changer.
+    fn case_unit(&self, library: &str, drive: Option<usize>) -> Result<CaseUnit, String> {
+        let library = self.site.library(library).ok_or("no such library")?;
+        let has_library = |target: &Arc<Target>| library.drives().iter().all(|unit| target.lun_of(unit).is_some());
+        let target = self.site.targets().into_iter().find(has_library).ok_or("the library has no target")?;
+        let other = target.login(&TransportId::local(9));
+        let (unit, lun) = match drive {
+            Some(number) => {
+                let unit = library.drives().into_iter().nth(number).ok_or("no such drive")?;
+                let lun = target.lun_of(&unit).ok_or("the drive has no LUN")?;
+                (unit, lun)
+            }
+            None => {
+                let unit = target.unit(encode_lun(library.lun())).ok_or("the changer has no unit")?;
+                (unit, library.lun())
+            }
+        };
+        let kind = if drive.is_some() { UnitKind::Drive } else { UnitKind::Changer };
+        Ok(CaseUnit { library, target, unit, lun, kind, drive: drive.unwrap_or(0), other })
     }
 
     /// The site, to serve it on a portal.
@@ -62,59 +127,64 @@ impl Bench {
         &self.site
     }
 
-    fn library(&self) -> Result<Arc<Library>, String> {
-        self.site.libraries().into_iter().next().ok_or_else(|| "the site has no library".into())
-    }
-
-    /// The target of the library, and the LUN of a drive behind it.
+    /// The target of a case, by its number, and the LUN behind it.
     ///
     /// # Errors
-    /// The library has no such drive.
+    /// There is no such case.
     pub fn lun(&self, number: usize) -> Result<(Arc<Target>, usize), String> {
-        let target = self.site.targets().into_iter().next().ok_or("the library has no target")?;
-        let lun = target.lun_of(&self.drive(number)?).ok_or("the drive has no LUN")?;
-        Ok((target, lun))
+        self.case(number).map(|case| (Arc::clone(&case.target), case.lun))
     }
 
-    fn drive(&self, number: usize) -> Result<Arc<Unit>, String> {
-        self.library()?.drives().into_iter().nth(number).ok_or_else(|| format!("no drive {number}"))
+    /// The kind of the unit of a case, by its number.
+    ///
+    /// # Errors
+    /// There is no such case.
+    pub fn kind(&self, number: usize) -> Result<UnitKind, String> {
+        self.case(number).map(|case| case.kind)
     }
 
-    fn drive_element(&self, number: usize) -> Result<ElementAddress, String> {
-        let mut addresses = self.library()?.layout().drives.addresses();
-        addresses.nth(number).ok_or_else(|| format!("no drive {number}"))
+    fn case(&self, number: usize) -> Result<&CaseUnit, String> {
+        self.units.get(number).ok_or_else(|| format!("no case {number}"))
     }
 
-    /// Runs a step that is not a system call.
+    /// Runs a step that is not a system call, for the case with this number.
     ///
     /// # Errors
     /// The text of the error, for the result of the step.
-    pub fn run(&mut self, drive: usize, action: &Action) -> Result<String, String> {
+    pub fn run(&mut self, number: usize, action: &Action) -> Result<String, String> {
         match action {
-            Action::Load(kind) => self.load(drive, kind),
-            Action::Unload => self.unload(drive),
-            Action::Fault(fault) => self.inject(drive, fault),
-            Action::Other(cdb, data) => self.other_command(drive, cdb, data),
+            Action::Load(kind) => self.load(number, kind),
+            Action::Unload => self.unload(number),
+            Action::Fault(rule) => {
+                let is_accepted = self.case(number)?.unit.inject((**rule).clone());
+                if is_accepted { Ok("ok".into()) } else { Err("too many rules".into()) }
+            }
+            Action::Other(cdb, data) => self.other_command(number, cdb, data),
             _ => Err("a system call".into()),
         }
     }
 
-    fn load(&mut self, drive: usize, kind: &str) -> Result<String, String> {
+    fn drive_element(&self, number: usize) -> Result<ElementAddress, String> {
+        let CaseUnit { library, drive, .. } = self.case(number)?;
+        library.layout().drives.addresses().nth(*drive).ok_or_else(|| format!("no drive {drive}"))
+    }
+
+    fn load(&mut self, number: usize, kind: &str) -> Result<String, String> {
         let (_, pattern, _) = KINDS.iter().find(|(name, _, _)| *name == kind).ok_or("unknown kind of cartridge")?;
         let prefix = pattern.split('#').next().unwrap_or_default();
-        let library = self.library()?;
+        let library = Arc::clone(&self.case(number)?.library);
         let mut fresh: Vec<_> = library.locations();
         fresh.retain(|(barcode, _)| barcode.as_str().starts_with(prefix) && !self.used.contains(barcode));
         fresh.sort_by(|(one, _), (two, _)| one.as_str().cmp(two.as_str()));
         let (barcode, location) = fresh.into_iter().next().ok_or("no cartridge left")?;
         let vtl::inventory::Location::Element { address, .. } = location else { return Err("not in a slot".into()) };
         self.used.insert(barcode);
-        let moved = library.move_medium(ElementAddress(address), self.drive_element(drive)?);
+        let moved = library.move_medium(ElementAddress(address), self.drive_element(number)?);
         Ok(outcome_of(moved))
     }
 
-    fn unload(&self, drive: usize) -> Result<String, String> {
-        let (library, element) = (self.library()?, self.drive_element(drive)?);
+    fn unload(&self, number: usize) -> Result<String, String> {
+        let (library, element) = (Arc::clone(&self.case(number)?.library), self.drive_element(number)?);
         let occupied: HashSet<u16> = library
             .locations()
             .into_iter()
@@ -128,28 +198,13 @@ impl Bench {
         Ok(outcome_of(moved))
     }
 
-    fn inject(&self, drive: usize, fault: &FaultStep) -> Result<String, String> {
-        let [filemark, eom, ili] = fault.flags;
-        let sense = Sense {
-            filemark,
-            eom,
-            ili,
-            information: fault.information,
-            ..Sense::new(SenseKey(fault.key), Asc(u16::from_be_bytes(fault.asc)))
-        };
-        let matcher = CommandMatcher { opcode: Some(Opcode(fault.opcode)), ..CommandMatcher::default() };
-        let outcome = FaultOutcome::Sense(sense);
-        let rule = FaultRule { matcher, nth: fault.nth, count: fault.times, outcome };
-        if self.drive(drive)?.inject(rule) { Ok("ok".into()) } else { Err("too many rules".into()) }
-    }
-
-    fn other_command(&self, drive: usize, cdb: &[u8], data: &[u8]) -> Result<String, String> {
-        let (target, lun) = self.lun(drive)?;
-        let lun = encode_lun(lun);
+    fn other_command(&self, number: usize, cdb: &[u8], data: &[u8]) -> Result<String, String> {
+        let CaseUnit { target, lun, other, .. } = self.case(number)?;
+        let lun = encode_lun(*lun);
         let mut memory = [0; 256];
         let mut data_in = [IoSliceMut::new(&mut memory)];
         let mut send = |cdb: &[u8]| {
-            let request = Request { lun, ..Request::new(self.other, cdb, Now::default()) };
+            let request = Request { lun, ..Request::new(*other, cdb, Now::default()) };
             target.execute(&request, Data::new(&[IoSlice::new(data)], &mut data_in))
         };
         // Its own unit attentions are of no interest.

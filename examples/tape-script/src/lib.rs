@@ -13,11 +13,32 @@
 //! close a
 //! ```
 //!
+//! Cases of generic devices open `sg` or `bsg` nodes; `io3` and `io4` are SG_IO with a structure of version 3 or 4:
+//!
+//! ```text
+//! case inquiry
+//! open g sg rw
+//! io3 g 120000002400 in 36 iovec 8,28 mx_sb_len=64
+//! ioctl g SG_GET_VERSION_NUM
+//! ```
+//!
+//! A case with `changer` after its name has a changer of a small library instead of a drive:
+//!
+//! ```text
+//! case move-to-a-drive changer
+//! open c sch rw
+//! ioctl c CHIOMOVE 1 0 3 0 0
+//! ```
+//!
 //! The result of a step is appended to its line after `=>`; a file with results is also a script. `pos` and `get` after
 //! the name of a case add the result of MTIOCGET, and of MTIOCPOS, to each step.
 
 pub mod bench;
+pub mod command;
+pub mod memory;
 pub mod native;
 pub mod random;
+pub mod request;
 pub mod run;
 pub mod script;
+mod step;

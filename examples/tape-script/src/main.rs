@@ -1,6 +1,6 @@
 //! `tape-script`: runs scripts of system calls on tapes. `native` uses the driver of `linux-scsi` in this process;
-//! `serve` starts a library in memory on an iSCSI portal, waits for a line on standard input, and then runs the script on
-//! the kernel's tape driver; `compare` does the same, and prints where the results of the two drivers differ.
+//! `serve` starts libraries in memory on an iSCSI portal, waits for a line on standard input, and then runs the script on
+//! the kernel's drivers; `compare` does the same, and prints where the results of the two drivers differ.
 
 mod sys;
 mod system;
@@ -20,11 +20,12 @@ use varied::Varied;
 use vtl::config::IscsiSetup;
 
 const USAGE: &str = "tape-script native SCRIPT...            run cases on the driver of linux-scsi
-tape-script serve ADDRESS SCRIPT...     serve a library on ADDRESS; after a line on standard input, run cases on /dev/*st*
+tape-script serve ADDRESS SCRIPT...     serve libraries on ADDRESS; after a line on standard input, run cases on the kernel's units
 tape-script compare ADDRESS SCRIPT...   the same, and print the steps whose results differ from those of linux-scsi
-tape-script tape NUMBER SCRIPT...       run cases without steps of robots on /dev/st<NUMBER> and its other nodes
+tape-script unit CLASS/NAME SCRIPT...   run cases without steps of robots on a unit, such as scsi_tape/st0
 
-tape-script vary SEED NUMBER SCRIPT...  the same, with each call in another thread, on a duplicate, or in a child at random
+tape-script vary SEED CLASS/NAME SCRIPT...
+                                        the same, with each call in another thread, on a duplicate, or in a child at random
 
 SCRIPT is a file, or random:SEED:CASES:STEPS:KIND for random cases on a kind of cartridge";
 
@@ -35,10 +36,10 @@ fn main() -> ExitCode {
         ["native", files @ ..] => load(files).and_then(|script| native(&script)),
         ["serve", address, files @ ..] => load(files).and_then(|script| serve(address, &script, false)),
         ["compare", address, files @ ..] => load(files).and_then(|script| serve(address, &script, true)),
-        ["tape", number, files @ ..] => load(files).and_then(|script| tape(&script, number, System::new)),
-        ["vary", seed, number, files @ ..] => load(files).and_then(|script| {
+        ["unit", name, files @ ..] => load(files).and_then(|script| unit(&script, name, System::new)),
+        ["vary", seed, name, files @ ..] => load(files).and_then(|script| {
             let seed = seed.parse().map_err(|_| "the seed is not a number")?;
-            tape(&script, number, |number| Varied::new(number, seed))
+            unit(&script, name, |device| Varied::new(device, seed))
         }),
         [varied::CALL, words @ ..] => varied::call(words),
         _ => Err(USAGE.into()),
@@ -78,8 +79,8 @@ fn print(text: &str) -> Result<(), String> {
     writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()).map_err(|error| error.to_string())
 }
 
-/// Runs each case on the next drive, with the calls that `open` returns for the number of the drive. Passes each result
-/// to `report`.
+/// Runs each case on its unit, with the calls that `open` returns for the number of the case. Passes each result to
+/// `report`.
 fn run_all<C: Calls>(
     script: &Script,
     bench: &mut Bench,
@@ -101,34 +102,30 @@ fn print_result(case: &Case, step: &Step, result: &str) {
     let _ = print(&format!("{} => {result}", step.text));
 }
 
-fn bench_for(script: &Script) -> Result<Bench, String> {
-    Bench::new(u16::try_from(script.cases.len().max(1)).map_err(|_| "too many cases")?)
-}
-
 fn native(script: &Script) -> Result<(), String> {
-    run_all(script, &mut bench_for(script)?, Native::new, print_result)
+    run_all(script, &mut Bench::new(&script.cases)?, Native::new, print_result)
 }
 
-/// Runs cases with the calls that `open` returns for the number of the tape.
-fn tape<C: Calls>(script: &Script, number: &str, open: impl Fn(u16) -> C) -> Result<(), String> {
-    let number = number.parse().map_err(|_| "the number of the tape is not a number")?;
+/// Runs cases on the unit of a device in `/sys/class`, with the calls that `open` returns for its directory.
+fn unit<C: Calls>(script: &Script, name: &str, open: impl Fn(&Path) -> Result<C, String>) -> Result<(), String> {
+    let device = Path::new("/sys/class").join(name).join("device");
     for case in &script.cases {
-        run_case(&mut open(number), &mut None, case, |step, result| print_result(case, step, result));
+        run_case(&mut open(&device)?, &mut None, case, |step, result| print_result(case, step, result));
     }
     Ok(())
 }
 
 fn serve(address: &str, script: &Script, compares: bool) -> Result<(), String> {
-    let mut bench = bench_for(script)?;
+    let mut bench = Bench::new(&script.cases)?;
     let setup = IscsiSetup::default().with_bind(address);
     let portal = Portal::open(bench.site(), &setup).map_err(|error| error.to_string())?;
-    let (target, _) = bench.lun(0)?;
-    let _ = writeln!(io::stderr(), "ready iscsi {} {}", portal.address(), target.name());
+    let units: usize = bench.site().targets().iter().map(|target| target.luns().len()).sum();
+    let _ = writeln!(io::stderr(), "ready iscsi {} {units}", portal.address());
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|error| error.to_string())?;
     let open = |bench: &Bench, number: usize| {
-        let (_, lun) = bench.lun(number)?;
-        tape_with_lun(lun).map(System::new)
+        let (target, lun) = bench.lun(number)?;
+        System::of_target(target.name(), lun)
     };
     if compares {
         let mut results = Vec::new();
@@ -142,11 +139,18 @@ fn serve(address: &str, script: &Script, compares: bool) -> Result<(), String> {
     io::stdin().read_line(&mut line).map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Runs the script on the driver of `linux-scsi` and compares the results with those of the kernel's driver. Prints the
-/// steps of each case up to its first difference.
+/// Runs the script on the drivers of `linux-scsi` and compares the results with those of the kernel's drivers. Prints the
+/// steps of each case up to its first difference, and at the end the digests of the kernel's results of each case.
 fn compare(script: &Script, kernel: Vec<String>) -> Result<(), String> {
+    let mut rest = kernel.as_slice();
+    let mut digests = Vec::new();
+    for case in &script.cases {
+        let (results, next) = rest.split_at(case.steps.len().min(rest.len()));
+        digests.push(format!("digests {} {}", case.name, random::digests(results)));
+        rest = next;
+    }
     let (mut kernel, mut compared, mut differing, mut steps) = (kernel.into_iter(), 0_u32, 0_u32, Vec::new());
-    run_all(script, &mut bench_for(script)?, Native::new, |case, step, result| {
+    run_all(script, &mut Bench::new(&script.cases)?, Native::new, |case, step, result| {
         let expected = kernel.next().unwrap_or_default();
         compared += 1;
         if std::ptr::eq(step, case.steps.as_slice().as_ptr()) {
@@ -158,17 +162,6 @@ fn compare(script: &Script, kernel: Vec<String>) -> Result<(), String> {
             let _ = print(&format!("{}\n  linux-scsi: {result}", std::mem::take(&mut steps).join("\n")));
         }
     })?;
+    print(&digests.join("\n"))?;
     print(&format!("{compared} results compared, {differing} differ"))
-}
-
-/// The number of the tape of the kernel with a LUN.
-fn tape_with_lun(lun: usize) -> Result<u16, String> {
-    for number in 0..512 {
-        let Ok(device) = std::fs::canonicalize(format!("/sys/class/scsi_tape/st{number}/device")) else { continue };
-        let suffix = format!(":{lun}");
-        if Path::new(&device).file_name().is_some_and(|name| name.to_string_lossy().ends_with(&suffix)) {
-            return Ok(number);
-        }
-    }
-    Err(format!("no tape with LUN {lun}"))
 }

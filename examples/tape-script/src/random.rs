@@ -1,5 +1,6 @@
 //! Random cases from a seed.
 
+use crate::run::digest;
 use std::fmt::Write as _;
 
 /// A script of one case with `steps` random steps, always the same for a seed. `kind` is a kind of cartridge; with
@@ -14,7 +15,7 @@ pub fn script(seed: u64, steps: u32, kind: &str) -> String {
     };
     let is_mixed = kind == "mixed";
     let cartridge = if is_mixed { "large" } else { kind };
-    let mut text = format!("case random-{kind}-{seed}{probe}\nload {cartridge}\nopen a nst rw\n");
+    let mut text = format!("case random-{kind}-{steps}-{seed}{probe}\nload {cartridge}\nopen a nst rw\n");
     if is_mixed {
         text.push_str("op a SETDRVBUFFER 0x30000400\nop a MKPART 1000\n");
     }
@@ -28,6 +29,24 @@ pub fn script(seed: u64, steps: u32, kind: &str) -> String {
     }
     text.push_str("close a\n");
     text
+}
+
+/// The script of the random case with this name, `random-KIND-STEPS-SEED`; `None` for any other name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<String> {
+    let mut words = name.strip_prefix("random-")?.split('-');
+    let (kind, steps, seed) = (words.next()?, words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(script(seed, steps, kind))
+}
+
+/// Number of results for which there is one digest.
+const RESULTS: usize = 10;
+
+/// The digests of the results of a case, in hexadecimal: one for ten results.
+#[must_use]
+pub fn digests(results: &[String]) -> String {
+    let digest = |results: &[String]| format!("{:08x}", digest(results.join("\n").as_bytes()));
+    results.chunks(RESULTS).map(digest).collect::<Vec<_>>().join(" ")
 }
 
 struct Random(u64);

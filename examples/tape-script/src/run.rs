@@ -1,18 +1,27 @@
 //! Runs the steps of a case and writes their results.
 
 use crate::bench::Bench;
-use crate::script::{Action, Case, Probe, Step};
+use crate::command::CommandStep;
+use crate::memory::Memory;
+use crate::script::{Action, Case, NodeKind, Opening, Probe, Step};
 use linux_scsi::Errno;
 use linux_scsi::mtio::{MTIOCGET, MTIOCPOS, MTIOCTOP};
+use linux_scsi::sg::ioctl::Address;
 use std::fmt::Write as _;
 
-/// The system calls on the nodes of one drive.
+/// Number of SG_IO for ioctl(2).
+const SG_IO: u32 = 0x2285;
+
+/// The system calls on the nodes of one unit.
 pub trait Calls {
-    /// open(2) of a node: an `st` node if `rewinds`, of a mode, with access `r`, `w` or `rw`.
+    /// The address of the unit on its host.
+    fn address(&self) -> Address;
+
+    /// open(2) of a node of the unit.
     ///
     /// # Errors
     /// The error number of the system call.
-    fn open(&mut self, file: char, rewinds: bool, mode: u8, access: &str, nonblocking: bool) -> Result<(), Errno>;
+    fn open(&mut self, file: char, opening: Opening) -> Result<(), Errno>;
 
     /// close(2).
     ///
@@ -38,14 +47,14 @@ pub trait Calls {
     /// The error number of the system call.
     fn write(&mut self, file: char, data: &[u8]) -> Result<usize, Errno>;
 
-    /// ioctl(2) with an argument in memory, which the call may change.
+    /// ioctl(2) with a number or an address in `memory` as its argument; returns its result.
     ///
     /// # Errors
     /// The error number of the system call.
-    fn ioctl(&mut self, file: char, request: u32, argument: &mut [u8]) -> Result<(), Errno>;
+    fn ioctl(&mut self, file: char, request: u32, memory: &mut Memory, argument: u64) -> Result<u32, Errno>;
 }
 
-/// Runs a case, and passes each step with its result to `report` at once. `bench` has the drive, number `drive`; without
+/// Runs a case, and passes each step with its result to `report` at once. `bench` has the unit of the case with its number; without
 /// a bench, the steps of robots and other initiators are not available.
 pub fn run_case(
     calls: &mut dyn Calls,
@@ -53,7 +62,7 @@ pub fn run_case(
     case: &Case,
     mut report: impl FnMut(&Step, &str),
 ) {
-    let mut runner = Runner { calls, writes: 0, open: Vec::new() };
+    let mut runner = Runner { calls, writes: 0, open: Vec::new(), tapes: Vec::new() };
     for step in &case.steps {
         let result = runner.step(bench, case.probe, step);
         report(step, &result);
@@ -69,50 +78,47 @@ struct Runner<'a> {
     /// Number of writes so far, which determines the data of the next one.
     writes: u64,
     open: Vec<char>,
+    /// Those of the open files that are tapes.
+    tapes: Vec<char>,
 }
 
 impl Runner<'_> {
     fn step(&mut self, bench: &mut Option<(&mut Bench, usize)>, probe: Probe, step: &Step) -> String {
         let (result, file) = match &step.action {
-            Action::Open { file, rewinds, mode, access, nonblocking } => {
-                let opened = self.calls.open(*file, *rewinds, *mode, access, *nonblocking);
-                if opened.is_ok() {
-                    self.open.push(*file);
-                }
-                (text(opened.map(|()| "0".into())), Some(*file))
-            }
-            Action::Close(file) => {
-                self.open.retain(|open| open != file);
-                (text(self.calls.close(*file).map(|()| "0".into())), None)
-            }
-            Action::Duplicate(file, duplicate) => {
-                let duplicated = self.calls.duplicate(*file, *duplicate);
-                if duplicated.is_ok() {
-                    self.open.push(*duplicate);
-                }
-                (text(duplicated.map(|()| "0".into())), Some(*file))
-            }
+            Action::Open(file, opening) => (self.open(*file, *opening), Some(*file)),
+            Action::Close(file) => (self.close(*file), None),
+            Action::Duplicate(file, duplicate) => (self.duplicate(*file, *duplicate), Some(*file)),
             Action::Read(file, len, offset) => (self.read(*file, *len, *offset), Some(*file)),
             Action::Write(file, len, offset) => (self.write(*file, *len, *offset), Some(*file)),
             Action::Operate(file, operation, count) => {
-                let mut argument = [0; 8];
-                argument[..2].copy_from_slice(&operation.to_le_bytes());
-                argument[4..].copy_from_slice(&count.to_le_bytes());
-                (text(self.calls.ioctl(*file, MTIOCTOP, &mut argument).map(|()| "0".into())), Some(*file))
+                let [a, b] = operation.to_le_bytes();
+                let [c, d, e, f] = count.to_le_bytes();
+                let called = self.call(*file, MTIOCTOP, &mut [a, b, 0, 0, c, d, e, f]);
+                (text(called.map(|_| "0".into())), Some(*file))
             }
             Action::Status(file) => (self.status(*file), None),
             Action::Position(file) => (self.position(*file), None),
+            Action::Put(file, bytes) => {
+                (text(self.calls.write(*file, bytes).map(|written| written.to_string())), Some(*file))
+            }
             Action::Ioctl(file, request, argument) => {
                 let mut argument = argument.clone();
-                let called = self.calls.ioctl(*file, *request, &mut argument);
-                (text(called.map(|()| format!("0 {}", hex(&argument)))), Some(*file))
+                let called = self.call(*file, *request, &mut argument);
+                (text(called.map(|value| format!("{value} {}", hex(&argument)))), Some(*file))
             }
+            Action::Request(file, request) => {
+                let (mut memory, argument) = request.prepare();
+                let called = self.calls.ioctl(*file, request.number, &mut memory, argument);
+                let changes = request.changes(&mut memory, self.calls.address());
+                (format!("{}{changes}", text(called.map(|value| value.to_string()))), Some(*file))
+            }
+            Action::Command(file, command) => (self.command(*file, command), Some(*file)),
             hook => {
-                let Some((bench, drive)) = bench else { return "not available".into() };
-                (bench.run(*drive, hook).unwrap_or_else(|error| format!("error: {error}")), None)
+                let Some((bench, number)) = bench else { return "not available".into() };
+                (bench.run(*number, hook).unwrap_or_else(|error| format!("error: {error}")), None)
             }
         };
-        let Some(file) = file.filter(|file| self.open.contains(file)) else { return result };
+        let Some(file) = file.filter(|file| self.tapes.contains(file)) else { return result };
         match probe {
             Probe::Nothing => result,
             Probe::Status => format!("{result} | {}", self.status(file)),
@@ -120,37 +126,75 @@ impl Runner<'_> {
         }
     }
 
+    fn open(&mut self, file: char, opening: Opening) -> String {
+        let opened = self.calls.open(file, opening);
+        if opened.is_ok() {
+            self.open.push(file);
+            self.tapes.extend(matches!(opening.node, NodeKind::Tape { .. }).then_some(file));
+        }
+        text(opened.map(|()| "0".into()))
+    }
+
+    fn close(&mut self, file: char) -> String {
+        self.open.retain(|open| *open != file);
+        self.tapes.retain(|open| *open != file);
+        text(self.calls.close(file).map(|()| "0".into()))
+    }
+
+    fn duplicate(&mut self, file: char, duplicate: char) -> String {
+        let duplicated = self.calls.duplicate(file, duplicate);
+        if duplicated.is_ok() {
+            self.open.push(duplicate);
+            self.tapes.extend(self.tapes.contains(&file).then_some(duplicate));
+        }
+        text(duplicated.map(|()| "0".into()))
+    }
+
+    /// ioctl(2) with the bytes of its argument, which the call may change.
+    fn call(&mut self, file: char, request: u32, argument: &mut [u8]) -> Result<u32, Errno> {
+        let mut memory = Memory::new(argument.len());
+        memory.store(0, argument);
+        let address = memory.address(0);
+        let called = self.calls.ioctl(file, request, &mut memory, address);
+        argument.copy_from_slice(memory.bytes(0, argument.len()));
+        called
+    }
+
+    fn command(&mut self, file: char, command: &CommandStep) -> String {
+        let mut memory = command.prepare(|data| fill(&mut self.writes, data));
+        let before = command.header(&mut memory);
+        let address = memory.address(0);
+        let called = self.calls.ioctl(file, SG_IO, &mut memory, address);
+        match called {
+            Ok(value) => format!("{value}{}", command.changes(&before, &mut memory)),
+            Err(errno) => errno.to_string(),
+        }
+    }
+
     fn read(&mut self, file: char, len: usize, offset: usize) -> String {
-        let mut memory = Memory::new(len, offset);
-        match self.calls.read(file, memory.bytes()) {
+        let mut memory = Memory::new(offset + len);
+        match self.calls.read(file, memory.bytes(offset, len)) {
             Ok(0) => "0".into(),
-            Ok(read) => format!("{read} #{:08x}", digest(memory.bytes().iter().take(read))),
+            Ok(read) => format!("{read} #{:08x}", digest(&*memory.bytes(offset, read))),
             Err(errno) => errno.to_string(),
         }
     }
 
     fn write(&mut self, file: char, len: usize, offset: usize) -> String {
-        let mut memory = Memory::new(len, offset);
-        self.writes += 1;
-        let mut state = self.writes.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for byte in memory.bytes() {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            [_, _, _, *byte, ..] = state.to_le_bytes();
-        }
-        text(self.calls.write(file, memory.bytes()).map(|written| written.to_string()))
+        let mut memory = Memory::new(offset + len);
+        fill(&mut self.writes, memory.bytes(offset, len));
+        text(self.calls.write(file, memory.bytes(offset, len)).map(|written| written.to_string()))
     }
 
     fn position(&mut self, file: char) -> String {
         let mut argument = [0; 8];
-        text(self.calls.ioctl(file, MTIOCPOS, &mut argument).map(|()| i64::from_le_bytes(argument).to_string()))
+        text(self.call(file, MTIOCPOS, &mut argument).map(|_| i64::from_le_bytes(argument).to_string()))
     }
 
     /// MTIOCGET: file/block, the set bits of `mt_gstat`, and the other fields that are not zero.
     fn status(&mut self, file: char) -> String {
         let mut raw = [0; 48];
-        if let Err(errno) = self.calls.ioctl(file, MTIOCGET, &mut raw) {
+        if let Err(errno) = self.call(file, MTIOCGET, &mut raw) {
             return errno.to_string();
         }
         let number = |at: usize, len: usize| {
@@ -218,25 +262,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// FNV-1a of 32 bits.
-fn digest<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
-    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+pub(crate) fn digest<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u32 {
+    bytes.into_iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }
 
-/// Memory for a transfer at an offset from the beginning of a page.
-struct Memory {
-    bytes: Vec<u8>,
-    start: usize,
-    len: usize,
-}
-
-impl Memory {
-    fn new(len: usize, offset: usize) -> Self {
-        let bytes = vec![0xa5; len + offset + 8192];
-        let start = bytes.as_ptr().align_offset(4096) + offset;
-        Self { bytes, start, len }
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        self.bytes.get_mut(self.start..self.start + self.len).unwrap_or_default()
+/// Fills the memory of a write with data that depends on the number of writes before.
+fn fill(writes: &mut u64, data: &mut [u8]) {
+    *writes += 1;
+    let mut state = writes.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for byte in data {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        [_, _, _, *byte, ..] = state.to_le_bytes();
     }
 }

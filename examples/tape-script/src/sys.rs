@@ -5,20 +5,14 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
+use tape_script::memory::Memory;
 
-/// ioctl(2) with an argument in memory. The memory that the call gets is as large as any argument whose size is in the
-/// number of the request.
-pub(crate) fn ioctl(file: &File, request: u32, argument: &mut [u8]) -> io::Result<()> {
-    let mut memory = [0_u8; 16384];
-    for (target, byte) in memory.iter_mut().zip(argument.iter()) {
-        *target = *byte;
-    }
-    // SAFETY: the descriptor is open, and the call writes to at most 16383 bytes of `memory`.
-    let result = unsafe { libc::ioctl(file.as_raw_fd(), request.into(), memory.as_mut_ptr()) };
-    for (target, byte) in argument.iter_mut().zip(memory) {
-        *target = byte;
-    }
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+/// ioctl(2) with a number or an address as its argument. Returns its result.
+pub(crate) fn ioctl(file: &File, request: u32, _memory: &mut Memory, argument: u64) -> io::Result<i32> {
+    // SAFETY: the descriptor is open. The addresses in the argument of a step are those of `_memory`, which has room for
+    // any argument after them, or lead to no memory of this process.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), request.into(), argument) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// close(2), with its result.

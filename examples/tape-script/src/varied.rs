@@ -5,15 +5,20 @@
 use crate::sys;
 use crate::system::{System, errno};
 use linux_scsi::Errno;
+use linux_scsi::argument::Argument;
+use linux_scsi::sg::ioctl::Address;
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use tape_script::memory::Memory;
 use tape_script::run::Calls;
+use tape_script::script::Opening;
 
 /// Word of the command line for the program that runs one call on its standard input.
 pub(crate) const CALL: &str = "call";
 
-/// The nodes of one tape.
+/// The nodes of one unit.
 pub(crate) struct Varied {
     system: System,
     state: u64,
@@ -42,8 +47,12 @@ impl Call<'_> {
             }
             Self::Write(data) => (file.write(data).map_err(failed), Vec::new()),
             Self::Ioctl(request, argument) => {
-                let mut argument = argument.to_vec();
-                (sys::ioctl(file, request, &mut argument).map(|()| 0).map_err(failed), argument)
+                let mut memory = Memory::new(argument.len());
+                memory.store(0, argument);
+                let address = memory.address(0);
+                let called = sys::ioctl(file, request, &mut memory, address).map_err(failed);
+                let called = called.and_then(|value| usize::try_from(value).map_err(|_| Errno::EIO));
+                (called, memory.bytes(0, argument.len()).to_vec())
             }
         }
     }
@@ -94,8 +103,12 @@ pub(crate) fn call(words: &[&str]) -> Result<(), String> {
 }
 
 impl Varied {
-    pub(crate) fn new(number: u16, seed: u64) -> Self {
-        Self { system: System::new(number), state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
+    /// The unit that has a directory in sysfs.
+    ///
+    /// # Errors
+    /// As [`System::new`].
+    pub(crate) fn new(device: &Path, seed: u64) -> Result<Self, String> {
+        Ok(Self { system: System::new(device)?, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 })
     }
 
     /// A number below `bound` (xorshift).
@@ -128,8 +141,12 @@ impl Varied {
 }
 
 impl Calls for Varied {
-    fn open(&mut self, file: char, rewinds: bool, mode: u8, access: &str, nonblocking: bool) -> Result<(), Errno> {
-        self.system.open(file, rewinds, mode, access, nonblocking)
+    fn address(&self) -> Address {
+        self.system.address()
+    }
+
+    fn open(&mut self, file: char, opening: Opening) -> Result<(), Errno> {
+        self.system.open(file, opening)
     }
 
     fn close(&mut self, file: char) -> Result<(), Errno> {
@@ -150,9 +167,17 @@ impl Calls for Varied {
         self.run(file, Call::Write(data))?.0
     }
 
-    fn ioctl(&mut self, file: char, request: u32, argument: &mut [u8]) -> Result<(), Errno> {
-        let (result, memory) = self.run(file, Call::Ioctl(request, argument))?;
-        argument.iter_mut().zip(memory).for_each(|(target, byte)| *target = byte);
-        result.map(drop)
+    /// An argument with pointers stays in this process.
+    fn ioctl(&mut self, file: char, request: u32, memory: &mut Memory, argument: u64) -> Result<u32, Errno> {
+        let Argument::Memory { read, written } = Argument::of(request) else {
+            return self.system.ioctl(file, request, memory, argument);
+        };
+        let len = usize::from(read.max(written));
+        let Ok(given) = memory.at_address(argument, len).map(|bytes| bytes.to_vec()) else {
+            return self.system.ioctl(file, request, memory, argument);
+        };
+        let (result, filled) = self.run(file, Call::Ioctl(request, &given))?;
+        memory.at_address(argument, len)?.iter_mut().zip(filled).for_each(|(target, byte)| *target = byte);
+        result.and_then(|value| u32::try_from(value).map_err(|_| Errno::EIO))
     }
 }

@@ -3,8 +3,7 @@
 //! A program names an element by its type and its number within the type, from 0. [`Changer`] has the addresses of each
 //! type, from the element address assignment page.
 //!
-//! Deviations: CHIOGELEM does not return the SCSI ID of drives (CGE_IDLUN), and vendor-specific element types have no
-//! elements.
+//! Deviations: CHIOGELEM does not return the SCSI ID of drives (CGE_IDLUN).
 
 mod request;
 mod status;
@@ -20,7 +19,7 @@ const MOVE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Time limit of INITIALIZE ELEMENT STATUS.
 const INITIALIZE_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Attempts of a command that a unit attention ended.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 4;
 
 /// First address and number of the elements of one type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +33,8 @@ struct Range {
 pub struct Changer {
     /// Transport, storage, import/export and data transfer elements.
     ranges: [Range; 4],
+    /// Whether the changer refused to return volume tags: then the driver asks for none.
+    has_no_tags: bool,
 }
 
 impl Changer {
@@ -69,7 +70,8 @@ impl Changer {
     ///
     /// # Errors
     /// EBADSLT for an element that does not exist, EXFULL for a destination that is full, EBADE for a source that is
-    /// empty, EINVAL for an unknown element type of CHIOGSTATUS, EIO if the changer refuses.
+    /// empty, EINVAL for an unknown element type of CHIOGSTATUS or an element of CHIOGELEM that does not exist, EIO if the
+    /// changer refuses.
     pub fn ioctl(&mut self, device: &mut dyn ScsiDevice, request: Request) -> Result<Vec<u8>, Errno> {
         let robot = self.address(Element::ROBOT)?.to_be_bytes();
         let moved = match request {
@@ -94,7 +96,7 @@ impl Changer {
             }
             Request::VendorParameters => return Ok(vec![0; request::VENDOR_PARAMETERS]),
             Request::ElementStatus(kind) => return self.status_of_type(device, kind),
-            Request::Element(element) => return self.element(device, element),
+            Request::Element(element, argument) => return self.element(device, element, argument),
             Request::Initialize => run(device, &[7, 0, 0, 0, 0, 0], INITIALIZE_TIMEOUT),
             Request::SetVolumeTag { element, tag, clear, alternate } => {
                 let [a, b] = self.address(element)?.to_be_bytes();
@@ -132,12 +134,15 @@ fn execute(
     for _ in 0..ATTEMPTS {
         let outcome = device.transfer(cdb, data_out, data_in, timeout).map_err(|_| Errno::EIO)?;
         match outcome.sense {
-            _ if outcome.status == Status::GOOD => return Ok(outcome.data_in),
+            // Linux' driver takes a reservation conflict for the end of the command.
+            _ if outcome.status == Status::GOOD || outcome.status == Status::RESERVATION_CONFLICT => {
+                return Ok(outcome.data_in);
+            }
             Some(sense) if sense.key == SenseKey::UNIT_ATTENTION => {}
             sense => return Err(errno(sense.as_ref())),
         }
     }
-    Err(Errno::EBUSY)
+    Err(Errno::EIO)
 }
 
 /// The error of a command that the changer refused.

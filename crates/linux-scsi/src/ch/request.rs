@@ -62,8 +62,8 @@ pub enum Request {
     VendorParameters,
     /// CHIOGSTATUS: the status of all elements of a type.
     ElementStatus(ElementType),
-    /// CHIOGELEM: the status of an element in the changer.
-    Element(Element),
+    /// CHIOGELEM: the status of an element in the changer, with the argument of the program, whose other fields stay.
+    Element(Element, [u8; GET_ELEMENT]),
     /// CHIOINITELEM: take the inventory of all elements.
     Initialize,
     /// CHIOSVOLTAG: set a volume tag.
@@ -79,6 +79,8 @@ pub enum Request {
     },
 }
 
+/// Length in bytes of `struct changer_get_element`.
+pub(super) const GET_ELEMENT: usize = 108;
 /// Length in bytes of `struct changer_vendor_params`.
 pub(super) const VENDOR_PARAMETERS: usize = 112;
 /// Bit of the flags of a request: CM_INVERT, CE_INVERT1, CP_INVERT.
@@ -110,7 +112,9 @@ impl Request {
             0x8014_6306 => Self::Parameters,
             0x8070_6313 => Self::VendorParameters,
             crate::argument::CHIOGSTATUS => Self::ElementStatus(ElementType(number(0)?)),
-            crate::argument::CHIOGELEM => Self::Element(element(0)?),
+            crate::argument::CHIOGELEM => {
+                Self::Element(element(0)?, argument.first_chunk().copied().ok_or(Errno::EFAULT)?)
+            }
             0x6311 => Self::Initialize,
             0x4030_6312 => Self::SetVolumeTag {
                 element: element(0)?,

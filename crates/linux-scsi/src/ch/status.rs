@@ -1,7 +1,7 @@
 //! READ ELEMENT STATUS, for CHIOGSTATUS and CHIOGELEM.
 
-use super::request::{Element, ElementType};
-use super::{Changer, MOVE_TIMEOUT, Range, read};
+use super::request::{Element, ElementType, GET_ELEMENT};
+use super::{Changer, MOVE_TIMEOUT, read};
 use crate::{Errno, ScsiDevice};
 
 /// Bytes of the header of the data, and of the header of a page.
@@ -12,6 +12,16 @@ const MAX_DESCRIPTOR: usize = 512;
 const TAG: usize = 36;
 /// Bytes of a descriptor before its volume tags.
 const FIXED: usize = 12;
+
+/// Vendor-specific element types: CHET_V1 to CHET_V4.
+const FIRST_VENDOR_TYPE: u32 = 4;
+const LAST_VENDOR_TYPE: u32 = 7;
+/// Offsets in `struct changer_get_element`.
+const STATUS_AT: usize = 8;
+const SOURCE_AT: usize = 16;
+const PRIMARY_TAG_AT: usize = 32;
+const ALTERNATE_TAG_AT: usize = 68;
+const FLAGS_AT: usize = 104;
 
 /// Flags of `cge_flags`.
 const HAS_SOURCE: u32 = 4;
@@ -27,33 +37,52 @@ struct Descriptor {
 }
 
 impl Changer {
-    /// One byte for each element of a type: its flags.
+    /// One byte for each element of a type: its flags. The four vendor-specific types have no elements.
     pub(super) fn status_of_type(&self, device: &mut dyn ScsiDevice, kind: ElementType) -> Result<Vec<u8>, Errno> {
-        let Range { count, .. } = self.range(kind).ok_or(Errno::EINVAL)?;
+        let count = match (self.range(kind), kind.0) {
+            (Some(range), _) => range.count,
+            (None, FIRST_VENDOR_TYPE..=LAST_VENDOR_TYPE) => 0,
+            _ => return Err(Errno::EINVAL),
+        };
         let flags = |unit| Ok(self.descriptor(device, Element { kind, unit }, false)?.flags());
         (0..u32::from(count)).map(flags).collect()
     }
 
-    /// `struct changer_get_element`.
-    pub(super) fn element(&self, device: &mut dyn ScsiDevice, element: Element) -> Result<Vec<u8>, Errno> {
-        let found = self.descriptor(device, element, true)?;
+    /// `struct changer_get_element`. Fields that `cge_flags` does not name stay as the program passed them.
+    pub(super) fn element(
+        &mut self,
+        device: &mut dyn ScsiDevice,
+        element: Element,
+        mut argument: [u8; GET_ELEMENT],
+    ) -> Result<Vec<u8>, Errno> {
+        self.address(element).map_err(|_| Errno::EINVAL)?;
+        let found = match self.descriptor(device, element, !self.has_no_tags) {
+            Err(_) if !self.has_no_tags => {
+                self.has_no_tags = true;
+                self.descriptor(device, element, false)?
+            }
+            found => found?,
+        };
         let mut flags = 0;
-        let source = found.source().and_then(|address| self.element_at(address));
-        if source.is_some() {
+        let mut store = |at: usize, bytes: &[u8]| {
+            argument.iter_mut().skip(at).zip(bytes).for_each(|(target, byte)| *target = *byte);
+        };
+        store(STATUS_AT, &u32::from(found.flags()).to_le_bytes());
+        if let Some(source) = found.source().and_then(|address| self.element_at(address)) {
             flags |= HAS_SOURCE;
+            store(SOURCE_AT, &[source.kind.0, source.unit].map(u32::to_le_bytes).concat());
         }
         if found.is_inverted() {
             flags |= INVERTED;
         }
-        let source = source.unwrap_or(Element { kind: ElementType(0), unit: 0 });
-        let numbers = [element.kind.0, element.unit, found.flags().into(), 0, source.kind.0, source.unit, 0, 0];
-        let mut reply: Vec<u8> = numbers.into_iter().flat_map(u32::to_le_bytes).collect();
-        for (tag, flag) in [(found.tag(0), HAS_PRIMARY_TAG), (found.tag(1), HAS_ALTERNATE_TAG)] {
-            flags |= if tag.is_some() { flag } else { 0 };
-            reply.extend(tag.unwrap_or([0; TAG]));
+        for (number, flag, at) in [(0, HAS_PRIMARY_TAG, PRIMARY_TAG_AT), (1, HAS_ALTERNATE_TAG, ALTERNATE_TAG_AT)] {
+            if let Some(tag) = found.tag(number) {
+                flags |= flag;
+                store(at, &tag);
+            }
         }
-        reply.extend(flags.to_le_bytes());
-        Ok(reply)
+        store(FLAGS_AT, &u32::to_le_bytes(flags));
+        Ok(argument.to_vec())
     }
 
     fn element_at(&self, address: u16) -> Option<Element> {

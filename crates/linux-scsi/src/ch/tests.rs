@@ -89,12 +89,15 @@ fn numbers_and_status_of_elements() {
     let counts = [0, 1, 3, 1, 2].iter().flat_map(|count: &u32| count.to_le_bytes()).collect();
     assert_eq!(run_request(0x8014_6306, &[]).0, Ok(counts));
     assert_eq!(run_request(0x4010_6308, &[1]).0, Ok(vec![9, 8, 8]));
-    assert_eq!(run_request(0x4010_6308, &[4]).0, Err(22));
+    assert_eq!(run_request(0x4010_6308, &[7]).0, Ok(vec![]));
+    assert_eq!(run_request(0x4010_6308, &[8]).0, Err(22));
     let mut element = [1_u32, 0, 9, 0, 1, 1, 0, 0].iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
     element.extend(b"V00001L8                        \0\0\0\0");
     element.extend([0; 36]);
     element.extend([0x14, 0, 0, 0]);
-    let (result, command) = run_request(0x406c_6310, &[1, 0]);
+    let mut argument = [0; 27];
+    argument[0] = 1;
+    let (result, command) = run_request(0x406c_6310, &argument);
     assert_eq!(result, Ok(element));
     assert_eq!(command[..6], [0xb8, 0x12, 3, 0xe8, 0, 1]);
 }

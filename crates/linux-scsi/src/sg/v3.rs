@@ -1,8 +1,8 @@
 //! `struct sg_io_hdr`, the structure of SG_IO of version 3.
 
-use super::{Block, Ended, MAX_CDB, Memory};
+use super::{Block, Driver, Ended, MAX_CDB, MAX_VECTORS, Memory};
 use crate::Errno;
-use core::time::Duration;
+use core::ops::Range;
 use scsi_core::named_values;
 use zerocopy::byteorder::little_endian::{I32, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -44,10 +44,14 @@ const _: () = assert!(size_of::<Header>() == super::V3_LEN);
 
 /// `interface_id` of version 3: the letter S.
 const INTERFACE: i32 = 0x53;
-/// `timeout` of a command that no timeout ends.
-const NO_TIMEOUT: u32 = u32::MAX;
-/// Data of this length, 256 MiB, is refused.
-const TOO_LONG: u32 = 0x1000_0000;
+/// Length in bytes of the shortest CDB.
+const MIN_CDB: usize = 6;
+/// Length in bytes of the longest CDB that sg reads, although no unit accepts it.
+const MAX_READ_CDB: usize = 252;
+/// SG_FLAG_DIRECT_IO and SG_FLAG_MMAP_IO, which exclude each other.
+const DIRECT_AND_MMAP: u32 = 5;
+/// The results in the structure: from `status` on.
+pub(super) const RESULTS: Range<usize> = 64..88;
 
 named_values! {
     /// The direction of a transfer, `dxfer_direction`.
@@ -62,10 +66,14 @@ impl Header {
     /// Decodes the structure.
     ///
     /// # Errors
-    /// EFAULT if there are fewer than 88 bytes, ENOSYS if `interface_id` is not S.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Errno> {
+    /// EFAULT if there are fewer than 88 bytes; if `interface_id` is not S, ENOSYS from sg and EINVAL from the others.
+    pub fn decode(driver: Driver, bytes: &[u8]) -> Result<Self, Errno> {
         let (header, _) = Self::read_from_prefix(bytes).map_err(|_| Errno::EFAULT)?;
-        if header.interface_id.get() == INTERFACE { Ok(header) } else { Err(Errno::ENOSYS) }
+        match driver {
+            _ if header.interface_id.get() == INTERFACE => Ok(header),
+            Driver::Generic => Err(Errno::ENOSYS),
+            Driver::Block | Driver::Other => Err(Errno::EINVAL),
+        }
     }
 
     /// The direction of the data.
@@ -77,51 +85,67 @@ impl Header {
     /// The memory that the structure names.
     ///
     /// # Errors
-    /// EMSGSIZE if the CDB has fewer than 6 or more than 252 bytes; EINVAL if the data has 256 MiB or more, or its
-    /// direction is unknown.
-    pub fn memory(&self) -> Result<Memory, Errno> {
+    /// EMSGSIZE if the CDB is too short, EINVAL if it is too long. EINVAL from sg and EIO from the others if the data is too
+    /// long; EINVAL for too many `struct iovec`s. The others than sg return EINVAL for data without direction.
+    pub fn memory(&self, driver: Driver) -> Result<Memory, Errno> {
+        let is_generic = driver == Driver::Generic;
         let cdb_len = usize::from(self.cdb_len);
-        if !(6..=MAX_CDB).contains(&cdb_len) {
+        if is_generic && self.flags.get() & DIRECT_AND_MMAP == DIRECT_AND_MMAP {
+            return Err(Errno::EINVAL);
+        }
+        if cdb_len < MIN_CDB || is_generic && (cdb_len > MAX_READ_CDB || self.cdb.get() == 0) {
             return Err(Errno::EMSGSIZE);
         }
-        if self.data_len.get() >= TOO_LONG {
+        let vectors = self.vectors.get().into();
+        if cdb_len > MAX_CDB || vectors > MAX_VECTORS {
             return Err(Errno::EINVAL);
         }
         let data =
-            Block { address: self.data.get(), len: self.data_len.get().into(), vectors: self.vectors.get().into() };
+            Block { address: self.data.get(), len: super::checked_len(driver, self.data_len.get())?.into(), vectors };
         let (data_out, data_in) = match self.direction() {
-            Direction::NONE => (Block::default(), Block::default()),
+            _ if data.len == 0 => (Block::default(), Block::default()),
             Direction::TO_DEVICE => (data, Block::default()),
             Direction::FROM_DEVICE | Direction::TO_FROM_DEVICE => (Block::default(), data),
-            _ if data.len == 0 => (Block::default(), Block::default()),
-            _ => return Err(Errno::EINVAL),
+            _ if !is_generic => return Err(Errno::EINVAL),
+            Direction::NONE => (Block::default(), Block::default()),
+            _ => (Block::default(), data),
         };
         let flat = |address: U64, len: u8| Block { address: address.get(), len: len.into(), vectors: 0 };
         let sense = if self.sense.get() == 0 { Block::default() } else { flat(self.sense, self.max_sense) };
-        Ok(Memory { cdb: flat(self.cdb, self.cdb_len), data_out, data_in, sense })
+        let is_discarded = is_generic && data.address == 0 && vectors == 0;
+        Ok(Memory { cdb: flat(self.cdb, self.cdb_len), data_out, data_in, sense, is_discarded })
     }
 
-    /// The time after which the driver aborts the command; `None` for never. 0 is the default of the file descriptor.
+    /// Limits the data to `total` bytes.
+    ///
+    /// # Errors
+    /// EINVAL if `total` is 0.
+    pub(super) fn limit_data(&mut self, total: u64) -> Result<(), Errno> {
+        let total = u32::try_from(total).unwrap_or(u32::MAX);
+        self.data_len = self.data_len.get().min(total).into();
+        if total == 0 { Err(Errno::EINVAL) } else { Ok(()) }
+    }
+
+    /// The time in milliseconds after which the driver aborts the command. 0 is the default of the file descriptor.
     #[must_use]
-    pub const fn timeout(&self, default: Duration) -> Option<Duration> {
-        match self.timeout.get() {
-            NO_TIMEOUT => None,
-            0 => Some(default),
-            milliseconds => Some(Duration::from_millis(milliseconds as u64)),
-        }
+    pub const fn timeout(&self) -> u32 {
+        self.timeout.get()
     }
 
     /// Completes the structure and returns the sense data for the program.
-    pub fn complete<'a>(&mut self, ended: &'a Ended<'_>) -> &'a [u8] {
+    pub fn complete<'a>(&mut self, driver: Driver, ended: &'a Ended<'_>) -> &'a [u8] {
         let sense = ended.sense(if self.sense.get() == 0 { 0 } else { self.max_sense.into() });
         self.status = ended.status();
-        self.masked_status = (ended.status() >> 1) & 0x1f;
+        self.masked_status = ended.status() >> 1;
         self.message_status = 0;
         self.sense_len = u8::try_from(sense.len()).unwrap_or(u8::MAX);
         self.host_status = u16::from(ended.host_status()).into();
-        self.driver_status = u16::from(ended.driver_status()).into();
-        let moved = if self.direction() == Direction::TO_DEVICE { ended.data_out() } else { ended.data_in() };
-        self.residual = Ended::residual(self.data_len.get(), moved).into();
+        // sg reports sense data only where it stored some.
+        let hides_sense = driver == Driver::Generic && sense.is_empty();
+        self.driver_status = if hides_sense { 0 } else { u16::from(ended.driver_status()) }.into();
+        let len = |block: Block| u32::try_from(block.len).unwrap_or(u32::MAX);
+        let memory = self.memory(driver).unwrap_or_default();
+        self.residual = ended.residual(len(memory.data_out), len(memory.data_in)).into();
         self.duration = ended.milliseconds().into();
         self.info = ended.info().into();
         sense
@@ -131,6 +155,7 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
     use scsi_core::asc::Asc;
     use scsi_core::fault::Completion;
     use scsi_core::sense::{Sense, SenseFormat, SenseKey};
@@ -153,37 +178,48 @@ mod tests {
         for (direction, data_out, data_in) in
             [(0xff, none, none), (0xfe, data, none), (0xfd, none, data), (0xfc, none, data)]
         {
-            let memory = Memory::of(&bytes(direction, 6, [0, 2, 0, 0])).unwrap();
+            let memory = memory(Driver::Generic, &bytes(direction, 6, [0, 2, 0, 0])).unwrap();
             assert_eq!((memory.data_out, memory.data_in), (data_out, data_in), "{direction:#x}");
             assert_eq!(memory.cdb, Block { address: 0x2000, len: 6, vectors: 0 });
             assert_eq!(memory.sense, Block { address: 0x3000, len: 32, vectors: 0 });
         }
     }
 
+    fn memory(driver: Driver, bytes: &[u8]) -> Result<Memory, Errno> {
+        Header::decode(driver, bytes)?.memory(driver)
+    }
+
     #[test]
     fn wrong_structures_are_refused() {
         let mut other = bytes(0xff, 6, [0; 4]);
         other[0] = b'R';
-        for (bytes, errno) in [
-            (bytes(0xff, 5, [0; 4]), 90),
-            (bytes(0xff, 253, [0; 4]), 90),
-            (bytes(0xfd, 6, [0, 0, 0, 0x10]), 22),
-            (bytes(0xfb, 6, [1, 0, 0, 0]), 22),
-            (other, 38),
-            (bytes(0xff, 6, [0; 4])[..87].to_vec(), 14),
+        let mut vectors = bytes(0xfd, 6, [0, 2, 0, 0]);
+        vectors[10..12].copy_from_slice(&[1, 4]);
+        for (bytes, by_sg, by_others) in [
+            (bytes(0xff, 5, [0; 4]), 90, 90),
+            (bytes(0xff, 33, [0; 4]), 22, 22),
+            (bytes(0xff, 253, [0; 4]), 90, 22),
+            (bytes(0xfd, 6, [0, 0, 0, 0x10]), 22, 5),
+            (other, 38, 22),
+            (vectors, 22, 22),
+            (bytes(0xff, 6, [0; 4])[..87].to_vec(), 14, 14),
         ] {
-            assert_eq!(Memory::of(&bytes), Err(Errno(errno)));
+            assert_eq!(memory(Driver::Generic, &bytes), Err(Errno(by_sg)));
+            assert_eq!(memory(Driver::Other, &bytes), Err(Errno(by_others)));
         }
+        let no_direction = bytes(0xfb, 6, [1, 0, 0, 0]);
+        assert_eq!(memory(Driver::Other, &no_direction), Err(Errno(22)));
+        assert_eq!(memory(Driver::Generic, &no_direction).unwrap().data_in.len, 1);
     }
 
     #[test]
     fn status_sense_and_residual_are_reported() {
-        let mut header = Header::decode(&bytes(0xfd, 6, [0, 2, 0, 0])).unwrap();
-        assert_eq!(header.timeout(Duration::from_secs(60)), Some(Duration::from_secs(20)));
+        let mut header = Header::decode(Driver::Generic, &bytes(0xfd, 6, [0, 2, 0, 0])).unwrap();
+        assert_eq!(header.timeout(), 20_000);
         let sense = Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED);
         let completion = Completion { data_in: 500, ..Completion::new(&Err(sense.into()), SenseFormat::Fixed) };
         let ended = Ended { completion: Some(&completion), duration: Duration::from_millis(300) };
-        assert_eq!(header.complete(&ended)[..3], [0x70, 0, 0]);
+        assert_eq!(header.complete(Driver::Generic, &ended)[..3], [0x70, 0, 0]);
         // status, masked_status, msg_status, sb_len_wr, host_status, driver_status, resid, duration, info
         let end = [2, 1, 0, 18, 0, 0, 8, 0, 12, 0, 0, 0, 0x2c, 1, 0, 0, 1, 0, 0, 0];
         assert_eq!(header.as_bytes()[64..84], end);
@@ -192,12 +228,12 @@ mod tests {
 
     #[test]
     fn good_status_and_lost_device() {
-        let mut header = Header::decode(&bytes(0xfe, 6, [0, 2, 0, 0])).unwrap();
+        let mut header = Header::decode(Driver::Generic, &bytes(0xfe, 6, [0, 2, 0, 0])).unwrap();
         let completion = Completion { data_out: 512, ..Completion::with_status(scsi_core::Status::GOOD) };
         let good = Ended { completion: Some(&completion), duration: Duration::ZERO };
-        assert_eq!(header.complete(&good), []);
+        assert_eq!(header.complete(Driver::Generic, &good), []);
         assert_eq!(header.as_bytes()[64..84], [0; 20]);
-        header.complete(&Ended { completion: None, duration: Duration::ZERO });
+        header.complete(Driver::Generic, &Ended { completion: None, duration: Duration::ZERO });
         assert_eq!(header.as_bytes()[64..84], [0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
     }
 }

@@ -1,7 +1,8 @@
 //! `struct sg_io_v4`, the structure of SG_IO of version 4.
 
-use super::{Block, Ended, MAX_CDB, Memory};
+use super::{Block, Driver, Ended, MAX_CDB, Memory};
 use crate::Errno;
+use core::ops::Range;
 use zerocopy::byteorder::little_endian::{I32, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -50,6 +51,8 @@ const _: () = assert!(size_of::<Header>() == super::V4_LEN);
 
 /// `guard` of version 4: the letter Q.
 const GUARD: u32 = 0x51;
+/// The results in the structure: from `driver_status` on, to `dout_resid`.
+pub(super) const RESULTS: Range<usize> = 108..144;
 
 impl Header {
     /// Decodes the structure.
@@ -62,31 +65,33 @@ impl Header {
         if header.guard.get() == GUARD && is_command { Ok(header) } else { Err(Errno::EINVAL) }
     }
 
-    /// The memory that the structure names.
+    /// The memory that the structure names. Like Linux, this takes no notice of `struct iovec`s.
     ///
     /// # Errors
-    /// EINVAL if the CDB is empty or has more than 252 bytes; EOPNOTSUPP if there is data in both directions.
+    /// EINVAL if the CDB has more than 32 bytes, EOPNOTSUPP if there is data in both directions, EINVAL if the data is too
+    /// long.
     pub fn memory(&self) -> Result<Memory, Errno> {
-        if !(1..=MAX_CDB).contains(&usize::try_from(self.cdb_len.get()).unwrap_or(usize::MAX)) {
+        if usize::try_from(self.cdb_len.get()).map_or(true, |len| len > MAX_CDB) {
             return Err(Errno::EINVAL);
         }
-        let block = |address: U64, len: U32, vectors: U32| {
-            let none = address.get() == 0;
-            let len = if none { 0 } else { len.get().into() };
-            Block { address: address.get(), len, vectors: vectors.get() }
-        };
-        let (data_out, data_in) =
-            (block(self.data_out, self.out_len, self.out_vectors), block(self.data_in, self.in_len, self.in_vectors));
-        if data_out.len > 0 && data_in.len > 0 {
+        if self.out_len.get() > 0 && self.in_len.get() > 0 {
             return Err(Errno::EOPNOTSUPP);
         }
-        let none = U32::new(0);
+        let block = |address: U64, len: u32| Block { address: address.get(), len: len.into(), vectors: 0 };
+        let sense = if self.sense.get() == 0 { Block::default() } else { block(self.sense, self.max_sense.get()) };
         Ok(Memory {
-            cdb: block(self.cdb, self.cdb_len, none),
-            data_out,
-            data_in,
-            sense: block(self.sense, self.max_sense, none),
+            cdb: block(self.cdb, self.cdb_len.get()),
+            data_out: block(self.data_out, super::checked_len(Driver::Block, self.out_len.get())?),
+            data_in: block(self.data_in, super::checked_len(Driver::Block, self.in_len.get())?),
+            sense,
+            is_discarded: false,
         })
+    }
+
+    /// The time in milliseconds after which the driver aborts the command. 0 is the default of the unit.
+    #[must_use]
+    pub const fn timeout(&self) -> u32 {
+        self.timeout.get()
     }
 
     /// Completes the structure and returns the sense data for the program.
@@ -99,8 +104,12 @@ impl Header {
         self.info = ended.info().into();
         self.duration = ended.milliseconds().into();
         self.sense_len = u32::try_from(sense.len()).unwrap_or(u32::MAX).into();
-        self.in_residual = Ended::residual(self.in_len.get(), ended.data_in()).into();
-        self.out_residual = Ended::residual(self.out_len.get(), ended.data_out()).into();
+        let residual = ended.residual(self.out_len.get(), self.in_len.get()).into();
+        if self.out_len.get() > 0 {
+            self.out_residual = residual;
+        } else {
+            self.in_residual = residual;
+        }
         sense
     }
 }
@@ -124,7 +133,7 @@ mod tests {
 
     #[test]
     fn memory_and_residual() {
-        let memory = Memory::of(&bytes()).unwrap();
+        let memory = Header::decode(&bytes()).unwrap().memory().unwrap();
         assert_eq!(memory.cdb, Block { address: 0x2000, len: 6, vectors: 0 });
         assert_eq!(memory.data_in, Block { address: 0x1000, len: 252, vectors: 0 });
         assert_eq!(memory.sense, Block { address: 0x3000, len: 64, vectors: 0 });
@@ -142,14 +151,14 @@ mod tests {
 
     #[test]
     fn wrong_structures_are_refused() {
-        for (at, byte, errno) in [(4, 1, 22), (8, 1, 22), (12, 0, 22), (13, 1, 22)] {
+        for (at, byte, errno) in [(0, b'S', 22), (4, 1, 22), (8, 1, 22), (12, 33, 22), (13, 1, 22)] {
             let mut bytes = bytes();
             bytes[at] = byte;
-            assert_eq!(Memory::of(&bytes), Err(Errno(errno)), "{at}");
+            assert_eq!(Header::decode(&bytes).and_then(|header| header.memory()), Err(Errno(errno)), "{at}");
         }
         let mut both = bytes();
         both[60] = 1;
         both[73] = 1;
-        assert_eq!(Memory::of(&both), Err(Errno(95)));
+        assert_eq!(Header::decode(&both).unwrap().memory(), Err(Errno(95)));
     }
 }

@@ -25,8 +25,8 @@ impl Drive {
     ///
     /// # Errors
     /// EBADF if the tape is not open for reading, ENOMEDIUM or EIO if the drive is not ready, ENOMEM if the next block is
-    /// longer than `buffer`, EINVAL for a length that is not a multiple of the block length if the driver does not
-    /// buffer, EOVERFLOW for more than a command can transfer, EIO for any other failure.
+    /// longer than `buffer`, EINVAL for a length that the drive cannot read, or that is not a multiple of the block length if
+    /// the driver does not buffer, EIO for any other failure.
     pub fn read(&mut self, device: &mut dyn ScsiDevice, tape: &OpenTape, buffer: &mut [u8]) -> Result<usize, Errno> {
         if !tape.opening.access.reads() {
             return Err(Errno::EBADF);
@@ -164,6 +164,11 @@ impl Drive {
         if refusal.eom() && (is_blank || refusal.is(SenseKey::MEDIUM_ERROR)) {
             return Ok(self.end_of_partition());
         }
+        if refusal.has_no_sense() && !fixed {
+            // Linux' driver counts the block that it did not get.
+            position.pass_blocks(1);
+            return Err(Errno::EIO);
+        }
         position.block = Number::UNKNOWN;
         if is_blank && position.boundary == Boundary::Filemark {
             position.boundary = Boundary::EndOfData;
@@ -190,10 +195,11 @@ impl Drive {
         let blocks = count.saturating_sub(residue).clamp(0, count);
         position.pass_blocks(blocks);
         position.after_transfer();
-        let back = self.space(device, BLOCKS, -1);
-        match (blocks, back) {
-            (0, _) => Err(Errno::EIO),
-            (_, _) => Ok(usize::try_from(blocks.saturating_mul(unit)).unwrap_or(0)),
+        // Like Linux' driver, this does not report that the drive cannot go back.
+        let _ = self.space(device, BLOCKS, -1);
+        match blocks {
+            0 => Err(Errno::EIO),
+            _ => Ok(usize::try_from(blocks.saturating_mul(unit)).unwrap_or(0)),
         }
     }
 
