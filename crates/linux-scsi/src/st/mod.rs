@@ -12,8 +12,8 @@
 //! - There is no mode without direct transfer (the module parameter `try_direct_io=0` of Linux' driver), in which also
 //!   writes in variable block mode return before the drive has the data.
 //! - Without the option MT_ST_CAN_BSR, blocks that were read ahead are not spaced over; Linux' driver may fail then.
-//! - After a failed MTSEEK with partition support, Linux' driver moves the tape to the block where the partition was left;
-//!   this one leaves it where the drive stopped.
+//! - After a failed MTSEEK to another partition, Linux' driver moves the tape to the block where that partition was left; the
+//!   recorded cases do not show when. This one moves it at once.
 
 mod command;
 mod open;

@@ -58,8 +58,13 @@ impl Drive {
         if !self.partitions.is_change_pending() {
             return Ok(());
         }
-        let (block, last) = self.partitions.left_at(self.partitions.next);
         self.leave_partition(device)?;
+        self.enter_partition(device)
+    }
+
+    /// Moves to the block at which the next partition was left, after the current one was left.
+    pub(super) fn enter_partition(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
+        let (block, last) = self.partitions.left_at(self.partitions.next);
         let located = self.locate(device, block);
         if located.is_err() {
             // Linux' driver then takes the position as the beginning of the partition, wherever the drive is.

@@ -123,12 +123,19 @@ impl Drive {
         Ok(())
     }
 
-    /// MTSEEK: LOCATE(10), with the partition of MTSETPART.
+    /// MTSEEK: LOCATE(10), with the partition of MTSETPART. If that fails, the tape is at the block at which the partition
+    /// was left.
     pub(super) fn seek(&mut self, device: &mut dyn ScsiDevice, block: i32) -> Result<(), Errno> {
-        if self.partitions.is_change_pending() {
-            self.leave_partition(device)?;
+        if !self.partitions.is_change_pending() {
+            return self.locate(device, block.cast_unsigned());
         }
-        self.locate(device, block.cast_unsigned())
+        self.leave_partition(device)?;
+        let located = self.locate(device, block.cast_unsigned());
+        if located.is_err() {
+            // Like Linux' driver, this reports the first error only.
+            let _ = self.enter_partition(device);
+        }
+        located
     }
 
     /// LOCATE(10) in the partition of the next operation. File and block are known only at the beginning.
