@@ -197,7 +197,7 @@ impl CommandStep {
         memory
     }
 
-    /// The fields that the call has changed, without those that depend on the machine; the sense data that it stored, and
+    /// The fields that the call has changed, without the fields that depend on the machine; the sense data that it stored, and
     /// the number of bytes of data with their digest, as far as the residual says that they were received.
     pub(crate) fn changes(&self, before: &[u8], memory: &mut Memory) -> String {
         let mut text = String::new();

@@ -62,7 +62,7 @@ const REQUESTS: [(&str, u32, &str); 43] = [
     ("SG_IO", 0x2285, ""),
 ];
 
-/// Where the argument is in the memory of a call, and where its pointer leads.
+/// Places of the argument, and of the bytes behind its pointer, in the memory of a call.
 const ARGUMENT_AT: usize = 0;
 const POINTED_AT: usize = 4096;
 const POINTED_LEN: usize = 256;

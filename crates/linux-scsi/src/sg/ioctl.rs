@@ -204,7 +204,7 @@ impl Settings {
         }
     }
 
-    /// SG_SET_TIMEOUT. Only sg refuses negative times; the others store what is left of the ticks in 32 bits.
+    /// SG_SET_TIMEOUT. Only sg refuses negative times; the others store the lower 32 bits of the ticks.
     fn set_timeout(&mut self, driver: Driver, ticks: i32) -> Result<(), Errno> {
         self.timeout = match (driver, u32::try_from(ticks)) {
             (Driver::Generic, ticks) => ticks.map_err(|_| Errno::EIO)?.min(MAX_TICKS),
