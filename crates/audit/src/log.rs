@@ -5,9 +5,9 @@ use crate::record::{Actor, ActorKind, Entry, Record};
 use crate::{AuditError, at, files};
 use rustix::fs::{FallocateFlags, fallocate};
 use serde_json::json;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Size in bytes from which on a file is not continued: the next record begins a new one.
@@ -61,10 +61,7 @@ impl AuditLog {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with_limit(directory: &Path, now: u64, max_file_len: u64) -> Result<Self, AuditError> {
-        match DirBuilder::new().mode(0o700).create(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(directory)(error)),
-            _ => {}
-        }
+        create_directory(directory).map_err(at(directory))?;
         let numbers = files::list(directory)?;
         let expected = files::read_head(directory)?;
         let number = numbers.last().copied().unwrap_or(1);
@@ -245,9 +242,35 @@ impl Drop for AuditLog {
     }
 }
 
+/// Creates the directory if it does not exist.
+fn create_directory(path: &Path) -> io::Result<()> {
+    let mode = mode_in(path.parent(), 0o700, 0o2750);
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // The umask may have removed the permissions of the group.
+        created => created.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode))),
+    }
+}
+
+/// Opens a file for reading and writing; creates it if it does not exist.
 fn open_file(path: &Path) -> Result<File, AuditError> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(at(path))
+    options.read(true).write(true);
+    let mode = mode_in(path.parent(), 0o600, 0o640);
+    match options.clone().create_new(true).mode(mode).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        created => created.and_then(|file| file.set_permissions(Permissions::from_mode(mode)).map(|()| file)),
+    }
+    .map_err(at(path))
+}
+
+/// Permissions of what is created in a directory: for the owner, or in a directory with the set-group-ID bit also for the
+/// group, as for all files of a site.
+fn mode_in(directory: Option<&Path>, owner: u32, group: u32) -> u32 {
+    const SET_GROUP_ID: u32 = 0o2000;
+    let directory = directory.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let grants = fs::metadata(directory).is_ok_and(|metadata| metadata.mode() & SET_GROUP_ID != 0);
+    if grants { group } else { owner }
 }
 
 fn reserve_on_disk(file: &File, offset: u64, len: u64) -> io::Result<()> {

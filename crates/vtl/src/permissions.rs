@@ -66,6 +66,11 @@ impl PermissionFixer {
                 self.group = self.group.or(group);
             }
         }
+        let audit = path.join("audit");
+        self.fix_folder(&audit);
+        for (_, file) in entries(&audit) {
+            self.fix_file(&file);
+        }
         let cartridges = path.join("cartridges");
         self.fix_folder(&cartridges);
         self.fix_cartridges(&cartridges);
