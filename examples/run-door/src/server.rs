@@ -27,6 +27,8 @@ const MAX_DIRECTORY: usize = 80;
 const SECRET_LEN: usize = 16;
 /// Time after which connections are accepted again when the process has too many open files.
 const RETRY_INTERVAL: Duration = Duration::from_millis(20);
+/// Attempts to accept a connection before it is refused because of too many open files.
+const MAX_ATTEMPTS: u32 = 5;
 /// Stack of the thread of an open device.
 const STACK: usize = 256 << 10;
 
@@ -144,15 +146,24 @@ fn inodes(directory: &Path) -> io::Result<HashMap<u32, u64>> {
 fn accept(shared: &Arc<Shared>, listener: &OwnedFd) {
     // With too many open files, this one makes room to refuse a connection.
     let mut reserve = listener.try_clone().ok();
+    let mut attempts = 0;
     loop {
         match rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
             Ok(socket) => {
+                attempts = 0;
                 let shared = Arc::clone(shared);
                 let serve = move || serve(&shared, socket);
                 // Without a thread, the socket is closed: the program gets an error.
                 let _ = std::thread::Builder::new().name("device".into()).stack_size(STACK).spawn(serve);
             }
+            // The threads of devices that all processes have closed end soon, and close their files.
+            Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) if attempts < MAX_ATTEMPTS => {
+                attempts += 1;
+                shared.release_closed();
+                std::thread::park_timeout(RETRY_INTERVAL);
+            }
             Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) if reserve.is_some() => {
+                attempts = 0;
                 drop(reserve.take());
                 if let Ok(socket) = rustix::net::accept_with(listener, SocketFlags::CLOEXEC) {
                     let _ = socket::send(socket.as_fd(), &[&Reply(Err(Errno::ENFILE)).encode()]);

@@ -186,7 +186,7 @@ fn resets_are_unit_attentions() {
     ] {
         expected += &format!("{kind} done {drive} / {changer}\n");
     }
-    expected += "7 Invalid argument none / none\n";
+    expected += "7 Input/output error none / none\n";
     assert_eq!(directory.succeed(&["--load", "V00001L8"], script), expected);
     assert_eq!(
         directory.succeed(&["--portal", &address], &format!("mtx -f /dev/sg0 load 1 0 >&2; {script}")),
