@@ -1,4 +1,4 @@
-//! The language of scripts: cases and steps. The words of a step are read in [`crate::step`].
+//! The language of scripts: cases and steps. The words of a step are read in the module `step`.
 
 use crate::command::CommandStep;
 use crate::request::NamedRequest;
