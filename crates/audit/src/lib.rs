@@ -2,7 +2,7 @@
 //! directory.
 //!
 //! [`chain`] is pure: a record becomes a line, and a line is checked against the one before it. [`log`] is the only module
-//! that writes files, [`verify`] and [`query`] read them. `docs/audit.md` describes the files.
+//! that writes files, [`mod@verify`] and [`mod@query`] read them. `docs/audit.md` describes the files.
 #![forbid(unsafe_code)]
 
 pub mod chain;
