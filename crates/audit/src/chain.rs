@@ -65,7 +65,11 @@ pub fn seal(previous: &Link, record: &Record) -> (String, Link) {
 /// # Errors
 /// The line is not a record.
 pub fn parse(line: &str) -> Result<(Record, Link), ChainError> {
-    let (body, hash) = split(line).ok_or(ChainError::NotARecord)?;
+    let (body, hash) = split(line)?;
+    parse_parts(body, hash)
+}
+
+fn parse_parts(body: &str, hash: &str) -> Result<(Record, Link), ChainError> {
     let record: Record = serde_json::from_str(&format!("{body}}}")).map_err(|_| ChainError::NotARecord)?;
     let link = Link { seq: record.seq, hash: hash.to_owned() };
     Ok((record, link))
@@ -76,24 +80,27 @@ pub fn parse(line: &str) -> Result<(Record, Link), ChainError> {
 /// # Errors
 /// The line is not a record, has another number, or its hash does not match.
 pub fn check(previous: &Link, line: &str) -> Result<(Record, Link), ChainError> {
-    let (record, link) = parse(line)?;
+    let (body, own_hash) = split(line)?;
+    let (record, link) = parse_parts(body, own_hash)?;
     let expected = previous.seq + 1;
     if record.seq != expected {
         return Err(ChainError::Number { expected, found: record.seq });
     }
-    let (body, _) = split(line).ok_or(ChainError::NotARecord)?;
-    if hash(&previous.hash, body) != link.hash {
+    if hash(&previous.hash, body) != own_hash {
         return Err(ChainError::Hash);
     }
     Ok((record, link))
 }
 
 /// The record without its last brace, and its hash.
-fn split(line: &str) -> Option<(&str, &str)> {
-    let rest = line.strip_suffix("\"}")?;
-    let (body, hash) = rest.split_at_checked(rest.len().checked_sub(HASH_LEN)?)?;
-    let is_hash = hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-    Some((body.strip_suffix(HASH_MEMBER)?, hash)).filter(|_| is_hash)
+fn split(line: &str) -> Result<(&str, &str), ChainError> {
+    let parts = || {
+        let rest = line.strip_suffix("\"}")?;
+        let (body, hash) = rest.split_at_checked(rest.len().checked_sub(HASH_LEN)?)?;
+        let is_hash = hash.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        Some((body.strip_suffix(HASH_MEMBER)?, hash)).filter(|_| is_hash)
+    };
+    parts().ok_or(ChainError::NotARecord)
 }
 
 fn hash(previous: &str, body: &str) -> String {

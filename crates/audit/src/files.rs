@@ -12,9 +12,14 @@ const HEAD: &str = "head";
 /// Length of the head file in bytes. It is written in place.
 const HEAD_LEN: usize = 128;
 
+/// The name of a file of records, from 1.
+pub(crate) fn name(number: u32) -> String {
+    format!("{number:06}.jsonl")
+}
+
 /// The path of a file of records, from 1.
 pub(crate) fn path(directory: &Path, number: u32) -> PathBuf {
-    directory.join(format!("{number:06}.jsonl"))
+    directory.join(name(number))
 }
 
 /// Numbers of the files of records, ascending.

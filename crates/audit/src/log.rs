@@ -1,7 +1,7 @@
 //! The writer of a log: the only code that writes its files.
 
 use crate::chain::{self, Link};
-use crate::record::{Actor, ActorKind, Entry, Record};
+use crate::record::{Entry, Record};
 use crate::{AuditError, at, files};
 use rustix::fs::{FallocateFlags, fallocate};
 use serde_json::json;
@@ -64,7 +64,7 @@ impl AuditLog {
         create_directory(directory).map_err(at(directory))?;
         let numbers = files::list(directory)?;
         let expected = files::read_head(directory)?;
-        let number = numbers.last().copied().unwrap_or(1);
+        let (number, earlier) = numbers.split_last().map_or((1, &[][..]), |(last, earlier)| (*last, earlier));
         let path = files::path(directory, number);
         let file = open_file(&path)?;
         let bytes = files::content(&file).map_err(at(&path))?;
@@ -72,7 +72,10 @@ impl AuditLog {
         let torn = bytes.len() - len;
         let head_path = files::head_path(directory);
         let head = open_file(&head_path)?;
-        let last = last_link(directory, &numbers)?;
+        let last = match last_record(&String::from_utf8_lossy(&bytes)) {
+            None => last_link(directory, earlier)?,
+            found => found,
+        };
         let last = last.or_else(|| expected.clone()).unwrap_or_else(Link::genesis);
         let len = len as u64;
         let mut log = Self {
@@ -98,14 +101,13 @@ impl AuditLog {
 
     /// Adds the records about what was found when the log was opened.
     fn report_damage(&mut self, now: u64, torn: usize, expected: Option<Link>) {
-        let own = |action: &str| Entry::new(Actor::new(ActorKind::Site, ""), action);
         if torn > 0 {
-            let details = json!({ "dropped_bytes": torn, "file": self.file_name() });
-            self.unwritten.push((now, Entry { details, ..own(REPAIRED) }));
+            let details = json!({ "dropped_bytes": torn, "file": files::name(self.number) });
+            self.unwritten.push((now, Entry { details, ..Entry::of_site(REPAIRED) }));
         }
         if let Some(expected) = expected.filter(|expected| expected.seq > self.last.seq) {
             let details = json!({ "expected": expected, "found": self.last });
-            self.unwritten.push((now, Entry { details, ..own(RECORDS_LOST) }));
+            self.unwritten.push((now, Entry { details, ..Entry::of_site(RECORDS_LOST) }));
         }
     }
 
@@ -164,8 +166,8 @@ impl AuditLog {
         self.unwritten.clear();
         if self.dropped > 0 {
             let dropped = std::mem::take(&mut self.dropped);
-            let own = Entry::new(Actor::new(ActorKind::Site, ""), RECORDS_LOST);
-            self.unwritten.push((0, Entry { details: json!({ "dropped": dropped }), ..own }));
+            let details = json!({ "dropped": dropped });
+            self.unwritten.push((0, Entry { details, ..Entry::of_site(RECORDS_LOST) }));
         }
         // Not synchronised: after a power loss an older head only means that fewer records are known to have been there.
         files::write_head(&self.head, &self.last).map_err(at(&files::head_path(&self.directory)))
@@ -197,8 +199,8 @@ impl AuditLog {
     }
 
     fn begin_entry(&self) -> Entry {
-        let details = json!({ "format": 1, "file": self.file_name(), "previous": self.last.hash });
-        Entry { details, ..Entry::new(Actor::new(ActorKind::Site, ""), FILE_BEGUN) }
+        let details = json!({ "format": 1, "file": files::name(self.number), "previous": self.last.hash });
+        Entry { details, ..Entry::of_site(FILE_BEGUN) }
     }
 
     /// The end of the chain.
@@ -222,10 +224,6 @@ impl AuditLog {
 
     fn path(&self) -> PathBuf {
         files::path(&self.directory, self.number)
-    }
-
-    fn file_name(&self) -> String {
-        format!("{:06}.jsonl", self.number)
     }
 
     fn sync_directory(&self) -> Result<(), AuditError> {
@@ -287,16 +285,19 @@ fn reserve_on_disk(file: &File, offset: u64, len: u64) -> io::Result<()> {
     }
 }
 
-/// The end of the chain in the files: the last line that is a record.
+/// The end of the chain in files: the last line that is a record.
 fn last_link(directory: &Path, numbers: &[u32]) -> Result<Option<Link>, AuditError> {
     for number in numbers.iter().rev() {
-        let path = files::path(directory, *number);
-        let text = String::from_utf8_lossy(&fs::read(&path).map_err(at(&path))?).into_owned();
-        let complete = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
-        let found = complete.lines().rev().find_map(|line| chain::parse(line).ok());
-        if let Some((_, link)) = found {
-            return Ok(Some(link));
+        let found = last_record(&files::read(&files::path(directory, *number))?);
+        if found.is_some() {
+            return Ok(found);
         }
     }
     Ok(None)
+}
+
+/// The last line of a file that is a record. A line without a line break is incomplete.
+fn last_record(text: &str) -> Option<Link> {
+    let complete = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+    complete.lines().rev().find_map(|line| chain::parse(line).ok()).map(|(_, link)| link)
 }

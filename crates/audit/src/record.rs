@@ -99,6 +99,12 @@ impl Entry {
         }
     }
 
+    /// A change of the site itself, such as of its log, that was done.
+    #[must_use]
+    pub fn of_site(action: impl Into<String>) -> Self {
+        Self::new(Actor::new(ActorKind::Site, ""), action)
+    }
+
     /// Replaces values that are too large for a record by their size.
     pub(crate) fn limited(mut self) -> Self {
         for value in [&mut self.details, &mut self.before, &mut self.after] {

@@ -141,8 +141,7 @@ fn read_error(error: &AuditError) -> ControlError {
 
 /// The record of events that were overwritten before they were recorded.
 fn lost_events(missed: u64) -> Entry {
-    let own = Entry::new(Actor::new(ActorKind::Site, ""), "events_lost");
-    Entry { details: json!({ "missed": missed }), ..own }
+    Entry { details: json!({ "missed": missed }), ..Entry::of_site("events_lost") }
 }
 
 /// Whether an event is recorded. Operators' requests have separate records, with the state before and after.

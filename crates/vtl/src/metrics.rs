@@ -13,7 +13,7 @@ use crate::observer::{CommandCounters, HistogramCounts, TapePosition};
 use crate::site::Site;
 use crate::unit::{DriveCounts, Unit};
 use serde::{Deserialize, Serialize};
-use smc::element::{ElementAddress, ElementFault, ElementType};
+use smc::element::{ElementAddress, ElementFault};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -247,9 +247,8 @@ impl Library {
     fn metrics(&self) -> LibraryMetrics {
         let elements = self.elements();
         let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for (element, kind) in [("slot", ElementType::STORAGE), ("io", ElementType::IMPORT_EXPORT)] {
-            let range = elements.layout.ranges().into_iter().find(|(other, _)| *other == kind);
-            for address in range.into_iter().flat_map(|(_, range)| range.addresses()) {
+        for (element, range) in [("slot", elements.layout.storage), ("io", elements.layout.import_export)] {
+            for address in range.addresses() {
                 let state = match elements.operator_state.element_faults.get(&address) {
                     Some(ElementFault::Disabled) => "disabled",
                     Some(ElementFault::Blocked) => "blocked",

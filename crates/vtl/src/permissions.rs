@@ -1,5 +1,6 @@
 //! Corrects file permissions of a site: access for the owner only, or also read access for a configured group.
 
+use crate::data_dir::AUDIT_DIRECTORY;
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
@@ -66,11 +67,7 @@ impl PermissionFixer {
                 self.group = self.group.or(group);
             }
         }
-        let audit = path.join("audit");
-        self.fix_folder(&audit);
-        for (_, file) in entries(&audit) {
-            self.fix_file(&file);
-        }
+        self.fix_folder_with_files(&path.join(AUDIT_DIRECTORY));
         let cartridges = path.join("cartridges");
         self.fix_folder(&cartridges);
         self.fix_cartridges(&cartridges);
@@ -113,10 +110,14 @@ impl PermissionFixer {
             if Barcode::new(&name).is_none() || !is_folder || !MAM_FILES.iter().any(|file| path.join(file).exists()) {
                 continue;
             }
-            self.fix_folder(&path);
-            for (_, file) in entries(&path) {
-                self.fix_file(&file);
-            }
+            self.fix_folder_with_files(&path);
+        }
+    }
+
+    fn fix_folder_with_files(&mut self, path: &Path) {
+        self.fix_folder(path);
+        for (_, file) in entries(path) {
+            self.fix_file(&file);
         }
     }
 

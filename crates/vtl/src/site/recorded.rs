@@ -115,12 +115,13 @@ impl Site {
     fn state_of(&self, object: &ChangedObject, request: &Request) -> Value {
         let operator_state = object.library.as_ref().map(|library| self.shared.operator_state(library.name()));
         let state = match request {
-            Request::Move { .. } | Request::Load { .. } | Request::Unload { .. } | Request::Import { .. } => {
-                object.barcode.as_ref().and_then(|barcode| self.location_of(barcode))
-            }
-            Request::Export { .. } | Request::Delete { .. } | Request::Forget { .. } => {
-                object.barcode.as_ref().and_then(|barcode| self.location_of(barcode))
-            }
+            Request::Move { .. }
+            | Request::Load { .. }
+            | Request::Unload { .. }
+            | Request::Import { .. }
+            | Request::Export { .. }
+            | Request::Delete { .. }
+            | Request::Forget { .. } => object.barcode.as_ref().and_then(|barcode| self.location_of(barcode)),
             Request::Protect { .. } | Request::Retain { .. } => {
                 object.barcode.as_ref().and_then(|barcode| self.protection_of(barcode))
             }

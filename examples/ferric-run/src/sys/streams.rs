@@ -240,18 +240,18 @@ unsafe extern "C" fn fdopen(fd: c_int, mode: *const c_char) -> *mut FILE {
     null_mut()
 }
 
+fn real_freopen(path: *const c_char, mode: *const c_char, stream: *mut FILE) -> *mut FILE {
+    type Pointer = *mut FILE;
+    next!(c"freopen64", fn(*const c_char, *const c_char, Pointer) -> Pointer, (path, mode, stream) else null_mut())
+}
+
 /// Opens a stream again on a device: `dup2` makes it the descriptor of the stream. Returns the stream with which the
 /// program can read.
 ///
 /// # Safety
 /// The stream is open, and the mode a C string.
 unsafe fn reopen_device(fd: c_int, mode: *const c_char, stream_of_program: *mut FILE) -> *mut FILE {
-    type Pointer = *mut FILE;
-    let old = next!(
-        c"freopen64",
-        fn(*const c_char, *const c_char, Pointer) -> Pointer,
-        (c"/dev/null".as_ptr(), mode, stream_of_program) else null_mut()
-    );
+    let old = real_freopen(c"/dev/null".as_ptr(), mode, stream_of_program);
     if old.is_null() {
         descriptors::close(fd);
         return old;
@@ -280,19 +280,11 @@ macro_rules! define_freopen {
         /// As for the function of the C library.
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char, stream: *mut FILE) -> *mut FILE {
-            type Pointer = *mut FILE;
-            let real = |path: *const c_char| {
-                next!(
-                    c"freopen64",
-                    fn(*const c_char, *const c_char, Pointer) -> Pointer,
-                    (path, mode, stream) else null_mut()
-                )
-            };
             // SAFETY: the program passes C strings, or a null pointer for the path.
             let (name, flags) = unsafe { (path_of(path), flags_of(path_of(mode))) };
             match target(AT_FDCWD, name, flags) {
-                Target::Other => real(path),
-                Target::File(file) => real(file.c_str().as_ptr()),
+                Target::Other => real_freopen(path, mode, stream),
+                Target::File(file) => real_freopen(file.c_str().as_ptr(), mode, stream),
                 Target::Device(number, access) => match result(open_device(number, access, flags)) {
                     -1 => {
                         let error = errno();
