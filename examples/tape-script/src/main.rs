@@ -23,7 +23,6 @@ const USAGE: &str = "tape-script native SCRIPT...            run cases on the dr
 tape-script serve ADDRESS SCRIPT...     serve libraries on ADDRESS; after a line on standard input, run cases on the kernel's units
 tape-script compare ADDRESS SCRIPT...   the same, and print the steps whose results differ from those of linux-scsi
 tape-script unit CLASS/NAME SCRIPT...   run cases without steps of robots on a unit, such as scsi_tape/st0
-
 tape-script vary SEED CLASS/NAME SCRIPT...
                                         the same, with each call in another thread, on a duplicate, or in a child at random
 

@@ -126,6 +126,11 @@ pub fn run(device: &mut dyn ScsiDevice, cdb: [u8; 6]) -> Result<(), Errno> {
     Err(Errno::EIO)
 }
 
+/// The reply that stores a number at the address of the program.
+fn value(number: u32) -> Result<Reply, Errno> {
+    Ok(Reply { bytes: number.to_le_bytes().to_vec(), ..Reply::default() })
+}
+
 impl Settings {
     /// The settings before a program changes them.
     #[must_use]
@@ -165,7 +170,6 @@ impl Settings {
         device_type: u8,
     ) -> Result<Reply, Errno> {
         let set = || argument.first_chunk().map(|bytes| i32::from_le_bytes(*bytes)).ok_or(Errno::EFAULT);
-        let value = |number: u32| Ok(Reply { bytes: number.to_le_bytes().to_vec(), ..Reply::default() });
         let done = Ok(Reply::default());
         match (driver, number) {
             (_, code::SG_SET_TIMEOUT) => {
@@ -225,7 +229,6 @@ impl Settings {
         address: Address,
         device_type: u8,
     ) -> Result<Reply, Errno> {
-        let value = |number: u32| Ok(Reply { bytes: number.to_le_bytes().to_vec(), ..Reply::default() });
         match number {
             code::SG_SET_COMMAND_Q => self.command_queuing = u32::from(set()? != 0),
             code::SG_GET_SCSI_ID => return Ok(Reply { bytes: scsi_id(address, device_type), ..Reply::default() }),
