@@ -153,7 +153,7 @@ fn in_a_bare_root_directory() {
     let script = "test ! -e /proc/self && test ! -e /dev/shm && test \"$(ulimit -n)\" = 64
         tar cf /dev/nst0 /etc/passwd && mt -f /dev/nst0 rewind && tar tf /dev/nst0
         cd /dev && mt -f nst0 tell && echo nst? && mtx -f sg0 status | grep -c V00001L8 && test ! -e /dev/nst7
-        for number in $(seq 3 50); do eval \"exec $number<>/dev/sg1\" || break; done 2>&1 | tail -1 | grep -o 'Too many open files.*'
+        for number in $(seq 3 60); do eval \"exec $number<>/dev/sg1\" || break; done 2>&1 | tail -1 | grep -o 'Too many open files.*'
         mt -f /dev/nst0 status | grep -c ONLINE";
     let ended = in_namespaces(&directory, &setup, &["--load", "V00001L8"], script);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
