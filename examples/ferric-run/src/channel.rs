@@ -158,14 +158,14 @@ impl Channel {
         let message = Request::Attach.encode();
         let sent = kernel::send(fd, &[Memory::of(&message)], Some([other, file]));
         kernel::close(other);
-        sent.map_err(|_| gone())?;
+        sent.map_err(|_| refused())?;
         let channel = Self { slot, socket, file, keep: true };
         let mut answer = Description::new_zeroed();
         let received = channel.receive(&[Memory::of_mut(answer.as_mut_bytes())]);
         // An error drops the value, which would make the place idle; `of` discards it.
-        let Ok(_) = received else {
+        let Some(Ok(_)) = received else {
             std::mem::forget(channel);
-            return Err(gone());
+            return Err(refused());
         };
         slot.description.store(description, Ordering::Relaxed);
         slot.device.store(answer.device.get(), Ordering::Relaxed);
@@ -212,18 +212,18 @@ impl Channel {
             Err(Errno::EFAULT) => return Err(Errno::EFAULT),
             Err(_) => return Err(self.lost()),
         }
-        self.receive(into)
+        self.receive(into).unwrap_or_else(|| Err(gone()))
     }
 
-    fn receive(&self, into: &[Memory]) -> Result<u64, Errno> {
+    /// Receives a reply; `None` if the channel is closed.
+    fn receive(&self, into: &[Memory]) -> Option<Result<u64, Errno>> {
         let mut message = [0; REPLY_LEN];
         let mut parts = [Memory::of_mut(&mut message), Memory::EMPTY, Memory::EMPTY, Memory::EMPTY];
         parts.iter_mut().skip(1).zip(into).for_each(|(part, into)| *part = *into);
         match kernel::receive(self.socket, &parts, false) {
-            Ok(0) => Err(gone()),
-            Err(Errno::EFAULT) => Err(Errno::EFAULT),
-            Err(_) => Err(gone()),
-            Ok(_) => Reply::decode(&message).map_or(Err(Errno::EIO), |Reply(result)| result),
+            Err(Errno::EFAULT) => Some(Err(Errno::EFAULT)),
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(Reply::decode(&message).map_or(Err(Errno::EIO), |Reply(result)| result)),
         }
     }
 
@@ -295,13 +295,15 @@ fn free_slot() -> Option<&'static Slot> {
     })
 }
 
-/// The error of a call whose channel is closed. If `ferric run` has ended, a message is printed once; else it has too many
-/// open files for another channel.
+/// The error of a request for a channel or a device that was closed without a reply: too many open files in `ferric run`,
+/// or its end.
+pub(crate) fn refused() -> Errno {
+    if crate::device::is_answered() { Errno::ENFILE } else { gone() }
+}
+
+/// The error of a call after the end of `ferric run`, of which a message is printed once. It closes no channel before.
 pub(crate) fn gone() -> Errno {
     static TOLD: AtomicBool = AtomicBool::new(false);
-    if crate::device::is_served() {
-        return Errno::ENFILE;
-    }
     if !TOLD.swap(true, Ordering::Relaxed) {
         warn(b"ferric run has ended, and its devices with it: every call on them fails");
     }

@@ -18,6 +18,17 @@ pub(crate) fn is_served() -> bool {
     run().and_then(|run| kernel::connect(run.socket()).ok()).inspect(|fd| kernel::close(*fd)).is_some()
 }
 
+/// Whether `ferric run` answers requests. While it is being killed, it may still take connections.
+pub(crate) fn is_answered() -> bool {
+    let Some(fd) = run().and_then(|run| kernel::connect(run.socket()).ok()) else { return false };
+    let message = Request::Open { device: u32::MAX, flags: 0 }.encode();
+    let mut reply = [0; REPLY_LEN];
+    let is_answered = kernel::send(fd, &[Memory::of(&message)], None).is_ok()
+        && kernel::receive(fd, &[Memory::of_mut(&mut reply)], false) == Ok(REPLY_LEN);
+    kernel::close(fd);
+    is_answered
+}
+
 /// Whether a file of the tree is missing because `ferric run` has ended: the next one removes its files.
 pub(crate) fn is_gone(path: &PathBuffer) -> bool {
     rustix::fs::stat(path.c_str()).is_err() && !is_served()
@@ -67,12 +78,12 @@ pub(crate) fn open(device: u32, flags: u32) -> Result<i32, Errno> {
 
 fn request_open(fd: i32, device: u32, flags: u32) -> Result<(), Errno> {
     let message = Request::Open { device, flags }.encode();
-    kernel::send(fd, &[Memory::of(&message)], None).map_err(|_| channel::gone())?;
+    kernel::send(fd, &[Memory::of(&message)], None).map_err(|_| channel::refused())?;
     let mut reply = [0; REPLY_LEN];
     match kernel::receive(fd, &[Memory::of_mut(&mut reply)], true) {
         Err(Errno::EINTR) => Err(Errno::EINTR),
         Ok(REPLY_LEN) => Reply::decode(&reply).map_or(Err(Errno::EIO), |Reply(result)| result.map(drop)),
-        _ => Err(channel::gone()),
+        _ => Err(channel::refused()),
     }
 }
 

@@ -197,6 +197,8 @@ pub(crate) fn receive(fd: c_int, parts: &[Memory], interruptible: bool) -> Resul
             unsafe { libc::syscall(libc::SYS_recvmsg, fd, message, 0) }
         }) {
             Err(Errno::EINTR) if !interruptible => {}
+            // The peer has closed its socket without reading the last message. Its replies follow.
+            Err(Errno::ECONNRESET) => {}
             received => return received,
         }
     }
