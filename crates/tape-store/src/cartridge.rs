@@ -138,6 +138,15 @@ impl Format {
         }
     }
 
+    /// The codec of converted and imported blocks if none is named.
+    #[must_use]
+    pub const fn default_codec(self) -> Codec {
+        match self {
+            Self::Native if Feature::Zstd.is_enabled() => Codec::zstd(1),
+            Self::Native | Self::Mhvtl => self.fallback_codec(),
+        }
+    }
+
     /// The codec for blocks whose requested codec the format does not support.
     #[must_use]
     pub const fn fallback_codec(self) -> Codec {

@@ -9,6 +9,7 @@ use crate::medium::{Codec, MAX_BLOCK, Medium, ReadOutcome, WriteOutcome};
 use crate::three_file::inspect::{EmulatedKey, Object, ObjectEncryption};
 use crate::three_file::{TapeOptions, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
+use std::ops::ControlFlow;
 
 /// The parameters of a conversion.
 #[derive(Clone, Copy, Debug)]
@@ -22,17 +23,18 @@ pub struct Conversion {
 }
 
 /// Copies a cartridge into an empty folder, in another format or with another codec. `progress` receives the bytes of
-/// the source that are done. The cartridge memory is written last: until then the target is not a cartridge.
+/// each object of the source that is done, and can stop the conversion. The cartridge memory is written last: until then
+/// the target is not a cartridge.
 ///
 /// # Errors
-/// [`StoreError::AtObject`] with the first object that is damaged or that the format cannot store, or
-/// [`StoreError::Io`] if the storage fails. Returns the folder of the source with its lock held, so that both folders
+/// [`StoreError::AtObject`] with the first object that is damaged or that the format cannot store,
+/// [`StoreError::Stopped`] if `progress` has stopped the conversion, or [`StoreError::Io`] if the storage fails. Returns the folder of the source with its lock held, so that both folders
 /// can be exchanged.
 pub fn convert(
     source: &mut Cartridge,
     mut folder: Box<dyn Folder>,
     conversion: Conversion,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<ThreeFile, StoreError> {
     let format = conversion.format;
     let (mut from, recovery) = source.open_read_only()?;
@@ -55,7 +57,9 @@ pub fn convert(
         to.locate(partition, 0)?;
         while let Some(object) = from.next_object()? {
             copy(&mut from, &mut to, &object, conversion, &mut block)?;
-            progress(object.stored.into());
+            if progress(object.stored.into()).is_break() {
+                return Err(StoreError::Stopped);
+            }
         }
     }
     to.close()?;

@@ -73,6 +73,9 @@ pub enum StoreError {
     /// The folder has no cartridge memory: it is not a cartridge, or its cartridge memory is lost.
     #[error("ferric.mam and mam are missing: the folder is not a cartridge, or the cartridge memory is lost")]
     NoCartridgeMemory,
+    /// The caller has stopped a verification or a conversion before its end; nothing was changed.
+    #[error("was stopped")]
+    Stopped,
     /// Another process or drive uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,

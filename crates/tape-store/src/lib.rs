@@ -44,6 +44,7 @@ pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod three_file;
+pub mod verify;
 pub mod workers;
 
 // The types that a program with a cartridge uses most.

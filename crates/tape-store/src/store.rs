@@ -3,11 +3,13 @@
 use crate::backend::{FolderStore, UnreadableDirectory};
 use crate::cartridge::{Barcode, Cartridge, CartridgeFacts, CartridgeKind, Format, MediumSource};
 use crate::cartridge_memory;
+use crate::convert::{Conversion, convert};
 use crate::error::StoreError;
 use crate::mam::AttrId;
 use crate::media::{LTO_8, MediaSpec};
 use crate::three_file::{FolderOpener, ThreeFileSource};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// All cartridges of a site, each in a folder named by its barcode.
@@ -217,6 +219,28 @@ impl TapeStore {
                 Ok(cartridge)
             }
         }
+    }
+
+    /// Converts a cartridge in place: its files are written anew beside the old ones, and replace them in one step when they
+    /// are complete. The cartridge is locked meanwhile. Parameters are those of [`convert()`](crate::convert::convert).
+    ///
+    /// # Errors
+    /// As [`convert()`](crate::convert::convert); the cartridge is then unchanged.
+    pub fn convert(
+        &self,
+        cartridge: &mut Cartridge,
+        conversion: Conversion,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let name = cartridge.barcode().as_str().to_owned();
+        let failed = || StoreError::io("replacing the files of the cartridge");
+        let folder = self.folders.create_replacement(&name).map_err(failed())?;
+        // The lock is held until the replacement, so that no other program changes the cartridge.
+        let done = convert(cartridge, folder, conversion, progress)
+            .and_then(|_locked| self.folders.replace(&name).map_err(failed()));
+        done.inspect_err(|_| {
+            let _ = self.folders.remove_replacement(&name);
+        })
     }
 
     /// A cartridge with the given facts; the folder is opened at the first use. The caller must ensure that only one

@@ -8,10 +8,12 @@ use crate::inventory::{self, CartridgeRecord, Location};
 use crate::library::{
     Library, LibraryError, cartridge_or_placeholder, check_mounted, existing_cartridge, missing_files,
 };
+use crate::reservations::Reservation;
 use crate::shared::Shared;
 use crate::site::Site;
 use crate::state_store::Transaction;
 use smc::element::{ElementAddress, ElementType};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
@@ -89,7 +91,7 @@ impl Site {
             .into_iter()
             .filter(|(barcode, entry)| self.is_scratch(&Cause::site(), &library, barcode, entry));
         let short = usize::from(pool.scratch).saturating_sub(blank.count());
-        self.create_in_pool(pool, &library, short, &Cause::site()).map(drop)
+        self.create_in_pool(pool, &library, short, &Cause::site(), &mut |_| ControlFlow::Continue(()))
     }
 
     /// The cartridges of a pool, regardless of their location.
@@ -142,6 +144,21 @@ impl Site {
     /// # Errors
     /// Fails if `count` is out of range, there is no such pool, its barcode numbers are used up, or the storage failed.
     pub fn create_cartridges(&self, pool: &str, count: usize) -> Result<Vec<Barcode>, LibraryError> {
+        let mut created = Vec::new();
+        self.create_with_progress(pool, count, &mut |barcode| {
+            created.push(barcode.clone());
+            ControlFlow::Continue(())
+        })?;
+        Ok(created)
+    }
+
+    /// Does the same as [`Self::create_cartridges`]. `created` receives each new cartridge, and can end the creation.
+    pub(crate) fn create_with_progress(
+        &self,
+        pool: &str,
+        count: usize,
+        created: &mut dyn FnMut(&Barcode) -> ControlFlow<()>,
+    ) -> Result<(), LibraryError> {
         if count > MAX_CREATE {
             let message = format!("cannot create {count} cartridges at once: at most {MAX_CREATE}");
             return Err(ControlError::invalid(message).with_member("count").into());
@@ -156,25 +173,27 @@ impl Site {
             ControlError::not_found(message).with_pool(&pool.name).with_library(&pool.library)
         })?;
         let _creation_guard = self.creation_lock();
-        self.create_in_pool(&pool, &library, count, &Cause::operator())
+        self.create_in_pool(&pool, &library, count, &Cause::operator(), created)
     }
 
-    /// See [`Self::create_cartridges`]. The caller holds the creation lock. `cause` is the cause in the events.
+    /// See [`Self::create_cartridges`]. The caller holds the creation lock. `cause` is the cause in the events. `created`
+    /// receives each new cartridge, and can end the creation.
     fn create_in_pool(
         &self,
         pool: &PoolSetup,
         library: &Arc<Library>,
         count: usize,
         cause: &Cause,
-    ) -> Result<Vec<Barcode>, LibraryError> {
-        let mut created = Vec::new();
+        created: &mut dyn FnMut(&Barcode) -> ControlFlow<()>,
+    ) -> Result<(), LibraryError> {
+        let mut missing = count;
         if count > 0 {
             check_mounted(&self.shared, &self.shared.inventory())?;
         }
         let last =
             self.pool_cartridges(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
         let mut number = last.unwrap_or(0);
-        while created.len() < count && !self.is_shut_down() {
+        while missing > 0 && !self.is_shut_down() {
             number = number.checked_add(1).filter(|number| *number <= pool.pattern.max_number()).ok_or_else(|| {
                 ControlError::conflict(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))
                     .with_pool(&pool.name)
@@ -207,9 +226,12 @@ impl Site {
             })?;
             let subject = Subject::new(cause.clone()).with_library(library.name()).with_barcode(barcode.as_str());
             self.shared.events.notify(subject, Event::Created { pool: pool.name.clone() });
-            created.push(barcode);
+            missing -= 1;
+            if created(&barcode).is_break() {
+                break;
+            }
         }
-        Ok(created)
+        Ok(())
     }
 
     /// Finds a pool by name; the error suggests a similar name.
@@ -410,13 +432,23 @@ impl Site {
     }
 
     /// Calls `call` with a cartridge that is not in a drive, while no drive can load it.
-    fn with_unloaded_cartridge<T>(
+    pub(crate) fn with_unloaded_cartridge<T>(
         &self,
         cause: &Cause,
         barcode: &Barcode,
         call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
     ) -> Result<T, LibraryError> {
         self.with_unloaded_cartridge_from(cause, barcode, existing_cartridge, call)
+    }
+
+    /// Does the same as [`Self::with_unloaded_cartridge`] for an operator. `call` can ask the reservation whether a drive
+    /// or a request waits for the cartridge.
+    pub(crate) fn with_reserved_cartridge<T>(
+        &self,
+        barcode: &Barcode,
+        call: impl FnOnce(&mut Cartridge, &Reservation<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, LibraryError> {
+        self.with_reserved_cartridge_from(&Cause::operator(), barcode, existing_cartridge, call)
     }
 
     /// Does the same as [`Self::with_unloaded_cartridge`], with the cartridge that `find` returns.
@@ -427,7 +459,17 @@ impl Site {
         find: impl FnOnce(&Shared, &Barcode, &CartridgeRecord) -> Result<Cartridge, LibraryError>,
         call: impl FnOnce(&mut Cartridge) -> Result<T, StoreError>,
     ) -> Result<T, LibraryError> {
-        let _reserved = self.shared.reservations.reserve_for(cause, barcode)?;
+        self.with_reserved_cartridge_from(cause, barcode, find, |cartridge, _| call(cartridge))
+    }
+
+    fn with_reserved_cartridge_from<T>(
+        &self,
+        cause: &Cause,
+        barcode: &Barcode,
+        find: impl FnOnce(&Shared, &Barcode, &CartridgeRecord) -> Result<Cartridge, LibraryError>,
+        call: impl FnOnce(&mut Cartridge, &Reservation<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, LibraryError> {
+        let reservation = self.shared.reservations.reserve_for(cause, barcode)?;
         let entry = self.entry(barcode)?;
         let mut other = find(&self.shared, barcode, &entry)?;
         if let Location::Element { library, address, .. } = &entry.location
@@ -442,7 +484,7 @@ impl Site {
                 return Err(being_moved(barcode).into());
             }
         }
-        call(&mut other).map_err(LibraryError::of(barcode))
+        call(&mut other, &reservation).map_err(LibraryError::of(barcode))
     }
 
     /// Lists all cartridges with their status for operators.

@@ -317,22 +317,31 @@ fn open_folder_store(path: &Path, create: bool) -> OsFolderStore {
     shelves
 }
 
+/// The directory that has a folder, and the opened folder.
+type FoundFolder<'a> = (&'a dyn FolderStore, Box<dyn Folder>);
+
 /// Cartridge folders in more than one directory.
 struct MergedFolderStore(Vec<Box<dyn FolderStore>>);
 
 impl MergedFolderStore {
-    /// Opens the folder in the first directory that has it; `None` if no directory has it.
-    fn find(&self, name: &str) -> io::Result<Option<Box<dyn Folder>>> {
+    /// The first directory that has the folder, and the opened folder; `None` if no directory has it. It may be in a
+    /// directory that cannot be read: then the error is that of the directory.
+    fn find(&self, name: &str) -> io::Result<Option<FoundFolder<'_>>> {
         // A directory that cannot be used does not hide the others.
         let mut failed = None;
         for shelves in &self.0 {
             match shelves.open(name) {
-                Ok(folder) => return Ok(Some(folder)),
+                Ok(folder) => return Ok(Some((shelves.as_ref(), folder))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
         failed.map_or(Ok(None), Err)
+    }
+
+    /// The first directory that has the folder.
+    fn directory_of(&self, name: &str) -> io::Result<&dyn FolderStore> {
+        self.find(name)?.map(|(directory, _)| directory).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -354,7 +363,7 @@ impl FolderStore for MergedFolderStore {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
-        self.find(name)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.find(name)?.map(|(_, folder)| folder).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -365,17 +374,20 @@ impl FolderStore for MergedFolderStore {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        // Only the folder that [`Self::find`] returns is removed, not another one of the same name.
-        let mut failed = None;
-        for shelves in &self.0 {
-            match shelves.open(name) {
-                Ok(_) => return shelves.remove(name),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        // The cartridge may be in a directory that cannot be read.
-        failed.map_or(Ok(()), Err)
+        // Only this folder is removed, not another one of the same name.
+        self.find(name)?.map_or(Ok(()), |(directory, _)| directory.remove(name))
+    }
+
+    fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.directory_of(name)?.create_replacement(name)
+    }
+
+    fn replace(&self, name: &str) -> io::Result<()> {
+        self.directory_of(name)?.replace(name)
+    }
+
+    fn remove_replacement(&self, name: &str) -> io::Result<()> {
+        self.directory_of(name)?.remove_replacement(name)
     }
 
     fn is_occupied(&self, name: &str) -> io::Result<bool> {

@@ -27,6 +27,7 @@ pub mod events;
 pub mod frontend;
 pub mod host;
 pub mod inventory;
+pub mod jobs;
 pub mod library;
 mod locks;
 pub mod log_writer;

@@ -5,7 +5,7 @@ use crate::clock::{Clock, ClockListener};
 use crate::control::ControlError;
 use crate::events::{Cause, EventSource};
 use crate::locks::lock;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tape_store::cartridge::Barcode;
@@ -13,11 +13,14 @@ use tape_store::cartridge::Barcode;
 /// Longest time for which an operator's request waits for a reserved cartridge.
 const OPERATOR_WAIT: Duration = Duration::from_millis(500);
 
+/// The reserved cartridges, each with the number of callers that wait for it.
+type Reserved = BTreeMap<Barcode, usize>;
+
 /// The reserved cartridges of a site.
 #[derive(Debug, Default)]
 pub(crate) struct Reservations {
     clock: Clock,
-    reserved: Mutex<BTreeSet<Barcode>>,
+    reserved: Mutex<Reserved>,
     released: Condvar,
 }
 
@@ -36,10 +39,13 @@ impl Reservations {
 
     /// Reserves a cartridge. Waits while it is reserved.
     pub(crate) fn reserve(&self, barcode: &Barcode) -> Reservation<'_> {
-        let reserved = lock(&self.reserved);
-        let is_reserved = |reserved: &mut BTreeSet<Barcode>| reserved.contains(barcode);
-        let mut reserved = self.released.wait_while(reserved, is_reserved).unwrap_or_else(PoisonError::into_inner);
-        reserved.insert(barcode.clone());
+        let mut reserved = lock(&self.reserved);
+        while let Some(waiting) = reserved.get_mut(barcode) {
+            *waiting += 1;
+            let is_reserved = |reserved: &mut Reserved| reserved.contains_key(barcode);
+            reserved = self.released.wait_while(reserved, is_reserved).unwrap_or_else(PoisonError::into_inner);
+        }
+        reserved.insert(barcode.clone(), 0);
         Reservation { all: self, barcode: barcode.clone() }
     }
 
@@ -52,18 +58,27 @@ impl Reservations {
             return Ok(self.reserve(barcode));
         }
         let mut reserved = lock(&self.reserved);
-        if reserved.contains(barcode) {
+        if let Some(waiting) = reserved.get_mut(barcode) {
+            *waiting += 1;
             let until = self.clock.monotonic().saturating_add(OPERATOR_WAIT);
-            let is_reserved = |reserved: &mut BTreeSet<Barcode>| reserved.contains(barcode);
-            let (waited, is_late) = self.clock.wait_while(&self.released, reserved, until, is_reserved);
+            let is_reserved = |reserved: &mut Reserved| reserved.contains_key(barcode);
+            let (mut waited, is_late) = self.clock.wait_while(&self.released, reserved, until, is_reserved);
             if is_late {
+                waited.entry(barcode.clone()).and_modify(|waiting| *waiting = waiting.saturating_sub(1));
                 let message = format!("{barcode} is in use by another request or a load; try again later");
                 return Err(ControlError::busy(message).with_barcode(barcode.as_str()));
             }
             reserved = waited;
         }
-        reserved.insert(barcode.clone());
+        reserved.insert(barcode.clone(), 0);
         Ok(Reservation { all: self, barcode: barcode.clone() })
+    }
+}
+
+impl Reservation<'_> {
+    /// Whether a load or a request waits for the cartridge.
+    pub(crate) fn is_wanted(&self) -> bool {
+        lock(&self.all.reserved).get(&self.barcode).is_some_and(|waiting| *waiting > 0)
     }
 }
 

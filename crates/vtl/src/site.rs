@@ -9,6 +9,7 @@ use crate::data_dir::DataDir;
 use crate::events::{Cause, Event, EventReader, Subject};
 use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
+use crate::jobs::Jobs;
 use crate::library::{Library, LibraryError, LibraryParts, check_luns, check_new_cartridges, identities, random_hex};
 use crate::locks::{lock, read, write};
 use crate::metrics::PortalStatistics;
@@ -20,12 +21,13 @@ use crate::unit::{Device, Unit};
 use scsi_core::identity::InquiryStrings;
 use smc::element::ElementType;
 use std::fs::File;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 use std::thread::JoinHandle;
 
 mod recorded;
@@ -66,6 +68,9 @@ pub struct Site {
     /// Held while a configuration is reloaded.
     reload_lock: Mutex<()>,
     reload_handler: Mutex<Option<Arc<ReloadHandler>>>,
+    pub(crate) jobs: Jobs,
+    /// This site, for the threads of jobs.
+    handle: Weak<Self>,
 }
 
 /// An open site. Dropping it shuts the site down; [`Site::shut_down`] does so and reports errors.
@@ -122,7 +127,9 @@ impl Site {
         check_libraries_kept(config, &shared.inventory())?;
         shared.report_unmounted_directories()?;
         shared.recheck_blank();
-        let site = Arc::new(Self {
+        let site = Arc::new_cyclic(|handle| Self {
+            jobs: Jobs::default(),
+            handle: Weak::clone(handle),
             reload_lock: Mutex::default(),
             reload_handler: Mutex::default(),
             target_base: base,
@@ -206,6 +213,19 @@ impl Site {
         let follow = move || audit.follow(events);
         let thread = std::thread::Builder::new().name("audit".into()).spawn(follow).map_err(LibraryError::Thread)?;
         self.threads().push(thread);
+        Ok(())
+    }
+
+    /// This site, for a thread that uses it; `None` while it is dropped.
+    pub(crate) fn handle(&self) -> Option<Arc<Self>> {
+        self.handle.upgrade()
+    }
+
+    /// Spawns a thread for which the shutdown of the site waits.
+    pub(crate) fn spawn_thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let mut threads = self.threads();
+        threads.retain(|thread| !thread.is_finished());
+        threads.push(std::thread::Builder::new().name(name).spawn(run)?);
         Ok(())
     }
 
@@ -400,6 +420,7 @@ impl Site {
         if self.shared.ended.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.jobs.cancel_all();
         self.shared.events.notify(Subject::new(Cause::site()), Event::Stopped);
         self.shared.events.close();
         *lock(&self.reload_handler) = None;

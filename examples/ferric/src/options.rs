@@ -30,6 +30,7 @@ pub(crate) fn add_to(program: Command) -> Command {
         // Also between the two words of the command; the help of the group does not show it.
         "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
         "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
+        "job" => of_library(command.mut_subcommands(of_library)).mut_args(hide_options_of_daemon),
         "run" => command.args([
             data().help("Use the library that the daemon with this data directory serves over iSCSI"),
             socket().help("Use the library that the daemon with this control socket serves over iSCSI"),
@@ -38,6 +39,12 @@ pub(crate) fn add_to(program: Command) -> Command {
         "reload" | "events" => of_daemon(command),
         _ => of_library(command),
     })
+}
+
+/// Hides the options of a group of commands in its help: each command shows them.
+fn hide_options_of_daemon(arg: Arg) -> Arg {
+    let is_limited = LIMITED.contains(&arg.get_id().as_str());
+    arg.hide(is_limited)
 }
 
 fn data() -> Arg {
@@ -135,6 +142,7 @@ mod tests {
         assert_eq!(options("ferric --data x tape --data d list").unwrap().0, "d");
         assert_eq!(options("ferric tape --data x list --data d").unwrap().0, "d");
         assert_eq!(options("ferric site --data d recover").unwrap().0, "d");
+        assert_eq!(options("ferric job --library l list --socket s").unwrap().2, "l");
         assert_eq!(options("ferric tape list --json"), Ok((String::new(), String::new(), String::new(), true)));
     }
 

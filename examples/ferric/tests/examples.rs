@@ -23,6 +23,9 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
     ("run", "cargo build --quiet --package ferric-run --manifest-path \"$CARGO_MANIFEST_DIR/Cargo.toml\""),
     ("trace", "printf '{\"format\":\"ferric-trace\",\"version\":1}\\n' > backup.trace"),
+    ("job show", "ferric job create scratch 1"),
+    ("job cancel", "ferric job create scratch 10000 --detach"),
+    ("job import", "ferric job export V00004L8 V00005L8"),
     ("tape import", "ferric tape export ./tapes/V00001L8 backup.tap"),
 ];
 

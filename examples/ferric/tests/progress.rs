@@ -47,6 +47,7 @@ fn long_work_has_a_bar_on_a_terminal_only() {
         (&fill, "ferric tape export V00001L8 --image-format mhvtl M00001L8", " left"),
         (&copy, "ferric tape import M00001L8 V00002L8", " left"),
         ("true", "ferric pool p --create 3 --socket s", "/3 cartridges"),
+        ("true", "ferric job create p 3 --socket s", "/3 cartridges"),
     ] {
         let json = format!("{line} --json");
         for (line, terminal, has_bar) in [(line, false, false), (&json, true, false), (line, true, true)] {

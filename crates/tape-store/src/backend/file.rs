@@ -348,6 +348,24 @@ impl FolderStore for OsFolderStore {
         }
     }
 
+    fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.remove_replacement(name)?;
+        self.create(&replacement_name(name))
+    }
+
+    fn replace(&self, name: &str) -> io::Result<()> {
+        exchange_folders(&self.0.join(replacement_name(name)), &self.0.join(name))?;
+        // Now it is the old one.
+        self.remove_replacement(name).map_err(|error| {
+            let old = self.0.join(replacement_name(name));
+            io::Error::new(error.kind(), format!("replaced, but the old files in {} remain: {error}", old.display()))
+        })
+    }
+
+    fn remove_replacement(&self, name: &str) -> io::Result<()> {
+        self.remove(&replacement_name(name))
+    }
+
     fn is_occupied(&self, name: &str) -> io::Result<bool> {
         match fs::symlink_metadata(self.0.join(name)) {
             Ok(_) => Ok(true),
@@ -460,11 +478,13 @@ pub fn chown_to_folder_owner(folder: &Path, file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Exchanges two folders of one directory, atomically and durably.
-///
-/// # Errors
-/// The storage fails; nothing has changed.
-pub fn exchange_folders(one: &Path, other: &Path) -> io::Result<()> {
+/// Name of the folder that is to replace a folder. It is not a barcode, so that no store lists it as a cartridge.
+fn replacement_name(name: &str) -> String {
+    format!("{name}.convert")
+}
+
+/// Exchanges two folders of one directory, atomically and durably. If this fails, nothing has changed.
+fn exchange_folders(one: &Path, other: &Path) -> io::Result<()> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?;
     sync_folder(other.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }

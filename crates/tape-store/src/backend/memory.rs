@@ -138,6 +138,7 @@ impl Folder for MemoryFolder {
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFolderStore {
     folders_by_name: Arc<Mutex<BTreeMap<String, MemoryFolder>>>,
+    replacements: Arc<Mutex<BTreeMap<String, MemoryFolder>>>,
 }
 
 impl FolderStore for MemoryFolderStore {
@@ -162,6 +163,27 @@ impl FolderStore for MemoryFolderStore {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         lock(&self.folders_by_name).remove(name);
+        Ok(())
+    }
+
+    fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        let folder = MemoryFolder::default();
+        lock(&self.replacements).insert(name.into(), folder.clone());
+        Ok(Box::new(folder))
+    }
+
+    fn replace(&self, name: &str) -> io::Result<()> {
+        let new = lock(&self.replacements).remove(name).ok_or(io::ErrorKind::NotFound)?;
+        let folders = lock(&self.folders_by_name);
+        let old = folders.get(name).ok_or(io::ErrorKind::NotFound)?;
+        // Not the folder itself: a cartridge in an element has opened it.
+        let files = std::mem::take(&mut *lock(&new.files));
+        *lock(&old.files) = files;
+        Ok(())
+    }
+
+    fn remove_replacement(&self, name: &str) -> io::Result<()> {
+        lock(&self.replacements).remove(name);
         Ok(())
     }
 }

@@ -189,6 +189,28 @@ pub trait FolderStore: Send + Sync {
     /// # Errors
     /// The storage fails; some of the files may already be removed.
     fn remove(&self, name: &str) -> io::Result<()>;
+    /// Creates an empty folder, which can replace the existing folder `name` by [`Self::replace`]. The remains of an
+    /// interrupted replacement are removed first.
+    ///
+    /// # Errors
+    /// The storage fails, or has no such operation ([`io::ErrorKind::Unsupported`]).
+    fn create_replacement(&self, _name: &str) -> io::Result<Box<dyn Folder>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Replaces the folder `name` by its replacement, atomically and durably, and removes the old folder.
+    ///
+    /// # Errors
+    /// The storage fails: nothing has changed, or the folder was replaced and the message says that the old one remains.
+    fn replace(&self, _name: &str) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Removes the replacement of the folder `name`; a missing one is not an error.
+    ///
+    /// # Errors
+    /// The storage fails; some of the files may already be removed.
+    fn remove_replacement(&self, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
     /// Whether the name is in use: by a folder, or by something else that prevents a folder of this name.
     ///
     /// # Errors

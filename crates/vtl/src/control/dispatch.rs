@@ -9,7 +9,7 @@ use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
 use crate::site::Site;
-use audit::{Filter, Record};
+use audit::{Actor, Filter, Record};
 use scsi_core::injected_fault::{FaultRule, MAX_RULES};
 use smc::changer::Changer;
 use smc::element::{ElementFault, ElementType, LabelDefect};
@@ -23,13 +23,13 @@ const MAX_RECORDS: usize = 1000;
 type Response<T = ControlResponse> = Result<T, ControlError>;
 
 impl Site {
-    /// Executes a request, without an audit record.
-    pub(crate) fn execute(&self, request: &ControlRequest) -> Result<ControlResponse, ControlError> {
-        let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(request)));
-        done.unwrap_or_else(|_| Err(ControlError::internal("internal error; the log of the daemon has more")))
+    /// Executes a request of an actor, without an audit record.
+    pub(crate) fn execute(&self, actor: &Actor, request: &ControlRequest) -> Result<ControlResponse, ControlError> {
+        let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(actor, request)));
+        done.unwrap_or_else(|_| Err(ControlError::defect()))
     }
 
-    fn dispatch(&self, request: &ControlRequest) -> Response {
+    fn dispatch(&self, actor: &Actor, request: &ControlRequest) -> Response {
         use ControlRequest as Request;
         use ControlResponse as Reply;
         let library_for = |name: &Option<String>, text: &str| self.resolve_library_for(name.as_deref(), text);
@@ -49,11 +49,8 @@ impl Site {
             }
             Request::Export { library, from } => Reply::Export(library_for(library, from)?.export_cartridge(from)?),
             Request::Door { library, door, open } => Reply::Door(library_named(library)?.set_door(*door, *open)?),
-            Request::Online { library, drive: None, online } => {
-                Reply::Online(library_named(library)?.set_robot_online(*online)?)
-            }
-            Request::Online { library, drive: Some(drive), online } => {
-                Reply::Online(library_for(library, drive)?.set_drive_online(drive, *online)?)
+            Request::Online { library, drive, online } => {
+                Reply::Online(self.set_online(library.as_deref(), drive.as_deref(), *online)?)
             }
             Request::Element { library, element, fault } => {
                 Reply::Element(library_for(library, element)?.set_element_fault(element, *fault)?)
@@ -79,6 +76,9 @@ impl Site {
             Request::Retain { cartridge, until } => Reply::Retain(self.retain(cartridge, *until)?),
             Request::Delete { cartridge } => Reply::Delete(self.delete(cartridge)?),
             Request::Forget { cartridge } => Reply::Forget(self.forget(cartridge)?),
+            Request::StartJob { work } => Reply::StartJob(self.start_job(actor, work)?),
+            Request::Jobs { job, wait_ms } => Reply::Jobs(self.list_jobs(*job, *wait_ms)?),
+            Request::CancelJob { job } => Reply::CancelJob(self.cancel_job(*job)?),
             Request::Trace { library, unit, since, max, wait_ms } => {
                 Reply::Trace(self.trace_commands(library.as_deref(), unit.as_deref(), *since, *max, *wait_ms)?)
             }
@@ -92,7 +92,7 @@ impl Site {
     }
 
     /// Parses the barcode of a cartridge in the inventory.
-    fn resolve_cartridge(&self, text: &str) -> Response<Barcode> {
+    pub(crate) fn resolve_cartridge(&self, text: &str) -> Response<Barcode> {
         let barcode = self.resolve_barcode(text)?;
         self.entry(&barcode)?;
         Ok(barcode)
@@ -119,6 +119,14 @@ impl Site {
         let mut pools = self.pool_status();
         pools.retain(|status| only.as_ref().is_none_or(|only| status.pool == only.name));
         Ok(pools)
+    }
+
+    /// Sets a drive online or offline, or the robot if there is no drive.
+    fn set_online(&self, library: Option<&str>, drive: Option<&str>, online: bool) -> Response<OnlineStatus> {
+        match drive {
+            None => self.resolve_library(library)?.set_robot_online(online),
+            Some(drive) => self.resolve_library_for(library, drive)?.set_drive_online(drive, online),
+        }
     }
 
     fn create(&self, pool: &str, count: usize) -> Response<CreatedCartridges> {

@@ -138,6 +138,16 @@ impl ControlError {
         Self::new(ErrorCode::Internal, message)
     }
 
+    /// The error of a panic, which is a defect of this program.
+    pub(crate) fn defect() -> Self {
+        Self::internal("internal error; the log of the daemon has more")
+    }
+
+    /// The word of the code on the control socket, such as `not_found`.
+    pub(crate) fn code_name(&self) -> String {
+        serde_json::to_value(self.code).ok().and_then(|code| code.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+
     /// The same error, with the library that it concerns.
     #[must_use]
     pub fn with_library(mut self, name: impl Into<String>) -> Self {

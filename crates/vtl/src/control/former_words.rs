@@ -102,6 +102,9 @@ impl ControlRequest {
             | Self::Retain { .. }
             | Self::Delete { .. }
             | Self::Forget { .. }
+            | Self::StartJob { .. }
+            | Self::Jobs { .. }
+            | Self::CancelJob { .. }
             | Self::Trace { .. }
             | Self::Counters { .. }
             | Self::Metrics

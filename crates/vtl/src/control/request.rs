@@ -1,6 +1,7 @@
 //! Requests of the control protocol.
 
 use crate::events::EventPosition;
+use crate::jobs::Work;
 use audit::Filter;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
@@ -200,6 +201,26 @@ pub enum ControlRequest {
         /// Barcode of the cartridge.
         cartridge: String,
     },
+    /// Starts a job: work that takes long, of which the response does not wait for the end.
+    StartJob {
+        /// The work of the job.
+        work: Work,
+    },
+    /// Requests the status of the jobs that run or have ended lately, or of one: a list of
+    /// [`JobStatus`](crate::jobs::JobStatus).
+    Jobs {
+        /// Number of the job; all jobs if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<u64>,
+        /// Time to wait for the end of this job, in milliseconds, at most 1,000; no time by default.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        wait_ms: Option<u64>,
+    },
+    /// Cancels a job. The cartridges that are done remain as they are.
+    CancelJob {
+        /// Number of the job.
+        job: u64,
+    },
     /// Requests the last commands that hosts have sent: [`CommandTrace`](super::CommandTrace).
     Trace {
         /// Library; all libraries if `None`.
@@ -260,6 +281,7 @@ impl ControlRequest {
             | Self::Alerts { .. }
             | Self::Cartridges { .. }
             | Self::Pools { .. }
+            | Self::Jobs { .. }
             | Self::Trace { .. }
             | Self::Counters { .. }
             | Self::Metrics
@@ -282,6 +304,8 @@ impl ControlRequest {
             | Self::Retain { .. }
             | Self::Delete { .. }
             | Self::Forget { .. }
+            | Self::StartJob { .. }
+            | Self::CancelJob { .. }
             | Self::Reload => true,
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
 };
+use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
 use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,12 @@ pub enum ControlResponse {
     Delete(RemovedCartridge),
     /// A cartridge was removed from the inventory.
     Forget(RemovedCartridge),
+    /// The job that was started.
+    StartJob(JobStatus),
+    /// The status of the jobs, or of one.
+    Jobs(Vec<JobStatus>),
+    /// A job ends as soon as possible.
+    CancelJob(JobStatus),
     /// The last commands that hosts have sent.
     Trace(CommandTrace),
     /// The counters of the commands of each unit.

@@ -56,7 +56,7 @@ impl Library {
         content.map(|content| content.barcode.clone()).ok_or_else(|| self.empty_element_error(address))
     }
 
-    pub(super) fn move_cartridge(&self, from: &str, to: &str) -> Result<MovedCartridge, ControlError> {
+    pub(crate) fn move_cartridge(&self, from: &str, to: &str) -> Result<MovedCartridge, ControlError> {
         self.robot_move(|elements| {
             Ok((self.resolve_element_in(elements, from)?, self.resolve_element_in(elements, to)?))
         })
@@ -121,7 +121,7 @@ impl Library {
         }
     }
 
-    pub(super) fn export_cartridge(&self, from: &str) -> Result<ExportedCartridge, ControlError> {
+    pub(crate) fn export_cartridge(&self, from: &str) -> Result<ExportedCartridge, ControlError> {
         let elements = self.elements();
         let address = self.resolve_element_in(&elements, from)?;
         let barcode = self.barcode_at(&elements, address)?;
@@ -146,7 +146,7 @@ impl Library {
 }
 
 impl Site {
-    pub(super) fn import(
+    pub(crate) fn import(
         &self,
         library: Option<&str>,
         cartridge: &str,

@@ -2,6 +2,7 @@
 
 use crate::control::{Door, ReloadChange, SiteStatus};
 use crate::inventory::Location;
+use crate::jobs::JobState;
 use serde::{Deserialize, Serialize};
 use smc::robot::OperatorState;
 
@@ -294,6 +295,18 @@ pub enum Event {
     EncryptionOff,
     /// No host prevents medium removal in a library any longer (PREVENT ALLOW MEDIUM REMOVAL).
     RemovalAllowed,
+    /// A job of an operator was started.
+    JobStarted {
+        /// Number of the job.
+        job: u64,
+    },
+    /// A job of an operator has ended.
+    JobEnded {
+        /// Number of the job.
+        job: u64,
+        /// How it has ended.
+        state: JobState,
+    },
     /// A cartridge of a pool was created.
     Created {
         /// Name of the pool.
@@ -376,6 +389,8 @@ impl Event {
                 | Self::EncryptionOn
                 | Self::EncryptionOff
                 | Self::DiskSpaceLow { .. }
+                | Self::JobStarted { .. }
+                | Self::JobEnded { .. }
         )
     }
 

@@ -48,6 +48,8 @@ fn log_service(record: &EventRecord) {
         Event::Imported { from, to } => moved("import", from, to),
         Event::Exported { from, to } => moved("export", from, to),
         Event::Door { door, open } => tracing::info!(library, ?door, open, "door"),
+        Event::JobStarted { job } => tracing::info!(job, "job start"),
+        Event::JobEnded { job, state } => tracing::info!(job, state = state.word(), "job end"),
         _ => {}
     }
 }

@@ -2,12 +2,13 @@
 
 use super::Site;
 use crate::control::{ControlError, ControlRequest as Request, ControlResponse, Door};
-use crate::library::{Library, cartridge_or_placeholder};
+use crate::events::Cause;
+use crate::library::Library;
 use audit::{Actor, ActorKind, Entry};
 use serde_json::{Value, json};
 use smc::element::ElementAddress;
 use std::sync::Arc;
-use tape_store::cartridge::Barcode;
+use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::mam::{AttrId, Flags};
 
 /// The object of a change, as far as the request names one that exists.
@@ -21,7 +22,10 @@ struct ChangedObject {
 
 impl ChangedObject {
     /// Names of the objects in the record.
-    fn names(&self) -> Vec<String> {
+    fn names(&self, request: &Request) -> Vec<String> {
+        if let Request::StartJob { work } = request {
+            return work.objects();
+        }
         let library = self.library.as_ref();
         let element =
             library.zip(self.element).map(|(library, at)| format!("{}/{}", library.name(), library.element_name(at)));
@@ -40,12 +44,12 @@ impl Site {
     /// refused with the code [`ErrorCode::Unavailable`](crate::ErrorCode::Unavailable) and not made.
     pub fn control_as(&self, actor: &Actor, request: &Request) -> Result<ControlResponse, ControlError> {
         if !request.is_change() {
-            return self.execute(request);
+            return self.execute(actor, request);
         }
         self.audit.prepare()?;
         let object = self.changed_object(request);
         let before = self.state_of(&object, request);
-        let result = self.execute(request);
+        let result = self.execute(actor, request);
         let after = result.as_ref().map_or(Value::Null, |response| self.state_after(&object, request, response));
         let mut details = serde_json::to_value(request).unwrap_or_default();
         let action = details.as_object_mut().and_then(|members| members.remove("op"));
@@ -54,11 +58,11 @@ impl Site {
         let recorded = self.audit.append(Entry {
             actor: actor.clone(),
             action,
-            objects: object.names(),
+            objects: object.names(request),
             details,
             before,
             after,
-            result: error.map_or_else(|| "done".into(), code_name),
+            result: error.map_or_else(|| "done".into(), ControlError::code_name),
             error: error.map(ToString::to_string),
         });
         result.and_then(|response| recorded.map(|()| response))
@@ -160,6 +164,7 @@ impl Site {
                 json!({ "count": barcodes.len(), "first": barcodes.first(), "last": barcodes.last() })
             }
             ControlResponse::Reload(report) => json!(report),
+            ControlResponse::StartJob(job) => json!({ "job": job.job }),
             _ => self.state_of(object, request),
         }
     }
@@ -169,15 +174,10 @@ impl Site {
         Some(json!({ "location": self.location_name(&location) }))
     }
 
+    /// The protection of a cartridge that is not in a drive; `None` if a load or another request uses it.
     fn protection_of(&self, barcode: &Barcode) -> Option<Value> {
-        let entry = self.entry(barcode).ok()?;
-        let mam = cartridge_or_placeholder(&self.shared, barcode, &entry).mam().ok()?;
+        let mam = self.with_unloaded_cartridge(&Cause::operator(), barcode, Cartridge::mam).ok()?;
         let write_protected = mam.flags().contains(Flags::WRITE_PROTECTED);
         Some(json!({ "write_protected": write_protected, "retained_until": mam.number(AttrId::RETAINED_UNTIL) }))
     }
-}
-
-/// The word of an error's code on the control socket.
-fn code_name(error: &ControlError) -> String {
-    serde_json::to_value(error.code).ok().and_then(|code| code.as_str().map(str::to_owned)).unwrap_or_default()
 }

@@ -70,13 +70,6 @@ impl Client {
         Ok(Self { stream, lines, path: path.into() })
     }
 
-    /// Opens a second connection to the same daemon, and returns a handle that can end it from another thread.
-    pub(super) fn second_connection(&self) -> io::Result<(Self, UnixStream)> {
-        let second = Self::connect_to(&self.path)?;
-        let handle = second.stream.try_clone()?;
-        Ok((second, handle))
-    }
-
     /// One request and its answer, as a value.
     pub(super) fn request_as<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, CliError> {
         let answer = self.request(request)?;

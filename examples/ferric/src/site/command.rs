@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use time::{Date, Month};
 use vtl::events::EventPosition;
+use vtl::jobs::FormatName;
 
 /// A command for a running daemon.
 #[derive(Subcommand)]
@@ -30,6 +31,9 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric audit\n  ferric audit --since 2h --object V00001L8\n  ferric audit --actor root --json\n  ferric audit verify\n  ferric audit verify ./ferric-data"
     )]
     Audit(AuditArgs),
+    /// Start, list, show and cancel jobs: work of the daemon that takes long
+    #[command(subcommand, subcommand_value_name = "JOB")]
+    Job(JobCommand),
     /// Print a snapshot of the site, and then each event, until interrupted
     #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
     Events(EventsArgs),
@@ -140,6 +144,101 @@ pub(crate) enum RequestCommand {
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
+}
+
+/// A command for jobs. A job that was started continues if the command is interrupted.
+#[derive(Subcommand)]
+pub(crate) enum JobCommand {
+    /// List the running jobs and the last jobs that have ended
+    #[command(after_help = "Examples:\n  ferric job list")]
+    List,
+    /// Show the result of a job
+    #[command(after_help = "Examples:\n  ferric job show 1\n  ferric job show 1 --json")]
+    Show {
+        /// Number of the job
+        job: u64,
+    },
+    /// Cancel a job; cartridges that are done remain as they are
+    #[command(after_help = "Examples:\n  ferric job cancel 1")]
+    Cancel {
+        /// Number of the job
+        job: u64,
+    },
+    /// Create blank cartridges of a pool
+    #[command(after_help = "Examples:\n  ferric job create scratch 20")]
+    Create {
+        /// Name of the pool
+        pool: String,
+        /// Number of cartridges, 1 to 10000
+        #[arg(value_parser = cartridge_count())]
+        count: u16,
+        #[command(flatten)]
+        detach: Detach,
+    },
+    /// Check every file of cartridges and the checksum of every object; not of cartridges in drives
+    #[command(after_help = "Examples:\n  ferric job verify V00001L8 V00002L8")]
+    Verify {
+        /// Barcodes of the cartridges
+        #[arg(required = true)]
+        cartridges: Vec<String>,
+        #[command(flatten)]
+        detach: Detach,
+    },
+    /// Convert a cartridge that is not in a drive between the native and the mhvtl format
+    #[command(after_help = "Examples:\n  ferric job convert V00001L8 --format mhvtl")]
+    Convert {
+        /// Barcode of the cartridge
+        cartridge: String,
+        /// Format to convert to
+        #[arg(long, value_enum)]
+        format: JobFormat,
+        #[command(flatten)]
+        detach: Detach,
+    },
+    /// Import cartridges from the shelf through the I/O station into empty slots
+    #[command(after_help = "Examples:\n  ferric job import V00004L8 V00005L8")]
+    Import {
+        /// Barcodes of the cartridges
+        #[arg(required = true)]
+        cartridges: Vec<String>,
+        #[command(flatten)]
+        detach: Detach,
+    },
+    /// Export cartridges from slots through the I/O station to the shelf
+    #[command(after_help = "Examples:\n  ferric job export V00006L8 V00007L8")]
+    Export {
+        /// Barcodes of the cartridges
+        #[arg(required = true)]
+        cartridges: Vec<String>,
+        #[command(flatten)]
+        detach: Detach,
+    },
+}
+
+/// Whether a command waits for the end of its job.
+#[derive(Args)]
+pub(crate) struct Detach {
+    /// Print the number of the job and do not wait for its end
+    #[arg(long)]
+    pub(super) detach: bool,
+}
+
+/// Format that a job converts a cartridge to.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum JobFormat {
+    /// Ferric's format: compact, with every codec and with encryption
+    Native,
+    /// The format of mhvtl 1.8
+    Mhvtl,
+}
+
+impl From<JobFormat> for FormatName {
+    fn from(format: JobFormat) -> Self {
+        match format {
+            JobFormat::Native => Self::Native,
+            JobFormat::Mhvtl => Self::Mhvtl,
+        }
+    }
 }
 
 /// Arguments of `ferric audit`.

@@ -6,9 +6,9 @@ mod command;
 mod counters;
 mod events;
 mod former_words;
+mod job;
 mod listing;
 mod metrics;
-mod progress;
 mod request;
 mod rows;
 mod trace;
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
+use vtl::jobs::Work;
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
     match command {
@@ -34,6 +35,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Counters => counters::run(options),
         Command::Audit(arguments) => audit::run(options, &arguments),
         Command::Metrics(arguments) => metrics::run(options, &arguments),
+        Command::Job(command) => job::run(options, command),
         Command::Request(command) => run_request(options, command),
     }
 }
@@ -91,7 +93,10 @@ fn run_request(options: &Options, command: RequestCommand) -> Result<(), CliErro
             if let Command::Pool(PoolArgs { pool, .. }) = &command {
                 pools(options, &mut client, pool.clone())?;
             }
-            let done = progress::request(*output, &mut client, &request(command))?;
+            let done = match request(command) {
+                Request::Create { pool, count } => job::do_work(*output, &mut client, Work::Create { pool, count })?,
+                request => client.request(&request)?,
+            };
             output.done(output.show(&done, print_result))?;
             refused_by_drive(&done)
         }

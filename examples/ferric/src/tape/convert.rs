@@ -1,18 +1,21 @@
-//! `ferric tape convert`: writes a new directory next to the old one, and exchanges them in one step when it is complete.
+//! `ferric tape convert`, and copies of cartridges in another format.
 
-use super::{FormatName, OpenCartridge, default_codec, format_option, open_store};
+use super::{FormatName, OpenCartridge, format_option, open_store};
 use crate::cli_error::CliError;
 use crate::output::{BYTES, Output, print_line};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::fs;
-use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tape_store::backend::FolderStore;
-use tape_store::backend::file::{OsFolderStore, exchange_folders};
+use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::Format;
 use tape_store::convert::{Conversion, convert};
-use tape_store::medium::{Codec, Medium};
+use tape_store::medium::Codec;
 use tape_store::three_file::ThreeFile;
+use tape_store::verify::used_bytes;
+use vtl::entropy::fill as entropy;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -47,7 +50,7 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     if found.cartridge.format().map_err(&failed)? == format {
         return output.show(&report, |_| print_line(format!("{name}: is in {} format already", format.name())));
     }
-    let codec = arguments.codec.unwrap_or_else(|| default_codec(format));
+    let codec = arguments.codec.unwrap_or_else(|| format.default_codec());
     if !format.supports_codec(codec.id) {
         return Err(CliError::invalid(format!("{name}: the {} format does not support this codec", format.name())));
     }
@@ -55,16 +58,11 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     if format == Format::Mhvtl {
         found.check_not_retained()?;
     }
-    let fresh = arguments.path.with_extension("convert");
-    let at_fresh = |error: io::Error| CliError::system(&error, format!("{}: {error}", fresh.display()));
-    fs::remove_dir_all(&fresh).or_else(ignore_missing).map_err(at_fresh)?;
-    // The lock is held until the exchange, so that no other program changes the cartridge.
-    let done = write(output, &mut found, &fresh, format, codec)
-        .and_then(|_locked| exchange_folders(&fresh, &arguments.path).map_err(at_fresh));
-    // Now it is the old one; or, if it failed, what there is of the new one.
-    let removed = fs::remove_dir_all(&fresh);
-    done?;
-    removed.map_err(at_fresh)?;
+    let bar = output.progress_bar(Some(used_bytes(&mut found.cartridge).map_err(&failed)?), BYTES);
+    let (store, _) = open_store(&arguments.path)?;
+    let done = store.convert(&mut found.cartridge, Conversion { format, codec, entropy }, &mut counting(&bar));
+    bar.finish_and_clear();
+    done.map_err(failed)?;
     report.converted = true;
     output.show(&report, |_| print_line(format!("{name}: converted to {} format", format.name())))
 }
@@ -83,7 +81,7 @@ pub(super) fn copy_cartridge(
         return Err(CliError::conflict(format!("{target}: exists already; a cartridge is copied to a new directory")));
     }
     let (_, barcode) = open_store(to)?;
-    write(output, &mut found, to, format, codec.unwrap_or_else(|| default_codec(format))).inspect_err(|_| {
+    write(output, &mut found, to, format, codec.unwrap_or_else(|| format.default_codec())).inspect_err(|_| {
         let _ = fs::remove_dir_all(to);
     })?;
     let report = Report { path: to, format: format.name(), converted: true };
@@ -103,19 +101,16 @@ fn write(
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let made = OsFolderStore::at_unchecked(parent).create(name);
     let files = made.map_err(|error| CliError::system(&error, format!("{}: {error}", folder.display())))?;
-    let bar = output.progress_bar(Some(stored_bytes(found)?), BYTES);
-    let conversion = Conversion { format, codec, entropy: vtl::entropy::fill };
-    let done = convert(&mut found.cartridge, files, conversion, &mut |stored| bar.inc(stored));
+    let bar = output.progress_bar(Some(used_bytes(&mut found.cartridge).map_err(&failed)?), BYTES);
+    let done = convert(&mut found.cartridge, files, Conversion { format, codec, entropy }, &mut counting(&bar));
     bar.finish_and_clear();
     done.map_err(failed)
 }
 
-fn ignore_missing(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
-fn stored_bytes(found: &mut OpenCartridge) -> Result<u64, CliError> {
-    let failed = found.store_error();
-    let (tape, _) = found.cartridge.open_read_only().map_err(&failed)?;
-    Ok((0..tape.partitions()).filter_map(|number| tape.usage(number).ok()).map(|usage| usage.used).sum())
+/// Counts the bytes of each object that is done with a progress bar.
+pub(super) fn counting(bar: &ProgressBar) -> impl FnMut(u64) -> ControlFlow<()> {
+    |stored| {
+        bar.inc(stored);
+        ControlFlow::Continue(())
+    }
 }

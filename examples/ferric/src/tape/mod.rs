@@ -9,7 +9,7 @@ mod list;
 mod repair;
 mod show;
 mod transfer;
-mod verify;
+pub(crate) mod verify;
 
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
@@ -22,7 +22,7 @@ use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
 use tape_store::media::LTO_9;
-use tape_store::medium::{Codec, CodecId};
+use tape_store::medium::CodecId;
 use tape_store::store::TapeStore;
 
 /// A command for cartridges. A cartridge is named by the path of its directory, whose name is the barcode.
@@ -269,14 +269,6 @@ fn codec_name(codec: CodecId) -> String {
         CodecId::ZSTD => "zstd".into(),
         CodecId::LZO => "lzo".into(),
         CodecId(other) => format!("codec {other}"),
-    }
-}
-
-/// The codec that blocks of a format are written with by default.
-const fn default_codec(format: Format) -> Codec {
-    match format {
-        Format::Native => Codec::zstd(1),
-        Format::Mhvtl => Codec::zlib(1),
     }
 }
 

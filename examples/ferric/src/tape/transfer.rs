@@ -1,7 +1,7 @@
 //! `ferric tape import` and `ferric tape export`
 
 use super::key::KeyFile;
-use super::{OpenCartridge, check_partition, convert, default_codec, path_text};
+use super::{OpenCartridge, check_partition, convert, path_text};
 use crate::cli_error::CliError;
 use crate::number::number;
 use crate::output::{self, BYTES, OBJECTS, Output, UNKNOWN_BYTES};
@@ -131,7 +131,7 @@ pub(crate) fn import(output: Output, arguments: &Import) -> Result<(), CliError>
     };
     found.check_not_loaded()?;
     let cartridge_format = found.cartridge.format().map_err(&failed)?;
-    let codec = arguments.codec.unwrap_or_else(|| default_codec(cartridge_format));
+    let codec = arguments.codec.unwrap_or_else(|| cartridge_format.default_codec());
     let protected =
         found.cartridge.write_protection(vtl::clock::Clock::real().now().wall.seconds()).map_err(&failed)?;
     if let Some(why) = protected {
