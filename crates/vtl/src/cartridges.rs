@@ -13,7 +13,7 @@ use crate::shared::Shared;
 use crate::site::Site;
 use crate::state_store::Transaction;
 use smc::element::{ElementAddress, ElementType};
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
@@ -490,6 +490,34 @@ impl Site {
     /// Lists all cartridges with their status for operators.
     #[must_use]
     pub fn cartridges(&self) -> Vec<CartridgeStatus> {
+        self.cartridge_statuses(self.inventory())
+    }
+
+    /// Lists at most `limit` cartridges, in order of their barcodes, whose barcode is above `after` and for whose barcode
+    /// and location `wanted` is true. Only the cartridge memory (MAM) of these cartridges is read. `wanted` must not call
+    /// the site.
+    pub fn cartridge_page(
+        &self,
+        after: &str,
+        limit: usize,
+        mut wanted: impl FnMut(&str, &Location) -> bool,
+    ) -> Vec<CartridgeStatus> {
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        let page: Vec<_> = self
+            .shared
+            .inventory()
+            .range::<str, _>(above)
+            .filter(|(barcode, entry)| wanted(barcode, &entry.location))
+            .take(limit)
+            .map(|(barcode, entry)| (barcode.clone(), entry.clone()))
+            .collect();
+        self.cartridge_statuses(page)
+    }
+
+    pub(crate) fn cartridge_statuses(
+        &self,
+        cartridges: impl IntoIterator<Item = (String, CartridgeRecord)>,
+    ) -> Vec<CartridgeStatus> {
         let pools = self.pools();
         let status = |(name, entry): (String, CartridgeRecord)| {
             let barcode = Barcode::new(&name)?;
@@ -532,7 +560,7 @@ impl Site {
                 cartridge: name,
             })
         };
-        self.inventory().into_iter().filter_map(status).collect()
+        cartridges.into_iter().filter_map(status).collect()
     }
 
     /// Lists all pools with their status for operators.

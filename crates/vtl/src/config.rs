@@ -199,6 +199,14 @@ pub struct IscsiSetup {
     pub limits: IscsiLimits,
 }
 
+/// Configuration of the HTTP API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpSetup {
+    /// `ADDRESS:PORT` to listen on; port 0 selects a free port. `None` serves no HTTP.
+    pub listen: Option<String>,
+}
+
 /// Limits of the iSCSI portal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IscsiLimits {
@@ -301,6 +309,8 @@ pub struct Config {
     pub create_directories: bool,
     /// Configuration of the iSCSI portal.
     pub iscsi: IscsiSetup,
+    /// Configuration of the HTTP API.
+    pub http: HttpSetup,
     /// Lines of the `[storage]` table in the file.
     pub storage_lines: StorageLines,
     /// Former words in the file, which this release still accepts and the next one refuses: place, and what to write instead.
@@ -358,6 +368,14 @@ impl LibrarySetup {
             _ => (self.lines.slots, "library.slots"),
         };
         self.error(line, key, message)
+    }
+}
+
+impl HttpSetup {
+    /// The same configuration, with another `ADDRESS:PORT` to listen on; port 0 selects a free port.
+    #[must_use]
+    pub fn with_listen(self, listen: impl Into<String>) -> Self {
+        Self { listen: Some(listen.into()), ..self }
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Site {
     warnings: RwLock<Vec<String>>,
     /// Addresses and counters of the iSCSI portals that are open.
     pub(crate) portals: RwLock<Vec<(SocketAddr, Arc<dyn PortalStatistics>)>>,
+    /// URLs of the HTTP APIs that are open.
+    http_urls: RwLock<Vec<String>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) audit: Arc<AuditTrail>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -140,6 +142,7 @@ impl Site {
             permissions: (config.group.clone(), config.shared_cartridges),
             warnings: RwLock::default(),
             portals: RwLock::default(),
+            http_urls: RwLock::default(),
             shared,
             audit: Arc::new(audit),
             threads: Mutex::default(),
@@ -342,6 +345,22 @@ impl Site {
     /// Removes an iSCSI portal that has closed.
     pub fn remove_portal(&self, address: SocketAddr) {
         write(&self.portals).retain(|(other, _)| *other != address);
+    }
+
+    /// URLs of the HTTP APIs of the site, such as `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn http_urls(&self) -> Vec<String> {
+        read(&self.http_urls).clone()
+    }
+
+    /// Adds the URL of an HTTP API that serves the site; the status shows it.
+    pub fn add_http_url(&self, url: impl Into<String>) {
+        write(&self.http_urls).push(url.into());
+    }
+
+    /// Removes the URL of an HTTP API that has closed.
+    pub fn remove_http_url(&self, url: &str) {
+        write(&self.http_urls).retain(|other| other != url);
     }
 
     /// The data buffers of this process.

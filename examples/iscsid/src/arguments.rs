@@ -31,6 +31,9 @@ pub(crate) struct Arguments {
     /// [default: iscsi.advertise of the configuration]
     #[arg(long, value_name = "ADDR:PORT")]
     advertise: Option<String>,
+    /// Address of the HTTP API; port 0 selects a free port [default: http.listen of the configuration, no HTTP]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) http: Option<String>,
     /// Create a new site although the data directory has cartridges or identities but no state
     #[arg(long)]
     pub(crate) new_site: bool,
@@ -107,6 +110,10 @@ impl Arguments {
         if let Some(bind) = &self.bind {
             check_bind(bind).map_err(|message| format!("--bind: {message}"))?;
             config.iscsi.bind.clone_from(bind);
+        }
+        if let Some(listen) = &self.http {
+            check_bind(listen).map_err(|message| format!("--http: {message}"))?;
+            config.http = config.http.with_listen(listen);
         }
         if let Some(advertise) = &self.advertise {
             config.iscsi.advertise = parse_advertise(advertise).map_err(|message| format!("--advertise: {message}"))?;

@@ -2,6 +2,7 @@
 //! and its [`Portal`].
 
 mod arguments;
+mod http;
 mod ready;
 mod sys;
 
@@ -90,10 +91,11 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let bind = &config.iscsi.bind;
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);
+    let http = http::open(&site, &config.http)?;
     report_warnings(&site, &portal, &config.iscsi);
     let handler = {
         let (arguments, site, portal) = (arguments.clone(), Arc::downgrade(&site), Arc::clone(&portal));
-        let current = Mutex::new(config.iscsi.clone());
+        let current = Mutex::new(config.clone());
         move || match site.upgrade() {
             Some(site) => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,7 +119,10 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
         }
     }
     portal.close();
-    site.shut_down().map_err(|error| error.to_string())
+    let closed = site.shut_down().map_err(|error| error.to_string());
+    // Its subscribers have received all events.
+    drop(http);
+    closed
 }
 
 /// Prefix of the names of temporary data directories.
@@ -151,12 +156,12 @@ fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }
 
-/// Reads the configuration again and applies it. `current` is the configuration of the portal that is in use.
+/// Reads the configuration again and applies it. `current` is the configuration that is in use.
 fn reload(
     arguments: &Arguments,
     site: &Site,
     portal: &Portal,
-    current: &mut IscsiSetup,
+    current: &mut Config,
 ) -> Result<ReloadReport, ControlError> {
     let Some(path) = arguments.config_path() else {
         return Err(ControlError::unavailable("the daemon was started without a configuration file"));
@@ -164,15 +169,16 @@ fn reload(
     let invalid = |message| ControlError::invalid(message).with_file(path.display().to_string());
     let config = arguments.read_config().map_err(invalid)?;
     ControlError::check_restart([
-        ("iscsi.bind", arguments.bind.is_none() && config.iscsi.bind != current.bind),
-        ("iscsi.buffer_memory", config.iscsi.limits.buffer_memory != current.limits.buffer_memory),
+        ("iscsi.bind", arguments.bind.is_none() && config.iscsi.bind != current.iscsi.bind),
+        ("iscsi.buffer_memory", config.iscsi.limits.buffer_memory != current.iscsi.limits.buffer_memory),
+        ("http.listen", config.http.listen != current.http.listen),
     ])?;
     let result = site.reload(&config);
     // Also after an error: what was applied before it must be served.
     portal.reload(site, &config.iscsi);
     report_warnings(site, portal, &config.iscsi);
-    let access_changed = *current != config.iscsi;
-    *current = config.iscsi;
+    let access_changed = current.iscsi != config.iscsi;
+    *current = config;
     let mut report = result?;
     if access_changed {
         report.changes.push(ReloadChange::AccessChanged);

@@ -40,6 +40,9 @@ fn overview(site: &Site, portal: &str) -> String {
         }
         text += "\n";
     }
+    for url in site.http_urls() {
+        text += &format!("HTTP API: {url}\n\n");
+    }
     text += &format!("To connect from Linux:\n  iscsiadm -m discovery -t sendtargets -p {portal}\n");
     for target in site.targets() {
         text += &format!("  iscsiadm -m node -T {} -p {portal} --login\n", target.name());
@@ -52,6 +55,9 @@ fn overview(site: &Site, portal: &str) -> String {
 struct ReadyLine<'a> {
     ready: &'static str,
     address: String,
+    /// URL of the HTTP API, if it is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<String>,
     targets: &'a [String],
     data: &'a Path,
     control: &'a Path,
@@ -81,7 +87,8 @@ pub(crate) fn report_ready(
             let [data, control] = [&*arguments.data_directory(), control].map(std::path::absolute);
             let (data, control) = (&*data?, &*control?);
             let (address, pid) = (address.to_string(), std::process::id());
-            let line = ReadyLine { ready: "iscsi", address, targets: &names, data, control, pid };
+            let http = site.http_urls().into_iter().next();
+            let line = ReadyLine { ready: "iscsi", address, http, targets: &names, data, control, pid };
             serde_json::to_string(&line).map_err(io::Error::other)? + "\n"
         }
     };

@@ -3,6 +3,7 @@
 mod cartridges;
 mod drives;
 mod former_words;
+mod http;
 mod iscsi;
 mod library;
 mod pools;
@@ -15,6 +16,7 @@ pub use iscsi::{check_bind, parse_advertise};
 
 use super::tables::{File, LibraryTable, OneOrMany, Tables};
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
+use http::http;
 use iscsi::iscsi;
 use library::library;
 use pools::pool;
@@ -75,6 +77,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         pools.push(setup);
     }
     let iscsi = iscsi(&source, raw.iscsi)?;
+    let http = http(&source, raw.http)?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
     let (cartridges, mut lines) = directories(&source, raw.storage.cartridges)?;
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
@@ -88,6 +91,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         group,
         shared_cartridges: shared,
         iscsi,
+        http,
         storage_lines: lines,
         warnings: source.into_warnings(),
     })

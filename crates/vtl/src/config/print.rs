@@ -1,7 +1,8 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are omitted.
 
 use super::{
-    Advertise, CartridgeSetup, Config, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup, TransferPolicy,
+    Advertise, CartridgeSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup,
+    TransferPolicy,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
 use std::fmt;
@@ -29,7 +30,7 @@ impl fmt::Display for Config {
             writeln!(f)?;
         }
         self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
-        write!(f, "{}", self.iscsi)
+        write!(f, "{}{}", self.iscsi, self.http)
     }
 }
 
@@ -213,6 +214,13 @@ impl fmt::Display for IscsiSetup {
             writeln!(f, "\n[iscsi.mutual]\nname = {:?}\n# secret is not shown", mutual.name)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for HttpSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(listen) = &self.listen else { return Ok(()) };
+        writeln!(f, "\n[http]\nlisten = {listen:?}")
     }
 }
 

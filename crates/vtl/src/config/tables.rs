@@ -286,6 +286,12 @@ tables! {
         /// Secret of the user, 12 to 255 characters. Required.
         secret: Option<Spanned<SecretText>>,
     }
+
+    /// The HTTP API. Without `listen`, there is none.
+    HttpTable = "[http]" {
+        /// `ADDRESS:PORT` to listen on, such as `127.0.0.1:8080`. Port 0 selects a free port. Default: no HTTP.
+        listen: Text,
+    }
 }
 
 /// The whole file.
@@ -298,6 +304,7 @@ pub(super) struct File {
     pub(super) pool: Tables<PoolTable>,
     pub(super) storage: StorageTable,
     pub(super) iscsi: IscsiTable,
+    pub(super) http: HttpTable,
 }
 
 /// `[library]`, or `[[library]]` for each of several.

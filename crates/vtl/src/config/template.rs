@@ -12,10 +12,10 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 ";
 
 /// Tables whose headers are not comments: without keys they have no effect.
-const UNCOMMENTED_TABLES: [&str; 3] = ["[[library]]", "[storage]", "[iscsi]"];
+const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 57] = [
+const EXAMPLES: [(&str, &str, &str); 58] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -73,6 +73,7 @@ const EXAMPLES: [(&str, &str, &str); 57] = [
     ("[[iscsi.user]]", "secret", "\"change this secret\""),
     ("[iscsi.mutual]", "name", "\"target\""),
     ("[iscsi.mutual]", "secret", "\"and change this one\""),
+    ("[http]", "listen", "\"127.0.0.1:8080\""),
 ];
 
 /// Returns the text of the file.

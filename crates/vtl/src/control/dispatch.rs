@@ -99,10 +99,13 @@ impl Site {
     }
 
     fn list_cartridges(&self, cartridge: Option<&str>) -> Response<Vec<CartridgeStatus>> {
-        let only = cartridge.map(|cartridge| self.resolve_cartridge(cartridge)).transpose()?;
-        let mut cartridges = self.cartridges();
-        cartridges.retain(|status| only.as_ref().is_none_or(|only| status.cartridge == only.as_str()));
-        Ok(cartridges)
+        Ok(match cartridge {
+            None => self.cartridges(),
+            Some(cartridge) => {
+                let barcode = self.resolve_cartridge(cartridge)?;
+                self.cartridge_statuses([(barcode.to_string(), self.entry(&barcode)?)])
+            }
+        })
     }
 
     /// The first records that a filter selects, at most and by default 1,000.

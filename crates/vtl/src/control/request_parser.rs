@@ -3,6 +3,7 @@
 use super::former_words::{FormerWord, replace_in_json};
 use super::{ControlError, ControlRequest, PROTOCOL_VERSION};
 use crate::error_text::wrong_value;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Parses one line. Returns the request, and the words of the previous release that it was written in.
@@ -35,10 +36,21 @@ pub(super) fn parse(line: &[u8]) -> Result<(ControlRequest, Vec<FormerWord>), Co
             return Err(invalid(&format!(r#"the request: "op" must be a string, not {other}"#)).with_member("op"));
         }
     }
-    let mut request: ControlRequest =
-        serde_json::from_value(value.clone()).map_err(|error| explain(&error.to_string(), &value))?;
+    let mut request = ControlRequest::from_json(&value)?;
     former.extend(request.replace_former_element_names());
     Ok((request, former))
+}
+
+impl ControlRequest {
+    /// Reads a request: a JSON object with the member `op` and the members of the operation, in current words and without
+    /// `version`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Invalid`](super::ErrorCode::Invalid): an operation or member is unknown, or a value is of the wrong
+    /// type; the message names the member where that is known.
+    pub fn from_json(value: &Value) -> Result<Self, ControlError> {
+        Self::deserialize(value).map_err(|error| explain(&error.to_string(), value))
+    }
 }
 
 /// Refuses a client that knows another version of the protocol.

@@ -205,8 +205,11 @@ fn similar_barcode_error(text: &str, similar: &str) -> ControlError {
 }
 
 impl Site {
-    /// The library of a name, or the only one.
-    pub(crate) fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, ControlError> {
+    /// The library of a name, or the only one of the site.
+    ///
+    /// # Errors
+    /// There is no such library, or the site has several and none is named.
+    pub fn resolve_library(&self, name: Option<&str>) -> Result<Arc<Library>, ControlError> {
         let libraries = self.libraries();
         let names = || libraries.iter().map(|library| format!("{:?}", library.name())).collect::<Vec<_>>().join(", ");
         match (name, libraries.as_slice()) {

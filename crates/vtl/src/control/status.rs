@@ -10,7 +10,6 @@ use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tape_store::cartridge::Barcode;
 
 /// Status of a site: the response to the operation `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +27,9 @@ pub struct SiteStatus {
     /// Addresses of the iSCSI portals that serve the targets, such as `127.0.0.1:3260`; empty without iSCSI.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub portals: Vec<SocketAddr>,
+    /// URLs of the HTTP API, such as `http://127.0.0.1:8080`; empty without HTTP.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<String>,
 }
 
 const fn first_version() -> u32 {
@@ -196,8 +198,8 @@ impl Site {
             }
         }
         let libraries = self.libraries().iter().map(|library| library.status()).collect();
-        let (warnings, portals) = (self.warnings(), self.portals());
-        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings, portals }
+        let (warnings, portals, http) = (self.warnings(), self.portals(), self.http_urls());
+        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings, portals, http }
     }
 }
 
@@ -212,11 +214,43 @@ impl Library {
     /// shown in the source element.
     #[must_use]
     pub fn status(&self) -> LibraryStatus {
-        let unit = self.changer_unit();
-        let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
         let all = self.elements();
-        let elements = |kind| element_statuses(&all, kind, |barcode| self.unusable_reason(barcode));
-        let drives = elements(ElementType::DRIVE).into_iter().zip(drives);
+        let elements = |kind| self.element_statuses(&all, kind, 0).collect();
+        LibraryStatus {
+            drives: self.drive_statuses(&all),
+            io_elements: elements(ElementType::IMPORT_EXPORT),
+            slots: elements(ElementType::STORAGE),
+            ..self.summary_of(&all)
+        }
+    }
+
+    /// Returns the status without the elements: the lists of drives, I/O elements and slots are empty.
+    #[must_use]
+    pub fn summary(&self) -> LibraryStatus {
+        self.summary_of(&self.elements())
+    }
+
+    /// Returns the status of the drives, in order of their element addresses.
+    #[must_use]
+    pub fn drive_status(&self) -> Vec<DriveStatus> {
+        self.drive_statuses(&self.elements())
+    }
+
+    /// Returns at most `limit` elements of a type for which `wanted` is true, in order of their numbers, beginning
+    /// after the number `after`.
+    pub fn element_page(
+        &self,
+        kind: ElementType,
+        after: usize,
+        limit: usize,
+        wanted: impl FnMut(&ElementStatus) -> bool,
+    ) -> Vec<ElementStatus> {
+        self.element_statuses(&self.elements(), kind, after).filter(wanted).take(limit).collect()
+    }
+
+    fn drive_statuses(&self, all: &Elements) -> Vec<DriveStatus> {
+        let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
+        let drives = self.element_statuses(all, ElementType::DRIVE, 0).zip(drives);
         let condition = &all.operator_state;
         let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
             online: !condition.drives_offline.contains(&ElementAddress(element.address)),
@@ -230,6 +264,11 @@ impl Library {
             serial: unit.identity().serial.clone(),
             lun: lun.unwrap_or_default(),
         };
+        drives.map(drive).collect()
+    }
+
+    fn summary_of(&self, all: &Elements) -> LibraryStatus {
+        let (unit, condition) = (self.changer_unit(), &all.operator_state);
         LibraryStatus {
             name: self.name().into(),
             model: self.model(),
@@ -242,32 +281,33 @@ impl Library {
             door_open: condition.door_open,
             station_open: condition.station_open,
             alerts: super::alerts::raised_flag_names(&unit, false),
-            drives: drives.map(drive).collect(),
-            io_elements: elements(ElementType::IMPORT_EXPORT),
-            slots: elements(ElementType::STORAGE),
+            drives: Vec::new(),
+            io_elements: Vec::new(),
+            slots: Vec::new(),
         }
     }
-}
 
-fn element_statuses(
-    elements: &Elements,
-    kind: ElementType,
-    unusable: impl Fn(&Barcode) -> Option<String>,
-) -> Vec<ElementStatus> {
-    let range = elements.layout.ranges().into_iter().find(|(other, _)| *other == kind);
-    let addresses = range.into_iter().flat_map(|(_, range)| range.addresses());
-    let status = |(index, address): (usize, ElementAddress)| {
-        let content = elements.content(address);
-        ElementStatus {
-            number: index + 1,
-            address: address.0,
-            cartridge: content.map(|content| content.barcode.to_string()),
-            kind: content.map(|content| content.kind.name().into()),
-            source: content.and_then(|content| content.source).map(|source| source.0),
-            label: content.and_then(|content| content.label),
-            fault: elements.operator_state.element_faults.get(&address).copied(),
-            unusable: content.and_then(|content| unusable(&content.barcode)),
-        }
-    };
-    addresses.enumerate().map(status).collect()
+    /// The status of each element of a type whose number is above `after`, in order of their numbers.
+    fn element_statuses<'a>(
+        &'a self,
+        elements: &'a Elements,
+        kind: ElementType,
+        after: usize,
+    ) -> impl Iterator<Item = ElementStatus> + 'a {
+        let range = elements.layout.ranges().into_iter().find(|(other, _)| *other == kind);
+        let addresses = range.into_iter().flat_map(|(_, range)| range.addresses());
+        addresses.enumerate().skip(after).map(|(index, address)| {
+            let content = elements.content(address);
+            ElementStatus {
+                number: index + 1,
+                address: address.0,
+                cartridge: content.map(|content| content.barcode.to_string()),
+                kind: content.map(|content| content.kind.name().into()),
+                source: content.and_then(|content| content.source).map(|source| source.0),
+                label: content.and_then(|content| content.label),
+                fault: elements.operator_state.element_faults.get(&address).copied(),
+                unusable: content.and_then(|content| self.unusable_reason(&content.barcode)),
+            }
+        })
+    }
 }

@@ -14,6 +14,7 @@ const COLUMNS: usize = 6;
 pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.warnings.iter().try_for_each(|warning| print_line(format!("warning: {warning}")))?;
     status.portals.iter().try_for_each(|portal| print_line(format!("iSCSI portal {portal}")))?;
+    status.http.iter().try_for_each(|url| print_line(format!("HTTP API {url}")))?;
     for library in &status.libraries {
         print_line(title(library))?;
         for drive in &library.drives {

@@ -1,0 +1,239 @@
+//! The routes of the API: one table for the server, for its description and for clients.
+
+mod cartridges;
+mod libraries;
+mod members;
+mod moves;
+mod site;
+
+pub use members::{Kind, Member};
+pub(crate) use members::{MAX_LIMIT, in_path};
+
+use serde_json::{Map, Value};
+
+/// Method of an HTTP request (RFC 9110 §9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads an object or a list.
+    Get,
+    /// Executes an operation, or creates an object.
+    Post,
+    /// Sets a property of an object.
+    Put,
+    /// Changes the given properties of an object.
+    Patch,
+    /// Removes an object.
+    Delete,
+}
+
+impl Method {
+    /// The name of the method in a request line, such as `GET`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// Form of the response to a control request that is a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// The response of the control request itself.
+    Whole,
+    /// The response is a list; it becomes the member `items` of an object.
+    Items,
+    /// The response is a list of one object, which becomes the response.
+    Only,
+}
+
+/// A list that the server makes from the state of the site, a page at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// The libraries, without their elements.
+    Libraries,
+    /// The drives of one library or of all.
+    Drives,
+    /// The slots and I/O elements of one library.
+    Slots,
+    /// The cartridges of the site, by barcode.
+    Cartridges,
+    /// The shelves, with the number of cartridges on each.
+    Shelves,
+}
+
+/// An object that the server reads from the state of the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A library without its elements.
+    Library,
+    /// The robot of a library.
+    Robot,
+    /// A door of a library.
+    Door,
+    /// A drive with its element.
+    Drive,
+    /// A slot or an I/O element.
+    Slot,
+}
+
+/// The work of a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Executes the control request of the route.
+    Control(Shape),
+    /// Lists objects.
+    List(List),
+    /// Reads an object.
+    Object(Object),
+    /// Sends events until the client or the daemon ends.
+    Events,
+    /// Returns the OpenAPI document.
+    OpenApi,
+}
+
+/// A method and a path of the API.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Method of the request.
+    pub method: Method,
+    /// Path with the members in braces, such as `/v1/drives/{drive}`.
+    pub path: &'static str,
+    /// Control request (`op`) that the route executes or whose response it has; empty for routes without one.
+    pub op: &'static str,
+    /// The work of the route.
+    pub action: Action,
+    /// One sentence for the description.
+    pub summary: &'static str,
+    /// Name of the schema of the response.
+    pub response: &'static str,
+    /// Members in the query.
+    pub query: &'static [Member],
+    /// Members in the body.
+    pub body: &'static [Member],
+    /// Path whose `GET` reads the object that the route changes: its `ETag` is compared with `If-Match`.
+    pub object: Option<&'static str>,
+}
+
+impl Route {
+    const fn new(method: Method, path: &'static str, op: &'static str, summary: &'static str) -> Self {
+        let (query, body): (&[Member], &[Member]) = (&[], &[]);
+        let action = Action::Control(Shape::Whole);
+        Self { method, path, op, action, summary, response: "", query, body, object: None }
+    }
+
+    const fn get(path: &'static str, op: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Get, path, op, summary)
+    }
+
+    const fn post(path: &'static str, op: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Post, path, op, summary)
+    }
+
+    const fn put(path: &'static str, op: &'static str, summary: &'static str) -> Self {
+        Self::new(Method::Put, path, op, summary)
+    }
+
+    const fn patch(path: &'static str, op: &'static str, summary: &'static str) -> Self {
+        Self { object: Some(path), ..Self::new(Method::Patch, path, op, summary) }
+    }
+
+    const fn delete(path: &'static str, op: &'static str, summary: &'static str) -> Self {
+        Self { object: Some(path), ..Self::new(Method::Delete, path, op, summary) }
+    }
+
+    const fn action(self, action: Action) -> Self {
+        Self { action, ..self }
+    }
+
+    const fn query(self, query: &'static [Member]) -> Self {
+        Self { query, ..self }
+    }
+
+    const fn body(self, body: &'static [Member]) -> Self {
+        Self { body, ..self }
+    }
+
+    const fn of_object(self, path: &'static str) -> Self {
+        Self { object: Some(path), ..self }
+    }
+
+    const fn returns(self, response: &'static str) -> Self {
+        Self { response, ..self }
+    }
+
+    /// The names of the members in the path, in their order.
+    pub fn path_members(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+/// The routes of each kind of resource.
+const RESOURCES: [&[Route]; 4] = [site::ROUTES, libraries::ROUTES, moves::ROUTES, cartridges::ROUTES];
+
+/// All routes of the API.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    RESOURCES.into_iter().flatten()
+}
+
+/// A control request as an HTTP request: what a client sends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located {
+    /// The route of the request.
+    pub method: Method,
+    /// Path with its query, such as `/v1/drives/drive1?library=main`.
+    pub target: String,
+    /// Members of the body; `None` for a route without a body.
+    pub body: Option<Map<String, Value>>,
+}
+
+/// Finds the route of a control request, given as its JSON members with `op`. `None` if no route executes it.
+#[must_use]
+pub fn locate(request: &Map<String, Value>) -> Option<Located> {
+    let op = request.get("op")?.as_str()?;
+    let has_path = |route: &&Route| route.path_members().all(|name| request.contains_key(name));
+    let route =
+        all().filter(|route| route.op == op).filter(has_path).max_by_key(|route| route.path_members().count())?;
+    let mut rest = request.clone();
+    rest.remove("op");
+    let mut target = String::new();
+    for part in route.path.split('/').skip(1) {
+        target.push('/');
+        match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(name) => target += &percent_encode(&text(&rest.remove(name)?)),
+            None => target += part,
+        }
+    }
+    let mut separator = '?';
+    for member in route.query {
+        if let Some(value) = rest.remove(member.name) {
+            target += &format!("{separator}{}={}", member.name, percent_encode(&text(&value)));
+            separator = '&';
+        }
+    }
+    let body = (!route.body.is_empty()).then_some(rest);
+    Some(Located { method: route.method, target, body })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Encodes all but the unreserved characters (RFC 3986 §2.3).
+fn percent_encode(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded += &format!("%{byte:02X}"),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,57 @@
+//! Routes of the site as a whole: status, events, alerts, commands of hosts, configuration.
+
+use super::members::{FLAG, LIBRARY};
+use super::{Action, Kind, Member, Route, Shape};
+
+const ALERT_DRIVE: Member = Member::new("drive", Kind::Text, "Drive; the changer if it is not given.").optional();
+const FAULT: Member =
+    Member::new("fault", Kind::Words(&["pick", "place", "load", "unload"]), "Operation of the robot that fails.");
+const UNIT: Member =
+    Member::new("unit", Kind::Text, "`changer`, or a drive such as `drive1`; all units if it is not given.").optional();
+
+pub(super) const ROUTES: &[Route] = &[
+    Route::get("/v1/openapi.json", "", "The OpenAPI document of this API").action(Action::OpenApi).returns("OpenApi"),
+    Route::get("/v1/status", "status", "Status of the whole site, with every element").returns("SiteStatus"),
+    Route::get("/v1/events", "events", "A snapshot of the site, and then each event, as server-sent events")
+        .query(&[Member::new("since", Kind::Text, "Position after which to continue; `Last-Event-ID` is preferred.")
+            .optional()])
+        .action(Action::Events)
+        .returns("EventStream"),
+    Route::get("/v1/alerts", "alerts", "Raised TapeAlert flags, or the state of one flag")
+        .query(&[LIBRARY, ALERT_DRIVE, FLAG.optional()])
+        .action(Action::Control(Shape::Items))
+        .returns("Alerts"),
+    Route::put("/v1/alerts/{flag}", "alert", "Raise or clear a TapeAlert flag of a changer or drive")
+        .body(&[LIBRARY, ALERT_DRIVE, Member::new("raised", Kind::Flag, "True raises the flag, false clears it.")])
+        .returns("AlertStatus"),
+    Route::post("/v1/faults", "inject_fault", "Inject a fault: make operations of the robot fail")
+        .body(&[
+            LIBRARY,
+            FAULT,
+            Member::new(
+                "nth",
+                Kind::Number(1, 0xffff_ffff),
+                "First such operation that fails; 1, the next one, by default.",
+            )
+            .optional(),
+            Member::new("count", Kind::Number(1, 0xffff_ffff), "Number of such operations that fail; 1 by default.")
+                .optional(),
+        ])
+        .returns("InjectedFault"),
+    Route::get("/v1/trace", "trace", "The last commands that hosts have sent, decoded")
+        .query(&[
+            LIBRARY,
+            UNIT,
+            Member::new("since", Kind::Number(0, u64::MAX), "Number of the last command that the client has.")
+                .optional(),
+            Member::new("max", Kind::Number(1, 1000), "Most commands in the response; 1,000 by default.").optional(),
+            Member::new("wait_ms", Kind::Number(0, 1000), "Milliseconds to wait for a command after `since`.")
+                .optional(),
+        ])
+        .returns("CommandTrace"),
+    Route::get("/v1/counters", "counters", "Counters of the commands of each unit")
+        .query(&[LIBRARY])
+        .action(Action::Control(Shape::Items))
+        .returns("Counters"),
+    Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again").returns("ReloadReport"),
+];

@@ -1,0 +1,63 @@
+//! Answers of the API, before they become HTTP responses.
+
+use super::problem::Problem;
+use axum::body::Bytes;
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// A complete answer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: Bytes,
+    /// True if the same request can succeed after a short time.
+    pub(crate) is_busy: bool,
+}
+
+impl Answer {
+    /// An answer with the status 200 and a JSON document.
+    pub(crate) fn json(value: &impl Serialize) -> Result<Self, Problem> {
+        let body = serde_json::to_vec(value)
+            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
+        Ok(Self { status: StatusCode::OK, content_type: "application/json", body: body.into(), is_busy: false })
+    }
+
+    /// The entity tag of the document: it changes with every change of the document.
+    pub(crate) fn etag(&self) -> String {
+        let digest: String = Sha256::digest(&self.body).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{digest}\"")
+    }
+
+    /// The response to a GET: with an entity tag, and without a body if the client has it already.
+    pub(crate) fn into_read_response(self, request: &HeaderMap) -> Response {
+        let etag = self.etag();
+        let is_known = request.get_all(IF_NONE_MATCH).iter().any(|tags| matches_etag(tags, &etag, true));
+        let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { self.into_response() };
+        if let Ok(etag) = HeaderValue::from_str(&etag) {
+            response.headers_mut().insert(ETAG, etag);
+        }
+        response
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, [(CONTENT_TYPE, self.content_type)], self.body).into_response();
+        if self.is_busy {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// Whether a list of entity tags has this one (RFC 9110 §8.8.3.2). A weak tag matches only if `weak` is true.
+pub(crate) fn matches_etag(tags: &HeaderValue, etag: &str, weak: bool) -> bool {
+    tags.to_str().unwrap_or_default().split(',').map(str::trim).any(|tag| {
+        let tag = if weak { tag.strip_prefix("W/").unwrap_or(tag) } else { tag };
+        tag == "*" || tag == etag
+    })
+}

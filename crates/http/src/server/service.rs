@@ -1,0 +1,260 @@
+//! From a request to its response.
+
+use super::answer::{Answer, matches_etag};
+use super::events::{self, Subscribers};
+use super::idempotency::{Answers, Begin};
+use super::problem::Problem;
+use super::{lists, members, objects};
+use crate::openapi;
+use crate::routes::{self, Action, Method, Route, Shape};
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::FromRequestParts;
+use axum::extract::{Query, RawPathParams, Request};
+use axum::http::header::{CONTENT_LENGTH, IF_MATCH};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use vtl::control::{ControlRequest, ControlResponse};
+use vtl::{ControlError, Site};
+
+/// Maximum length of the body of a request in bytes.
+const MAX_BODY_LEN: usize = 1 << 20;
+/// Time for the body of a request to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum length of an `Idempotency-Key`.
+const MAX_KEY_LEN: usize = 128;
+
+/// The site that is served, and what its requests share.
+pub(super) struct Service {
+    site: Arc<Site>,
+    answers: Answers,
+    /// A change with `If-Match` has this lock exclusively, so that no other request of the API changes the object between
+    /// the comparison and the change.
+    changes: RwLock<()>,
+    /// Held while a long response is composed, so that its memory is needed once.
+    composing: Arc<Mutex<()>>,
+    subscribers: Subscribers,
+}
+
+impl Service {
+    pub(super) fn new(site: Arc<Site>) -> Self {
+        Self {
+            site,
+            answers: Answers::default(),
+            changes: RwLock::default(),
+            composing: Arc::default(),
+            subscribers: Subscribers::default(),
+        }
+    }
+
+    /// The routes of the table, and problem answers for every other path and method.
+    pub(super) fn into_router(self) -> Router {
+        let service = Arc::new(self);
+        let mut paths: BTreeMap<&str, MethodRouter> = BTreeMap::new();
+        for route in routes::all() {
+            let service = Arc::clone(&service);
+            let handler = move |request| respond(Arc::clone(&service), route, request);
+            let methods = paths.remove(route.path).unwrap_or_default();
+            paths.insert(route.path, methods.on(filter(route.method), handler));
+        }
+        let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+        router.fallback(unknown_path).method_not_allowed_fallback(wrong_method)
+    }
+
+    /// Executes a request. A change is compared with `If-Match` first.
+    fn execute(&self, route: &'static Route, members: Map<String, Value>, if_match: &[HeaderValue]) -> Answer {
+        let answer = if route.method == Method::Get {
+            self.run(route, members)
+        } else if if_match.is_empty() {
+            let _shared = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+            self.run(route, members)
+        } else {
+            let _exclusive = self.changes.write().unwrap_or_else(PoisonError::into_inner);
+            self.check_match(route, &members, if_match).and_then(|()| self.run(route, members))
+        };
+        answer.unwrap_or_else(Problem::into_answer)
+    }
+
+    /// Refuses a change of an object that is not as the client has it.
+    fn check_match(
+        &self,
+        route: &Route,
+        members: &Map<String, Value>,
+        if_match: &[HeaderValue],
+    ) -> Result<(), Problem> {
+        let failed = |detail: &str| Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail));
+        let read = routes::all().find(|read| read.method == Method::Get && Some(read.path) == route.object);
+        let Some(read) = read else { return failed("this request changes no object with an ETag; omit If-Match") };
+        let is_of_read = |name: &str| {
+            read.path_members().any(|member| member == name) || read.query.iter().any(|member| member.name == name)
+        };
+        let members = members.iter().filter(|(name, _)| is_of_read(name));
+        let members = members.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let etag = self.run(read, members)?.etag();
+        if if_match.iter().any(|tags| matches_etag(tags, &etag, false)) {
+            return Ok(());
+        }
+        failed("the object has changed since the client read it; read it again")
+    }
+
+    fn run(&self, route: &Route, members: Map<String, Value>) -> Result<Answer, Problem> {
+        match route.action {
+            Action::Control(shape) => self.control(route, shape, members),
+            Action::List(list) => lists::list(&self.site, list, &members),
+            Action::Object(object) => objects::get(&self.site, object, &members),
+            Action::Events => Err(ControlError::internal("events have a response of their own").into()),
+            Action::OpenApi => Answer::json(&openapi::document()),
+        }
+    }
+
+    fn control(&self, route: &Route, shape: Shape, mut members: Map<String, Value>) -> Result<Answer, Problem> {
+        members.insert("op".into(), route.op.into());
+        let request = ControlRequest::from_json(&Value::Object(members))?;
+        let is_long = matches!(request, ControlRequest::Status);
+        let _composing = is_long.then(|| self.composing.lock().unwrap_or_else(PoisonError::into_inner));
+        let response = self.site.control(&request)?;
+        match (shape, response) {
+            (Shape::Whole, response) => Answer::json(&response),
+            (Shape::Items, response) => Answer::json(&BTreeMap::from([("items", response)])),
+            (Shape::Only, ControlResponse::Cartridges(items)) => Answer::json(&items.first()),
+            (Shape::Only, ControlResponse::Pools(items)) => Answer::json(&items.first()),
+            (Shape::Only, response) => Answer::json(&response),
+        }
+    }
+}
+
+const fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
+
+async fn unknown_path(request: Request) -> Response {
+    let path: String = request.uri().path().chars().take(members::MAX_TEXT).collect();
+    let detail = format!("there is no {path}; /v1/openapi.json lists the paths");
+    Problem::new(StatusCode::NOT_FOUND, "not_found", detail).into_answer().into_response()
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let detail = format!("{} is not a method of this path; the header Allow lists its methods", request.method());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_answer().into_response()
+}
+
+async fn respond(service: Arc<Service>, route: &'static Route, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if route.action == Action::Events {
+        return subscribe(&service, route, &parts).unwrap_or_else(|problem| problem.into_answer().into_response());
+    }
+    match answer(service, route, &mut parts, body).await {
+        Ok(answer) if route.method == Method::Get && answer.status == StatusCode::OK => {
+            answer.into_read_response(&parts.headers)
+        }
+        Ok(answer) => answer.into_response(),
+        Err(problem) => problem.into_answer().into_response(),
+    }
+}
+
+/// Begins a stream of events after the position in `Last-Event-ID`, or else in the query.
+fn subscribe(service: &Service, route: &Route, parts: &Parts) -> Result<Response, Problem> {
+    let members = members::of_target(route, [], query(parts)?)?;
+    let last = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    let since = last.or_else(|| members.get("since")?.as_str()).map(events::position).transpose()?;
+    service.subscribers.subscribe(Arc::clone(&service.site), since, Arc::clone(&service.composing))
+}
+
+fn malformed(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "malformed", detail)
+}
+
+/// The members of the query, in their order.
+fn query(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
+    let Query(query) = Query::try_from_uri(&parts.uri).map_err(|error| malformed(error.body_text()))?;
+    Ok(query)
+}
+
+async fn answer(
+    service: Arc<Service>,
+    route: &'static Route,
+    parts: &mut Parts,
+    body: Body,
+) -> Result<Answer, Problem> {
+    let path = RawPathParams::from_request_parts(parts, &()).await.map_err(|error| malformed(error.body_text()))?;
+    let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let mut members = members::of_target(route, path, query(parts)?)?;
+    let body = read_body(&parts.headers, body).await?;
+    if route.method != Method::Get {
+        members::of_body(route, &parts.headers, &body, &mut members)?;
+    }
+    members::check_required(route, &members)?;
+    let execution = match idempotency_key(route, &parts.headers)? {
+        None => None,
+        Some(key) => match service.answers.begin(key, fingerprint(parts, &body))? {
+            Begin::Repeat(answer) => return Ok(answer),
+            Begin::Execute(execution) => Some(execution),
+        },
+    };
+    let if_match: Vec<HeaderValue> = parts.headers.get_all(IF_MATCH).iter().cloned().collect();
+    // Runs to its end even if the client closes the connection.
+    let executed = tokio::task::spawn_blocking(move || {
+        let answer = service.execute(route, members, &if_match);
+        if let Some(execution) = execution {
+            execution.finish(&answer);
+        }
+        answer
+    });
+    let failed = |_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "internal error; the log has more");
+    executed.await.map_err(failed)
+}
+
+/// Reads the body of a request within the limits of length and time.
+async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let too_long = || {
+        let detail = format!("the body is longer than {MAX_BODY_LEN} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+    };
+    let declared = headers.get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|len| len > MAX_BODY_LEN) {
+        return Err(too_long());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_LEN).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", format!("the body: {error}"))),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
+        }
+    }
+}
+
+/// The `Idempotency-Key` of a POST request.
+fn idempotency_key<'a>(route: &Route, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
+    let Some(key) = headers.get("idempotency-key").filter(|_| route.method == Method::Post) else { return Ok(None) };
+    let is_valid = |key: &&str| (1..=MAX_KEY_LEN).contains(&key.len());
+    let detail = || format!("the Idempotency-Key has {} bytes; expected 1 to {MAX_KEY_LEN} printable ones", key.len());
+    match key.to_str().ok().filter(is_valid) {
+        Some(key) => Ok(Some(key)),
+        None => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", detail())),
+    }
+}
+
+/// Identifies a request: its target and its body.
+fn fingerprint(parts: &Parts, body: &Bytes) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(parts.uri.to_string());
+    hash.update([0]);
+    hash.update(body);
+    hash.finalize().into()
+}

@@ -1,0 +1,56 @@
+//! Entity tags and idempotency keys.
+
+use super::{SITE, serve};
+
+#[test]
+fn a_known_object_is_not_sent_again() {
+    let served = serve(SITE);
+    let first = served.get("/v1/drives/drive1");
+    let etag = first.header("etag").unwrap();
+    let again = |tags: &str| served.client().send("GET", "/v1/drives/drive1", &[("If-None-Match", tags)], None);
+    for tags in [etag, &format!("\"other\", W/{etag}"), "*"] {
+        let response = again(tags);
+        assert_eq!((response.status, response.body.as_str(), response.header("etag")), (304, "", Some(etag)), "{tags}");
+    }
+    assert_eq!(again("\"other\"").status, 200);
+    served.send("PATCH", "/v1/drives/drive1", r#"{"online":false}"#);
+    assert_eq!(again(etag).status, 200);
+}
+
+#[test]
+fn a_change_of_an_old_state_is_refused() {
+    let served = serve(SITE);
+    let change = |tags: &str, body: &str| {
+        let target = "/v1/drives/drive1?library=main";
+        served.client().send("PATCH", target, &[("If-Match", tags)], Some(body))
+    };
+    let etag = served.get("/v1/drives/drive1").header("etag").unwrap().to_owned();
+    assert_eq!(change(&etag, r#"{"online":false}"#).status, 200);
+    let (status, code, _) = change(&etag, r#"{"online":true}"#).problem();
+    assert_eq!((status, code.as_str()), (412, "precondition_failed"));
+    assert_eq!(served.get("/v1/drives/drive1").json()["online"], false);
+    // A weak tag does not match, any tag does.
+    let etag = served.get("/v1/drives/drive1").header("etag").unwrap().to_owned();
+    assert_eq!(change(&format!("W/{etag}"), r#"{"online":true}"#).status, 412);
+    assert_eq!(change("*", r#"{"online":true}"#).status, 200);
+    let body = r#"{"cartridge":"A1L8"}"#;
+    assert_eq!(served.client().send("POST", "/v1/loads", &[("If-Match", "*")], Some(body)).status, 412);
+}
+
+#[test]
+fn a_request_with_a_key_is_executed_once() {
+    let served = serve(SITE);
+    let create = |key: &str, count: &str| {
+        let target = "/v1/pools/scratch/cartridges";
+        served.client().send("POST", target, &[("Idempotency-Key", key)], Some(count))
+    };
+    let first = create("k1", r#"{"count":2}"#);
+    assert_eq!((first.status, first.body.as_str()), (200, r#"{"created":["P1L8","P2L8"]}"#));
+    let again = create("k1", r#"{"count":2}"#);
+    assert_eq!((again.status, again.body), (200, first.body));
+    let (status, code, _) = create("k1", r#"{"count":3}"#).problem();
+    assert_eq!((status, code.as_str()), (422, "idempotency_key_reused"));
+    assert_eq!(create("k2", r#"{"count":1}"#).body, r#"{"created":["P3L8"]}"#);
+    assert_eq!(create(&"k".repeat(129), r#"{"count":1}"#).problem().0, 400);
+    assert_eq!(served.site.cartridges().len(), 6);
+}

@@ -1,0 +1,96 @@
+//! The HTTP API of the daemon: its start, its end and its effect on the site.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// A daemon with an HTTP API on a free port.
+struct Daemon {
+    process: Child,
+    ready: Value,
+}
+
+fn program(data: &Path) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_ferric-iscsid"));
+    program.arg("--data").arg(data).args(["--bind", "127.0.0.1:0", "--ready", "json"]);
+    program
+}
+
+impl Daemon {
+    fn start(program: &mut Command) -> Self {
+        let mut process = program.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { process, ready: serde_json::from_str(&line).unwrap() }
+    }
+
+    /// Sends a request on a connection of its own, and returns the whole response.
+    fn send(&self, request: &str) -> String {
+        let address = self.ready["http"].as_str().unwrap().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let (line, body) = request.split_once('\n').unwrap();
+        let len = body.len();
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
+    }
+
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap().success());
+    }
+}
+
+#[test]
+fn the_api_operates_the_site_of_the_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("site.toml");
+    let shape = "[library]\nslots = 4\n[[cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
+    std::fs::write(&config, format!("{shape}[http]\nlisten = \"127.0.0.1:0\"\n")).unwrap();
+    let mut daemon = Daemon::start(program(&dir.path().join("data")).arg("--config").arg(&config));
+    let response = daemon.send("POST /v1/loads\n{\"cartridge\":\"A2L8\"}");
+    assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
+    assert!(response.contains("\"to_element\":\"drive1\""), "{response}");
+    let response = daemon.send("GET /v1/status\n");
+    assert!(response.contains(&format!("\"http\":[\"{}\"]", daemon.ready["http"].as_str().unwrap())), "{response}");
+    // A reload reads the file that the daemon was started with; another address requires a restart.
+    let response = daemon.send("POST /v1/reload\n");
+    assert!(response.ends_with("{\"changes\":[]}"), "{response}");
+    std::fs::write(&config, format!("{shape}[http]\nlisten = \"127.0.0.1:1\"\n")).unwrap();
+    let response = daemon.send("POST /v1/reload\n");
+    assert!(response.starts_with("HTTP/1.1 409 "), "{response}");
+    assert!(response.contains("changing http.listen requires a restart"), "{response}");
+    daemon.signal("-TERM");
+    assert!(daemon.process.wait().unwrap().success());
+}
+
+#[test]
+fn an_address_that_cannot_be_served_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for (address, expected) in [
+        (
+            "192.0.2.1:0",
+            "ferric-iscsid: cannot serve HTTP on 192.0.2.1:0: Cannot assign requested address (os error 99)\n",
+        ),
+        ("8080", "ferric-iscsid: --http: \"8080\" is not ADDRESS:PORT, such as \"0.0.0.0:3260\"\n"),
+    ] {
+        let output = program(dir.path()).args(["--http", address]).output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(1), expected));
+    }
+}
+
+#[test]
+fn there_is_no_api_by_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(&mut program(dir.path()));
+    assert_eq!(daemon.ready.get("http"), None);
+    daemon.signal("-TERM");
+    assert!(daemon.process.wait().unwrap().success());
+}
