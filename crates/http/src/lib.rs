@@ -4,7 +4,7 @@
 //! (feature `server`) serves the table, and [`openapi`] describes it. A client turns a control request into a method, a
 //! path and a body with [`routes::locate`].
 //!
-//! The server has threads of its own. Nothing of it is between a host and a drive.
+//! The server runs on separate threads. Nothing of it is between a host and a drive.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "server")]

@@ -49,7 +49,7 @@ pub(super) fn position(text: &str) -> Result<EventPosition, Problem> {
 }
 
 impl Subscribers {
-    /// Subscribes to the events after a position, on a thread of its own. `composing` is held while a snapshot is made.
+    /// Subscribes to the events after a position, on a new thread. `composing` is held while a snapshot is made.
     pub(super) fn subscribe(
         &self,
         site: Arc<Site>,

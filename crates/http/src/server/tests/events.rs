@@ -22,7 +22,7 @@ impl Message {
 fn next(client: &mut Client) -> Option<Message> {
     let mut message = Message::default();
     loop {
-        // Each message is a chunk of its own: its length, and a line end after it.
+        // Each message is one chunk: its length, and a line end after it.
         match client.line() {
             line if line == "0" => return None,
             line => match line.split_once(": ") {
