@@ -19,7 +19,7 @@ const PROBLEMS: [(&str, &str, &str); 11] = [
     ("404", "NotFound", "There is no object of this name."),
     ("408", "RequestTimeout", "The body did not arrive in time."),
     ("409", "Conflict", "The present state does not allow the request."),
-    ("412", "PreconditionFailed", "The object is not as `If-Match` requires."),
+    ("412", "PreconditionFailed", "The object differs from the state in `If-Match`."),
     ("413", "PayloadTooLarge", "The body is longer than 1 MiB."),
     ("415", "UnsupportedMediaType", "The body is not of the type application/json."),
     ("422", "Invalid", "A member is unknown, missing or has an invalid value."),

@@ -22,7 +22,7 @@ pub enum Method {
     Put,
     /// Changes the given properties of an object.
     Patch,
-    /// Removes an object.
+    /// Removes an object from the site.
     Delete,
 }
 
@@ -86,20 +86,20 @@ pub enum Object {
 pub enum Action {
     /// Executes the control request of the route.
     Control(Shape),
-    /// Lists objects.
+    /// Lists objects, a page at a time.
     List(List),
-    /// Reads an object.
+    /// Reads one object of the site.
     Object(Object),
     /// Sends events until the client or the daemon ends.
     Events,
-    /// Returns the OpenAPI document.
+    /// Returns the OpenAPI document of the routes.
     OpenApi,
 }
 
 /// A method and a path of the API.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
-    /// Method of the request.
+    /// Method of the request, such as `PATCH`.
     pub method: Method,
     /// Path with the members in braces, such as `/v1/drives/{drive}`.
     pub path: &'static str,
@@ -111,9 +111,9 @@ pub struct Route {
     pub summary: &'static str,
     /// Name of the schema of the response.
     pub response: &'static str,
-    /// Members in the query.
+    /// Members in the query of the URL.
     pub query: &'static [Member],
-    /// Members in the body.
+    /// Members in the body, a JSON object.
     pub body: &'static [Member],
     /// Path whose `GET` reads the object that the route changes: its `ETag` is compared with `If-Match`.
     pub object: Option<&'static str>,
@@ -183,7 +183,7 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
 /// A control request as an HTTP request: what a client sends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Located {
-    /// The route of the request.
+    /// Method of the request, such as `PATCH`.
     pub method: Method,
     /// Path with its query, such as `/v1/drives/drive1?library=main`.
     pub target: String,

@@ -27,7 +27,7 @@ impl Daemon {
         Self { process, ready: serde_json::from_str(&line).unwrap() }
     }
 
-    /// Sends a request on a connection of its own, and returns the whole response.
+    /// Sends a request on a new connection, and returns the whole response.
     fn send(&self, request: &str) -> String {
         let address = self.ready["http"].as_str().unwrap().strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();

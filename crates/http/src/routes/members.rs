@@ -3,13 +3,13 @@
 /// Type of the value of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Any text.
+    /// Text of at most 255 characters.
     Text,
     /// A whole number between two limits, both included.
     Number(u64, u64),
-    /// `true` or `false`.
+    /// The JSON value `true` or `false`.
     Flag,
-    /// One of these words.
+    /// Text that is one of these words.
     Words(&'static [&'static str]),
     /// One of these words, or null.
     WordsOrNull(&'static [&'static str]),
@@ -20,7 +20,7 @@ pub enum Kind {
 pub struct Member {
     /// Name in the control request, and in the path, the query or the body.
     pub name: &'static str,
-    /// Type of its value.
+    /// Type of its value, and its limits.
     pub kind: Kind,
     /// Whether a request without it is refused.
     pub required: bool,

@@ -1,4 +1,4 @@
-//! Accepts connections, and closes those that exceed the limits of the server.
+//! Accepts connections within the limits of the server.
 
 use axum::Router;
 use hyper::server::conn::http1;

@@ -83,7 +83,7 @@ impl Service {
         answer.unwrap_or_else(Problem::into_answer)
     }
 
-    /// Refuses a change of an object that is not as the client has it.
+    /// Refuses a change of an object that has changed since the client read it.
     fn check_match(
         &self,
         route: &Route,
@@ -110,7 +110,7 @@ impl Service {
             Action::Control(shape) => self.control(route, shape, members),
             Action::List(list) => lists::list(&self.site, list, &members),
             Action::Object(object) => objects::get(&self.site, object, &members),
-            Action::Events => Err(ControlError::internal("events have a response of their own").into()),
+            Action::Events => Err(ControlError::internal("events are no JSON document").into()),
             Action::OpenApi => Answer::json(&openapi::document()),
         }
     }
