@@ -9,13 +9,14 @@ use std::process::Command;
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
 /// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name the last one, which
 /// they need.
-const HOST_PACKAGES: [&str; 24] = [
+const HOST_PACKAGES: [&str; 25] = [
     "qemu-system-x86",
     "qemu-block-extra",
     "busybox-static",
     "kmod",
     "libiscsi-bin",
     "prometheus",
+    "curl",
     "cpio",
     "mt-st",
     "mtx",

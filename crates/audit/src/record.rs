@@ -15,6 +15,8 @@ pub enum ActorKind {
     User,
     /// The holder of an access token.
     Token,
+    /// A client of the HTTP API that needs no token.
+    HttpClient,
     /// An initiator port of a host.
     Initiator,
     /// A signal to the daemon.

@@ -95,14 +95,13 @@ fn operation(route: &Route) -> Operation {
 
 fn success(route: &Route) -> Response {
     let response = ResponseBuilder::new().description("Done");
-    let content = |kind: &str, schema: &str| {
-        (kind.to_owned(), ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build())
+    let types: &[&str] = match route.action {
+        Action::Events => &["text/event-stream"],
+        Action::Metrics => &["application/openmetrics-text", "text/plain"],
+        _ => &["application/json"],
     };
-    let (kind, content) = match route.action {
-        Action::Events => content("text/event-stream", "EventStream"),
-        _ => content("application/json", route.response),
-    };
-    let response = response.content(kind, content);
+    let content = || ContentBuilder::new().schema(Some(Ref::from_schema_name(route.response))).build();
+    let response = types.iter().fold(response, |response, kind| response.content(*kind, content()));
     match route.method {
         Method::Get => {
             let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).build();

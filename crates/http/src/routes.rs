@@ -92,6 +92,8 @@ pub enum Action {
     Object(Object),
     /// Sends events until the client or the daemon ends.
     Events,
+    /// Returns the measurements of the site as text for Prometheus.
+    Metrics,
     /// Returns the OpenAPI document of the routes.
     OpenApi,
 }
@@ -200,6 +202,11 @@ pub fn locate(request: &Map<String, Value>) -> Option<Located> {
         all().filter(|route| route.op == op).filter(has_path).max_by_key(|route| route.path_members().count())?;
     let mut rest = request.clone();
     rest.remove("op");
+    for group in route.query.iter().filter_map(|member| member.group) {
+        if let Some(Value::Object(members)) = rest.remove(group) {
+            rest.extend(members);
+        }
+    }
     let mut target = String::new();
     for part in route.path.split('/').skip(1) {
         target.push('/');

@@ -13,8 +13,10 @@ enum Of {
     Flag,
     /// Any JSON object.
     Object,
+    /// Any JSON value.
+    Any,
     Words(&'static [&'static str]),
-    Of(&'static str),
+    Named(&'static str),
     List(&'static Self),
     /// An object with any names, whose values are of this type.
     Map(&'static Self),
@@ -75,6 +77,22 @@ const DRIVE: &[Field] = &[
     has("threaded", Of::Flag),
     has("alerts", TEXTS),
 ];
+const COMMANDS: &[Field] = &[
+    has("commands", Of::List(&Of::Named("CommandCount"))),
+    has("bytes_in", Of::Number),
+    has("bytes_out", Of::Number),
+    has("run_us", Of::Named("Histogram")),
+    has("queued_us", Of::Named("Histogram")),
+    has("sense", Of::List(&Of::Named("SenseCount"))),
+];
+const UNIT_METRICS: &[Field] = &[
+    has("serial", Of::Text),
+    has("online", Of::Flag),
+    has("faulty", Of::Flag),
+    has("queue_depth", Of::Number),
+    has("commands", Of::Named("CommandCounters")),
+    has("alerts", Of::List(&Of::List(&Of::Any))),
+];
 const IN_LIBRARY: &[Field] = &[has("library", Of::Text), has("element", Of::Text)];
 const UNIT: &[Field] =
     &[has("library", Of::Text), has("unit", Of::Text), has("device", Of::Words(&["drive", "changer", "target"]))];
@@ -83,7 +101,7 @@ const UNIT: &[Field] =
 #[rustfmt::skip]
 const OBJECTS: &[(&str, &[&[Field]])] = &[
     ("SiteStatus", &[&[
-        has("libraries", Of::List(&Of::Of("LibraryStatus"))),
+        has("libraries", Of::List(&Of::Named("LibraryStatus"))),
         has("shelves", Of::Map(&TEXTS)),
         has("version", Of::Number),
         may("warnings", TEXTS),
@@ -91,9 +109,9 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("http", TEXTS),
     ]]),
     ("LibraryStatus", &[SUMMARY, &[
-        has("drives", Of::List(&Of::Of("DriveStatus"))),
-        has("io_elements", Of::List(&Of::Of("ElementStatus"))),
-        has("slots", Of::List(&Of::Of("ElementStatus"))),
+        has("drives", Of::List(&Of::Named("DriveStatus"))),
+        has("io_elements", Of::List(&Of::Named("ElementStatus"))),
+        has("slots", Of::List(&Of::Named("ElementStatus"))),
     ]]),
     ("Library", &[SUMMARY, &[
         has("drive_count", Of::Number),
@@ -149,7 +167,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ]]),
     ("CartridgeStatus", &[&[
         has("cartridge", Of::Text),
-        has("location", Of::Of("Location")),
+        has("location", Of::Named("Location")),
         may("element", Of::Text),
         has("size", Of::Number),
         may("kind", KIND),
@@ -162,7 +180,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("unusable", Of::Text),
         has("loads", Of::Number),
     ]]),
-    ("InElement", &[&[has("element", Of::Of("ElementLocation"))]]),
+    ("InElement", &[&[has("element", Of::Named("ElementLocation"))]]),
     ("ElementLocation", &[&[
         has("library", Of::Text),
         has("address", Of::Number),
@@ -181,7 +199,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("wanted", Of::Number),
     ]]),
     ("CreatedCartridges", &[&[has("created", TEXTS)]]),
-    ("ReloadReport", &[&[has("changes", Of::List(&Of::Of("ReloadChange")))]]),
+    ("ReloadReport", &[&[has("changes", Of::List(&Of::Named("ReloadChange")))]]),
     ("ReloadChange", &[&[
         has("change", Of::Text),
         may("library", Of::Text),
@@ -195,7 +213,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("start", Of::Text),
         has("last", Of::Number),
         has("lost", Of::Number),
-        has("commands", Of::List(&Of::Of("TraceRecord"))),
+        has("commands", Of::List(&Of::Named("TraceRecord"))),
     ]]),
     ("TraceRecord", &[UNIT, &[
         has("seq", Of::Number),
@@ -220,7 +238,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("delay_us", Of::Number),
         may("data_in", Of::Text),
         may("data_out", Of::Text),
-        has("decoded", Of::Of("Decoded")),
+        has("decoded", Of::Named("Decoded")),
     ]]),
     ("Decoded", &[&[
         has("command", Of::OrNull(&Of::Text)),
@@ -228,14 +246,8 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("status", Of::OrNull(&Of::Text)),
         has("sense", Of::OrNull(&Of::Text)),
     ]]),
-    ("UnitCommandCounters", &[UNIT, &[
-        has("commands", Of::List(&Of::Of("CommandCount"))),
-        has("bytes_in", Of::Number),
-        has("bytes_out", Of::Number),
-        has("run_us", Of::Of("Histogram")),
-        has("queued_us", Of::Of("Histogram")),
-        has("sense", Of::List(&Of::Of("SenseCount"))),
-    ]]),
+    ("UnitCommandCounters", &[UNIT, COMMANDS]),
+    ("CommandCounters", &[COMMANDS]),
     ("CommandCount", &[&[
         has("opcode", Of::Number),
         has("good", Of::Number),
@@ -250,6 +262,88 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("count", Of::Number),
     ]]),
     ("Histogram", &[&[has("buckets", Of::List(&Of::Number)), has("sum", Of::Number)]]),
+    ("SiteMetrics", &[&[
+        has("release", Of::Text),
+        has("libraries", Of::List(&Of::Named("LibraryMetrics"))),
+        has("cartridges", Of::List(&Of::Named("CartridgeCount"))),
+        has("directories", Of::List(&Of::Named("DirectorySpace"))),
+        has("sync_us", Of::Named("Histogram")),
+        has("portals", Of::List(&Of::Named("PortalMetrics"))),
+        has("process", Of::Named("ProcessMetrics")),
+    ]]),
+    ("LibraryMetrics", &[&[
+        has("name", Of::Text),
+        has("changer", Of::Named("UnitMetrics")),
+        has("moves", Of::Named("MoveMetrics")),
+        has("elements", Of::List(&Of::Named("ElementCount"))),
+        has("drives", Of::List(&Of::Named("DriveMetrics"))),
+    ]]),
+    ("UnitMetrics", &[UNIT_METRICS]),
+    ("DriveMetrics", &[UNIT_METRICS, &[
+        has("name", Of::Text),
+        has("written_bytes", Of::Number),
+        has("written_to_medium_bytes", Of::Number),
+        has("read_bytes", Of::Number),
+        has("read_from_medium_bytes", Of::Number),
+        has("written_sizes", Of::Named("Histogram")),
+        has("read_sizes", Of::Named("Histogram")),
+        has("filemarks", Of::Number),
+        has("read_failures", Of::Number),
+        has("write_failures", Of::Number),
+        has("threaded", Of::Flag),
+        has("position", Of::OrNull(&Of::Named("TapePosition"))),
+        has("loads", Of::Number),
+        has("cleanings", Of::Number),
+    ]]),
+    ("TapePosition", &[&[has("partition", Of::Number), has("object", Of::Number)]]),
+    ("MoveMetrics", &[&[has("done", Of::Number), has("refused", Of::Number), has("failed", Of::Number)]]),
+    ("ElementCount", &[&[
+        has("element", Of::Words(&["slot", "io"])),
+        has("state", Of::Words(&["full", "empty", "disabled", "blocked"])),
+        has("count", Of::Number),
+    ]]),
+    ("CartridgeCount", &[&[
+        has("library", Of::Text),
+        has("pool", Of::Text),
+        has("state", Of::Words(&["blank", "written", "unknown", "cleaning", "unusable"])),
+        has("count", Of::Number),
+    ]]),
+    ("DirectorySpace", &[&[has("directory", Of::Text), has("free_bytes", Of::Number), has("size_bytes", Of::Number)]]),
+    ("PortalMetrics", &[&[
+        has("address", Of::Text),
+        has("connections", Of::Number),
+        has("sessions", Of::Number),
+        has("logins", Of::Number),
+        has("logins_refused", Of::Map(&Of::Number)),
+        has("received_bytes", Of::Number),
+        has("sent_bytes", Of::Number),
+    ]]),
+    ("ProcessMetrics", &[&[
+        has("resident_bytes", Of::Number),
+        has("virtual_bytes", Of::Number),
+        has("threads", Of::Number),
+    ]]),
+    ("AuditRecord", &[&[
+        has("seq", Of::Number),
+        has("at", Of::Number),
+        has("actor", Of::Named("Actor")),
+        has("action", Of::Text),
+        may("objects", TEXTS),
+        may("details", Of::Any),
+        may("before", Of::Any),
+        may("after", Of::Any),
+        has("result", Of::Text),
+        may("error", Of::Text),
+    ]]),
+    ("Actor", &[&[
+        has("kind", Of::Words(&["user", "token", "http_client", "initiator", "signal", "program", "site"])),
+        has("name", Of::Text),
+        may("uid", Of::Number),
+        may("from", Of::Text),
+        may("request_id", Of::Text),
+    ]]),
+    ("VerifiedAudit", &[&[has("files", Of::Number), has("last", Of::Named("AuditLink"))]]),
+    ("AuditLink", &[&[has("seq", Of::Number), has("hash", Of::Text)]]),
     ("Problem", &[&[
         has("type", Of::Text),
         has("title", Of::Text),
@@ -270,6 +364,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Pools", "PoolStatus"),
     ("Alerts", "AlertStatus"),
     ("Counters", "UnitCommandCounters"),
+    ("AuditRecords", "AuditRecord"),
 ];
 
 impl Of {
@@ -280,8 +375,9 @@ impl Of {
             Self::Number => plain(Type::Integer).minimum(Some(0_usize)),
             Self::Flag => plain(Type::Boolean),
             Self::Object => plain(Type::Object),
+            Self::Any => ObjectBuilder::new().schema_type(SchemaType::AnyValue),
             Self::Words(words) => plain(Type::String).enum_values(Some(words.iter().copied())),
-            Self::Of(name) => return Ref::from_schema_name(*name).into(),
+            Self::Named(name) => return Ref::from_schema_name(*name).into(),
             Self::List(item) => return Schema::from(ArrayBuilder::new().items(item.schema()).build()).into(),
             Self::Map(value) => {
                 plain(Type::Object).additional_properties(Some(AdditionalProperties::RefOr(value.schema())))
@@ -326,6 +422,7 @@ pub(crate) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("Location", Schema::from(location).into()),
         ("OpenApi", any_object().into()),
         ("EventStream", Of::Text.schema()),
+        ("MetricsText", Of::Text.schema()),
     ];
     objects.chain(pages).chain(others).collect()
 }

@@ -65,7 +65,7 @@ impl HttpServer {
             .enable_time()
             .build()?;
         let (stop, stopped) = watch::channel(false);
-        let router = Service::new(Arc::clone(site)).into_router();
+        let router = Service::new(Arc::clone(site))?.into_router();
         let listener = {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?

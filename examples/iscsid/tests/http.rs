@@ -81,7 +81,7 @@ fn an_address_that_cannot_be_served_is_an_error() {
         ),
         ("8080", "ferric-iscsid: --http: \"8080\" is not ADDRESS:PORT, such as \"0.0.0.0:3260\"\n"),
     ] {
-        let output = program(dir.path()).args(["--http", address]).output().unwrap();
+        let output = program(&dir.path().join("data")).args(["--http", address]).output().unwrap();
         assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(1), expected));
     }
 }

@@ -26,15 +26,21 @@ pub struct Member {
     pub required: bool,
     /// One sentence for the description.
     pub doc: &'static str,
+    /// Member of the control request, an object, that this one is in; `None` for a member of the request itself.
+    pub group: Option<&'static str>,
 }
 
 impl Member {
     pub(super) const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Self {
-        Self { name, kind, required: true, doc }
+        Self { name, kind, required: true, doc, group: None }
     }
 
     pub(super) const fn optional(self) -> Self {
         Self { required: false, ..self }
+    }
+
+    pub(super) const fn in_group(self, group: &'static str) -> Self {
+        Self { group: Some(group), ..self }
     }
 }
 

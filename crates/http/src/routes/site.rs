@@ -8,6 +8,8 @@ const FAULT: Member =
     Member::new("fault", Kind::Words(&["pick", "place", "load", "unload"]), "Operation of the robot that fails.");
 const UNIT: Member =
     Member::new("unit", Kind::Text, "`changer`, or a drive such as `drive1`; all units if it is not given.").optional();
+/// Member of the control request `audit` with the rules that select records.
+const FILTER: &str = "filter";
 
 pub(super) const ROUTES: &[Route] = &[
     Route::get("/v1/openapi.json", "", "The OpenAPI document of this API").action(Action::OpenApi).returns("OpenApi"),
@@ -53,5 +55,26 @@ pub(super) const ROUTES: &[Route] = &[
         .query(&[LIBRARY])
         .action(Action::Control(Shape::Items))
         .returns("Counters"),
+    Route::get("/metrics", "", "The measurements of the site as text for Prometheus")
+        .action(Action::Metrics)
+        .returns("MetricsText"),
+    Route::get("/v1/metrics", "metrics", "The measurements of the site").returns("SiteMetrics"),
+    Route::get("/v1/audit", "audit", "Records of the audit log, ascending")
+        .query(&[
+            Member::new("after", Kind::Number(0, u64::MAX), "Number of the last record that the client has.")
+                .optional()
+                .in_group(FILTER),
+            Member::new("since", Kind::Number(0, u64::MAX), "Earliest time in milliseconds since 1970.")
+                .optional()
+                .in_group(FILTER),
+            Member::new("object", Kind::Text, "Only records of this library, unit, element, barcode or pool.")
+                .optional()
+                .in_group(FILTER),
+            Member::new("actor", Kind::Text, "Only records of the actor with this name.").optional().in_group(FILTER),
+            Member::new("max", Kind::Number(1, 1000), "Most records in the response; 1,000 by default.").optional(),
+        ])
+        .action(Action::Control(Shape::Items))
+        .returns("AuditRecords"),
+    Route::get("/v1/audit/verify", "audit_verify", "Check the hash chain of the audit log").returns("VerifiedAudit"),
     Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again").returns("ReloadReport"),
 ];

@@ -23,7 +23,7 @@ fn each_method_and_path_is_unique() {
     let mut seen = BTreeSet::new();
     for route in all() {
         assert!(seen.insert((route.method.name(), route.path)), "{} {}", route.method.name(), route.path);
-        assert!(route.path.starts_with("/v1/"), "{}", route.path);
+        assert!(route.path.starts_with("/v1/") || route.path == "/metrics", "{}", route.path);
         let changes = route.object.is_none_or(|path| all().any(|read| read.method == Method::Get && read.path == path));
         assert!(changes, "{}: no GET of {:?}", route.path, route.object);
     }
@@ -52,6 +52,14 @@ fn control_requests_are_located() {
             "/v1/pools/scratch/cartridges",
             Some(json!({"count": 2})),
         ),
+        (
+            json!({"op": "audit", "filter": {"after": 7, "since": 0, "object": "main/slot1"}, "max": 5}),
+            "GET",
+            "/v1/audit?after=7&since=0&object=main%2Fslot1&max=5",
+            no_body.clone(),
+        ),
+        (json!({"op": "audit_verify"}), "GET", "/v1/audit/verify", no_body.clone()),
+        (json!({"op": "metrics"}), "GET", "/v1/metrics", no_body.clone()),
         (json!({"op": "reload"}), "POST", "/v1/reload", no_body),
     ] {
         let located = locate(request.as_object().unwrap()).unwrap();

@@ -3,10 +3,13 @@
 use super::problem::Problem;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+
+/// Header with the identifier of a request, as in its audit record.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A complete answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,14 +19,21 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// True if the same request can succeed after a short time.
     pub(crate) is_busy: bool,
+    /// Identifier of the request that was executed, as in its audit record; `None` if none was.
+    pub(crate) request_id: Option<HeaderValue>,
 }
 
 impl Answer {
+    /// An answer with the status 200 and a document of a type.
+    pub(crate) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, content_type, body: body.into(), is_busy: false, request_id: None }
+    }
+
     /// An answer with the status 200 and a JSON document.
     pub(crate) fn json(value: &impl Serialize) -> Result<Self, Problem> {
         let body = serde_json::to_vec(value)
             .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", error.to_string()))?;
-        Ok(Self { status: StatusCode::OK, content_type: "application/json", body: body.into(), is_busy: false })
+        Ok(Self::ok("application/json", body))
     }
 
     /// The entity tag of the document: it changes with every change of the document.
@@ -47,6 +57,9 @@ impl Answer {
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let mut response = (self.status, [(CONTENT_TYPE, self.content_type)], self.body).into_response();
+        if let Some(id) = self.request_id {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
         if self.is_busy {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -6,6 +6,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -29,6 +30,12 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Interval at which the end of all connections is checked.
 const END_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The other side of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+}
 
 /// A connection, as the table of connections sees it.
 #[derive(Debug, Default)]
@@ -97,9 +104,9 @@ impl Connections {
                 _ = stopped.changed() => return,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     if let Some(slot) = self.admit() {
-                        tokio::spawn(serve(stream, router.clone(), slot, stopped.clone()));
+                        tokio::spawn(serve(stream, Peer { address: peer }, router.clone(), slot, stopped.clone()));
                     }
                 }
                 Err(error) => {
@@ -141,11 +148,12 @@ impl Drop for Running<'_> {
 }
 
 /// Serves a connection until its end, the stop of the server, or until it is displaced by another one.
-async fn serve(stream: TcpStream, router: Router, slot: Slot, mut stopped: watch::Receiver<bool>) {
+async fn serve(stream: TcpStream, peer: Peer, router: Router, slot: Slot, mut stopped: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let slot = Arc::new(slot);
     let close = Arc::clone(&slot.close);
-    let service = tower::service_fn(move |request| {
+    let service = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
         let (router, slot) = (router.clone(), Arc::clone(&slot));
         async move {
             let _running = slot.begin();

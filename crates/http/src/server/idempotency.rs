@@ -109,6 +109,7 @@ mod tests {
             content_type: "application/json",
             body: vec![b'x'; len].into(),
             is_busy: false,
+            request_id: None,
         }
     }
 

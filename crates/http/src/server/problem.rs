@@ -38,7 +38,7 @@ impl Problem {
             document.insert("fields".into(), self.fields);
         }
         let body = document.to_string().into_bytes().into();
-        Answer { status: self.status, content_type: "application/problem+json", body, is_busy }
+        Answer { status: self.status, content_type: "application/problem+json", body, is_busy, request_id: None }
     }
 }
 

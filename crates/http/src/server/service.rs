@@ -1,6 +1,7 @@
 //! From a request to its response.
 
-use super::answer::{Answer, matches_etag};
+use super::answer::{Answer, REQUEST_ID, matches_etag};
+use super::connections::Peer;
 use super::events::{self, Subscribers};
 use super::idempotency::{Answers, Begin};
 use super::problem::Problem;
@@ -11,17 +12,21 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::extract::{Query, RawPathParams, Request};
-use axum::http::header::{CONTENT_LENGTH, IF_MATCH};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, IF_MATCH};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use metrics::TextFormat;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
+use vtl::audit::{Actor, ActorKind};
 use vtl::control::{ControlRequest, ControlResponse};
 use vtl::{ControlError, Site};
 
@@ -42,17 +47,45 @@ pub(super) struct Service {
     /// Held while a long response is composed, so that its memory is needed once.
     composing: Arc<Mutex<()>>,
     subscribers: Subscribers,
+    request_ids: RequestIds,
+}
+
+/// Makes the identifiers of requests: a random number for each start of a server, and the number of the request.
+struct RequestIds {
+    start: u64,
+    last: AtomicU64,
+}
+
+impl RequestIds {
+    fn new() -> io::Result<Self> {
+        let mut start = [0; 8];
+        vtl::entropy::fill(&mut start)?;
+        Ok(Self { start: u64::from_be_bytes(start), last: AtomicU64::new(0) })
+    }
+
+    fn next(&self) -> String {
+        format!("{:016x}-{}", self.start, self.last.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+/// A request whose members were read.
+struct Call {
+    route: &'static Route,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+    actor: Actor,
 }
 
 impl Service {
-    pub(super) fn new(site: Arc<Site>) -> Self {
-        Self {
+    pub(super) fn new(site: Arc<Site>) -> io::Result<Self> {
+        Ok(Self {
             site,
             answers: Answers::default(),
             changes: RwLock::default(),
             composing: Arc::default(),
             subscribers: Subscribers::default(),
-        }
+            request_ids: RequestIds::new()?,
+        })
     }
 
     /// The routes of the table, and problem answers for every other path and method.
@@ -70,57 +103,72 @@ impl Service {
     }
 
     /// Executes a request. A change is compared with `If-Match` first.
-    fn execute(&self, route: &'static Route, members: Map<String, Value>, if_match: &[HeaderValue]) -> Answer {
-        let answer = if route.method == Method::Get {
-            self.run(route, members)
-        } else if if_match.is_empty() {
-            let _shared = self.changes.read().unwrap_or_else(PoisonError::into_inner);
-            self.run(route, members)
-        } else {
+    fn execute(&self, call: &Call) -> Answer {
+        let members = call.members.clone();
+        let answer = if call.route.method == Method::Get {
+            self.run(call, call.route, members)
+        } else if call.headers.contains_key(IF_MATCH) {
             let _exclusive = self.changes.write().unwrap_or_else(PoisonError::into_inner);
-            self.check_match(route, &members, if_match).and_then(|()| self.run(route, members))
+            self.check_match(call).and_then(|()| self.run(call, call.route, members))
+        } else {
+            let _shared = self.changes.read().unwrap_or_else(PoisonError::into_inner);
+            self.run(call, call.route, members)
         };
-        answer.unwrap_or_else(Problem::into_answer)
+        let request_id = call.actor.request_id.as_deref().and_then(|id| HeaderValue::from_str(id).ok());
+        Answer { request_id, ..answer.unwrap_or_else(Problem::into_answer) }
     }
 
     /// Refuses a change of an object that has changed since the client read it.
-    fn check_match(
-        &self,
-        route: &Route,
-        members: &Map<String, Value>,
-        if_match: &[HeaderValue],
-    ) -> Result<(), Problem> {
+    fn check_match(&self, call: &Call) -> Result<(), Problem> {
         let failed = |detail: &str| Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail));
-        let read = routes::all().find(|read| read.method == Method::Get && Some(read.path) == route.object);
+        let read = routes::all().find(|read| read.method == Method::Get && Some(read.path) == call.route.object);
         let Some(read) = read else { return failed("this request changes no object with an ETag; omit If-Match") };
         let is_of_read = |name: &str| {
             read.path_members().any(|member| member == name) || read.query.iter().any(|member| member.name == name)
         };
-        let members = members.iter().filter(|(name, _)| is_of_read(name));
+        let members = call.members.iter().filter(|(name, _)| is_of_read(name));
         let members = members.map(|(name, value)| (name.clone(), value.clone())).collect();
-        let etag = self.run(read, members)?.etag();
-        if if_match.iter().any(|tags| matches_etag(tags, &etag, false)) {
+        let etag = self.run(call, read, members)?.etag();
+        if call.headers.get_all(IF_MATCH).iter().any(|tags| matches_etag(tags, &etag, false)) {
             return Ok(());
         }
         failed("the object has changed since the client read it; read it again")
     }
 
-    fn run(&self, route: &Route, members: Map<String, Value>) -> Result<Answer, Problem> {
+    /// Does the work of a route, which is that of the call, or the one that reads its object.
+    fn run(&self, call: &Call, route: &Route, members: Map<String, Value>) -> Result<Answer, Problem> {
         match route.action {
-            Action::Control(shape) => self.control(route, shape, members),
+            Action::Control(shape) => self.control(&call.actor, route, shape, members),
             Action::List(list) => lists::list(&self.site, list, &members),
             Action::Object(object) => objects::get(&self.site, object, &members),
             Action::Events => Err(ControlError::internal("events are no JSON document").into()),
+            Action::Metrics => {
+                let accept = call.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+                let format = TextFormat::accepted(accept);
+                Ok(Answer::ok(format.content_type(), metrics::render(self.site.metrics(), format)))
+            }
             Action::OpenApi => Answer::json(&openapi::document()),
         }
     }
 
-    fn control(&self, route: &Route, shape: Shape, mut members: Map<String, Value>) -> Result<Answer, Problem> {
+    fn control(
+        &self,
+        actor: &Actor,
+        route: &Route,
+        shape: Shape,
+        mut members: Map<String, Value>,
+    ) -> Result<Answer, Problem> {
+        for (member, group) in route.query.iter().filter_map(|member| member.group.map(|group| (member, group))) {
+            if let Some(value) = members.remove(member.name) {
+                let group = members.entry(group).or_insert_with(|| Value::Object(Map::new()));
+                group.as_object_mut().map(|group| group.insert(member.name.into(), value));
+            }
+        }
         members.insert("op".into(), route.op.into());
         let request = ControlRequest::from_json(&Value::Object(members))?;
         let is_long = matches!(request, ControlRequest::Status);
         let _composing = is_long.then(|| self.composing.lock().unwrap_or_else(PoisonError::into_inner));
-        let response = self.site.control(&request)?;
+        let response = self.site.control_as(actor, &request)?;
         match (shape, response) {
             (Shape::Whole, response) => Answer::json(&response),
             (Shape::Items, response) => Answer::json(&BTreeMap::from([("items", response)])),
@@ -154,16 +202,24 @@ async fn wrong_method(request: Request) -> Response {
 
 async fn respond(service: Arc<Service>, route: &'static Route, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    if route.action == Action::Events {
-        return subscribe(&service, route, &parts).unwrap_or_else(|problem| problem.into_answer().into_response());
-    }
-    match answer(service, route, &mut parts, body).await {
-        Ok(answer) if route.method == Method::Get && answer.status == StatusCode::OK => {
-            answer.into_read_response(&parts.headers)
+    let id = service.request_ids.next();
+    let mut response = if route.action == Action::Events {
+        subscribe(&service, route, &parts).unwrap_or_else(|problem| problem.into_answer().into_response())
+    } else {
+        let from = parts.extensions.get::<Peer>().map(|peer| peer.address.to_string()).unwrap_or_default();
+        let actor = Actor { request_id: Some(id.clone()), ..Actor::new(ActorKind::HttpClient, "").with_origin(from) };
+        match answer(service, route, actor, &mut parts, body).await {
+            Ok(answer) if route.method == Method::Get && answer.status == StatusCode::OK => {
+                answer.into_read_response(&parts.headers)
+            }
+            Ok(answer) => answer.into_response(),
+            Err(problem) => problem.into_answer().into_response(),
         }
-        Ok(answer) => answer.into_response(),
-        Err(problem) => problem.into_answer().into_response(),
+    };
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().entry(REQUEST_ID).or_insert(id);
     }
+    response
 }
 
 /// Begins a stream of events after the position in `Last-Event-ID`, or else in the query.
@@ -187,6 +243,7 @@ fn query(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
 async fn answer(
     service: Arc<Service>,
     route: &'static Route,
+    actor: Actor,
     parts: &mut Parts,
     body: Body,
 ) -> Result<Answer, Problem> {
@@ -205,10 +262,10 @@ async fn answer(
             Begin::Execute(execution) => Some(execution),
         },
     };
-    let if_match: Vec<HeaderValue> = parts.headers.get_all(IF_MATCH).iter().cloned().collect();
+    let call = Call { route, members, headers: parts.headers.clone(), actor };
     // Runs to its end even if the client closes the connection.
     let executed = tokio::task::spawn_blocking(move || {
-        let answer = service.execute(route, members, &if_match);
+        let answer = service.execute(&call);
         if let Some(execution) = execution {
             execution.finish(&answer);
         }

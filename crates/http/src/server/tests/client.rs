@@ -42,6 +42,11 @@ impl Client {
         Self { stream: BufReader::new(stream), address }
     }
 
+    /// Address and port of this end of the connection.
+    pub(super) fn local_address(&self) -> String {
+        self.stream.get_ref().local_addr().unwrap().to_string()
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).unwrap();
     }

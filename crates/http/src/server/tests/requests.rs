@@ -101,6 +101,10 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("POST", "/v1/faults", r#"{"fault":"pick","nth":900,"count":2}"#, r#"{"fault":"pick","library":"main"}"#),
     ("GET", "/v1/trace?unit=drive1&max=5", "", ""),
     ("GET", "/v1/counters", "", ""),
+    ("GET", "/v1/metrics", "", ""),
+    ("GET", "/v1/audit?object=P1L8", "", ""),
+    ("GET", "/v1/audit?after=9999", "", r#"{"items":[]}"#),
+    ("GET", "/v1/audit/verify", "", ""),
     ("GET", "/v1/openapi.json", "", ""),
 ];
 
@@ -143,7 +147,7 @@ fn each_route_has_its_response() {
         })
     };
     let missing: Vec<&str> = crate::routes::all().filter(|route| !reached(route)).map(|route| route.path).collect();
-    assert_eq!(missing, ["/v1/events", "/v1/reload", "/v1/libraries/{library}"]);
+    assert_eq!(missing, ["/v1/events", "/metrics", "/v1/reload", "/v1/libraries/{library}"]);
 }
 
 /// Requests that are refused, with the status, the code and the beginning of the text.
@@ -216,6 +220,47 @@ fn refused_requests_are_problems() {
     let fields = served.get("/v1/libraries/far").json();
     assert_eq!(fields["fields"], json!({"library": "far"}));
     assert_eq!((&fields["title"], &fields["type"]), (&json!("Not Found"), &json!("about:blank")));
+}
+
+#[test]
+fn metrics_are_text_for_prometheus() {
+    let served = serve(SITE);
+    let get = |accept: &str| served.client().send("GET", "/metrics", &[("Accept", accept)], None);
+    let open = get("application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.3");
+    let expected = Some("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!((open.status, open.header("content-type")), (200, expected));
+    assert!(
+        open.body.contains("\nferric_drive_written_bytes_total{library=\"main\",drive=\"drive2\""),
+        "{}",
+        open.body
+    );
+    assert!(open.body.ends_with("\n# EOF\n"));
+    let text = get("*/*");
+    assert_eq!(text.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(text.body.contains("ferric_build_info") && !text.body.contains("# EOF"));
+}
+
+#[test]
+fn changes_are_recorded_with_the_address_and_the_request() {
+    let served = serve(SITE);
+    let load = |key: &str| {
+        let mut client = served.client();
+        let response = client.send("POST", "/v1/loads", &[("Idempotency-Key", key)], Some(r#"{"cartridge":"A1L8"}"#));
+        (response.header("x-request-id").unwrap().to_owned(), client.local_address())
+    };
+    let ((done, from), (refused, other_from)) = (load("k1"), load("k2"));
+    assert_ne!(done, refused);
+    // The repeated answer is that of the recorded request.
+    assert_eq!(load("k1").0, done);
+    let read = served.get("/v1/audit?object=A1L8");
+    assert_ne!(read.header("x-request-id"), None);
+    let records = read.json();
+    let found: Vec<Value> = records["items"].as_array().unwrap().iter().map(|record| record["actor"].clone()).collect();
+    let actor = |from: &str, id: &str| json!({"kind": "http_client", "name": "", "from": from, "request_id": id});
+    assert_eq!(found, [actor(&from, &done), actor(&other_from, &refused)]);
+    let results = [0, 1].map(|index| records["items"][index]["result"].clone());
+    assert_eq!(results, ["done", "conflict"]);
+    assert_eq!(served.get("/v1/audit?max=1&after=1").json()["items"][0]["seq"], 2);
 }
 
 #[test]

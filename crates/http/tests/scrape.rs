@@ -1,50 +1,17 @@
-//! Debian's Prometheus scrapes a site while a host writes to it.
+//! Debian's Prometheus scrapes the API of a site while a host writes to it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
-use metrics::{TextFormat, render};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use vtl::Library;
+use vtl::config::HttpSetup;
 use vtl::host::Host;
-use vtl::site::Site;
-
-/// Answers every request of a connection with the metrics, in the format that the scraper accepts.
-fn serve(stream: &TcpStream, site: &Site) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream).lines();
-    let mut accept = String::new();
-    while let Some(line) = lines.next().transpose()? {
-        match line.split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("accept") => accept = value.to_owned(),
-            _ if line.is_empty() => {
-                let format = TextFormat::accepted(&accept);
-                let body = render(site.metrics(), format);
-                let head = format!("Content-Type: {}\r\nContent-Length: {}", format.content_type(), body.len());
-                write!(&*stream, "HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}")?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Serves a site on a free port, for the rest of the test.
-fn serve_site(site: &Arc<Site>) -> SocketAddr {
-    let (listener, site) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::downgrade(site));
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let Some(site) = site.upgrade() else { return };
-            thread::spawn(move || drop(serve(&stream, &site)));
-        }
-    });
-    address
-}
+use vtl_http::HttpServer;
 
 /// A Prometheus server that scrapes one target every second.
 struct Prometheus {
@@ -103,7 +70,8 @@ fn prometheus_has_the_bytes_of_a_backup() {
     let builder = Library::builder().slots(2).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB");
     let site = builder.open().unwrap();
     site.control(&serde_json::from_str(r#"{"op":"load","cartridge":"A1L8"}"#).unwrap()).unwrap();
-    let prometheus = Prometheus::start(directory.path(), serve_site(&site));
+    let server = HttpServer::open(&site, &HttpSetup::default().with_listen("127.0.0.1:0")).unwrap().unwrap();
+    let prometheus = Prometheus::start(directory.path(), server.address());
     prometheus.wait_for("up", "1");
     let host = Host::login(&site.targets()[0], 1);
     host.clear_unit_attentions();
