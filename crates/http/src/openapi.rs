@@ -8,7 +8,7 @@ use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{
     ComponentsBuilder, HeaderBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, Required,
 };
@@ -168,6 +168,11 @@ fn schema(member: &Member) -> Schema {
         Kind::Number(least, most) => {
             let limit = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
             object.schema_type(of(Type::Integer)).minimum(Some(limit(least))).maximum(Some(limit(most)))
+        }
+        Kind::Texts(most) => {
+            let text = ObjectBuilder::new().schema_type(of(Type::String)).max_length(Some(MAX_TEXT)).build();
+            let list = ArrayBuilder::new().items(text).min_items(Some(1)).max_items(Some(most));
+            return list.unique_items(true).description(Some(member.doc)).build().into();
         }
         Kind::Flag => object.schema_type(of(Type::Boolean)),
         Kind::Words(words) => object.schema_type(of(Type::String)).enum_values(Some(words.iter().copied())),

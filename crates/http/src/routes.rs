@@ -1,6 +1,7 @@
 //! The routes of the API: one table for the server, for its description and for clients.
 
 mod cartridges;
+mod jobs;
 mod libraries;
 mod members;
 mod moves;
@@ -175,7 +176,7 @@ impl Route {
 }
 
 /// The routes of each kind of resource.
-const RESOURCES: [&[Route]; 4] = [site::ROUTES, libraries::ROUTES, moves::ROUTES, cartridges::ROUTES];
+const RESOURCES: [&[Route]; 5] = [site::ROUTES, libraries::ROUTES, moves::ROUTES, cartridges::ROUTES, jobs::ROUTES];
 
 /// All routes of the API.
 pub fn all() -> impl Iterator<Item = &'static Route> {
@@ -202,7 +203,7 @@ pub fn locate(request: &Map<String, Value>) -> Option<Located> {
         all().filter(|route| route.op == op).filter(has_path).max_by_key(|route| route.path_members().count())?;
     let mut rest = request.clone();
     rest.remove("op");
-    for group in route.query.iter().filter_map(|member| member.group) {
+    for group in route.query.iter().chain(route.body).filter_map(|member| member.group) {
         if let Some(Value::Object(members)) = rest.remove(group) {
             rest.extend(members);
         }

@@ -198,6 +198,23 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("scratch", Of::Number),
         has("wanted", Of::Number),
     ]]),
+    ("Job", &[&[
+        has("job", Of::Number),
+        has("work", Of::Object),
+        has("state", Of::Words(&["running", "done", "failed", "cancelled"])),
+        has("progress", Of::Named("JobProgress")),
+        has("started", Of::Number),
+        may("ended", Of::Number),
+        may("result", Of::Object),
+        may("failure", Of::Named("JobFailure")),
+    ]]),
+    ("JobProgress", &[&[
+        has("cartridges", Of::Number),
+        has("cartridges_total", Of::Number),
+        has("bytes", Of::Number),
+        has("bytes_total", Of::Number),
+    ]]),
+    ("JobFailure", &[&[has("error", Of::Text), has("code", Of::Text), may("fields", Of::Object)]]),
     ("CreatedCartridges", &[&[has("created", TEXTS)]]),
     ("ReloadReport", &[&[has("changes", Of::List(&Of::Named("ReloadChange")))]]),
     ("ReloadChange", &[&[
@@ -364,6 +381,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Pools", "PoolStatus"),
     ("Alerts", "AlertStatus"),
     ("Counters", "UnitCommandCounters"),
+    ("Jobs", "Job"),
     ("AuditRecords", "AuditRecord"),
 ];
 

@@ -9,13 +9,13 @@ use std::ops::ControlFlow;
 /// Most damaged objects that a verification lists; it counts all.
 pub const MAX_LISTED: usize = 1000;
 
-/// What a verification has found.
+/// The findings of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// Number of intact blocks.
+    /// Number of blocks that are intact.
     pub blocks: u64,
-    /// Number of intact filemarks.
+    /// Number of filemarks that are intact.
     pub filemarks: u64,
     /// Bytes that the intact blocks have on the tape, after compression.
     pub stored: u64,
@@ -31,10 +31,10 @@ pub struct Verification {
     pub torn_objects: u64,
 }
 
-/// An object that is not as it was written.
+/// A block or filemark that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DamagedObject {
-    /// Partition of the object.
+    /// Number of the partition of the object.
     pub partition: u8,
     /// Logical object number of the object.
     pub object: u64,
@@ -43,7 +43,7 @@ pub struct DamagedObject {
 }
 
 impl Verification {
-    /// Whether nothing is damaged.
+    /// Whether the verification has found no damage.
     #[must_use]
     pub fn is_intact(&self) -> bool {
         self.index_intact && self.files.is_empty() && self.damaged_objects == 0

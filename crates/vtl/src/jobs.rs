@@ -1,4 +1,4 @@
-//! Jobs: work that takes long. Each runs on a thread of its own, has a progress, can be cancelled, and gives way to hosts
+//! Jobs: work that takes long. Each runs on a separate thread, has a progress, can be cancelled, and gives way to hosts
 //! and requests that need the same cartridge.
 
 mod progress;
@@ -31,7 +31,7 @@ const MAX_ENDED: usize = 64;
 /// Longest time that a request waits for the end of a job, in milliseconds.
 const MAX_WAIT_MS: u64 = 1000;
 
-/// State of a job.
+/// Whether a job is running, or how it has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -55,14 +55,14 @@ pub struct JobStatus {
     pub work: Work,
     /// Running, or how the job has ended.
     pub state: JobState,
-    /// What is done, and the total.
+    /// The part of the work that is done, and the total.
     pub progress: JobProgress,
     /// Start of the job in milliseconds since 1970, UTC.
     pub started: u64,
     /// End of the job in milliseconds since 1970, UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<u64>,
-    /// What the job has done; absent while it is running.
+    /// The work that was done; absent while the job is running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<JobResult>,
     /// The error of a failed job.
@@ -108,7 +108,7 @@ impl Job {
     }
 }
 
-/// The running jobs of a site, and those that have ended lately.
+/// The running jobs of a site, and the last jobs that have ended.
 #[derive(Default)]
 pub(crate) struct Jobs {
     jobs: Mutex<BTreeMap<u64, Arc<Job>>>,

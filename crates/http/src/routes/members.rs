@@ -7,6 +7,8 @@ pub enum Kind {
     Text,
     /// A whole number between two limits, both included.
     Number(u64, u64),
+    /// A list of 1 to this many texts.
+    Texts(usize),
     /// The JSON value `true` or `false`.
     Flag,
     /// Text that is one of these words.
@@ -52,6 +54,7 @@ pub(crate) fn in_path(name: &'static str) -> Member {
         "drive" => DRIVE,
         "element" => Member::new("element", Kind::Text, "Element by name (`slot3`), address or barcode."),
         "cartridge" => Member::new("cartridge", Kind::Text, "Barcode of the cartridge."),
+        "job" => Member::new("job", Kind::Number(1, u64::MAX), "Number of the job."),
         "pool" => Member::new("pool", Kind::Text, "Name of the pool."),
         _ => Member::new(name, Kind::Text, "Name of the object."),
     }

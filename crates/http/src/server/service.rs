@@ -158,7 +158,9 @@ impl Service {
         shape: Shape,
         mut members: Map<String, Value>,
     ) -> Result<Answer, Problem> {
-        for (member, group) in route.query.iter().filter_map(|member| member.group.map(|group| (member, group))) {
+        for (member, group) in
+            route.query.iter().chain(route.body).filter_map(|member| member.group.map(|group| (member, group)))
+        {
             if let Some(value) = members.remove(member.name) {
                 let group = members.entry(group).or_insert_with(|| Value::Object(Map::new()));
                 group.as_object_mut().map(|group| group.insert(member.name.into(), value));
@@ -174,6 +176,7 @@ impl Service {
             (Shape::Items, response) => Answer::json(&BTreeMap::from([("items", response)])),
             (Shape::Only, ControlResponse::Cartridges(items)) => Answer::json(&items.first()),
             (Shape::Only, ControlResponse::Pools(items)) => Answer::json(&items.first()),
+            (Shape::Only, ControlResponse::Jobs(items)) => Answer::json(&items.first()),
             (Shape::Only, response) => Answer::json(&response),
         }
     }

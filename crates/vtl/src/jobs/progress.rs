@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// What a job has done, and the total.
+/// The part of a job that is done, and the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobProgress {
-    /// Cartridges that are done.
+    /// Number of cartridges that are done.
     pub cartridges: u64,
     /// Cartridges of the job; 0 until it has begun.
     pub cartridges_total: u64,

@@ -16,19 +16,19 @@ use tape_store::mam::AttrId;
 use tape_store::repair::Finding;
 use tape_store::verify::{Verification, used_bytes, verify};
 
-/// What the verification of a cartridge has found.
+/// The findings of the verification of a cartridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedCartridge {
     /// Barcode of the cartridge; absent for a directory outside a site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cartridge: Option<String>,
-    /// Whether nothing is damaged.
+    /// Whether the verification has found no damage.
     pub intact: bool,
     /// Whether the counts have every object: no file was cut, and the index matches the data.
     pub complete: bool,
-    /// Number of intact blocks.
+    /// Number of blocks that are intact.
     pub blocks: u64,
-    /// Number of intact filemarks.
+    /// Number of filemarks that are intact.
     pub filemarks: u64,
     /// Bytes that the intact blocks have on the tape, after compression.
     pub stored: u64,
@@ -47,9 +47,9 @@ pub struct VerifiedCartridge {
 /// A file of a cartridge that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamagedFile {
-    /// Name of the file.
+    /// Name of the file, such as `data.0`.
     pub file: String,
-    /// Description of the damage.
+    /// Description of the damage in words.
     pub damage: String,
     /// What `ferric tape repair` does with it.
     pub repair: String,
@@ -58,7 +58,7 @@ pub struct DamagedFile {
 /// A block or filemark that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamagedObject {
-    /// Partition of the object.
+    /// Number of the partition of the object.
     pub partition: u8,
     /// Logical object number of the object.
     pub object: u64,

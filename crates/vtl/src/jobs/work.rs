@@ -84,7 +84,7 @@ impl Work {
         }
     }
 
-    /// Number of cartridges.
+    /// Number of cartridges that the job works on.
     #[must_use]
     pub const fn cartridges(&self) -> usize {
         match self {
@@ -109,12 +109,12 @@ impl Work {
     }
 }
 
-/// What a job has done.
+/// The work that a job has done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum JobResult {
-    /// Cartridges that were created.
+    /// The cartridges that were created.
     Created(CreatedCartridges),
     /// Cartridges that were verified, damaged or not.
     Verified(VerifiedCartridges),

@@ -87,6 +87,9 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ),
     ("GET", "/v1/cartridges/A2L8", "", ""),
     ("GET", "/v1/cartridges", "", ""),
+    ("POST", "/v1/jobs", r#"{"kind":"verify","cartridges":["A1L8","A2L8"]}"#, ""),
+    ("GET", "/v1/jobs/1?wait_ms=1000", "", ""),
+    ("GET", "/v1/jobs", "", ""),
     ("POST", "/v1/pools/scratch/cartridges", r#"{"count":1}"#, r#"{"created":["P1L8"]}"#),
     (
         "GET",
@@ -147,12 +150,29 @@ fn each_route_has_its_response() {
         })
     };
     let missing: Vec<&str> = crate::routes::all().filter(|route| !reached(route)).map(|route| route.path).collect();
-    assert_eq!(missing, ["/v1/events", "/metrics", "/v1/reload", "/v1/libraries/{library}"]);
+    assert_eq!(missing, ["/v1/events", "/metrics", "/v1/reload", "/v1/libraries/{library}", "/v1/jobs/{job}"]);
 }
 
 /// Requests that are refused, with the status, the code and the beginning of the text.
 const REFUSED: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/v1/libraries/far", "", 404, "not_found", "there is no library \"far\"; the site has \"main\""),
+    ("DELETE", "/v1/jobs/9", "", 404, "not_found", "there is no job 9"),
+    (
+        "POST",
+        "/v1/jobs",
+        r#"{"kind":"create","pool":"scratch"}"#,
+        422,
+        "invalid",
+        "the request: \"start_job\" needs \"count\"",
+    ),
+    (
+        "POST",
+        "/v1/jobs",
+        r#"{"kind":"verify","cartridges":[]}"#,
+        422,
+        "invalid",
+        "\"cartridges\": [] is not accepted; expected a list of 1 to 10000",
+    ),
     ("GET", "/v1/cartridges/X1L8", "", 404, "not_found", "there is no cartridge X1L8"),
     ("GET", "/v1/drives/slot1", "", 422, "invalid", "slot1 is not a drive"),
     ("GET", "/v1/slots/drive1", "", 404, "not_found", "drive1 is neither a slot nor an I/O element"),
