@@ -12,8 +12,8 @@ pub trait ScsiDevice {
     /// Sends a command and waits for its status. `timeout` is the time after which the driver would abort the command.
     ///
     /// # Errors
-    /// [`DeviceGone`] only if there is no status: the device was removed, or the connection to it is lost.
-    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone>;
+    /// [`NoStatus`] if there is no status within the timeout, or at all.
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus>;
 
     /// Sends a command with data in one piece of memory each way, either of which may be empty, and repeats it while the unit
     /// is busy.
@@ -26,7 +26,7 @@ pub trait ScsiDevice {
         data_out: &[u8],
         data_in: &mut [u8],
         timeout: Duration,
-    ) -> Result<Outcome, DeviceGone> {
+    ) -> Result<Outcome, NoStatus> {
         let mut waited = Duration::ZERO;
         loop {
             let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
@@ -47,6 +47,23 @@ pub trait ScsiDevice {
 
 /// Time between two attempts of a command while the unit is busy.
 pub const BUSY_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Timeouts of a command after which Linux' iSCSI initiator aborts it, and the time by which its timers are late.
+const TIMEOUTS: u32 = 3;
+const LATENESS: Duration = Duration::from_secs(1);
+
+/// The time after which Linux aborts a command of an iSCSI target that answers NOP-Outs: not the timeout of the command, but
+/// three times as much, and 0 to 3 s more. With a timeout of 1 s, Linux 6.1 waits for a response of 4 s, but aborted commands
+/// of 5 s and more; with 4 s, one of 12 s.
+#[must_use]
+pub fn abort_time(timeout: Duration) -> Duration {
+    timeout.saturating_mul(TIMEOUTS).saturating_add(LATENESS)
+}
+
+/// The CDB of TEST UNIT READY.
+pub const TEST_UNIT_READY: [u8; 6] = [0; 6];
+/// Most TEST UNIT READY that Linux sends after it has reset a unit: the first one returns the unit attention.
+pub const RESET_TESTS: usize = 2;
 
 /// Whether Linux repeats a command that ended with this status: BUSY or TASK SET FULL.
 #[must_use]
@@ -74,10 +91,20 @@ impl From<&Completion> for Outcome {
     }
 }
 
-/// The device was removed, or the connection to it is lost: a command has no status.
+/// The reason why a command has no status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the device is gone: the command has no status")]
-pub struct DeviceGone;
+pub enum NoStatus {
+    /// The device was removed, or the connection to it is lost (DID_NO_CONNECT).
+    #[error("the device is gone: the command has no status")]
+    DeviceGone,
+    /// There was no response within the timeout, and the command was aborted (DID_TIME_OUT).
+    #[error("the device did not respond: the command was aborted")]
+    Aborted,
+    /// There was no response within the timeout, and the logical unit was reset, because the device had no command to abort
+    /// (DID_ERROR).
+    #[error("the device did not respond: the logical unit was reset")]
+    Reset,
+}
 
 /// A signal ended the wait of a system call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

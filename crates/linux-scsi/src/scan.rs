@@ -1,6 +1,6 @@
 //! What Linux learns about a logical unit when it finds it: standard INQUIRY data and two pages of vital product data.
 
-use crate::{DeviceGone, ScsiDevice};
+use crate::{NoStatus, ScsiDevice};
 use core::time::Duration;
 use scsi_core::{SenseKey, Status};
 
@@ -21,8 +21,8 @@ const MAX_LUNS: usize = 8 + 8 * 1024;
 /// The numbers of the logical units of a target, by REPORT LUNS to LUN 0; without LUNs of several levels.
 ///
 /// # Errors
-/// [`DeviceGone`] if the device has been removed.
-pub fn luns(device: &mut dyn ScsiDevice) -> Result<Vec<usize>, DeviceGone> {
+/// [`NoStatus`] if the device does not respond.
+pub fn luns(device: &mut dyn ScsiDevice) -> Result<Vec<usize>, NoStatus> {
     let [.., a, b, c, d] = MAX_LUNS.to_be_bytes();
     let data = read(device, &[0xa0, 0, 0, 0, 0, 0, a, b, c, d, 0, 0], MAX_LUNS)?;
     let (luns, _) = data.get(8..).unwrap_or_default().as_chunks::<8>();
@@ -52,8 +52,8 @@ impl Identification {
     /// changer has from before, so that no program gets them. The tape driver takes those of a drive at the first open.
     ///
     /// # Errors
-    /// [`DeviceGone`] if the device has been removed.
-    pub fn read(device: &mut dyn ScsiDevice) -> Result<Self, DeviceGone> {
+    /// [`NoStatus`] if the device does not respond.
+    pub fn read(device: &mut dyn ScsiDevice) -> Result<Self, NoStatus> {
         let found = Self {
             inquiry: inquiry(device, 0, 0)?,
             serial_page: inquiry(device, 1, 0x80)?,
@@ -131,12 +131,12 @@ impl Identification {
 }
 
 /// INQUIRY with these bytes 1 and 2.
-fn inquiry(device: &mut dyn ScsiDevice, flags: u8, page: u8) -> Result<Vec<u8>, DeviceGone> {
+fn inquiry(device: &mut dyn ScsiDevice, flags: u8, page: u8) -> Result<Vec<u8>, NoStatus> {
     read(device, &[0x12, flags, page, 0, ALLOCATION, 0], ALLOCATION.into())
 }
 
 /// Runs a command and returns its data of at most `len` bytes; empty if the unit refuses it.
-fn read(device: &mut dyn ScsiDevice, cdb: &[u8], len: usize) -> Result<Vec<u8>, DeviceGone> {
+fn read(device: &mut dyn ScsiDevice, cdb: &[u8], len: usize) -> Result<Vec<u8>, NoStatus> {
     let mut data = vec![0; len];
     let outcome = device.transfer(cdb, &[], &mut data, TIMEOUT)?;
     data.truncate(if outcome.status == Status::GOOD { outcome.data_in } else { 0 });
@@ -159,7 +159,7 @@ mod tests {
     const INQUIRY: &[u8] = b"\x08\x80\x06\x02\x20\0\0\0STK     L700            0310";
 
     impl ScsiDevice for Changer {
-        fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, DeviceGone> {
+        fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, NoStatus> {
             let good = |data_in| Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in });
             let check = |key, asc| {
                 let sense = Some(Sense::new(key, asc));

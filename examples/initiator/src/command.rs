@@ -1,6 +1,6 @@
 //! SCSI commands: SCSI Command, R2T, Data-Out, Data-In and SCSI Response (RFC 7143 §11.3 to §11.8).
 
-use crate::{Error, Initiator};
+use crate::{Error, Initiator, NoResponse};
 use iscsi::wire::{self, FINAL_FLAG, Opcode, as_layout};
 use std::io::{Read, Write};
 use zerocopy::IntoBytes;
@@ -80,7 +80,8 @@ impl<S: Read + Write> Initiator<S> {
         header.ahs_length = u8::try_from(extension.len() / 4)?;
         let tag = self.next_tag();
         header.itt = tag.into();
-        header.cmd_sn = self.next_cmd_sn().into();
+        self.last_command = (tag, self.next_cmd_sn());
+        header.cmd_sn = self.last_command.1.into();
         header.exp_stat_sn = self.exp_stat_sn.into();
         wire::set_data_length(&mut header.data_length, immediate_len);
         self.send(&[header.as_bytes(), &extension].concat(), data.get(..immediate_len).unwrap_or_default())?;
@@ -90,12 +91,38 @@ impl<S: Read + Write> Initiator<S> {
     /// Waits for the response to a command and sends the data that R2Ts request.
     ///
     /// # Errors
-    /// The connection failed, or the target broke the protocol.
+    /// [`NoResponse`], the connection failed, or the target broke the protocol.
     pub fn finish(&mut self, tag: u32, transfer: Transfer<'_>) -> Result<CommandResponse, Error> {
+        self.finish_while(tag, transfer, |_, _| Err(NoResponse.into()))
+    }
+
+    /// The same as [`Self::finish`], but whenever no PDU has arrived within the read timeout, it calls `idle` with the number
+    /// of read timeouts since the last PDU, and goes on if that succeeds. `idle` may send pings ([`Self::send_ping`]).
+    ///
+    /// # Errors
+    /// That of `idle`, the connection failed, or the target broke the protocol.
+    pub fn finish_while(
+        &mut self,
+        tag: u32,
+        transfer: Transfer<'_>,
+        mut idle: impl FnMut(&mut Self, u32) -> Result<(), Error>,
+    ) -> Result<CommandResponse, Error> {
         let out = if let Transfer::Out(data) = transfer { data } else { &[] };
         let mut reply = CommandResponse::default();
+        let mut idle_periods = 0;
         loop {
-            let pdu = self.receive_status()?;
+            let pdu = match self.receive_status() {
+                Err(error) if error.is::<NoResponse>() => {
+                    idle_periods += 1;
+                    idle(self, idle_periods)?;
+                    continue;
+                }
+                received => received?,
+            };
+            idle_periods = 0;
+            if pdu.opcode() == Opcode::NOP_IN {
+                continue;
+            }
             if pdu.tag() != tag {
                 return Err(format!("unexpected tag {:x}, expected {tag:x}: {:?}", pdu.tag(), pdu.opcode()).into());
             }

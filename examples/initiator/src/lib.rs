@@ -16,6 +16,9 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
+/// Read timeout of a new connection.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A system error, or a protocol violation of the target, as a message.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -33,6 +36,18 @@ impl std::fmt::Display for LoginRefused {
 }
 
 impl std::error::Error for LoginRefused {}
+
+/// No PDU of the target began within the read timeout. The session can go on. The [`Error`] is this type then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoResponse;
+
+impl std::fmt::Display for NoResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the target sends no response")
+    }
+}
+
+impl std::error::Error for NoResponse {}
 
 /// The parameters of a login.
 #[derive(Clone)]
@@ -87,6 +102,8 @@ pub struct Initiator<S = TcpStream> {
     options: Options,
     digests: bool,
     cmd_sn: u32,
+    /// Initiator Task Tag and CmdSN of the last command.
+    last_command: (u32, u32),
     max_cmd_sn: u32,
     exp_stat_sn: u32,
     tag: u32,
@@ -123,8 +140,16 @@ impl Initiator {
     pub fn connect(address: impl ToSocketAddrs, options: Options) -> Result<Self, Error> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
         Ok(Self::over(stream, options))
+    }
+
+    /// Sets the time after which a request fails with [`NoResponse`] if no PDU arrives; 30 s after a login.
+    ///
+    /// # Errors
+    /// The time is zero.
+    pub fn set_read_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        Ok(self.stream.set_read_timeout(Some(timeout))?)
     }
 }
 
@@ -137,6 +162,7 @@ impl<S: Read + Write> Initiator<S> {
             options,
             digests: false,
             cmd_sn: 1,
+            last_command: (0, 0),
             max_cmd_sn: 1,
             exp_stat_sn: 0,
             tag: 0,

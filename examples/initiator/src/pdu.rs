@@ -1,6 +1,6 @@
 //! Sending and receiving PDUs: padding, digests, StatSN and MaxCmdSN, and the response to NOP-In.
 
-use crate::{Error, Initiator};
+use crate::{Error, Initiator, NoResponse};
 use iscsi::digest::{crc32c_bytes, padded_digest};
 use iscsi::wire::{self, BHS, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
 use std::io::{self, IoSlice, Read, Write};
@@ -66,10 +66,12 @@ impl<S: Read + Write> Initiator<S> {
     /// Receives a PDU and checks its digests.
     ///
     /// # Errors
-    /// The connection failed, a digest is wrong, or the data segment is longer than declared.
+    /// [`NoResponse`] if no PDU begins within the read timeout of the stream. The connection failed, a digest is wrong, or
+    /// the data segment is longer than declared.
     pub fn receive(&mut self) -> Result<Pdu, Error> {
         let mut header = [0; BHS];
-        self.stream.read_exact(&mut header)?;
+        let begun = self.receive_some(&mut header)?;
+        self.stream.read_exact(header.get_mut(begun..).unwrap_or_default())?;
         let basic: BasicHeader = as_layout(&header);
         if self.digests && self.options.header_digest {
             let mut received_digest = [0; 4];
@@ -93,6 +95,21 @@ impl<S: Read + Write> Initiator<S> {
             }
         }
         Ok(Pdu { header, data })
+    }
+
+    /// Receives the first bytes of a PDU, and returns their number.
+    fn receive_some(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        loop {
+            return match self.stream.read(buffer) {
+                Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Ok(len) => Ok(len),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => continue,
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(NoResponse.into()),
+                    _ => Err(error.into()),
+                },
+            };
+        }
     }
 
     /// Responds to a NOP-In that requests it, with an immediate NOP-Out without Initiator Task Tag (RFC 7143 11.18).

@@ -38,15 +38,24 @@ impl<S: Read + Write> Initiator<S> {
         }
     }
 
+    /// Sends a NOP-Out with data, which requests a NOP-In.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn send_ping(&mut self, data: &[u8]) -> Result<(), Error> {
+        let mut header: wire::RequestHeader = wire::with_opcode(Opcode::NOP_OUT);
+        header.flags = FINAL_FLAG;
+        header.ttt = NO_TAG.into();
+        self.send_request(header, data)
+    }
+
     /// Sends a NOP-Out with data and waits for the NOP-In that returns it.
     ///
     /// # Errors
     /// The connection failed, or the target did not return the data.
     pub fn ping(&mut self, data: &[u8]) -> Result<(), Error> {
-        let mut header: wire::RequestHeader = wire::with_opcode(Opcode::NOP_OUT);
-        header.flags = FINAL_FLAG;
-        header.ttt = NO_TAG.into();
-        let answer = self.request(header, data)?;
+        self.send_ping(data)?;
+        let answer = self.receive_status()?;
         if answer.opcode() == Opcode::NOP_IN && answer.data == data {
             Ok(())
         } else {
@@ -69,20 +78,28 @@ impl<S: Read + Write> Initiator<S> {
         }
     }
 
-    /// Sends a task management function request and returns its response code (RFC 7143 11.6.1).
+    /// Sends a task management function request and returns its response code (RFC 7143 11.6.1). What the target still sends
+    /// for tasks is dropped.
     ///
     /// # Errors
-    /// The connection failed, or the response has another opcode.
+    /// [`crate::NoResponse`], the connection failed, or the response has another opcode.
     pub fn task_management(&mut self, function: u8, lun: u64, referenced: u32) -> Result<u8, Error> {
         let mut header: wire::TaskManagement = wire::with_opcode(Opcode(Opcode::TASK_MANAGEMENT.0 | 0x40));
         header.flags = FINAL_FLAG | function;
         header.lun = (lun << 48).into();
-        header.itt = self.next_tag().into();
+        let tag = self.next_tag();
+        header.itt = tag.into();
         header.referenced_tag = referenced.into();
+        if self.last_command.0 == referenced {
+            header.ref_cmd_sn = self.last_command.1.into();
+        }
         header.cmd_sn = self.cmd_sn.into();
         header.exp_stat_sn = self.exp_stat_sn.into();
         self.send(header.as_bytes(), &[])?;
-        let answer = self.receive_status()?;
+        let mut answer = self.receive_status()?;
+        while answer.tag() != tag {
+            answer = self.receive_status()?;
+        }
         if answer.opcode() == Opcode::TASK_MANAGEMENT_RESPONSE {
             Ok(as_layout::<wire::TargetHeader>(&answer.header).response)
         } else {
@@ -90,12 +107,16 @@ impl<S: Read + Write> Initiator<S> {
         }
     }
 
-    fn request(&mut self, mut header: wire::RequestHeader, data: &[u8]) -> Result<Pdu, Error> {
+    fn request(&mut self, header: wire::RequestHeader, data: &[u8]) -> Result<Pdu, Error> {
+        self.send_request(header, data)?;
+        self.receive_status()
+    }
+
+    fn send_request(&mut self, mut header: wire::RequestHeader, data: &[u8]) -> Result<(), Error> {
         header.itt = self.next_tag().into();
         header.cmd_sn = self.next_cmd_sn().into();
         header.exp_stat_sn = self.exp_stat_sn.into();
         wire::set_data_length(&mut header.data_length, data.len());
-        self.send(header.as_bytes(), data)?;
-        self.receive_status()
+        self.send(header.as_bytes(), data)
     }
 }

@@ -326,13 +326,20 @@ fn nop_in_is_answered() {
 }
 
 /// A stream with the recorded output of a target; the bytes that the initiator sends are recorded.
+#[derive(Default)]
 struct Recorded {
     output: VecDeque<u8>,
     sent: Vec<u8>,
+    /// Before the output has this many bytes left, a read reaches its timeout.
+    silences: Vec<usize>,
 }
 
 impl Read for Recorded {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.silences.last() == Some(&self.output.len()) {
+            self.silences.pop();
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         self.output.read(buffer)
     }
 }
@@ -363,8 +370,8 @@ fn pdu(opcode: u8, flags: u8, fields: &[(usize, &[u8])], data: &[u8]) -> Vec<u8>
 fn after_login(options: Options, pdus: &[Vec<u8>]) -> Initiator<Recorded> {
     let keys = b"FirstBurstLength=512\0MaxRecvDataSegmentLength=512\0";
     let login = pdu(0x23, 0x87, &[(32, &[0, 0, 0, 9])], keys);
-    let output = [login, pdus.concat()].concat().into();
-    let mut session = Initiator::over(Recorded { output, sent: Vec::new() }, options);
+    let output: VecDeque<u8> = [login, pdus.concat()].concat().into();
+    let mut session = Initiator::over(Recorded { output, ..Recorded::default() }, options);
     session.log_in("iqn.t").unwrap();
     session.stream.sent.clear();
     session
@@ -425,12 +432,13 @@ fn wrong_responses_are_errors() {
         "the response is not a NOP-In with the data of the NOP-Out"
     );
     assert_eq!(session().logout().unwrap_err().to_string(), "the response is not a Logout Response");
+    let mut session = after_login(Options::default(), &[pdu(0x3f, 0x80, &[TAG, STAT_SN], b"")]);
     assert_eq!(
-        session().task_management(5, 0, 0).unwrap_err().to_string(),
+        session.task_management(5, 0, 0).unwrap_err().to_string(),
         "the response is not a Task Management Function Response"
     );
     let output = pdu(0x20, 0x80, &[], b"").into();
-    let mut session = Initiator::over(Recorded { output, sent: Vec::new() }, Options::default());
+    let mut session = Initiator::over(Recorded { output, ..Recorded::default() }, Options::default());
     assert_eq!(session.log_in("iqn.t").unwrap_err().to_string(), "login refused: 0000");
 }
 
@@ -455,4 +463,47 @@ fn sent_pdus_as_bytes() {
     let answer_fields: [(usize, &[u8]); 4] =
         [(16, &[0xff; 4]), (20, &[0, 0, 0, 5]), (24, &[0, 0, 0, 2]), (28, &[0, 0, 0, 1])];
     assert_eq!(session.stream.sent, [command, pdu(0x40, 0x80, &answer_fields, b"")].concat());
+}
+
+/// The target needs long for a command: the initiator sends a NOP-Out meanwhile.
+#[test]
+fn pings_during_a_long_command() {
+    let nop_in = pdu(0x20, 0x80, &[(16, &[0, 0, 0, 2]), (20, &[0xff; 4]), STAT_SN], b"");
+    let response = pdu(0x21, 0x80, &[TAG, (24, &[0, 0, 0, 2])], b"");
+    let mut session = after_login(Options::default(), &[nop_in, response]);
+    session.stream.silences = vec![48, 96, 96];
+    let tag = session.start(0, &[0; 6], Transfer::None).unwrap();
+    session.stream.sent.clear();
+    let mut periods = Vec::new();
+    let ended = session.finish_while(tag, Transfer::None, |session, period| {
+        periods.push(period);
+        if period == 2 { session.send_ping(b"") } else { Ok(()) }
+    });
+    assert_eq!((ended.unwrap().status, periods), (0, vec![1, 2, 1]));
+    let fields: [(usize, &[u8]); 4] = [(16, &[0, 0, 0, 2]), (20, &[0xff; 4]), (24, &[0, 0, 0, 2]), (28, &[0, 0, 0, 1])];
+    assert_eq!(session.stream.sent, pdu(0x00, 0x80, &fields, b""));
+}
+
+/// A command without response is aborted. What the target sent for it before is dropped.
+#[test]
+fn commands_without_response_are_aborted() {
+    let late = pdu(0x31, 0x80, &[TAG, (20, &[0, 0, 0, 9]), (44, &[0, 0, 0, 3])], b"");
+    let response = pdu(0x22, 0x80, &[(16, &[0, 0, 0, 2]), STAT_SN], b"");
+    let mut session = after_login(Options::default(), &[late, response]);
+    session.stream.silences = vec![96];
+    let tag = session.start(2, &[0; 6], Transfer::None).unwrap();
+    session.stream.sent.clear();
+    let error = session.finish(tag, Transfer::None).unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&NoResponse));
+    assert_eq!(session.task_management(1, 2, tag).unwrap(), 0);
+    // RefCmdSN is that of the command, CmdSN the next one.
+    let fields: [(usize, &[u8]); 6] = [
+        (8, &[0, 2]),
+        (16, &[0, 0, 0, 2]),
+        (20, &[0, 0, 0, 1]),
+        (24, &[0, 0, 0, 2]),
+        (28, &[0, 0, 0, 1]),
+        (32, &[0, 0, 0, 1]),
+    ];
+    assert_eq!(session.stream.sent, pdu(0x42, 0x81, &fields, b""));
 }

@@ -152,6 +152,9 @@ impl Channel {
             let mut caller = Caller { backend: &*unit.backend, socket: Some(self.description.socket.as_fd()) };
             return sg::ioctl::run(&mut caller, cdb).map(|()| 0);
         }
+        if let Node::Tape { .. } = self.description.node {
+            self.description.with_tape(|drive, _, _| drive.check_position())?;
+        }
         let (address, device_type) = (unit.address, unit.found.device_type());
         let mut settings = lock(&self.description.settings);
         let reply = settings.ioctl(driver, code, argument, address, device_type)?;
@@ -165,17 +168,28 @@ impl Channel {
         Ok(reply.value.into())
     }
 
+    /// Resets units, and tells the tape drivers of all units that this concerns.
     fn reset(&self, reset: Reset) -> bool {
-        let backend = &self.description.unit.backend;
-        match reset {
-            Reset::Unit => backend.reset(ResetScope::Unit),
-            Reset::Target => backend.reset(ResetScope::Target),
+        let Description { unit, shared, .. } = &*self.description;
+        let is_done = match reset {
+            Reset::Unit => unit.backend.reset(ResetScope::Unit),
+            Reset::Target => unit.backend.reset(ResetScope::Target),
             Reset::AllTargets => {
-                let mut units: Vec<_> = self.description.shared.nodes.units.iter().collect();
+                let mut units: Vec<_> = shared.nodes.units.iter().collect();
                 units.dedup_by_key(|unit| unit.address.target);
                 units.into_iter().all(|unit| unit.backend.reset(ResetScope::Target))
             }
+        };
+        for other in shared.nodes.units.iter().filter(|other| match reset {
+            Reset::Unit => Arc::ptr_eq(unit, other),
+            Reset::Target => unit.address.target == other.address.target,
+            Reset::AllTargets => true,
+        }) {
+            if let UnitKind::Tape(_, drive) = &other.kind {
+                lock(drive).notice_reset();
+            }
         }
+        is_done
     }
 
     /// SG_IO: `message` is the structure of the program with its CDB.
@@ -187,7 +201,8 @@ impl Channel {
         let timeout = header.timeout(lock(&self.description.settings).timeout(driver));
         let is_out = memory.data_out.len > 0;
         let length = self.buffer(memory.data_out.len.max(memory.data_in.len))?;
-        let unit = &self.description.unit;
+        let Description { unit, socket, .. } = &*self.description;
+        let caller = Caller { backend: &*unit.backend, socket: Some(socket.as_fd()) };
         let now = || self.description.shared.clock.now().mono;
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         let begin = now();
@@ -197,17 +212,17 @@ impl Channel {
             } else {
                 load(&self.file, data)?;
             }
-            let completion = unit.execute(cdb, data, &mut [], timeout);
+            let completion = caller.complete(cdb, data, &mut [], timeout);
             // It may have been a key.
             data.zeroize();
             completion
         } else {
-            unit.execute(cdb, &[], data, timeout)
+            caller.complete(cdb, &[], data, timeout)
         };
         let duration = begin.duration_until(now());
         let received = completion.as_ref().map_or(0, |completion| completion.data_in.min(length));
         store(&self.file, data.get(..received).unwrap_or_default())?;
-        let ended = Ended { completion: completion.as_ref(), duration };
+        let ended = Ended { completion: completion.as_ref().map_err(|error| *error), duration };
         self.reply = header.complete(driver, &ended);
         u64::try_from(received).map_err(|_| Errno::EIO)
     }

@@ -15,4 +15,4 @@ pub use initiator::LoginRefused;
 pub use nodes::{DriveNumbers, NodeLine, Nodes};
 pub use server::Door;
 pub use session::{Credentials, log_in};
-pub use unit::{Backend, LocalUnit, ResetScope, TargetUnits};
+pub use unit::{Backend, LocalUnit, ResetScope, TargetUnits, Wait};

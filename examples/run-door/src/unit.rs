@@ -1,14 +1,15 @@
 //! Logical units behind device nodes.
 
 use linux_scsi::ch::Changer;
-use linux_scsi::device::{BUSY_INTERVAL, is_busy};
+use linux_scsi::device::{BUSY_INTERVAL, RESET_TESTS, TEST_UNIT_READY, abort_time, is_busy};
 use linux_scsi::scan::Identification;
 use linux_scsi::sg::ioctl::{Address, Settings};
 use linux_scsi::sg::{Driver, Openings};
 use linux_scsi::st::Drive;
-use linux_scsi::{DeviceGone, Interrupted, Outcome, ScsiDevice};
+use linux_scsi::{Interrupted, NoStatus, Outcome, ScsiDevice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
+use scsi_core::Status;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -19,11 +20,23 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vtl::target::{Target, encode_lun};
 
+/// Waits on behalf of a program. The wait is interrupted if the program no longer exists.
+pub type Wait<'a> = &'a dyn Fn(Duration) -> Result<(), Interrupted>;
+
 /// Executes commands of a logical unit, wherever it is.
 pub trait Backend: Send + Sync {
-    /// Executes a command and waits for its end; the completion of a command without response is dropped. `None` if the
-    /// device is gone.
-    fn execute(&self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Option<Completion>;
+    /// Executes a command and waits for its end. If there is no response within the timeout, or the wait is interrupted, aborts
+    /// the command; if the device has no such command, resets the logical unit.
+    ///
+    /// # Errors
+    /// [`NoStatus`] if there is no response.
+    fn execute(
+        &self,
+        cdb: &[u8],
+        data: Data<'_, '_>,
+        timeout: Duration,
+        wait: Wait<'_>,
+    ) -> Result<Completion, NoStatus>;
 
     /// Resets the logical unit, or its whole target. Commands in progress end with TASK ABORTED, and every I_T nexus gets a
     /// unit attention. Returns whether it was done.
@@ -64,14 +77,33 @@ impl LocalUnit {
         };
         target.luns().into_iter().map(unit).collect()
     }
-}
 
-impl Backend for LocalUnit {
-    fn execute(&self, cdb: &[u8], data: Data<'_, '_>, _: Duration) -> Option<Completion> {
+    fn complete(&self, cdb: &[u8], data: Data<'_, '_>) -> Completion {
         let mut padded = CdbBytes::from_slice(cdb);
         padded.resize(cdb.len().max(CDB_FIELD), 0);
         let request = Request { lun: self.lun, ..Request::new(self.nexus, &padded, Now::default()) };
-        Some(self.target.execute(&request, data))
+        self.target.execute(&request, data)
+    }
+}
+
+impl Backend for LocalUnit {
+    fn execute(
+        &self,
+        cdb: &[u8],
+        data: Data<'_, '_>,
+        timeout: Duration,
+        wait: Wait<'_>,
+    ) -> Result<Completion, NoStatus> {
+        let completion = self.complete(cdb, data);
+        if !completion.dropped {
+            return Ok(completion);
+        }
+        let _ = wait(abort_time(timeout));
+        self.reset(ResetScope::Unit);
+        // Linux takes the unit attention of its reset.
+        let test = || self.complete(&TEST_UNIT_READY, Data::new(&[], &mut []));
+        let _ = (0..RESET_TESTS).any(|_| test().status == Status::GOOD);
+        Err(NoStatus::Reset)
     }
 
     fn reset(&self, scope: ResetScope) -> bool {
@@ -102,31 +134,6 @@ pub(crate) struct Unit {
 }
 
 impl Unit {
-    /// Executes a command of SG_IO, and repeats it while the unit is busy. A command without response ends after its
-    /// timeout. One that takes longer than its timeout does not end earlier, as over iSCSI on Linux while the target is alive.
-    pub(crate) fn execute(
-        &self,
-        cdb: &[u8],
-        data_out: &[u8],
-        data_in: &mut [u8],
-        timeout: Duration,
-    ) -> Option<Completion> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            let completion = self.backend.execute(cdb, Data::new(&out, &mut into), timeout)?;
-            if completion.dropped {
-                std::thread::park_timeout(timeout);
-                return Some(completion);
-            }
-            if !is_busy(completion.status) || waited >= timeout {
-                return Some(completion);
-            }
-            std::thread::park_timeout(BUSY_INTERVAL);
-            waited += BUSY_INTERVAL;
-        }
-    }
-
     /// The settings for an open file of a driver.
     pub(crate) fn settings(&self, driver: Driver) -> Arc<Mutex<Settings>> {
         let [block, other] = &self.settings;
@@ -155,13 +162,31 @@ pub(crate) struct Caller<'a> {
     pub(crate) socket: Option<BorrowedFd<'a>>,
 }
 
-impl ScsiDevice for Caller<'_> {
-    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, DeviceGone> {
-        let completion = self.backend.execute(cdb, data, timeout).filter(|completion| !completion.dropped);
-        completion.as_ref().map(Outcome::from).ok_or(DeviceGone)
+impl Caller<'_> {
+    /// Executes a command of SG_IO, and repeats it while the unit is busy.
+    ///
+    /// # Errors
+    /// [`NoStatus`] if there is no response.
+    pub(crate) fn complete(
+        &self,
+        cdb: &[u8],
+        data_out: &[u8],
+        data_in: &mut [u8],
+        timeout: Duration,
+    ) -> Result<Completion, NoStatus> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
+            let completion =
+                self.backend.execute(cdb, Data::new(&out, &mut into), timeout, &|time| self.pause(time))?;
+            if !is_busy(completion.status) || waited >= timeout || self.pause(BUSY_INTERVAL).is_err() {
+                return Ok(completion);
+            }
+            waited += BUSY_INTERVAL;
+        }
     }
 
-    fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {
+    fn pause(&self, duration: Duration) -> Result<(), Interrupted> {
         let timeout = Timespec::try_from(duration).map_err(|_| Interrupted)?;
         let mut socket: Vec<PollFd<'_>> =
             self.socket.iter().map(|socket| PollFd::new(socket, PollFlags::HUP)).collect();
@@ -169,5 +194,87 @@ impl ScsiDevice for Caller<'_> {
             Ok(0) => Ok(()),
             _ => Err(Interrupted),
         }
+    }
+}
+
+impl ScsiDevice for Caller<'_> {
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus> {
+        let completion = self.backend.execute(cdb, data, timeout, &|time| self.pause(time))?;
+        Ok(Outcome::from(&completion))
+    }
+
+    fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {
+        self.pause(duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use linux_scsi::ch::{Element, ElementType, Request as ChangerRequest};
+    use linux_scsi::st::{Access, ModeNumber, Opening};
+    use linux_scsi::{Errno, mtio};
+    use scsi_core::cdb::Opcode;
+    use scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule};
+    use std::cell::RefCell;
+    use vtl::{ElementAddress, Library};
+
+    /// A unit whose waits take no time.
+    struct Simulated(Arc<dyn Backend>, RefCell<Vec<Duration>>);
+
+    impl ScsiDevice for Simulated {
+        fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus> {
+            let wait = |time| {
+                self.1.borrow_mut().push(time);
+                Ok(())
+            };
+            self.0.execute(cdb, data, timeout, &wait).map(|completion| Outcome::from(&completion))
+        }
+
+        fn wait(&mut self, _: Duration) -> Result<(), Interrupted> {
+            panic!("no command is repeated");
+        }
+    }
+
+    impl Simulated {
+        fn waits(&self) -> Vec<u64> {
+            self.1.take().iter().map(Duration::as_secs).collect()
+        }
+    }
+
+    /// Drivers wait three timeouts and a second for a response, as over iSCSI on Linux; then the unit is reset.
+    #[test]
+    fn commands_without_response() {
+        let site = Library::builder().drives("ULT3580-TD8", 1).cartridges("A#L8", 3, "64MB").open().unwrap();
+        site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
+        let target = Arc::clone(&site.targets()[0]);
+        let lose = |lun: usize, opcode: u8| {
+            let matcher = CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() };
+            assert!(target.unit(encode_lun(lun)).unwrap().inject(FaultRule::once(matcher, FaultOutcome::Drop)));
+        };
+        let mut units = LocalUnit::login(&target).into_iter().map(|(_, unit)| Simulated(unit, RefCell::default()));
+        let (mut changer, mut drive) = (units.next().unwrap(), units.next().unwrap());
+
+        let mut st = Drive::new();
+        let (access, mode) = (Access::ReadWrite, ModeNumber::default());
+        let opening = Opening { access, nonblocking: false, mode, rewinds: false, privileged: true };
+        let tape = st.open(&mut drive, opening).unwrap();
+        lose(1, 0x0a);
+        assert_eq!(st.write(&mut drive, &tape, b"lost"), Err(Errno::EIO));
+        assert_eq!(drive.waits(), [3 * 900 + 1]);
+        // The position is unknown, and the unit attention of the reset is not seen.
+        assert_eq!(st.write(&mut drive, &tape, b"not sent"), Err(Errno::EIO));
+        let rewind = mtio::Request::decode(0x4008_6d01, &[6, 0, 0, 0, 1, 0, 0, 0]).unwrap().unwrap();
+        st.ioctl(&mut drive, &tape, rewind).unwrap();
+        assert_eq!(st.write(&mut drive, &tape, b"data"), Ok(4));
+        st.close(&mut drive, tape).unwrap();
+
+        let mut ch = Changer::attach(&mut changer).unwrap();
+        let element = |kind, unit| Element { kind: ElementType(kind), unit };
+        let request = ChangerRequest::Move { from: element(1, 1), to: element(1, 20), invert: false };
+        lose(0, 0xa5);
+        assert_eq!(ch.ioctl(&mut changer, request), Err(Errno::EIO));
+        assert_eq!((changer.waits(), drive.waits()), (vec![3 * 300 + 1], vec![]));
+        assert_eq!(ch.ioctl(&mut changer, request), Ok(vec![]));
     }
 }

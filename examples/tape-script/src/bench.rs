@@ -9,7 +9,8 @@ use scsi_core::time::Now;
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::{IoSlice, IoSliceMut};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use vtl::clock::{Clock, VirtualClock};
 use vtl::data_dir::DataDir;
 use vtl::frontend::{Frontend, SiteOptions};
 use vtl::target::{Target, encode_lun};
@@ -74,14 +75,42 @@ fn configuration(cases: &[Case]) -> String {
     text
 }
 
+/// A clock on which nothing takes time: a thread advances it to each time for which a site waits.
+fn fast_clock() -> Clock {
+    static CLOCK: OnceLock<VirtualClock> = OnceLock::new();
+    let start = || {
+        let clock = VirtualClock::default();
+        let time = clock.clone();
+        std::thread::spawn(move || {
+            loop {
+                time.advance_to_deadline();
+            }
+        });
+        clock
+    };
+    CLOCK.get_or_init(start).clock()
+}
+
 impl Bench {
     /// The units of these cases, and cartridges for each.
     ///
     /// # Errors
     /// The text of the error of the site.
     pub fn new(cases: &[Case]) -> Result<Self, String> {
+        Self::open(cases, Clock::real())
+    }
+
+    /// The same units, with a clock on which nothing takes time, for the drivers in this process.
+    ///
+    /// # Errors
+    /// The text of the error of the site.
+    pub fn simulated(cases: &[Case]) -> Result<Self, String> {
+        Self::open(cases, fast_clock())
+    }
+
+    fn open(cases: &[Case], clock: Clock) -> Result<Self, String> {
         let config = vtl::config::parse("bench", &configuration(cases)).map_err(|error| error.to_string())?;
-        let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
+        let options = SiteOptions::default().with_frontend(Frontend::ISCSI).with_clock(clock);
         let site = Site::open_with(DataDir::in_memory(), &config, options).map_err(|error| error.to_string())?;
         for (barcode, _) in site.libraries().iter().flat_map(|library| library.locations()) {
             if barcode.as_str().starts_with('P') {

@@ -102,7 +102,7 @@ fn print_result(case: &Case, step: &Step, result: &str) {
 }
 
 fn native(script: &Script) -> Result<(), String> {
-    run_all(script, &mut Bench::new(&script.cases)?, Native::new, print_result)
+    run_all(script, &mut Bench::simulated(&script.cases)?, Native::new, print_result)
 }
 
 /// Runs cases on the unit of a device in `/sys/class`, with the calls that `open` returns for its directory.
@@ -149,7 +149,7 @@ fn compare(script: &Script, kernel: Vec<String>) -> Result<(), String> {
         rest = next;
     }
     let (mut kernel, mut compared, mut differing, mut steps) = (kernel.into_iter(), 0_u32, 0_u32, Vec::new());
-    run_all(script, &mut Bench::new(&script.cases)?, Native::new, |case, step, result| {
+    run_all(script, &mut Bench::simulated(&script.cases)?, Native::new, |case, step, result| {
         let expected = kernel.next().unwrap_or_default();
         compared += 1;
         if std::ptr::eq(step, case.steps.as_slice().as_ptr()) {

@@ -6,21 +6,22 @@ use crate::run::Calls;
 use crate::script::{NodeKind, Opening, UnitKind};
 use linux_scsi::argument::Argument;
 use linux_scsi::ch::{self, Changer};
-use linux_scsi::device::is_busy;
+use linux_scsi::device::{RESET_TESTS, TEST_UNIT_READY, abort_time, is_busy};
 use linux_scsi::mtio::Request as TapeRequest;
 use linux_scsi::sg::ioctl::{Address, Reply, Settings};
 use linux_scsi::sg::{self, Driver, Ended, Openings};
 use linux_scsi::st::{self, Drive, OpenTape};
-use linux_scsi::{DeviceGone, Errno, Interrupted, Outcome, ScsiDevice};
-use scsi_core::Completion;
+use linux_scsi::{Errno, Interrupted, NoStatus, Outcome, ScsiDevice};
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::target::{CdbBytes, Request, TransportEvent};
 use scsi_core::time::Now;
+use scsi_core::{Completion, Status};
 use std::collections::HashMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 use std::time::Duration;
+use vtl::clock::Clock;
 use vtl::target::{Target, encode_lun};
 
 /// One unit of a bench below the drivers.
@@ -48,6 +49,7 @@ struct Open {
 }
 
 struct BenchDevice {
+    clock: Clock,
     target: Arc<Target>,
     nexus: NexusId,
     lun: u64,
@@ -58,12 +60,18 @@ const CDB_FIELD: usize = 16;
 
 impl BenchDevice {
     /// Executes a command of SG_IO, and repeats it while the unit is busy.
-    fn transfer(&mut self, cdb: &[u8], data_out: &[u8], data_in: &mut [u8]) -> Completion {
+    fn transfer(
+        &mut self,
+        cdb: &[u8],
+        data_out: &[u8],
+        data_in: &mut [u8],
+        timeout: Duration,
+    ) -> Result<Completion, NoStatus> {
         loop {
             let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            let completion = self.complete(cdb, Data::new(&out, &mut into));
-            if completion.dropped || !is_busy(completion.status) {
-                return completion;
+            let completion = self.complete(cdb, Data::new(&out, &mut into), timeout)?;
+            if !is_busy(completion.status) {
+                return Ok(completion);
             }
         }
     }
@@ -76,7 +84,25 @@ impl BenchDevice {
         }
     }
 
-    fn complete(&mut self, cdb: &[u8], data: Data<'_, '_>) -> Completion {
+    /// Executes a command as Linux' iSCSI initiator does: aborts it if the response is late, and resets the unit if there is
+    /// none.
+    fn complete(&self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Completion, NoStatus> {
+        let begun = self.clock.monotonic();
+        let completion = self.execute_once(cdb, data);
+        if completion.dropped {
+            self.reset();
+            // Linux takes the unit attention of its reset.
+            let test = || self.execute_once(&TEST_UNIT_READY, Data::new(&[], &mut []));
+            let _ = (0..RESET_TESTS).any(|_| test().status == Status::GOOD);
+            return Err(NoStatus::Reset);
+        }
+        if begun.duration_until(self.clock.monotonic()) > abort_time(timeout) {
+            return Err(NoStatus::Aborted);
+        }
+        Ok(completion)
+    }
+
+    fn execute_once(&self, cdb: &[u8], data: Data<'_, '_>) -> Completion {
         let mut padded = CdbBytes::from_slice(cdb);
         padded.resize(cdb.len().max(CDB_FIELD), 0);
         self.target.execute(&Request { lun: self.lun, ..Request::new(self.nexus, &padded, Now::default()) }, data)
@@ -84,8 +110,8 @@ impl BenchDevice {
 }
 
 impl ScsiDevice for BenchDevice {
-    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, _timeout: Duration) -> Result<Outcome, DeviceGone> {
-        Ok(Outcome::from(&self.complete(cdb, data)))
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus> {
+        self.complete(cdb, data, timeout).map(|completion| Outcome::from(&completion))
     }
 
     fn wait(&mut self, _duration: Duration) -> Result<(), Interrupted> {
@@ -101,7 +127,7 @@ impl Native {
     pub fn new(bench: &Bench, number: usize) -> Result<Self, String> {
         let (target, lun) = bench.lun(number)?;
         let nexus = target.login(&TransportId::local(1));
-        let mut device = BenchDevice { target, nexus, lun: encode_lun(lun) };
+        let mut device = BenchDevice { clock: bench.site().clock().clone(), target, nexus, lun: encode_lun(lun) };
         let kind = bench.kind(number)?;
         let changer = match kind {
             UnitKind::Drive => None,
@@ -122,6 +148,14 @@ impl Native {
         self.files.get(&file).and_then(|group| self.open.get_mut(group)).ok_or(Errno::EBADF)
     }
 
+    /// The settings of an open file for SG_IO.
+    fn settings(&mut self, file: char) -> Result<&mut Settings, Errno> {
+        let open = self.files.get(&file).and_then(|group| self.open.get_mut(group)).ok_or(Errno::EBADF)?;
+        let [block, other] = &mut self.settings;
+        let shared = if open.node.driver() == Driver::Block { block } else { other };
+        Ok(open.settings.as_mut().unwrap_or(shared))
+    }
+
     /// A request whose argument is in one place, with the bytes that the driver reads from it.
     fn request(&mut self, file: char, request: u32, argument: &[u8]) -> Result<Reply, Errno> {
         let group = self.files.get(&file).ok_or(Errno::EBADF)?;
@@ -139,11 +173,14 @@ impl Native {
         if let Some(cdb) = sg::ioctl::command(driver, request) {
             return sg::ioctl::run(&mut self.device, cdb).map(|()| Reply::default());
         }
-        let [block, other] = &mut self.settings;
-        let settings = open.settings.as_mut().unwrap_or(if driver == Driver::Block { block } else { other });
-        let reply = settings.ioctl(driver, request, argument, self.address, self.device_type)?;
+        if open.tape.is_some() {
+            self.drive.check_position()?;
+        }
+        let (address, device_type) = (self.address, self.device_type);
+        let reply = self.settings(file)?.ioctl(driver, request, argument, address, device_type)?;
         if reply.reset.is_some() {
             self.device.reset();
+            self.drive.notice_reset();
         }
         Ok(reply)
     }
@@ -154,6 +191,7 @@ impl Native {
         let bytes = memory.at_address(argument, driver.header_len())?.to_vec();
         let mut header = sg::Header::decode(driver, &bytes)?;
         let named = header.memory(driver)?;
+        let timeout = header.timeout(self.settings(file)?.timeout(driver));
         let cdb = gather(memory, named.cdb)?;
         let mut data = pieces(memory, named.data())?;
         if named.data().vectors > 0 && named.data().len > 0 {
@@ -166,15 +204,18 @@ impl Native {
         }
         let completion = if named.data_out.len > 0 {
             copy(memory, &data, &mut buffer, |piece, memory| piece.copy_from_slice(memory))?;
-            self.device.transfer(&cdb, &buffer, &mut [])
+            self.device.transfer(&cdb, &buffer, &mut [], timeout)
         } else {
-            let completion = self.device.transfer(&cdb, &[], &mut buffer);
-            buffer.truncate(completion.data_in);
+            let completion = self.device.transfer(&cdb, &[], &mut buffer, timeout);
+            buffer.truncate(completion.as_ref().map_or(0, |completion| completion.data_in));
             copy(memory, &data, &mut buffer, |piece, memory| memory.copy_from_slice(piece))?;
             completion
         };
         let results = header.results();
-        let reply = header.complete(driver, &Ended { completion: Some(&completion), duration: Duration::ZERO });
+        let reply = header.complete(
+            driver,
+            &Ended { completion: completion.as_ref().map_err(|error| *error), duration: Duration::ZERO },
+        );
         let (header, sense) = reply.split_at(bytes.len());
         if !sense.is_empty() {
             memory.at_address(named.sense.address, sense.len())?.copy_from_slice(sense);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{DeviceGone, Interrupted, Outcome};
+use crate::{Interrupted, NoStatus, Outcome};
 use scsi_core::Asc;
 use scsi_core::data::Data;
 
@@ -14,7 +14,7 @@ struct Recorder {
 const PAGE: [u8; 24] = [23, 0, 0, 0, 0x1d, 18, 0, 0, 0, 1, 3, 0xe8, 0, 3, 0, 10, 0, 1, 1, 0xf4, 0, 2, 0, 0];
 
 impl ScsiDevice for Recorder {
-    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, DeviceGone> {
+    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, NoStatus> {
         let check = |key, asc| {
             Ok(Outcome {
                 status: Status::CHECK_CONDITION,

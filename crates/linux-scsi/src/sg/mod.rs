@@ -17,8 +17,8 @@ pub mod v4;
 
 pub use open::Openings;
 
-use crate::Errno;
 use crate::node::Node;
+use crate::{Errno, NoStatus};
 use core::ops::Range;
 use core::time::Duration;
 use scsi_core::fault::Completion;
@@ -211,9 +211,8 @@ impl Header {
 /// The end of a command, as SG_IO reports it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ended<'a> {
-    /// Status, sense data and the bytes that were moved; `None` if the device is gone. A completion that is dropped stands for
-    /// a command that got no response.
-    pub completion: Option<&'a Completion>,
+    /// Status, sense data and the bytes that were moved.
+    pub completion: Result<&'a Completion, NoStatus>,
     /// The time that the command took.
     pub duration: Duration,
 }
@@ -227,7 +226,9 @@ pub fn completion(status: u8, sense: &[u8]) -> Completion {
 
 /// `host_status` of a command without status: DID_NO_CONNECT.
 const NO_CONNECT: u8 = 1;
-/// `host_status` of a command that the driver aborted because there was no response: DID_ERROR.
+/// `host_status` of a command that was aborted because there was no response: DID_TIME_OUT.
+const TIME_OUT: u8 = 3;
+/// `host_status` of a command that a reset of the logical unit ended: DID_ERROR.
 const ERROR: u8 = 7;
 /// `driver_status` with sense data: DRIVER_SENSE.
 const DRIVER_SENSE: u8 = 8;
@@ -236,14 +237,15 @@ const INFO_CHECK: u32 = 1;
 
 impl Ended<'_> {
     fn status(&self) -> u8 {
-        self.completion.filter(|completion| !completion.dropped).map_or(0, |completion| completion.status.0)
+        self.completion.map_or(0, |completion| completion.status.0)
     }
 
     fn host_status(&self) -> u8 {
         match self.completion {
-            None => NO_CONNECT,
-            Some(completion) if completion.dropped => ERROR,
-            Some(_) => 0,
+            Ok(_) => 0,
+            Err(NoStatus::DeviceGone) => NO_CONNECT,
+            Err(NoStatus::Aborted) => TIME_OUT,
+            Err(NoStatus::Reset) => ERROR,
         }
     }
 
@@ -257,7 +259,7 @@ impl Ended<'_> {
 
     /// Sense data, at most as many bytes as the program has memory for.
     fn sense(&self, max: usize) -> &[u8] {
-        let sense = self.completion.and_then(|completion| completion.sense.as_ref());
+        let sense = self.completion.ok().and_then(|completion| completion.sense.as_ref());
         let sense = sense.map(|sense| sense.as_slice()).unwrap_or_default();
         sense.get(..max).unwrap_or(sense)
     }
@@ -270,11 +272,11 @@ impl Ended<'_> {
     fn residual(&self, data_out: u32, data_in: u32) -> i32 {
         let bytes = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let count = match self.completion {
-            None => data_out.max(data_in),
-            Some(Completion { data_out_missing: missing @ 1.., .. }) if data_out > 0 => bytes(*missing),
-            Some(Completion { data_out: moved, .. }) if data_out > 0 => data_out.saturating_sub(bytes(*moved)),
-            Some(Completion { data_in_wanted: wanted, .. }) if bytes(*wanted) > data_in => bytes(*wanted) - data_in,
-            Some(Completion { data_in: moved, .. }) => data_in.saturating_sub(bytes(*moved)),
+            Err(_) => data_out.max(data_in),
+            Ok(Completion { data_out_missing: missing @ 1.., .. }) if data_out > 0 => bytes(*missing),
+            Ok(Completion { data_out: moved, .. }) if data_out > 0 => data_out.saturating_sub(bytes(*moved)),
+            Ok(Completion { data_in_wanted: wanted, .. }) if bytes(*wanted) > data_in => bytes(*wanted) - data_in,
+            Ok(Completion { data_in: moved, .. }) => data_in.saturating_sub(bytes(*moved)),
         };
         i32::try_from(count).unwrap_or(i32::MAX)
     }

@@ -155,6 +155,7 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NoStatus;
     use core::time::Duration;
     use scsi_core::asc::Asc;
     use scsi_core::fault::Completion;
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!(header.timeout(), 20_000);
         let sense = Sense::new(SenseKey::NO_SENSE, Asc::FILEMARK_DETECTED);
         let completion = Completion { data_in: 500, ..Completion::new(&Err(sense.into()), SenseFormat::Fixed) };
-        let ended = Ended { completion: Some(&completion), duration: Duration::from_millis(300) };
+        let ended = Ended { completion: Ok(&completion), duration: Duration::from_millis(300) };
         assert_eq!(header.complete(Driver::Generic, &ended)[..3], [0x70, 0, 0]);
         // status, masked_status, msg_status, sb_len_wr, host_status, driver_status, resid, duration, info
         let end = [2, 1, 0, 18, 0, 0, 8, 0, 12, 0, 0, 0, 0x2c, 1, 0, 0, 1, 0, 0, 0];
@@ -227,13 +228,16 @@ mod tests {
     }
 
     #[test]
-    fn good_status_and_lost_device() {
+    fn good_status_and_no_status() {
         let mut header = Header::decode(Driver::Generic, &bytes(0xfe, 6, [0, 2, 0, 0])).unwrap();
         let completion = Completion { data_out: 512, ..Completion::with_status(scsi_core::Status::GOOD) };
-        let good = Ended { completion: Some(&completion), duration: Duration::ZERO };
+        let good = Ended { completion: Ok(&completion), duration: Duration::ZERO };
         assert_eq!(header.complete(Driver::Generic, &good), []);
         assert_eq!(header.as_bytes()[64..84], [0; 20]);
-        header.complete(Driver::Generic, &Ended { completion: None, duration: Duration::ZERO });
-        assert_eq!(header.as_bytes()[64..84], [0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+        for (no_status, host_status) in [(NoStatus::DeviceGone, 1), (NoStatus::Aborted, 3), (NoStatus::Reset, 7)] {
+            header.complete(Driver::Generic, &Ended { completion: Err(no_status), duration: Duration::ZERO });
+            let end = [0, 0, 0, 0, host_status, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+            assert_eq!(header.as_bytes()[64..84], end);
+        }
     }
 }

@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(memory.data_out, Block::default());
         let mut header = Header::decode(&bytes()).unwrap();
         let completion = Completion { data_in: 36, ..Completion::with_status(Status::BUSY) };
-        header.complete(&Ended { completion: Some(&completion), duration: Duration::from_millis(5) });
+        header.complete(&Ended { completion: Ok(&completion), duration: Duration::from_millis(5) });
         // driver_status to dout_resid
         let end = [
             0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 216, 0, 0, 0, 0, 0, 0,

@@ -1,7 +1,7 @@
 //! The commands of the driver, and how their outcome is judged.
 
 use super::Drive;
-use crate::{Errno, ScsiDevice};
+use crate::{Errno, NoStatus, ScsiDevice};
 use core::time::Duration;
 use scsi_core::{Asc, Sense, SenseKey, Status};
 
@@ -29,7 +29,7 @@ pub(super) enum Transfer<'a> {
 /// A command that did not end with GOOD.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// The sense data; `None` if the device is gone, or the status is not CHECK CONDITION.
+    /// The sense data; `None` if there is no status, or it is not CHECK CONDITION.
     sense: Option<Sense>,
 }
 
@@ -96,9 +96,13 @@ impl Drive {
             Transfer::In(bytes) => (&[], bytes),
         };
         let wanted = data_in.len();
-        let Ok(outcome) = device.transfer(cdb, data_out, data_in, timeout) else {
-            return Err(Refusal { sense: None });
-        };
+        let outcome = device.transfer(cdb, data_out, data_in, timeout).map_err(|no_status| {
+            if no_status == NoStatus::Reset {
+                self.notice_reset();
+            }
+            self.notice_failure();
+            Refusal { sense: None }
+        })?;
         if outcome.status == Status::GOOD {
             return Ok(outcome.data_in);
         }
@@ -112,6 +116,7 @@ impl Drive {
                 return Ok(wanted);
             }
         }
+        self.notice_failure();
         Err(refusal)
     }
 

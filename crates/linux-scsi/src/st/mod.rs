@@ -58,7 +58,19 @@ pub struct Drive {
     recovered_errors: u16,
     cleaning_requested: bool,
     door: Door,
+    reset: ResetState,
     is_open: bool,
+}
+
+/// The effect of a reset of the unit by this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ResetState {
+    /// No reset since the position was last found.
+    None,
+    /// The unit was reset, but no command has failed since.
+    Reset,
+    /// A command has failed since. Nothing but an operation that finds the position is allowed.
+    PositionLost,
 }
 
 /// Whether the removal of the tape is prevented, and until when.
@@ -193,6 +205,7 @@ impl Drive {
             recovered_errors: 0,
             cleaning_requested: false,
             door: Door::Unlocked,
+            reset: ResetState::None,
             is_open: false,
         }
     }
@@ -211,6 +224,37 @@ impl Drive {
             Readiness::NotReady => Err(Errno::EIO),
             Readiness::NoTape => Err(Errno::ENOMEDIUM),
         }
+    }
+
+    /// This host has reset the unit: the next command that fails makes the position unknown, until an operation such as MTREW
+    /// finds it.
+    pub const fn notice_reset(&mut self) {
+        if matches!(self.reset, ResetState::None) {
+            self.reset = ResetState::Reset;
+        }
+    }
+
+    /// A command has failed.
+    fn notice_failure(&mut self) {
+        if self.reset != ResetState::None {
+            self.reset = ResetState::PositionLost;
+            self.position = Position::UNKNOWN;
+            self.read_ahead.clear();
+            self.write_buffer.clear();
+        }
+    }
+
+    /// Fails after a reset by this host, before the position is found: then read(2), write(2) and ioctl(2) with requests of
+    /// other drivers are not allowed either.
+    ///
+    /// # Errors
+    /// EIO.
+    pub fn check_position(&mut self) -> Result<(), Errno> {
+        if self.reset != ResetState::PositionLost {
+            return Ok(());
+        }
+        self.position = Position::UNKNOWN;
+        Err(Errno::EIO)
     }
 
     /// Whether a program has the tape open; a second open gets EBUSY.

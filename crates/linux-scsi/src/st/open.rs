@@ -61,6 +61,7 @@ impl Drive {
     #[expect(clippy::needless_pass_by_value, reason = "closing ends the open tape")]
     pub fn close(&mut self, device: &mut dyn ScsiDevice, tape: OpenTape) -> Result<(), Errno> {
         self.is_open = false;
+        let is_position_known = self.check_position();
         let flushed = self.flush_writes(device);
         self.write_buffer.clear();
         let finished = match self.position.last {
@@ -74,7 +75,14 @@ impl Drive {
         if self.door == Door::LockedByDriver {
             self.set_door(device, Door::Unlocked);
         }
-        flushed.and(finished).and(rewound)
+        match is_position_known {
+            Ok(()) => flushed.and(finished).and(rewound),
+            // It is still unknown to programs.
+            Err(errno) => {
+                self.position = Position::UNKNOWN;
+                if tape.opening.rewinds { rewound } else { Err(errno) }
+            }
+        }
     }
 
     /// The filemark after the last block, or two with the option: then the position is between them.

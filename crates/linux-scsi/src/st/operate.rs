@@ -2,7 +2,7 @@
 
 use super::options::Booleans;
 use super::position::{Boundary, LastTransfer, Position};
-use super::{Door, Drive, OpenTape, Readiness};
+use super::{Door, Drive, OpenTape, Readiness, ResetState};
 use crate::mtio::{Operation, TapeOperation};
 use crate::{Errno, ScsiDevice};
 
@@ -21,6 +21,16 @@ const ENDS_FILE: [Operation; 5] = [Operation::REW, Operation::OFFL, Operation::S
 /// Operations that do not change the partition first.
 const KEEPS_PARTITION: [Operation; 5] =
     [Operation::SEEK, Operation::NOP, Operation::LOCK, Operation::UNLOCK, Operation::MKPART];
+/// Operations that are allowed after a reset has made the position unknown.
+const FINDS_POSITION: [Operation; 7] = [
+    Operation::REW,
+    Operation::OFFL,
+    Operation::RETEN,
+    Operation::EOM,
+    Operation::ERASE,
+    Operation::SEEK,
+    Operation::LOAD,
+];
 
 /// Operations after which close still writes the filemark after data.
 const KEEPS_FILE_OPEN: [Operation; 4] = [Operation::NOP, Operation::SETBLK, Operation::SETDENSITY, Operation::SETPART];
@@ -33,6 +43,12 @@ impl Drive {
         request: TapeOperation,
     ) -> Result<(), Errno> {
         let operation = request.operation;
+        if FINDS_POSITION.contains(&operation) && self.reset == ResetState::PositionLost {
+            self.reset = ResetState::None;
+            // The reset has changed the settings of the drive.
+            let _ = self.select_mode(device, self.state);
+        }
+        self.check_position()?;
         if operation == Operation::SETDRVBUFFER {
             return self.set_options(device, tape, request.count.cast_unsigned());
         }
@@ -54,7 +70,7 @@ impl Drive {
         if !KEEPS_FILE_OPEN.contains(&operation) {
             self.position.last = LastTransfer::None;
         }
-        match operation {
+        let done = match operation {
             Operation::NOP => Ok(()),
             Operation::LOCK | Operation::UNLOCK => {
                 self.set_door(device, if operation == Operation::LOCK { Door::Locked } else { Door::Unlocked });
@@ -66,7 +82,8 @@ impl Drive {
             Operation::COMPRESSION => self.set_compression(device, count != 0),
             Operation::SETPART => self.set_partition(count),
             _ => self.move_tape(device, operation, count),
-        }
+        };
+        done.or_else(|errno| self.check_position().and(Err(errno)))
     }
 
     /// Writes the filemark after data before some operations. Spacing back over filemarks counts this one, too; returns

@@ -32,6 +32,7 @@ impl Drive {
             return Err(Errno::EBADF);
         }
         self.check_ready()?;
+        self.check_position()?;
         if buffer.is_empty() {
             return Ok(0);
         }

@@ -59,6 +59,7 @@ impl Drive {
         if !self.mode().defined {
             return Err(Errno::ENXIO);
         }
+        self.check_position()?;
         self.end_transfers(device, Operation::NOP)?;
         self.change_partition(device)?;
         let block = self.read_position(device)?;

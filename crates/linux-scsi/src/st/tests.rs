@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mtio::{Operation, TapeOperation};
-use crate::{DeviceGone, Interrupted, Outcome};
+use crate::{Interrupted, NoStatus, Outcome};
 use scsi_core::data::Data;
 use scsi_core::sense::SenseBytes;
 use scsi_core::{Asc, Sense, SenseKey, Status};
@@ -38,9 +38,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl ScsiDevice for Scripted {
-    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _timeout: Duration) -> Result<Outcome, DeviceGone> {
+    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _timeout: Duration) -> Result<Outcome, NoStatus> {
         if self.gone {
-            return Err(DeviceGone);
+            return Err(NoStatus::DeviceGone);
         }
         let mut text = hex(cdb);
         let len = data.data_out.len();

@@ -46,6 +46,7 @@ impl Drive {
             return Err(Errno::EBADF);
         }
         self.check_ready()?;
+        self.check_position()?;
         if data.is_empty() {
             return Ok(0);
         }

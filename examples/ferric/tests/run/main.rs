@@ -12,6 +12,7 @@ mod devices;
 mod ends;
 mod programs;
 mod recorded;
+mod timeouts;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
