@@ -259,11 +259,8 @@ impl Site {
         setups.iter().try_for_each(|setup| check_new_cartridges(setup, &self.shared))
     }
 
-    /// Adds one slot to a library, which is persistent. Returns its number, from 1.
-    ///
-    /// # Errors
-    /// Fails if there is no such library, its model has no more slots, or the change cannot be stored.
-    pub fn add_slot(&self, name: &str) -> Result<u16, LibraryError> {
+    /// Adds one slot to a library.
+    fn add_one_slot(&self, name: &str) -> Result<u16, LibraryError> {
         let _reloading = lock(&self.reload_lock);
         let unknown = || ControlError::not_found(format!("there is no library {name:?}")).with_library(name);
         let library = self.library(name).ok_or_else(unknown)?;

@@ -1,10 +1,12 @@
 //! Messages to the units of a site, all of which this process serves.
 
 use crate::log::Log;
-use crate::verbs::{self, library::LibraryHandler};
+use crate::verbs;
+use crate::verbs::library::{LibraryHandler, request};
 use crate::{Frontend, FrontendError, MessageHandler, Reply, minor};
 use std::path::PathBuf;
 use std::sync::Arc;
+use vtl::Unit;
 use vtl::audit::{Actor, ActorKind};
 use vtl::config::mhvtl::{self, DeviceSlot};
 use vtl::control::{ControlError, ControlRequest};
@@ -31,6 +33,9 @@ pub fn message_handlers(
 fn receive(site: &Site, slot: &DeviceSlot, log: &Log, text: &str) -> Reply {
     let unit_and_library = site.library(&slot.library).and_then(|library| Some((library.unit(slot.unit)?, library)));
     let Some((unit, library)) = unit_and_library else { return Reply::Rejected("the unit no longer exists".into()) };
+    if let Some(flags) = text.strip_prefix("TapeAlert") {
+        return set_alerts(site, slot, &unit, flags);
+    }
     if let Some(reply) = verbs::common(&unit, log, text) {
         return reply;
     }
@@ -40,18 +45,36 @@ fn receive(site: &Site, slot: &DeviceSlot, log: &Log, text: &str) -> Reply {
     verbs::drive::apply_setting(&unit, text).unwrap_or_else(|| load_or_unload(site, slot, text))
 }
 
+/// Sets the TapeAlert flags that differ.
+fn set_alerts(site: &Site, slot: &DeviceSlot, unit: &Unit, text: &str) -> Reply {
+    let wanted = match verbs::parse_alerts(text) {
+        Ok(wanted) => wanted,
+        Err(message) => return Reply::Rejected(message),
+    };
+    let present = unit.alerts();
+    for flag in (1..=64).filter(|flag| present.is_set(*flag) != wanted.contains(flag)) {
+        let drive = (slot.unit > 0).then(|| format!("drive{}", slot.unit));
+        let raised = wanted.contains(&flag);
+        let alert = ControlRequest::Alert { library: Some(slot.library.clone()), drive, flag, raised };
+        if let Err(error) = request(site, &alert) {
+            return Reply::Rejected(error.to_string());
+        }
+    }
+    Reply::NoReply
+}
+
 /// Loads or unloads a drive; the robot moves the cartridge.
 fn load_or_unload(site: &Site, slot: &DeviceSlot, text: &str) -> Reply {
     let (library, drive) = (Some(slot.library.clone()), format!("drive{}", slot.unit));
     let refused = |error: ControlError| Reply::Rejected(error.to_string());
     if let Some(label) = text.strip_prefix("load ") {
-        let request = ControlRequest::Load { library, cartridge: label.trim().into(), drive: Some(drive) };
-        return site.control(&request).map_or_else(refused, |_| Reply::NoReply);
+        let load = ControlRequest::Load { library, cartridge: label.trim().into(), drive: Some(drive) };
+        return request(site, &load).map_or_else(refused, |()| Reply::NoReply);
     }
     if text.starts_with("unload") {
-        let request = ControlRequest::Unload { library, drive };
+        let unload = ControlRequest::Unload { library, drive };
         // The tool does not wait for a reply; its next call would mistake this one for its reply.
-        return site.control(&request).map_or_else(refused, |_| Reply::NoReply);
+        return request(site, &unload).map_or_else(refused, |()| Reply::NoReply);
     }
     Reply::Rejected("unknown message for a drive".into())
 }

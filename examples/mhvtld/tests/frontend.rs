@@ -19,6 +19,7 @@ use mhvtld::log::Log;
 use mhvtld::site_messages::message_handlers;
 use mhvtld::{Frontend, MessageListener, attachments};
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -27,6 +28,7 @@ use tape_store::cartridge::{Barcode, Format};
 use tape_store::media::LTO_8;
 use tape_store::store::{NewCartridge, TapeStore};
 use tempfile::{TempDir, tempdir};
+use vtl::audit::{Filter, read};
 use vtl::config::mhvtl::{DeviceSlot, import};
 use vtl::config::parse;
 use vtl::site::{OpenSite, Site};
@@ -146,6 +148,30 @@ fn send_as_tool(queue: &Queue, unit: u16, text: &str) -> String {
     }
 }
 
+/// Each change of the tool has an audit record with its result.
+fn check_audit_records(directory: &Path) {
+    let filter = Filter { actor: Some("vtlcmd".into()), ..Filter::default() };
+    let records = read(&directory.join("data/audit"), &filter, usize::MAX).unwrap();
+    let changes = records.iter().map(|record| (&*record.entry.action, &*record.entry.result));
+    // The messages to the drive and to the changer are handled at the same time.
+    let (of_drive, mut of_changer): (Vec<_>, Vec<_>) = changes.partition(|change| change.0.ends_with("load"));
+    of_changer.dedup();
+    assert_eq!(of_drive.iter().map(|change| change.0).collect::<Vec<_>>(), ["load", "unload"]);
+    assert_eq!(
+        of_changer,
+        [
+            ("door", "done"),
+            ("import", "not_found"),
+            ("import", "done"),
+            ("export", "done"),
+            ("door", "done"),
+            ("add_slot", "done"),
+            ("online", "done"),
+            ("alert", "done"),
+        ]
+    );
+}
+
 #[test]
 fn vtlcmd_messages() {
     let dir = tempdir().unwrap();
@@ -165,7 +191,7 @@ fn vtlcmd_messages() {
     assert_eq!(send_as_tool(&queue, 10, "load map -- "), "Bad barcode");
     assert_eq!(send_as_tool(&queue, 10, "load map E01001L8 "), "barcode already in library");
     assert_eq!(send_as_tool(&queue, 10, "load map E01009010090100L8 "), "barcode length too long");
-    assert!(send_as_tool(&queue, 10, "load map E01009L8 ").contains("the files of cartridge E01009L8 are missing"));
+    assert!(send_as_tool(&queue, 10, "load map E01009L8 ").contains("there is no cartridge E01009L8"));
     // A cartridge as mktape creates it.
     let home = TapeStore::new(Box::new(OsFolderStore::at(&dir.path().join("home")).unwrap()));
     let new = NewCartridge::data(&LTO_8).with_format(Format::Mhvtl).with_capacity(64 << 20);
@@ -196,6 +222,7 @@ fn vtlcmd_messages() {
     assert!(module.units().is_empty());
     queue.remove().unwrap();
     drop(site);
+    check_audit_records(dir.path());
     // The added slot and the imported cartridge are persistent.
     let (site, _) = self::site(&dir);
     assert_eq!(site.libraries()[0].layout().storage.count, 5);

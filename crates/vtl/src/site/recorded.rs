@@ -76,6 +76,23 @@ impl Site {
         self.control_as(&Actor::new(ActorKind::Program, ""), request)
     }
 
+    /// Adds one slot to a library, which is persistent and has an audit record. Returns its number, from 1.
+    ///
+    /// # Errors
+    /// Fails if there is no such library, its model has no more slots, or the change cannot be stored or recorded.
+    pub fn add_slot(&self, actor: &Actor, library: &str) -> Result<u16, ControlError> {
+        self.audit.prepare()?;
+        let added = self.add_one_slot(library).map_err(ControlError::from);
+        let recorded = self.audit.append(Entry {
+            objects: vec![library.to_owned()],
+            after: added.as_ref().map_or(Value::Null, |slots| json!({ "slots": slots })),
+            result: added.as_ref().err().map_or_else(|| "done".into(), ControlError::code_name),
+            error: added.as_ref().err().map(ToString::to_string),
+            ..Entry::new(actor.clone(), "add_slot")
+        });
+        added.and_then(|number| recorded.map(|()| number))
+    }
+
     /// The object that a request names. A name that cannot be resolved is left out: the request is then refused.
     fn changed_object(&self, request: &Request) -> ChangedObject {
         let element = |library: &Option<String>, text: &str| {

@@ -3,6 +3,9 @@
 use crate::Reply;
 use smc::element::ElementType;
 use std::sync::Arc;
+use tape_store::cartridge::Barcode;
+use vtl::audit::{Actor, ActorKind};
+use vtl::control::{ControlError, ControlRequest, Door};
 use vtl::library::Library;
 use vtl::site::Site;
 
@@ -18,15 +21,12 @@ impl LibraryHandler<'_> {
     /// Executes one command and returns the reply.
     #[must_use]
     pub fn receive(&self, text: &str) -> Reply {
-        let reply = |done: Result<(), vtl::library::LibraryError>| {
-            Reply::Text(done.map_or_else(|error| error.to_string(), |()| "OK".into()))
-        };
         match text.trim_end() {
-            "open map" => reply(self.library.operate(|changer| changer.set_io_station(true))),
-            "close map" => reply(self.library.operate(|changer| changer.set_io_station(false))),
+            "open map" => Reply::Text(self.set_map(true)),
+            "close map" => Reply::Text(self.set_map(false)),
             "empty map" => Reply::Text(self.empty_map()),
             "list map" => Reply::Text(self.map_barcodes().iter().map(|label| format!("{label:<16}")).collect()),
-            "add slot" => Reply::Text(match self.site.add_slot(self.library.name()) {
+            "add slot" => Reply::Text(match self.site.add_slot(&control_tool(), self.library.name()) {
                 Ok(number) => format!("slot={number}"),
                 Err(error) => error.to_string(),
             }),
@@ -39,12 +39,19 @@ impl LibraryHandler<'_> {
         }
     }
 
+    /// The name of the library, for a request.
+    fn name(&self) -> Option<String> {
+        Some(self.library.name().to_owned())
+    }
+
     fn set_online(&self, online: bool) -> Reply {
-        let set = |changer: &mut smc::changer::Changer| {
-            changer.set_online(online);
-            Ok(())
-        };
-        self.library.operate(set).map_or_else(|error| Reply::Rejected(error.to_string()), |()| Reply::NoReply)
+        let done = request(self.site, &ControlRequest::Online { library: self.name(), drive: None, online });
+        done.map_or_else(|error| Reply::Rejected(error.to_string()), |()| Reply::NoReply)
+    }
+
+    /// Opens or closes the MAP.
+    fn set_map(&self, open: bool) -> String {
+        reply_text(request(self.site, &ControlRequest::Door { library: self.name(), door: Door::IoStation, open }))
     }
 
     fn is_map_open(&self) -> bool {
@@ -65,7 +72,8 @@ impl LibraryHandler<'_> {
         }
         let io_elements = self.library.layout().import_export;
         for at in io_elements.addresses().filter(|at| self.library.changer(|changer| changer.library().is_full(*at))) {
-            if let Err(error) = self.library.export(at) {
+            let export = ControlRequest::Export { library: self.name(), from: self.library.element_name(at) };
+            if let Err(error) = request(self.site, &export) {
                 return error.to_string();
             }
         }
@@ -87,11 +95,25 @@ impl LibraryHandler<'_> {
             return "barcode length too long".into();
         }
         let Ok(io_element) = self.library.first_empty(ElementType::IMPORT_EXPORT) else { return "MAP Full".into() };
-        let Some(barcode) = tape_store::cartridge::Barcode::new(label) else { return "Bad barcode".into() };
-        // A cartridge whose files were created outside the daemon is put on the shelf first.
-        let on_shelf = self.site.take_over_cartridge(&barcode, self.library.shelf());
-        on_shelf
-            .and_then(|()| self.library.import(io_element, &barcode))
-            .map_or_else(|error| error.to_string(), |()| "OK".into())
+        if Barcode::new(label).is_none() {
+            return "Bad barcode".into();
+        }
+        let to = Some(self.library.element_name(io_element));
+        reply_text(request(self.site, &ControlRequest::Import { library: self.name(), cartridge: label.into(), to }))
     }
+}
+
+/// The control tool in the audit log.
+pub(crate) fn control_tool() -> Actor {
+    Actor::new(ActorKind::Program, "vtlcmd").with_origin("message queue")
+}
+
+/// Executes a request of the control tool.
+pub(crate) fn request(site: &Site, request: &ControlRequest) -> Result<(), ControlError> {
+    site.control_as(&control_tool(), request).map(drop)
+}
+
+/// The reply of mhvtl: `OK`, or the error in words.
+fn reply_text(done: Result<(), ControlError>) -> String {
+    done.map_or_else(|error| error.to_string(), |()| "OK".into())
 }

@@ -13,7 +13,7 @@ use vtl::unit::Unit;
 #[must_use]
 pub fn common(unit: &Unit, log: &Log, text: &str) -> Option<Reply> {
     if let Some(flags) = text.strip_prefix("TapeAlert") {
-        return Some(set_alerts(unit, flags.trim()));
+        return Some(set_alerts(unit, flags));
     }
     match text {
         _ if text.starts_with("exit") => return Some(Reply::Exit),
@@ -25,11 +25,24 @@ pub fn common(unit: &Unit, log: &Log, text: &str) -> Option<Reply> {
     Some(Reply::NoReply)
 }
 
-/// Sets the 64 TapeAlert flags: the least significant bit is flag 1.
+/// Sets the 64 TapeAlert flags of a drive without a site.
 fn set_alerts(unit: &Unit, text: &str) -> Reply {
-    let Ok(flags) = u64::from_str_radix(text, 16) else {
-        return Reply::Rejected(format!("{text:?} is invalid; expected up to 16 hexadecimal digits"));
-    };
-    unit.with_device(|device| (1..=64_u8).for_each(|flag| device.set_alert(flag, flags >> (flag - 1) & 1 == 1)));
-    Reply::NoReply
+    match parse_alerts(text) {
+        Err(message) => Reply::Rejected(message),
+        Ok(wanted) => {
+            unit.with_device(|device| (1..=64).for_each(|flag| device.set_alert(flag, wanted.contains(&flag))));
+            Reply::NoReply
+        }
+    }
+}
+
+/// The TapeAlert flags of a message, 1 to 64: the least significant bit of the number is flag 1.
+///
+/// # Errors
+/// The text is not a hexadecimal number of 64 bits.
+pub(crate) fn parse_alerts(text: &str) -> Result<Vec<u8>, String> {
+    let text = text.trim();
+    let flags = u64::from_str_radix(text, 16)
+        .map_err(|_| format!("{text:?} is invalid; expected up to 16 hexadecimal digits"))?;
+    Ok((1..=64_u8).filter(|flag| flags >> (flag - 1) & 1 == 1).collect())
 }
