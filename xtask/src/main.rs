@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Some("guest") => guest::run(),
         Some("compatibility") => compatibility::write(),
         Some("man") => man::run(std::env::args_os().nth(2)),
-        Some("pages") => pages::run_pages(),
+        Some("pages") => pages::run_pages(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(),
         Some("api") => api::run(std::env::args().nth(2).as_deref() == Some("--check")),
         Some("fuzz") => fuzz::run(),
@@ -79,7 +79,7 @@ fn test() -> Outcome {
     // A quarter of a million disks, so in release mode.
     optimised_test("tape-store", "three_file::tests::power_loss_at_every_call_of_longer_histories")?;
     optimised_test("ssc", "drive::model_tests::one_million_operations_match_the_model")?;
-    pages::run_pages()?;
+    pages::run_pages(&[])?;
     guest::build_daemon()?;
     libiscsi::run()?;
     guest::run()?;

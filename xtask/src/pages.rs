@@ -55,8 +55,8 @@ struct Block {
     lines: Vec<(usize, String)>,
 }
 
-/// Runs every page.
-pub(crate) fn run_pages() -> Outcome {
+/// Runs the pages with these names, such as `control.md`, or every page if there are none.
+pub(crate) fn run_pages(names: &[String]) -> Outcome {
     run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
     run("cargo", ["build", "--quiet", "--package", "ferric-run"])?;
     let docs = workspace().join("docs");
@@ -65,6 +65,11 @@ pub(crate) fn run_pages() -> Outcome {
     pages.retain(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages.push(workspace().join("README.md"));
     pages.sort();
+    let is_wanted = |page: &PathBuf, name: &String| page.ends_with(name);
+    if let Some(unknown) = names.iter().find(|name| !pages.iter().any(|page| is_wanted(page, name))) {
+        return Err(format!("{unknown}: there is no such page"));
+    }
+    pages.retain(|page| names.is_empty() || names.iter().any(|name| is_wanted(page, name)));
     print_line("\npages, run line by line:");
     pages.iter().try_for_each(|page| run_page(page))
 }
