@@ -10,6 +10,7 @@ mod man;
 mod packages;
 mod pages;
 mod purity;
+mod schemathesis;
 mod shell;
 mod tape_driver;
 mod words;
@@ -31,6 +32,8 @@ const USAGE: &str = "cargo xtask COMMAND
             run the scripts of crates/linux-scsi on the kernel's tape driver in the guest, all or those of the given
             names, and compare the results with the recorded ones, or record them
   purity    check that the pure crates use no clock, thread, socket, environment, random value or file
+  schemathesis
+            run schemathesis against the HTTP API of a daemon; installs it from PyPI into target/schemathesis
   words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
 ";
 
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run(),
         Some("tape-driver") => tape_driver::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("purity") => purity::run(),
+        Some("schemathesis") => schemathesis::run_schemathesis(),
         Some("words") => words::run(),
         _ => Err(USAGE.into()),
     };
@@ -80,6 +84,7 @@ fn test() -> Outcome {
     optimised_test("tape-store", "three_file::tests::power_loss_at_every_call_of_longer_histories")?;
     optimised_test("ssc", "drive::model_tests::one_million_operations_match_the_model")?;
     pages::run_pages(&[])?;
+    schemathesis::run_schemathesis()?;
     guest::build_daemon()?;
     libiscsi::run()?;
     guest::run()?;

@@ -9,7 +9,7 @@ use std::process::Command;
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
 /// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name the last one, which
 /// they need.
-const HOST_PACKAGES: [&str; 25] = [
+const HOST_PACKAGES: [&str; 26] = [
     "qemu-system-x86",
     "qemu-block-extra",
     "busybox-static",
@@ -25,6 +25,7 @@ const HOST_PACKAGES: [&str; 25] = [
     "stenc",
     "mbuffer",
     "python3",
+    "python3-venv",
     "dma",
     "bacula-director",
     "bacula-director-sqlite3",

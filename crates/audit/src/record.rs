@@ -15,6 +15,8 @@ pub enum ActorKind {
     User,
     /// The holder of an access token.
     Token,
+    /// The holder of a certificate of the HTTP API, which the name identifies by its SHA-256 digest.
+    Certificate,
     /// A client of the HTTP API that needs no token.
     HttpClient,
     /// An initiator port of a host.

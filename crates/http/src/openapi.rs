@@ -2,33 +2,40 @@
 
 use crate::routes::{self, Action, Kind, Member, Method, Route};
 use crate::schemas;
-use crate::server::MAX_TEXT;
+use crate::server::{COOKIE_NAME, MAX_TEXT};
 use serde_json::json;
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{
     ComponentsBuilder, HeaderBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathsBuilder, Ref, Required,
 };
 
 /// The statuses of problem answers, with the name of the response and its meaning.
-const PROBLEMS: [(&str, &str, &str); 11] = [
+const PROBLEMS: [(&str, &str, &str); 15] = [
     ("400", "Malformed", "The request is malformed."),
+    ("401", "Unauthorized", "The request has no token, or an unknown one."),
+    ("403", "Forbidden", "The role of the client does not allow the request, or a page of another origin sent it."),
     ("404", "NotFound", "There is no object of this name."),
     ("408", "RequestTimeout", "The body did not arrive in time."),
     ("409", "Conflict", "The present state does not allow the request."),
     ("412", "PreconditionFailed", "The object differs from the state in `If-Match`."),
     ("413", "PayloadTooLarge", "The body is longer than 1 MiB."),
     ("415", "UnsupportedMediaType", "The body is not of the type application/json."),
+    ("421", "MisdirectedRequest", "The host name is not one of this server."),
     ("422", "Invalid", "A member is unknown, missing or has an invalid value."),
     ("423", "Locked", "A host prevents medium removal, or the data is under retention."),
+    ("429", "TooManyRequests", "Too many requests with unknown tokens."),
     ("500", "Internal", "A defect of the daemon; its log has more."),
     ("503", "Unavailable", "The object is busy, or the robot, a drive or the storage failed or cannot be reached."),
 ];
 /// Those of a request that reads.
-const READ_PROBLEMS: [&str; 6] = ["400", "404", "409", "422", "500", "503"];
+const READ_PROBLEMS: [&str; 10] = ["400", "401", "403", "404", "409", "421", "422", "429", "500", "503"];
 
 /// Returns the OpenAPI document: every route, member and response.
 #[must_use]
@@ -43,7 +50,19 @@ pub fn document() -> OpenApi {
     let components =
         schemas::all().into_iter().fold(ComponentsBuilder::new(), |all, (name, schema)| all.schema(name, schema));
     let components = PROBLEMS.iter().fold(components, |all, (_, name, doc)| all.response(*name, problem(doc)));
-    OpenApiBuilder::new().info(info.build()).paths(paths.build()).components(Some(components.build())).build()
+    let bearer =
+        HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A token of `ferric token create`."));
+    let cookie =
+        "The cookie of POST /v1/session. A change needs the header X-CSRF-Token with `csrf` of that response, too.";
+    let cookie = ApiKey::Cookie(ApiKeyValue::with_description(COOKIE_NAME, cookie));
+    let components = components.security_scheme("token", SecurityScheme::Http(bearer.build()));
+    let components = components.security_scheme("session", SecurityScheme::ApiKey(cookie));
+    OpenApiBuilder::new()
+        .security(Some(["token", "session"].map(|name| SecurityRequirement::new::<_, _, &str>(name, []))))
+        .info(info.build())
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
 }
 
 const fn method(method: Method) -> HttpMethod {
@@ -64,19 +83,26 @@ fn operation_id(route: &Route) -> String {
 
 fn operation(route: &Route) -> Operation {
     let mut operation = OperationBuilder::new().operation_id(Some(operation_id(route))).summary(Some(route.summary));
+    operation = match route.role {
+        Some(role) => operation.description(Some(format!("Role: {role}."))),
+        None => operation.description(Some("Needs no token.")).securities(Some([SecurityRequirement::default()])),
+    };
     for name in route.path_members() {
         operation = operation.parameter(parameter(&routes::in_path(name), ParameterIn::Path));
     }
     for member in route.query {
         operation = operation.parameter(parameter(member, ParameterIn::Query));
     }
-    if route.method == Method::Post {
-        operation =
-            operation.parameter(header("Idempotency-Key", "The same request with the same key is executed once.", 128));
+    if route.has_idempotency_key() {
+        operation = operation.parameter(header(
+            "Idempotency-Key",
+            "The same request with the same key is executed once.",
+            "^[!-~]{1,128}$",
+        ));
     }
     if route.object.is_some() {
         let doc = "The change is made only if the ETag of the object is one of these.";
-        operation = operation.parameter(header("If-Match", doc, 1024));
+        operation = operation.parameter(header("If-Match", doc, "^[!-~ ]{1,1000}$"));
     }
     if !route.body.is_empty() {
         operation = operation.request_body(Some(body(route)));
@@ -129,11 +155,8 @@ fn parameter(member: &Member, place: ParameterIn) -> Parameter {
         .build()
 }
 
-fn header(name: &str, doc: &str, max_length: usize) -> Parameter {
-    let text = ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .min_length(Some(1))
-        .max_length(Some(max_length));
+fn header(name: &str, doc: &str, pattern: &str) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).pattern(Some(pattern));
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)

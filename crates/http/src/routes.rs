@@ -11,6 +11,7 @@ pub use members::{Kind, Member};
 pub(crate) use members::{MAX_LIMIT, in_path};
 
 use serde_json::{Map, Value};
+use vtl::tokens::Role;
 
 /// Method of an HTTP request (RFC 9110 §9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,12 @@ pub enum Action {
     Metrics,
     /// Returns the OpenAPI document of the routes.
     OpenApi,
+    /// Begins a session: returns a cookie for a token.
+    LogIn,
+    /// Returns the name and the role of the client.
+    Session,
+    /// Ends the session of the client.
+    LogOut,
 }
 
 /// A method and a path of the API.
@@ -120,13 +127,16 @@ pub struct Route {
     pub body: &'static [Member],
     /// Path whose `GET` reads the object that the route changes: its `ETag` is compared with `If-Match`.
     pub object: Option<&'static str>,
+    /// Role that a client needs; `None` if every client may make the request.
+    pub role: Option<Role>,
 }
 
 impl Route {
     const fn new(method: Method, path: &'static str, op: &'static str, summary: &'static str) -> Self {
         let (query, body): (&[Member], &[Member]) = (&[], &[]);
         let action = Action::Control(Shape::Whole);
-        Self { method, path, op, action, summary, response: "", query, body, object: None }
+        let role = Some(if matches!(method, Method::Get) { Role::Read } else { Role::Operate });
+        Self { method, path, op, action, summary, response: "", query, body, object: None, role }
     }
 
     const fn get(path: &'static str, op: &'static str, summary: &'static str) -> Self {
@@ -165,8 +175,26 @@ impl Route {
         Self { object: Some(path), ..self }
     }
 
+    const fn admin(self) -> Self {
+        Self { role: Some(Role::Admin), ..self }
+    }
+
+    const fn role(self, role: Option<Role>) -> Self {
+        Self { role, ..self }
+    }
+
+    const fn without_object(self) -> Self {
+        Self { object: None, ..self }
+    }
+
     const fn returns(self, response: &'static str) -> Self {
         Self { response, ..self }
+    }
+
+    /// Whether an `Idempotency-Key` is accepted.
+    #[must_use]
+    pub fn has_idempotency_key(&self) -> bool {
+        self.method == Method::Post && matches!(self.action, Action::Control(_))
     }
 
     /// The names of the members in the path, in their order.
@@ -192,6 +220,17 @@ pub struct Located {
     pub target: String,
     /// Members of the body; `None` for a route without a body.
     pub body: Option<Map<String, Value>>,
+    /// How the response of the control request is in that of the route. `Items` may come in pages.
+    pub shape: Shape,
+}
+
+impl Located {
+    /// The target of the page after one that has this value in `next`.
+    #[must_use]
+    pub fn page_after(&self, next: &str) -> String {
+        let separator = if self.target.contains('?') { '&' } else { '?' };
+        format!("{}{separator}after={}", self.target, percent_encode(next))
+    }
 }
 
 /// Finds the route of a control request, given as its JSON members with `op`. `None` if no route executes it.
@@ -224,11 +263,21 @@ pub fn locate(request: &Map<String, Value>) -> Option<Located> {
         }
     }
     let body = (!route.body.is_empty()).then_some(rest);
-    Some(Located { method: route.method, target, body })
+    let shape = match route.action {
+        Action::Control(shape) => shape,
+        Action::List(_) => Shape::Items,
+        _ => Shape::Whole,
+    };
+    Some(Located { method: route.method, target, body, shape })
 }
 
+/// A value in a path or a query; the position of an event as `START/SEQ`.
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    match (value, value.get("start").and_then(Value::as_str), value.get("seq")) {
+        (Value::String(text), ..) => text.clone(),
+        (_, Some(start), Some(seq)) => format!("{start}/{seq}"),
+        _ => value.to_string(),
+    }
 }
 
 /// Encodes all but the unreserved characters (RFC 3986 §2.3).

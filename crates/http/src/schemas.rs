@@ -41,6 +41,7 @@ const fn may(name: &'static str, of: Of) -> Field {
 const TEXTS: Of = Of::List(&Of::Text);
 const LABEL: Of = Of::Words(&["missing", "unreadable"]);
 const FAULT: Of = Of::Words(&["disabled", "blocked"]);
+const ROLE: Of = Of::Words(&["read", "operate", "admin"]);
 const KIND: Of = Of::Words(&["data", "worm", "cleaning", "null"]);
 
 const SUMMARY: &[Field] = &[
@@ -226,6 +227,11 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("count", Of::Number),
         may("pool", Of::Text),
     ]]),
+    ("TokenStatus", &[&[has("name", Of::Text), has("role", ROLE), has("created", Of::Number)]]),
+    ("CreatedToken", &[&[has("name", Of::Text), has("role", ROLE), has("token", Of::Text)]]),
+    ("SessionStatus", &[&[has("name", Of::Text), has("role", ROLE), has("csrf", Of::Text)]]),
+    ("EndedSession", &[&[has("name", Of::Text)]]),
+    ("RemovedToken", &[&[has("name", Of::Text)]]),
     ("CommandTrace", &[&[
         has("start", Of::Text),
         has("last", Of::Number),
@@ -353,7 +359,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("error", Of::Text),
     ]]),
     ("Actor", &[&[
-        has("kind", Of::Words(&["user", "token", "http_client", "initiator", "signal", "program", "site"])),
+        has("kind", Of::Words(&["user", "token", "certificate", "http_client", "initiator", "signal", "program", "site"])),
         has("name", Of::Text),
         may("uid", Of::Number),
         may("from", Of::Text),
@@ -383,6 +389,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Counters", "UnitCommandCounters"),
     ("Jobs", "Job"),
     ("AuditRecords", "AuditRecord"),
+    ("Tokens", "TokenStatus"),
 ];
 
 impl Of {

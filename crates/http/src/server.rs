@@ -1,5 +1,6 @@
 //! The server: its threads, its listener and its limits.
 
+mod access;
 mod answer;
 mod connections;
 mod events;
@@ -9,16 +10,21 @@ mod members;
 mod objects;
 mod problem;
 mod service;
+mod sessions;
 #[cfg(test)]
 mod tests;
+mod tls;
 
+use access::Access;
 use connections::Connections;
 pub(crate) use members::MAX_TEXT;
 use service::Service;
+pub(crate) use sessions::COOKIE_NAME;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tls::Tls;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use vtl::Site;
@@ -28,8 +34,26 @@ use vtl::config::HttpSetup;
 const WORKER_THREADS: usize = 2;
 /// Threads that execute requests; further requests wait.
 const EXECUTING_THREADS: usize = 32;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// Interval at which the files of the certificate are checked for a change.
+const CERTIFICATE_POLL_INTERVAL: Duration = Duration::from_secs(10);
 /// Time for running requests to end when the server is closed.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The times that a slow client has.
+#[derive(Clone, Copy, Debug)]
+struct Timeouts {
+    /// For the TLS handshake, for the header of a request, and between two requests of a connection.
+    header: Duration,
+    /// For the body of a request.
+    body: Duration,
+    /// To read some bytes of a response.
+    write: Duration,
+}
+
+const TIMEOUTS: Timeouts =
+    Timeouts { header: Duration::from_secs(15), body: Duration::from_secs(10), write: Duration::from_secs(10) };
 
 /// A listening HTTP API. It serves its site until it is dropped. Drop it after the site is shut down, so that subscribers
 /// receive all events.
@@ -48,15 +72,23 @@ impl HttpServer {
     /// Serves a site on the address `setup.listen`; port 0 selects a free port. `None` if the setup has no address.
     ///
     /// # Errors
-    /// The address does not resolve, is not a loopback address, or the system cannot listen on it.
+    /// The address does not resolve, the system cannot listen on it, it is open to the network without TLS and the setup
+    /// does not allow that, or the files of the certificate cannot be used.
     pub fn open(site: &Arc<Site>, setup: &HttpSetup) -> io::Result<Option<Self>> {
+        Self::open_with(site, setup, TIMEOUTS)
+    }
+
+    fn open_with(site: &Arc<Site>, setup: &HttpSetup, timeouts: Timeouts) -> io::Result<Option<Self>> {
         let Some(listen) = &setup.listen else { return Ok(None) };
         let listener = bind(listen)?;
         let address = listener.local_addr()?;
-        if !address.ip().is_loopback() {
-            let message = format!("{listen} is not a loopback address; expected an address such as 127.0.0.1:8080");
+        if !address.ip().is_loopback() && setup.tls.is_none() && !setup.insecure {
+            let message = format!(
+                "{listen} is open to the network without TLS; set http.certificate and http.key, or http.insecure = true"
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        let tls = setup.tls.as_ref().map(Tls::open).transpose()?.map(Arc::new);
         let runtime = Builder::new_multi_thread()
             .thread_name("http")
             .worker_threads(WORKER_THREADS)
@@ -65,14 +97,19 @@ impl HttpServer {
             .enable_time()
             .build()?;
         let (stop, stopped) = watch::channel(false);
-        let router = Service::new(Arc::clone(site))?.into_router();
+        let access = Access::new(Arc::clone(site), setup, address.ip());
+        let router = Service::new(Arc::clone(site), access, timeouts.body)?.into_router();
         let listener = {
             let _context = runtime.enter();
             tokio::net::TcpListener::from_std(listener)?
         };
         let connections = Connections::default();
-        runtime.spawn(connections.clone().accept(listener, router, stopped));
-        let url = format!("http://{address}");
+        if let Some(tls) = tls.clone() {
+            runtime.spawn(refresh(tls));
+        }
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        runtime.spawn(connections.clone().accept(listener, router, tls, timeouts, stopped));
+        let url = format!("{scheme}://{address}");
         site.add_http_url(&url);
         Ok(Some(Self { address, url, site: Arc::downgrade(site), stop, connections, runtime: Some(runtime) }))
     }
@@ -104,6 +141,20 @@ impl Drop for HttpServer {
     }
 }
 
+/// Looks for a renewed certificate from time to time.
+async fn refresh(tls: Arc<Tls>) {
+    loop {
+        tokio::time::sleep(CERTIFICATE_POLL_INTERVAL).await;
+        let tls = Arc::clone(&tls);
+        let _ = tokio::task::spawn_blocking(move || tls.refresh()).await;
+    }
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
     let address = listen.to_socket_addrs()?.next();
     let address = address.ok_or_else(|| io::Error::other(format!("{listen} does not resolve to an address")))?;
@@ -111,6 +162,6 @@ fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(128)?;
+    socket.listen(BACKLOG)?;
     Ok(socket.into())
 }

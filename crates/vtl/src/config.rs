@@ -24,6 +24,7 @@ pub(crate) use resolve::{assign_elements, assign_luns, target_name};
 pub use template::template;
 pub use value_error::ValueError;
 
+use crate::tokens::Role;
 use scsi_core::identity::InquiryStrings;
 use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};
 use smc::profile::ChangerProfile;
@@ -205,6 +206,27 @@ pub struct IscsiSetup {
 pub struct HttpSetup {
     /// `ADDRESS:PORT` to listen on; port 0 selects a free port. `None` serves no HTTP.
     pub listen: Option<String>,
+    /// True if a server on a loopback address needs tokens, too.
+    pub loopback_tokens: bool,
+    /// Certificate and key; `None` serves HTTP without TLS.
+    pub tls: Option<TlsSetup>,
+    /// True to serve other addresses than loopback without TLS.
+    pub insecure: bool,
+    /// Host names, besides addresses and `localhost`, by which clients without TLS may name the server.
+    pub hosts: Vec<String>,
+}
+
+/// Configuration of TLS for the HTTP API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsSetup {
+    /// PEM file with the certificate of the server and its intermediate certificates.
+    pub certificate: PathBuf,
+    /// PEM file with the private key of the certificate.
+    pub key: PathBuf,
+    /// PEM file with the certificates of authorities whose clients need no token.
+    pub client_ca: Option<PathBuf>,
+    /// Role of a client with a certificate of these authorities.
+    pub client_role: Role,
 }
 
 /// Limits of the iSCSI portal.
@@ -376,6 +398,21 @@ impl HttpSetup {
     #[must_use]
     pub fn with_listen(self, listen: impl Into<String>) -> Self {
         Self { listen: Some(listen.into()), ..self }
+    }
+
+    /// The same configuration, in which a server on a loopback address needs tokens, too.
+    #[must_use]
+    pub fn with_loopback_tokens(self) -> Self {
+        Self { loopback_tokens: true, ..self }
+    }
+
+    /// Returns warnings about the server when it listens on this address.
+    #[must_use]
+    pub fn warnings(&self, address: std::net::IpAddr) -> Vec<String> {
+        if self.listen.is_none() || self.tls.is_some() || address.to_canonical().is_loopback() {
+            return Vec::new();
+        }
+        vec!["http.insecure = true: the HTTP API is open to the network without TLS; any host on the way can read tokens".into()]
     }
 }
 

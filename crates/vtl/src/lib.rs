@@ -44,6 +44,7 @@ pub mod state_store;
 mod sync_times;
 pub mod target;
 pub mod throttle;
+pub mod tokens;
 pub mod unit;
 mod unusable;
 pub mod workers;

@@ -14,6 +14,7 @@ use crate::observer::{CommandObserver, TraceRing};
 use crate::reservations::Reservations;
 use crate::state_store::{StateError, StateStore, Transaction};
 use crate::sync_times::SyncTimes;
+use crate::tokens::{self, TokenRecord};
 use crate::unit::Device;
 use crate::unusable::UnusableCartridges;
 use crate::workers::ThreadedWorkers;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) frontend: Frontend,
     /// Creates the bays of the drives, if other processes serve them.
     pub(crate) remote_bays: Option<RemoteBayFactory>,
+    /// Tokens of the HTTP API, by name.
+    tokens: Mutex<BTreeMap<String, TokenRecord>>,
     /// The source of time of the site.
     pub(crate) clock: Clock,
 }
@@ -102,6 +105,7 @@ impl Shared {
         let reservations = Arc::new(Reservations::new(options.clock.clone()));
         let listener: Arc<dyn ClockListener> = Arc::clone(&reservations) as _;
         options.clock.add_listener(Arc::downgrade(&listener));
+        let tokens = Mutex::new(tokens::load(&state)?);
         let start = random_hex(8)?;
         let sync_times = Arc::new(SyncTimes::new(options.clock.clone()));
         data.shelves.set_sync_timer(Arc::clone(&sync_times) as _);
@@ -124,8 +128,13 @@ impl Shared {
             ended: AtomicBool::new(false),
             frontend: options.frontend,
             remote_bays: options.remote_bays,
+            tokens,
             clock: options.clock,
         })
+    }
+
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, BTreeMap<String, TokenRecord>> {
+        lock(&self.tokens)
     }
 
     /// Reads the clock of the site.

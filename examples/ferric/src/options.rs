@@ -37,6 +37,7 @@ pub(crate) fn add_to(program: Command) -> Command {
         ]),
         "config" | "migrate" | "completions" | "man" => command,
         "reload" | "events" => of_daemon(command),
+        "token" => of_daemon(command.mut_subcommands(of_daemon)),
         _ => of_library(command),
     })
 }

@@ -1,5 +1,6 @@
 //! The HTTP API of the daemon, in builds that have it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use vtl::config::HttpSetup;
 use vtl::site::Site;
@@ -10,6 +11,11 @@ pub(crate) use vtl_http::HttpServer;
 /// Never exists: this build has no HTTP API.
 #[cfg(not(feature = "http"))]
 pub(crate) enum HttpServer {}
+
+/// The address in the URL of a server.
+pub(crate) fn address(url: &str) -> Option<SocketAddr> {
+    url.split_once("://")?.1.parse().ok()
+}
 
 /// Serves the HTTP API if the configuration has an address for it.
 pub(crate) fn open(site: &Arc<Site>, setup: &HttpSetup) -> Result<Option<HttpServer>, String> {

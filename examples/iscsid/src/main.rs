@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use vtl::audit::{Actor, ActorKind};
-use vtl::config::{Config, IscsiSetup};
+use vtl::config::Config;
 use vtl::control::socket::{self, ControlSocket};
 use vtl::control::{ControlError, ControlRequest, ReloadChange, ReloadReport};
 use vtl::data_dir::DataDir;
@@ -92,7 +92,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);
     let http = http::open(&site, &config.http)?;
-    report_warnings(&site, &portal, &config.iscsi);
+    report_warnings(&site, &portal, &config);
     let handler = {
         let (arguments, site, portal) = (arguments.clone(), Arc::downgrade(&site), Arc::clone(&portal));
         let current = Mutex::new(config.clone());
@@ -139,9 +139,11 @@ fn use_temporary_data_dir(arguments: &mut Arguments) -> Result<Option<TemporaryD
     Ok(Some(created))
 }
 
-/// Logs the warnings about the configuration of the portal and adds them to the status of the site.
-fn report_warnings(site: &Site, portal: &Portal, setup: &IscsiSetup) {
-    let warnings = setup.warnings(portal.address().ip());
+/// Logs the warnings about the configuration and adds them to the status of the site.
+fn report_warnings(site: &Site, portal: &Portal, config: &Config) {
+    let mut warnings = config.iscsi.warnings(portal.address().ip());
+    let addresses = site.http_urls().into_iter().filter_map(|url| http::address(&url));
+    warnings.extend(addresses.flat_map(|address| config.http.warnings(address.ip())));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     site.set_warnings(warnings);
 }
@@ -171,12 +173,12 @@ fn reload(
     ControlError::check_restart([
         ("iscsi.bind", arguments.bind.is_none() && config.iscsi.bind != current.iscsi.bind),
         ("iscsi.buffer_memory", config.iscsi.limits.buffer_memory != current.iscsi.limits.buffer_memory),
-        ("http.listen", config.http.listen != current.http.listen),
+        ("http", config.http != current.http),
     ])?;
     let result = site.reload(&config);
     // Also after an error: what was applied before it must be served.
     portal.reload(site, &config.iscsi);
-    report_warnings(site, portal, &config.iscsi);
+    report_warnings(site, portal, &config);
     let access_changed = current.iscsi != config.iscsi;
     *current = config;
     let mut report = result?;

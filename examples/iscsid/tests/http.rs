@@ -66,7 +66,7 @@ fn the_api_operates_the_site_of_the_daemon() {
     std::fs::write(&config, format!("{shape}[http]\nlisten = \"127.0.0.1:1\"\n")).unwrap();
     let response = daemon.send("POST /v1/reload\n");
     assert!(response.starts_with("HTTP/1.1 409 "), "{response}");
-    assert!(response.contains("changing http.listen requires a restart"), "{response}");
+    assert!(response.contains("changing http requires a restart"), "{response}");
     daemon.signal("-TERM");
     assert!(daemon.process.wait().unwrap().success());
 }

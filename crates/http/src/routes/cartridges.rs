@@ -24,9 +24,12 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get(CARTRIDGE, "cartridges", "Show a cartridge")
         .action(Action::Control(Shape::Only))
         .returns("CartridgeStatus"),
-    Route::delete(CARTRIDGE, "delete", "Delete a cartridge on a shelf, with all its data").returns("RemovedCartridge"),
+    Route::delete(CARTRIDGE, "delete", "Delete a cartridge on a shelf, with all its data")
+        .admin()
+        .returns("RemovedCartridge"),
     Route::post("/v1/cartridges/{cartridge}/forget", "forget", "Remove a cartridge from the inventory; its files stay")
         .of_object(CARTRIDGE)
+        .admin()
         .returns("RemovedCartridge"),
     Route::put("/v1/cartridges/{cartridge}/label", "label", "Set or clear the defect of a barcode label")
         .of_object(CARTRIDGE)
@@ -44,6 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
             Kind::Number(0, 253_402_300_799),
             "End of the retention in seconds since 1970; later than now and than the present one.",
         )])
+        .admin()
         .returns("RetentionStatus"),
     Route::get("/v1/shelves", "", "List the shelves; /v1/cartridges?shelf=NAME lists their cartridges")
         .action(Action::List(List::Shelves))

@@ -2,6 +2,7 @@
 
 use super::members::{FLAG, LIBRARY};
 use super::{Action, Kind, Member, Route, Shape};
+use vtl::tokens::Role;
 
 const ALERT_DRIVE: Member = Member::new("drive", Kind::Text, "Drive; the changer if it is not given.").optional();
 const FAULT: Member =
@@ -39,6 +40,7 @@ pub(super) const ROUTES: &[Route] = &[
             Member::new("count", Kind::Number(1, 0xffff_ffff), "Number of such operations that fail; 1 by default.")
                 .optional(),
         ])
+        .admin()
         .returns("InjectedFault"),
     Route::get("/v1/trace", "trace", "The last commands that hosts have sent, decoded")
         .query(&[
@@ -76,5 +78,35 @@ pub(super) const ROUTES: &[Route] = &[
         .action(Action::Control(Shape::Items))
         .returns("AuditRecords"),
     Route::get("/v1/audit/verify", "audit_verify", "Check the hash chain of the audit log").returns("VerifiedAudit"),
-    Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again").returns("ReloadReport"),
+    Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again")
+        .admin()
+        .returns("ReloadReport"),
+    Route::get("/v1/tokens", "tokens", "List the tokens of the API, without their texts")
+        .admin()
+        .action(Action::Control(Shape::Items))
+        .returns("Tokens"),
+    Route::post("/v1/tokens", "token_create", "Create a token of the API; its text is only in this response")
+        .admin()
+        .body(&[
+            Member::new("name", Kind::Text, "Name of the token: 1 to 32 of a-z, 0-9, - and _."),
+            Member::new("role", Kind::Words(&["read", "operate", "admin"]), "The requests that its client may make."),
+        ])
+        .returns("CreatedToken"),
+    Route::delete("/v1/tokens/{name}", "token_remove", "Remove a token of the API")
+        .without_object()
+        .admin()
+        .returns("RemovedToken"),
+    Route::post("/v1/session", "", "Log in with a token; a cookie then stands for it")
+        .action(Action::LogIn)
+        .role(None)
+        .body(&[Member::new("token", Kind::Text, "The text of the token.")])
+        .returns("SessionStatus"),
+    Route::get("/v1/session", "", "Show the name and the role of the client")
+        .action(Action::Session)
+        .returns("SessionStatus"),
+    Route::delete("/v1/session", "", "Log out: end the session of the cookie")
+        .without_object()
+        .action(Action::LogOut)
+        .role(Some(Role::Read))
+        .returns("EndedSession"),
 ];

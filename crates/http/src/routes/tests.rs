@@ -66,6 +66,12 @@ fn control_requests_are_located() {
             Some(json!({"kind": "export", "library": "a", "cartridges": ["V1L8"]})),
         ),
         (json!({"op": "cancel_job", "job": 3}), "DELETE", "/v1/jobs/3", no_body.clone()),
+        (
+            json!({"op": "events", "since": {"start": "5f1c", "seq": 7}}),
+            "GET",
+            "/v1/events?since=5f1c%2F7",
+            no_body.clone(),
+        ),
         (json!({"op": "audit_verify"}), "GET", "/v1/audit/verify", no_body.clone()),
         (json!({"op": "metrics"}), "GET", "/v1/metrics", no_body.clone()),
         (json!({"op": "reload"}), "POST", "/v1/reload", no_body),
@@ -74,5 +80,11 @@ fn control_requests_are_located() {
         let found = (located.method.name(), located.target.as_str(), located.body.map(Value::Object));
         assert_eq!(found, (method, target, body), "{request}");
     }
+    let locate_op = |op: &str| locate(json!({ "op": op }).as_object().unwrap()).unwrap();
+    let cartridges = locate_op("cartridges");
+    assert_eq!((cartridges.shape, &*cartridges.page_after("A 1")), (Shape::Items, "/v1/cartridges?after=A%201"));
+    assert_eq!((locate_op("status").shape, locate_op("pools").shape), (Shape::Whole, Shape::Items));
+    let pool = locate(json!({"op": "pools", "pool": "a"}).as_object().unwrap()).unwrap();
+    assert_eq!((pool.shape, &*pool.page_after("b")), (Shape::Only, "/v1/pools/a?after=b"));
     assert_eq!(locate(json!({"op": "dance"}).as_object().unwrap()), None);
 }

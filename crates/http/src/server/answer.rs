@@ -1,8 +1,9 @@
 //! Answers of the API, before they become HTTP responses.
 
+use super::hex;
 use super::problem::Problem;
 use axum::body::Bytes;
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -21,12 +22,14 @@ pub(crate) struct Answer {
     pub(crate) is_busy: bool,
     /// Identifier of the request that was executed, as in its audit record; `None` if none was.
     pub(crate) request_id: Option<HeaderValue>,
+    /// Value of `Set-Cookie`, after a login or logout.
+    pub(crate) cookie: Option<HeaderValue>,
 }
 
 impl Answer {
     /// An answer with the status 200 and a document of a type.
     pub(crate) fn ok(content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, content_type, body: body.into(), is_busy: false, request_id: None }
+        Self { status: StatusCode::OK, content_type, body: body.into(), is_busy: false, request_id: None, cookie: None }
     }
 
     /// An answer with the status 200 and a JSON document.
@@ -38,7 +41,8 @@ impl Answer {
 
     /// The entity tag of the document: it changes with every change of the document.
     pub(crate) fn etag(&self) -> String {
-        let digest: String = Sha256::digest(&self.body).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let mut digest = hex(&Sha256::digest(&self.body));
+        digest.truncate(16);
         format!("\"{digest}\"")
     }
 
@@ -59,6 +63,12 @@ impl IntoResponse for Answer {
         let mut response = (self.status, [(CONTENT_TYPE, self.content_type)], self.body).into_response();
         if let Some(id) = self.request_id {
             response.headers_mut().insert(REQUEST_ID, id);
+        }
+        if let Some(cookie) = self.cookie {
+            response.headers_mut().insert(SET_COOKIE, cookie);
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if self.is_busy {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));

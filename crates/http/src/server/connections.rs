@@ -1,10 +1,17 @@
 //! Accepts connections within the limits of the server.
 
+use super::access::Peer;
+use super::tls::Tls;
+use super::{Timeouts, hex};
 use axum::Router;
+use axum::body::{Body, Bytes};
+use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,14 +22,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::Sleep;
+use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 /// Connections at one time.
 const MAX_CONNECTIONS: usize = 256;
-/// Time for the header of a request, and between two requests of a connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
-/// Time for a client to read some bytes of a response.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum length of the header of a request in bytes.
 const MAX_HEADER_LEN: usize = 32 << 10;
 /// Delay before the next attempt after a connection could not be accepted.
@@ -30,12 +34,6 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Interval at which the end of all connections is checked.
 const END_POLL_INTERVAL: Duration = Duration::from_millis(10);
-
-/// The other side of a connection.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
-}
 
 /// A connection, as the table of connections sees it.
 #[derive(Debug, Default)]
@@ -65,8 +63,8 @@ struct Slot {
     close: Arc<Notify>,
 }
 
-/// A request that is being executed on a connection.
-struct Running<'a>(&'a Slot);
+/// A request that is being executed on a connection, or whose response is being sent.
+struct Running(Arc<Slot>);
 
 impl Connections {
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -97,7 +95,14 @@ impl Connections {
     }
 
     /// Accepts connections until the server is stopped.
-    pub(super) async fn accept(self, listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>) {
+    pub(super) async fn accept(
+        self,
+        listener: TcpListener,
+        router: Router,
+        tls: Option<Arc<Tls>>,
+        timeouts: Timeouts,
+        mut stopped: watch::Receiver<bool>,
+    ) {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -105,9 +110,11 @@ impl Connections {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    if let Some(slot) = self.admit() {
-                        tokio::spawn(serve(stream, Peer { address: peer }, router.clone(), slot, stopped.clone()));
-                    }
+                    let Some(slot) = self.admit() else { continue };
+                    let (router, stopped) = (router.clone(), stopped.clone());
+                    let acceptor = tls.as_ref().map(|tls| tls.acceptor());
+                    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                    tokio::spawn(accept_tls(stream, peer, acceptor, timeouts, router, slot, stopped));
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an HTTP connection");
@@ -129,9 +136,9 @@ impl Slot {
         }
     }
 
-    fn begin(&self) -> Running<'_> {
+    fn begin(self: &Arc<Self>) -> Running {
         self.change(|running| *running += 1);
-        Running(self)
+        Running(Arc::clone(self))
     }
 }
 
@@ -141,30 +148,68 @@ impl Drop for Slot {
     }
 }
 
-impl Drop for Running<'_> {
+impl Drop for Running {
     fn drop(&mut self) {
         self.0.change(|running| *running -= 1);
     }
 }
 
-/// Serves a connection until its end, the stop of the server, or until it is displaced by another one.
-async fn serve(stream: TcpStream, peer: Peer, router: Router, slot: Slot, mut stopped: watch::Receiver<bool>) {
+/// Does the TLS handshake of a connection, if there is one, and serves it.
+async fn accept_tls(
+    stream: TcpStream,
+    address: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    timeouts: Timeouts,
+    router: Router,
+    slot: Slot,
+    stopped: watch::Receiver<bool>,
+) {
     let _ = stream.set_nodelay(true);
+    let stream = WithWriteTimeout::new(stream, timeouts.write);
+    let mut peer = Peer { address, certificate: None };
+    let Some(acceptor) = acceptor else { return serve(stream, peer, timeouts, router, slot, stopped).await };
+    let close = Arc::clone(&slot.close);
+    let accepted = tokio::select! {
+        accepted = tokio::time::timeout(timeouts.header, acceptor.accept(stream)) => accepted,
+        () = close.notified() => return,
+    };
+    match accepted {
+        Ok(Ok(stream)) => {
+            // Certificates of other authorities have ended the handshake.
+            let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            peer.certificate = certificate.map(|certificate| hex(&Sha256::digest(certificate)).into());
+            serve(stream, peer, timeouts, router, slot, stopped).await;
+        }
+        Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %address, "TLS handshake timed out"),
+    }
+}
+
+/// Serves a connection until its end, the stop of the server, or until it is displaced by another one.
+async fn serve<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
+    peer: Peer,
+    timeouts: Timeouts,
+    router: Router,
+    slot: Slot,
+    mut stopped: watch::Receiver<bool>,
+) {
     let slot = Arc::new(slot);
     let close = Arc::clone(&slot.close);
     let service = tower::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
         let (router, slot) = (router.clone(), Arc::clone(&slot));
+        request.extensions_mut().insert(peer.clone());
         async move {
-            let _running = slot.begin();
-            router.oneshot(request).await
+            let running = slot.begin();
+            let response = router.oneshot(request).await?;
+            Ok::<_, Infallible>(response.map(|body| ResponseBody { body, _running: running }))
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(timeouts.header)
         .max_buf_size(MAX_HEADER_LEN)
-        .serve_connection(TokioIo::new(WithWriteTimeout::new(stream)), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => {
@@ -180,15 +225,42 @@ async fn serve(stream: TcpStream, peer: Peer, router: Router, slot: Slot, mut st
     }
 }
 
+/// The body of a response. Its connection has a request until the body is sent.
+struct ResponseBody {
+    body: Body,
+    _running: Running,
+}
+
+impl hyper::body::Body for ResponseBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A stream whose writes fail if the other side reads nothing for some time.
 struct WithWriteTimeout<S> {
     stream: S,
+    timeout: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> WithWriteTimeout<S> {
-    const fn new(stream: S) -> Self {
-        Self { stream, deadline: None }
+    const fn new(stream: S, timeout: Duration) -> Self {
+        Self { stream, timeout, deadline: None }
     }
 
     /// Passes on the result of a write, or fails if there is none in time.
@@ -197,7 +269,8 @@ impl<S> WithWriteTimeout<S> {
             self.deadline = None;
             return written;
         }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+        let timeout = self.timeout;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         match deadline.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -242,15 +315,15 @@ mod tests {
     #[test]
     fn the_longest_idle_connection_is_closed() {
         let connections = Connections::default();
-        let slots: Vec<Slot> = (0..MAX_CONNECTIONS).map(|_| connections.admit().unwrap()).collect();
+        let slots: Vec<Arc<Slot>> = (0..MAX_CONNECTIONS).map(|_| Arc::new(connections.admit().unwrap())).collect();
         // The first has had a request, and the second has one.
         drop(slots[0].begin());
         let running = slots[1].begin();
-        let _new = connections.admit().unwrap();
+        let new = Arc::new(connections.admit().unwrap());
         let numbers: Vec<u64> = connections.table().connections.keys().copied().take(3).collect();
         assert_eq!(numbers, [1, 2, 4], "the third is closed");
         drop(running);
-        let _running: Vec<Running<'_>> = slots.iter().chain([&_new]).map(Slot::begin).collect();
+        let _running: Vec<Running> = slots.iter().chain([&new]).map(Slot::begin).collect();
         assert!(connections.admit().is_none(), "all have requests");
     }
 }

@@ -110,6 +110,7 @@ mod tests {
             body: vec![b'x'; len].into(),
             is_busy: false,
             request_id: None,
+            cookie: None,
         }
     }
 

@@ -93,9 +93,7 @@ fn convert(member: Option<&Member>, text: &str) -> Result<Value, Problem> {
 fn check(member: &Member, value: &Value) -> Result<(), Problem> {
     let in_words = |words: &[&str]| value.as_str().is_some_and(|text| words.contains(&text));
     let is_text = |value: &Value| value.as_str().is_some_and(|text| text.chars().count() <= MAX_TEXT);
-    let is_optional_null = value.is_null() && !member.required;
     let (is_valid, expected) = match member.kind {
-        _ if is_optional_null => return Ok(()),
         Kind::Text => (is_text(value), format!("expected a text of at most {MAX_TEXT} characters")),
         Kind::Texts(most) => (
             value.as_array().is_some_and(|list| (1..=most).contains(&list.len()) && list.iter().all(is_text)),
@@ -106,7 +104,10 @@ fn check(member: &Member, value: &Value) -> Result<(), Problem> {
             format!("expected a number from {least} to {most}"),
         ),
         Kind::Flag => (value.is_boolean(), "expected true or false".into()),
-        Kind::Words(words) | Kind::WordsOrNull(words) => (in_words(words), format!("expected {}", words.join(" or "))),
+        Kind::Words(words) => (in_words(words), format!("expected {}", words.join(" or "))),
+        Kind::WordsOrNull(words) => {
+            (value.is_null() || in_words(words), format!("expected {} or null", words.join(" or ")))
+        }
     };
     if is_valid {
         return Ok(());

@@ -33,12 +33,19 @@ impl Problem {
         let mut document = json!({
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": self.detail, "code": self.code,
         });
-        let is_busy = self.code == "busy";
+        let is_busy = self.code == "busy" || self.code == "too_many_requests";
         if let (Value::Object(document), false) = (&mut document, self.fields.is_null()) {
             document.insert("fields".into(), self.fields);
         }
         let body = document.to_string().into_bytes().into();
-        Answer { status: self.status, content_type: "application/problem+json", body, is_busy, request_id: None }
+        Answer {
+            status: self.status,
+            content_type: "application/problem+json",
+            body,
+            is_busy,
+            request_id: None,
+            cookie: None,
+        }
     }
 }
 

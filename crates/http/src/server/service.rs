@@ -1,7 +1,7 @@
 //! From a request to its response.
 
+use super::access::{Access, Client, Peer};
 use super::answer::{Answer, REQUEST_ID, matches_etag};
-use super::connections::Peer;
 use super::events::{self, Subscribers};
 use super::idempotency::{Answers, Begin};
 use super::problem::Problem;
@@ -12,34 +12,40 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::extract::{Query, RawPathParams, Request};
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, IF_MATCH};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, IF_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metrics::TextFormat;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use vtl::audit::{Actor, ActorKind};
+use vtl::audit::Actor;
 use vtl::control::{ControlRequest, ControlResponse};
 use vtl::{ControlError, Site};
 
 /// Maximum length of the body of a request in bytes.
 const MAX_BODY_LEN: usize = 1 << 20;
-/// Time for the body of a request to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum length of `If-Match`.
+const MAX_TAGS_LEN: usize = 1000;
 /// Maximum length of an `Idempotency-Key`.
 const MAX_KEY_LEN: usize = 128;
 
 /// The site that is served, and what its requests share.
 pub(super) struct Service {
     site: Arc<Site>,
+    access: Access,
+    /// Time for the body of a request to arrive.
+    body_timeout: Duration,
     answers: Answers,
     /// A change with `If-Match` has this lock exclusively, so that no other request of the API changes the object between
     /// the comparison and the change.
@@ -73,13 +79,17 @@ struct Call {
     route: &'static Route,
     members: Map<String, Value>,
     headers: HeaderMap,
+    client: Client,
+    peer: Peer,
     actor: Actor,
 }
 
 impl Service {
-    pub(super) fn new(site: Arc<Site>) -> io::Result<Self> {
+    pub(super) fn new(site: Arc<Site>, access: Access, body_timeout: Duration) -> io::Result<Self> {
         Ok(Self {
             site,
+            access,
+            body_timeout,
             answers: Answers::default(),
             changes: RwLock::default(),
             composing: Arc::default(),
@@ -99,7 +109,10 @@ impl Service {
             paths.insert(route.path, methods.on(filter(route.method), handler));
         }
         let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
-        router.fallback(unknown_path).method_not_allowed_fallback(wrong_method)
+        router
+            .fallback(unknown_path)
+            .method_not_allowed_fallback(wrong_method)
+            .layer(axum::middleware::map_response(with_security_headers))
     }
 
     /// Executes a request. A change is compared with `If-Match` first.
@@ -120,6 +133,12 @@ impl Service {
 
     /// Refuses a change of an object that has changed since the client read it.
     fn check_match(&self, call: &Call) -> Result<(), Problem> {
+        let is_valid = |tags: &HeaderValue| !tags.is_empty() && tags.len() <= MAX_TAGS_LEN && tags.to_str().is_ok();
+        if !call.headers.get_all(IF_MATCH).iter().all(is_valid) {
+            return Err(malformed(format!(
+                "If-Match is not a list of entity tags of at most {MAX_TAGS_LEN} characters"
+            )));
+        }
         let failed = |detail: &str| Err(Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail));
         let read = routes::all().find(|read| read.method == Method::Get && Some(read.path) == call.route.object);
         let Some(read) = read else { return failed("this request changes no object with an ETag; omit If-Match") };
@@ -148,7 +167,20 @@ impl Service {
                 Ok(Answer::ok(format.content_type(), metrics::render(self.site.metrics(), format)))
             }
             Action::OpenApi => Answer::json(&openapi::document()),
+            Action::LogIn => self.log_in(call, &members),
+            Action::Session => Answer::json(&session_status(&call.client)),
+            Action::LogOut => {
+                let (name, cookie) = self.access.log_out(&call.client, &call.headers)?;
+                Ok(Answer { cookie: HeaderValue::from_str(&cookie).ok(), ..Answer::json(&json!({ "name": name }))? })
+            }
         }
+    }
+
+    fn log_in(&self, call: &Call, members: &Map<String, Value>) -> Result<Answer, Problem> {
+        let token = members.get("token").and_then(Value::as_str).unwrap_or_default();
+        let (session, cookie) = self.access.log_in(token, &call.peer)?;
+        let status = json!({ "name": session.token.name, "role": session.token.role, "csrf": session.csrf });
+        Ok(Answer { cookie: HeaderValue::from_str(&cookie).ok(), ..Answer::json(&status)? })
     }
 
     fn control(
@@ -182,6 +214,12 @@ impl Service {
     }
 }
 
+/// The client of a request: its name, its role, and the CSRF token of its session, if it has one.
+fn session_status(client: &Client) -> Value {
+    let csrf = client.session.as_ref().map_or("", |session| session.csrf.as_str());
+    json!({ "name": client.name, "role": client.role, "csrf": csrf })
+}
+
 const fn filter(method: Method) -> MethodFilter {
     match method {
         Method::Get => MethodFilter::GET,
@@ -190,6 +228,24 @@ const fn filter(method: Method) -> MethodFilter {
         Method::Patch => MethodFilter::PATCH,
         Method::Delete => MethodFilter::DELETE,
     }
+}
+
+/// Pages of this server load from it only, and run no inline script.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                              base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Adds the headers that keep browsers from using a response in another way than it is meant.
+async fn with_security_headers(mut response: Response) -> Response {
+    for (name, value) in [
+        (CACHE_CONTROL, "no-cache, private"),
+        (CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 async fn unknown_path(request: Request) -> Response {
@@ -204,25 +260,34 @@ async fn wrong_method(request: Request) -> Response {
 }
 
 async fn respond(service: Arc<Service>, route: &'static Route, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
     let id = service.request_ids.next();
-    let mut response = if route.action == Action::Events {
-        subscribe(&service, route, &parts).unwrap_or_else(|problem| problem.into_answer().into_response())
-    } else {
-        let from = parts.extensions.get::<Peer>().map(|peer| peer.address.to_string()).unwrap_or_default();
-        let actor = Actor { request_id: Some(id.clone()), ..Actor::new(ActorKind::HttpClient, "").with_origin(from) };
-        match answer(service, route, actor, &mut parts, body).await {
-            Ok(answer) if route.method == Method::Get && answer.status == StatusCode::OK => {
-                answer.into_read_response(&parts.headers)
-            }
-            Ok(answer) => answer.into_response(),
-            Err(problem) => problem.into_answer().into_response(),
-        }
-    };
+    let mut response = execute_request(&service, route, request, &id)
+        .await
+        .unwrap_or_else(|problem| problem.into_answer().into_response());
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().entry(REQUEST_ID).or_insert(id);
     }
     response
+}
+
+async fn execute_request(
+    service: &Arc<Service>,
+    route: &'static Route,
+    request: Request,
+    id: &str,
+) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let peer = parts.extensions.get::<Peer>().cloned();
+    let peer = peer.ok_or_else(|| ControlError::internal("the peer of the connection is unknown"))?;
+    let client = service.access.admit(route, &parts, &peer)?;
+    if route.action == Action::Events {
+        return subscribe(service, route, &parts);
+    }
+    let actor = client.actor(&peer, id);
+    let call = Call { route, members: Map::new(), headers: parts.headers.clone(), client, peer, actor };
+    let answer = answer(Arc::clone(service), call, &mut parts, body).await?;
+    let is_read = route.method == Method::Get && answer.status == StatusCode::OK;
+    Ok(if is_read { answer.into_read_response(&parts.headers) } else { answer.into_response() })
 }
 
 /// Begins a stream of events after the position in `Last-Event-ID`, or else in the query.
@@ -243,29 +308,24 @@ fn query(parts: &Parts) -> Result<Vec<(String, String)>, Problem> {
     Ok(query)
 }
 
-async fn answer(
-    service: Arc<Service>,
-    route: &'static Route,
-    actor: Actor,
-    parts: &mut Parts,
-    body: Body,
-) -> Result<Answer, Problem> {
+async fn answer(service: Arc<Service>, mut call: Call, parts: &mut Parts, body: Body) -> Result<Answer, Problem> {
+    let route = call.route;
     let path = RawPathParams::from_request_parts(parts, &()).await.map_err(|error| malformed(error.body_text()))?;
     let path = path.iter().map(|(name, text)| (name.to_owned(), text.to_owned()));
     let mut members = members::of_target(route, path, query(parts)?)?;
-    let body = read_body(&parts.headers, body).await?;
+    let body = read_body(&parts.headers, body, service.body_timeout).await?;
     if route.method != Method::Get {
         members::of_body(route, &parts.headers, &body, &mut members)?;
     }
     members::check_required(route, &members)?;
     let execution = match idempotency_key(route, &parts.headers)? {
         None => None,
-        Some(key) => match service.answers.begin(key, fingerprint(parts, &body))? {
+        Some(key) => match service.answers.begin(key, fingerprint(&call.client, parts, &body))? {
             Begin::Repeat(answer) => return Ok(answer),
             Begin::Execute(execution) => Some(execution),
         },
     };
-    let call = Call { route, members, headers: parts.headers.clone(), actor };
+    call.members = members;
     // Runs to its end even if the client closes the connection.
     let executed = tokio::task::spawn_blocking(move || {
         let answer = service.execute(&call);
@@ -279,7 +339,7 @@ async fn answer(
 }
 
 /// Reads the body of a request within the limits of length and time.
-async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+async fn read_body(headers: &HeaderMap, body: Body, timeout: Duration) -> Result<Bytes, Problem> {
     let too_long = || {
         let detail = format!("the body is longer than {MAX_BODY_LEN} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
@@ -288,12 +348,12 @@ async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if declared.is_some_and(|len| len > MAX_BODY_LEN) {
         return Err(too_long());
     }
-    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY_LEN).collect()).await {
+    match tokio::time::timeout(timeout, Limited::new(body, MAX_BODY_LEN).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
         Ok(Err(error)) => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", format!("the body: {error}"))),
         Err(_) => {
-            let detail = format!("the body did not arrive within {} s", BODY_TIMEOUT.as_secs());
+            let detail = format!("the body did not arrive within {} s", timeout.as_secs());
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
         }
     }
@@ -301,18 +361,22 @@ async fn read_body(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 
 /// The `Idempotency-Key` of a POST request.
 fn idempotency_key<'a>(route: &Route, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
-    let Some(key) = headers.get("idempotency-key").filter(|_| route.method == Method::Post) else { return Ok(None) };
-    let is_valid = |key: &&str| (1..=MAX_KEY_LEN).contains(&key.len());
-    let detail = || format!("the Idempotency-Key has {} bytes; expected 1 to {MAX_KEY_LEN} printable ones", key.len());
+    let Some(key) = headers.get("idempotency-key").filter(|_| route.has_idempotency_key()) else { return Ok(None) };
+    let is_valid =
+        |key: &&str| (1..=MAX_KEY_LEN).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let detail =
+        || format!("the Idempotency-Key has {} bytes; expected 1 to {MAX_KEY_LEN} visible ASCII characters", key.len());
     match key.to_str().ok().filter(is_valid) {
         Some(key) => Ok(Some(key)),
         None => Err(Problem::new(StatusCode::BAD_REQUEST, "malformed", detail())),
     }
 }
 
-/// Identifies a request: its target and its body.
-fn fingerprint(parts: &Parts, body: &Bytes) -> [u8; 32] {
+/// Identifies a request: its client, its target and its body.
+fn fingerprint(client: &Client, parts: &Parts, body: &Bytes) -> [u8; 32] {
     let mut hash = Sha256::new();
+    hash.update(&client.name);
+    hash.update([0]);
     hash.update(parts.uri.to_string());
     hash.update([0]);
     hash.update(body);

@@ -1,11 +1,14 @@
 //! Requests to a server, as bytes on a socket.
 
+mod access;
 mod client;
 mod conditions;
 mod events;
+mod hostile;
 mod lists;
 mod requests;
 mod schema;
+mod tls;
 
 use super::HttpServer;
 use client::{Client, Response};
@@ -72,10 +75,13 @@ fn the_status_names_the_url_until_the_server_is_closed() {
 }
 
 #[test]
-fn only_loopback_addresses_are_served() {
+fn the_network_needs_tls() {
     let served = serve(SITE);
     let error =
         HttpServer::open(&served.site, &vtl::config::HttpSetup::default().with_listen("0.0.0.0:0")).unwrap_err();
-    assert_eq!(error.to_string(), "0.0.0.0:0 is not a loopback address; expected an address such as 127.0.0.1:8080");
+    assert_eq!(
+        error.to_string(),
+        "0.0.0.0:0 is open to the network without TLS; set http.certificate and http.key, or http.insecure = true"
+    );
     assert!(HttpServer::open(&served.site, &vtl::config::HttpSetup::default()).unwrap().is_none());
 }

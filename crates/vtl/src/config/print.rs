@@ -220,7 +220,20 @@ impl fmt::Display for IscsiSetup {
 impl fmt::Display for HttpSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(listen) = &self.listen else { return Ok(()) };
-        writeln!(f, "\n[http]\nlisten = {listen:?}")
+        writeln!(f, "\n[http]\nlisten = {listen:?}")?;
+        if self.loopback_tokens {
+            writeln!(f, "loopback = \"token\"")?;
+        }
+        if let Some(tls) = &self.tls {
+            writeln!(f, "certificate = {:?}\nkey = {:?}", tls.certificate, tls.key)?;
+            if let Some(file) = &tls.client_ca {
+                writeln!(f, "client_ca = {file:?}\nclient_role = {:?}", tls.client_role.name())?;
+            }
+        }
+        if self.insecure {
+            writeln!(f, "insecure = true")?;
+        }
+        if self.hosts.is_empty() { Ok(()) } else { writeln!(f, "hosts = {:?}", self.hosts) }
     }
 }
 

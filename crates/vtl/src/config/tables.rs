@@ -291,6 +291,23 @@ tables! {
     HttpTable = "[http]" {
         /// `ADDRESS:PORT` to listen on, such as `127.0.0.1:8080`. Port 0 selects a free port. Default: no HTTP.
         listen: Text,
+        /// `open`: on a loopback address, every user of the machine may make every request without a token; `token`: a
+        /// token is needed there, too. Default: `open`.
+        loopback: Text,
+        /// PEM file with the certificate of the server, and its intermediate certificates. With `certificate` and `key`,
+        /// the API is served over TLS only; changed files are read again. Required for an address that is not loopback.
+        certificate: Text,
+        /// PEM file with the private key of the certificate.
+        key: Text,
+        /// PEM file with certificates of authorities: a client with a certificate of one of them needs no token.
+        client_ca: Text,
+        /// Role of these clients: `read`, `operate` or `admin`. Default: `read`.
+        client_role: Text,
+        /// `true`: serve an address that is not loopback without TLS. Tokens can then be read on the network. Default:
+        /// `false`.
+        insecure: Flag,
+        /// Names by which clients may name the server in a URL without TLS, besides its addresses and `localhost`.
+        hosts: Texts,
     }
 }
 

@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 58] = [
+const EXAMPLES: [(&str, &str, &str); 65] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -74,6 +74,13 @@ const EXAMPLES: [(&str, &str, &str); 58] = [
     ("[iscsi.mutual]", "name", "\"target\""),
     ("[iscsi.mutual]", "secret", "\"and change this one\""),
     ("[http]", "listen", "\"127.0.0.1:8080\""),
+    ("[http]", "loopback", "\"open\""),
+    ("[http]", "certificate", "\"/etc/ferric/certificate.pem\""),
+    ("[http]", "key", "\"/etc/ferric/key.pem\""),
+    ("[http]", "client_ca", "\"/etc/ferric/clients.pem\""),
+    ("[http]", "client_role", "\"read\""),
+    ("[http]", "insecure", "false"),
+    ("[http]", "hosts", "[\"tape.example.com\"]"),
 ];
 
 /// Returns the text of the file.

@@ -12,6 +12,21 @@ fn the_default_library() {
 }
 
 #[test]
+fn the_http_table_is_read_and_printed() {
+    let text = "[http]\nlisten = \"127.0.0.1:0\"\nloopback = \"token\"\ncertificate = \"c\"\nkey = \"k\"\nclient_ca = \"a\"\n\
+                client_role = \"operate\"\ninsecure = true\nhosts = [\"tape.example.com\"]\n";
+    let config = parse("f", text).unwrap();
+    assert!(config.to_string().ends_with(&format!("\n{text}")), "{config}");
+    let http = config.http;
+    assert_eq!((http.loopback_tokens, http.insecure, http.hosts), (true, true, vec!["tape.example.com".to_owned()]));
+    assert_eq!(http.tls.unwrap().client_role, crate::tokens::Role::Operate);
+    let warnings = |text: &str, address: &str| parse("f", text).unwrap().http.warnings(address.parse().unwrap()).len();
+    let open = "[http]\nlisten = \"0.0.0.0:0\"\ninsecure = true\n";
+    assert_eq!([warnings(open, "0.0.0.0"), warnings(open, "::1"), warnings("", "0.0.0.0")], [1, 0, 0]);
+    assert_eq!(warnings("[http]\nlisten = \"[::]:0\"\ncertificate = \"c\"\nkey = \"k\"\n", "::"), 0);
+}
+
+#[test]
 fn printed_configuration_reads_back() {
     let text = "[library]\nmodel = \"IBM 03584L32\"\nslots = 3\nimport_export = 0\n[[drive]]\nmodel = \"ULT3580-TD5\"\ncount = 2\n\
         compression = \"zlib:6\"\n[[cartridges]]\npattern = \"A##L5\"\ncount = 2\nfirst = 7\nsize = \"64MiB\"\n\
@@ -83,6 +98,12 @@ fn errors_name_line_key_and_remedy() {
         ("[iscsi]\nnetworks = [\"::1\",\n\"10.0.0.1/8\"]\n", 3, "iscsi.networks", "bits set behind its prefix of 8"),
         ("[iscsi]\nbuffer_memory = \"64MiB\"\n", 2, "iscsi.buffer_memory", "at least 96MiB"),
         ("[iscsi]\nmax_connections_per_address = 0\n", 2, "iscsi.max_connections_per_address", "0 admits no initiator"),
+        ("[http]\nlisten = \"8080\"\n", 2, "http.listen", "\"8080\" is not ADDRESS:PORT"),
+        ("[http]\nloopback = \"yes\"\n", 2, "http.loopback", "\"yes\" is not known; expected open or token"),
+        ("[http]\nclient_role = \"root\"\n", 2, "http.client_role", "expected read or operate or admin"),
+        ("[http]\n\ncertificate = \"c\"\n", 3, "http.certificate", "needs http.key, too"),
+        ("[http]\nkey = \"k\"\n", 2, "http.key", "needs http.certificate, too"),
+        ("[http]\nclient_ca = \"a\"\n", 2, "http.client_ca", "needs http.certificate, too"),
         ("[iscsi]\nbind = \"3260\"\n", 2, "iscsi.bind", "\"3260\" is not ADDRESS:PORT"),
         ("[iscsi]\nbind = \"::1:3260\"\n", 2, "iscsi.bind", "is not ADDRESS:PORT"),
         ("[iscsi]\n\nadvertise = \"tape.example.com\"\n", 3, "iscsi.advertise", "is not ADDRESS:PORT"),

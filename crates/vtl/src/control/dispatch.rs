@@ -86,6 +86,9 @@ impl Site {
             Request::Metrics => Reply::Metrics(Box::new(self.metrics())),
             Request::Audit { filter, max } => Reply::Audit(self.audit_records(filter, *max)?),
             Request::AuditVerify => Reply::AuditVerify(self.audit.verify()?),
+            Request::Tokens => Reply::Tokens(self.tokens()),
+            Request::TokenCreate { name, role } => Reply::TokenCreate(self.create_token(name, *role)?),
+            Request::TokenRemove { name } => Reply::TokenRemove(self.remove_token(name)?),
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
         })

@@ -110,6 +110,9 @@ impl ControlRequest {
             | Self::Metrics
             | Self::Audit { .. }
             | Self::AuditVerify
+            | Self::Tokens
+            | Self::TokenCreate { .. }
+            | Self::TokenRemove { .. }
             | Self::Reload
             | Self::Events { .. } => Vec::new(),
         }

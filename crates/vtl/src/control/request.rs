@@ -2,6 +2,7 @@
 
 use crate::events::EventPosition;
 use crate::jobs::Work;
+use crate::tokens::Role;
 use audit::Filter;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
@@ -259,6 +260,20 @@ pub enum ControlRequest {
     },
     /// Checks the hash chain of the audit log: [`Verified`](audit::Verified), or the place where it is broken.
     AuditVerify,
+    /// Requests the tokens of the HTTP API: a list of [`TokenStatus`](crate::tokens::TokenStatus).
+    Tokens,
+    /// Creates a token of the HTTP API.
+    TokenCreate {
+        /// Name of the token, 1 to 32 of a-z, 0-9, - and _.
+        name: String,
+        /// The requests that a client with the token may make.
+        role: Role,
+    },
+    /// Removes a token of the HTTP API.
+    TokenRemove {
+        /// Name of the token.
+        name: String,
+    },
     /// Reloads the configuration of the daemon.
     Reload,
     /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no
@@ -287,6 +302,7 @@ impl ControlRequest {
             | Self::Metrics
             | Self::Audit { .. }
             | Self::AuditVerify
+            | Self::Tokens
             | Self::Events { .. } => false,
             Self::Move { .. }
             | Self::Load { .. }
@@ -306,6 +322,8 @@ impl ControlRequest {
             | Self::Forget { .. }
             | Self::StartJob { .. }
             | Self::CancelJob { .. }
+            | Self::TokenCreate { .. }
+            | Self::TokenRemove { .. }
             | Self::Reload => true,
         }
     }

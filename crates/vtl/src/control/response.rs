@@ -5,6 +5,7 @@ use super::{
 };
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
+use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
 use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
@@ -73,6 +74,12 @@ pub enum ControlResponse {
     Audit(Vec<Record>),
     /// The audit log is intact up to a record.
     AuditVerify(Verified),
+    /// The tokens of the HTTP API.
+    Tokens(Vec<TokenStatus>),
+    /// A token was created.
+    TokenCreate(CreatedToken),
+    /// A token was removed.
+    TokenRemove(RemovedToken),
     /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.

@@ -17,7 +17,8 @@ struct ChangedObject {
     library: Option<Arc<Library>>,
     element: Option<ElementAddress>,
     barcode: Option<Barcode>,
-    pool: Option<String>,
+    /// Name of a pool or a token.
+    name: Option<String>,
 }
 
 impl ChangedObject {
@@ -31,7 +32,7 @@ impl ChangedObject {
             library.zip(self.element).map(|(library, at)| format!("{}/{}", library.name(), library.element_name(at)));
         let own =
             [library.map(|library| library.name().to_owned()), element, self.barcode.as_ref().map(Barcode::to_string)];
-        own.into_iter().flatten().chain(self.pool.clone()).collect()
+        own.into_iter().flatten().chain(self.name.clone()).collect()
     }
 }
 
@@ -102,7 +103,7 @@ impl Site {
             let address = pair.and_then(|(library, elements)| library.resolve_element_in(elements, text).ok());
             let content = elements.as_ref().zip(address).and_then(|(elements, address)| elements.content(address));
             let barcode = content.map(|content| content.barcode.clone());
-            ChangedObject { library, element: address, barcode, pool: None }
+            ChangedObject { library, element: address, barcode, name: None }
         };
         let library = |name: &Option<String>| ChangedObject {
             library: self.resolve_library(name.as_deref()).ok(),
@@ -127,7 +128,9 @@ impl Site {
             | Request::Online { library: name, .. }
             | Request::InjectFault { library: name, .. }
             | Request::Alert { library: name, .. } => library(name),
-            Request::Create { pool, .. } => ChangedObject { pool: Some(pool.clone()), ..ChangedObject::default() },
+            Request::Create { pool: name, .. } | Request::TokenCreate { name, .. } | Request::TokenRemove { name } => {
+                ChangedObject { name: Some(name.clone()), ..ChangedObject::default() }
+            }
             _ => ChangedObject::default(),
         }
     }

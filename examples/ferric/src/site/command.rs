@@ -141,6 +141,9 @@ pub(crate) enum RequestCommand {
         after_help = "Examples:\n  ferric cartridge\n  ferric cartridge V00001L8 --protect on\n  ferric cartridge V00002L8 --retain 2030-01-31"
     )]
     Cartridge(CartridgeArgs),
+    /// Manage the tokens of the HTTP API
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]
     Reload,
@@ -408,6 +411,40 @@ pub(crate) struct CartridgeAction {
     /// Remove the cartridge from the inventory and keep its files; it must not be in a drive
     #[arg(long)]
     pub(super) forget: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Create a token and print it; it cannot be shown again
+    #[command(
+        after_help = "Examples:\n  ferric token create backup-server --role operate\n  ferric token create monitoring > token"
+    )]
+    Create {
+        /// Name of the token: 1 to 32 of a-z, 0-9, - and _
+        name: String,
+        /// The requests that a client with the token may make
+        #[arg(long, value_enum, default_value_t = RoleName::Read)]
+        role: RoleName,
+    },
+    /// List the names and roles of the tokens
+    #[command(after_help = "Examples:\n  ferric token list")]
+    List,
+    /// Remove a token: its client is refused from now on
+    #[command(after_help = "Examples:\n  ferric token remove backup-server")]
+    Remove {
+        /// Name of the token
+        name: String,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Read status, lists, events and traces
+    Read,
+    /// Also move cartridges, and set doors, drives, elements, labels and tabs
+    Operate,
+    /// Also delete and retain cartridges, inject faults, reload the configuration and manage tokens
+    Admin,
 }
 
 /// Parser of the number of cartridges to create.

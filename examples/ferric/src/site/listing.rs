@@ -6,6 +6,7 @@ use smc::element::{ElementFault, LabelDefect};
 use vtl::clock::day;
 use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
+use vtl::tokens::TokenStatus;
 
 /// Elements in a row; few barcodes have more than ten characters.
 const COLUMNS: usize = 6;
@@ -196,6 +197,15 @@ pub(super) fn print_cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Cli
         print_line(words.join("  "))?;
     }
     Ok(())
+}
+
+pub(super) fn print_tokens(tokens: &[TokenStatus]) -> Result<(), CliError> {
+    if tokens.is_empty() {
+        return print_line("there are no tokens");
+    }
+    tokens.iter().try_for_each(|TokenStatus { name, role, created }| {
+        print_line(format!("{name}  {}  created {}", role.name(), day(*created)))
+    })
 }
 
 pub(super) fn print_alerts(alerts: &[AlertStatus]) -> Result<(), CliError> {

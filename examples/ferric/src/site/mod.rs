@@ -19,7 +19,7 @@ use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output;
 use client::Client;
-use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, RequestCommand, SlotArgs};
+use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, RequestCommand, SlotArgs, TokenCommand};
 use request::request;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
 use vtl::jobs::Work;
+use vtl::tokens::TokenStatus;
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
     match command {
@@ -74,6 +75,10 @@ fn run_request(options: &Options, command: RequestCommand) -> Result<(), CliErro
         Command::Alert(AlertArgs { state: None, .. }) => {
             let alerts = client.request_as::<Vec<AlertStatus>>(&request(command))?;
             output.show(alerts.as_slice(), listing::print_alerts)
+        }
+        Command::Token(TokenCommand::List) => {
+            let tokens = client.request_as::<Vec<TokenStatus>>(&Request::Tokens)?;
+            output.show(tokens.as_slice(), listing::print_tokens)
         }
         Command::Pool(PoolArgs { create: None, pool, .. }) => {
             output.show(pools(options, &mut client, pool)?.as_slice(), listing::print_pools)
@@ -136,11 +141,14 @@ fn pools(options: &Options, client: &mut Client, pool: Option<String>) -> Result
     }
 }
 
-/// Prints the result of a change: created barcodes, or both ends of a move; nothing for other changes.
+/// Prints the result of a change: created barcodes, a new token, or both ends of a move; nothing for other changes.
 fn print_result(done: &Value) -> Result<(), CliError> {
     let part = |name: &str| done.get(name).and_then(Value::as_str);
     if let Some(created) = done.get("created").and_then(Value::as_array) {
         return created.iter().filter_map(Value::as_str).try_for_each(output::print_line);
+    }
+    if let Some(token) = part("token") {
+        return output::print_line(token);
     }
     let Some(cartridge) = part("cartridge") else { return Ok(()) };
     let shelf = part("shelf").map(|shelf| format!("shelf {shelf}"));

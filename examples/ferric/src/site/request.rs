@@ -2,12 +2,13 @@
 
 use super::command::{
     AlertArgs, AlertState, CartridgeAction, CartridgeArgs, DoorName, DoorState, DriveArgs, FaultStep, LabelState,
-    OnlineState, PoolArgs, RequestCommand as Command, SlotArgs, SlotState,
+    OnlineState, PoolArgs, RequestCommand as Command, RoleName, SlotArgs, SlotState, TokenCommand,
 };
 use crate::output::Output;
 use smc::element::{ElementFault, LabelDefect};
 use smc::robot::RobotFault;
 use vtl::control::{ControlRequest as Request, Door};
+use vtl::tokens::Role;
 
 impl From<DoorName> for Door {
     fn from(door: DoorName) -> Self {
@@ -25,6 +26,16 @@ impl From<FaultStep> for RobotFault {
             FaultStep::Place => Self::Place,
             FaultStep::Load => Self::Load,
             FaultStep::Unload => Self::Unload,
+        }
+    }
+}
+
+impl From<RoleName> for Role {
+    fn from(role: RoleName) -> Self {
+        match role {
+            RoleName::Read => Self::Read,
+            RoleName::Operate => Self::Operate,
+            RoleName::Admin => Self::Admin,
         }
     }
 }
@@ -98,6 +109,9 @@ fn translate(library: Option<String>, command: Command) -> Request {
             CartridgeAction { .. } => Request::Cartridges { cartridge: Some(cartridge) },
         },
         Command::Cartridge(CartridgeArgs { cartridge: None, .. }) => Request::Cartridges { cartridge: None },
+        Command::Token(TokenCommand::Create { name, role }) => Request::TokenCreate { name, role: role.into() },
+        Command::Token(TokenCommand::List) => Request::Tokens,
+        Command::Token(TokenCommand::Remove { name }) => Request::TokenRemove { name },
         Command::Reload => Request::Reload,
     }
 }

@@ -5,9 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+/// A connection, with or without TLS.
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 pub(super) struct Client {
-    stream: BufReader<TcpStream>,
-    address: SocketAddr,
+    stream: BufReader<Box<dyn Stream>>,
+    host: String,
+    local_address: String,
 }
 
 #[derive(Debug)]
@@ -39,12 +45,24 @@ impl Client {
     pub(super) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self { stream: BufReader::new(stream), address }
+        let local_address = stream.local_addr().unwrap().to_string();
+        Self { local_address, ..Self::over(stream, &address.to_string()) }
+    }
+
+    pub(super) fn over(stream: impl Read + Write + 'static, host: &str) -> Self {
+        Self { stream: BufReader::new(Box::new(stream)), host: host.into(), local_address: String::new() }
+    }
+
+    /// Writes bytes, and returns the next line; `None` if the connection has ended.
+    pub(super) fn try_line(&mut self, text: &str) -> Option<String> {
+        self.stream.get_mut().write_all(text.as_bytes()).ok()?;
+        let mut line = String::new();
+        (self.stream.read_line(&mut line).ok()? > 0).then_some(line)
     }
 
     /// Address and port of this end of the connection.
     pub(super) fn local_address(&self) -> String {
-        self.stream.get_ref().local_addr().unwrap().to_string()
+        self.local_address.clone()
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) {
@@ -58,7 +76,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Response {
-        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.address);
+        let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host);
         if let Some(body) = body {
             request += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         }

@@ -29,6 +29,9 @@ fn a_change_of_an_old_state_is_refused() {
     let (status, code, _) = change(&etag, r#"{"online":true}"#).problem();
     assert_eq!((status, code.as_str()), (412, "precondition_failed"));
     assert_eq!(served.get("/v1/drives/drive1").json()["online"], false);
+    for malformed in ["", "\u{e9}", &"\"x\",".repeat(300)] {
+        assert_eq!(change(malformed, r#"{"online":true}"#).problem().0, 400, "{malformed:?}");
+    }
     // A weak tag does not match, any tag does.
     let etag = served.get("/v1/drives/drive1").header("etag").unwrap().to_owned();
     assert_eq!(change(&format!("W/{etag}"), r#"{"online":true}"#).status, 412);

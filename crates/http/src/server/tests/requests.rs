@@ -109,6 +109,9 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("GET", "/v1/audit?after=9999", "", r#"{"items":[]}"#),
     ("GET", "/v1/audit/verify", "", ""),
     ("GET", "/v1/openapi.json", "", ""),
+    ("POST", "/v1/tokens", r#"{"name":"console","role":"operate"}"#, ""),
+    ("GET", "/v1/tokens", "", ""),
+    ("DELETE", "/v1/tokens/console", "", r#"{"name":"console"}"#),
 ];
 
 #[test]
@@ -149,8 +152,21 @@ fn each_route_has_its_response() {
                 && route.path.split('/').zip(path.split('/')).all(|(known, part)| is(known) || known == part)
         })
     };
+    // The tests of access have those of sessions.
     let missing: Vec<&str> = crate::routes::all().filter(|route| !reached(route)).map(|route| route.path).collect();
-    assert_eq!(missing, ["/v1/events", "/metrics", "/v1/reload", "/v1/libraries/{library}", "/v1/jobs/{job}"]);
+    assert_eq!(
+        missing,
+        [
+            "/v1/events",
+            "/metrics",
+            "/v1/reload",
+            "/v1/session",
+            "/v1/session",
+            "/v1/session",
+            "/v1/libraries/{library}",
+            "/v1/jobs/{job}"
+        ]
+    );
 }
 
 /// Requests that are refused, with the status, the code and the beginning of the text.
@@ -208,6 +224,7 @@ const REFUSED: &[(&str, &str, &str, u16, &str, &str)] = &[
         "invalid",
         "\"from\": 7 is not accepted; expected a text",
     ),
+    ("POST", "/v1/loads", "{\"cartridge\":\"A1L8\",\"drive\":null}", 422, "invalid", "\"drive\": null is not accepted"),
     ("POST", "/v1/moves", "[]", 400, "malformed", "the body is not a JSON object"),
     ("POST", "/v1/moves", "{", 400, "malformed", "the body is not JSON: "),
     ("POST", "/v1/reload", "", 503, "unavailable", "this site has no configuration file"),
@@ -298,13 +315,13 @@ fn bodies_are_limited_and_must_be_json() {
     let served = serve(SITE);
     let mut client = served.client();
     client.write(
-        b"POST /v1/moves HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
+        b"POST /v1/moves HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1048577\r\n\r\n",
     );
     assert_eq!(client.read_response().problem().0, 413);
     // A body whose length is not declared, in chunks of 64 KiB.
     let mut client = served.client();
     client.write(
-        b"POST /v1/moves HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /v1/moves HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
     );
     for _ in 0..17 {
         client.write(b"10000\r\n");
@@ -315,7 +332,7 @@ fn bodies_are_limited_and_must_be_json() {
     let text: &[(&str, &str)] = &[("Content-Length", "2"), ("Content-Type", "text/plain")];
     let mut client = served.client();
     let head: String = text.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    client.write(format!("POST /v1/moves HTTP/1.1\r\nHost: a\r\n{head}\r\n{{}}").as_bytes());
+    client.write(format!("POST /v1/moves HTTP/1.1\r\nHost: localhost\r\n{head}\r\n{{}}").as_bytes());
     let (status, _, detail) = client.read_response().problem();
     assert_eq!((status, detail.as_str()), (415, "the body has the type \"text/plain\"; expected application/json"));
 }
