@@ -30,8 +30,7 @@ impl Site {
     }
 
     fn dispatch(&self, actor: &Actor, request: &ControlRequest) -> Response {
-        use ControlRequest as Request;
-        use ControlResponse as Reply;
+        use {ControlRequest as Request, ControlResponse as Reply};
         let library_for = |name: &Option<String>, text: &str| self.resolve_library_for(name.as_deref(), text);
         let library_named = |name: &Option<String>| self.resolve_library(name.as_deref());
         Ok(match request {
@@ -59,8 +58,7 @@ impl Site {
                 Reply::Label(self.set_label(library.as_deref(), cartridge, *label)?)
             }
             Request::InjectFault { library, fault, nth, count } => {
-                let (nth, count) = (nth.unwrap_or(1), count.unwrap_or(1));
-                let rule = FaultRule { matcher: *fault, nth, count, outcome: () };
+                let rule = FaultRule { matcher: *fault, nth: nth.unwrap_or(1), count: count.unwrap_or(1), outcome: () };
                 Reply::InjectFault(library_named(library)?.inject_fault(rule)?)
             }
             Request::Alert { library, drive, flag, raised } => {
