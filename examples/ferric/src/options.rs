@@ -16,15 +16,29 @@ pub(crate) struct Options {
     pub(crate) data: Option<PathBuf>,
     /// Control socket given by `--socket`.
     pub(crate) socket: Option<PathBuf>,
+    /// Daemon given by `--url`.
+    pub(crate) remote: Option<RemoteDaemon>,
     /// Name of the library given by `--library`.
     pub(crate) library: Option<String>,
     /// Form of all output.
     pub(crate) output: Output,
 }
 
+/// A daemon that is reached through its HTTP API.
+pub(crate) struct RemoteDaemon {
+    /// URL given by `--url`, which begins with `http://` or `https://`.
+    pub(crate) url: String,
+    /// File with the token given by `--token-file`.
+    pub(crate) token_file: Option<PathBuf>,
+    /// File with certificates of authorities given by `--ca`; those of the system if `None`.
+    pub(crate) ca: Option<PathBuf>,
+}
+
 /// Adds the shared options to the program and to each command that uses them.
 pub(crate) fn add_to(program: Command) -> Command {
-    let of_daemon = |command: Command| command.args([data(), socket()].map(|arg| arg.help_heading(HEADING)));
+    let of_daemon = |command: Command| {
+        command.args([data(), socket(), url(), token_file(), ca()].map(|arg| arg.help_heading(HEADING)))
+    };
     let of_library = |command: Command| of_daemon(command).arg(library().help_heading(HEADING));
     of_library(program.arg(json())).mut_subcommands(|command| match command.get_name() {
         // Also between the two words of the command; the help of the group does not show it.
@@ -58,6 +72,30 @@ fn socket() -> Arg {
     Arg::new("socket").long("socket").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
 }
 
+fn url() -> Arg {
+    let help =
+        "URL of the HTTP API of the daemon, instead of its control socket, such as https://tape.example.com:8443";
+    Arg::new("url").long("url").value_name("URL").value_parser(parse_url).help(help)
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    let host = ["http://", "https://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let host = host.ok_or("expected a URL that begins with http:// or https://")?;
+    let is_host =
+        !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || c.is_control() || "?#@".contains(c));
+    if is_host { Ok(text.to_owned()) } else { Err("expected a host and a port, such as https://tape:8443".into()) }
+}
+
+fn token_file() -> Arg {
+    let help = "File with the token for --url, which ferric token create prints";
+    Arg::new("token-file").long("token-file").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+}
+
+fn ca() -> Arg {
+    let help = "PEM file with the certificate of the authority, or of the daemon itself, for --url [default: those of the system]";
+    Arg::new("ca").long("ca").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+}
+
 fn library() -> Arg {
     let help = "Name of the library; needed if the site has several and no barcode identifies it";
     Arg::new("library").long("library").value_name("NAME").help(help)
@@ -69,7 +107,9 @@ fn json() -> Arg {
 }
 
 /// Name, long option and value of each shared option that not every command takes.
-const LIMITED: [&str; 3] = ["data", "socket", "library"];
+const LIMITED: [&str; 6] = ["data", "socket", "url", "token-file", "ca", "library"];
+/// Options that need `--url` (true), or exclude it.
+const OF_URL: [(&str, bool); 4] = [("token-file", true), ("ca", true), ("data", false), ("socket", false)];
 
 impl Options {
     /// Reads the shared options. An option after a word of the command takes precedence over the same option before it.
@@ -89,7 +129,22 @@ impl Options {
             let what = format!("the option '--{option}' does not apply to 'ferric {name}'");
             return Err(program.error(ErrorKind::ArgumentConflict, what));
         }
+        let has_url = is_given("url");
+        if let Some((option, _)) = OF_URL.into_iter().find(|(option, needed)| is_given(option) && has_url != *needed) {
+            let what = if has_url {
+                format!("the option '--{option}' cannot be used with '--url'")
+            } else {
+                format!("the option '--{option}' needs '--url'")
+            };
+            return Err(program.error(ErrorKind::ArgumentConflict, what));
+        }
+        let remote = value(&levels, "url").map(|url| RemoteDaemon {
+            url,
+            token_file: value(&levels, "token-file"),
+            ca: value(&levels, "ca"),
+        });
         Ok(Self {
+            remote,
             data: value(&levels, "data"),
             socket: value(&levels, "socket"),
             library: value(&levels, "library"),

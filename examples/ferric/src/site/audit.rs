@@ -31,7 +31,11 @@ impl Source {
             Ok(client) => return Ok(Self::Daemon(Box::new(client))),
             Err(error) => error,
         };
-        let candidates = if options.socket.is_none() { data_dir::candidates(options.data.clone()) } else { Vec::new() };
+        let candidates = if options.socket.is_none() && options.remote.is_none() {
+            data_dir::candidates(options.data.clone())
+        } else {
+            Vec::new()
+        };
         let logs = candidates.into_iter().map(|directory| directory.join(AUDIT_DIRECTORY));
         logs.into_iter().find(|log| log.is_dir()).map(Self::Directory).ok_or(error)
     }
