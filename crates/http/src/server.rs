@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod connections;
+mod console;
 mod events;
 mod idempotency;
 mod lists;

@@ -5,7 +5,7 @@ use super::answer::{Answer, REQUEST_ID, matches_etag};
 use super::events::{self, Subscribers};
 use super::idempotency::{Answers, Begin};
 use super::problem::Problem;
-use super::{lists, members, objects};
+use super::{console, lists, members, objects};
 use crate::openapi;
 use crate::routes::{self, Action, Method, Route, Shape};
 use axum::Router;
@@ -98,7 +98,7 @@ impl Service {
         })
     }
 
-    /// The routes of the table, and problem answers for every other path and method.
+    /// The routes of the table and the console, and problem answers for every other path and method.
     pub(super) fn into_router(self) -> Router {
         let service = Arc::new(self);
         let mut paths: BTreeMap<&str, MethodRouter> = BTreeMap::new();
@@ -108,7 +108,7 @@ impl Service {
             let methods = paths.remove(route.path).unwrap_or_default();
             paths.insert(route.path, methods.on(filter(route.method), handler));
         }
-        let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+        let router = paths.into_iter().fold(console::router(), |router, (path, methods)| router.route(path, methods));
         router
             .fallback(unknown_path)
             .method_not_allowed_fallback(wrong_method)

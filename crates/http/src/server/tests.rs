@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod conditions;
+mod console;
 mod events;
 mod hostile;
 mod lists;

@@ -1,0 +1,225 @@
+// The documents of the API that the console reads, as docs/openapi.json describes them.
+
+export type Role = "read" | "operate" | "admin";
+
+export interface Session {
+  name?: string;
+  role: Role;
+  csrf?: string;
+}
+
+export type Kind = "data" | "worm" | "cleaning" | "null";
+
+export interface Element {
+  number: number;
+  address: number;
+  cartridge?: string;
+  kind?: Kind;
+  source?: number;
+  label?: "missing" | "unreadable";
+  fault?: "disabled" | "blocked";
+  unusable?: string;
+}
+
+export interface Drive extends Element {
+  model: string;
+  serial: string;
+  lun: number;
+  online: boolean;
+  faulty?: string;
+  ejected: boolean;
+  refused?: string;
+  threaded: boolean;
+  alerts: string[];
+  removal_prevented?: boolean;
+  reservation?: Reservation;
+}
+
+export interface Reservation {
+  kind: "reserve" | "persistent";
+  type?: number;
+  holders: string[];
+}
+
+export interface Summary {
+  name: string;
+  model: string;
+  serial: string;
+  target: string;
+  lun: number;
+  shelf: string;
+  online: boolean;
+  faulty?: string;
+  door_open: boolean;
+  station_open: boolean;
+  alerts: string[];
+  removal_prevented?: boolean;
+  reservation?: Reservation;
+}
+
+export interface LibraryStatus extends Summary {
+  drives: Drive[];
+  io_elements: Element[];
+  slots: Element[];
+}
+
+export interface SiteStatus {
+  libraries: LibraryStatus[];
+  shelves: Record<string, string[]>;
+  version: number;
+  warnings?: string[];
+  portals?: string[];
+  http?: string[];
+}
+
+export interface InElement {
+  element: { library: string; address: number; source?: number; by_operator: boolean };
+}
+
+export interface OnShelf {
+  shelf: string;
+}
+
+export type Location = InElement | OnShelf;
+
+export interface Cartridge {
+  cartridge: string;
+  location: Location;
+  element?: string;
+  size: number;
+  kind?: Kind;
+  label?: "missing" | "unreadable";
+  cleanings_left?: number;
+  blank?: boolean;
+  pool?: string;
+  write_protected: boolean;
+  retained_until?: number;
+  unusable?: string;
+  loads: number;
+}
+
+export interface Pool {
+  pool: string;
+  pattern: string;
+  library: string;
+  size: number;
+  cartridges: number;
+  scratch: number;
+  wanted: number;
+}
+
+export interface Page<T> {
+  items: T[];
+  next?: string;
+}
+
+export interface Alert {
+  library: string;
+  drive?: string;
+  flag: number;
+  name: string;
+  raised: boolean;
+}
+
+export interface Moved {
+  cartridge: string;
+  library: string;
+  from_element?: string;
+  to_element?: string;
+  refused?: string;
+  shelf?: string;
+}
+
+/** An event of the site; further members depend on `event`. */
+export interface SiteEvent {
+  seq: number;
+  start: string;
+  at: number;
+  source: "site" | "operator" | "host" | "unit";
+  event: string;
+  initiator?: string;
+  library?: string;
+  unit?: string;
+  barcode?: string;
+  [member: string]: unknown;
+}
+
+export interface Position {
+  partition: number;
+  object: number;
+}
+
+export interface TraceRecord {
+  seq: number;
+  start: string;
+  at_ms: number;
+  unit: string;
+  initiator: string;
+  status: number;
+  outcome: "completed" | "rejected" | "aborted" | "dropped";
+  injected: boolean;
+  bytes_in: number;
+  bytes_out: number;
+  position_before: Position | null;
+  position_after: Position | null;
+  queued_us: number;
+  run_us: number;
+  delay_us: number;
+  decoded: { command: string | null; fields: Record<string, unknown>; status: string | null; sense: string | null };
+}
+
+export interface Trace {
+  start: string;
+  last: number;
+  lost: number;
+  commands: TraceRecord[];
+}
+
+export interface DriveMetrics {
+  name: string;
+  serial: string;
+  queue_depth: number;
+  written_bytes: number;
+  written_to_medium_bytes: number;
+  read_bytes: number;
+  read_from_medium_bytes: number;
+  filemarks: number;
+  read_failures: number;
+  write_failures: number;
+  threaded: boolean;
+  position: Position | null;
+  loads: number;
+  cleanings: number;
+}
+
+export interface PortalMetrics {
+  address: string;
+  connections: number;
+  sessions: number;
+  logins: number;
+  logins_refused: Record<string, number>;
+  received_bytes: number;
+  sent_bytes: number;
+}
+
+export interface Metrics {
+  release: string;
+  libraries: { name: string; drives: DriveMetrics[]; moves: { done: number; refused: number; failed: number } }[];
+  cartridges: { library: string; pool: string; state: string; count: number }[];
+  directories: { directory: string; free_bytes: number; size_bytes: number }[];
+  portals: PortalMetrics[];
+  process: Record<string, number | null>;
+}
+
+export interface AuditRecord {
+  seq: number;
+  at: number;
+  actor: { kind: string; name?: string; uid?: number; from?: string; request_id?: string };
+  action: string;
+  objects?: Record<string, unknown>;
+  details?: unknown;
+  before?: unknown;
+  after?: unknown;
+  result: string;
+  error?: string;
+}

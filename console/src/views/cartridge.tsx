@@ -1,0 +1,255 @@
+// One cartridge: what it is, where it is, and what can be done with it.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { get, may, request, withQuery } from "../api";
+import { log } from "../events";
+import { bytes, count, dateTime, day, eventDetail, eventName, kindName } from "../format";
+import { movedWords } from "../moves";
+import { Dialog } from "../parts/dialog";
+import { Icon } from "../parts/icon";
+import { Spine } from "../parts/spine";
+import { findLibrary, libraries, locationName, revision } from "../site";
+import type { AuditRecord, Cartridge, Page } from "../types";
+import { act, messageOf, path } from "../ui";
+import { unload } from "./rack";
+
+const encoded = (cartridge: Cartridge): string => `/v1/cartridges/${encodeURIComponent(cartridge.cartridge)}`;
+
+function Facts({ cartridge }: { cartridge: Cartridge }) {
+  const retained = cartridge.retained_until;
+  return (
+    <dl class="facts">
+      <dt>Place</dt>
+      <dd>{locationName(cartridge.location)}</dd>
+      <dt>Kind</dt>
+      <dd>{kindName(cartridge.kind)}</dd>
+      <dt>Capacity</dt>
+      <dd>{bytes(cartridge.size)}</dd>
+      <dt>Written</dt>
+      <dd>{cartridge.blank === undefined ? "not known; it is known after an unload" : cartridge.blank ? "blank" : "has data"}</dd>
+      <dt>Pool</dt>
+      <dd>{cartridge.pool ?? "none"}</dd>
+      <dt>Loads</dt>
+      <dd>{count(cartridge.loads)}</dd>
+      {cartridge.cleanings_left !== undefined && (
+        <>
+          <dt>Cleanings left</dt>
+          <dd>{count(cartridge.cleanings_left)}</dd>
+        </>
+      )}
+      <dt>Write-protect tab</dt>
+      <dd>{cartridge.write_protected ? "set" : "not set"}</dd>
+      <dt>Retention</dt>
+      <dd>{retained === undefined ? "none" : `until ${day(retained * 1000)}${retained * 1000 < Date.now() ? " (ended)" : ""}`}</dd>
+      <dt>Barcode label</dt>
+      <dd>{cartridge.label ?? "readable"}</dd>
+    </dl>
+  );
+}
+
+function RetainDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: () => void }) {
+  const until = useSignal("");
+  const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    const seconds = Date.parse(`${until.value}T00:00:00Z`) / 1000;
+    void act(`${cartridge.cartridge} is retained until ${until.value}`, () =>
+      request("PUT", `${encoded(cartridge)}/retention`, { until: seconds }),
+    ).then((done) => done && onClose());
+  };
+  return (
+    <Dialog title={`Retain the data on ${cartridge.cartridge}`} onClose={onClose}>
+      <form onSubmit={submit}>
+        <p>Until 00:00 UTC of this day, data on the cartridge cannot be overwritten and the cartridge cannot be deleted. The day can be made later, not earlier.</p>
+        <label>
+          Day
+          <input type="date" required min={tomorrow} value={until.value} onInput={(event) => (until.value = event.currentTarget.value)} />
+        </label>
+        <div class="buttons">
+          <button type="submit">Retain</button>
+          <button type="button" class="quiet" onClick={onClose}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function DeleteDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: () => void }) {
+  const typed = useSignal("");
+  const remove = (event: Event): void => {
+    event.preventDefault();
+    void act(`${cartridge.cartridge} deleted`, () => request("DELETE", encoded(cartridge))).then((done) => {
+      if (done) location.hash = path("cartridges");
+    });
+  };
+  return (
+    <Dialog title={`Delete ${cartridge.cartridge}`} onClose={onClose}>
+      <form onSubmit={remove}>
+        <p>The cartridge and all its data are removed. This cannot be undone.</p>
+        <label>
+          Type the barcode {cartridge.cartridge}
+          <input class="mono" required value={typed.value} onInput={(event) => (typed.value = event.currentTarget.value)} />
+        </label>
+        <div class="buttons">
+          <button type="submit" class="danger" disabled={typed.value !== cartridge.cartridge}>
+            Delete
+          </button>
+          <button type="button" class="quiet" onClick={onClose}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function Actions({ cartridge }: { cartridge: Cartridge }) {
+  const dialog = useSignal<"retain" | "delete" | null>(null);
+  const close = (): void => {
+    dialog.value = null;
+  };
+  const { location } = cartridge;
+  const inElement = "element" in location ? location.element : null;
+  const library = inElement ? findLibrary(inElement.library) : undefined;
+  const name = cartridge.element ?? "";
+  const inDrive = name.startsWith("drive");
+  const homes = libraries.value.filter((item) => "shelf" in location && item.summary.shelf === location.shelf);
+  const post = (route: string, body: object) => void act(movedWords, () => request("POST", route, body));
+  return (
+    <div class="buttons">
+      {may("operate") && library && !inDrive && library.drives.some((drive) => !drive.cartridge && drive.online) && (
+        <button onClick={() => post("/v1/loads", { library: inElement!.library, cartridge: cartridge.cartridge })}>Load into a drive</button>
+      )}
+      {may("operate") && library && inDrive && <button onClick={() => void unload(inElement!.library, name)}>Unload</button>}
+      {may("operate") && library && name.startsWith("io") && !library.summary.removal_prevented && (
+        <button class="quiet" onClick={() => post("/v1/exports", { library: inElement!.library, from: name })}>
+          Export to shelf {library.summary.shelf}
+        </button>
+      )}
+      {may("operate") &&
+        homes.map((home) => (
+          <button key={home.summary.name} onClick={() => post("/v1/imports", { library: home.summary.name, cartridge: cartridge.cartridge })}>
+            Import into {home.summary.name}
+          </button>
+        ))}
+      {may("operate") && !inDrive && cartridge.kind !== "cleaning" && (
+        <button
+          class="quiet"
+          onClick={() =>
+            void act(`write-protect tab ${cartridge.write_protected ? "cleared" : "set"}`, () =>
+              request("PUT", `${encoded(cartridge)}/write-protect`, { on: !cartridge.write_protected }),
+            )
+          }
+        >
+          {cartridge.write_protected ? "Clear write-protect tab" : "Set write-protect tab"}
+        </button>
+      )}
+      {may("admin") && cartridge.kind !== "cleaning" && (
+        <button class="quiet" onClick={() => (dialog.value = "retain")}>
+          Retain…
+        </button>
+      )}
+      {may("admin") && "shelf" in location && (
+        <button class="danger" onClick={() => (dialog.value = "delete")}>
+          Delete…
+        </button>
+      )}
+      {dialog.value === "retain" && <RetainDialog cartridge={cartridge} onClose={close} />}
+      {dialog.value === "delete" && <DeleteDialog cartridge={cartridge} onClose={close} />}
+    </div>
+  );
+}
+
+function History({ barcode }: { barcode: string }) {
+  const records = useSignal<AuditRecord[]>([]);
+  useEffect(() => {
+    if (!may("admin")) return;
+    const end = new AbortController();
+    get<Page<AuditRecord>>(withQuery("/v1/audit", { object: barcode }), end.signal)
+      .then((page) => (records.value = page.items.slice(-100).reverse()))
+      .catch(() => undefined);
+    return () => end.abort();
+  }, [barcode, revision.value]);
+  const events = log.value.filter((event) => event.barcode === barcode).slice(-30).reverse();
+  return (
+    <>
+      <section class="panel">
+        <h2>Last events</h2>
+        {events.length === 0 ? (
+          <p class="muted">None among the events that this page has.</p>
+        ) : (
+          <ul class="plain">
+            {events.map((event) => (
+              <li key={`${event.start}/${event.seq}`}>
+                <span class="mono muted">{dateTime(event.at)}</span> {eventName(event.event)} {eventDetail(event)}
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      {records.value.length > 0 && (
+        <section class="panel">
+          <h2>Audit</h2>
+          <ul class="plain">
+            {records.value.map((record) => (
+              <li key={record.seq}>
+                <span class="mono muted">{dateTime(record.at)}</span> {record.action} by {record.actor.name ?? record.actor.kind}: {record.error ?? record.result}
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  );
+}
+
+export function CartridgeView({ barcode }: { barcode: string }) {
+  const cartridge = useSignal<Cartridge | null>(null);
+  const failed = useSignal("");
+  useEffect(() => {
+    const end = new AbortController();
+    get<Cartridge>(`/v1/cartridges/${encodeURIComponent(barcode)}`, end.signal)
+      .then((read) => {
+        cartridge.value = read;
+        failed.value = "";
+      })
+      .catch((error: unknown) => {
+        if (!end.signal.aborted) failed.value = messageOf(error);
+      });
+    return () => end.abort();
+  }, [barcode, revision.value]);
+  const present = cartridge.value;
+  return (
+    <div class="view">
+      <header class="view-head">
+        <div>
+          <p class="crumbs">
+            <a href={path("cartridges")}>Cartridges</a> /
+          </p>
+          <h1 class="mono">{barcode}</h1>
+        </div>
+        {present && !failed.value && <Actions cartridge={present} />}
+      </header>
+      {failed.value && <p class="banner bad">{failed.value}</p>}
+      {present && !failed.value && (
+        <div class="panels">
+          <section class="panel">
+            <p class="loaded">
+              <Spine element={{ ...present, number: 0, address: 0 }} />
+            </p>
+            {present.unusable && (
+              <p class="bad">
+                <Icon name="alert" /> cannot be used: {present.unusable}
+              </p>
+            )}
+            <Facts cartridge={present} />
+          </section>
+          <History barcode={barcode} />
+        </div>
+      )}
+    </div>
+  );
+}
