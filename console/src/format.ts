@@ -64,7 +64,7 @@ const PERSISTENT_TYPES: Record<number, string> = {
 
 export function reservationText(reservation: Reservation | null | undefined): string {
   if (!reservation) return "not reserved";
-  const holders = reservation.holders.map(initiatorName).join(", ") || "an initiator";
+  const holders = reservation.holders?.map(initiatorName).join(", ") || "a host";
   if (reservation.kind === "reserve") return `reserved by ${holders} (RESERVE)`;
   const type = PERSISTENT_TYPES[reservation.type ?? 0] ?? `type ${reservation.type}`;
   return `persistent reservation of ${holders}: ${type}`;
@@ -110,6 +110,26 @@ const EVENT_WORDS: Record<string, string> = {
 
 export const eventName = (event: string): string => EVENT_WORDS[event] ?? event.replaceAll("_", " ");
 
+interface OperatorState {
+  offline?: boolean;
+  door_open?: boolean;
+  station_open?: boolean;
+  drives_offline?: number[];
+  faults?: Record<string, string>;
+  labels?: Record<string, string>;
+}
+
+function operatorStateText(state: OperatorState): string {
+  const words = [state.offline && "robot offline", state.door_open && "access door open", state.station_open && "I/O station open"].filter((word) => !!word);
+  const add = (number: number, word: string): void => {
+    if (number > 0) words.push(plural(number, word));
+  };
+  add(state.drives_offline?.length ?? 0, "offline drive");
+  add(Object.keys(state.faults ?? {}).length, "unusable element");
+  add(Object.keys(state.labels ?? {}).length, "defective label");
+  return words.join(", ") || "everything is in service";
+}
+
 /** What an event says beyond its name and its objects. */
 export function eventDetail(event: SiteEvent): string {
   const text = (name: string): string => String(event[name] ?? "");
@@ -122,6 +142,8 @@ export function eventDetail(event: SiteEvent): string {
       return initiatorName(event.initiator ?? "");
     case "login_refused":
       return `${initiatorName(event.initiator ?? "")} from ${text("peer")}: ${text("reason")} (status ${text("status")})`;
+    case "operator_state":
+      return operatorStateText(event.state as OperatorState);
     case "door":
       return `${event.door === "access" ? "access door" : "I/O station"} ${event.open ? "opened" : "closed"}`;
     case "alert_raised":

@@ -63,6 +63,7 @@ export function applySnapshot(status: SiteStatus): void {
     portals.value = status.portals ?? [];
     protocolVersion.value = status.version;
     isKnown.value = true;
+    lastRead = "";
     revision.value++;
   });
   refreshSoon();
@@ -170,6 +171,19 @@ export function refreshSoon(): void {
   }, REFRESH_DELAY_MS);
 }
 
+const POLL_MS = 3000;
+
+/** Hosts lock and reserve units without an event: reads the drives again now and then, while the page is in view. */
+export function pollUnits(): () => void {
+  const timer = setInterval(() => {
+    if (!document.hidden) refreshSoon();
+  }, POLL_MS);
+  return () => clearInterval(timer);
+}
+
+/** The answers to the last refresh: the same again change nothing. */
+let lastRead = "";
+
 async function refresh(): Promise<void> {
   try {
     const [summaries, drives, poolList] = await Promise.all([
@@ -177,6 +191,9 @@ async function refresh(): Promise<void> {
       get<Page<Drive & { library: string }>>("/v1/drives"),
       get<Page<Pool>>("/v1/pools"),
     ]);
+    const read = JSON.stringify([summaries, drives, poolList]);
+    if (read === lastRead) return;
+    lastRead = read;
     batch(() => {
       for (const library of libraries.value) {
         const summary = summaries.items.find((item) => item.name === library.summary.name);

@@ -33,12 +33,13 @@ export interface Drive extends Element {
   alerts: string[];
   removal_prevented?: boolean;
   reservation?: Reservation;
+  encrypting?: boolean;
 }
 
 export interface Reservation {
   kind: "reserve" | "persistent";
   type?: number;
-  holders: string[];
+  holders?: string[];
 }
 
 export interface Summary {

@@ -3,6 +3,7 @@
 mod api;
 mod ci;
 mod compatibility;
+mod console;
 mod fuzz;
 mod guest;
 mod libiscsi;
@@ -23,6 +24,7 @@ const USAGE: &str = "cargo xtask COMMAND
   guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
   compatibility
             write docs/compatibility.md from the records of the last run of the tests
+  console   build the console, compare it with console/dist, and run its tests in a browser
   man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Some("test") => test(),
         Some("guest") => guest::run(),
         Some("compatibility") => compatibility::write(),
+        Some("console") => console::run(),
         Some("man") => man::run(std::env::args_os().nth(2)),
         Some("pages") => pages::run_pages(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("ci") => ci::run(),
@@ -83,6 +86,7 @@ fn test() -> Outcome {
     // A quarter of a million disks, so in release mode.
     optimised_test("tape-store", "three_file::tests::power_loss_at_every_call_of_longer_histories")?;
     optimised_test("ssc", "drive::model_tests::one_million_operations_match_the_model")?;
+    console::run()?;
     pages::run_pages(&[])?;
     schemathesis::run_schemathesis()?;
     guest::build_daemon()?;

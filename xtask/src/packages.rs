@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::Command;
 
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
-/// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name the last one, which
-/// they need.
-const HOST_PACKAGES: [&str; 26] = [
+/// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name
+/// `libencode-locale-perl`, which they need. The last three are for the tests of the console.
+const HOST_PACKAGES: [&str; 29] = [
     "qemu-system-x86",
     "qemu-block-extra",
     "busybox-static",
@@ -36,6 +36,9 @@ const HOST_PACKAGES: [&str; 26] = [
     "amanda-server",
     "amanda-client",
     "libencode-locale-perl",
+    "nodejs",
+    "chromium",
+    "fonts-dejavu-core",
 ];
 
 /// Installs the packages that the host lacks. Needs root only if one is missing.
@@ -43,7 +46,11 @@ pub(crate) fn install() -> Result<(), String> {
     let installed = |package: &&str| {
         output("dpkg-query", ["-W", "-f=${db:Status-Status}", package]).is_ok_and(|status| status == b"installed")
     };
-    let missing: Vec<&str> = HOST_PACKAGES.into_iter().filter(|package| !installed(package)).collect();
+    let mut missing: Vec<&str> = HOST_PACKAGES.into_iter().filter(|package| !installed(package)).collect();
+    // Some distributors' package nodejs contains npm, and excludes Debian's package of this name.
+    if output("npm", ["--version"]).is_err() {
+        missing.push("npm");
+    }
     if missing.is_empty() {
         return Ok(());
     }

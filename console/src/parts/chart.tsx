@@ -1,6 +1,6 @@
 // A chart of bytes per second, and the position on a tape as a bar. Both are plain SVG.
 
-import { bytes, count } from "../format";
+import { bytes, count, plural } from "../format";
 import type { Position } from "../types";
 
 export interface Rate {
@@ -64,7 +64,7 @@ export function TapeBar({ position, map }: { position: Position | null; map: Tap
   const words = `Partition ${position.partition}, object ${count(position.object)} of ${count(extent)} that commands have reached`;
   return (
     <div class="tape">
-      <svg viewBox="0 0 1000 40" preserveAspectRatio="none" role="img" aria-label={`${words}; ${count(map.filemarks.length)} filemarks seen`}>
+      <svg viewBox="0 0 1000 40" preserveAspectRatio="none" role="img" aria-label={`${words}; ${plural(map.filemarks.length, "filemark")} seen`}>
         <rect class="tape-all" x="0" y="8" width="1000" height="24" rx="3" />
         <rect class="tape-done" x="0" y="8" width={at(position.object)} height="24" rx="3" />
         {marks.map((object) => (
@@ -74,7 +74,7 @@ export function TapeBar({ position, map }: { position: Position | null; map: Tap
       </svg>
       <p>
         partition {position.partition}, object <strong data-position>{count(position.object)}</strong>
-        {map.filemarks.length > 0 && `, ${count(map.filemarks.length)} filemarks seen`}
+        {map.filemarks.length > 0 && `, ${plural(map.filemarks.length, "filemark")} seen`}
       </p>
     </div>
   );

@@ -167,7 +167,7 @@ export function Grid(props: GridProps) {
     <div
       ref={root}
       class={scrolls ? "grid grid-scrolls" : "grid"}
-      style={scrolls ? { height: `min(${canvasHeight + MARGIN}px, var(--grid-height))` } : {}}
+      style={{ "--digits": String(String(count).length), ...(scrolls ? { height: `min(${canvasHeight + MARGIN}px, var(--grid-height))` } : {}) }}
       role="grid"
       aria-label={props.label}
       aria-rowcount={rows}

@@ -25,9 +25,7 @@ export function Spine({ element }: { element: Element }) {
         <span class="spine-medium">{medium}</span>
       </span>
       {signs(element).map(({ sign, word }) => (
-        <span key={sign} class={sign === "!" ? "spine-sign spine-sign-bad" : "spine-sign"} title={word}>
-          {sign}
-        </span>
+        <span key={sign} class={sign === "!" ? "spine-sign spine-sign-bad" : "spine-sign"} title={word} data-text={sign} />
       ))}
     </span>
   );

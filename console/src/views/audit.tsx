@@ -24,7 +24,15 @@ function objectsOf(record: AuditRecord): string {
     .join(" ");
 }
 
-const json = (value: unknown): string => (value === undefined || value === null ? "" : JSON.stringify(value));
+const json = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** The members that a change has changed: `label: null → unreadable`. */
+function difference({ before, after }: AuditRecord): string {
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+  if (!isObject(before) || !isObject(after)) return [before, after].filter((value) => value !== undefined && value !== null).map(json).join(" → ");
+  const names = Object.keys(after).filter((name) => json(before[name] ?? null) !== json(after[name] ?? null));
+  return names.map((name) => `${name.replaceAll("_", " ")}: ${json(before[name] ?? null)} → ${json(after[name] ?? null)}`).join("; ");
+}
 
 export function Audit() {
   const hours = useSignal(24);
@@ -123,13 +131,12 @@ export function Audit() {
                       <td>{record.seq}</td>
                       <td class="mono">{dateTime(record.at)}</td>
                       <td>
-                        {record.actor.name ?? record.actor.kind} <span class="muted">{record.actor.from}</span>
+                        {record.actor.name || record.actor.kind.replaceAll("_", " ")} <span class="muted">{record.actor.from}</span>
                       </td>
                       <td>{record.action.replaceAll("_", " ")}</td>
                       <td class="mono">{objectsOf(record)}</td>
-                      <td class="mono break">
-                        {json(record.before)}
-                        {record.after !== undefined && record.after !== null && ` → ${json(record.after)}`}
+                      <td class="break">
+                        {difference(record)}
                       </td>
                       <td class={record.error ? "bad" : ""}>{record.error ?? record.result}</td>
                     </tr>

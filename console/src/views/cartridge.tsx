@@ -24,10 +24,14 @@ function Facts({ cartridge }: { cartridge: Cartridge }) {
       <dd>{locationName(cartridge.location)}</dd>
       <dt>Kind</dt>
       <dd>{kindName(cartridge.kind)}</dd>
-      <dt>Capacity</dt>
-      <dd>{bytes(cartridge.size)}</dd>
-      <dt>Written</dt>
-      <dd>{cartridge.blank === undefined ? "not known; it is known after an unload" : cartridge.blank ? "blank" : "has data"}</dd>
+      {cartridge.kind !== "cleaning" && (
+        <>
+          <dt>Capacity</dt>
+          <dd>{bytes(cartridge.size)}</dd>
+          <dt>Written</dt>
+          <dd>{cartridge.blank === undefined ? "not known; it is known after an unload" : cartridge.blank ? "blank" : "has data"}</dd>
+        </>
+      )}
       <dt>Pool</dt>
       <dd>{cartridge.pool ?? "none"}</dd>
       <dt>Loads</dt>
@@ -196,7 +200,7 @@ function History({ barcode }: { barcode: string }) {
           <ul class="plain">
             {records.value.map((record) => (
               <li key={record.seq}>
-                <span class="mono muted">{dateTime(record.at)}</span> {record.action} by {record.actor.name ?? record.actor.kind}: {record.error ?? record.result}
+                <span class="mono muted">{dateTime(record.at)}</span> {record.action} by {record.actor.name || record.actor.kind.replaceAll("_", " ")}: {record.error ?? record.result}
               </li>
             ))}
           </ul>

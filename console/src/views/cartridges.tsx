@@ -215,7 +215,7 @@ function Table({ items }: { items: Cartridge[] }) {
               </td>
               <td>{locationName(item.location)}</td>
               <td>{kindName(item.kind)}</td>
-              <td>{bytes(item.size)}</td>
+              <td>{item.kind === "cleaning" ? "" : bytes(item.size)}</td>
               <td>{item.pool ?? ""}</td>
               <td>{stateWords(item)}</td>
             </tr>

@@ -4,12 +4,12 @@ import { useSignal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get, may, request, withQuery } from "../api";
 import { log } from "../events";
-import { bytes, count, duration, eventDetail, eventName, initiatorName, kindName, plural, reservationText, timeOfDay } from "../format";
+import { bytes, count, duration, eventDetail, eventName, kindName, plural, reservationText, timeOfDay } from "../format";
 import { movedWords, whyNotFrom, whyNotTo } from "../moves";
 import { CHART_SECONDS, RateChart, TapeBar, type Rate, type TapeMap } from "../parts/chart";
 import { Icon } from "../parts/icon";
 import { Spine } from "../parts/spine";
-import { findLibrary, revision, type Library } from "../site";
+import { findLibrary, pollUnits, revision, type Library } from "../site";
 import type { Alert, Drive, DriveMetrics, Metrics, Moved, Page, Trace, TraceRecord } from "../types";
 import { act, path } from "../ui";
 import { driveState, unload } from "./rack";
@@ -190,23 +190,16 @@ export const clearAlert = (alert: Alert): Promise<boolean> =>
     }),
   );
 
-/** What hosts protect: reservation, prevention of medium removal, encryption. */
-function Protection({ library, drive, name }: { library: Library; drive: Drive; name: string }) {
-  const ofUnit = log.value.filter((event) => event.library === library.summary.name && event.unit === name);
-  const encryption = ofUnit.findLast((event) => event.event.startsWith("encryption_"));
-  const reservation = drive.reservation ?? ofUnit.findLast((event) => event.event === "reservation_changed")?.reservation;
+/** What hosts have set: reservation, prevention of medium removal, encryption. */
+function Protection({ drive }: { drive: Drive }) {
   return (
     <dl class="facts">
       <dt>Reservation</dt>
-      <dd>{reservationText(reservation as Drive["reservation"])}</dd>
+      <dd>{reservationText(drive.reservation)}</dd>
       <dt>Medium removal</dt>
       <dd>{drive.removal_prevented ? "prevented by a host" : "allowed"}</dd>
-      {encryption && (
-        <>
-          <dt>Encryption</dt>
-          <dd>{encryption.event === "encryption_on" ? `on, by ${initiatorName(encryption.initiator ?? "a host")}` : "off"}</dd>
-        </>
-      )}
+      <dt>Encryption</dt>
+      <dd>{drive.encrypting ? "a host has set a key: blocks are encrypted" : "off"}</dd>
     </dl>
   );
 }
@@ -248,6 +241,7 @@ function LoadForm({ library, drive, name }: { library: Library; drive: Drive; na
 
 function TraceRow({ command }: { command: TraceRecord }) {
   const fields = Object.entries(command.decoded.fields)
+    .filter(([, value]) => value !== 0 && value !== false)
     .map(([name, value]) => `${name}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(" ");
   const moved = command.bytes_out ? `out ${bytes(command.bytes_out)}` : command.bytes_in ? `in ${bytes(command.bytes_in)}` : "";
@@ -315,6 +309,7 @@ export function DriveView({ libraryName, name }: { libraryName: string; name: st
   const library = findLibrary(libraryName);
   const drive = library?.drives.find((item) => `drive${item.number}` === name);
   const paused = useSignal(false);
+  useEffect(pollUnits, []);
   const live = useMetrics(libraryName, name);
   const { commands, lost } = useTrace(libraryName, name, paused.value);
   if (!library || !drive) return <p class="muted">There is no {name} in library {libraryName}.</p>;
@@ -387,7 +382,7 @@ export function DriveView({ libraryName, name }: { libraryName: string; name: st
         <section class="panel">
           <h2>Alerts and protection</h2>
           <Alerts library={libraryName} drive={name} />
-          <Protection library={library} drive={drive} name={name} />
+          <Protection drive={drive} />
           <h3>Last sense data</h3>
           <p>
             {lastSense ? (

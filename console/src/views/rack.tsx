@@ -1,14 +1,14 @@
 // Each library as a front view: drives, I/O station, robot and slots.
 
 import { useComputed, useSignal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { may, request } from "../api";
 import { count, kindName, plural, reservationText } from "../format";
 import { beginDrag, choose, deselect, drag, elementByName, move, movedWords, moving, selected, whyNotFrom, whyNotTo } from "../moves";
 import { Grid, type Cell } from "../parts/grid";
 import { Icon } from "../parts/icon";
 import { elementWords, Spine } from "../parts/spine";
-import { elementName, isKnown, libraries, pools, revision, shelves, type Library } from "../site";
+import { elementName, isKnown, libraries, pollUnits, pools, revision, shelves, type Library } from "../site";
 import type { Drive, Element, Moved } from "../types";
 import { act, path, route } from "../ui";
 
@@ -80,8 +80,8 @@ function elementCell(library: Library, element: Element, extra = ""): Cell {
     busy,
     content: (
       <>
-        <span class="cell-number">{element.number}</span>
-        {element.cartridge ? <Spine element={element} /> : <span class="recess">{element.fault ?? (isTarget ? "place here" : "")}</span>}
+        <span class="cell-number" data-text={element.number} />
+        {element.cartridge ? <Spine element={element} /> : <span class="recess">{element.fault}</span>}
         {element.cartridge && element.fault && <span class="cell-fault">{element.fault}</span>}
       </>
     ),
@@ -176,33 +176,39 @@ function driveCell(library: Library, drive: Drive): Cell {
   const name = `drive${drive.number}`;
   return {
     ...cell,
-    label: `${cell.label}, ${state.word}${drive.removal_prevented ? ", medium removal prevented by a host" : ""}`,
+    // Begins with the text that is seen, in its order.
+    label: [
+      [name, drive.model, state.word, drive.cartridge].filter(Boolean).join(" "),
+      ...(drive.alerts.length > 0 ? [`TapeAlert: ${drive.alerts.join(", ")}`] : []),
+      ...(drive.removal_prevented ? ["removal prevented by a host"] : []),
+      ...(drive.reservation ? [reservationText(drive.reservation)] : []),
+      `LUN ${drive.lun}, ${drive.serial}`,
+      drive.cartridge ? kindName(drive.kind) : "empty",
+    ].join(", "),
     content: (
       <>
         <span class="drive-head">
           <a class="drive-name" href={path("drive", library.summary.name, name)} tabIndex={-1}>
             {name}
-          </a>
-          <span class="drive-model">{drive.model}</span>
+          </a>{" "}
+          <span class="drive-model">{drive.model}</span>{" "}
           <span class={`lamp lamp-${state.tone}`}>
             <span class="lamp-sign" aria-hidden="true" />
             {state.word}
           </span>
-        </span>
+        </span>{" "}
         <span class="drive-mouth">
-          {drive.cartridge ? <Spine element={drive} /> : <span class="recess">{cell.className.includes("is-target") ? "load here" : ""}</span>}
+          {drive.cartridge ? <Spine element={drive} /> : <span class="recess" />}
+        </span>{" "}
+        <span class="drive-foot">
+          {drive.alerts.length > 0 ? <AlertBadge names={drive.alerts} /> : !drive.removal_prevented && !drive.reservation && `LUN ${drive.lun}, ${drive.serial}`}
+          {drive.removal_prevented && (
+            <span class="badge badge-lock">
+              <Icon name="lock" /> removal prevented by a host
+            </span>
+          )}
+          {drive.reservation && <span class="badge badge-lock">reserved</span>}
         </span>
-        {(drive.removal_prevented || drive.reservation || drive.alerts.length > 0) && (
-          <span class="drive-foot">
-            {drive.removal_prevented && (
-              <span class="badge badge-lock">
-                <Icon name="lock" /> removal prevented by a host
-              </span>
-            )}
-            {drive.reservation && <span class="badge">{reservationText(drive.reservation)}</span>}
-            <AlertBadge names={drive.alerts} />
-          </span>
-        )}
       </>
     ),
   };
@@ -262,7 +268,7 @@ function Slots({ library, found }: { library: Library; found: { slots: Element[]
     <Grid
       label={`Slots of ${library.summary.name}`}
       count={found.slots.length}
-      minWidth={134}
+      minWidth={innerWidth < 500 ? 132 : 150}
       rowHeight={30}
       scrolls
       cell={(index) => elementCell(library, found.slots[index]!)}
@@ -314,7 +320,7 @@ function Cabinet({ library }: { library: Library }) {
               label={`Drives of ${summary.name}`}
               count={library.drives.length}
               minWidth={230}
-              rowHeight={library.drives.some((drive) => drive.alerts.length > 0 || drive.removal_prevented || drive.reservation) ? 106 : 76}
+              rowHeight={102}
               cell={(index) => driveCell(library, library.drives[index]!)}
               onActivate={(index) => choose(library, library.drives[index]!)}
               onPointerDown={(index, event) => beginDrag(library, library.drives[index]!, event)}
@@ -491,6 +497,7 @@ function Ghost() {
 
 export function Rack() {
   revision.value;
+  useEffect(pollUnits, []);
   const wanted = route.value[1];
   const shown = libraries.value.find((library) => library.summary.name === wanted) ?? libraries.value[0];
   if (!isKnown.value) return <p class="muted">Reading the state of the site…</p>;

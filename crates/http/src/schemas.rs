@@ -67,6 +67,8 @@ const ELEMENT: &[Field] = &[
     may("fault", FAULT),
     may("unusable", Of::Text),
 ];
+const HOST_SETTINGS: &[Field] =
+    &[may("removal_prevented", Of::Flag), may("reservation", Of::Named("Reservation")), may("encrypting", Of::Flag)];
 const DRIVE: &[Field] = &[
     has("model", Of::Text),
     has("serial", Of::Text),
@@ -109,20 +111,25 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("portals", TEXTS),
         may("http", TEXTS),
     ]]),
-    ("LibraryStatus", &[SUMMARY, &[
+    ("LibraryStatus", &[SUMMARY, HOST_SETTINGS, &[
         has("drives", Of::List(&Of::Named("DriveStatus"))),
         has("io_elements", Of::List(&Of::Named("ElementStatus"))),
         has("slots", Of::List(&Of::Named("ElementStatus"))),
     ]]),
-    ("Library", &[SUMMARY, &[
+    ("Library", &[SUMMARY, HOST_SETTINGS, &[
         has("drive_count", Of::Number),
         has("io_element_count", Of::Number),
         has("slot_count", Of::Number),
     ]]),
     ("ElementStatus", &[ELEMENT]),
-    ("DriveStatus", &[ELEMENT, DRIVE]),
+    ("DriveStatus", &[ELEMENT, DRIVE, HOST_SETTINGS]),
+    ("Reservation", &[&[
+        has("kind", Of::Words(&["reserve", "persistent"])),
+        may("type", Of::Number),
+        may("holders", TEXTS),
+    ]]),
     ("Slot", &[IN_LIBRARY, ELEMENT]),
-    ("Drive", &[IN_LIBRARY, ELEMENT, DRIVE]),
+    ("Drive", &[IN_LIBRARY, ELEMENT, DRIVE, HOST_SETTINGS]),
     ("OnlineStatus", &[&[may("drive", Of::Text), has("library", Of::Text), has("online", Of::Flag)]]),
     ("DoorStatus", &[&[
         has("door", Of::Words(&["access", "io_station"])),

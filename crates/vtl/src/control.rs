@@ -30,7 +30,7 @@ pub use response::{
     ImportedCartridge, InjectedFault, LabelStatus, MovedCartridge, OnlineStatus, ProtectStatus, ReloadChange,
     ReloadReport, RemovedCartridge, RetentionStatus,
 };
-pub use status::{CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
+pub use status::{CartridgeStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PoolStatus, SiteStatus};
 pub use subscription::Subscription;
 
 /// Version of the control protocol. A request may have the member `version` with the version that its client knows; a

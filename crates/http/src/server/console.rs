@@ -4,8 +4,8 @@ use super::answer::Answer;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::response::Response;
 use axum::routing::get;
 
@@ -36,12 +36,7 @@ fn respond(file: Answer, request: &Request) -> Response {
     let is_named_by_digest = request.uri().query().is_some_and(|query| file.etag().trim_matches('"') == query);
     let caching = if is_named_by_digest { IMMUTABLE } else { "no-cache" };
     let mut response = file.into_read_response(request.headers());
-    for (name, value) in [
-        (CACHE_CONTROL, caching),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (REFERRER_POLICY, "no-referrer"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
+    for (name, value) in [(CACHE_CONTROL, caching), (CONTENT_SECURITY_POLICY, POLICY)] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response

@@ -1,6 +1,7 @@
 //! Status of a site, its libraries, cartridges and pools, as values of the control protocol.
 
 use super::PROTOCOL_VERSION;
+use crate::events::ReservationStatus;
 use crate::inventory::Location;
 use crate::library::{Elements, Library};
 use crate::site::Site;
@@ -36,6 +37,21 @@ const fn first_version() -> u32 {
     1
 }
 
+/// What hosts have set on a unit that restricts other hosts or operators.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSettings {
+    /// True while a host prevents medium removal (PREVENT ALLOW MEDIUM REMOVAL): from a drive, or through the doors and
+    /// I/O elements of a library.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub removal_prevented: bool,
+    /// Reservation of the unit by a host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation: Option<ReservationStatus>,
+    /// True while a drive encrypts written blocks for at least one I_T nexus.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypting: bool,
+}
+
 /// Status of one library and its elements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LibraryStatus {
@@ -62,6 +78,9 @@ pub struct LibraryStatus {
     pub station_open: bool,
     /// Names of the raised TapeAlert flags of the changer.
     pub alerts: Vec<String>,
+    /// What hosts have set on the changer.
+    #[serde(flatten)]
+    pub host_settings: HostSettings,
     /// Drives, in order of their element addresses.
     pub drives: Vec<DriveStatus>,
     /// Import/export elements, in order of their addresses.
@@ -98,6 +117,9 @@ pub struct DriveStatus {
     /// Names of the raised TapeAlert flags of the drive.
     #[serde(default)]
     pub alerts: Vec<String>,
+    /// What hosts have set on the drive.
+    #[serde(flatten)]
+    pub host_settings: HostSettings,
 }
 
 /// Status of an element and the cartridge in it.
@@ -259,6 +281,7 @@ impl Library {
             refused: unit.refused(),
             threaded: unit.is_threaded(),
             alerts: super::alerts::raised_flag_names(&unit, true),
+            host_settings: unit.host_settings(),
             element,
             model: unit.identity().strings.product.clone(),
             serial: unit.identity().serial.clone(),
@@ -281,6 +304,7 @@ impl Library {
             door_open: condition.door_open,
             station_open: condition.station_open,
             alerts: super::alerts::raised_flag_names(&unit, false),
+            host_settings: unit.host_settings(),
             drives: Vec::new(),
             io_elements: Vec::new(),
             slots: Vec::new(),

@@ -221,6 +221,31 @@ fn a_host_that_prevents_removal_locks_the_library() {
     }
 }
 
+#[test]
+fn the_status_shows_what_hosts_have_set() {
+    let site = site();
+    let host = crate::host::Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let shown = || {
+        let status = serde_json::to_value(site.status()).unwrap();
+        let library = &status["libraries"][0];
+        [library, &library["drives"][0], &library["drives"][1]]
+            .map(|unit| (unit.get("removal_prevented").cloned(), unit.get("reservation").cloned()))
+    };
+    assert_eq!(shown(), [(None, None), (None, None), (None, None)]);
+    for lun in [0, 1] {
+        assert_eq!(host.command(lun, &[0x1e, 0, 0, 0, 1, 0], 0).status.0, 0);
+        assert_eq!(host.command(lun, &[0x16, 0, 0, 0, 0, 0], 0).status.0, 0);
+    }
+    let set = || (Some(json!(true)), Some(json!({"kind": "reserve"})));
+    assert_eq!(shown(), [set(), set(), (None, None)]);
+    for lun in [0, 1] {
+        assert_eq!(host.command(lun, &[0x1e, 0, 0, 0, 0, 0], 0).status.0, 0);
+        assert_eq!(host.command(lun, &[0x17, 0, 0, 0, 0, 0], 0).status.0, 0);
+    }
+    assert_eq!(shown(), [(None, None), (None, None), (None, None)]);
+}
+
 /// Errors that do not come from a request itself: each kind with its code, file and setting.
 #[test]
 fn errors_of_the_site_have_codes() {

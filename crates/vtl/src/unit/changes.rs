@@ -1,7 +1,7 @@
 //! Events of a unit: changes of its TapeAlert flags, mode pages, reservation, encryption and load state.
 
 use super::{Device, Unit};
-use crate::control::flag_name;
+use crate::control::{HostSettings, flag_name};
 use crate::events::{Cause, Event, ReservationStatus, Subject};
 use crate::locks::lock;
 use scsi_core::alert::AlertSet;
@@ -39,6 +39,11 @@ impl Settings {
         });
         let legacy = lu.reservations.legacy.is_held().then_some(ReservationStatus::Reserve);
         Self { reservation: persistent.or(legacy), encrypting, tape }
+    }
+
+    /// The settings as a status has them.
+    pub(super) fn with_removal_prevented(&self, removal_prevented: bool) -> HostSettings {
+        HostSettings { removal_prevented, reservation: self.reservation.clone(), encrypting: self.encrypting }
     }
 
     /// The event of a new load state; `None` if the state is as before, or the robot has brought or taken the cartridge.

@@ -2,6 +2,7 @@
 //! command.
 
 use super::{Device, Unit};
+use crate::control::HostSettings;
 use crate::events::Cause;
 use crate::locks::lock;
 use scsi_core::alert::AlertSet;
@@ -112,14 +113,22 @@ impl Unit {
         *lock(&self.medium) = medium;
     }
 
-    /// Publishes `RemovalAllowed` when no initiator prevents medium removal any longer.
+    /// Publishes whether an initiator prevents medium removal, and `RemovalAllowed` when none of a changer does any longer.
     pub(super) fn publish_removal_prevention(&self, device: &mut Device) {
-        if !matches!(device, Device::Changer(_)) {
+        let prevented = device.lu().removal_prevented();
+        // Most commands change nothing: loaded before it is written.
+        if self.removal_prevented.load(Ordering::Acquire) == prevented {
             return;
         }
-        let locked = device.lu().removal_prevented();
-        if self.removal_prevented.swap(locked, Ordering::AcqRel) && !locked {
+        self.removal_prevented.store(prevented, Ordering::Release);
+        if !prevented && matches!(device, Device::Changer(_)) {
             self.notify_removal_allowed();
         }
+    }
+
+    /// What hosts have set, as of the last command. Does not wait for the unit.
+    pub(crate) fn host_settings(&self) -> HostSettings {
+        let removal_prevented = self.removal_prevented.load(Ordering::Acquire);
+        lock(&self.settings).with_removal_prevented(removal_prevented)
     }
 }
