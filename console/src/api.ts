@@ -98,7 +98,7 @@ export async function readSession(): Promise<void> {
     session.value = (await response.json()) as Session;
   } else if (response.status === 404) {
     session.value = { role: "admin" };
-  } else if (response.status === 401 || response.status === 403) {
+  } else if (response.status === 401) {
     session.value = null;
   } else {
     throw await problemOf(response);

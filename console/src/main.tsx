@@ -3,7 +3,7 @@
 import { effect, useSignal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
-import { login, logout, may, readSession, session } from "./api";
+import { login, logout, readSession, session } from "./api";
 import { connect, disconnect, isOutdated, link } from "./events";
 import { unacknowledged } from "./alerts";
 import { Icon } from "./parts/icon";
@@ -80,7 +80,7 @@ function Header() {
         <img src="/icon.svg" alt="" width="24" height="24" /> Ferric
       </a>
       <nav class="main-nav" aria-label="Views">
-        {VIEWS.filter(([name]) => name !== "audit" || may("read")).map(([name, text]) => (
+        {VIEWS.map(([name, text]) => (
           <a key={name} href={path(name)} aria-current={name === section ? "page" : undefined}>
             {text}
             {name === "events" && alerts > 0 && (

@@ -4,7 +4,7 @@ import { batch, signal } from "@preact/signals";
 import { get } from "./api";
 import type { Drive, Element, Location, Page, Pool, SiteEvent, SiteStatus, Summary } from "./types";
 
-/** A library with its elements. The lists are changed in place; `revision` tells when. */
+/** A library with its elements, which are changed in place: a component that shows them reads `revision`. */
 export interface Library {
   summary: Summary;
   drives: Drive[];

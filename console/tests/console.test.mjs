@@ -12,12 +12,15 @@ after(closeBrowser);
 function consoleTest(name, run, { config = SITE, path = "#/rack", ...options } = {}) {
   test(name, async () => {
     const daemon = await Daemon.start(config);
+    let page;
     try {
-      const { page, faults } = await openPage(daemon, path, options);
+      const opened = await openPage(daemon, path, options);
+      page = opened.page;
       await run({ daemon, page });
-      assert.deepEqual(faults, []);
-      await page.context().close();
+      assert.deepEqual(opened.faults, []);
     } finally {
+      await page?.unrouteAll({ behavior: "ignoreErrors" });
+      await page?.context().close();
       await daemon.stop();
     }
   });
@@ -188,6 +191,29 @@ consoleTest("an external change, a refusal and a lock are shown", async ({ daemo
   await page.getByText("robot offline").waitFor();
   await cell(page, "slot2").click();
   await page.getByText("cannot be moved: the robot is offline").waitFor();
+});
+
+consoleTest("what hosts lock is shown before a move is tried", async ({ daemon, page }) => {
+  // A host sets these with commands that ferric-stream does not send; the tests of vtl do.
+  const change = (path, set) =>
+    page.route(`**${path}`, async (route) => {
+      const response = await route.fetch();
+      const list = await response.json();
+      Object.assign(list.items[0], set);
+      await route.fulfill({ response, json: list });
+    });
+  await change("/v1/libraries", { removal_prevented: true });
+  await change("/v1/drives", { removal_prevented: true, reservation: { kind: "reserve" } });
+  await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
+  await daemon.request("POST", "/v1/moves", { from: "V00002L8", to: "io1" });
+  await cell(page, "drive1").and(page.locator('[aria-label*="removal prevented by a host, reserved by a host (RESERVE)"]')).waitFor();
+  await cell(page, "drive1").click();
+  await page.getByText("cannot be moved: a host prevents medium removal from drive1").waitFor();
+  assert.equal(await page.getByRole("button", { name: "Unload" }).count(), 0);
+  await cell(page, "io1").click();
+  await page.locator(".inspector").getByText("V00002L8").waitFor();
+  assert.deepEqual(await page.getByRole("button", { name: /Export|Open/ }).allTextContents(), []);
+  assert.equal(await page.getByText("locked by a host").count(), 1);
 });
 
 consoleTest(

@@ -1,6 +1,7 @@
 // A cartridge as it is seen in a slot, and the words for what an element holds.
 
 import { kindName } from "../format";
+import { revision } from "../site";
 import type { Element } from "../types";
 
 /** Signs for states; each has a shape and a word, so that none depends on colour. */
@@ -15,6 +16,7 @@ const signs = (element: Element): { sign: string; word: string }[] => {
 };
 
 export function Spine({ element }: { element: Element }) {
+  revision.value;
   const barcode = element.cartridge!;
   // The last two characters of a barcode give the medium.
   const [volume, medium] = barcode.length > 2 ? [barcode.slice(0, -2), barcode.slice(-2)] : [barcode, ""];

@@ -103,7 +103,7 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
         <h1>
           Cartridges <small>{state.value === "done" ? count(items.value.length) : ""}</small>
         </h1>
-        {may("admin") && pools.value.length > 0 && (
+        {may("operate") && pools.value.length > 0 && (
           <div class="buttons">
             <button onClick={() => (creating.value = true)}>Create cartridges</button>
           </div>

@@ -15,7 +15,8 @@ import { act, path } from "../ui";
 import { driveState, unload } from "./rack";
 
 const POLL_MS = 1000;
-const MAX_TRACE = 300;
+/** As many as the daemon keeps. */
+const MAX_TRACE = 4096;
 
 interface Live {
   metrics: Signal<DriveMetrics | null>;
@@ -205,6 +206,7 @@ function Protection({ drive }: { drive: Drive }) {
 }
 
 function LoadForm({ library, drive, name }: { library: Library; drive: Drive; name: string }) {
+  revision.value;
   const chosen = useSignal("");
   const loadable = library.slots.concat(library.io).filter((element) => element.cartridge && !element.fault);
   const cleaning = loadable.find((element) => element.kind === "cleaning" && !element.unusable);

@@ -108,6 +108,7 @@ export function AlertBadge({ names }: { names: string[] }) {
 }
 
 function Nameplate({ library }: { library: Library }) {
+  revision.value;
   const { summary } = library;
   const query = `?library=${encodeURIComponent(summary.name)}`;
   const setRobot = (online: boolean) =>
@@ -215,6 +216,7 @@ function driveCell(library: Library, drive: Drive): Cell {
 }
 
 function Station({ library }: { library: Library }) {
+  revision.value;
   const { summary } = library;
   const open = summary.station_open;
   const toggle = () =>
@@ -389,6 +391,7 @@ function Cabinet({ library }: { library: Library }) {
 }
 
 function SlotFaultButtons({ library, name, element }: { library: Library; name: string; element: Element }) {
+  revision.value;
   const set = (fault: "disabled" | "blocked" | null, words: string) =>
     act(`${name} ${words}`, () =>
       request("PATCH", `/v1/slots/${name}?library=${encodeURIComponent(library.summary.name)}`, { fault }),

@@ -161,7 +161,7 @@ export function Setup() {
         </Step>
         <Step done={total > 0} title="Cartridges">
           <p>{total > 0 ? `${plural(total, "cartridge")} in the libraries.` : "The libraries hold no cartridge."}</p>
-          {pools.value.length > 0 && may("admin") && pools.value.map((pool) => <CreateForm key={pool.pool} pool={pool} />)}
+          {pools.value.length > 0 && may("operate") && pools.value.map((pool) => <CreateForm key={pool.pool} pool={pool} />)}
           {pools.value.length === 0 && (
             <p>
               Cartridges are created in pools, and this site has none. Add a <code>[[pool]]</code> as above to the configuration file, then let the daemon read it again. <Reload />
