@@ -16,6 +16,19 @@ import { unload } from "./rack";
 
 const encoded = (cartridge: Cartridge): string => `/v1/cartridges/${encodeURIComponent(cartridge.cartridge)}`;
 
+/** The defect of the label, which an operator can set for tests. */
+function LabelSelect({ cartridge }: { cartridge: Cartridge }) {
+  const set = (label: string): void =>
+    void act(`barcode label of ${cartridge.cartridge}: ${label || "readable"}`, () => request("PUT", `${encoded(cartridge)}/label`, { label: label || null }));
+  return (
+    <select aria-label="Barcode label" value={cartridge.label ?? ""} onChange={(event) => set(event.currentTarget.value)}>
+      <option value="">readable</option>
+      <option value="missing">missing</option>
+      <option value="unreadable">unreadable</option>
+    </select>
+  );
+}
+
 function Facts({ cartridge }: { cartridge: Cartridge }) {
   const retained = cartridge.retained_until;
   return (
@@ -47,7 +60,7 @@ function Facts({ cartridge }: { cartridge: Cartridge }) {
       <dt>Retention</dt>
       <dd>{retained === undefined ? "none" : `until ${day(retained * 1000)}${retained * 1000 < Date.now() ? " (ended)" : ""}`}</dd>
       <dt>Barcode label</dt>
-      <dd>{cartridge.label ?? "readable"}</dd>
+      <dd>{may("operate") && "element" in cartridge.location ? <LabelSelect cartridge={cartridge} /> : (cartridge.label ?? "readable")}</dd>
     </dl>
   );
 }
@@ -81,25 +94,41 @@ function RetainDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: (
   );
 }
 
-function DeleteDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: () => void }) {
+const REMOVALS = {
+  delete: {
+    title: "Delete",
+    done: "deleted",
+    text: "The cartridge and all its data are removed. This cannot be undone.",
+    run: (cartridge: Cartridge) => request("DELETE", encoded(cartridge)),
+  },
+  forget: {
+    title: "Forget",
+    done: "removed from the inventory",
+    text: "The cartridge leaves the inventory; its files stay. It returns only by an import.",
+    run: (cartridge: Cartridge) => request("POST", `${encoded(cartridge)}/forget`, {}),
+  },
+};
+
+function RemoveDialog({ cartridge, by, onClose }: { cartridge: Cartridge; by: keyof typeof REMOVALS; onClose: () => void }) {
+  const { title, done, text, run } = REMOVALS[by];
   const typed = useSignal("");
   const remove = (event: Event): void => {
     event.preventDefault();
-    void act(`${cartridge.cartridge} deleted`, () => request("DELETE", encoded(cartridge))).then((done) => {
-      if (done) location.hash = path("cartridges");
+    void act(`${cartridge.cartridge} ${done}`, () => run(cartridge)).then((isDone) => {
+      if (isDone) location.hash = path("cartridges");
     });
   };
   return (
-    <Dialog title={`Delete ${cartridge.cartridge}`} onClose={onClose}>
+    <Dialog title={`${title} ${cartridge.cartridge}`} onClose={onClose}>
       <form onSubmit={remove}>
-        <p>The cartridge and all its data are removed. This cannot be undone.</p>
+        <p>{text}</p>
         <label>
           Type the barcode {cartridge.cartridge}
           <input class="mono" required value={typed.value} onInput={(event) => (typed.value = event.currentTarget.value)} />
         </label>
         <div class="buttons">
           <button type="submit" class="danger" disabled={typed.value !== cartridge.cartridge}>
-            Delete
+            {title}
           </button>
           <button type="button" class="quiet" onClick={onClose}>
             Cancel
@@ -111,7 +140,7 @@ function DeleteDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: (
 }
 
 function Actions({ cartridge }: { cartridge: Cartridge }) {
-  const dialog = useSignal<"retain" | "delete" | null>(null);
+  const dialog = useSignal<"retain" | keyof typeof REMOVALS | null>(null);
   const close = (): void => {
     dialog.value = null;
   };
@@ -161,8 +190,13 @@ function Actions({ cartridge }: { cartridge: Cartridge }) {
           Delete…
         </button>
       )}
+      {may("admin") && !inDrive && (
+        <button class="quiet" onClick={() => (dialog.value = "forget")}>
+          Forget…
+        </button>
+      )}
       {dialog.value === "retain" && <RetainDialog cartridge={cartridge} onClose={close} />}
-      {dialog.value === "delete" && <DeleteDialog cartridge={cartridge} onClose={close} />}
+      {(dialog.value === "delete" || dialog.value === "forget") && <RemoveDialog cartridge={cartridge} by={dialog.value} onClose={close} />}
     </div>
   );
 }

@@ -3,13 +3,13 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { acknowledge, isAcknowledged, unacknowledgedEvents } from "../alerts";
-import { get, may, withQuery } from "../api";
+import { get, may, request, withQuery } from "../api";
 import { log } from "../events";
 import { dateTime, eventDetail, eventName, initiatorName, isSevere } from "../format";
 import { Icon } from "../parts/icon";
 import { libraries, revision } from "../site";
 import type { Alert, Page, SiteEvent } from "../types";
-import { path } from "../ui";
+import { act, path } from "../ui";
 import { clearAlert } from "./drive";
 
 /** Where an event happened, as a link if there is a view of it. */
@@ -88,6 +88,74 @@ function RaisedAlerts() {
         </li>
       ))}
     </ul>
+  );
+}
+
+const FAULTS = ["pick", "place", "load", "unload"] as const;
+
+/** Faults for tests of backup software and monitoring. */
+function FaultForms() {
+  const library = useSignal(libraries.value[0]?.summary.name ?? "");
+  const fault = useSignal<string>(FAULTS[0]);
+  const unit = useSignal("");
+  const flag = useSignal(3);
+  const drives = libraries.value.find(({ summary }) => summary.name === library.value)?.drives ?? [];
+  const inject = (event: Event): void => {
+    event.preventDefault();
+    void act(`the next ${fault.value} fails`, () => request("POST", "/v1/faults", { library: library.value, fault: fault.value }));
+  };
+  const raise = (event: Event): void => {
+    event.preventDefault();
+    const drive = unit.value ? { drive: unit.value } : {};
+    void act(`TapeAlert flag ${flag.value} raised`, () =>
+      request("PUT", `/v1/alerts/${flag.value}`, { library: library.value, ...drive, raised: true }),
+    );
+  };
+  return (
+    <details class="panel">
+      <summary>Inject faults, for tests</summary>
+      <label>
+        Library
+        <select value={library.value} onChange={(event) => (library.value = event.currentTarget.value)}>
+          {libraries.value.map(({ summary }) => (
+            <option key={summary.name}>{summary.name}</option>
+          ))}
+        </select>
+      </label>
+      {may("admin") && (
+        <form class="row" onSubmit={inject}>
+          <label>
+            Operation of the robot that fails next
+            <select value={fault.value} onChange={(event) => (fault.value = event.currentTarget.value)}>
+              {FAULTS.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+          <button type="submit" class="quiet">
+            Inject
+          </button>
+        </form>
+      )}
+      <form class="row" onSubmit={raise}>
+        <label>
+          Unit
+          <select value={unit.value} onChange={(event) => (unit.value = event.currentTarget.value)}>
+            <option value="">changer</option>
+            {drives.map((drive) => (
+              <option key={drive.number}>drive{drive.number}</option>
+            ))}
+          </select>
+        </label>
+        <label>
+          TapeAlert flag
+          <input type="number" min={1} max={64} required value={flag.value} onInput={(event) => (flag.value = event.currentTarget.valueAsNumber)} />
+        </label>
+        <button type="submit" class="quiet">
+          Raise
+        </button>
+      </form>
+    </details>
   );
 }
 
@@ -196,6 +264,7 @@ export function Events() {
           </div>
         )}
       </section>
+      {may("operate") && libraries.value.length > 0 && <FaultForms />}
     </div>
   );
 }
