@@ -1,6 +1,7 @@
 //! The values that the readers of the table return.
 
 use vtl::metrics::{DriveMetrics, LibraryMetrics, PortalCounters, SiteMetrics, UnitMetrics};
+use vtl::notifications::NotifyStatus;
 use vtl::observer::HistogramCounts;
 
 /// One value of a metric, with the values of its labels.
@@ -84,6 +85,11 @@ pub(crate) fn changers(site: &SiteMetrics, values: impl Fn(&LibraryMetrics) -> U
 pub(crate) fn portal(site: &SiteMetrics, value: impl Fn(&PortalCounters) -> u64) -> Vec<Sample> {
     let portals = site.portals.iter();
     portals.map(|portal| labelled([&portal.address.to_string()], value(&portal.counters))).collect()
+}
+
+/// One value for each notification target.
+pub(crate) fn notify(site: &SiteMetrics, value: impl Fn(&NotifyStatus) -> u64) -> Vec<Sample> {
+    site.notify.iter().map(|target| labelled([&target.target], value(target))).collect()
 }
 
 fn sample(own: &[String], more: Vec<String>, value: Value) -> Sample {

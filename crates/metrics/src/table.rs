@@ -1,6 +1,6 @@
 //! The table of all metrics.
 
-use crate::samples::{Value, alerts, changer, changers, commands, drive, drives, labelled, one, portal, sense};
+use crate::samples::{Value, alerts, changer, changers, commands, drive, drives, labelled, notify, one, portal, sense};
 use crate::{BaseUnit, Kind, Metric};
 
 const DRIVE: &[&str] = &["library", "drive", "serial"];
@@ -145,6 +145,15 @@ pub const METRICS: &[Metric] = &[
     row("ferric_iscsi_sent", Counter, &["portal"], "Bytes that were sent to initiators, with the headers of PDUs")
         .in_unit(Bytes)
         .from(|site| portal(site, |counters| counters.sent_bytes)),
+    // Notification targets.
+    row("ferric_notify_waiting_events", Gauge, &["target"], "Events that are not delivered to the notification target yet")
+        .from(|site| notify(site, |target| target.waiting)),
+    row("ferric_notify_delivered_events", Counter, &["target"], "Events that were delivered to the notification target")
+        .from(|site| notify(site, |target| target.delivered)),
+    row("ferric_notify_failed_attempts", Counter, &["target"], "Attempts to deliver to the notification target that failed")
+        .from(|site| notify(site, |target| target.failed_attempts)),
+    row("ferric_notify_dead_letters", Counter, &["target"], "Events for the notification target that were given up: too old, or too many")
+        .from(|site| notify(site, |target| target.dead_letters)),
     // The process, with the names of the client libraries of Prometheus.
     row("process_resident_memory", Gauge, &[], "Resident memory of the daemon")
         .in_unit(Bytes)

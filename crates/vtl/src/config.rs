@@ -6,6 +6,7 @@ mod directories;
 mod file;
 pub mod mhvtl;
 mod network;
+mod notify;
 mod print;
 mod reference;
 mod resolve;
@@ -18,6 +19,9 @@ pub(crate) use directories::{check_directories, group_number};
 pub(crate) use file::from_library_table;
 pub use file::{check_bind, parse, parse_advertise};
 pub use network::Network;
+pub use notify::{
+    EventFilter, MailSetup, MoveCommand, NotifyMethod, NotifySetup, Secret, SecretSource, SmtpSecurity, WebhookSetup,
+};
 pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_elements, assign_luns, target_name};
@@ -311,6 +315,8 @@ pub struct LibrarySetup {
     pub export: TransferPolicy,
     /// Policy for cartridges that arrive on the shelf.
     pub import: TransferPolicy,
+    /// Program that runs before each move of the robot.
+    pub move_command: Option<MoveCommand>,
 }
 
 /// Effective and valid configuration of a site.
@@ -333,6 +339,8 @@ pub struct Config {
     pub iscsi: IscsiSetup,
     /// Configuration of the HTTP API.
     pub http: HttpSetup,
+    /// Targets of notifications, in order of the file.
+    pub notify: Vec<NotifySetup>,
     /// Lines of the `[storage]` table in the file.
     pub storage_lines: StorageLines,
     /// Former words in the file, which this release still accepts and the next one refuses: place, and what to write instead.

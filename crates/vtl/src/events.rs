@@ -1,11 +1,13 @@
 //! Events of a site, and the ring that keeps the latest ones for subscribers.
 
 mod event;
+mod kind;
 mod log;
 mod reader;
 
 pub use event::{Cause, Event, EventRecord, EventSource, ReservationStatus, Subject};
-pub use reader::{EventReader, Received};
+pub use kind::{EVENT_KINDS, EventLevel};
+pub use reader::{EventCanceller, EventReader, Received};
 
 use crate::clock::Clock;
 use crate::locks::lock;
@@ -26,9 +28,9 @@ pub struct EventPosition {
 }
 
 /// Number of events that the ring keeps.
-const RING_LEN: usize = 1024;
+pub const RING_LEN: usize = 1024;
 /// Maximum of the sum of [`Event::weight`] in the ring, which bounds its memory.
-const RING_WEIGHT: usize = 65_536;
+pub const RING_WEIGHT: usize = 65_536;
 
 /// The latest events of a site. Readers take them from one ring, so that a slow reader needs no memory.
 #[derive(Debug)]
@@ -103,7 +105,7 @@ impl Events {
 
     /// A reader of the events after the number `seq`.
     pub(crate) fn reader(self: &Arc<Self>, seq: u64) -> EventReader {
-        EventReader { events: Arc::clone(self), next: seq.saturating_add(1) }
+        EventReader { events: Arc::clone(self), next: seq.saturating_add(1), cancelled: Arc::default() }
     }
 
     /// Ends all subscriptions. Readers still receive the events before this call.

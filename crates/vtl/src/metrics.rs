@@ -9,6 +9,7 @@ pub use process::ProcessMetrics;
 use crate::inventory::{CartridgeRecord, Location};
 use crate::library::Library;
 use crate::locks::read;
+use crate::notifications::NotifyStatus;
 use crate::observer::{CommandCounters, HistogramCounts, TapePosition};
 use crate::site::Site;
 use crate::unit::{DriveCounts, Unit};
@@ -34,6 +35,9 @@ pub struct SiteMetrics {
     pub sync_us: HistogramCounts,
     /// iSCSI portals, in the order in which they were opened.
     pub portals: Vec<PortalMetrics>,
+    /// Notification targets, in order of the configuration.
+    #[serde(default)]
+    pub notify: Vec<NotifyStatus>,
     /// Memory and threads of the process.
     pub process: ProcessMetrics,
 }
@@ -197,6 +201,7 @@ impl Site {
             directories: self.shared.disk_space.measure(),
             sync_us: self.shared.sync_times.counts(),
             portals: self.portal_metrics(),
+            notify: self.notify_status(),
             process: ProcessMetrics::of_this_process(),
         }
     }

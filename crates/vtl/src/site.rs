@@ -6,13 +6,14 @@ use crate::clock::Clock;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
-use crate::events::{Cause, Event, EventReader, Subject};
+use crate::events::{Cause, Event, EventPosition, EventReader, Subject};
 use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
 use crate::jobs::Jobs;
 use crate::library::{Library, LibraryError, LibraryParts, check_luns, check_new_cartridges, identities, random_hex};
 use crate::locks::{lock, read, write};
 use crate::metrics::PortalStatistics;
+use crate::notifications::Notifications;
 use crate::observer::{CommandObserver, TraceRing};
 use crate::shared::Shared;
 use crate::state_store::{StateStore, Transaction};
@@ -73,6 +74,8 @@ pub struct Site {
     pub(crate) jobs: Jobs,
     /// This site, for the threads of jobs.
     handle: Weak<Self>,
+    /// Delivers events to notification targets.
+    pub(crate) notifications: Mutex<Option<Arc<dyn Notifications>>>,
 }
 
 /// An open site. Dropping it shuts the site down; [`Site::shut_down`] does so and reports errors.
@@ -134,6 +137,7 @@ impl Site {
             handle: Weak::clone(handle),
             reload_lock: Mutex::default(),
             reload_handler: Mutex::default(),
+            notifications: Mutex::default(),
             target_base: base,
             libraries: RwLock::default(),
             targets: RwLock::default(),
@@ -393,6 +397,18 @@ impl Site {
     #[must_use]
     pub fn subscribe(&self) -> EventReader {
         self.shared.events.reader(self.shared.events.position().seq)
+    }
+
+    /// The position after the latest event of the site.
+    #[must_use]
+    pub fn event_position(&self) -> EventPosition {
+        self.shared.events.position()
+    }
+
+    /// The events of the site since it was opened, until it is shut down.
+    #[must_use]
+    pub fn events_since_start(&self) -> EventReader {
+        self.shared.events.reader(0)
     }
 
     /// Sends an event of which only a frontend or the daemon is informed, such as a refused login.

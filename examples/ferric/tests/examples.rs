@@ -5,10 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use vtl::ControlError;
 use vtl::config::parse;
 use vtl::control::ReloadReport;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
+use vtl::notifications::{Notifications, NotifyStatus, NotifyTest};
 use vtl::site::Site;
 
 /// The site of the examples: the default library, with a pool.
@@ -77,6 +79,19 @@ fn write_mhvtl_config(directory: &Path) {
         .unwrap();
 }
 
+/// Notification targets of the site: one of any name, which works.
+struct Targets;
+
+impl Notifications for Targets {
+    fn status(&self) -> Vec<NotifyStatus> {
+        vec![NotifyStatus { target: "operators".into(), ..NotifyStatus::default() }]
+    }
+
+    fn test(&self, target: &str) -> Result<NotifyTest, ControlError> {
+        Ok(NotifyTest { target: target.into(), answer: "HTTP status 204".into() })
+    }
+}
+
 /// Directory of the examples of one command: `./ferric-data` with the control socket of a site, `./tapes`, and files.
 fn run_examples(name: &str, examples: &[String]) {
     let directory = tempfile::tempdir().unwrap();
@@ -97,6 +112,7 @@ fn run_examples(name: &str, examples: &[String]) {
     fs::create_dir_all(&data).unwrap();
     let site = Site::open_data_dir(storage, &config).unwrap();
     site.set_reload_handler(Arc::new(|| Ok(ReloadReport::default())));
+    site.set_notifications(Arc::new(Targets));
     let control = ControlSocket::open(&data.join("control.sock"), &site).unwrap();
     if name == "site recover" {
         drop(control);

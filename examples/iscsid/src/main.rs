@@ -3,6 +3,7 @@
 
 mod arguments;
 mod http;
+mod notify;
 mod ready;
 mod sys;
 
@@ -10,6 +11,7 @@ use arguments::Arguments;
 use clap::{CommandFactory, Parser};
 use command_line::temporary_dir::TemporaryDir;
 use iscsid::Portal;
+use notify::Notifier;
 use ready::PidFile;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fmt::Display;
@@ -17,7 +19,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use vtl::audit::{Actor, ActorKind};
-use vtl::config::Config;
+use vtl::config::{Config, NotifySetup};
 use vtl::control::socket::{self, ControlSocket};
 use vtl::control::{ControlError, ControlRequest, ReloadChange, ReloadReport};
 use vtl::data_dir::DataDir;
@@ -92,14 +94,15 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);
     let http = http::open(&site, &config.http)?;
+    let notifier = Arc::new(notify::open(&site, &config.notify)?);
     report_warnings(&site, &portal, &config);
     let handler = {
         let (arguments, site, portal) = (arguments.clone(), Arc::downgrade(&site), Arc::clone(&portal));
-        let current = Mutex::new(config.clone());
+        let (current, notifier) = (Mutex::new(config.clone()), Arc::clone(&notifier));
         move || match site.upgrade() {
             Some(site) => {
                 let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
-                reload(&arguments, &site, &portal, &mut current)
+                reload(&arguments, &site, &portal, &notifier, &mut current)
             }
             None => Err(ControlError::unavailable("the daemon is shutting down")),
         }
@@ -122,6 +125,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let closed = site.shut_down().map_err(|error| error.to_string());
     // Its subscribers have received all events.
     drop(http);
+    notifier.close();
     closed
 }
 
@@ -144,6 +148,7 @@ fn report_warnings(site: &Site, portal: &Portal, config: &Config) {
     let mut warnings = config.iscsi.warnings(portal.address().ip());
     let addresses = site.http_urls().into_iter().filter_map(|url| http::address(&url));
     warnings.extend(addresses.flat_map(|address| config.http.warnings(address.ip())));
+    warnings.extend(config.notify.iter().filter_map(NotifySetup::warning));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     site.set_warnings(warnings);
 }
@@ -163,6 +168,7 @@ fn reload(
     arguments: &Arguments,
     site: &Site,
     portal: &Portal,
+    notifier: &Notifier,
     current: &mut Config,
 ) -> Result<ReloadReport, ControlError> {
     let Some(path) = arguments.config_path() else {
@@ -175,13 +181,16 @@ fn reload(
         ("iscsi.buffer_memory", config.iscsi.limits.buffer_memory != current.iscsi.limits.buffer_memory),
         ("http", config.http != current.http),
     ])?;
+    let plan = notify::plan(&config.notify)?;
     let result = site.reload(&config);
     // Also after an error: what was applied before it must be served.
     portal.reload(site, &config.iscsi);
+    let targets = notifier.reload(plan);
     report_warnings(site, portal, &config);
     let access_changed = current.iscsi != config.iscsi;
     *current = config;
     let mut report = result?;
+    report.changes.extend(targets?);
     if access_changed {
         report.changes.push(ReloadChange::AccessChanged);
     }

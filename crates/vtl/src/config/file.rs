@@ -6,6 +6,7 @@ mod former_words;
 mod http;
 mod iscsi;
 mod library;
+mod notify;
 mod pools;
 mod source;
 mod storage;
@@ -13,12 +14,14 @@ mod users;
 mod values;
 
 pub use iscsi::{check_bind, parse_advertise};
+pub(super) use notify::secret_key;
 
 use super::tables::{File, LibraryTable, OneOrMany, Tables};
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
 use http::http;
 use iscsi::iscsi;
 use library::library;
+use notify::notify;
 use pools::pool;
 use source::{Source, syntax_error};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +81,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     }
     let iscsi = iscsi(&source, raw.iscsi)?;
     let http = http(&source, raw.http)?;
+    let notify = notify(&source, raw.notify, &libraries)?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
     let (cartridges, mut lines) = directories(&source, raw.storage.cartridges)?;
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
@@ -92,6 +96,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         shared_cartridges: shared,
         iscsi,
         http,
+        notify,
         storage_lines: lines,
         warnings: source.into_warnings(),
     })

@@ -1,11 +1,12 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are omitted.
 
 use super::{
-    Advertise, CartridgeSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, Pattern, PoolSetup,
-    TransferPolicy,
+    Advertise, CartridgeSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, MailSetup, MoveCommand,
+    NotifyMethod, NotifySetup, Pattern, PoolSetup, SecretSource, TransferPolicy, WebhookSetup,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
 use std::fmt;
+use std::path::Path;
 use tape_store::medium::{Codec, CodecId};
 
 impl fmt::Display for Config {
@@ -30,7 +31,8 @@ impl fmt::Display for Config {
             writeln!(f)?;
         }
         self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
-        write!(f, "{}{}", self.iscsi, self.http)
+        write!(f, "{}{}", self.iscsi, self.http)?;
+        self.notify.iter().try_for_each(|target| write!(f, "\n{target}"))
     }
 }
 
@@ -54,6 +56,9 @@ impl fmt::Display for LibrarySetup {
             writeln!(f, "lun = {lun}")?;
         }
         writeln!(f, "export = {:?}\nimport = {:?}", policy_value(self.export), policy_value(self.import))?;
+        if let Some(MoveCommand { command, timeout }) = &self.move_command {
+            writeln!(f, "move_command = {}\nmove_command_timeout = {}", list(command), timeout.as_secs())?;
+        }
         if self.cartridges.is_empty() {
             writeln!(f, "cartridges = []")?;
         }
@@ -235,6 +240,62 @@ impl fmt::Display for HttpSetup {
         }
         if self.hosts.is_empty() { Ok(()) } else { writeln!(f, "hosts = {:?}", self.hosts) }
     }
+}
+
+impl fmt::Display for NotifySetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (events, libraries) = self.filter.parts();
+        writeln!(f, "[[notify]]\nname = {:?}\nevents = {}", self.name, list(events))?;
+        if let Some(libraries) = libraries {
+            writeln!(f, "libraries = {}", list(libraries))?;
+        }
+        let (retry, timeout) = (self.retry.as_secs(), self.timeout.as_secs());
+        writeln!(f, "retry_seconds = {retry}\ntimeout_seconds = {timeout}")?;
+        match &self.method {
+            NotifyMethod::Webhook(webhook) => write!(f, "{webhook}"),
+            NotifyMethod::Mail(mail) => write!(f, "{mail}"),
+            NotifyMethod::Command(command) => writeln!(f, "command = {}", list(command)),
+        }
+    }
+}
+
+impl fmt::Display for WebhookSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "url = {}", string(&self.url))?;
+        match &self.secret {
+            None => {}
+            Some(SecretSource::Text(_)) => writeln!(f, "# secret is not shown")?,
+            Some(SecretSource::File(path)) => writeln!(f, "secret_file = {}", string(&path.to_string_lossy()))?,
+        }
+        ca_file(f, self.ca_file.as_deref())
+    }
+}
+
+impl fmt::Display for MailSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port, security, login, from, to, digest, ca_file: ca } = self;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        writeln!(f, "smtp = \"{host}:{port}\"\nsmtp_security = {:?}", security.name())?;
+        if let Some((user, path)) = login {
+            writeln!(f, "smtp_user = {}\nsmtp_password_file = {}", string(user), string(&path.to_string_lossy()))?;
+        }
+        writeln!(f, "mail_from = {}\nmail_to = {}\ndigest_seconds = {}", string(from), list(to), digest.as_secs())?;
+        ca_file(f, ca.as_deref())
+    }
+}
+
+fn ca_file(f: &mut fmt::Formatter<'_>, path: Option<&Path>) -> fmt::Result {
+    path.map_or(Ok(()), |path| writeln!(f, "ca_file = {}", string(&path.to_string_lossy())))
+}
+
+/// A string of TOML.
+fn string(text: &str) -> toml::Value {
+    toml::Value::from(text)
+}
+
+/// A list of strings of TOML.
+fn list(texts: &[String]) -> toml::Value {
+    toml::Value::from(texts.to_vec())
 }
 
 fn limits(f: &mut fmt::Formatter<'_>, limits: &IscsiLimits) -> fmt::Result {

@@ -2,7 +2,7 @@
 //! functions, and `ferric config check` runs them for a new data directory.
 
 use super::directories::{check_directories, group_number};
-use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
+use super::{CartridgeSetup, Config, ConfigError, LibrarySetup, NotifySetup};
 use crate::target::MAX_LUNS;
 use smc::element::ElementAddress;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -17,6 +17,7 @@ const MAX_TARGET_NAME: usize = 223;
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     check_directories(config)?;
     group_number(config)?;
+    config.notify.iter().try_for_each(NotifySetup::check_files)?;
     let base = config.iscsi.iqn.clone().unwrap_or_else(|| "iqn.2026-01.org.ferric-vtl:00000000".into());
     let mut luns: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
     for (number, setup) in config.libraries.iter().enumerate() {

@@ -149,6 +149,13 @@ tables! {
         /// `auto` puts a cartridge into an import/export element as soon as it arrives on the shelf from another library;
         /// `manual` leaves this to an operator. Default: `manual`. Only one of `export` and `import` can be `auto`.
         import: Text,
+        /// Program with its arguments that the robot runs before each move, as mhvtl's `movecommand`. It gets five more
+        /// arguments: type and number of the source element (`Picker`, `Storage`, `MAP`, `Drive`; from 1), those of the
+        /// destination element, and the barcode. If it fails, the move fails with HARDWARE ERROR 04h/03h. Not a shell
+        /// command. Default: none.
+        move_command: Option<Texts>,
+        /// Time in seconds after which `move_command` is killed, and has failed. Default: 20.
+        move_command_timeout: Number,
         /// Drives of the library.
         drive: Option<Tables<DriveTable>>,
         /// Cartridges of the library.
@@ -309,6 +316,49 @@ tables! {
         /// Names by which clients may name the server in a URL without TLS, besides its addresses and `localhost`.
         hosts: Texts,
     }
+
+    /// A target of notifications, which receives events of the site: a webhook (`url`), e-mail (`smtp`) or a program
+    /// (`command`); see [notifications.md](notifications.md).
+    NotifyTable = "[[notify]]" {
+        /// Name of the target: 1 to 32 of a-z, 0-9, `-` and `_`. Required.
+        name: Text,
+        /// Events that the target receives: names of events, and levels (`info`, `warn`, `error`), which stand for all
+        /// events of this level and above. Default: `["warn"]`.
+        events: Option<Texts>,
+        /// Libraries whose events the target receives, in addition to events that concern no library. Default: all
+        /// libraries.
+        libraries: Option<Texts>,
+        /// Time for which the delivery of an event is tried again, in seconds. Default: 43200 (12 hours).
+        retry_seconds: Number,
+        /// Webhook: URL to which each event is sent with POST, `https://` or `http://`. No user name or password.
+        url: Text,
+        /// Webhook: secret of the signature, 16 to 255 characters; `whsec_` and base64 is a secret of bytes. Default: no
+        /// signature.
+        secret: Option<Spanned<SecretText>>,
+        /// Webhook: file that contains the secret, instead of `secret`.
+        secret_file: Text,
+        /// Webhook and e-mail: file with the CA certificates (PEM) for TLS, instead of those of the system.
+        ca_file: Text,
+        /// E-mail: `ADDRESS:PORT` of the mail server.
+        smtp: Text,
+        /// E-mail: `starttls`, `tls`, or `none` for a mail server on this machine. Default: `starttls`.
+        smtp_security: Text,
+        /// E-mail: user name at the mail server. Default: no login.
+        smtp_user: Text,
+        /// E-mail: file that contains the password of the user.
+        smtp_password_file: Text,
+        /// E-mail: address of the sender. Required with `smtp`.
+        mail_from: Text,
+        /// E-mail: addresses of the recipients. Required with `smtp`.
+        mail_to: Option<Texts>,
+        /// E-mail: time in seconds during which events are collected for one mail. Default: 60.
+        digest_seconds: Number,
+        /// Program with its arguments, which is run for each event. Not a shell command.
+        command: Option<Texts>,
+        /// Webhook, e-mail and program: time in seconds after which a delivery has failed; a program is killed. Default: 10,
+        /// for a program 20.
+        timeout_seconds: Number,
+    }
 }
 
 /// The whole file.
@@ -322,6 +372,7 @@ pub(super) struct File {
     pub(super) storage: StorageTable,
     pub(super) iscsi: IscsiTable,
     pub(super) http: HttpTable,
+    pub(super) notify: Tables<NotifyTable>,
 }
 
 /// `[library]`, or `[[library]]` for each of several.

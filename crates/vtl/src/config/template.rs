@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 65] = [
+const EXAMPLES: [(&str, &str, &str); 84] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -30,6 +30,8 @@ const EXAMPLES: [(&str, &str, &str); 65] = [
     ("[[library]]", "lun", "0"),
     ("[[library]]", "export", "\"manual\""),
     ("[[library]]", "import", "\"manual\""),
+    ("[[library]]", "move_command", "[\"/usr/local/bin/on-move\"]"),
+    ("[[library]]", "move_command_timeout", "20"),
     ("[library.first]", "robot", "0"),
     ("[library.first]", "slots", "1000"),
     ("[library.first]", "import_export", "10"),
@@ -71,6 +73,23 @@ const EXAMPLES: [(&str, &str, &str); 65] = [
     ("[iscsi]", "max_unauthenticated_per_address", "32"),
     ("[[iscsi.user]]", "name", "\"host\""),
     ("[[iscsi.user]]", "secret", "\"change this secret\""),
+    ("[[notify]]", "name", "\"operators\""),
+    ("[[notify]]", "events", "[\"warn\", \"started\"]"),
+    ("[[notify]]", "libraries", "[\"main\"]"),
+    ("[[notify]]", "retry_seconds", "43200"),
+    ("[[notify]]", "url", "\"https://alerts.example.com/tapes\""),
+    ("[[notify]]", "secret", "\"change this secret too\""),
+    ("[[notify]]", "secret_file", "\"/etc/ferric/webhook-secret\""),
+    ("[[notify]]", "ca_file", "\"/etc/ssl/certs/example.pem\""),
+    ("[[notify]]", "smtp", "\"mail.example.com:587\""),
+    ("[[notify]]", "smtp_security", "\"starttls\""),
+    ("[[notify]]", "smtp_user", "\"tapes\""),
+    ("[[notify]]", "smtp_password_file", "\"/etc/ferric/smtp-password\""),
+    ("[[notify]]", "mail_from", "\"tapes@example.com\""),
+    ("[[notify]]", "mail_to", "[\"operators@example.com\"]"),
+    ("[[notify]]", "digest_seconds", "60"),
+    ("[[notify]]", "command", "[\"/usr/local/bin/on-event\", \"--verbose\"]"),
+    ("[[notify]]", "timeout_seconds", "10"),
     ("[iscsi.mutual]", "name", "\"target\""),
     ("[iscsi.mutual]", "secret", "\"and change this one\""),
     ("[http]", "listen", "\"127.0.0.1:8080\""),
@@ -147,8 +166,30 @@ mod tests {
     #[test]
     fn every_key_can_be_set() {
         let set = |line: &str| line.strip_prefix('#').filter(|key| !key.starts_with(' ')).unwrap_or(line).to_owned();
-        let text = template().lines().map(set).collect::<Vec<_>>().join("\n");
-        parse("f", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        // A target has one kind of delivery and one secret.
+        let webhook = ["url", "ca_file"];
+        let mail =
+            ["smtp", "smtp_security", "smtp_user", "smtp_password_file", "mail_from", "mail_to", "digest_seconds"];
+        let (secret, secret_file) =
+            ([webhook.as_slice(), &["secret"]].concat(), [&webhook[..], &["secret_file"]].concat());
+        let variants = [secret, secret_file, mail.to_vec(), vec!["command"]];
+        let all: Vec<&str> = variants.concat();
+        for variant in &variants {
+            let is_set = |key: &str| !all.contains(&key) || variant.contains(&key);
+            let mut table = "";
+            let mut text = String::new();
+            for line in template().lines() {
+                let line = set(line);
+                if line.starts_with('[') {
+                    table = if line == "[[notify]]" { "notify" } else { "" };
+                }
+                let key = line.split(" = ").next().unwrap_or_default();
+                if table.is_empty() || is_set(key) {
+                    text += &format!("{line}\n");
+                }
+            }
+            parse("f", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        }
         for Table { header, keys, .. } in TABLES {
             for key in keys.iter().filter(|key| !key.value_type.is_empty()) {
                 let has = EXAMPLES.iter().any(|(table, name, _)| (*table, *name) == (*header, key.name));

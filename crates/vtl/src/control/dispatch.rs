@@ -87,6 +87,8 @@ impl Site {
             Request::Tokens => Reply::Tokens(self.tokens()),
             Request::TokenCreate { name, role } => Reply::TokenCreate(self.create_token(name, *role)?),
             Request::TokenRemove { name } => Reply::TokenRemove(self.remove_token(name)?),
+            Request::NotifyList => Reply::NotifyList(self.notify_status()),
+            Request::NotifyTest { target } => Reply::NotifyTest(self.test_notification(target)?),
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
         })

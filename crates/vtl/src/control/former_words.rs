@@ -114,6 +114,8 @@ impl ControlRequest {
             | Self::TokenCreate { .. }
             | Self::TokenRemove { .. }
             | Self::Reload
+            | Self::NotifyList
+            | Self::NotifyTest { .. }
             | Self::Events { .. } => Vec::new(),
         }
     }

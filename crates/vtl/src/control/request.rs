@@ -274,6 +274,13 @@ pub enum ControlRequest {
         /// Name of the token.
         name: String,
     },
+    /// Requests the state of each notification target: a list of [`NotifyStatus`](crate::notifications::NotifyStatus).
+    NotifyList,
+    /// Sends a test event to a notification target, and waits for the result.
+    NotifyTest {
+        /// Name of the target.
+        target: String,
+    },
     /// Reloads the configuration of the daemon.
     Reload,
     /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no
@@ -303,6 +310,7 @@ impl ControlRequest {
             | Self::Audit { .. }
             | Self::AuditVerify
             | Self::Tokens
+            | Self::NotifyList
             | Self::Events { .. } => false,
             Self::Move { .. }
             | Self::Load { .. }
@@ -324,6 +332,7 @@ impl ControlRequest {
             | Self::CancelJob { .. }
             | Self::TokenCreate { .. }
             | Self::TokenRemove { .. }
+            | Self::NotifyTest { .. }
             | Self::Reload => true,
         }
     }

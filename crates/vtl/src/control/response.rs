@@ -6,6 +6,7 @@ use super::{
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
 use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
+use crate::notifications::{NotifyStatus, NotifyTest};
 use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};
@@ -80,6 +81,10 @@ pub enum ControlResponse {
     TokenCreate(CreatedToken),
     /// A token was removed.
     TokenRemove(RemovedToken),
+    /// The state of each notification target.
+    NotifyList(Vec<NotifyStatus>),
+    /// A test event was delivered to a notification target.
+    NotifyTest(NotifyTest),
     /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.
@@ -262,7 +267,7 @@ pub enum ReloadChange {
         /// Number of new drives.
         drives: u16,
     },
-    /// The transfer policies of a library were changed.
+    /// The transfer policies or the move command of a library were changed.
     PoliciesChanged {
         /// Name of the library, unique in the site.
         library: String,
@@ -278,6 +283,11 @@ pub enum ReloadChange {
     PoolChanged {
         /// Name of the pool.
         pool: String,
+    },
+    /// A notification target was added, changed or removed.
+    NotifyTargetChanged {
+        /// Name of the target.
+        target: String,
     },
     /// The access rules of the frontend were changed; they apply to new connections.
     AccessChanged,

@@ -4,6 +4,7 @@ use super::PROTOCOL_VERSION;
 use crate::events::ReservationStatus;
 use crate::inventory::Location;
 use crate::library::{Elements, Library};
+use crate::notifications::NotifyStatus;
 use crate::site::Site;
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct SiteStatus {
     /// URLs of the HTTP API, such as `http://127.0.0.1:8080`; empty without HTTP.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<String>,
+    /// Notification targets, in order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<NotifyStatus>,
 }
 
 const fn first_version() -> u32 {
@@ -220,8 +224,9 @@ impl Site {
             }
         }
         let libraries = self.libraries().iter().map(|library| library.status()).collect();
-        let (warnings, portals, http) = (self.warnings(), self.portals(), self.http_urls());
-        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings, portals, http }
+        let (warnings, portals) = (self.warnings(), self.portals());
+        let (http, notify) = (self.http_urls(), self.notify_status());
+        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings, portals, http, notify }
     }
 }
 

@@ -343,6 +343,14 @@ pub enum Event {
         /// Status of the site.
         snapshot: Box<SiteStatus>,
     },
+    /// Events were not delivered to a notification target: its queue was full, or they were too old. Only this target
+    /// receives it, in place of the events.
+    Missed {
+        /// Number of events that were not delivered.
+        missed: u64,
+    },
+    /// The event that an operator sends to a notification target to test it.
+    Test,
 }
 
 impl Event {
@@ -395,7 +403,8 @@ impl Event {
     }
 
     /// A measure of the memory of the event: 1, and 1 more for each member of a list.
-    pub(super) fn weight(&self) -> usize {
+    #[must_use]
+    pub fn weight(&self) -> usize {
         1 + match self {
             Self::OperatorState { state } => {
                 state.element_faults.len() + state.drives_offline.len() + state.label_defects.len()

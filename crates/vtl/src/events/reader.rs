@@ -2,6 +2,7 @@
 
 use super::{EventRecord, Events};
 use crate::locks::lock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,25 @@ pub struct EventReader {
     pub(super) events: Arc<Events>,
     /// Number of the next event to read.
     pub(super) next: u64,
+    /// The reader was cancelled: it waits no longer.
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+/// Ends the waiting of an [`EventReader`] from another thread.
+#[derive(Debug)]
+pub struct EventCanceller {
+    events: Arc<Events>,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl EventCanceller {
+    /// Lets the reader return [`Received::Closed`] when it has no further event.
+    pub fn cancel(&self) {
+        let ring = lock(&self.events.ring);
+        self.cancelled.store(true, Ordering::Release);
+        drop(ring);
+        self.events.changed.notify_all();
+    }
 }
 
 /// What [`EventReader::receive`] returns: an event, or why there is none.
@@ -22,7 +42,7 @@ pub enum Received {
     Lagged(u64),
     /// No event within the given time.
     TimedOut,
-    /// The site is shut down and all of its events were read.
+    /// The site is shut down, or the reader was cancelled, and all events were read.
     Closed,
 }
 
@@ -30,7 +50,8 @@ impl EventReader {
     /// Waits for the next event; `None` waits without a limit.
     pub fn receive(&mut self, limit: Option<Duration>) -> Received {
         let ring = lock(&self.events.ring);
-        let wait = |ring: &mut super::Ring| ring.next <= self.next && !ring.closed;
+        let is_cancelled = || self.cancelled.load(Ordering::Acquire);
+        let wait = |ring: &mut super::Ring| ring.next <= self.next && !ring.closed && !is_cancelled();
         let ring = match limit {
             None => self.events.changed.wait_while(ring, wait).unwrap_or_else(PoisonError::into_inner),
             Some(limit) => {
@@ -47,13 +68,20 @@ impl EventReader {
                 self.next += 1;
                 Received::Event(Arc::clone(record))
             }
-            None if ring.closed => Received::Closed,
+            None if ring.closed || is_cancelled() => Received::Closed,
             None => Received::TimedOut,
         }
     }
 
+    /// A handle that ends the waiting of this reader.
+    #[must_use]
+    pub fn canceller(&self) -> EventCanceller {
+        EventCanceller { events: Arc::clone(&self.events), cancelled: Arc::clone(&self.cancelled) }
+    }
+
     /// Number of the next event to read.
-    pub(crate) const fn position(&self) -> u64 {
+    #[must_use]
+    pub const fn position(&self) -> u64 {
         self.next
     }
 

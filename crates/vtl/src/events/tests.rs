@@ -74,6 +74,20 @@ fn events_before_the_end_are_still_read() {
 }
 
 #[test]
+fn a_cancelled_reader_reads_what_is_there_and_ends() {
+    let events = events();
+    let mut reader = events.reader(0);
+    let canceller = reader.canceller();
+    let waiting = std::thread::spawn(move || (reader.receive(None), reader.receive(None), reader.receive(None)));
+    notify(&events, 1);
+    canceller.cancel();
+    let (first, second, third) = waiting.join().unwrap();
+    assert!(matches!(first, Received::Event(record) if record.seq == 1));
+    assert_eq!((second, third), (Received::Closed, Received::Closed));
+    assert!(matches!(events.reader(0).receive(None), Received::Event(_)), "other readers are not concerned");
+}
+
+#[test]
 fn operator_state_has_current_words() {
     let mut state = OperatorState::default();
     state.element_faults.insert(ElementAddress(1000), ElementFault::Disabled);

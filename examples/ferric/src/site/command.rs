@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Start, list, show and cancel jobs: work of the daemon that takes long
     #[command(subcommand, subcommand_value_name = "JOB")]
     Job(JobCommand),
+    /// Show the notification targets, or test one
+    #[command(subcommand)]
+    Notify(NotifyAction),
     /// Print a snapshot of the site, and then each event, until interrupted
     #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
     Events(EventsArgs),
@@ -470,6 +473,20 @@ fn parse_date(text: &str) -> Result<u64, String> {
     let month = u8::try_from(month).ok().and_then(|month| Month::try_from(month).ok()).ok_or_else(wrong)?;
     let date = Date::from_calendar_date(year.into(), month, u8::try_from(day).map_err(|_| wrong())?);
     u64::try_from(date.map_err(|_| wrong())?.midnight().assume_utc().unix_timestamp()).map_err(|_| wrong())
+}
+
+/// What to do with notification targets.
+#[derive(Subcommand)]
+pub(crate) enum NotifyAction {
+    /// List the notification targets: what is delivered, what waits, and the last error
+    #[command(after_help = "Examples:\n  ferric notify list\n  ferric notify list --json")]
+    List,
+    /// Send a test event to a notification target and report the result
+    #[command(after_help = "Examples:\n  ferric notify test operators")]
+    Test {
+        /// Name of the target in the configuration
+        target: String,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]

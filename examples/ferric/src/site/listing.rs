@@ -1,5 +1,6 @@
 //! Listings of a site and its parts, as text.
 
+use super::notify::target_text;
 use crate::cli_error::CliError;
 use crate::output::{format_count, print_line};
 use smc::element::{ElementFault, LabelDefect};
@@ -16,6 +17,7 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.warnings.iter().try_for_each(|warning| print_line(format!("warning: {warning}")))?;
     status.portals.iter().try_for_each(|portal| print_line(format!("iSCSI portal {portal}")))?;
     status.http.iter().try_for_each(|url| print_line(format!("HTTP API {url}")))?;
+    status.notify.iter().try_for_each(|target| print_line(format!("notify {}", target_text(target))))?;
     for library in &status.libraries {
         print_line(title(library))?;
         for drive in &library.drives {

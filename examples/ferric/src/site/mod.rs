@@ -9,6 +9,7 @@ mod former_words;
 mod job;
 mod listing;
 mod metrics;
+mod notify;
 mod request;
 mod rows;
 mod trace;
@@ -37,6 +38,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Audit(arguments) => audit::run(options, &arguments),
         Command::Metrics(arguments) => metrics::run(options, &arguments),
         Command::Job(command) => job::run(options, command),
+        Command::Notify(action) => notify::run(options, action),
         Command::Request(command) => run_request(options, command),
     }
 }

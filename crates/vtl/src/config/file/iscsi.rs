@@ -8,7 +8,7 @@ use crate::config::{Advertise, ConfigError, IscsiLimits, IscsiSetup, Network, Va
 use toml::Spanned;
 
 /// Whether a text is `ADDRESS:PORT` or `[ADDRESS]:PORT`; whether the address exists is found when it is used.
-fn is_portal(text: &str) -> bool {
+pub(super) fn is_portal(text: &str) -> bool {
     let inside =
         |address: &str| address.strip_prefix('[').and_then(|address| address.strip_suffix(']')).map(str::to_owned);
     text.rsplit_once(':').is_some_and(|(address, port)| {

@@ -4,10 +4,11 @@ use super::cartridges::cartridges;
 use super::drives::drives;
 use super::former_words::replace_policy;
 use super::iscsi::is_iscsi_name;
+use super::notify::{COMMAND_TIMEOUT_S, program, seconds};
 use super::source::Source;
 use super::values::{identifier, names, strings};
 use crate::config::tables::{LibraryTable, Number, Text};
-use crate::config::{ConfigError, LibraryLines, LibrarySetup, TransferPolicy};
+use crate::config::{ConfigError, LibraryLines, LibrarySetup, MoveCommand, TransferPolicy};
 use crate::target::MAX_LUNS;
 use smc::element::{ElementLayout, ElementType};
 use smc::profile::ChangerProfile;
@@ -36,6 +37,7 @@ pub(super) fn library(
         None if number == 1 => "main".into(),
         None => return Err(source.error(at, "library.name", "each of several libraries needs a name")),
     };
+    let move_command = move_command(source, &table, at)?;
     let shelf = table.shelf.as_ref().map(|shelf| identifier(source, shelf, "library.shelf")).transpose()?;
     let target = table.target.as_ref().map(|target| target_name(source, target)).transpose()?;
     let lun = lun(source, &table.lun)?;
@@ -63,7 +65,21 @@ pub(super) fn library(
         lun,
         export,
         import,
+        move_command,
     })
+}
+
+/// The program that runs before each move.
+fn move_command(source: &Source<'_>, table: &LibraryTable, at: usize) -> Result<Option<MoveCommand>, ConfigError> {
+    let key = "library.move_command_timeout";
+    let timeout = seconds(source, &table.move_command_timeout, key, COMMAND_TIMEOUT_S)?;
+    match (&table.move_command, &table.move_command_timeout) {
+        (None, None) => Ok(None),
+        (None, Some(number)) => Err(source.error(number.span().start, key, "needs move_command")),
+        (Some(words), _) => {
+            Ok(Some(MoveCommand { command: program(source, words, "library.move_command", at)?, timeout }))
+        }
+    }
 }
 
 /// Lines of the keys of a library; the line of the library for a missing key.

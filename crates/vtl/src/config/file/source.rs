@@ -70,7 +70,7 @@ pub(super) fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> Conf
 /// A key with the name of the table that it is in, as other errors have it.
 fn in_table(before: &str, key: &str) -> String {
     // What looks like a header in a value is none, and could be part of a secret.
-    const TABLES: [&str; 12] = [
+    const TABLES: [&str; 13] = [
         "library",
         "library.first",
         "library.drive",
@@ -83,6 +83,7 @@ fn in_table(before: &str, key: &str) -> String {
         "iscsi.user",
         "iscsi.mutual",
         "http",
+        "notify",
     ];
     let table = before.lines().map(str::trim).rfind(|line| line.starts_with('[') && line.contains(']'));
     let name = table.map_or("", |table| header(table).trim_matches(['[', ']', ' ']));
