@@ -24,6 +24,7 @@ pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> 
         MoveError::DriveRefused(_) | MoveError::RobotFailed(RobotFault::Load, _) => {
             hardware(Asc::MEDIA_LOAD_OR_EJECT_FAILED)
         }
+        MoveError::Refused(_) => hardware(Asc::LU_NOT_READY_MANUAL_INTERVENTION_REQUIRED),
         MoveError::RobotFailed(RobotFault::Unload, _) => hardware(Asc::UNLOAD_TAPE_FAILURE),
         MoveError::RobotFailed(RobotFault::Pick | RobotFault::Place, _) => hardware(Asc::MECHANICAL_POSITIONING_ERROR),
     }

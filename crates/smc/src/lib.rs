@@ -15,6 +15,7 @@ mod fault;
 pub mod library;
 mod log;
 mod mode;
+pub mod move_hook;
 mod operator;
 pub mod profile;
 pub mod robot;

@@ -2,6 +2,7 @@
 
 use crate::bay::{Bay, BayStatus};
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementLayout, ElementType};
+use crate::move_hook::{MoveHook, PlannedMove};
 use crate::profile::Capabilities;
 use crate::robot::{OperatorState, RobotFault, lifetime};
 use scsi_core::injected_fault::{FaultList, FaultRule};
@@ -45,6 +46,9 @@ pub enum MoveError {
     /// The robot failed at this element: HARDWARE ERROR 15h/01h, 53h/00h or 53h/01h; see [`RobotFault`].
     #[error("robot fault at element {}: {}", .1.0, .0)]
     RobotFailed(RobotFault, ElementAddress),
+    /// The owner of the library has refused the move from this element ([`MoveHook`]): HARDWARE ERROR 04h/03h.
+    #[error("the move from element {} was refused by the move command", .0.0)]
+    Refused(ElementAddress),
 }
 
 /// The source storage element of a cartridge, and whether an operator placed it in its current element.
@@ -83,7 +87,7 @@ impl MoveCounts {
     pub(crate) const fn add(&mut self, result: &Result<(), MoveError>) {
         match result {
             Ok(()) => self.done += 1,
-            Err(MoveError::DriveRefused(_) | MoveError::RobotFailed(..)) => self.failed += 1,
+            Err(MoveError::DriveRefused(_) | MoveError::RobotFailed(..) | MoveError::Refused(_)) => self.failed += 1,
             Err(_) => self.refused += 1,
         }
     }
@@ -104,6 +108,7 @@ pub struct Library {
     pub(crate) operator_state: OperatorState,
     pub(crate) statistics: LifetimeCounters,
     injected_faults: FaultList<RobotFault, ()>,
+    move_hook: Option<Box<dyn MoveHook>>,
     /// Cartridges that no drive can load.
     unusable: BTreeSet<Barcode>,
 }
@@ -124,6 +129,7 @@ impl Library {
             operator_state: OperatorState::default(),
             statistics: LifetimeCounters::default(),
             injected_faults: FaultList::default(),
+            move_hook: None,
             unusable: BTreeSet::new(),
         }
     }
@@ -218,6 +224,36 @@ impl Library {
     /// Sets the cartridges that no drive can load. READ ELEMENT STATUS reports their elements with EXCEPT and 30h/00h.
     pub fn set_unusable(&mut self, cartridges: BTreeSet<Barcode>) {
         self.unusable = cartridges;
+    }
+
+    /// Sets what is called before each move of the robot, by MOVE MEDIUM, EXCHANGE MEDIUM or an operator.
+    pub fn set_move_hook(&mut self, hook: Option<Box<dyn MoveHook>>) {
+        self.move_hook = hook;
+    }
+
+    /// Calls the hook for these moves, in their order.
+    fn call_move_hook(&mut self, moves: &[(ElementAddress, ElementAddress)]) -> Result<(), MoveError> {
+        for (source, destination) in moves {
+            let planned = self.planned_move(*source, *destination);
+            if let (Some(hook), Some(planned)) = (&mut self.move_hook, planned)
+                && !hook.before_move(&planned)
+            {
+                return Err(MoveError::Refused(*source));
+            }
+        }
+        Ok(())
+    }
+
+    fn planned_move(&self, source: ElementAddress, destination: ElementAddress) -> Option<PlannedMove> {
+        let end = |address: ElementAddress| {
+            let (kind, range) = self.layout.ranges().into_iter().find(|(_, range)| range.index(address).is_some())?;
+            Some((kind, u16::try_from(range.index(address)?).ok()?.checked_add(1)?))
+        };
+        Some(PlannedMove {
+            source: end(source)?,
+            destination: end(destination)?,
+            barcode: self.content(source)?.barcode,
+        })
     }
 
     /// Makes the next such operation of the robot fail. Returns false if
@@ -356,6 +392,7 @@ impl Library {
             return Err(MoveError::DestinationFull(destination));
         }
         self.check_reachable(&[source, destination])?;
+        self.call_move_hook(&[(source, destination)])?;
         let (cartridge, source_element) = self.pick_cartridge(source, now)?;
         self.place_or_return(source, destination, cartridge, source_element, now)
     }
@@ -394,6 +431,7 @@ impl Library {
             return self.move_medium(first, second, now);
         }
         self.check_reachable(&[source, first, second])?;
+        self.call_move_hook(&[(first, second), (source, first)])?;
         let (displaced, displaced_source) = self.pick_cartridge(first, now)?;
         let (cartridge, source_element) = match self.pick_cartridge(source, now) {
             Ok(picked) => picked,

@@ -33,6 +33,7 @@ pub mod library;
 mod locks;
 pub mod log_writer;
 pub mod metrics;
+mod move_command;
 mod nexuses;
 pub mod notifications;
 pub mod observer;

@@ -86,7 +86,7 @@ fn prepare(directory: &Path) {
     fs::write(directory.join("image"), [7; 1000]).unwrap();
     fs::create_dir(directory.join("mhvtl")).unwrap();
     let devices = "Library: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n Product identification: L700\n\
-         Unit serial number: XYZZY_A\n Home directory: ./home\n movecommand: /bin/true\n\n\
+         Unit serial number: XYZZY_A\n Home directory: ./home\n movecommand: /bin/true;true\n\n\
          Drive: 11 CHANNEL: 00 TARGET: 01 LUN: 00\n Library ID: 10 Slot: 01\n Vendor identification: IBM\n\
          Product identification: ULT3580-TD8\n Unit serial number: XYZZY_A1\n\n";
     fs::write(directory.join("mhvtl/device.conf"), devices).unwrap();

@@ -385,6 +385,11 @@ impl Importer {
             contents.slots.highest_number(),
             contents.io_elements.highest_number()
         );
+        if let Some((_, command)) = &library.move_command {
+            let command = toml::Value::from(vec![command.clone()]);
+            let timeout = library.command_timeout;
+            let _ = writeln!(self.text, "move_command = {command}\nmove_command_timeout = {timeout}");
+        }
         let (minor, address, fifo) = (library.id, library.address, library.identity.fifo.clone());
         self.device_slots.push(DeviceSlot { library: name.clone(), unit: 0, minor, address, fifo });
         if drives.is_empty() {
@@ -468,9 +473,12 @@ impl Importer {
         first: [u16; 4],
     ) {
         let id = library.id;
-        if let Some(command) = &library.move_command {
-            let (line, command) = command;
-            self.notes.push(format!("{devices}:{line}: movecommand: {command:?} of library {id} is not run"));
+        // mhvtl passes the word to a shell.
+        if let Some((line, command)) = &library.move_command
+            && command.contains(|c: char| !c.is_ascii_alphanumeric() && !"/._-+:,@%=".contains(c))
+        {
+            let why = "is run without a shell";
+            self.notes.push(format!("{devices}:{line}: movecommand: {command:?} of library {id} {why}"));
         }
         self.incomplete = !contents.invalid_labels.is_empty();
         for (line, label) in &contents.invalid_labels {

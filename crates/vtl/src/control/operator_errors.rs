@@ -21,7 +21,8 @@ pub(crate) const fn operator_error_code(error: OperatorError) -> ErrorCode {
             | MoveError::DestinationFull(_),
         ) => ErrorCode::Conflict,
         OperatorError::Element(MoveError::NoElement(_) | MoveError::NotPossible { .. }) => ErrorCode::Invalid,
-        OperatorError::Faulty | OperatorError::Element(MoveError::DriveRefused(_) | MoveError::RobotFailed(..)) => {
+        OperatorError::Faulty
+        | OperatorError::Element(MoveError::DriveRefused(_) | MoveError::RobotFailed(..) | MoveError::Refused(_)) => {
             ErrorCode::Unavailable
         }
     }
@@ -115,6 +116,12 @@ impl Library {
             }
             MoveError::Prevented(_) => {
                 format!("a host prevents medium removal from {} (PREVENT ALLOW MEDIUM REMOVAL)", name(from))
+            }
+            MoveError::Refused(_) => {
+                format!(
+                    "the move command of library {:?} has failed; the log of the daemon has the reason",
+                    self.name()
+                )
             }
             MoveError::DriveRefused(_) => format!("{} did not accept the cartridge", name(to)),
             MoveError::RobotFailed(failure, _) => match [from, to].into_iter().flatten().find(blocked) {

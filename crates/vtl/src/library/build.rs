@@ -9,6 +9,7 @@ use crate::entropy;
 use crate::events::Cause;
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::locks::{read, write};
+use crate::move_command;
 use crate::shared::{Shared, UnitId, operator_state_key};
 use crate::state_store::{StateError, Transaction};
 use crate::target::Target;
@@ -101,6 +102,7 @@ impl Library {
         let (drives, bays) = parts.build_drives(setup, 0)?;
         let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays);
         place_cartridges(&mut elements, &setup.name, shared)?;
+        elements.set_move_hook(move_command::hook(setup));
         let mut identity = parts.identity(&setup.strings, 0);
         identity.serial =
             setup.changer.unit_serial(&identity.serial, *number, ElementAddress(setup.layout.storage.first));
@@ -191,6 +193,9 @@ impl Library {
                 )));
             }
             write(&self.drives).extend(new.iter().cloned());
+        }
+        if self.setup().move_command != setup.move_command {
+            self.changer(|changer| changer.library_mut().set_move_hook(move_command::hook(setup)));
         }
         *write(&self.setup) = setup.clone();
         if !new.is_empty() {

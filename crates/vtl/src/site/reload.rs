@@ -108,7 +108,7 @@ fn library_changes(library: &Library, new: &LibrarySetup) -> Vec<ReloadChange> {
     {
         changes.push(ReloadChange::ElementsAdded { library: name.clone(), slots, import_export, drives });
     }
-    if (new.import, new.export) != (old.import, old.export) {
+    if (new.import, new.export, &new.move_command) != (old.import, old.export, &old.move_command) {
         changes.push(ReloadChange::PoliciesChanged { library: name });
     }
     changes

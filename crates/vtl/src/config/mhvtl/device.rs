@@ -184,6 +184,9 @@ fn check_length(line: &Line<'_>, key: &str, text: &str, max: usize) -> Result<St
     Err(line.error(key, format!("{text:?} is not 1 to {max} characters of printable ASCII")))
 }
 
+/// Seconds of `commandtimeout:` if it is not given.
+const COMMAND_TIMEOUT_S: u16 = 20;
+
 /// A library section.
 pub(super) struct LibrarySection {
     pub(super) id: u32,
@@ -194,6 +197,8 @@ pub(super) struct LibrarySection {
     pub(super) persist: bool,
     /// The line and the program of `movecommand:`.
     pub(super) move_command: Option<(usize, String)>,
+    /// Seconds of `commandtimeout:`.
+    pub(super) command_timeout: u16,
     /// The line of each key.
     seen: BTreeMap<&'static str, usize>,
 }
@@ -339,15 +344,17 @@ fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
     notes.push(line.note(format!("{} {:?} {why}", keys::LBP, text.trim())));
 }
 
-/// Notes invalid values of `Backoff:` and `commandtimeout:`, which have no effect.
-fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) {
+/// The number of `Backoff:` or `commandtimeout:`. An invalid one is noted, and has no effect.
+fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) -> Option<i64> {
     const HIGHEST: i64 = 9999;
     let text = line.value_after(&format!(" {key}")).unwrap_or_default();
     let value = scan::number(text);
     surplus_of(line, key, value, notes);
-    if !value.is_some_and(|(number, _)| (lowest..=HIGHEST).contains(&number)) {
+    let number = value.map(|(number, _)| number).filter(|number| (lowest..=HIGHEST).contains(number));
+    if number.is_none() {
         notes.push(line.note(format!("{key} {:?} is not a number from {lowest} to {HIGHEST}", text.trim())));
     }
+    number
 }
 
 /// A zlib level: 0 stores blocks uncompressed; a value out of range becomes the nearest level.
@@ -440,6 +447,7 @@ impl Devices {
                 home_directory: None,
                 persist: false,
                 move_command: None,
+                command_timeout: COMMAND_TIMEOUT_S,
                 seen: BTreeMap::new(),
             }),
             SectionKind::Drive => self.drives.push(DriveSection {
@@ -478,7 +486,7 @@ impl Devices {
             (SectionKind::Drive, _, Some(drive)) => {
                 repeated(line, key, &mut drive.seen, &mut self.notes);
                 match key {
-                    keys::BACKOFF => number_notes(line, key, 10, &mut self.notes),
+                    keys::BACKOFF => drop(number_notes(line, key, 10, &mut self.notes)),
                     _ if drive.identity.parse_line(line, unit, &mut self.notes)? => {}
                     _ => drive.parse_line(line, &mut self.notes),
                 }
@@ -535,8 +543,11 @@ fn parse_library_line(
     notes: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     match (key, line.word_after(&format!(" {key}"))) {
-        (keys::BACKOFF, _) => number_notes(line, key, 2, notes),
-        (keys::COMMAND_TIMEOUT, _) => number_notes(line, key, 0, notes),
+        (keys::BACKOFF, _) => drop(number_notes(line, key, 2, notes)),
+        (keys::COMMAND_TIMEOUT, _) => {
+            let seconds = number_notes(line, key, 1, notes).and_then(|number| u16::try_from(number).ok());
+            library.command_timeout = seconds.unwrap_or(library.command_timeout);
+        }
         (keys::PERSIST, Some(word)) => library.persist |= persists(line, word, notes),
         (keys::MOVE_COMMAND, Some(word)) => library.move_command = Some((line.number, word.into())),
         (keys::HOME, Some(_)) => {}

@@ -823,6 +823,23 @@ fn configured_naas_have_priority() {
 }
 
 #[test]
+fn movecommand_and_its_timeout_are_imported() {
+    for (lines, command, seconds) in [
+        (" movecommand: /bin/x\n", "/bin/x", 20),
+        (" commandtimeout: 5\n movecommand: /bin/x\n", "/bin/x", 5),
+        (" movecommand: /bin/x\"y\n commandtimeout: x\n", "/bin/x\"y", 20),
+    ] {
+        let devices = DEVICES.replace(" PERSIST: False\n", lines);
+        let config = import(directory(&devices, CONTENTS).path()).unwrap().config().unwrap();
+        let imported = config.libraries[0].move_command.as_ref().unwrap();
+        assert_eq!(
+            (imported.command.as_slice(), imported.timeout.as_secs()),
+            ([command.to_owned()].as_slice(), seconds)
+        );
+    }
+}
+
+#[test]
 fn ignored_lines_are_noted() {
     const LINE: &str = " Backoff: 400\n\nDrive";
     let line = |line: &str| -> &'static str { Box::leak(format!("{line}\n\nDrive").into_boxed_str()) };
@@ -837,7 +854,20 @@ fn ignored_lines_are_noted() {
         ),
         row(LINE, line(" Backoff: x"), "400", "", "Backoff: \"x\" is not a number"),
         row(LINE, line(" backoff: 400"), "400", "", "the key is written \"Backoff:\""),
-        row(LINE, line(" movecommand: /bin/x a"), "/bin/x", "", "movecommand: \"/bin/x\" of library 10 is not run"),
+        row(
+            LINE,
+            line(" movecommand: /bin/x a"),
+            "/bin/x",
+            "",
+            "movecommand: \"/bin/x\" is used: \"a\" after it is ignored",
+        ),
+        row(
+            LINE,
+            line(" movecommand: /bin/x;y"),
+            "/bin/x;y",
+            "",
+            "movecommand: \"/bin/x;y\" of library 10 is run without a shell",
+        ),
         row(LINE, line(" movecommand : /bin/x"), "none", "", "the key is written \"movecommand:\""),
         row(LINE, line(" commandtimeout: 5"), "5", "", ""),
         row(LINE, line(" commandtimeout: x"), "20", "", "commandtimeout: \"x\" is not a number"),
