@@ -26,8 +26,6 @@ impl Client {
         }
     }
 
-<<<<<<< HEAD
-=======
     /// One request and its answer, as a value.
     pub(super) fn request_as<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, CliError> {
         let answer = self.request(request)?;
