@@ -29,6 +29,7 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("job cancel", "ferric job create scratch 10000 --detach"),
     ("job import", "ferric job export V00004L8 V00005L8"),
     ("tape import", "ferric tape export ./tapes/V00001L8 backup.tap"),
+    ("token remove", "ferric token create backup-server"),
 ];
 
 /// The commands that are executed, with the examples in their help.
