@@ -96,8 +96,6 @@ export async function readSession(): Promise<void> {
   const response = await send("GET", "/v1/session");
   if (response.ok) {
     session.value = (await response.json()) as Session;
-  } else if (response.status === 404) {
-    session.value = { role: "admin" };
   } else if (response.status === 401) {
     session.value = null;
   } else {

@@ -6,9 +6,10 @@ import { useEffect } from "preact/hooks";
 import { login, logout, readSession, session } from "./api";
 import { connect, disconnect, isOutdated, link } from "./events";
 import { unacknowledged } from "./alerts";
+import { deselect } from "./moves";
 import { Icon } from "./parts/icon";
 import { isKnown, libraries, revision, warnings } from "./site";
-import { closeNotice, isDark, messageOf, notices, path, route, setTheme, spoken, theme, type Theme } from "./ui";
+import { act, closeNotice, isDark, messageOf, notices, path, route, setTheme, spoken, theme, type Theme } from "./ui";
 import { About } from "./views/about";
 import { Audit } from "./views/audit";
 import { CartridgeView } from "./views/cartridge";
@@ -71,6 +72,14 @@ function ThemeSwitch() {
   );
 }
 
+/** Logs out. The next user begins without what this one has selected. */
+async function leave(): Promise<void> {
+  if (!(await act("logged out", logout))) return;
+  disconnect();
+  deselect();
+  location.hash = path("rack");
+}
+
 function Header() {
   const section = SECTION[route.value[0] ?? ""] ?? route.value[0] ?? "rack";
   const alerts = unacknowledged.value;
@@ -99,7 +108,7 @@ function Header() {
         </span>
         <ThemeSwitch />
         {session.value?.csrf && (
-          <button class="quiet small" onClick={() => void logout().then(disconnect)}>
+          <button class="quiet small" onClick={() => void leave()}>
             Log out {session.value.name}
           </button>
         )}
