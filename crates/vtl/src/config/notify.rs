@@ -1,7 +1,7 @@
 //! Targets of notifications: what they receive, and how it is delivered.
 
-use super::ConfigError;
 use super::file::secret_key;
+use super::{ConfigError, ValueError};
 use crate::events::{EVENT_KINDS, EventLevel, EventRecord};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -151,14 +151,14 @@ impl EventFilter {
     /// A selection by names of events and of levels, which stand for all events of this level and above.
     ///
     /// # Errors
-    /// The text that names neither an event nor a level.
-    pub fn new(events: Vec<String>) -> Result<Self, String> {
+    /// [`ValueError::Event`] with the text that names neither an event nor a level.
+    pub fn new(events: Vec<String>) -> Result<Self, ValueError> {
         let mut names = BTreeSet::new();
         for text in &events {
             match (EventLevel::from_name(text), EVENT_KINDS.iter().find(|(name, _)| name == text)) {
                 (Some(level), _) => names.extend(names_of_level(level)),
                 (None, Some((name, _))) => drop(names.insert(*name)),
-                (None, None) => return Err(text.clone()),
+                (None, None) => return Err(ValueError::Event(text.clone())),
             }
         }
         Ok(Self { events, names, libraries: None })
@@ -328,7 +328,7 @@ mod tests {
             let all = (selected(start), selected(raised()), selected(damaged()));
             assert_eq!(all, (started, raised_selected, damaged_selected), "{events:?}");
         }
-        assert_eq!(EventFilter::new(texts(&["warn", "crashed"])), Err("crashed".into()));
+        assert_eq!(EventFilter::new(texts(&["warn", "crashed"])), Err(ValueError::Event("crashed".into())));
         let filter = EventFilter::default().with_libraries(texts(&["main"]));
         assert!(filter.selects(&record(Some("main"), raised())) && filter.selects(&record(None, raised())));
         assert!(!filter.selects(&record(Some("other"), raised())));

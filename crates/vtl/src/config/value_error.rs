@@ -1,5 +1,7 @@
 //! Reasons why a value of the configuration is not accepted.
 
+use crate::events::EVENT_KINDS;
+
 /// A value of the configuration or of a command line that is not accepted. Its text names the value and what is expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -63,7 +65,15 @@ pub enum ValueError {
         /// Number of cartridges that are wanted.
         count: u32,
     },
+    /// The text is neither a level of events nor the name of one.
+    #[error("{0:?} is neither a level (info, warn, error) nor an event: {}", event_names())]
+    Event(String),
     /// The text is not a barcode.
     #[error("{0:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")]
     Barcode(String),
+}
+
+/// The names of all events, for an error message.
+fn event_names() -> String {
+    EVENT_KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }

@@ -58,8 +58,7 @@ impl Site {
                 Reply::Label(self.set_label(library.as_deref(), cartridge, *label)?)
             }
             Request::InjectFault { library, fault, nth, count } => {
-                let rule = FaultRule { matcher: *fault, nth: nth.unwrap_or(1), count: count.unwrap_or(1), outcome: () };
-                Reply::InjectFault(library_named(library)?.inject_fault(rule)?)
+                Reply::InjectFault(library_named(library)?.inject_fault(*fault, *nth, *count)?)
             }
             Request::Alert { library, drive, flag, raised } => {
                 Reply::Alert(self.set_alert(library.as_deref(), drive.as_deref(), *flag, *raised)?)
@@ -235,13 +234,13 @@ impl Library {
         Err(ControlError::invalid(instead).with_library(self.name()).with_element(name))
     }
 
-    fn inject_fault(&self, rule: FaultRule<RobotFault, ()>) -> Response<InjectedFault> {
+    fn inject_fault(&self, fault: RobotFault, nth: Option<u32>, count: Option<u32>) -> Response<InjectedFault> {
+        let rule = FaultRule { matcher: fault, nth: nth.unwrap_or(1), count: count.unwrap_or(1), outcome: () };
         for (member, value) in [("nth", rule.nth), ("count", rule.count)] {
             if value == 0 {
                 return Err(ControlError::invalid(format!("{member} is 0; expected at least 1")).with_member(member));
             }
         }
-        let fault = rule.matcher;
         if self.operate(|changer| Ok(changer.library_mut().inject_fault_rule(rule)))? {
             return Ok(InjectedFault { fault, library: self.name().into() });
         }

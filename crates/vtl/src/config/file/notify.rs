@@ -6,9 +6,8 @@ use crate::config::notify::{host_of, is_loopback};
 use crate::config::tables::{NotifyTable, Number, SecretText, Tables, Text, Texts};
 use crate::config::{
     ConfigError, EventFilter, LibrarySetup, MailSetup, NotifyMethod, NotifySetup, Secret, SecretSource, SmtpSecurity,
-    WebhookSetup,
+    ValueError, WebhookSetup,
 };
-use crate::events::EVENT_KINDS;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::path::PathBuf;
@@ -154,12 +153,11 @@ impl Reader<'_> {
         let mut filter = EventFilter::default();
         if let Some(events) = &table.events {
             let names = events.iter().map(|text| text.get_ref().clone()).collect();
-            filter = EventFilter::new(names).map_err(|unknown| {
-                let at =
-                    events.iter().find(|text| *text.get_ref() == unknown).map_or(self.at, |text| text.span().start);
-                let known = EVENT_KINDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-                let message = format!("{unknown:?} is neither a level (info, warn, error) nor an event: {known}");
-                self.source.error(at, "notify.events", message)
+            filter = EventFilter::new(names).map_err(|error| {
+                let is_unknown =
+                    |text: &&Spanned<String>| matches!(&error, ValueError::Event(unknown) if unknown == text.get_ref());
+                let at = events.iter().find(is_unknown).map_or(self.at, |text| text.span().start);
+                self.source.error(at, "notify.events", error.to_string())
             })?;
         }
         let Some(names) = &table.libraries else { return Ok(filter) };

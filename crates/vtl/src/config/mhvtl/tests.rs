@@ -840,6 +840,7 @@ fn movecommand_and_its_timeout_are_imported() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn ignored_lines_are_noted() {
     const LINE: &str = " Backoff: 400\n\nDrive";
     let line = |line: &str| -> &'static str { Box::leak(format!("{line}\n\nDrive").into_boxed_str()) };

@@ -6,6 +6,7 @@ const MAIL: &str =
 const PROGRAM: &str = "[[notify]]\nname = \"o\"\ncommand = [\"/bin/x\"]\n";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn errors_name_line_key_and_what_is_expected() {
     for (text, line, key, message) in [
         ("[[notify]]\nurl = \"https://a\"\n".into(), 1, "notify.name", "is required"),
