@@ -182,15 +182,14 @@ impl Notifier {
         Ok(new.chain(removed).map(|setup| ReloadChange::NotifyTargetChanged { target: setup.name.clone() }).collect())
     }
 
-    /// Stops after the present events, which should be the last ones of the site: makes a last attempt for each target, for at most five seconds, and logs what was
-    /// not delivered. Further calls do nothing.
+    /// Stops after the present events, which should be the last ones of the site: makes a last attempt for each target, for at most five seconds, and logs the events that were not delivered. Further calls do nothing.
     pub fn close(&self) {
         let reader = std::mem::replace(&mut *lock(&self.targets.reader), Reader::Ended);
         if let Reader::Running(thread, canceller) = reader {
             canceller.cancel();
             let _ = thread.join();
         }
-        // Not the clock of the site, which may stand still.
+        // Not the clock of the site, which may be virtual.
         let clock = Clock::real();
         let deadline = clock.monotonic().saturating_add(CLOSE_LIMIT);
         for target in self.targets.all() {

@@ -8,7 +8,7 @@ use vtl::events::{Event, EventRecord, EventSource, RING_LEN, RING_WEIGHT};
 use vtl::notifications::NotifyStatus;
 use vtl::scsi_core::time::{Instant, Now, Timestamp};
 
-/// How a target wants its events.
+/// Limits of size and time for the deliveries to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Most events in one delivery, at least 1.
@@ -19,7 +19,7 @@ pub struct Policy {
     pub retry: Duration,
 }
 
-/// What the owner of an [`Outbox`] has to do next.
+/// The next action of the owner of an [`Outbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Deliver these events, then call [`Outbox::delivered`] or [`Outbox::failed`].
@@ -90,7 +90,7 @@ fn missed(last: &EventRecord, missed: u64) -> Arc<EventRecord> {
 }
 
 impl Outbox {
-    /// An empty outbox.
+    /// Creates an empty outbox with this policy.
     #[must_use]
     pub fn new(policy: Policy) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! One target: its outbox, and the thread that delivers what is in it.
+//! One target: its outbox, and the thread that delivers the events in it.
 
 use crate::command::Program;
 use crate::mail::{MAX_EVENTS, Mail};
@@ -123,7 +123,7 @@ impl Target {
         self.wake(&mut state);
     }
 
-    /// Waits until the thread has ended, at most for `limit`; then logs what was not delivered.
+    /// Waits until the thread has ended, at most for `limit`; then logs the events that were not delivered.
     pub(crate) fn finish(&self, limit: Duration) {
         let state = lock(&self.state);
         let (state, _) = self

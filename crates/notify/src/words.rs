@@ -1,4 +1,4 @@
-//! Events in words, for people who read a mail.
+//! Events in words, for mails to operators.
 
 use time::OffsetDateTime;
 use vtl::clock::day;
@@ -25,7 +25,7 @@ fn place(location: &Location) -> String {
     }
 }
 
-/// The event as one line in words: the objects, what has happened, and the initiator that has caused it.
+/// The event as one line in words: the objects, the change, and the initiator that has caused it.
 #[must_use]
 pub fn sentence(record: &EventRecord) -> String {
     let EventRecord { initiator, library, unit, barcode, event, .. } = record;

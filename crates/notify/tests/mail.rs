@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use vtl::clock::Clock;
 
-/// What a client has said in one session: its commands, and the lines of the mail.
+/// One session of a client: its commands, and the lines of the mail.
 struct Session {
     commands: Vec<String>,
     mail: Vec<String>,

@@ -53,7 +53,7 @@ fn quoted(output: &str) -> String {
     if output.is_empty() { String::new() } else { format!(": {output:?}") }
 }
 
-/// Runs a program without a shell, in a process group of its own, with the environment of this process and `environment`
+/// Runs a program without a shell, in a separate process group, with the environment of this process and `environment`
 /// in addition. It reads `input` from its standard input. When it has not ended after `timeout`, the group is killed.
 /// Returns the begin of what it has written to standard output and standard error, up to 4 KiB.
 ///

@@ -23,7 +23,7 @@ pub trait Notifications: Send + Sync {
 pub struct NotifyStatus {
     /// Name of the target, unique in the site.
     pub target: String,
-    /// `webhook`, `mail` or `command`.
+    /// Kind of the target: `webhook`, `mail` or `command`.
     pub kind: String,
     /// Scheme, host and port of a URL, the mail server, or the path of the program.
     pub destination: String,
@@ -51,7 +51,7 @@ pub struct NotifyStatus {
 /// A test event was delivered: response to `notify_test`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifyTest {
-    /// Name of the target.
+    /// Name of the target in the configuration.
     pub target: String,
     /// Answer of the target, such as `HTTP status 204`.
     pub answer: String,

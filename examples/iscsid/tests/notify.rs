@@ -22,7 +22,7 @@ fn control(data: &Path, request: &str) -> String {
     line.trim().into()
 }
 
-/// A server that answers each request with status 204, on a connection of its own, and sends its body.
+/// A server that answers each request with status 204, on a separate connection, and sends its body.
 fn server() -> (SocketAddr, Receiver<serde_json::Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

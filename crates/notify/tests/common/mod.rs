@@ -38,7 +38,7 @@ impl Request {
     }
 }
 
-/// What the server does with a request.
+/// The reaction of the server to a request.
 #[derive(Clone, Copy)]
 pub enum Response {
     Status(u16),

@@ -46,13 +46,13 @@ pub struct NotifySetup {
     pub place: (String, usize),
 }
 
-/// How the events of a target are delivered.
+/// Kind of the delivery of events to a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotifyMethod {
     /// POST requests to a URL.
     Webhook(WebhookSetup),
-    /// Mails over SMTP.
+    /// Mails over SMTP to one or more recipients.
     Mail(MailSetup),
     /// A program with its arguments, which runs once for each event.
     Command(Vec<String>),
@@ -91,7 +91,7 @@ pub struct MailSetup {
     pub security: SmtpSecurity,
     /// User name, and the file that contains the password.
     pub login: Option<(String, PathBuf)>,
-    /// Address of the sender.
+    /// Mail address of the sender.
     pub from: String,
     /// Addresses of the recipients, at least one.
     pub to: Vec<String>,
