@@ -2,7 +2,6 @@
 
 use core::time::Duration;
 use scsi_core::data::Data;
-use scsi_core::sense::SenseBytes;
 use scsi_core::{Completion, Sense, Status};
 use std::io::{IoSlice, IoSliceMut};
 use thiserror::Error;
@@ -13,7 +12,7 @@ pub trait ScsiDevice {
     ///
     /// # Errors
     /// [`NoStatus`] if there is no status within the timeout, or at all.
-    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus>;
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Completion, NoStatus>;
 
     /// Sends a command with data in one piece of memory each way, either of which may be empty, and repeats it while the unit
     /// is busy.
@@ -26,13 +25,14 @@ pub trait ScsiDevice {
         data_out: &[u8],
         data_in: &mut [u8],
         timeout: Duration,
-    ) -> Result<Outcome, NoStatus> {
+    ) -> Result<Completion, NoStatus> {
         let mut waited = Duration::ZERO;
         loop {
             let (data_out, mut data_in) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            let outcome = self.execute(cdb, Data::new(&data_out, &mut data_in), timeout)?;
-            if !is_busy(outcome.status) || waited >= timeout || self.wait(BUSY_INTERVAL).is_err() {
-                return Ok(outcome);
+            let completion = self.execute(cdb, Data::new(&data_out, &mut data_in), timeout)?;
+            let is_busy = completion.status == Status::BUSY || completion.status == Status::TASK_SET_FULL;
+            if !is_busy || waited >= timeout || self.wait(BUSY_INTERVAL).is_err() {
+                return Ok(completion);
             }
             waited += BUSY_INTERVAL;
         }
@@ -46,7 +46,7 @@ pub trait ScsiDevice {
 }
 
 /// Time between two attempts of a command while the unit is busy.
-pub const BUSY_INTERVAL: Duration = Duration::from_millis(5);
+const BUSY_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Timeouts of a command after which Linux' iSCSI initiator aborts it, and the time by which its timers are late.
 const TIMEOUTS: u32 = 3;
@@ -65,30 +65,9 @@ pub const TEST_UNIT_READY: [u8; 6] = [0; 6];
 /// Most TEST UNIT READY that Linux sends after it has reset a unit: the first one returns the unit attention.
 pub const RESET_TESTS: usize = 2;
 
-/// Whether Linux repeats a command that ended with this status: BUSY or TASK SET FULL.
-#[must_use]
-pub fn is_busy(status: Status) -> bool {
-    status == Status::BUSY || status == Status::TASK_SET_FULL
-}
-
-/// The status of a command, its decoded sense data, and the bytes that it moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outcome {
-    /// The status of the command.
-    pub status: Status,
-    /// The sense data, if the status is CHECK CONDITION and the device sent sense data.
-    pub sense: Option<Sense>,
-    /// The same sense data as the device encoded it, for fields that have no meaning in general.
-    pub sense_bytes: Option<SenseBytes>,
-    /// Bytes that the command stored into the data-in buffer.
-    pub data_in: usize,
-}
-
-impl From<&Completion> for Outcome {
-    fn from(completion: &Completion) -> Self {
-        let sense = completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()));
-        Self { status: completion.status, sense, sense_bytes: completion.sense, data_in: completion.data_in }
-    }
+/// The sense data of a command, decoded, if the device sent any.
+pub(crate) fn sense(completion: &Completion) -> Option<Sense> {
+    completion.sense.and_then(|bytes| Sense::decode(bytes.as_slice()))
 }
 
 /// The reason why a command has no status.

@@ -26,5 +26,5 @@ pub mod scan;
 pub mod sg;
 pub mod st;
 
-pub use device::{Interrupted, NoStatus, Outcome, ScsiDevice};
+pub use device::{Interrupted, NoStatus, ScsiDevice};
 pub use errno::Errno;

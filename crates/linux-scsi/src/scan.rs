@@ -1,5 +1,6 @@
 //! What Linux learns about a logical unit when it finds it: standard INQUIRY data and two pages of vital product data.
 
+use crate::device::{TEST_UNIT_READY, sense};
 use crate::{NoStatus, ScsiDevice};
 use core::time::Duration;
 use scsi_core::{SenseKey, Status};
@@ -63,8 +64,8 @@ impl Identification {
             return Ok(found);
         }
         for _ in 0..MAX_ATTENTIONS {
-            let ready = device.transfer(&[0; 6], &[], &mut [], TIMEOUT)?;
-            if ready.sense.is_none_or(|sense| sense.key != SenseKey::UNIT_ATTENTION) {
+            let ready = device.transfer(&TEST_UNIT_READY, &[], &mut [], TIMEOUT)?;
+            if sense(&ready).is_none_or(|sense| sense.key != SenseKey::UNIT_ATTENTION) {
                 break;
             }
         }
@@ -138,17 +139,18 @@ fn inquiry(device: &mut dyn ScsiDevice, flags: u8, page: u8) -> Result<Vec<u8>, 
 /// Runs a command and returns its data of at most `len` bytes; empty if the unit refuses it.
 fn read(device: &mut dyn ScsiDevice, cdb: &[u8], len: usize) -> Result<Vec<u8>, NoStatus> {
     let mut data = vec![0; len];
-    let outcome = device.transfer(cdb, &[], &mut data, TIMEOUT)?;
-    data.truncate(if outcome.status == Status::GOOD { outcome.data_in } else { 0 });
+    let completion = device.transfer(cdb, &[], &mut data, TIMEOUT)?;
+    data.truncate(if completion.status == Status::GOOD { completion.data_in } else { 0 });
     Ok(data)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Interrupted, Outcome};
+    use crate::Interrupted;
     use scsi_core::data::Data;
-    use scsi_core::{Asc, Sense};
+    use scsi_core::sense::SenseFormat;
+    use scsi_core::{Asc, Completion, Sense};
 
     /// A changer with two unit attentions.
     struct Changer {
@@ -159,12 +161,9 @@ mod tests {
     const INQUIRY: &[u8] = b"\x08\x80\x06\x02\x20\0\0\0STK     L700            0310";
 
     impl ScsiDevice for Changer {
-        fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, NoStatus> {
-            let good = |data_in| Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in });
-            let check = |key, asc| {
-                let sense = Some(Sense::new(key, asc));
-                Ok(Outcome { status: Status::CHECK_CONDITION, sense, sense_bytes: None, data_in: 0 })
-            };
+        fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Completion, NoStatus> {
+            let good = |data_in| Ok(Completion { data_in, ..Completion::with_status(Status::GOOD) });
+            let check = |key, asc| Ok(Completion::new(&Err(Sense::new(key, asc).into()), SenseFormat::Fixed));
             let page: &[u8] = match cdb {
                 [0x12, 0, ..] => INQUIRY,
                 [0x12, 1, 0x80, ..] => b"\x08\x80\0\x0a  123456  ",

@@ -3,12 +3,12 @@
 use crate::description::{Description, lock};
 use crate::socket;
 use crate::unit::{Caller, ResetScope, UnitKind};
-use linux_scsi::Errno;
 use linux_scsi::argument::CHIOGSTATUS;
 use linux_scsi::call::{Description as Attached, MAX_DATA, MAX_INLINE, REQUEST_LEN, Reply, Request};
 use linux_scsi::node::Node;
 use linux_scsi::sg::ioctl::Reset;
 use linux_scsi::sg::{self, Ended};
+use linux_scsi::{Errno, ScsiDevice};
 use linux_scsi::{ch, mtio};
 use rustix::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -202,7 +202,7 @@ impl Channel {
         let is_out = memory.data_out.len > 0;
         let length = self.buffer(memory.data_out.len.max(memory.data_in.len))?;
         let Description { unit, socket, .. } = &*self.description;
-        let caller = Caller { backend: &*unit.backend, socket: Some(socket.as_fd()) };
+        let mut caller = Caller { backend: &*unit.backend, socket: Some(socket.as_fd()) };
         let now = || self.description.shared.clock.now().mono;
         let data = self.buffer.get_mut(..length).unwrap_or_default();
         let begin = now();
@@ -212,12 +212,12 @@ impl Channel {
             } else {
                 load(&self.file, data)?;
             }
-            let completion = caller.complete(cdb, data, &mut [], timeout);
+            let completion = caller.transfer(cdb, data, &mut [], timeout);
             // It may have been a key.
             data.zeroize();
             completion
         } else {
-            caller.complete(cdb, &[], data, timeout)
+            caller.transfer(cdb, &[], data, timeout)
         };
         let duration = begin.duration_until(now());
         let received = completion.as_ref().map_or(0, |completion| completion.data_in.min(length));

@@ -1,12 +1,12 @@
 //! Logical units behind device nodes.
 
 use linux_scsi::ch::Changer;
-use linux_scsi::device::{BUSY_INTERVAL, RESET_TESTS, TEST_UNIT_READY, abort_time, is_busy};
+use linux_scsi::device::{RESET_TESTS, TEST_UNIT_READY, abort_time};
 use linux_scsi::scan::Identification;
 use linux_scsi::sg::ioctl::{Address, Settings};
 use linux_scsi::sg::{Driver, Openings};
 use linux_scsi::st::Drive;
-use linux_scsi::{Interrupted, NoStatus, Outcome, ScsiDevice};
+use linux_scsi::{Interrupted, NoStatus, ScsiDevice};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
 use scsi_core::Status;
@@ -15,7 +15,6 @@ use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::target::{CdbBytes, Request, TransportEvent};
 use scsi_core::time::Now;
-use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use vtl::target::{Target, encode_lun};
@@ -163,29 +162,6 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    /// Executes a command of SG_IO, and repeats it while the unit is busy.
-    ///
-    /// # Errors
-    /// [`NoStatus`] if there is no response.
-    pub(crate) fn complete(
-        &self,
-        cdb: &[u8],
-        data_out: &[u8],
-        data_in: &mut [u8],
-        timeout: Duration,
-    ) -> Result<Completion, NoStatus> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            let completion =
-                self.backend.execute(cdb, Data::new(&out, &mut into), timeout, &|time| self.pause(time))?;
-            if !is_busy(completion.status) || waited >= timeout || self.pause(BUSY_INTERVAL).is_err() {
-                return Ok(completion);
-            }
-            waited += BUSY_INTERVAL;
-        }
-    }
-
     fn pause(&self, duration: Duration) -> Result<(), Interrupted> {
         let timeout = Timespec::try_from(duration).map_err(|_| Interrupted)?;
         let mut socket: Vec<PollFd<'_>> =
@@ -198,9 +174,8 @@ impl Caller<'_> {
 }
 
 impl ScsiDevice for Caller<'_> {
-    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus> {
-        let completion = self.backend.execute(cdb, data, timeout, &|time| self.pause(time))?;
-        Ok(Outcome::from(&completion))
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Completion, NoStatus> {
+        self.backend.execute(cdb, data, timeout, &|time| self.pause(time))
     }
 
     fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {
@@ -223,12 +198,12 @@ mod tests {
     struct Simulated(Arc<dyn Backend>, RefCell<Vec<Duration>>);
 
     impl ScsiDevice for Simulated {
-        fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus> {
+        fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Completion, NoStatus> {
             let wait = |time| {
                 self.1.borrow_mut().push(time);
                 Ok(())
             };
-            self.0.execute(cdb, data, timeout, &wait).map(|completion| Outcome::from(&completion))
+            self.0.execute(cdb, data, timeout, &wait)
         }
 
         fn wait(&mut self, _: Duration) -> Result<(), Interrupted> {

@@ -6,23 +6,19 @@ use crate::run::Calls;
 use crate::script::{NodeKind, Opening, UnitKind};
 use linux_scsi::argument::Argument;
 use linux_scsi::ch::{self, Changer};
-use linux_scsi::device::{RESET_TESTS, TEST_UNIT_READY, abort_time, is_busy};
+use linux_scsi::device::abort_time;
 use linux_scsi::mtio::Request as TapeRequest;
 use linux_scsi::sg::ioctl::{Address, Reply, Settings};
 use linux_scsi::sg::{self, Driver, Ended, Openings};
 use linux_scsi::st::{self, Drive, OpenTape};
-use linux_scsi::{Errno, Interrupted, NoStatus, Outcome, ScsiDevice};
+use linux_scsi::{Errno, Interrupted, NoStatus, ScsiDevice};
+use run_door::{Backend, LocalUnit, ResetScope};
+use scsi_core::Completion;
 use scsi_core::data::Data;
-use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{CdbBytes, Request, TransportEvent};
-use scsi_core::time::Now;
-use scsi_core::{Completion, Status};
 use std::collections::HashMap;
-use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 use std::time::Duration;
 use vtl::clock::Clock;
-use vtl::target::{Target, encode_lun};
 
 /// One unit of a bench below the drivers.
 pub struct Native {
@@ -50,68 +46,16 @@ struct Open {
 
 struct BenchDevice {
     clock: Clock,
-    target: Arc<Target>,
-    nexus: NexusId,
-    lun: u64,
-}
-
-/// Length in bytes of the CDB field of a transport: shorter CDBs are padded.
-const CDB_FIELD: usize = 16;
-
-impl BenchDevice {
-    /// Executes a command of SG_IO, and repeats it while the unit is busy.
-    fn transfer(
-        &mut self,
-        cdb: &[u8],
-        data_out: &[u8],
-        data_in: &mut [u8],
-        timeout: Duration,
-    ) -> Result<Completion, NoStatus> {
-        loop {
-            let (out, mut into) = ([IoSlice::new(data_out)], [IoSliceMut::new(data_in)]);
-            let completion = self.complete(cdb, Data::new(&out, &mut into), timeout)?;
-            if !is_busy(completion.status) {
-                return Ok(completion);
-            }
-        }
-    }
-
-    /// LOGICAL UNIT RESET.
-    fn reset(&self) {
-        if let Some(unit) = self.target.unit(self.lun) {
-            unit.abort(|_, _| true);
-            unit.post(TransportEvent::UnitReset);
-        }
-    }
-
-    /// Executes a command as Linux' iSCSI initiator does: aborts it if the response is late, and resets the unit if there is
-    /// none.
-    fn complete(&self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Completion, NoStatus> {
-        let begun = self.clock.monotonic();
-        let completion = self.execute_once(cdb, data);
-        if completion.dropped {
-            self.reset();
-            // Linux takes the unit attention of its reset.
-            let test = || self.execute_once(&TEST_UNIT_READY, Data::new(&[], &mut []));
-            let _ = (0..RESET_TESTS).any(|_| test().status == Status::GOOD);
-            return Err(NoStatus::Reset);
-        }
-        if begun.duration_until(self.clock.monotonic()) > abort_time(timeout) {
-            return Err(NoStatus::Aborted);
-        }
-        Ok(completion)
-    }
-
-    fn execute_once(&self, cdb: &[u8], data: Data<'_, '_>) -> Completion {
-        let mut padded = CdbBytes::from_slice(cdb);
-        padded.resize(cdb.len().max(CDB_FIELD), 0);
-        self.target.execute(&Request { lun: self.lun, ..Request::new(self.nexus, &padded, Now::default()) }, data)
-    }
+    unit: Arc<dyn Backend>,
 }
 
 impl ScsiDevice for BenchDevice {
-    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Outcome, NoStatus> {
-        self.complete(cdb, data, timeout).map(|completion| Outcome::from(&completion))
+    /// Executes a command, and aborts it if the response is late.
+    fn execute(&mut self, cdb: &[u8], data: Data<'_, '_>, timeout: Duration) -> Result<Completion, NoStatus> {
+        let begun = self.clock.monotonic();
+        let completion = self.unit.execute(cdb, data, timeout, &|_| Ok(()))?;
+        let is_late = begun.duration_until(self.clock.monotonic()) > abort_time(timeout);
+        if is_late { Err(NoStatus::Aborted) } else { Ok(completion) }
     }
 
     fn wait(&mut self, _duration: Duration) -> Result<(), Interrupted> {
@@ -126,8 +70,9 @@ impl Native {
     /// The bench has no such case, or the changer does not report its elements.
     pub fn new(bench: &Bench, number: usize) -> Result<Self, String> {
         let (target, lun) = bench.lun(number)?;
-        let nexus = target.login(&TransportId::local(1));
-        let mut device = BenchDevice { clock: bench.site().clock().clone(), target, nexus, lun: encode_lun(lun) };
+        let mut units = LocalUnit::login(&target).into_iter();
+        let (_, unit) = units.find(|(found, _)| *found == lun).ok_or("the case has no unit")?;
+        let mut device = BenchDevice { clock: bench.site().clock().clone(), unit };
         let kind = bench.kind(number)?;
         let changer = match kind {
             UnitKind::Drive => None,
@@ -179,7 +124,7 @@ impl Native {
         let (address, device_type) = (self.address, self.device_type);
         let reply = self.settings(file)?.ioctl(driver, request, argument, address, device_type)?;
         if reply.reset.is_some() {
-            self.device.reset();
+            self.device.unit.reset(ResetScope::Unit);
             self.drive.notice_reset();
         }
         Ok(reply)

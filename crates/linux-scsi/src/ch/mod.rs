@@ -10,6 +10,7 @@ mod status;
 
 pub use request::{Element, ElementType, Request};
 
+use crate::device::sense;
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
 use scsi_core::{Sense, SenseKey, Status};
@@ -132,11 +133,11 @@ fn execute(
     timeout: Duration,
 ) -> Result<usize, Errno> {
     for _ in 0..ATTEMPTS {
-        let outcome = device.transfer(cdb, data_out, data_in, timeout).map_err(|_| Errno::EIO)?;
-        match outcome.sense {
+        let completion = device.transfer(cdb, data_out, data_in, timeout).map_err(|_| Errno::EIO)?;
+        match sense(&completion) {
             // Linux' driver takes a reservation conflict for the end of the command.
-            _ if outcome.status == Status::GOOD || outcome.status == Status::RESERVATION_CONFLICT => {
-                return Ok(outcome.data_in);
+            _ if completion.status == Status::GOOD || completion.status == Status::RESERVATION_CONFLICT => {
+                return Ok(completion.data_in);
             }
             Some(sense) if sense.key == SenseKey::UNIT_ATTENTION => {}
             sense => return Err(errno(sense.as_ref())),

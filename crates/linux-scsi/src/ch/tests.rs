@@ -1,7 +1,8 @@
 use super::*;
-use crate::{Interrupted, NoStatus, Outcome};
-use scsi_core::Asc;
+use crate::{Interrupted, NoStatus};
 use scsi_core::data::Data;
+use scsi_core::sense::SenseFormat;
+use scsi_core::{Asc, Completion};
 
 /// A changer that records its commands: a robot at 0, 3 slots from 1000, an I/O element at 10, 2 drives from 500. Slot 0 is
 /// full, the others are empty. Moves to a drive are refused: it is full.
@@ -14,15 +15,8 @@ struct Recorder {
 const PAGE: [u8; 24] = [23, 0, 0, 0, 0x1d, 18, 0, 0, 0, 1, 3, 0xe8, 0, 3, 0, 10, 0, 1, 1, 0xf4, 0, 2, 0, 0];
 
 impl ScsiDevice for Recorder {
-    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Outcome, NoStatus> {
-        let check = |key, asc| {
-            Ok(Outcome {
-                status: Status::CHECK_CONDITION,
-                sense: Some(Sense::new(key, Asc(asc))),
-                sense_bytes: None,
-                data_in: 0,
-            })
-        };
+    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _: Duration) -> Result<Completion, NoStatus> {
+        let check = |key, asc| Ok(Completion::new(&Err(Sense::new(key, Asc(asc)).into()), SenseFormat::Fixed));
         if self.attentions > 0 {
             self.attentions -= 1;
             return check(SenseKey::UNIT_ATTENTION, 0x2801);
@@ -45,7 +39,7 @@ impl ScsiDevice for Recorder {
             _ => &[],
         };
         data.data_in.append(page);
-        Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in: page.len() })
+        Ok(Completion { data_in: page.len(), ..Completion::with_status(Status::GOOD) })
     }
 
     fn wait(&mut self, _: Duration) -> Result<(), Interrupted> {

@@ -1,6 +1,7 @@
 //! The other requests of `ioctl(2)` on generic devices, and those of the SCSI layer that every SCSI device has.
 
 use super::{Driver, code};
+use crate::device::sense;
 use crate::{Errno, ScsiDevice};
 use core::time::Duration;
 use scsi_core::{SenseKey, Status};
@@ -116,9 +117,9 @@ pub const fn command(driver: Driver, number: u32) -> Option<[u8; 6]> {
 /// EIO if the unit refuses. Linux returns a positive number then, which programs take for success.
 pub fn run(device: &mut dyn ScsiDevice, cdb: [u8; 6]) -> Result<(), Errno> {
     for _ in 0..ATTEMPTS {
-        let outcome = device.transfer(&cdb, &[], &mut [], DEFAULT_TIMEOUT).map_err(|_| Errno::EIO)?;
-        match outcome.sense {
-            _ if outcome.status == Status::GOOD => return Ok(()),
+        let completion = device.transfer(&cdb, &[], &mut [], DEFAULT_TIMEOUT).map_err(|_| Errno::EIO)?;
+        match sense(&completion) {
+            _ if completion.status == Status::GOOD => return Ok(()),
             Some(sense) if sense.key == SenseKey::UNIT_ATTENTION => {}
             _ => break,
         }

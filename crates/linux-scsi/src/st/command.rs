@@ -1,6 +1,7 @@
 //! The commands of the driver, and how their outcome is judged.
 
 use super::Drive;
+use crate::device::sense;
 use crate::{Errno, NoStatus, ScsiDevice};
 use core::time::Duration;
 use scsi_core::{Asc, Sense, SenseKey, Status};
@@ -96,18 +97,18 @@ impl Drive {
             Transfer::In(bytes) => (&[], bytes),
         };
         let wanted = data_in.len();
-        let outcome = device.transfer(cdb, data_out, data_in, timeout).map_err(|no_status| {
+        let completion = device.transfer(cdb, data_out, data_in, timeout).map_err(|no_status| {
             if no_status == NoStatus::Reset {
                 self.notice_reset();
             }
             self.notice_failure();
             Refusal { sense: None }
         })?;
-        if outcome.status == Status::GOOD {
-            return Ok(outcome.data_in);
+        if completion.status == Status::GOOD {
+            return Ok(completion.data_in);
         }
-        let refusal = Refusal { sense: outcome.sense };
-        let bytes = outcome.sense_bytes.as_ref().map(|sense| sense.as_slice()).unwrap_or_default();
+        let refusal = Refusal { sense: sense(&completion) };
+        let bytes = completion.sense.as_ref().map(|sense| sense.as_slice()).unwrap_or_default();
         self.cleaning_requested |=
             refusal.asc() == Some(Asc::CLEANING_REQUESTED) || self.options.cleaning.is_requested(bytes);
         if refusal.is(SenseKey::RECOVERED_ERROR) {

@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::mtio::{Operation, TapeOperation};
-use crate::{Interrupted, NoStatus, Outcome};
+use crate::{Interrupted, NoStatus};
 use scsi_core::data::Data;
-use scsi_core::sense::SenseBytes;
-use scsi_core::{Asc, Sense, SenseKey, Status};
+use scsi_core::sense::{SenseBytes, SenseFormat};
+use scsi_core::{Asc, Completion, Sense, SenseKey, Status};
 
 /// A ready drive with an empty tape in variable block mode, except for the answers that a test puts before it.
 #[derive(Default)]
@@ -38,7 +38,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl ScsiDevice for Scripted {
-    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _timeout: Duration) -> Result<Outcome, NoStatus> {
+    fn execute(&mut self, cdb: &[u8], mut data: Data<'_, '_>, _timeout: Duration) -> Result<Completion, NoStatus> {
         if self.gone {
             return Err(NoStatus::DeviceGone);
         }
@@ -51,7 +51,8 @@ impl ScsiDevice for Scripted {
         let answer = self.answers.iter().position(|(opcode, _)| *opcode == cdb[0]);
         let sense_bytes = Some(SenseBytes::truncated(&self.sense_bytes)).filter(|_| !self.sense_bytes.is_empty());
         if let Some((_, Some(sense))) = answer.map(|index| self.answers.remove(index)) {
-            return Ok(Outcome { status: Status::CHECK_CONDITION, sense: Some(sense), sense_bytes, data_in: 0 });
+            let completion = Completion::new(&Err(sense.into()), SenseFormat::Fixed);
+            return Ok(Completion { sense: sense_bytes.or(completion.sense), ..completion });
         }
         let protection = if self.write_protected { 0x90 } else { 0x10 };
         match cdb[0] {
@@ -60,7 +61,7 @@ impl ScsiDevice for Scripted {
             0x1a => data.data_in.append(&[27, 0x88, protection, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0, 0x0f, 0x0e, 0x40]),
             _ => {}
         }
-        Ok(Outcome { status: Status::GOOD, sense: None, sense_bytes: None, data_in: data.data_in.written() })
+        Ok(Completion { data_in: data.data_in.written(), ..Completion::with_status(Status::GOOD) })
     }
 
     fn wait(&mut self, duration: Duration) -> Result<(), Interrupted> {
@@ -312,7 +313,7 @@ fn bits_of_sense_data_request_cleaning() {
         (0x8000_0900, 0xff, false),
     ] {
         let mut sense_bytes = vec![0; 24];
-        sense_bytes[21] = byte;
+        (sense_bytes[0], sense_bytes[2], sense_bytes[21]) = (0x70, 1, byte);
         let mut device = Scripted { sense_bytes, ..Scripted::default() };
         let (mut drive, tape) = opened(&mut device);
         operate(&mut drive, &mut device, &tape, 24, option.cast_signed()).unwrap();
