@@ -31,7 +31,7 @@ for script in /job/*.txt; do
   [ "$name" = readme ] || tape_script "$name" "$(grep -c '^case ' "$script")" serve "$script"
 done
 if [ -f /job/random ]; then
-  tape_script random 18 compare $(cat /job/random)
+  tape_script random 23 compare $(cat /job/random)
   says "random steps have equal results" ', 0 differ' tail -n 1 /job/random.result
 fi
 finish

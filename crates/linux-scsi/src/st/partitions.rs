@@ -75,9 +75,11 @@ impl Drive {
         located
     }
 
-    /// Remembers the block at which the current partition is left.
+    /// Remembers the block at which the current partition is left; block 0 if the drive is in another partition, as it is after
+    /// MTUNLOAD and MTLOAD.
     pub(super) fn leave_partition(&mut self, device: &mut dyn ScsiDevice) -> Result<(), Errno> {
-        let block = self.read_position(device)?;
+        let (partition, block) = self.read_position(device)?;
+        let block = if partition == self.partitions.current { block } else { 0 };
         if let Some(left_at) = self.partitions.left_at.get_mut(usize::from(self.partitions.current)) {
             *left_at = (block, self.position.last);
         }

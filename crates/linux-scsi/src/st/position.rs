@@ -28,7 +28,7 @@ impl Number {
         }
     }
 
-    /// Adds a count of blocks to a number that is known. Linux' driver returns a negative sum as it is.
+    /// Adds the count of a command that spaces to a number that is known. Linux' driver returns a negative sum as it is.
     pub(super) fn space(&mut self, count: i32) {
         if self.0 >= 0 {
             *self = Self(self.0.saturating_add(count));

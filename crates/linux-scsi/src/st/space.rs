@@ -50,7 +50,7 @@ impl Drive {
             return Ok(());
         };
         let moved = moved(&refusal, count);
-        self.position.file.advance(moved);
+        self.position.file.space(moved);
         self.position.block = if forward { Number::UNKNOWN } else { Number::ZERO };
         self.judge_end(&refusal);
         Err(refusal.into())
@@ -156,17 +156,17 @@ impl Drive {
         Ok(())
     }
 
-    /// READ POSITION, short form: the logical block number.
-    pub(super) fn read_position(&mut self, device: &mut dyn ScsiDevice) -> Result<u32, Errno> {
+    /// READ POSITION, short form: the partition, and the logical block number in it.
+    pub(super) fn read_position(&mut self, device: &mut dyn ScsiDevice) -> Result<(u8, u32), Errno> {
         let mut position = [0; 20];
         let action = u8::from(!self.has(Booleans::SCSI2LOGICAL));
         let cdb = [0x34, action, 0, 0, 0, 0, 0, 0, 0, 0];
         self.run(device, &cdb, Transfer::In(&mut position), self.timeouts.normal)?;
-        let [flags, _, _, _, a, b, c, d, ..] = position;
+        let [flags, partition, _, _, a, b, c, d, ..] = position;
         if flags & 4 != 0 {
             return Err(Errno::EIO);
         }
-        Ok(u32::from_be_bytes([a, b, c, d]))
+        Ok((partition, u32::from_be_bytes([a, b, c, d])))
     }
 }
 

@@ -62,7 +62,7 @@ impl Drive {
         self.check_position()?;
         self.end_transfers(device, Operation::NOP)?;
         self.change_partition(device)?;
-        let block = self.read_position(device)?;
+        let (_, block) = self.read_position(device)?;
         if block == 0 && self.partitions.current == 0 {
             (self.position.file, self.position.block) = (Number::ZERO, Number::ZERO);
         }
