@@ -9,7 +9,7 @@ use super::run::run;
 use super::stat::{lstat, stat, with_path};
 use crate::path::{PathBuffer, belongs_to_tree, is_of_system};
 use crate::{device, resolve};
-use libc::{DIR, c_char, c_int, c_void, dirent64 as Entry, stat64 as Stat};
+use libc::{DIR, c_char, c_int, c_long, c_void, dirent64 as Entry, stat64 as Stat};
 use std::ffi::CStr;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -27,8 +27,8 @@ struct Listing {
     path: AtomicPtr<c_char>,
     /// Whether `directory` is the one in the tree.
     begins_in_tree: AtomicBool,
-    /// Whether the entries of `other` are next.
-    at_other: AtomicBool,
+    /// 0 while the entries of `directory` are next; then one more than the number of entries of `other` that were returned.
+    others: AtomicUsize,
 }
 
 impl Listing {
@@ -38,8 +38,35 @@ impl Listing {
         other: AtomicPtr::new(null_mut()),
         path: AtomicPtr::new(null_mut()),
         begins_in_tree: AtomicBool::new(false),
-        at_other: AtomicBool::new(false),
+        others: AtomicUsize::new(0),
     };
+}
+
+impl Listing {
+    /// The next entry of the other directory.
+    fn next_other(&self) -> EntryPointer {
+        let other = self.other.load(Ordering::Relaxed);
+        if other.is_null() {
+            return null_mut();
+        }
+        let next = entry(self, other, !self.begins_in_tree.load(Ordering::Relaxed));
+        if !next.is_null() {
+            self.others.fetch_add(1, Ordering::Relaxed);
+        }
+        next
+    }
+
+    /// Continues after this number of entries of the other directory, or in the first one.
+    fn seek(&self, others: Option<usize>) {
+        let other = self.other.load(Ordering::Relaxed);
+        if !other.is_null() {
+            real_rewinddir(other);
+        }
+        self.others.store(others.map_or(0, |_| 1), Ordering::Relaxed);
+        for _ in 0..others.unwrap_or(0) {
+            self.next_other();
+        }
+    }
 }
 
 static LISTINGS: [Listing; 32] = [Listing::FREE; 32];
@@ -65,6 +92,10 @@ fn real_closedir(directory: Directory) -> c_int {
     next!(c"closedir", fn(Directory) -> c_int, (directory) else -1)
 }
 
+fn real_rewinddir(directory: Directory) {
+    next!(c"rewinddir", fn(Directory) -> (), (directory) else ());
+}
+
 fn descriptor_of(directory: Directory) -> c_int {
     // SAFETY: the directory is open.
     unsafe { libc::dirfd(directory) }
@@ -87,7 +118,7 @@ fn opened(directory: Directory) -> Directory {
         listing.other.store(other, Ordering::Relaxed);
         listing.path.store(path.as_ptr().cast_mut(), Ordering::Relaxed);
         listing.begins_in_tree.store(begins_in_tree, Ordering::Relaxed);
-        listing.at_other.store(false, Ordering::Relaxed);
+        listing.others.store(0, Ordering::Relaxed);
     }
     directory
 }
@@ -167,15 +198,14 @@ macro_rules! define_readdir {
         unsafe extern "C" fn $name(directory: Directory) -> EntryPointer {
             let Some(listing) = listing(directory) else { return real_readdir(directory) };
             let begins_in_tree = listing.begins_in_tree.load(Ordering::Relaxed);
-            if !listing.at_other.load(Ordering::Relaxed) {
+            if listing.others.load(Ordering::Relaxed) == 0 {
                 let next = entry(listing, directory, begins_in_tree);
                 if !next.is_null() {
                     return next;
                 }
-                listing.at_other.store(true, Ordering::Relaxed);
+                listing.others.store(1, Ordering::Relaxed);
             }
-            let other = listing.other.load(Ordering::Relaxed);
-            if other.is_null() { null_mut() } else { entry(listing, other, !begins_in_tree) }
+            listing.next_other()
         }
     )*};
 }
@@ -221,15 +251,42 @@ define_readdir_r! { readdir_r readdir64_r }
 /// As for the function of the C library.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn rewinddir(directory: Directory) {
-    let rewind = |directory: Directory| next!(c"rewinddir", fn(Directory) -> (), (directory) else ());
     if let Some(listing) = listing(directory) {
-        let other = listing.other.load(Ordering::Relaxed);
-        if !other.is_null() {
-            rewind(other);
-        }
-        listing.at_other.store(false, Ordering::Relaxed);
+        listing.seek(None);
     }
-    rewind(directory);
+    real_rewinddir(directory);
+}
+
+/// Positions in the other part of a listing: the number of entries there, and this bit, which no file system uses.
+const OTHER_PART: c_long = c_long::MIN;
+
+/// Replaces the function of the C library.
+///
+/// # Safety
+/// As for the function of the C library.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn telldir(directory: Directory) -> c_long {
+    let others = listing(directory).map_or(0, |listing| listing.others.load(Ordering::Relaxed));
+    match others.checked_sub(1).and_then(|count| c_long::try_from(count).ok()) {
+        Some(count) => OTHER_PART | count,
+        None => next!(c"telldir", fn(Directory) -> c_long, (directory) else -1),
+    }
+}
+
+/// Replaces the function of the C library.
+///
+/// # Safety
+/// As for the function of the C library.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn seekdir(directory: Directory, position: c_long) {
+    let is_in_other = position & OTHER_PART != 0;
+    if let Some(listing) = listing(directory) {
+        listing.seek(usize::try_from(position & !OTHER_PART).ok().filter(|_| is_in_other));
+        if is_in_other {
+            return;
+        }
+    }
+    next!(c"seekdir", fn(Directory, c_long) -> (), (directory, position) else ());
 }
 
 type Filter = Option<unsafe extern "C" fn(*const Entry) -> c_int>;

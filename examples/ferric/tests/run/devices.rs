@@ -107,7 +107,8 @@ fn listings_and_patterns_have_the_nodes() {
         "/dev/nst0 /dev/nst1 /dev/null\nnst0 nst1 null\nsg0 sg1 sg2 /dev/sch0\ndev/st0 dev/st1\n\
          /dev/nst0\n/dev/nst1\n./null\n1\n3\n3\n1\n1\n['/dev/sch0', 'nst0', 'nst1'] [False] 16\n\
          glob /dev/nst0 /dev/nst0a /dev/nst0l /dev/nst0m nst: /dev/null\n\
-         scandir nst0 nst0a nst0l nst0m, types 2 2 2 2\nreaddir twice: 2 nst0, 2 null\n"
+         scandir nst0 nst0a nst0l nst0m, types 2 2 2 2\nreaddir twice: 2 nst0, 2 null\n\
+         seekdir nst0 null sch0, after null: 1 nst0\n"
     );
 }
 

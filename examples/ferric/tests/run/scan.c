@@ -33,5 +33,23 @@ int main(void)
             nulls += strcmp(entry->d_name, "null") == 0;
         }
     printf("\nreaddir twice: %d nst0, %d null\n", drives, nulls);
+
+    /* From the position of each of these, again: it is the next entry. */
+    const char *wanted[] = {"nst0", "null", "sch0"};
+    long positions[3] = {-1, -1, -1}, position = telldir(directory);
+    for (struct dirent *entry; (entry = readdir(directory)); position = telldir(directory))
+        for (int i = 0; i < 3; i++)
+            if (strcmp(entry->d_name, wanted[i]) == 0)
+                positions[i] = position;
+    printf("seekdir");
+    for (int i = 0; i < 3; i++) {
+        seekdir(directory, positions[i]);
+        printf(" %s", readdir(directory)->d_name);
+    }
+    seekdir(directory, positions[1]);
+    int rest = 0;
+    for (struct dirent *entry; (entry = readdir(directory));)
+        rest += strcmp(entry->d_name, "nst0") == 0;
+    printf(", after null: %d nst0\n", rest);
     return closedir(directory);
 }
