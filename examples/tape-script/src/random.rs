@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// `mixed`, a large cartridge gets two partitions, and the steps also set options, load, change the partition and fail.
 #[must_use]
 pub fn script(seed: u64, steps: u32, kind: &str) -> String {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::new(seed);
     let probe = match seed % 3 {
         0 => "",
         1 => " get",
@@ -49,10 +49,19 @@ pub fn digests(results: &[String]) -> String {
     results.chunks(RESULTS).map(digest).collect::<Vec<_>>().join(" ")
 }
 
-struct Random(u64);
+/// Numbers that a seed decides (xorshift).
+#[derive(Clone, Copy, Debug)]
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// The numbers of this seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// The next number, from 0 up to but not including `limit`, which is not 0.
+    pub const fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

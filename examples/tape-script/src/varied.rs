@@ -12,6 +12,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tape_script::memory::Memory;
+use tape_script::random::Random;
 use tape_script::run::Calls;
 use tape_script::script::Opening;
 
@@ -21,7 +22,7 @@ pub(crate) const CALL: &str = "call";
 /// The nodes of one unit.
 pub(crate) struct Varied {
     system: System,
-    state: u64,
+    random: Random,
 }
 
 /// A call on an open file. All but `Write` fill memory, which the result has.
@@ -108,19 +109,11 @@ impl Varied {
     /// # Errors
     /// As [`System::new`].
     pub(crate) fn new(device: &Path, seed: u64) -> Result<Self, String> {
-        Ok(Self { system: System::new(device)?, state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 })
-    }
-
-    /// A number below `bound` (xorshift).
-    fn next(&mut self, bound: u64) -> u64 {
-        self.state ^= self.state << 13;
-        self.state ^= self.state >> 7;
-        self.state ^= self.state << 17;
-        (self.state >> 8) % bound
+        Ok(Self { system: System::new(device)?, random: Random::new(seed) })
     }
 
     fn run(&mut self, file: char, call: Call<'_>) -> Result<Done, Errno> {
-        let way = self.next(16);
+        let way = self.random.below(16);
         let file = self.system.file(file)?;
         let failed = |error: std::io::Error| errno(&error);
         Ok(match (way, call.words()) {
