@@ -35,7 +35,7 @@ const GUEST_PACKAGES: [&str; 19] = [
 /// Kernel modules that the first stage needs.
 const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"];
 /// Time limit of one boot with its job, in seconds.
-const LIMIT: &str = "600";
+const LIMIT: &str = "1200";
 
 type Outcome<T = ()> = Result<T, String>;
 
@@ -47,17 +47,31 @@ fn folder() -> PathBuf {
     workspace().join("target/guest")
 }
 
-/// Boots the guest for each job and prints the results of its clients.
-pub(crate) fn run() -> Outcome {
+/// Boots the guest for each job, or for those of the given names, and prints the results of its clients.
+pub(crate) fn run(names: &[String]) -> Outcome {
     packages::install()?;
     let guest = Guest::prepare()?;
     build_daemon()?;
-    let daemon = Daemon::start()?;
-    let clients = guest.boot("clients", &daemon.attachments(), &[daemon_binary()]);
-    drop(daemon);
-    let loopback = guest.boot("loopback", &[], &[daemon_binary()]);
-    let libraries = guest.boot("libraries", &[], &[daemon_binary()]);
-    clients.and(loopback).and(libraries).and(tape_driver::compare(&guest, &[]))
+    let backup = ["bacula", "amanda"].map(|program| workspace().join("examples/ferric/tests/run").join(program));
+    let backup = [daemon_binary(), workspace().join("docs/run.md")].into_iter().chain(backup).collect::<Vec<_>>();
+    let clients = || {
+        let daemon = Daemon::start()?;
+        guest.boot("clients", &daemon.attachments(), &[daemon_binary()])
+    };
+    let jobs: [(&str, &dyn Fn() -> Outcome); 5] = [
+        ("clients", &clients),
+        ("loopback", &|| guest.boot("loopback", &[], &[daemon_binary()])),
+        ("libraries", &|| guest.boot("libraries", &[], &[daemon_binary()])),
+        ("backup", &|| guest.boot("backup", &[], &backup)),
+        ("tape-driver", &|| tape_driver::compare(&guest, &[])),
+    ];
+    if let Some(unknown) = names.iter().find(|name| !jobs.iter().any(|(job, _)| name == job)) {
+        return Err(format!("no job {unknown:?} in the guest"));
+    }
+    let wanted = jobs.iter().filter(|(job, _)| names.is_empty() || names.iter().any(|name| name == job));
+    // A job that fails does not stop the next one.
+    let ended: Vec<Outcome> = wanted.map(|(_, run)| run()).collect();
+    ended.into_iter().collect()
 }
 
 /// Builds the daemon as users run it.
@@ -94,19 +108,20 @@ impl Guest {
         folder().join(format!("job-{name}"))
     }
 
-    /// Boots the guest, runs a job and returns its result. The job finds `files` in its directory.
+    /// Boots the guest, runs a job and returns its result. The job finds `files`, which may be directories of files, in its
+    /// directory.
     pub(crate) fn boot(&self, name: &str, attachments: &[String], files: &[PathBuf]) -> Outcome {
         let job = Self::job(name);
         let _ = fs::remove_dir_all(&job);
         fs::create_dir_all(&job).map_err(file_error(&job))?;
         let scripts = workspace().join("xtask/guest");
-        for file in ["stage2.sh", "checks.sh", "ferric.toml", "libraries.toml"] {
+        for file in ["stage2.sh", "checks.sh", "ferric.toml", "libraries.toml", "backup.toml"] {
             fs::copy(scripts.join(file), job.join(file)).map_err(file_error(&job))?;
         }
         fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(file_error(&job))?;
         fs::write(job.join("readme.txt"), pages::guest_lines()?).map_err(file_error(&job))?;
         for file in files {
-            fs::copy(file, job.join(file.file_name().unwrap_or_default())).map_err(file_error(file))?;
+            copy(file, &job)?;
         }
         print_line(&format!("\nring 2, {name}:"));
         let booted = check("qemu", self.qemu(&job).args(attachments));
@@ -144,6 +159,17 @@ impl Guest {
         }
         qemu
     }
+}
+
+/// Copies a file, or a directory of files, into a directory.
+fn copy(from: &Path, directory: &Path) -> Outcome {
+    let to = directory.join(from.file_name().unwrap_or_default());
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop).map_err(file_error(from));
+    }
+    fs::create_dir_all(&to).map_err(file_error(&to))?;
+    let mut entries = fs::read_dir(from).map_err(file_error(from))?;
+    entries.try_for_each(|entry| copy(&entry.map_err(file_error(from))?.path(), &to))
 }
 
 /// Copies the records of a job for `docs/compatibility.md`, if it wrote any.

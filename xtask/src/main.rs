@@ -21,7 +21,9 @@ use std::process::ExitCode;
 
 const USAGE: &str = "cargo xtask COMMAND
   test      install the packages that the tests need and run all tests of both rings
-  guest     run ring 2 only: Debian's kernel and clients in QEMU against the daemon
+  guest [JOB...]
+            run ring 2 only: Debian's kernel and clients in QEMU against the daemon; all jobs, or clients, loopback,
+            libraries, backup or tape-driver
   compatibility
             write docs/compatibility.md from the records of the last run of the tests
   console   build the console, compare it with console/dist, and run its tests in a browser
@@ -44,7 +46,7 @@ type Outcome = Result<(), String>;
 fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("test") => test(),
-        Some("guest") => guest::run(),
+        Some("guest") => guest::run(&arguments()),
         Some("compatibility") => compatibility::write(),
         Some("console") => console::run(),
         Some("man") => man::run(std::env::args_os().nth(2)),
@@ -52,7 +54,7 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(),
         Some("api") => api::run(std::env::args().nth(2).as_deref() == Some("--check")),
         Some("fuzz") => fuzz::run(),
-        Some("tape-driver") => tape_driver::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("tape-driver") => tape_driver::run(&arguments()),
         Some("purity") => purity::run(),
         Some("schemathesis") => schemathesis::run_schemathesis(),
         Some("words") => words::run(),
@@ -65,6 +67,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments after the command.
+fn arguments() -> Vec<String> {
+    std::env::args().skip(2).collect()
 }
 
 /// Runs a test that is ignored without optimisation. A name that no test has is an error.
@@ -91,6 +98,6 @@ fn test() -> Outcome {
     schemathesis::run_schemathesis()?;
     guest::build_daemon()?;
     libiscsi::run()?;
-    guest::run()?;
+    guest::run(&[])?;
     compatibility::check()
 }

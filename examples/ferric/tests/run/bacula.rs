@@ -4,10 +4,7 @@ use crate::compatibility::record;
 use crate::{Directory, assert_contains, documented};
 use std::net::TcpListener;
 
-/// Prepares Debian's script for changers. It writes into a directory of Bacula, so a copy of it is used.
-const CHANGER_SCRIPT: &str = "scripts=/etc/bacula/scripts
-    sed \"s#/var/lib/bacula#$PWD#g; s#$scripts/mtx-changer.conf#$PWD/mtx-changer.conf#g\" $scripts/mtx-changer > mtx-changer
-    cp $scripts/mtx-changer.conf . && chmod 755 mtx-changer\n";
+const CHANGER_SCRIPT: &str = include_str!("bacula/changer.sh");
 
 /// Writes the configuration files of Bacula.
 fn configure(directory: &Directory) {

@@ -1,4 +1,4 @@
-# Backups with Amanda, in the directory with its configuration. Amanda finds configurations in /etc/amanda only.
+# Backups of LARGE MiB with Amanda, in the directory with its configuration. Amanda finds configurations in /etc/amanda only.
 name=ferric-test-$$
 trap 'rm "/etc/amanda/$name"' EXIT
 ln -s "$PWD" "/etc/amanda/$name"
@@ -10,7 +10,7 @@ for slot in {1..5}; do amlabel "$name" "DAILY-$slot" slot "$slot"; done
 amtape "$name" inventory
 amcheck "$name"
 
-head -c 200M /dev/urandom > tree/large
+head -c "${LARGE:=200}M" /dev/urandom > tree/large
 head -c 300K /dev/urandom | split -a 3 -d -b 1K - tree/
 ln -s large tree/symbolic
 amdump "$name"
