@@ -110,7 +110,22 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("warnings", TEXTS),
         may("portals", TEXTS),
         may("http", TEXTS),
+        may("notify", Of::List(&Of::Named("NotifyStatus"))),
     ]]),
+    ("NotifyStatus", &[&[
+        has("target", Of::Text),
+        has("kind", Of::Words(&["webhook", "mail", "command"])),
+        has("destination", Of::Text),
+        has("waiting", Of::Number),
+        has("delivered", Of::Number),
+        has("failed_attempts", Of::Number),
+        has("dead_letters", Of::Number),
+        has("failures", Of::Number),
+        may("last_delivery", Of::Number),
+        may("last_error", Of::Text),
+        may("last_error_at", Of::Number),
+    ]]),
+    ("NotifyTest", &[&[has("target", Of::Text), has("answer", Of::Text)]]),
     ("LibraryStatus", &[SUMMARY, HOST_SETTINGS, &[
         has("drives", Of::List(&Of::Named("DriveStatus"))),
         has("io_elements", Of::List(&Of::Named("ElementStatus"))),
@@ -397,6 +412,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Jobs", "Job"),
     ("AuditRecords", "AuditRecord"),
     ("Tokens", "TokenStatus"),
+    ("Notifications", "NotifyStatus"),
 ];
 
 impl Of {

@@ -55,6 +55,7 @@ pub(crate) fn in_path(name: &'static str) -> Member {
         "element" => Member::new("element", Kind::Text, "Element by name (`slot3`), address or barcode."),
         "cartridge" => Member::new("cartridge", Kind::Text, "Barcode of the cartridge."),
         "job" => Member::new("job", Kind::Number(1, u64::MAX), "Number of the job."),
+        "target" => Member::new("target", Kind::Text, "Name of the notification target."),
         "pool" => Member::new("pool", Kind::Text, "Name of the pool."),
         _ => Member::new(name, Kind::Text, "Name of the object."),
     }

@@ -81,6 +81,11 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again")
         .admin()
         .returns("ReloadReport"),
+    Route::get("/v1/notifications", "notify_list", "State of each notification target")
+        .action(Action::Control(Shape::Items))
+        .returns("Notifications"),
+    Route::post("/v1/notifications/{target}/test", "notify_test", "Send a test event to a notification target")
+        .returns("NotifyTest"),
     Route::get("/v1/tokens", "tokens", "List the tokens of the API, without their texts")
         .admin()
         .action(Action::Control(Shape::Items))

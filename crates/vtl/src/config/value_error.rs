@@ -66,7 +66,7 @@ pub enum ValueError {
         count: u32,
     },
     /// The text is neither a level of events nor the name of one.
-    #[error("{0:?} is neither a level (info, warn, error) nor an event: {}", event_names())]
+    #[error("{0:?} is neither a level (info, warn, error) nor an event: {names}", names = event_names())]
     Event(String),
     /// The text is not a barcode.
     #[error("{0:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _")]

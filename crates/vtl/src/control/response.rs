@@ -5,8 +5,8 @@ use super::{
 };
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
-use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
 use crate::notifications::{NotifyStatus, NotifyTest};
+use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
 use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementFault, LabelDefect};

@@ -87,6 +87,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ),
     ("GET", "/v1/cartridges/A2L8", "", ""),
     ("GET", "/v1/cartridges", "", ""),
+    ("GET", "/v1/notifications", "", r#"{"items":[]}"#),
     ("POST", "/v1/jobs", r#"{"kind":"verify","cartridges":["A1L8","A2L8"]}"#, ""),
     ("GET", "/v1/jobs/1?wait_ms=1000", "", ""),
     ("GET", "/v1/jobs", "", ""),
@@ -160,6 +161,7 @@ fn each_route_has_its_response() {
             "/v1/events",
             "/metrics",
             "/v1/reload",
+            "/v1/notifications/{target}/test",
             "/v1/session",
             "/v1/session",
             "/v1/session",
@@ -172,6 +174,7 @@ fn each_route_has_its_response() {
 /// Requests that are refused, with the status, the code and the beginning of the text.
 const REFUSED: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/v1/libraries/far", "", 404, "not_found", "there is no library \"far\"; the site has \"main\""),
+    ("POST", "/v1/notifications/pager/test", "", 404, "not_found", "there is no notification target \"pager\""),
     ("DELETE", "/v1/jobs/9", "", 404, "not_found", "there is no job 9"),
     (
         "POST",
