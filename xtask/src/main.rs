@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Some("compatibility") => compatibility::write(),
         Some("console") => console::run(),
         Some("man") => man::run(std::env::args_os().nth(2)),
-        Some("pages") => pages::run_pages(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("pages") => pages::run_pages(&arguments()),
         Some("ci") => ci::run(),
         Some("api") => api::run(std::env::args().nth(2).as_deref() == Some("--check")),
         Some("fuzz") => fuzz::run(),

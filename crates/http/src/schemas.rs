@@ -314,6 +314,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("directories", Of::List(&Of::Named("DirectorySpace"))),
         has("sync_us", Of::Named("Histogram")),
         has("portals", Of::List(&Of::Named("PortalMetrics"))),
+        has("notify", Of::List(&Of::Named("NotifyStatus"))),
         has("process", Of::Named("ProcessMetrics")),
     ]]),
     ("LibraryMetrics", &[&[
