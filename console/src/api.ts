@@ -91,7 +91,7 @@ export async function readPages<T>(
   } while (after !== undefined);
 }
 
-/** Asks the daemon who is logged in. A daemon that is open to its machine needs no login. */
+/** Reads the name and the role of this browser. A daemon that is open to its machine needs no login. */
 export async function readSession(): Promise<void> {
   const response = await send("GET", "/v1/session");
   if (response.ok) {

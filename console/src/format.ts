@@ -130,7 +130,7 @@ function operatorStateText(state: OperatorState): string {
   return words.join(", ") || "everything is in service";
 }
 
-/** What an event says beyond its name and its objects. */
+/** The details of an event besides its name and its objects. */
 export function eventDetail(event: SiteEvent): string {
   const text = (name: string): string => String(event[name] ?? "");
   const { from, to } = event as { from?: Location; to?: Location };

@@ -72,7 +72,7 @@ function ThemeSwitch() {
   );
 }
 
-/** Logs out. The next user begins without what this one has selected. */
+/** Logs out. The next user begins without this selection. */
 async function leave(): Promise<void> {
   if (!(await act("logged out", logout))) return;
   disconnect();

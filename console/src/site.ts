@@ -69,7 +69,7 @@ export function applySnapshot(status: SiteStatus): void {
   refreshSoon();
 }
 
-/** What an element shows of its cartridge. */
+/** The members of an element that belong to its cartridge. */
 const OF_CARTRIDGE = ["cartridge", "kind", "source", "label", "unusable"] as const;
 
 function elementAt(location: Location): Element | undefined {

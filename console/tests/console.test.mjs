@@ -230,7 +230,7 @@ consoleTest("an external change, a refusal and a lock are shown", async ({ daemo
   await page.getByText("cannot be moved: the robot is offline").waitFor();
 });
 
-consoleTest("what hosts lock is shown before a move is tried", async ({ daemon, page }) => {
+consoleTest("locks of hosts are shown before a move is tried", async ({ daemon, page }) => {
   // A host sets these with commands that ferric-stream does not send; the tests of vtl do.
   const change = (path, set) =>
     page.route(`**${path}`, async (route) => {

@@ -1,4 +1,4 @@
-// A cartridge as it is seen in a slot, and the words for what an element holds.
+// A cartridge as it is seen in a slot, and an element in words.
 
 import { kindName } from "../format";
 import { revision } from "../site";
@@ -33,7 +33,7 @@ export function Spine({ element }: { element: Element }) {
   );
 }
 
-/** What an element holds and its faults, for a label. */
+/** An element with its cartridge and its faults, for a label. */
 export function elementWords(name: string, element: Element): string {
   const words = [name];
   if (element.cartridge) words.push(element.cartridge, kindName(element.kind));

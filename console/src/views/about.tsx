@@ -9,7 +9,7 @@ import { protocolVersion } from "../site";
 import type { Metrics } from "../types";
 import { messageOf, notify } from "../ui";
 
-/** What the bundle has: each part is the document of a path. None of them has secrets. */
+/** The parts of the bundle: each is the document of a path. None of them has secrets. */
 const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/trace?max=1000"];
 
 async function makeBundle(): Promise<Blob> {

@@ -1,4 +1,4 @@
-// The audit log: who changed what, and whether its hash chain is intact.
+// The audit log: changes with their actors, and the check of its hash chain.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";

@@ -1,4 +1,4 @@
-// One cartridge: what it is, where it is, and what can be done with it.
+// One cartridge: its properties, its place, its history, and its operations.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";

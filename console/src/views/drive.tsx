@@ -1,4 +1,4 @@
-// One drive: what is loaded, what it does now, and the commands of hosts.
+// One drive: its cartridge, its throughput, its alerts, and the commands of hosts.
 
 import { useSignal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -94,7 +94,7 @@ function useTrace(library: string, unit: string, paused: boolean): { commands: S
   return { commands, lost };
 }
 
-/** What the commands since the last load tell about the tape. */
+/** The filemarks and the furthest object of the tape, from the commands since the last load. */
 export function tapeMap(commands: TraceRecord[], partition: number): TapeMap {
   const filemarks = new Set<number>();
   let extent = 0;
@@ -109,7 +109,7 @@ export function tapeMap(commands: TraceRecord[], partition: number): TapeMap {
     extent = Math.max(extent, before.object, after.object);
     const isFilemarks = name.startsWith("WRITE FILEMARKS");
     if (isFilemarks || (/^WRITE/.test(name) && outcome === "completed" && after.object > before.object)) {
-      // What is written ends the data: filemarks behind it are gone.
+      // A write ends the data: filemarks behind it are gone.
       for (const mark of filemarks) if (mark >= before.object) filemarks.delete(mark);
       extent = after.object;
     }
@@ -191,7 +191,7 @@ export const clearAlert = (alert: Alert): Promise<boolean> =>
     }),
   );
 
-/** What hosts have set: reservation, prevention of medium removal, encryption. */
+/** Settings of hosts: reservation, prevention of medium removal, encryption. */
 function Protection({ drive }: { drive: Drive }) {
   return (
     <dl class="facts">

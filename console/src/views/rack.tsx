@@ -280,7 +280,7 @@ function Slots({ library, found }: { library: Library; found: { slots: Element[]
   );
 }
 
-/** Where the robot stands, from 0 (first slot) to 1, by the move that is going on or the last selected slot. */
+/** The place of the robot, from 0 (first slot) to 1, by the move that is going on or the last selected slot. */
 function robotAt(library: Library): number {
   const move = moving.value.get(library.summary.name);
   const name = move ? (move.to.startsWith("slot") ? move.to : move.from) : selected.value?.name;
@@ -409,7 +409,7 @@ function SlotFaultButtons({ library, name, element }: { library: Library; name: 
   );
 }
 
-/** What is selected, and what can be done with it. */
+/** The selected element, with buttons for its usual moves. */
 function Inspector({ library }: { library: Library }) {
   const present = useComputed(() => (selected.value?.library === library.summary.name ? selected.value : null)).value;
   revision.value;

@@ -1,4 +1,4 @@
-// First start: what an empty site lacks, and the lines that connect a host.
+// First start: the parts that an empty site lacks, and the lines that connect a host.
 
 import { useSignal } from "@preact/signals";
 import { may, request } from "../api";
