@@ -220,7 +220,7 @@ pub struct Located {
     pub target: String,
     /// Members of the body; `None` for a route without a body.
     pub body: Option<Map<String, Value>>,
-    /// How the response of the control request is in that of the route. `Items` may come in pages.
+    /// Form of the response of the control request in that of the route. `Items` may come in pages.
     pub shape: Shape,
 }
 

@@ -77,9 +77,9 @@ pub enum ControlResponse {
     AuditVerify(Verified),
     /// The tokens of the HTTP API.
     Tokens(Vec<TokenStatus>),
-    /// A token was created.
+    /// A token of the HTTP API was created.
     TokenCreate(CreatedToken),
-    /// A token was removed.
+    /// A token of the HTTP API was removed.
     TokenRemove(RemovedToken),
     /// The state of each notification target.
     NotifyList(Vec<NotifyStatus>),

@@ -35,7 +35,7 @@ fn a_slow_body_is_408() {
     assert_eq!((status, detail.as_str()), (408, "the body did not arrive within 0 s"));
 }
 
-/// Responses that nobody reads fill the buffers of the socket; the connection then ends, and with it its memory.
+/// Responses that the client does not read fill the buffers of the socket; the connection then ends, and with it its memory.
 #[test]
 fn a_client_that_reads_nothing_is_closed() {
     let served = serve_with(Timeouts { write: Duration::from_millis(1), ..TIMEOUTS });
@@ -66,7 +66,7 @@ fn ten_thousand_idle_connections_need_bounded_memory() {
         last.drain(..last.len().saturating_sub(500));
         assert_eq!(served.get("/v1/robot").status, 200);
     }
-    // The first of those that are still open was displaced: it reads the end of the stream.
+    // The oldest client that is still open was displaced: it reads the end of the stream.
     let (stream, _): &mut (TcpStream, Client) = &mut last[0];
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     match stream.read(&mut [0]) {
