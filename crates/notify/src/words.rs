@@ -99,6 +99,8 @@ fn short(event: &Event) -> String {
         Event::EncryptionOn => "written blocks are encrypted from now on",
         Event::EncryptionOff => "written blocks are no longer encrypted",
         Event::RemovalAllowed => "no host prevents medium removal any longer",
+        Event::JobStarted { job } => return format!("job {job} was started"),
+        Event::JobEnded { job, state } => return format!("job {job} has ended: {}", state.word()),
         Event::Deleted => "deleted with its data",
         Event::Forgotten => "removed from the inventory; its files remain",
         Event::Usable => "drives can use the cartridge again",

@@ -4,7 +4,7 @@ use super::response::{
     CreatedCartridges, DoorStatus, ElementFaultStatus, FoundElement, InjectedFault, LabelStatus, OnlineStatus,
     ProtectStatus, RemovedCartridge, RetentionStatus,
 };
-use super::{CartridgeStatus, ControlError, ControlRequest, ControlResponse, Door, PoolStatus};
+use super::{CartridgeStatus, ControlError, ControlRequest as Request, ControlResponse as Reply, Door, PoolStatus};
 use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
@@ -20,17 +20,16 @@ use tape_store::cartridge::Barcode;
 /// Most audit records in one response.
 const MAX_RECORDS: usize = 1000;
 
-type Response<T = ControlResponse> = Result<T, ControlError>;
+type Response<T = Reply> = Result<T, ControlError>;
 
 impl Site {
     /// Executes a request of an actor, without an audit record.
-    pub(crate) fn execute(&self, actor: &Actor, request: &ControlRequest) -> Result<ControlResponse, ControlError> {
+    pub(crate) fn execute(&self, actor: &Actor, request: &Request) -> Result<Reply, ControlError> {
         let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(actor, request)));
         done.unwrap_or_else(|_| Err(ControlError::defect()))
     }
 
-    fn dispatch(&self, actor: &Actor, request: &ControlRequest) -> Response {
-        use {ControlRequest as Request, ControlResponse as Reply};
+    fn dispatch(&self, actor: &Actor, request: &Request) -> Response {
         let library_for = |name: &Option<String>, text: &str| self.resolve_library_for(name.as_deref(), text);
         let library_named = |name: &Option<String>| self.resolve_library(name.as_deref());
         Ok(match request {
