@@ -45,13 +45,13 @@ pub(crate) fn add_to(program: Command) -> Command {
         "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
         "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
         "job" => of_library(command.mut_subcommands(of_library)).mut_args(hide_options_of_daemon),
+        "notify" | "token" => of_daemon(command.mut_subcommands(of_daemon)).mut_args(hide_options_of_daemon),
         "run" => command.args([
             data().help("Use the library that the daemon with this data directory serves over iSCSI"),
             socket().help("Use the library that the daemon with this control socket serves over iSCSI"),
         ]),
         "config" | "migrate" | "completions" | "man" => command,
         "reload" | "events" => of_daemon(command),
-        "token" => of_daemon(command.mut_subcommands(of_daemon)),
         _ => of_library(command),
     })
 }

@@ -4,6 +4,7 @@ use super::Site;
 use crate::control::{ControlError, ControlRequest as Request, ControlResponse, Door};
 use crate::events::Cause;
 use crate::library::Library;
+use crate::reservations::Reservation;
 use audit::{Actor, ActorKind, Entry};
 use serde_json::{Value, json};
 use smc::element::ElementAddress;
@@ -49,9 +50,15 @@ impl Site {
         }
         self.audit.prepare()?;
         let object = self.changed_object(request);
-        let before = self.state_of(&object, request);
-        let result = self.execute(actor, request);
+        // The state before and after the change is that of the same reservation.
+        let reserved = self.reserve_object(&object, request);
+        let before = reserved.as_ref().map_or(Value::Null, |_| self.state_of(&object, request));
+        let result = match &reserved {
+            Ok(_) => self.execute(actor, request),
+            Err(error) => Err(error.clone()),
+        };
         let after = result.as_ref().map_or(Value::Null, |response| self.state_after(&object, request, response));
+        drop(reserved);
         let mut details = serde_json::to_value(request).unwrap_or_default();
         let action = details.as_object_mut().and_then(|members| members.remove("op"));
         let action = action.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -92,6 +99,20 @@ impl Site {
             ..Entry::new(actor.clone(), "add_slot")
         });
         added.and_then(|number| recorded.map(|()| number))
+    }
+
+    /// Reserves the cartridge of a request that changes its cartridge memory.
+    fn reserve_object(
+        &self,
+        object: &ChangedObject,
+        request: &Request,
+    ) -> Result<Option<Reservation<'_>>, ControlError> {
+        match (request, &object.barcode) {
+            (Request::Protect { .. } | Request::Retain { .. }, Some(barcode)) => {
+                self.shared.reservations.reserve_for(&Cause::operator(), barcode).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The object that a request names. A name that cannot be resolved is left out: the request is then refused.
