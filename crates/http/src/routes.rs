@@ -8,6 +8,7 @@ mod moves;
 mod site;
 
 pub use members::{Kind, Member};
+#[cfg(feature = "server")]
 pub(crate) use members::{MAX_LIMIT, in_path};
 
 use serde_json::{Map, Value};

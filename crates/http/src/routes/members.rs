@@ -47,6 +47,7 @@ impl Member {
 }
 
 /// A member in the path: its type and description by its name.
+#[cfg(feature = "server")]
 pub(crate) fn in_path(name: &'static str) -> Member {
     match name {
         "flag" => FLAG,
@@ -67,6 +68,7 @@ pub(super) const LIBRARY: Member =
 pub(super) const DRIVE: Member =
     Member::new("drive", Kind::Text, "Drive by name (`drive1`) or address, or the barcode of the cartridge in it.");
 pub(super) const FLAG: Member = Member::new("flag", Kind::Number(1, 64), "Number of the TapeAlert flag.");
+#[cfg(feature = "server")]
 pub(super) const DOOR: Member =
     Member::new("door", Kind::Words(&["access", "io_station"]), "The access door, or the import/export station.");
 pub(super) const ONLINE: Member = Member::new("online", Kind::Flag, "True sets it online, false offline.");
