@@ -14,15 +14,14 @@ use tape_store::cartridge::Barcode;
 /// Longest time for which an operator's request waits for a reserved cartridge.
 const OPERATOR_WAIT: Duration = Duration::from_millis(500);
 
-/// The reserved cartridges.
-type Reserved = BTreeMap<Barcode, Holder>;
+/// The cartridges that are reserved or waited for.
+type Reserved = BTreeMap<Barcode, Entry>;
 
-/// The thread that has reserved a cartridge. It can reserve it again.
-#[derive(Debug)]
-struct Holder {
-    thread: ThreadId,
-    /// Number of its reservations, at least 1.
-    count: usize,
+/// The holder of a cartridge, and the threads that wait for it.
+#[derive(Debug, Default)]
+struct Entry {
+    /// The thread that has reserved the cartridge, and the number of its reservations, at least 1. It can reserve it again.
+    holder: Option<(ThreadId, usize)>,
     /// Number of other threads that wait for the cartridge.
     waiting: usize,
 }
@@ -51,10 +50,11 @@ impl Reservations {
     /// Reserves a cartridge. Waits while it is reserved.
     pub(crate) fn reserve(&self, barcode: &Barcode) -> Reservation<'_> {
         let mut reserved = lock(&self.reserved);
-        while let Some(holder) = other_holder(&mut reserved, barcode) {
-            holder.waiting += 1;
-            let is_reserved = |reserved: &mut Reserved| reserved.contains_key(barcode);
-            reserved = self.released.wait_while(reserved, is_reserved).unwrap_or_else(PoisonError::into_inner);
+        if is_held_by_other(&reserved, barcode) {
+            entry(&mut reserved, barcode).waiting += 1;
+            let is_held = |reserved: &mut Reserved| is_held_by_other(reserved, barcode);
+            reserved = self.released.wait_while(reserved, is_held).unwrap_or_else(PoisonError::into_inner);
+            entry(&mut reserved, barcode).waiting -= 1;
         }
         self.hold(&mut reserved, barcode)
     }
@@ -68,48 +68,56 @@ impl Reservations {
             return Ok(self.reserve(barcode));
         }
         let mut reserved = lock(&self.reserved);
-        if let Some(holder) = other_holder(&mut reserved, barcode) {
-            holder.waiting += 1;
+        if is_held_by_other(&reserved, barcode) {
+            entry(&mut reserved, barcode).waiting += 1;
             let until = self.clock.monotonic().saturating_add(OPERATOR_WAIT);
-            let is_reserved = |reserved: &mut Reserved| reserved.contains_key(barcode);
-            let (mut waited, is_late) = self.clock.wait_while(&self.released, reserved, until, is_reserved);
+            let is_held = |reserved: &mut Reserved| is_held_by_other(reserved, barcode);
+            let (waited, is_late) = self.clock.wait_while(&self.released, reserved, until, is_held);
+            reserved = waited;
+            entry(&mut reserved, barcode).waiting -= 1;
             if is_late {
-                waited.entry(barcode.clone()).and_modify(|holder| holder.waiting = holder.waiting.saturating_sub(1));
                 let message = format!("{barcode} is in use by another request or a load; try again later");
                 return Err(ControlError::busy(message).with_barcode(barcode.as_str()));
             }
-            reserved = waited;
         }
         Ok(self.hold(&mut reserved, barcode))
     }
 
     /// Reserves a cartridge that no other thread has reserved.
     fn hold(&self, reserved: &mut Reserved, barcode: &Barcode) -> Reservation<'_> {
-        let holder = Holder { thread: thread::current().id(), count: 0, waiting: 0 };
-        reserved.entry(barcode.clone()).or_insert(holder).count += 1;
+        entry(reserved, barcode).holder.get_or_insert((thread::current().id(), 0)).1 += 1;
         Reservation { all: self, barcode: barcode.clone() }
     }
 }
 
-/// The holder of a cartridge that another thread has reserved.
-fn other_holder<'a>(reserved: &'a mut Reserved, barcode: &Barcode) -> Option<&'a mut Holder> {
-    reserved.get_mut(barcode).filter(|holder| holder.thread != thread::current().id())
+fn entry<'a>(reserved: &'a mut Reserved, barcode: &Barcode) -> &'a mut Entry {
+    reserved.entry(barcode.clone()).or_default()
+}
+
+fn is_held_by_other(reserved: &Reserved, barcode: &Barcode) -> bool {
+    let holder = reserved.get(barcode).and_then(|entry| entry.holder);
+    holder.is_some_and(|(thread, _)| thread != thread::current().id())
 }
 
 impl Reservation<'_> {
     /// Whether a load or a request waits for the cartridge.
     pub(crate) fn is_wanted(&self) -> bool {
-        lock(&self.all.reserved).get(&self.barcode).is_some_and(|holder| holder.waiting > 0)
+        lock(&self.all.reserved).get(&self.barcode).is_some_and(|entry| entry.waiting > 0)
     }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let mut reserved = lock(&self.all.reserved);
-        let Some(holder) = reserved.get_mut(&self.barcode) else { return };
-        holder.count -= 1;
-        if holder.count == 0 {
+        let Some(Entry { holder: Some((_, count)), waiting }) = reserved.get_mut(&self.barcode) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        if *waiting == 0 {
             reserved.remove(&self.barcode);
+        } else {
+            entry(&mut reserved, &self.barcode).holder = None;
             self.all.released.notify_all();
         }
     }
@@ -119,5 +127,36 @@ impl ClockListener for Reservations {
     fn clock_advanced(&self) {
         let _locked = lock(&self.reserved);
         self.released.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first of two waiting threads gets the cartridge, and knows that the other one still waits.
+    #[test]
+    fn the_next_holder_knows_who_still_waits() {
+        let reservations = Reservations::default();
+        let barcode = Barcode::new("A1L8").unwrap();
+        let waiting = || lock(&reservations.reserved).get(&barcode).map_or(0, |entry| entry.waiting);
+        let first = reservations.reserve(&barcode);
+        let again = reservations.reserve(&barcode);
+        assert!(!first.is_wanted());
+        thread::scope(|scope| {
+            let wait = || reservations.reserve(&barcode).is_wanted();
+            let waiters = [scope.spawn(wait), scope.spawn(wait)];
+            while waiting() < 2 {
+                thread::yield_now();
+            }
+            assert!(first.is_wanted());
+            drop(first);
+            assert!(again.is_wanted(), "the thread still holds it");
+            drop(again);
+            let mut wanted = waiters.map(|waiter| waiter.join().unwrap());
+            wanted.sort_unstable();
+            assert_eq!(wanted, [false, true]);
+        });
+        assert!(lock(&reservations.reserved).is_empty());
     }
 }
