@@ -24,6 +24,15 @@ fn unrecorded(what: &str, error: &AuditError) -> ControlError {
     ControlError::unavailable(message).with_file(error.file.display().to_string())
 }
 
+/// The record of a change by an actor: its result is the code of the error, or this word if there is none.
+pub(crate) fn entry_of(actor: &Actor, action: impl Into<String>, result: &str, error: Option<&ControlError>) -> Entry {
+    Entry {
+        result: error.map_or_else(|| result.to_owned(), ControlError::code_name),
+        error: error.map(ToString::to_string),
+        ..Entry::new(actor.clone(), action)
+    }
+}
+
 /// The error of a request for the records of a site in memory.
 fn in_memory() -> ControlError {
     ControlError::unavailable("this site has no audit log: its data directory is in memory")
@@ -85,12 +94,12 @@ impl AuditTrail {
     pub(crate) fn follow(&self, mut events: EventReader) {
         loop {
             let mut entries = match events.receive(None) {
-                Received::Event(record) => entry_of(&record).into_iter().collect(),
+                Received::Event(record) => entry_of_event(&record).into_iter().collect(),
                 Received::Lagged(missed) => vec![lost_events(missed)],
                 Received::TimedOut => Vec::new(),
                 Received::Closed => return,
             };
-            entries.extend(events.try_iter().filter_map(|record| entry_of(&record)));
+            entries.extend(events.try_iter().filter_map(|record| entry_of_event(&record)));
             let now = self.now();
             if let Err(error) = self.with_log(|log| if entries.is_empty() { Ok(()) } else { log.append(now, entries) })
             {
@@ -167,7 +176,7 @@ const fn is_recorded(event: &Event) -> bool {
 }
 
 /// The record of an event; `None` if the event is not recorded.
-fn entry_of(record: &EventRecord) -> Option<Entry> {
+fn entry_of_event(record: &EventRecord) -> Option<Entry> {
     if record.source == EventSource::Operator || !is_recorded(&record.event) {
         return None;
     }

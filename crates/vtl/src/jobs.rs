@@ -11,9 +11,9 @@ pub(crate) use progress::Progress;
 pub use verify::{ConvertedCartridge, DamagedFile, DamagedObject, VerifiedCartridge};
 pub use work::{FormatName, JobResult, MovedCartridges, VerifiedCartridges, Work};
 
+use crate::audit_trail::entry_of;
 use crate::control::ControlError;
 use crate::events::{Cause, Event, Subject};
-use crate::library::LibraryError;
 use crate::locks::lock;
 use crate::site::Site;
 use audit::{Actor, Entry};
@@ -182,11 +182,8 @@ impl Site {
         self.notify_job(Event::JobStarted { job: job.number });
         let status = job.status();
         let (number, run) = (job.number, move || site.run_job(&job));
-        let spawned = self.spawn_thread(format!("job {number}"), run).map_err(|error| {
-            self.jobs.remove(number);
-            ControlError::from(LibraryError::Thread(error))
-        });
-        spawned.map(|()| status)
+        self.spawn_thread(format!("job {number}"), run).inspect_err(|_| self.jobs.remove(number))?;
+        Ok(status)
     }
 
     fn run_job(&self, job: &Job) {
@@ -203,9 +200,7 @@ impl Site {
             objects: job.work.objects(),
             details: json!({ "job": job.number, "kind": job.work.kind() }),
             after: result.summary(),
-            result: failure.as_ref().map_or_else(|| state.word().into(), ControlError::code_name),
-            error: failure.as_ref().map(ToString::to_string),
-            ..Entry::new(job.actor.clone(), "end_job")
+            ..entry_of(&job.actor, "end_job", state.word(), failure.as_ref())
         });
         if let Err(error) = recorded {
             tracing::error!(job = job.number, %error, "the end of a job is not recorded");

@@ -22,7 +22,6 @@ use crate::unit::{Device, Unit};
 use scsi_core::identity::InquiryStrings;
 use smc::element::ElementType;
 use std::fs::File;
-use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -189,15 +188,14 @@ impl Site {
     fn spawn_workers(&self, units: &[Arc<Unit>]) -> Result<(), LibraryError> {
         for unit in units {
             let (name, unit) = (unit.name().to_string(), Arc::clone(unit));
-            let thread = std::thread::Builder::new().name(name).spawn(move || unit.run_thread());
-            self.threads().push(thread.map_err(LibraryError::Thread)?);
+            self.spawn_thread(name, move || unit.run_thread())?;
         }
         Ok(())
     }
 
     /// Spawns the thread that calls [`Self::reconcile`] after each event.
-    fn spawn_reconciler(self: &Arc<Self>) -> Result<(), LibraryError> {
-        let (site, mut events) = (Arc::downgrade(self), self.subscribe());
+    fn spawn_reconciler(&self) -> Result<(), LibraryError> {
+        let (site, mut events) = (Weak::clone(&self.handle), self.subscribe());
         let keep = move || {
             while let Some(first) = events.next() {
                 let concerned = events.try_iter().fold(first.event.concerns_policies(), |concerned, record| {
@@ -209,18 +207,13 @@ impl Site {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("site".into()).spawn(keep).map_err(LibraryError::Thread)?;
-        self.threads().push(thread);
-        Ok(())
+        self.spawn_thread("site".into(), keep)
     }
 
     /// Spawns the thread that adds the events of hosts and of the site to the audit log.
     fn spawn_auditor(&self) -> Result<(), LibraryError> {
         let (audit, events) = (Arc::clone(&self.audit), self.subscribe());
-        let follow = move || audit.follow(events);
-        let thread = std::thread::Builder::new().name("audit".into()).spawn(follow).map_err(LibraryError::Thread)?;
-        self.threads().push(thread);
-        Ok(())
+        self.spawn_thread("audit".into(), move || audit.follow(events))
     }
 
     /// This site, for a thread that uses it; `None` while it is dropped.
@@ -229,10 +222,10 @@ impl Site {
     }
 
     /// Spawns a thread for which the shutdown of the site waits.
-    pub(crate) fn spawn_thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    pub(crate) fn spawn_thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), LibraryError> {
         let mut threads = self.threads();
         threads.retain(|thread| !thread.is_finished());
-        threads.push(std::thread::Builder::new().name(name).spawn(run)?);
+        threads.push(std::thread::Builder::new().name(name).spawn(run).map_err(LibraryError::Thread)?);
         Ok(())
     }
 

@@ -131,6 +131,8 @@ impl Site {
         progress: &Progress,
     ) -> Result<bool, ControlError> {
         let barcode = self.resolve_cartridge(cartridge)?;
+        // The cartridge is not retained after it was checked.
+        let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), &barcode)?;
         if format == Format::Mhvtl {
             self.check_not_retained(&barcode)?;
         }

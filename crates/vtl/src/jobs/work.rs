@@ -178,19 +178,15 @@ impl Site {
         match work {
             Work::Create { pool, .. } => self.pool(pool).map(drop)?,
             Work::Convert { cartridge, .. } => drop(self.resolve_cartridge(cartridge)?),
-            Work::Import { library, cartridges } => {
+            Work::Import { library, cartridges } | Work::Export { library, cartridges } => {
                 library.as_deref().map(|name| self.resolve_library(Some(name))).transpose()?;
                 check_distinct(cartridges)?;
             }
-            Work::Export { library, cartridges } => {
-                library.as_deref().map(|name| self.resolve_library(Some(name))).transpose()?;
-                check_distinct(cartridges)?;
-                cartridges.iter().try_for_each(|cartridge| self.resolve_cartridge(cartridge).map(drop))?;
-            }
-            Work::Verify { cartridges } => {
-                check_distinct(cartridges)?;
-                cartridges.iter().try_for_each(|cartridge| self.resolve_cartridge(cartridge).map(drop))?;
-            }
+            Work::Verify { cartridges } => check_distinct(cartridges)?,
+        }
+        // An import may be of a cartridge whose files were created outside the daemon.
+        if let Work::Verify { cartridges } | Work::Export { cartridges, .. } = work {
+            cartridges.iter().try_for_each(|cartridge| self.resolve_cartridge(cartridge).map(drop))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Control requests with their audit records: the request, the object, and its state before and after.
 
 use super::Site;
+use crate::audit_trail::entry_of;
 use crate::control::{ControlError, ControlRequest as Request, ControlResponse, Door};
 use crate::events::Cause;
 use crate::library::Library;
@@ -63,16 +64,9 @@ impl Site {
         let action = details.as_object_mut().and_then(|members| members.remove("op"));
         let action = action.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
         let error = result.as_ref().err();
-        let recorded = self.audit.append(Entry {
-            actor: actor.clone(),
-            action,
-            objects: object.names(request),
-            details,
-            before,
-            after,
-            result: error.map_or_else(|| "done".into(), ControlError::code_name),
-            error: error.map(ToString::to_string),
-        });
+        let objects = object.names(request);
+        let entry = entry_of(actor, action, "done", error);
+        let recorded = self.audit.append(Entry { objects, details, before, after, ..entry });
         result.and_then(|response| recorded.map(|()| response))
     }
 
@@ -94,9 +88,7 @@ impl Site {
         let recorded = self.audit.append(Entry {
             objects: vec![library.to_owned()],
             after: added.as_ref().map_or(Value::Null, |slots| json!({ "slots": slots })),
-            result: added.as_ref().err().map_or_else(|| "done".into(), ControlError::code_name),
-            error: added.as_ref().err().map(ToString::to_string),
-            ..Entry::new(actor.clone(), "add_slot")
+            ..entry_of(actor, "add_slot", "done", added.as_ref().err())
         });
         added.and_then(|number| recorded.map(|()| number))
     }
