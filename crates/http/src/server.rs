@@ -151,11 +151,6 @@ async fn refresh(tls: Arc<Tls>) {
     }
 }
 
-/// Bytes as hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
     let address = listen.to_socket_addrs()?.next();
     let address = address.ok_or_else(|| io::Error::other(format!("{listen} does not resolve to an address")))?;

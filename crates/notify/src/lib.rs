@@ -21,9 +21,14 @@ pub use outbox::{Next, Outbox, Policy};
 pub use signature::signature;
 pub use words::sentence;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vtl::events::{Event, EventRecord};
 use vtl::scsi_core::time::Timestamp;
+
+/// Locks a mutex whose data is whole also after a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Sends events to one target.
 trait Delivery: Send + Sync {

@@ -1,15 +1,16 @@
 //! All targets of a site, and the thread that passes its events to them.
 
+use crate::lock;
 use crate::target::{Prepared, Target};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use vtl::ConfigError;
 use vtl::clock::Clock;
 use vtl::config::NotifySetup;
 use vtl::control::{ControlError, ReloadChange};
-use vtl::events::{Event, EventCanceller, EventReader, EventRecord, EventSource, Received};
+use vtl::events::{Event, EventCanceller, EventReader, EventRecord, Received};
 use vtl::notifications::{Notifications, NotifyStatus, NotifyTest};
 use vtl::site::Site;
 
@@ -53,10 +54,6 @@ enum Reader {
     Ended,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Targets {
     fn all(&self) -> Vec<Arc<Target>> {
         lock(&self.all).clone()
@@ -79,17 +76,7 @@ impl Targets {
 
     /// An event that only targets receive.
     fn own_record(&self, seq: u64, event: Event) -> Arc<EventRecord> {
-        Arc::new(EventRecord {
-            seq,
-            start: self.start.clone(),
-            at: self.clock.now().wall.0,
-            source: EventSource::Site,
-            initiator: None,
-            library: None,
-            unit: None,
-            barcode: None,
-            event,
-        })
+        Arc::new(EventRecord::of_site(&self.start, seq, self.clock.now().wall.0, event))
     }
 
     /// Spawns the thread that reads the events, if it does not run.

@@ -4,7 +4,7 @@ use crate::backoff::delay;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use vtl::events::{Event, EventRecord, EventSource, RING_LEN, RING_WEIGHT};
+use vtl::events::{Event, EventRecord, RING_LEN, RING_WEIGHT};
 use vtl::notifications::NotifyStatus;
 use vtl::scsi_core::time::{Instant, Now, Timestamp};
 
@@ -76,17 +76,7 @@ const fn is_missed(record: &EventRecord) -> bool {
 
 /// The record that replaces events; `last` is the last of them.
 fn missed(last: &EventRecord, missed: u64) -> Arc<EventRecord> {
-    Arc::new(EventRecord {
-        seq: last.seq,
-        start: last.start.clone(),
-        at: last.at,
-        source: EventSource::Site,
-        initiator: None,
-        library: None,
-        unit: None,
-        barcode: None,
-        event: Event::Missed { missed },
-    })
+    Arc::new(EventRecord::of_site(&last.start, last.seq, last.at, Event::Missed { missed }))
 }
 
 impl Outbox {

@@ -4,19 +4,15 @@ use crate::command::Program;
 use crate::mail::{MAX_EVENTS, Mail};
 use crate::outbox::{Next, Outbox, Policy};
 use crate::webhook::Webhook;
-use crate::{Delivery, Entropy};
+use crate::{Delivery, Entropy, lock};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use vtl::ConfigError;
 use vtl::clock::{Clock, ClockListener};
 use vtl::config::{NotifyMethod, NotifySetup};
 use vtl::events::EventRecord;
 use vtl::notifications::NotifyStatus;
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The configuration of a target, with what it needs to deliver: its files are read.
 pub(crate) struct Prepared {

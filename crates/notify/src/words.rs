@@ -1,28 +1,12 @@
 //! Events in words, for mails to operators.
 
-use time::OffsetDateTime;
-use vtl::clock::day;
+use vtl::clock::{self, day};
 use vtl::control::Door;
 use vtl::events::{Event, EventRecord};
-use vtl::inventory::Location;
 
 /// A time in milliseconds since 1970 in UTC, such as `2026-11-21 23:49:22`.
 pub(crate) fn time_text(milliseconds: u64) -> String {
-    let seconds = i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX);
-    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| format!("{seconds} s after 1970"),
-        |time| {
-            let (hour, minute, second) = time.to_hms();
-            format!("{} {hour:02}:{minute:02}:{second:02}", time.date())
-        },
-    )
-}
-
-fn place(location: &Location) -> String {
-    match location {
-        Location::Element { address, .. } => format!("element {address}"),
-        Location::Shelf(shelf) => format!("shelf {shelf}"),
-    }
+    clock::time_text(milliseconds).unwrap_or_else(|| format!("{} s after 1970", milliseconds / 1000))
 }
 
 /// The event as one line in words: the objects, the change, and the initiator that has caused it.
@@ -55,11 +39,11 @@ fn happened(event: &Event) -> String {
         Event::LoginRefused { peer, status, reason, suppressed } => {
             format!("login from {peer} refused with status {status}: {reason}{}", more(*suppressed))
         }
-        Event::Loaded { from, to } => format!("loaded from {} into {}", place(from), place(to)),
-        Event::Unloaded { from, to } => format!("unloaded from {} to {}", place(from), place(to)),
-        Event::Moved { from, to } => format!("moved from {} to {}", place(from), place(to)),
-        Event::Imported { from, to } => format!("imported from {} to {}", place(from), place(to)),
-        Event::Exported { from, to } => format!("exported from {} to {}", place(from), place(to)),
+        Event::Loaded { from, to } => format!("loaded from {from} into {to}"),
+        Event::Unloaded { from, to } => format!("unloaded from {from} to {to}"),
+        Event::Moved { from, to } => format!("moved from {from} to {to}"),
+        Event::Imported { from, to } => format!("imported from {from} to {to}"),
+        Event::Exported { from, to } => format!("exported from {from} to {to}"),
         Event::AlertRaised { flag, name } => format!("TapeAlert flag {flag} raised: {name}"),
         Event::AlertCleared { flag, name } => format!("TapeAlert flag {flag} cleared: {name}"),
         Event::RetentionChanged { until } => format!("data retained until {}", day(*until)),

@@ -234,8 +234,11 @@ impl Site {
         Ok(())
     }
 
-    /// Finds a pool by name; the error suggests a similar name.
-    pub(crate) fn pool(&self, name: &str) -> Result<PoolSetup, LibraryError> {
+    /// Finds a pool by name.
+    ///
+    /// # Errors
+    /// `not_found` if there is no such pool; the message suggests a similar name.
+    pub fn pool(&self, name: &str) -> Result<PoolSetup, LibraryError> {
         let pools = self.pools();
         let names = || pools.iter().map(|pool| format!("{:?}", pool.name)).collect::<Vec<_>>().join(", ");
         let similar = || pools.iter().find(|pool| pool.name.eq_ignore_ascii_case(name));

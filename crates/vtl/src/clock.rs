@@ -17,6 +17,14 @@ pub fn day(seconds: u64) -> String {
     time.map_or_else(|| format!("{seconds} seconds after 1970"), |time| time.date().to_string())
 }
 
+/// A time in milliseconds since 1970 in UTC, such as `2026-11-21 23:49:22`; `None` if it is after the year 9999.
+#[must_use]
+pub fn time_text(milliseconds: u64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(i64::try_from(milliseconds / 1000).ok()?).ok()?;
+    let (hour, minute, second) = time.to_hms();
+    Some(format!("{} {hour:02}:{minute:02}:{second:02}", time.date()))
+}
+
 /// A source of time: the clocks of the machine (the default), or a [`VirtualClock`]. Clones read the same clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);

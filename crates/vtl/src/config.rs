@@ -17,6 +17,7 @@ mod value_error;
 pub use barcodes::Pattern;
 pub(crate) use directories::{check_directories, group_number};
 pub(crate) use file::from_library_table;
+pub(crate) use file::is_identifier;
 pub use file::{check_bind, parse, parse_advertise};
 pub use network::Network;
 pub use notify::{

@@ -13,6 +13,9 @@ use crate::clock::Clock;
 use crate::locks::lock;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::sync::{Arc, Condvar, Mutex};
 
 /// A position in the events of a site: the last event that a client has.
@@ -25,6 +28,22 @@ pub struct EventPosition {
     pub start: String,
     /// Number of the event; 0 is before the first one.
     pub seq: u64,
+}
+
+impl FromStr for EventPosition {
+    type Err = ParseIntError;
+
+    /// Parses `SEQ`, or `START/SEQ` with the identifier of a start of the daemon.
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let (start, seq) = text.rsplit_once('/').unwrap_or(("", text));
+        Ok(Self { start: start.into(), seq: seq.parse()? })
+    }
+}
+
+impl fmt::Display for EventPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.start, self.seq)
+    }
 }
 
 /// Number of events that the ring keeps.

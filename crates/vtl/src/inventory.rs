@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use smc::element::ElementAddress;
 use smc::library::{CartridgeLocation, SourceElement};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::media::MediaSpec;
 
@@ -28,6 +29,16 @@ pub enum Location {
     },
     /// Outside the libraries, on the shelf with this name.
     Shelf(String),
+}
+
+impl fmt::Display for Location {
+    /// The element by its address, without its library, or the shelf.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Element { address, .. } => write!(f, "element {address}"),
+            Self::Shelf(shelf) => write!(f, "shelf {shelf}"),
+        }
+    }
 }
 
 impl Location {

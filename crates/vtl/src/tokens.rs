@@ -1,12 +1,14 @@
 //! Tokens of the HTTP API: random texts that a client sends with each request. The state has only their digests.
 
 use crate::clock::Clock;
+use crate::config::is_identifier;
 use crate::control::ControlError;
 use crate::library::{LibraryError, random_hex};
 use crate::site::Site;
 use crate::state_store::{StateStore, Transaction};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use scsi_core::hex::Hex;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -95,7 +97,7 @@ pub(crate) struct TokenRecord {
 }
 
 fn sha256(text: &str) -> String {
-    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    Hex(digest(&SHA256, text.as_bytes()).as_ref()).to_string()
 }
 
 fn key(name: &str) -> String {
@@ -109,9 +111,7 @@ pub(crate) fn load(state: &StateStore) -> Result<std::collections::BTreeMap<Stri
 
 /// Refuses a name that is not 1 to 32 of a-z, 0-9, - and _.
 fn check_name(name: &str) -> Result<(), ControlError> {
-    let is_valid = (1..=32).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte));
-    is_valid.then_some(()).ok_or_else(|| {
+    is_identifier(name).then_some(()).ok_or_else(|| {
         let message = format!("{name:?} is not the name of a token: 1 to 32 of a-z, 0-9, - and _");
         ControlError::invalid(message).with_member("name")
     })

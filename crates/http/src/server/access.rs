@@ -50,6 +50,11 @@ impl Client {
         Self::new(ActorKind::Token, token.name, token.role)
     }
 
+    /// The client that has logged in with a token.
+    pub(super) fn of_session(session: Session) -> Self {
+        Self { session: Some(session.clone()), ..Self::of_token(session.token) }
+    }
+
     /// The client in audit records, with its address and the identifier of its request.
     pub(super) fn actor(&self, peer: &Peer, request_id: &str) -> Actor {
         let actor = Actor::new(self.kind, self.name.clone()).with_origin(peer.address.to_string());
@@ -132,7 +137,7 @@ impl Access {
     fn session(&self, headers: &HeaderMap) -> Option<Client> {
         let session = self.sessions.find(sessions::id(headers)?, self.site.clock().monotonic().0)?;
         let is_known = self.site.tokens().contains(&session.token);
-        is_known.then(|| Client { session: Some(session.clone()), ..Client::of_token(session.token) })
+        is_known.then(|| Client::of_session(session))
     }
 
     /// Refuses the name of another host: a page of that host, whose name resolves to this address, must not use the API

@@ -1,6 +1,5 @@
 //! Answers of the API, before they become HTTP responses.
 
-use super::hex;
 use super::problem::Problem;
 use axum::body::Bytes;
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
@@ -8,6 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use vtl::scsi_core::hex::Hex;
 
 /// Header with the identifier of a request, as in its audit record.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,7 +41,7 @@ impl Answer {
 
     /// The entity tag of the document: it changes with every change of the document.
     pub(crate) fn etag(&self) -> String {
-        let mut digest = hex(&Sha256::digest(&self.body));
+        let mut digest = Hex(&Sha256::digest(&self.body)).to_string();
         digest.truncate(16);
         format!("\"{digest}\"")
     }
@@ -49,9 +49,14 @@ impl Answer {
     /// The response to a GET: with an entity tag, and without a body if the client has it already.
     pub(crate) fn into_read_response(self, request: &HeaderMap) -> Response {
         let etag = self.etag();
-        let is_known = request.get_all(IF_NONE_MATCH).iter().any(|tags| matches_etag(tags, &etag, true));
+        self.into_tagged_response(&etag, request)
+    }
+
+    /// Does the same as [`Self::into_read_response`], with the entity tag of the answer.
+    pub(crate) fn into_tagged_response(self, etag: &str, request: &HeaderMap) -> Response {
+        let is_known = request.get_all(IF_NONE_MATCH).iter().any(|tags| matches_etag(tags, etag, true));
         let mut response = if is_known { StatusCode::NOT_MODIFIED.into_response() } else { self.into_response() };
-        if let Ok(etag) = HeaderValue::from_str(&etag) {
+        if let Ok(etag) = HeaderValue::from_str(etag) {
             response.headers_mut().insert(ETAG, etag);
         }
         response

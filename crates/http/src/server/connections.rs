@@ -1,8 +1,8 @@
 //! Accepts connections within the limits of the server.
 
+use super::Timeouts;
 use super::access::Peer;
 use super::tls::Tls;
-use super::{Timeouts, hex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use hyper::body::{Frame, SizeHint};
@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
+use vtl::scsi_core::hex::Hex;
 
 /// Connections at one time.
 const MAX_CONNECTIONS: usize = 256;
@@ -177,7 +178,7 @@ async fn accept_tls(
         Ok(Ok(stream)) => {
             // Certificates of other authorities have ended the handshake.
             let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            peer.certificate = certificate.map(|certificate| hex(&Sha256::digest(certificate)).into());
+            peer.certificate = certificate.map(|certificate| Hex(&Sha256::digest(certificate)).to_string().into());
             serve(stream, peer, timeouts, router, slot, stopped).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),

@@ -8,6 +8,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use axum::response::Response;
 use axum::routing::get;
+use std::sync::Arc;
 
 /// Everything comes from this server; there is no script or style in the page itself.
 const POLICY: &str =
@@ -26,16 +27,16 @@ const FILES: [(&str, &str, &[u8]); 4] = [
 /// The routes of the files. They need no login: the page asks for it.
 pub(super) fn router() -> Router {
     FILES.into_iter().fold(Router::new(), |router, (path, content_type, content)| {
-        let body = Bytes::from_static(content);
-        let file = Answer::ok(content_type, body);
-        router.route(path, get(async move |request: Request| respond(file, &request)))
+        let file = Answer::ok(content_type, Bytes::from_static(content));
+        let etag: Arc<str> = file.etag().into();
+        router.route(path, get(async move |request: Request| respond(file, &etag, &request)))
     })
 }
 
-fn respond(file: Answer, request: &Request) -> Response {
-    let is_named_by_digest = request.uri().query().is_some_and(|query| file.etag().trim_matches('"') == query);
+fn respond(file: Answer, etag: &str, request: &Request) -> Response {
+    let is_named_by_digest = request.uri().query().is_some_and(|query| etag.trim_matches('"') == query);
     let caching = if is_named_by_digest { IMMUTABLE } else { "no-cache" };
-    let mut response = file.into_read_response(request.headers());
+    let mut response = file.into_tagged_response(etag, request.headers());
     for (name, value) in [(CACHE_CONTROL, caching), (CONTENT_SECURITY_POLICY, POLICY)] {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -41,11 +41,9 @@ impl Default for Subscribers {
 
 /// The position of a `Last-Event-ID`, such as `5f1c0d2e3a4b5c6d/12`, or of a number alone.
 pub(super) fn position(text: &str) -> Result<EventPosition, Problem> {
-    let (start, seq) = text.rsplit_once('/').unwrap_or(("", text));
-    let seq = seq.parse().map_err(|_| {
+    text.parse().map_err(|_| {
         Problem::invalid("since", format!("{text:?} is not the position of an event, such as 5f1c0d2e3a4b5c6d/12"))
-    })?;
-    Ok(EventPosition { start: start.into(), seq })
+    })
 }
 
 impl Subscribers {
@@ -96,8 +94,7 @@ impl Subscriber {
             };
             let name = if subscription.snapshot.is_some() { "snapshot" } else { "resumed" };
             let data = serde_json::to_string(&subscription)?;
-            let position = &subscription.position;
-            let begin = format!("event: {name}\nid: {}/{}\ndata: {data}\n\n", position.start, position.seq);
+            let begin = format!("event: {name}\nid: {}\ndata: {data}\n\n", subscription.position);
             (begin, subscription.without_snapshot())
         };
         self.send(begin)?;

@@ -7,10 +7,9 @@ use crate::routes::{List, MAX_LIMIT};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use vtl::config::Pattern;
-use vtl::control::{ControlRequest, ControlResponse, ElementStatus};
+use vtl::control::ElementStatus;
 use vtl::inventory::Location;
-use vtl::{ElementType, Site};
+use vtl::{ControlError, ElementType, Site};
 
 /// A page of a list.
 #[derive(Serialize)]
@@ -103,7 +102,7 @@ fn cartridges(site: &Site, selection: &Selection<'_>) -> Result<Answer, Problem>
     if library.is_some() {
         site.resolve_library(library)?;
     }
-    let pattern = selection.text("pool").map(|pool| pool_pattern(site, pool)).transpose()?;
+    let pool = selection.text("pool").map(|pool| site.pool(pool)).transpose().map_err(ControlError::from)?;
     let wanted = |barcode: &str, location: &Location| {
         let (in_library, on_shelf) = match location {
             Location::Element { library, .. } => (Some(library.as_str()), None),
@@ -112,21 +111,11 @@ fn cartridges(site: &Site, selection: &Selection<'_>) -> Result<Answer, Problem>
         (library.is_none() || library == in_library)
             && (shelf.is_none() || shelf == on_shelf)
             && part.is_none_or(|part| barcode.contains(part))
-            && pattern.as_ref().is_none_or(|pattern| pattern.number(barcode).is_some())
+            && pool.as_ref().is_none_or(|pool| pool.pattern.number(barcode).is_some())
     };
     let limit = selection.limit();
     let items = site.cartridge_page(selection.text("after").unwrap_or_default(), limit + 1, wanted);
     Page::of(items, limit, |item| &item.cartridge)
-}
-
-/// The pattern of the barcodes in a pool.
-fn pool_pattern(site: &Site, pool: &str) -> Result<Pattern, Problem> {
-    let response = site.control(&ControlRequest::Pools { pool: Some(pool.into()) })?;
-    let pattern = match response {
-        ControlResponse::Pools(pools) => pools.into_iter().next().map(|pool| pool.pattern),
-        _ => None,
-    };
-    Pattern::new(&pattern.unwrap_or_default()).map_err(|error| Problem::invalid("pool", error.to_string()))
 }
 
 fn shelves(site: &Site) -> Result<Answer, Problem> {

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use crate::routes::Object;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use vtl::control::{ControlRequest, ControlResponse, Door, DoorStatus, FoundElement, OnlineStatus};
+use vtl::control::{Door, DoorStatus, FoundElement, OnlineStatus};
 use vtl::{ControlError, ElementAddress, ElementType, Library, Site};
 
 /// A part of a library, with the name of the library and its own.
@@ -57,17 +57,8 @@ pub(super) fn get(site: &Site, object: Object, members: &Map<String, Value>) -> 
             };
             Answer::json(&DoorStatus { door, library: status.name, open })
         }
-        Object::Drive => drive(site, find(site, text("library"), text("drive"), true)?),
-        Object::Slot => slot(site, find(site, text("library"), text("element"), false)?),
-    }
-}
-
-/// The element that a name stands for.
-fn find(site: &Site, library: Option<&str>, element: Option<&str>, drive: bool) -> Result<FoundElement, Problem> {
-    let element = element.unwrap_or_default().to_owned();
-    match site.control(&ControlRequest::Find { library: library.map(str::to_owned), element, drive })? {
-        ControlResponse::Find(found) => Ok(found),
-        _ => Err(ControlError::internal("the response to find is of another kind").into()),
+        Object::Drive => drive(site, site.find_element(text("library"), text("drive").unwrap_or_default(), true)?),
+        Object::Slot => slot(site, site.find_element(text("library"), text("element").unwrap_or_default(), false)?),
     }
 }
 

@@ -179,7 +179,7 @@ impl Service {
     fn log_in(&self, call: &Call, members: &Map<String, Value>) -> Result<Answer, Problem> {
         let token = members.get("token").and_then(Value::as_str).unwrap_or_default();
         let (session, cookie) = self.access.log_in(token, &call.peer)?;
-        let status = json!({ "name": session.token.name, "role": session.token.role, "csrf": session.csrf });
+        let status = session_status(&Client::of_session(session));
         Ok(Answer { cookie: HeaderValue::from_str(&cookie).ok(), ..Answer::json(&status)? })
     }
 

@@ -1,12 +1,12 @@
 //! Sessions of browsers: a cookie stands for a token, so that no script of a page holds the token.
 
-use super::hex;
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use vtl::scsi_core::hex::Hex;
 use vtl::tokens::TokenStatus;
 
 /// Name of the cookie with the identifier of a session.
@@ -40,7 +40,7 @@ fn digest(id: &str) -> [u8; 32] {
 fn secret() -> io::Result<String> {
     let mut bytes = [0; SECRET_LEN];
     vtl::entropy::fill(&mut bytes)?;
-    Ok(hex(&bytes))
+    Ok(Hex(&bytes).to_string())
 }
 
 impl Sessions {

@@ -15,6 +15,7 @@ mod values;
 
 pub use iscsi::{check_bind, parse_advertise};
 pub(super) use notify::secret_key;
+pub(crate) use values::is_identifier;
 
 use super::tables::{File, LibraryTable, OneOrMany, Tables};
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};

@@ -35,7 +35,7 @@ impl Site {
         Ok(match request {
             Request::Status => Reply::Status(self.status()),
             Request::Find { library, element, drive } => {
-                Reply::Find(library_for(library, element)?.find(element, *drive)?)
+                Reply::Find(self.find_element(library.as_deref(), element, *drive)?)
             }
             Request::Move { library, from, to } => Reply::Move(library_for(library, from)?.move_cartridge(from, to)?),
             Request::Load { library, cartridge, drive } => {
@@ -90,6 +90,14 @@ impl Site {
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
         })
+    }
+
+    /// The element that a name stands for, as the request `find` returns it. With `drive`, only a drive.
+    ///
+    /// # Errors
+    /// `not_found` if the name stands for no element; `invalid` or `conflict` if the element is not a drive.
+    pub fn find_element(&self, library: Option<&str>, element: &str, drive: bool) -> Response<FoundElement> {
+        self.resolve_library_for(library, element)?.find(element, drive)
     }
 
     /// Parses the barcode of a cartridge in the inventory.

@@ -125,6 +125,14 @@ pub struct EventRecord {
     pub event: Event,
 }
 
+impl EventRecord {
+    /// An event that the site causes and that concerns it as a whole.
+    #[must_use]
+    pub fn of_site(start: &str, seq: u64, at: u64, event: Event) -> Self {
+        Subject::new(Cause::site()).into_record(start.to_owned(), seq, at, event)
+    }
+}
+
 /// A reservation of a logical unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

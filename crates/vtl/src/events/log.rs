@@ -3,20 +3,7 @@
 
 use super::{Event, EventRecord};
 use crate::inventory::Location;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// A location in words: an element address, or a shelf.
-struct Place<'a>(&'a Location);
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Location::Element { address, .. } => write!(f, "element {address}"),
-            Location::Shelf(shelf) => write!(f, "shelf {shelf}"),
-        }
-    }
-}
 
 /// Logs an event if it has a line. A panic of the log must not undo what the event reports.
 pub(super) fn log(record: &EventRecord) {
@@ -31,7 +18,6 @@ fn log_service(record: &EventRecord) {
     let (initiator, library, unit, barcode) =
         (initiator.as_deref(), library.as_deref(), unit.as_deref(), barcode.as_deref());
     let moved = |what: &'static str, from: &Location, to: &Location| {
-        let (from, to) = (Place(from), Place(to));
         tracing::info!(library, barcode, initiator, %from, %to, "{what}");
     };
     match event {

@@ -315,9 +315,7 @@ pub(crate) struct EventsArgs {
 
 /// Parses a position in the events: the number of an event, after the start of the daemon and a slash if that is given.
 fn parse_position(text: &str) -> Result<EventPosition, String> {
-    let (start, seq) = text.rsplit_once('/').unwrap_or(("", text));
-    let seq = seq.parse().map_err(|_| "expected the number of an event, such as 12 or 5f1c0d2e3a4b5c6d/12")?;
-    Ok(EventPosition { start: start.into(), seq })
+    text.parse().map_err(|_| "expected the number of an event, such as 12 or 5f1c0d2e3a4b5c6d/12".into())
 }
 
 #[derive(Args)]

@@ -7,7 +7,6 @@ use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::{Output, print_line};
 use serde_json::Value;
-use time::OffsetDateTime;
 use vtl::control::SiteStatus;
 
 pub(super) fn run(options: &Options, arguments: EventsArgs) -> Result<(), CliError> {
@@ -77,14 +76,8 @@ fn text(event: &Value, name: &str) -> String {
 
 /// A time in milliseconds since 1970 in UTC, such as `2026-11-21 23:49:22Z`.
 pub(super) fn time_text(milliseconds: u64) -> String {
-    let seconds = i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX);
-    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
-        |_| format!("{seconds} s"),
-        |time| {
-            let (hour, minute, second) = time.to_hms();
-            format!("{} {hour:02}:{minute:02}:{second:02}Z", time.date())
-        },
-    )
+    let time = vtl::clock::time_text(milliseconds).map(|time| format!("{time}Z"));
+    time.unwrap_or_else(|| format!("{} s", milliseconds / 1000))
 }
 
 #[cfg(test)]

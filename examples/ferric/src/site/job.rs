@@ -9,8 +9,9 @@ use crate::output::{BYTES, CARTRIDGES, Output, print_line};
 use crate::tape::verify;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use tape_store::cartridge::Format;
 use vtl::control::ControlRequest as Request;
-use vtl::jobs::{FormatName, JobResult, JobState, JobStatus, Work};
+use vtl::jobs::{JobResult, JobState, JobStatus, Work};
 
 /// Time that one request waits for the end of a job, in milliseconds.
 const WAIT_MS: u64 = 200;
@@ -124,10 +125,7 @@ fn print_result(result: &JobResult) -> Result<(), CliError> {
             verify::print(report)
         }),
         JobResult::Converted(result) => {
-            let format = match result.format {
-                FormatName::Native => "native",
-                FormatName::Mhvtl => "mhvtl",
-            };
+            let format = Format::from(result.format).name();
             let done = if result.converted { "converted to" } else { "not converted to" };
             print_line(format!("{}: {done} {format} format", result.cartridge))
         }

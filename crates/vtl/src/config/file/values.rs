@@ -75,11 +75,16 @@ pub(super) fn number_or_one(number: &Number) -> u16 {
     number.as_ref().map_or(1, |number| *number.get_ref())
 }
 
-/// A name in the configuration: 1 to 32 of a-z, 0-9, `-` and `_`.
+/// Whether a text can be the name of an object: 1 to 32 of a-z, 0-9, `-` and `_`.
+pub(crate) fn is_identifier(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+    (1..=32).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// A name in the configuration.
 pub(super) fn identifier(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String, ConfigError> {
     let name = text.get_ref();
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
-    if (1..=32).contains(&name.len()) && name.bytes().all(plain) {
+    if is_identifier(name) {
         return Ok(name.clone());
     }
     let message = format!("{name:?} is not a name: 1 to 32 of a-z, 0-9, - and _");
