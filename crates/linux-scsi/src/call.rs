@@ -61,6 +61,20 @@ pub enum Request {
     Closed,
 }
 
+impl Request {
+    /// Whether the call transfers at most [`MAX_INLINE`] bytes, so that waking a thread takes longer than the call itself.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        match *self {
+            Self::Read { length, in_file } | Self::Write { length, in_file } => {
+                !in_file && usize::try_from(length).is_ok_and(|length| length <= MAX_INLINE)
+            }
+            Self::Scsi | Self::Ioctl { .. } => true,
+            Self::Open { .. } | Self::Attach | Self::Closed => false,
+        }
+    }
+}
+
 /// Kinds of requests on the wire.
 mod kind {
     pub(super) const OPEN: u32 = 1;

@@ -59,6 +59,19 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8], wait: bool) -> io
     Ok(Some(Received { len: received.bytes, descriptors, lost_descriptors }))
 }
 
+/// Receives a message, and looks for it as often as `attempts` says before it waits: to wake a thread that waits costs many times what a
+/// call with a small record does.
+pub(crate) fn receive_soon(socket: BorrowedFd<'_>, into: &mut [u8], attempts: u32) -> io::Result<Option<Received>> {
+    for _ in 0..attempts {
+        if let Some(received) = receive(socket, into, false)? {
+            return Ok(Some(received));
+        }
+        // A thread that has work to do goes first.
+        std::thread::yield_now();
+    }
+    receive(socket, into, true)
+}
+
 /// Sends a message of several parts.
 pub(crate) fn send(socket: BorrowedFd<'_>, parts: &[&[u8]]) -> io::Result<()> {
     let parts: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
