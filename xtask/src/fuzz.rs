@@ -34,7 +34,7 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 /// The target triple of this machine.
-fn host() -> Result<String, String> {
+pub(crate) fn host() -> Result<String, String> {
     let version = String::from_utf8_lossy(&output("rustc", ["-vV"])?).into_owned();
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| "rustc -vV names no host".into())

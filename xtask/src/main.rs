@@ -14,6 +14,7 @@ mod purity;
 mod schemathesis;
 mod shell;
 mod tape_driver;
+mod thread_sanitizer;
 mod words;
 
 use std::io::{self, Write};
@@ -38,6 +39,8 @@ const USAGE: &str = "cargo xtask COMMAND
   purity    check that the pure crates use no clock, thread, socket, environment, random value or file
   schemathesis
             run schemathesis against the HTTP API of a daemon; installs it from PyPI into target/schemathesis
+  thread-sanitizer
+            run the programs with threads of the tests of ferric run under ThreadSanitizer; needs the component rust-src
   words     check that no phrase of xtask/phrases.tsv occurs and that each public item is documented
 ";
 
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Some("tape-driver") => tape_driver::run(&arguments()),
         Some("purity") => purity::run(),
         Some("schemathesis") => schemathesis::run_schemathesis(),
+        Some("thread-sanitizer") => thread_sanitizer::run(),
         Some("words") => words::run(),
         _ => Err(USAGE.into()),
     };

@@ -15,7 +15,7 @@ use crate::descriptor;
 use libc::{AT_FDCWD, FILE, c_char, c_int, c_void};
 use linux_scsi::Errno;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
 /// The functions of a stream that `fopencookie` makes.
 #[repr(C)]
@@ -40,12 +40,13 @@ const BUFFER: usize = 4096;
 /// The begin of a `FILE`, as the header of the C library declares it for its macros.
 #[repr(C)]
 struct Header {
-    flags: c_int,
+    /// The C library changes it in a stream that another thread uses.
+    flags: AtomicI32,
     /// Addresses in the buffer.
     buffer: [usize; 11],
     markers: usize,
     next: *mut Self,
-    descriptor: c_int,
+    descriptor: AtomicI32,
     flags2: c_int,
     /// Fields up to the address of the functions of the stream.
     rest: [usize; 12],
@@ -112,7 +113,7 @@ fn stream(fd: c_int, mode: *const c_char) -> *mut FILE {
         libc::setvbuf(stream, (&raw mut (*cookie).buffer).cast(), libc::_IOFBF, BUFFER);
         // The number that `fileno` returns.
         let header = stream.cast::<Header>();
-        (*header).descriptor = fd;
+        (*header).descriptor.store(fd, Ordering::Relaxed);
         FUNCTIONS.store((*header).functions, Ordering::Relaxed);
         stream
     }
@@ -167,7 +168,11 @@ fn has_reader(fd: c_int) -> bool {
     unsafe {
         _IO_list_lock();
         let mut stream = _IO_list_all;
-        while !stream.is_null() && ((*stream).descriptor != fd || (*stream).flags & NO_READS != 0 || is_own(stream)) {
+        let reads = |stream: *mut Header| {
+            let flags = (*stream).flags.load(Ordering::Relaxed);
+            (*stream).descriptor.load(Ordering::Relaxed) == fd && flags & NO_READS == 0 && !is_own(stream)
+        };
+        while !stream.is_null() && !reads(stream) {
             stream = (*stream).next;
         }
         _IO_list_unlock();

@@ -94,6 +94,14 @@ fn a_thousand_processes_and_many_threads() {
 }
 
 #[test]
+fn threads_use_one_tape_and_open_other_devices() {
+    let directory = Directory::new();
+    directory.write("threads.c", include_str!("threads.c"));
+    let build = "cc -O2 -Wall -Werror -pthread -o threads threads.c";
+    assert_eq!(directory.succeed(&["--load", "V00001L8"], &format!("{build}; ./threads")), "block 640\n");
+}
+
+#[test]
 fn close_on_exec_and_status_flags() {
     let out = Directory::new().succeed(
         &["--load", "V00001L8"],
