@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<(), String> {
     check("cargo build", Command::new("cargo").args(["build", "--quiet", "--package", "ferric"]).current_dir(&root))?;
     let mut build = Command::new("cargo");
     build.args(["build", "--quiet", "--package", "ferric-run", "-Zbuild-std", "--target", &host]).current_dir(&root);
-    // The stable compiler has these options for its own build.
+    // The stable compiler accepts unstable options with this variable.
     build.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=thread").env("CARGO_TARGET_DIR", &folder);
     check("cargo build with ThreadSanitizer; it needs: rustup component add rust-src", &mut build)?;
     let library = folder.join(host).join("debug/libferric_run.so");
