@@ -32,7 +32,7 @@ impl Drive {
             Readiness::Ready => {
                 if is_new {
                     self.position = Position::BEGINNING;
-                    self.read_partition_count(device);
+                    self.start_partitions(device);
                 }
                 self.read_settings(device);
                 if is_new || former_mode != opening.mode {

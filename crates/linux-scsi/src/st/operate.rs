@@ -80,7 +80,7 @@ impl Drive {
             Operation::SETDENSITY => self.set_density(device, count),
             Operation::COMPRESSION if self.readiness != Readiness::Ready => Err(Errno::EIO),
             Operation::COMPRESSION => self.set_compression(device, count != 0),
-            Operation::SETPART => self.set_partition(count),
+            Operation::SETPART => self.set_partition(device, count),
             _ => self.move_tape(device, operation, count),
         };
         done.or_else(|errno| self.check_position().and(Err(errno)))
@@ -179,6 +179,10 @@ impl Drive {
         let [slot, ..] = slot.to_le_bytes();
         self.load_command(device, slot, 1)?;
         self.readiness = Readiness::Ready;
+        if self.has(Booleans::CAN_PARTITIONS) && self.partitions.count.is_none() {
+            self.position = Position::BEGINNING;
+            self.start_partitions(device);
+        }
         self.read_settings(device);
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Partitions: MTSETPART, MTMKPART, and the change of the partition before the next operation.
 
-use super::Drive;
 use super::command::Transfer;
 use super::options::Booleans;
 use super::position::{LastTransfer, Position};
+use super::{Drive, Readiness};
 use crate::{Errno, ScsiDevice};
 
 /// Most partitions of a tape that the driver can use.
@@ -14,8 +14,8 @@ const WITH_PARTITIONS: usize = 12 + 8 + 2 * 4;
 /// The partition of the position, and the one that the next operation uses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Partitions {
-    /// Number of partitions of the tape.
-    pub(super) count: u8,
+    /// Number of partitions of the tape; `None` until it was read.
+    pub(super) count: Option<u8>,
     /// The partition of the position.
     pub(super) current: u8,
     /// The partition for the next operation.
@@ -27,7 +27,7 @@ pub(super) struct Partitions {
 impl Partitions {
     /// A tape that no partition was selected on.
     pub(super) const INITIAL: Self =
-        Self { count: 1, current: 0, next: 0, left_at: [(0, LastTransfer::None); MAX_PARTITIONS as usize] };
+        Self { count: None, current: 0, next: 0, left_at: [(0, LastTransfer::None); MAX_PARTITIONS as usize] };
 
     fn left_at(&self, partition: u8) -> (u32, LastTransfer) {
         self.left_at.get(usize::from(partition)).copied().unwrap_or((0, LastTransfer::None))
@@ -41,12 +41,17 @@ impl Partitions {
 
 impl Drive {
     /// MTSETPART: the partition changes with the next operation.
-    pub(super) fn set_partition(&mut self, number: i32) -> Result<(), Errno> {
+    pub(super) fn set_partition(&mut self, device: &mut dyn ScsiDevice, number: i32) -> Result<(), Errno> {
         if !self.has(Booleans::CAN_PARTITIONS) {
             return Err(Errno::EINVAL);
         }
         let number = u8::try_from(number).map_err(|_| Errno::EINVAL)?;
-        if number >= self.partitions.count.min(MAX_PARTITIONS) {
+        let count = match self.partitions.count {
+            Some(count) => count,
+            None if self.readiness != Readiness::Ready => return Err(Errno::EIO),
+            None => self.read_partition_count(device)?,
+        };
+        if number >= count.min(MAX_PARTITIONS) {
             return Err(Errno::EINVAL);
         }
         self.partitions.next = number;
@@ -86,16 +91,18 @@ impl Drive {
         Ok(())
     }
 
-    /// The number of partitions of a new tape, from the page 11h, Medium Partition.
-    pub(super) fn read_partition_count(&mut self, device: &mut dyn ScsiDevice) {
+    /// Forgets the partitions of the former tape, and reads their number if the driver uses partitions.
+    pub(super) fn start_partitions(&mut self, device: &mut dyn ScsiDevice) {
         self.partitions = Partitions::INITIAL;
-        if !self.has(Booleans::CAN_PARTITIONS) {
-            return;
+        if self.has(Booleans::CAN_PARTITIONS) && self.read_partition_count(device).is_err() {
+            self.partitions.count = Some(1);
         }
-        if let Ok(page) = self.partition_page(device) {
-            let [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, additional, ..] = page;
-            self.partitions.count = additional.saturating_add(1);
-        }
+    }
+
+    /// Reads the number of partitions from the page 11h, Medium Partition.
+    fn read_partition_count(&mut self, device: &mut dyn ScsiDevice) -> Result<u8, Errno> {
+        let [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, additional, ..] = self.partition_page(device)?;
+        Ok(*self.partitions.count.insert(additional.saturating_add(1)))
     }
 
     fn partition_page(&mut self, device: &mut dyn ScsiDevice) -> Result<[u8; WITH_PARTITIONS], Errno> {
@@ -125,7 +132,7 @@ impl Drive {
             self.position = Position::BEGINNING;
         }
         let count = if size == 0 { 1 } else { 2 };
-        self.partitions = Partitions { count, current: self.partitions.current, ..Partitions::INITIAL };
+        self.partitions = Partitions { count: Some(count), current: self.partitions.current, ..Partitions::INITIAL };
         Ok(())
     }
 }
