@@ -99,6 +99,8 @@ const EVENT_WORDS: Record<string, string> = {
   unit_recovered: "unit recovered",
   removal_allowed: "medium removal allowed",
   created: "created",
+  job_started: "job started",
+  job_ended: "job ended",
   deleted: "deleted",
   forgotten: "forgotten",
   unusable: "cannot be used",
@@ -159,6 +161,10 @@ export function eventDetail(event: SiteEvent): string {
       return (event.pages as string[]).map((page) => `${page}h`).join(", ");
     case "disk_space_low":
       return `${bytes(Number(event.free_bytes))} free in ${text("directory")}`;
+    case "job_started":
+      return `job ${text("job")}`;
+    case "job_ended":
+      return `job ${text("job")}: ${text("state")}`;
     case "created":
       return `in pool ${text("pool")}`;
     case "tape_unloaded":

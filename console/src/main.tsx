@@ -3,12 +3,13 @@
 import { effect, useSignal } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
-import { login, logout, readSession, session } from "./api";
+import { login, logout, may, readSession, session } from "./api";
 import { connect, disconnect, isOutdated, link } from "./events";
 import { unacknowledged } from "./alerts";
 import { deselect } from "./moves";
 import { Icon } from "./parts/icon";
 import { isKnown, libraries, revision, warnings } from "./site";
+import type { Role } from "./types";
 import { act, closeNotice, isDark, messageOf, notices, path, route, setTheme, spoken, theme, type Theme } from "./ui";
 import { About } from "./views/about";
 import { Audit } from "./views/audit";
@@ -17,17 +18,23 @@ import { Cartridges } from "./views/cartridges";
 import { DriveView } from "./views/drive";
 import { Events } from "./views/events";
 import { Hosts } from "./views/hosts";
+import { Jobs } from "./views/jobs";
+import { Notifications } from "./views/notifications";
 import { Rack } from "./views/rack";
 import { Setup } from "./views/setup";
+import { Tokens } from "./views/tokens";
 
-const VIEWS: [name: string, text: string][] = [
-  ["rack", "Rack"],
-  ["cartridges", "Cartridges"],
-  ["events", "Events"],
-  ["hosts", "Hosts"],
-  ["audit", "Audit"],
-  ["setup", "Set up"],
-  ["about", "About"],
+const VIEWS: [name: string, text: string, role: Role][] = [
+  ["rack", "Rack", "read"],
+  ["cartridges", "Cartridges", "read"],
+  ["jobs", "Jobs", "read"],
+  ["events", "Events", "read"],
+  ["hosts", "Hosts", "read"],
+  ["notifications", "Notifications", "read"],
+  ["audit", "Audit", "read"],
+  ["tokens", "Access tokens", "admin"],
+  ["setup", "Set up", "read"],
+  ["about", "About", "read"],
 ];
 
 /** The view to which a part of the navigation leads. */
@@ -46,6 +53,12 @@ function View() {
       return <Events />;
     case "hosts":
       return <Hosts />;
+    case "jobs":
+      return <Jobs />;
+    case "notifications":
+      return <Notifications />;
+    case "tokens":
+      return <Tokens />;
     case "audit":
       return <Audit />;
     case "setup":
@@ -89,7 +102,7 @@ function Header() {
         <img src="/icon.svg" alt="" width="24" height="24" /> Ferric
       </a>
       <nav class="main-nav" aria-label="Views">
-        {VIEWS.map(([name, text]) => (
+        {VIEWS.filter(([, , role]) => may(role)).map(([name, text]) => (
           <a key={name} href={path(name)} aria-current={name === section ? "page" : undefined}>
             {text}
             {name === "events" && alerts > 0 && (

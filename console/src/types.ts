@@ -224,3 +224,67 @@ export interface AuditRecord {
   result: string;
   error?: string;
 }
+
+export type JobState = "running" | "done" | "failed" | "cancelled";
+
+/** The work of a job; which members it has depends on its kind. */
+export interface Work {
+  kind: "create" | "verify" | "convert" | "import" | "export";
+  pool?: string;
+  count?: number;
+  cartridge?: string;
+  cartridges?: string[];
+  format?: "native" | "mhvtl";
+  library?: string;
+}
+
+export interface VerifiedCartridge {
+  cartridge?: string;
+  intact: boolean;
+  complete: boolean;
+  blocks: number;
+  filemarks: number;
+  stored: number;
+  torn_objects: number;
+  files: { file: string; damage: string; repair: string }[];
+  damaged: { partition: number; object: number; damage: string }[];
+  damaged_objects: number;
+}
+
+export interface JobResult {
+  created?: string[];
+  verified?: VerifiedCartridge[];
+  moved?: string[];
+  converted?: boolean;
+}
+
+export interface Job {
+  job: number;
+  work: Work;
+  state: JobState;
+  progress: { cartridges: number; cartridges_total: number; bytes: number; bytes_total: number };
+  started: number;
+  ended?: number;
+  result?: JobResult;
+  failure?: { error: string; code: string };
+}
+
+export interface Token {
+  name: string;
+  role: Role;
+  created: number;
+}
+
+export interface NotifyTarget {
+  target: string;
+  kind: "webhook" | "mail" | "command";
+  destination: string;
+  waiting: number;
+  delivered: number;
+  failed_attempts: number;
+  dead_letters: number;
+  failures: number;
+  last_delivery?: number;
+  last_error?: string;
+  last_error_at?: number;
+}

@@ -287,6 +287,88 @@ consoleTest(
   { path: "#/cartridge/V00001L8" },
 );
 
+consoleTest(
+  "a cartridge is verified, converted and exported by jobs, and a job is cancelled",
+  async ({ daemon, page }) => {
+    await page.getByRole("button", { name: "Verify" }).click();
+    const row = (number) => page.getByRole("row").filter({ has: page.getByRole("cell", { name: String(number), exact: true }) });
+    await row(1).getByText("verify V00001L8").waitFor();
+    await row(1).getByText("1 intact: 0 blocks, 0 filemarks, 0 B").waitFor();
+    await row(1).getByRole("link", { name: "V00001L8" }).click();
+    await page.getByRole("button", { name: "Convert…" }).click();
+    await page.getByLabel("Format").selectOption("mhvtl");
+    await page.getByRole("button", { name: "Convert", exact: true }).click();
+    await row(2).getByText("converted", { exact: true }).waitFor();
+    await page.goto(`${daemon.url}/#/cartridge/V00002L8`);
+    await page.getByRole("button", { name: "Export through the I/O station" }).click();
+    await row(3).getByText("1 moved").waitFor();
+    assert.deepEqual((await daemon.request("GET", "/v1/cartridges/V00002L8")).location, { shelf: "main" });
+    // The robot is offline, so that the job fails.
+    await daemon.request("PATCH", "/v1/robot", { online: false });
+    await daemon.request("POST", "/v1/jobs", { kind: "export", cartridges: ["V00003L8"] });
+    await row(4).getByText("failed").waitFor();
+    const many = (await daemon.request("POST", "/v1/jobs", { kind: "create", pool: "scratch", count: 10_000 })).job;
+    await page.getByRole("button", { name: `Cancel job ${many}` }).click();
+    await row(many).getByText("cancelled").waitFor();
+    assert.equal((await daemon.request("GET", `/v1/jobs/${many}`)).state, "cancelled");
+    assert.ok(Number(await row(many).getByRole("progressbar").getAttribute("value")) < 1);
+    assert.deepEqual((await daemon.request("GET", "/v1/jobs")).items.map((job) => job.state), ["done", "done", "done", "failed", "cancelled"]);
+  },
+  { path: "#/cartridge/V00001L8" },
+);
+
+consoleTest(
+  "an administrator creates a token, which is shown once, and removes it",
+  async ({ daemon, page }) => {
+    await page.getByText("There is no token.").waitFor();
+    await page.getByRole("button", { name: "Create token" }).click();
+    await page.getByLabel("Name").fill("backup");
+    await page.getByLabel("Role").selectOption("operate");
+    await page.getByRole("button", { name: "Create", exact: true }).click();
+    const token = await page.getByRole("region", { name: "token", exact: true }).textContent();
+    assert.match(token, /^ferric_[0-9a-f]{40,}$/);
+    const used = await fetch(`${daemon.url}/v1/session`, { headers: { Authorization: `Bearer ${token}` } });
+    assert.deepEqual([used.status, (await used.json()).name], [200, "backup"]);
+    await page.getByRole("button", { name: "Close", exact: true }).click();
+    await page.getByRole("row").filter({ hasText: "backup" }).getByText("operate").waitFor();
+    assert.equal((await page.content()).includes(token), false);
+    await page.getByRole("button", { name: "Remove token backup" }).click();
+    await page.getByRole("button", { name: "Remove", exact: true }).click();
+    await page.getByText("There is no token.").waitFor();
+    assert.deepEqual((await daemon.request("GET", "/v1/tokens")).items, []);
+    const refused = await fetch(`${daemon.url}/v1/session`, { headers: { Authorization: `Bearer ${token}` } });
+    assert.equal(refused.status, 401);
+  },
+  { path: "#/tokens" },
+);
+
+const TARGETS = `${SITE}
+[[notify]]
+name = "log"
+command = ["/bin/sh", "-c", "cat > /dev/null"]
+events = ["info"]
+[[notify]]
+name = "ops"
+url = "http://127.0.0.1:9/tapes"
+`;
+
+consoleTest(
+  "notification targets are listed and tested",
+  async ({ daemon, page }) => {
+    const row = (name) => page.getByRole("row").filter({ has: page.getByRole("cell", { name, exact: true }) });
+    await row("ops").getByText("nothing sent yet").waitFor();
+    await page.getByRole("button", { name: "Test log" }).click();
+    await page.getByRole("status").getByText("log has received the test event").waitFor({ state: "attached" });
+    await row("log").getByText("works").waitFor();
+    await page.getByRole("button", { name: "Test ops" }).click();
+    await page.locator(".notice-error").getByText("ops").waitFor();
+    // An event of the site, which cannot be delivered either.
+    await daemon.request("PUT", "/v1/alerts/3", { drive: "drive1", raised: true });
+    await row("ops").getByText("failed since the last delivery").waitFor();
+  },
+  { config: TARGETS, path: "#/notifications" },
+);
+
 const LARGE = `
 [[library]]
 slots = 65000
@@ -338,13 +420,15 @@ consoleTest(
   { config: LARGE },
 );
 
-const VIEWS = ["#/rack", "#/drive/main/drive1", "#/cartridges", "#/cartridge/V00002L8", "#/events", "#/hosts", "#/audit", "#/setup", "#/about"];
+const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00002L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "setup", "about"].map((view) => `#/${view}`);
 
 consoleTest("no view violates a rule of axe, in both themes and at 360 pixels", async ({ daemon, page }) => {
   const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
   await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
   await daemon.request("PUT", "/v1/alerts/3", { drive: "drive1", raised: true });
   await daemon.request("PATCH", "/v1/slots/slot20", { fault: "blocked" });
+  await daemon.request("POST", "/v1/jobs", { kind: "verify", cartridges: ["V00002L8"] });
+  await daemon.request("POST", "/v1/tokens", { name: "backup", role: "operate" });
   await once(stream(daemon, "--count", "8"), "exit");
   const violations = [];
   const check = async (what) => {
@@ -371,4 +455,4 @@ consoleTest("no view violates a rule of axe, in both themes and at 360 pixels", 
     assert.ok(width <= 360, `${view} is ${width} pixels wide`);
   }
   assert.deepEqual(violations, []);
-});
+}, { config: TARGETS });

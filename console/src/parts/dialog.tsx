@@ -21,3 +21,24 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     </dialog>
   );
 }
+
+interface DialogButtonsProps {
+  danger?: boolean;
+  disabled?: boolean;
+  onCancel: () => void;
+  children: ComponentChildren;
+}
+
+/** The button that submits the form of a dialog, and the one that closes the dialog. */
+export function DialogButtons({ danger = false, disabled = false, onCancel, children }: DialogButtonsProps) {
+  return (
+    <div class="buttons">
+      <button type="submit" class={danger ? "danger" : undefined} disabled={disabled}>
+        {children}
+      </button>
+      <button type="button" class="quiet" onClick={onCancel}>
+        Cancel
+      </button>
+    </div>
+  );
+}

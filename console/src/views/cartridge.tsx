@@ -5,8 +5,9 @@ import { useEffect } from "preact/hooks";
 import { get, may, request, withQuery } from "../api";
 import { log } from "../events";
 import { bytes, count, dateTime, day, eventDetail, eventName, kindName } from "../format";
+import { startJob } from "../jobs";
 import { movedWords } from "../moves";
-import { Dialog } from "../parts/dialog";
+import { Dialog, DialogButtons } from "../parts/dialog";
 import { Icon } from "../parts/icon";
 import { Spine } from "../parts/spine";
 import { findLibrary, libraries, locationName, revision } from "../site";
@@ -83,12 +84,38 @@ function RetainDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: (
           Day
           <input type="date" required min={tomorrow} value={until.value} onInput={(event) => (until.value = event.currentTarget.value)} />
         </label>
-        <div class="buttons">
-          <button type="submit">Retain</button>
-          <button type="button" class="quiet" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <DialogButtons onCancel={onClose}>Retain</DialogButtons>
+      </form>
+    </Dialog>
+  );
+}
+
+const FORMATS: ["native" | "mhvtl", string][] = [
+  ["native", "native format of Ferric"],
+  ["mhvtl", "format of mhvtl 1.8"],
+];
+
+function ConvertDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: () => void }) {
+  const format = useSignal(FORMATS[0]![0]);
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    void startJob({ kind: "convert", cartridge: cartridge.cartridge, format: format.value });
+  };
+  return (
+    <Dialog title={`Convert the files of ${cartridge.cartridge}`} onClose={onClose}>
+      <form onSubmit={submit}>
+        <p>The data stays the same; the files of the cartridge get another format. The files need as much free space again until the end.</p>
+        <label>
+          Format
+          <select value={format.value} onChange={(event) => (format.value = event.currentTarget.value as typeof format.value)}>
+            {FORMATS.map(([value, text]) => (
+              <option key={value} value={value}>
+                {text}
+              </option>
+            ))}
+          </select>
+        </label>
+        <DialogButtons onCancel={onClose}>Convert</DialogButtons>
       </form>
     </Dialog>
   );
@@ -126,21 +153,16 @@ function RemoveDialog({ cartridge, by, onClose }: { cartridge: Cartridge; by: ke
           Type the barcode {cartridge.cartridge}
           <input class="mono" required value={typed.value} onInput={(event) => (typed.value = event.currentTarget.value)} />
         </label>
-        <div class="buttons">
-          <button type="submit" class="danger" disabled={typed.value !== cartridge.cartridge}>
-            {title}
-          </button>
-          <button type="button" class="quiet" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <DialogButtons danger disabled={typed.value !== cartridge.cartridge} onCancel={onClose}>
+          {title}
+        </DialogButtons>
       </form>
     </Dialog>
   );
 }
 
 function Actions({ cartridge }: { cartridge: Cartridge }) {
-  const dialog = useSignal<"retain" | keyof typeof REMOVALS | null>(null);
+  const dialog = useSignal<"retain" | "convert" | keyof typeof REMOVALS | null>(null);
   const close = (): void => {
     dialog.value = null;
   };
@@ -180,6 +202,21 @@ function Actions({ cartridge }: { cartridge: Cartridge }) {
           {cartridge.write_protected ? "Clear write-protect tab" : "Set write-protect tab"}
         </button>
       )}
+      {may("operate") && name.startsWith("slot") && !library?.summary.removal_prevented && (
+        <button class="quiet" onClick={() => void startJob({ kind: "export", cartridges: [cartridge.cartridge] })}>
+          Export through the I/O station
+        </button>
+      )}
+      {may("operate") && !inDrive && cartridge.kind !== "cleaning" && (
+        <>
+          <button class="quiet" onClick={() => void startJob({ kind: "verify", cartridges: [cartridge.cartridge] })}>
+            Verify
+          </button>
+          <button class="quiet" onClick={() => (dialog.value = "convert")}>
+            Convert…
+          </button>
+        </>
+      )}
       {may("admin") && cartridge.kind !== "cleaning" && (
         <button class="quiet" onClick={() => (dialog.value = "retain")}>
           Retain…
@@ -195,6 +232,7 @@ function Actions({ cartridge }: { cartridge: Cartridge }) {
           Forget…
         </button>
       )}
+      {dialog.value === "convert" && <ConvertDialog cartridge={cartridge} onClose={close} />}
       {dialog.value === "retain" && <RetainDialog cartridge={cartridge} onClose={close} />}
       {(dialog.value === "delete" || dialog.value === "forget") && <RemoveDialog cartridge={cartridge} by={dialog.value} onClose={close} />}
     </div>

@@ -4,13 +4,24 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { may, readPages, request } from "../api";
 import { bytes, count, kindName, plural } from "../format";
-import { Dialog } from "../parts/dialog";
+import { Dialog, DialogButtons } from "../parts/dialog";
+import { PoolFilter } from "../parts/pool-filter";
+import { Table, type Column } from "../parts/table";
 import { libraries, locationName, pools, revision, shelves } from "../site";
-import type { Cartridge } from "../types";
+import type { Cartridge, Pool } from "../types";
 import { act, messageOf, path } from "../ui";
 
 const ROW_PX = 34;
 const SEARCH_DELAY_MS = 250;
+
+const POOL_COLUMNS: Column<Pool>[] = [
+  ["pool", (item) => item.pool],
+  ["barcodes", (item) => item.pattern, "mono"],
+  ["capacity", (item) => bytes(item.size)],
+  ["cartridges", (item) => count(item.cartridges)],
+  ["blank", (item) => count(item.scratch)],
+  ["blank ones kept", (item) => count(item.wanted)],
+];
 
 export function stateWords(cartridge: Cartridge): string {
   const words = [];
@@ -54,14 +65,9 @@ function CreateDialog({ onClose }: { onClose: () => void }) {
           Number of cartridges
           <input type="number" min={1} max={10_000} required value={number.value} onInput={(event) => (number.value = event.currentTarget.valueAsNumber)} />
         </label>
-        <div class="buttons">
-          <button type="submit" disabled={busy.value}>
-            {busy.value ? "Creating…" : "Create"}
-          </button>
-          <button type="button" class="quiet" onClick={onClose}>
-            Cancel
-          </button>
-        </div>
+        <DialogButtons disabled={busy.value} onCancel={onClose}>
+          {busy.value ? "Creating…" : "Create"}
+        </DialogButtons>
       </form>
     </Dialog>
   );
@@ -112,32 +118,7 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
       {pools.value.length > 0 && (
         <section class="panel">
           <h2>Pools</h2>
-          <div class="scroll" tabIndex={0} role="region" aria-label="Pools">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">pool</th>
-                  <th scope="col">barcodes</th>
-                  <th scope="col">capacity</th>
-                  <th scope="col">cartridges</th>
-                  <th scope="col">blank</th>
-                  <th scope="col">blank ones kept</th>
-                </tr>
-              </thead>
-              <tbody>
-                {pools.value.map((item) => (
-                  <tr key={item.pool}>
-                    <td>{item.pool}</td>
-                    <td class="mono">{item.pattern}</td>
-                    <td>{bytes(item.size)}</td>
-                    <td>{count(item.cartridges)}</td>
-                    <td>{count(item.scratch)}</td>
-                    <td>{count(item.wanted)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table label="Pools" columns={POOL_COLUMNS} items={pools.value} keyOf={(item) => item.pool} />
         </section>
       )}
       <section class="panel">
@@ -156,14 +137,7 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
               </option>
             ))}
           </select>
-          {pools.value.length > 0 && (
-            <select aria-label="Filter by pool" value={pool.value} onChange={(event) => (pool.value = event.currentTarget.value)}>
-              <option value="">all pools</option>
-              {pools.value.map((item) => (
-                <option key={item.pool}>{item.pool}</option>
-              ))}
-            </select>
-          )}
+          <PoolFilter pool={pool} />
         </div>
         {state.value === "reading" ? (
           <p class="muted">Reading…</p>
@@ -172,7 +146,7 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
         ) : items.value.length === 0 ? (
           <p class="muted">No cartridge matches.</p>
         ) : (
-          <Table items={items.value} />
+          <CartridgeTable items={items.value} />
         )}
       </section>
       {creating.value && <CreateDialog onClose={() => (creating.value = false)} />}
@@ -181,7 +155,7 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
 }
 
 /** A table that renders only the rows in view. */
-function Table({ items }: { items: Cartridge[] }) {
+function CartridgeTable({ items }: { items: Cartridge[] }) {
   const box = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 600 });
   const measure = (): void => setView({ top: box.current!.scrollTop, height: box.current!.clientHeight });

@@ -1,33 +1,39 @@
 // Hosts: the iSCSI portals with their counters, and logins and logouts.
 
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { get } from "../api";
+import { useDocument } from "../document";
 import { log } from "../events";
 import { bytes, count, dateTime, eventDetail, eventName } from "../format";
+import { Table, type Column } from "../parts/table";
 import { libraries } from "../site";
-import type { Metrics, PortalMetrics } from "../types";
+import type { Metrics, PortalMetrics, SiteEvent } from "../types";
 import { path } from "../ui";
 
 const POLL_MS = 2000;
 
+const refusals = (portal: PortalMetrics): string =>
+  Object.entries(portal.logins_refused)
+    .map(([status, number]) => `${count(number)} (status ${status}h)`)
+    .join(", ") || "none";
+
+const PORTAL_COLUMNS: Column<PortalMetrics>[] = [
+  ["portal", (portal) => portal.address, "mono"],
+  ["sessions", (portal) => count(portal.sessions)],
+  ["connections", (portal) => count(portal.connections)],
+  ["logins", (portal) => count(portal.logins)],
+  ["refused", refusals],
+  ["received", (portal) => bytes(portal.received_bytes)],
+  ["sent", (portal) => bytes(portal.sent_bytes)],
+];
+
+const LOGIN_COLUMNS: Column<SiteEvent>[] = [
+  ["time", (event) => dateTime(event.at), "mono"],
+  ["event", (event) => eventName(event.event)],
+  ["initiator", eventDetail],
+  ["target", (event) => String(event.target ?? ""), "mono"],
+];
+
 export function Hosts() {
-  const portals = useSignal<PortalMetrics[] | null>(null);
-  useEffect(() => {
-    const end = new AbortController();
-    const poll = (): void => {
-      if (document.hidden) return;
-      get<Metrics>("/v1/metrics", end.signal)
-        .then((metrics) => (portals.value = metrics.portals))
-        .catch(() => undefined);
-    };
-    poll();
-    const timer = setInterval(poll, POLL_MS);
-    return () => {
-      clearInterval(timer);
-      end.abort();
-    };
-  }, []);
+  const portals = useDocument<Metrics>("/v1/metrics", { pollMs: POLL_MS }).value.value?.portals;
   const logins = log.value.filter((event) => event.event.startsWith("log")).slice(-200).reverse();
   return (
     <div class="view">
@@ -36,43 +42,12 @@ export function Hosts() {
       </header>
       <section class="panel">
         <h2>iSCSI portals</h2>
-        {portals.value === null ? (
+        {portals === undefined ? (
           <p class="muted">Reading…</p>
-        ) : portals.value.length === 0 ? (
+        ) : portals.length === 0 ? (
           <p class="muted">This daemon serves no iSCSI portal.</p>
         ) : (
-          <div class="scroll" tabIndex={0} role="region" aria-label="iSCSI portals">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">portal</th>
-                  <th scope="col">sessions</th>
-                  <th scope="col">connections</th>
-                  <th scope="col">logins</th>
-                  <th scope="col">refused</th>
-                  <th scope="col">received</th>
-                  <th scope="col">sent</th>
-                </tr>
-              </thead>
-              <tbody>
-                {portals.value.map((portal) => (
-                  <tr key={portal.address}>
-                    <td class="mono">{portal.address}</td>
-                    <td>{count(portal.sessions)}</td>
-                    <td>{count(portal.connections)}</td>
-                    <td>{count(portal.logins)}</td>
-                    <td>
-                      {Object.entries(portal.logins_refused)
-                        .map(([status, number]) => `${count(number)} (status ${status}h)`)
-                        .join(", ") || "none"}
-                    </td>
-                    <td>{bytes(portal.received_bytes)}</td>
-                    <td>{bytes(portal.sent_bytes)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table label="iSCSI portals" columns={PORTAL_COLUMNS} items={portals} keyOf={(portal) => portal.address} />
         )}
       </section>
       <section class="panel">
@@ -95,28 +70,7 @@ export function Hosts() {
         {logins.length === 0 ? (
           <p class="muted">None among the events that this page has.</p>
         ) : (
-          <div class="scroll tall" tabIndex={0} role="region" aria-label="Logins and logouts">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">time</th>
-                  <th scope="col">event</th>
-                  <th scope="col">initiator</th>
-                  <th scope="col">target</th>
-                </tr>
-              </thead>
-              <tbody>
-                {logins.map((event) => (
-                  <tr key={`${event.start}/${event.seq}`}>
-                    <td class="mono">{dateTime(event.at)}</td>
-                    <td>{eventName(event.event)}</td>
-                    <td>{eventDetail(event)}</td>
-                    <td class="mono">{String(event.target ?? "")}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table tall label="Logins and logouts" columns={LOGIN_COLUMNS} items={logins} keyOf={(event) => `${event.start}/${event.seq}`} />
         )}
       </section>
     </div>

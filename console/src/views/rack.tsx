@@ -7,6 +7,7 @@ import { count, kindName, plural, reservationText } from "../format";
 import { beginDrag, choose, deselect, drag, elementByName, move, movedWords, moving, selected, whyNotFrom, whyNotTo } from "../moves";
 import { Grid, type Cell } from "../parts/grid";
 import { Icon } from "../parts/icon";
+import { PoolFilter } from "../parts/pool-filter";
 import { elementWords, Spine } from "../parts/spine";
 import { elementName, isKnown, libraries, pollUnits, pools, revision, shelves, type Library } from "../site";
 import type { Drive, Element, Moved } from "../types";
@@ -366,16 +367,7 @@ function Cabinet({ library }: { library: Library }) {
                   </option>
                 ))}
               </select>
-              {pools.value.length > 0 && (
-                <select aria-label="Filter by pool" value={pool.value} onChange={(event) => (pool.value = event.currentTarget.value)}>
-                  <option value="">all pools</option>
-                  {pools.value.map((item) => (
-                    <option key={item.pool} value={item.pool}>
-                      {item.pool}
-                    </option>
-                  ))}
-                </select>
-              )}
+              <PoolFilter pool={pool} />
             </div>
           </div>
           {found.slots.length > 0 ? (

@@ -3,10 +3,11 @@
 import { useSignal } from "@preact/signals";
 import { may, request } from "../api";
 import { bytes, count, plural } from "../format";
+import { Copyable } from "../parts/copyable";
 import { Icon } from "../parts/icon";
 import { libraries, pools, portals, revision, type Library } from "../site";
 import type { Pool } from "../types";
-import { act, notify, path } from "../ui";
+import { act, path } from "../ui";
 
 const EXAMPLE = `[[library]]
 model = "STK L700"
@@ -21,28 +22,6 @@ name = "scratch"
 pattern = "S#####L8"
 size = "100GB"
 `;
-
-function Lines({ title, text }: { title: string; text: string }) {
-  const copy = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(text);
-      notify("info", "copied");
-    } catch {
-      notify("error", "the browser does not allow this page to copy; select the text instead");
-    }
-  };
-  return (
-    <section class="lines">
-      <h3>
-        {title}
-        <button class="quiet small" aria-label={`Copy the lines for ${title}`} onClick={() => void copy()}>
-          Copy
-        </button>
-      </h3>
-      <pre tabIndex={0} role="region" aria-label={`Lines for ${title}`}>{text}</pre>
-    </section>
-  );
-}
 
 /** An address and a port: `127.0.0.1:3260`, `[::1]:3260`. A portal on all addresses is reached by that of this page. */
 export function reachable(portal: string, host: string): { address: string; port: string } {
@@ -182,7 +161,7 @@ export function Setup() {
                 <section key={library.summary.name} aria-label={`Library ${library.summary.name}`}>
                   {libraries.value.length > 1 && <h3>Library {library.summary.name}</h3>}
                   {connectLines(library, portal, location.hostname).map((lines) => (
-                    <Lines key={lines.title} {...lines} />
+                    <Copyable key={lines.title} {...lines} />
                   ))}
                 </section>
               ))}
