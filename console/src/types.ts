@@ -275,6 +275,19 @@ export interface Token {
   created: number;
 }
 
+export interface IscsiSession {
+  portal: string;
+  initiator: string;
+  target: string;
+  peer: string;
+  isid: string;
+  tsih: number;
+  since: number;
+  commands: number;
+  received_bytes: number;
+  sent_bytes: number;
+}
+
 export interface NotifyTarget {
   target: string;
   kind: "webhook" | "mail" | "command";

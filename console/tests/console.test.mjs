@@ -342,6 +342,25 @@ consoleTest(
   { path: "#/tokens" },
 );
 
+consoleTest(
+  "the session of an initiator is listed while it is open",
+  async ({ daemon, page }) => {
+    await page.getByText("No host is logged in.").waitFor();
+    await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
+    const initiator = stream(daemon, "--count", "100000000", "--block", "512");
+    const ended = once(initiator, "exit");
+    const row = page.getByRole("region", { name: "Sessions" }).getByRole("row").nth(1);
+    await row.getByText("main", { exact: true }).waitFor();
+    const [session] = (await daemon.request("GET", "/v1/sessions")).items;
+    assert.deepEqual([session.target, session.portal], [daemon.ready.targets[0], daemon.ready.address]);
+    for (const text of [session.initiator, session.peer, session.isid]) await row.getByText(text, { exact: true }).waitFor();
+    initiator.kill();
+    await ended;
+    await page.getByText("No host is logged in.").waitFor();
+  },
+  { path: "#/hosts" },
+);
+
 const TARGETS = `${SITE}
 [[notify]]
 name = "log"

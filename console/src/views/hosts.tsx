@@ -1,11 +1,11 @@
-// Hosts: the iSCSI portals with their counters, and logins and logouts.
+// Hosts: the iSCSI portals with their counters, the open sessions, and logins and logouts.
 
 import { useDocument } from "../document";
 import { log } from "../events";
 import { bytes, count, dateTime, eventDetail, eventName } from "../format";
 import { Table, type Column } from "../parts/table";
 import { libraries } from "../site";
-import type { Metrics, PortalMetrics, SiteEvent } from "../types";
+import type { IscsiSession, Metrics, Page, PortalMetrics, SiteEvent } from "../types";
 import { path } from "../ui";
 
 const POLL_MS = 2000;
@@ -25,6 +25,18 @@ const PORTAL_COLUMNS: Column<PortalMetrics>[] = [
   ["sent", (portal) => bytes(portal.sent_bytes)],
 ];
 
+const SESSION_COLUMNS: Column<IscsiSession>[] = [
+  ["initiator", (session) => session.initiator, "mono"],
+  ["address", (session) => session.peer, "mono"],
+  ["library", (session) => libraries.value.filter(({ summary }) => summary.target === session.target).map(({ summary }) => summary.name).join(", ") || session.target],
+  ["since", (session) => dateTime(session.since), "mono"],
+  ["ISID", (session) => session.isid, "mono"],
+  ["TSIH", (session) => session.tsih],
+  ["commands", (session) => count(session.commands)],
+  ["received", (session) => bytes(session.received_bytes)],
+  ["sent", (session) => bytes(session.sent_bytes)],
+];
+
 const LOGIN_COLUMNS: Column<SiteEvent>[] = [
   ["time", (event) => dateTime(event.at), "mono"],
   ["event", (event) => eventName(event.event)],
@@ -34,6 +46,7 @@ const LOGIN_COLUMNS: Column<SiteEvent>[] = [
 
 export function Hosts() {
   const portals = useDocument<Metrics>("/v1/metrics", { pollMs: POLL_MS }).value.value?.portals;
+  const sessions = useDocument<Page<IscsiSession>>("/v1/sessions", { pollMs: POLL_MS }).value.value?.items;
   const logins = log.value.filter((event) => event.event.startsWith("log")).slice(-200).reverse();
   return (
     <div class="view">
@@ -48,6 +61,18 @@ export function Hosts() {
           <p class="muted">This daemon serves no iSCSI portal.</p>
         ) : (
           <Table label="iSCSI portals" columns={PORTAL_COLUMNS} items={portals} keyOf={(portal) => portal.address} />
+        )}
+      </section>
+      <section class="panel">
+        <h2>
+          Sessions <small>{sessions && count(sessions.length)}</small>
+        </h2>
+        {sessions === undefined ? (
+          <p class="muted">Reading…</p>
+        ) : sessions.length === 0 ? (
+          <p class="muted">No host is logged in.</p>
+        ) : (
+          <Table tall label="Sessions" columns={SESSION_COLUMNS} items={sessions} keyOf={(session) => `${session.portal} ${session.tsih}`} />
         )}
       </section>
       <section class="panel">

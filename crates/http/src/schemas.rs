@@ -252,6 +252,18 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ("TokenStatus", &[&[has("name", Of::Text), has("role", ROLE), has("created", Of::Number)]]),
     ("CreatedToken", &[&[has("name", Of::Text), has("role", ROLE), has("token", Of::Text)]]),
     ("SessionStatus", &[&[has("name", Of::Text), has("role", ROLE), has("csrf", Of::Text)]]),
+    ("IscsiSession", &[&[
+        has("portal", Of::Text),
+        has("initiator", Of::Text),
+        has("target", Of::Text),
+        has("peer", Of::Text),
+        has("isid", Of::Text),
+        has("tsih", Of::Number),
+        has("since", Of::Number),
+        has("commands", Of::Number),
+        has("received_bytes", Of::Number),
+        has("sent_bytes", Of::Number),
+    ]]),
     ("EndedSession", &[&[has("name", Of::Text)]]),
     ("RemovedToken", &[&[has("name", Of::Text)]]),
     ("CommandTrace", &[&[
@@ -414,6 +426,7 @@ const PAGES: &[(&str, &str)] = &[
     ("AuditRecords", "AuditRecord"),
     ("Tokens", "TokenStatus"),
     ("Notifications", "NotifyStatus"),
+    ("IscsiSessions", "IscsiSession"),
 ];
 
 impl Of {

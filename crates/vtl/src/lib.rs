@@ -40,6 +40,7 @@ pub mod observer;
 mod permissions;
 pub mod recover;
 mod reservations;
+pub mod sessions;
 mod shared;
 pub mod site;
 pub mod standalone;

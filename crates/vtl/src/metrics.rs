@@ -11,6 +11,7 @@ use crate::library::Library;
 use crate::locks::read;
 use crate::notifications::NotifyStatus;
 use crate::observer::{CommandCounters, HistogramCounts, TapePosition};
+use crate::sessions::SessionState;
 use crate::site::Site;
 use crate::unit::{DriveCounts, Unit};
 use serde::{Deserialize, Serialize};
@@ -184,10 +185,13 @@ pub struct PortalCounters {
     pub sent_bytes: u64,
 }
 
-/// Counts what an iSCSI portal does. The portal supplies it to the site with its address.
+/// The counters and the sessions of an iSCSI portal. The portal supplies it to the site with its address.
 pub trait PortalStatistics: Send + Sync {
     /// The counters at this time. It must not wait for an initiator.
     fn counters(&self) -> PortalCounters;
+
+    /// The open normal sessions, in any order. It must not wait for an initiator.
+    fn sessions(&self) -> Vec<SessionState>;
 }
 
 impl Site {

@@ -349,6 +349,7 @@ impl ConnectionServer<'_> {
     }
 
     fn command(&mut self, command: Command) {
+        self.mailbox.count_command();
         let submitted = match &self.session {
             Some((_, target)) => target.submit(command, &self.reply),
             None => Submitted::Completed(command.abort()),

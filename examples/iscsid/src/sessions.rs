@@ -12,6 +12,7 @@ use std::time::Duration;
 use vtl::budget::{Account, MemoryClient};
 use vtl::clock::{Clock, ClockListener};
 use vtl::metrics::{PortalCounters, PortalStatistics};
+use vtl::sessions::SessionState;
 use vtl::target::Target;
 use vtl::throttle::Throttle;
 use vtl::unit::{CompletedCommand, CompletionHandler};
@@ -27,15 +28,16 @@ pub(crate) struct Mailbox {
     closing: AtomicBool,
     /// The initiator's address.
     address: IpAddr,
-    /// Bytes that the connection has received and sent; its thread is the only writer.
-    bytes: ConnectionBytes,
+    /// The counters of the connection; its thread is the only writer.
+    counters: ConnectionCounters,
 }
 
-/// Bytes of a connection, with the headers of PDUs.
+/// Bytes of a connection, with the headers of PDUs, and its commands.
 #[derive(Default)]
-struct ConnectionBytes {
+struct ConnectionCounters {
     received: AtomicU64,
     sent: AtomicU64,
+    commands: AtomicU64,
 }
 
 impl Mailbox {
@@ -49,7 +51,7 @@ impl Mailbox {
             wake_signalled: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             address,
-            bytes: ConnectionBytes::default(),
+            counters: ConnectionCounters::default(),
         })
     }
 
@@ -81,17 +83,22 @@ impl Mailbox {
 
     /// Counts bytes that the connection's thread has received.
     pub(crate) fn count_received(&self, bytes: usize) {
-        add(&self.bytes.received, bytes);
+        add(&self.counters.received, bytes);
     }
 
     /// Counts bytes that the connection's thread has sent.
     pub(crate) fn count_sent(&self, bytes: usize) {
-        add(&self.bytes.sent, bytes);
+        add(&self.counters.sent, bytes);
+    }
+
+    /// Counts a SCSI command that the connection's thread has received.
+    pub(crate) fn count_command(&self) {
+        add(&self.counters.commands, 1);
     }
 
     /// Bytes that were received and sent.
     pub(crate) fn bytes(&self) -> (u64, u64) {
-        (self.bytes.received.load(Ordering::Relaxed), self.bytes.sent.load(Ordering::Relaxed))
+        (self.counters.received.load(Ordering::Relaxed), self.counters.sent.load(Ordering::Relaxed))
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -106,9 +113,9 @@ impl Mailbox {
 }
 
 /// Adds to a counter that has one writer: cheaper than an atomic addition.
-fn add(counter: &AtomicU64, bytes: usize) {
-    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
+fn add(counter: &AtomicU64, count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
 }
 
 impl CompletionHandler for Mailbox {
@@ -146,6 +153,26 @@ struct Session {
     mailbox: Arc<Mailbox>,
     tsih: u16,
     cid: u16,
+    peer: SocketAddr,
+    /// Time of the login in milliseconds since 1970.
+    since: u64,
+}
+
+impl Session {
+    fn state(&self, (initiator, isid, target): &NexusName) -> SessionState {
+        let (received_bytes, sent_bytes) = self.mailbox.bytes();
+        SessionState {
+            initiator: initiator.clone(),
+            target: target.clone(),
+            peer: self.peer,
+            isid: isid.iter().map(|byte| format!("{byte:02x}")).collect(),
+            tsih: self.tsih,
+            since: self.since,
+            commands: self.mailbox.counters.commands.load(Ordering::Relaxed),
+            received_bytes,
+            sent_bytes,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -209,6 +236,10 @@ impl PortalStatistics for Sessions {
             sent_bytes: closed.sent_bytes + sent,
             ..closed.clone()
         }
+    }
+
+    fn sessions(&self) -> Vec<SessionState> {
+        self.lock().sessions.iter().map(|(name, session)| session.state(name)).collect()
     }
 }
 
@@ -308,7 +339,9 @@ impl Sessions {
         }
         let account = open().ok_or(LoginStatus::OUT_OF_RESOURCES)?;
         let tsih = if request.tsih == 0 { state.next_tsih() } else { request.tsih };
-        state.sessions.insert(name.clone(), Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid });
+        let session =
+            Session { mailbox: Arc::clone(mailbox), tsih, cid: request.cid, peer, since: self.clock.now().wall.0 };
+        state.sessions.insert(name.clone(), session);
         state.connections.set_logged_in(mailbox, true);
         state.counters.logins += 1;
         drop(state);

@@ -44,6 +44,10 @@ fn connections_logins_and_bytes_are_counted() {
     assert_eq!(refused.logins_refused.into_iter().collect::<Vec<_>>(), expected);
     assert_eq!((refused.logins, refused.sessions), (0, 0));
     let mut session = Initiator::login(portal.address(), &target, options("iqn.ok")).unwrap();
+    // Bytes are counted after they were sent.
+    while counters(&site).sent_bytes == refused.sent_bytes {
+        thread::park_timeout(Duration::from_millis(1));
+    }
     let open = counters(&site);
     assert_eq!((open.connections, open.sessions, open.logins), (1, 1, 1));
     assert!(open.received_bytes > refused.received_bytes && open.sent_bytes > refused.sent_bytes);
@@ -52,10 +56,19 @@ fn connections_logins_and_bytes_are_counted() {
     assert_eq!(inquiry.data.len(), 36);
     let after = counters(&site);
     assert_eq!(after.received_bytes - open.received_bytes, 48);
+    let [listed] = &site.sessions()[..] else { panic!("{:?}", site.sessions()) };
+    assert_eq!((listed.portal, &*listed.session.initiator), (portal.address(), "iqn.ok"));
+    assert_eq!((&*listed.session.target, listed.session.commands), (&*target, 1));
+    assert_eq!(listed.session.peer.ip(), portal.address().ip());
+    assert!(listed.session.tsih >= 1 && listed.session.isid.len() == 12, "{listed:?}");
+    // This session alone: the bytes of the refused logins are not in it.
+    assert_eq!(listed.session.received_bytes, after.received_bytes - refused.received_bytes);
+    assert!(listed.session.since > 1_700_000_000_000);
     assert!((84..=132).contains(&(after.sent_bytes - open.sent_bytes)), "{after:?}");
     session.logout().unwrap();
     let closed = wait_until_closed(&site);
     assert_eq!((closed.sessions, closed.logins), (0, 1));
+    assert_eq!(site.sessions(), []);
     assert!(closed.received_bytes >= after.received_bytes + 48);
     portal.close();
 }

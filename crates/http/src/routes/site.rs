@@ -78,6 +78,9 @@ pub(super) const ROUTES: &[Route] = &[
         .action(Action::Control(Shape::Items))
         .returns("AuditRecords"),
     Route::get("/v1/audit/verify", "audit_verify", "Check the hash chain of the audit log").returns("VerifiedAudit"),
+    Route::get("/v1/sessions", "sessions", "List the open iSCSI sessions, by the time of their login")
+        .action(Action::Control(Shape::Items))
+        .returns("IscsiSessions"),
     Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again")
         .admin()
         .returns("ReloadReport"),

@@ -115,6 +115,7 @@ impl ControlRequest {
             | Self::TokenRemove { .. }
             | Self::Reload
             | Self::NotifyList
+            | Self::Sessions
             | Self::NotifyTest { .. }
             | Self::Events { .. } => Vec::new(),
         }

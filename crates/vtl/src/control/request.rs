@@ -274,6 +274,8 @@ pub enum ControlRequest {
         /// Name of the token.
         name: String,
     },
+    /// Requests the open iSCSI sessions: a list of [`IscsiSession`](crate::sessions::IscsiSession).
+    Sessions,
     /// Requests the state of each notification target: a list of [`NotifyStatus`](crate::notifications::NotifyStatus).
     NotifyList,
     /// Sends a test event to a notification target, and waits for the result.
@@ -311,6 +313,7 @@ impl ControlRequest {
             | Self::AuditVerify
             | Self::Tokens
             | Self::NotifyList
+            | Self::Sessions
             | Self::Events { .. } => false,
             Self::Move { .. }
             | Self::Load { .. }

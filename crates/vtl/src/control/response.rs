@@ -6,6 +6,7 @@ use super::{
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
 use crate::notifications::{NotifyStatus, NotifyTest};
+use crate::sessions::IscsiSession;
 use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
 use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,8 @@ pub enum ControlResponse {
     TokenCreate(CreatedToken),
     /// A token of the HTTP API was removed.
     TokenRemove(RemovedToken),
+    /// The open iSCSI sessions of all portals.
+    Sessions(Vec<IscsiSession>),
     /// The state of each notification target.
     NotifyList(Vec<NotifyStatus>),
     /// A test event was delivered to a notification target.
