@@ -35,6 +35,8 @@ use vtl::config::HttpSetup;
 const WORKER_THREADS: usize = 2;
 /// Threads that execute requests; further requests wait.
 const EXECUTING_THREADS: usize = 32;
+/// Niceness of the threads in addition to that of the daemon.
+const PRIORITY: i32 = 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// Interval at which the files of the certificate are checked for a change.
@@ -96,6 +98,7 @@ impl HttpServer {
             .max_blocking_threads(EXECUTING_THREADS)
             .enable_io()
             .enable_time()
+            .on_thread_start(lower_priority)
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let access = Access::new(Arc::clone(site), setup, address.ip());
@@ -160,4 +163,12 @@ fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Gives the calling thread a lower priority than the threads of drives and hosts: requests do not slow down a tape that streams.
+fn lower_priority() {
+    // Linux changes only the thread.
+    if let Err(error) = rustix::process::nice(PRIORITY) {
+        tracing::debug!(%error, "the HTTP server has the priority of the drives");
+    }
 }
