@@ -275,6 +275,36 @@ export interface Token {
   created: number;
 }
 
+export interface CartridgeContents {
+  medium: string;
+  format: string;
+  capacity: number;
+  loaded: boolean;
+  serial: string;
+  manufacturer: string;
+  manufactured: string;
+  loads: number;
+  written_in_life: number;
+  read_in_life: number;
+  last_drive: string;
+  partitions: { number: number; capacity: number; used: number; objects: number; filemarks: number }[];
+  unsynchronised: { complete: number; torn: number } | null;
+  damage: string | null;
+  attributes: { id: string; name: string; partition: number; value: string }[];
+}
+
+export interface TapeFile {
+  file: number;
+  object: number;
+  blocks: number;
+  bytes: number;
+  stored: number;
+  smallest: number;
+  largest: number;
+  damaged: number;
+  end: "filemark" | "end_of_data" | "next_part";
+}
+
 export interface IscsiSession {
   portal: string;
   initiator: string;

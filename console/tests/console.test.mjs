@@ -361,6 +361,24 @@ consoleTest(
   { path: "#/hosts" },
 );
 
+consoleTest(
+  "the files and the MAM of a cartridge are shown after its unload",
+  async ({ daemon, page }) => {
+    await page.getByText("The partition has no data.").waitFor();
+    await page.getByRole("row").filter({ hasText: "0405h" }).getByText("94", { exact: true }).waitFor();
+    await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
+    await page.getByText("Its contents are read after the unload").waitFor();
+    assert.equal((await once(stream(daemon, "--count", "20", "--block", "1000"), "exit"))[0], 0);
+    await daemon.request("POST", "/v1/unloads", { drive: "drive1" });
+    await page.getByText("1 file, 20 blocks: 20 kB written").waitFor();
+    const cells = page.getByRole("region", { name: "Files of partition 0" }).getByRole("row").nth(1).getByRole("cell");
+    const [file, object, blocks, written, , length, end] = await cells.allTextContents();
+    assert.deepEqual([file, object, blocks, written, length, end], ["0", "0", "20", "20 kB", "1,000", "filemark"]);
+    await page.getByRole("img", { name: /^1 file on/ }).waitFor();
+  },
+  { path: "#/cartridge/V00001L8" },
+);
+
 const TARGETS = `${SITE}
 [[notify]]
 name = "log"
@@ -439,10 +457,13 @@ consoleTest(
   { config: LARGE },
 );
 
-const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00002L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "setup", "about"].map((view) => `#/${view}`);
+const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00001L8", "cartridge/V00002L8", "cartridge/V00003L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "setup", "about"].map((view) => `#/${view}`);
 
 consoleTest("no view violates a rule of axe, in both themes and at 360 pixels", async ({ daemon, page }) => {
   const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+  await daemon.request("POST", "/v1/loads", { cartridge: "V00003L8", drive: "drive1" });
+  await once(stream(daemon, "--count", "8"), "exit");
+  await daemon.request("POST", "/v1/unloads", { drive: "drive1" });
   await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
   await daemon.request("PUT", "/v1/alerts/3", { drive: "drive1", raised: true });
   await daemon.request("PATCH", "/v1/slots/slot20", { fault: "blocked" });

@@ -13,6 +13,7 @@ import { Spine } from "../parts/spine";
 import { findLibrary, libraries, locationName, revision } from "../site";
 import type { AuditRecord, Cartridge, Page } from "../types";
 import { act, messageOf, path } from "../ui";
+import { Contents, InDrive } from "./cartridge-contents";
 import { unload } from "./rack";
 
 const encoded = (cartridge: Cartridge): string => `/v1/cartridges/${encodeURIComponent(cartridge.cartridge)}`;
@@ -42,8 +43,12 @@ function Facts({ cartridge }: { cartridge: Cartridge }) {
         <>
           <dt>Capacity</dt>
           <dd>{bytes(cartridge.size)}</dd>
-          <dt>Written</dt>
-          <dd>{cartridge.blank === undefined ? "not known; it is known after an unload" : cartridge.blank ? "blank" : "has data"}</dd>
+          {cartridge.blank !== undefined && (
+            <>
+              <dt>Written</dt>
+              <dd>{cartridge.blank ? "blank" : "has data"}</dd>
+            </>
+          )}
         </>
       )}
       <dt>Pool</dt>
@@ -322,6 +327,11 @@ export function CartridgeView({ barcode }: { barcode: string }) {
             )}
             <Facts cartridge={present} />
           </section>
+          {"element" in present.location && present.element?.startsWith("drive") ? (
+            <InDrive library={present.location.element.library} drive={present.element} />
+          ) : (
+            !present.unusable && <Contents cartridge={present} />
+          )}
           <History barcode={barcode} />
         </div>
       )}

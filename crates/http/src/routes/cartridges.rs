@@ -24,6 +24,24 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get(CARTRIDGE, "cartridges", "Show a cartridge")
         .action(Action::Control(Shape::Only))
         .returns("CartridgeStatus"),
+    Route::get(
+        "/v1/cartridges/{cartridge}/contents",
+        "cartridge_contents",
+        "Show the use and the MAM of a cartridge that is not in a drive",
+    )
+    .returns("CartridgeContents"),
+    Route::get(
+        "/v1/cartridges/{cartridge}/files",
+        "cartridge_files",
+        "Map the files on a cartridge that is not in a drive: blocks, bytes, smallest and largest block",
+    )
+    .query(&[
+        Member::new("partition", Kind::Number(0, 3), "Number of the partition; 0 by default.").optional(),
+        Member::new("object", Kind::Number(0, u64::MAX), "First object; the value of `next` in the response before.")
+            .optional(),
+        Member::new("max", Kind::Number(1, 1000), "Most files in the response; 1,000 by default.").optional(),
+    ])
+    .returns("TapeFiles"),
     Route::delete(CARTRIDGE, "delete", "Delete a cartridge on a shelf, with all its data")
         .admin()
         .returns("RemovedCartridge"),

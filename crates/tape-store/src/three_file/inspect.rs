@@ -40,6 +40,56 @@ pub enum ObjectEncryption {
     Emulated,
 }
 
+/// The blocks of a tape between two filemarks, as the index describes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSummary {
+    /// Number of the file in the partition: the number of filemarks before it.
+    pub number: u64,
+    /// Logical object number of the first object that is counted.
+    pub object: u64,
+    /// Number of blocks that were counted.
+    pub blocks: u64,
+    /// Bytes of these blocks, before compression and encryption.
+    pub bytes: u64,
+    /// Bytes of these blocks in `data.P`, without frames.
+    pub stored: u64,
+    /// Length of the smallest block in bytes; 0 if there is none.
+    pub smallest: u32,
+    /// Length of the largest block in bytes; 0 if there is none.
+    pub largest: u32,
+    /// Number of objects with a damaged index record: blocks, or a filemark that joins two files.
+    pub damaged: u64,
+    /// The end of what was counted.
+    pub end: FileEnd,
+}
+
+/// The end of the blocks in a [`FileSummary`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileEnd {
+    /// A filemark follows the blocks.
+    Filemark,
+    /// End of data follows the blocks.
+    EndOfData,
+    /// The most objects were counted; the file goes on.
+    Limit,
+}
+
+impl FileSummary {
+    /// Logical object number of the first object after the counted blocks and their filemark.
+    #[must_use]
+    pub fn next_object(&self) -> u64 {
+        self.object + self.blocks + self.damaged + u64::from(self.end == FileEnd::Filemark)
+    }
+
+    fn count(&mut self, len: u32, stored: u32) {
+        self.smallest = if self.blocks == 0 { len } else { self.smallest.min(len) };
+        self.largest = self.largest.max(len);
+        self.blocks += 1;
+        self.bytes += u64::from(len);
+        self.stored += u64::from(stored);
+    }
+}
+
 /// Result of checking the index of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexReport {
@@ -81,6 +131,46 @@ impl ThreeFile {
             crc: record.data_crc.filter(|_| record.kind == ObjectKind::Block),
             encryption: protection,
         }))
+    }
+
+    /// Counts the blocks from an object to the next filemark, at most this many objects, by the index alone. `None` at end
+    /// of data.
+    ///
+    /// # Errors
+    /// [`StoreError::NoPartition`], or [`StoreError::Io`] if the storage fails.
+    pub fn summarize_file(
+        &mut self,
+        partition: u8,
+        object: u64,
+        max_objects: u64,
+    ) -> Result<Option<FileSummary>, StoreError> {
+        self.drain()?;
+        self.select_partition(partition)?;
+        let part = self.part()?;
+        if object >= part.objects() {
+            return Ok(None);
+        }
+        // If two records in succession are damaged, the number is not known.
+        let number = part.filemarks_before(object).unwrap_or_default();
+        let (blocks, damaged, end) = (0, 0, FileEnd::Limit);
+        let mut found =
+            FileSummary { number, object, blocks, bytes: 0, stored: 0, smallest: 0, largest: 0, damaged, end };
+        for at in object..object.saturating_add(max_objects) {
+            if at >= part.objects() {
+                found.end = FileEnd::EndOfData;
+                break;
+            }
+            match part.record(at) {
+                Ok(record) if record.kind == ObjectKind::Filemark => {
+                    found.end = FileEnd::Filemark;
+                    break;
+                }
+                Ok(record) => found.count(record.length, record.stored),
+                Err(StoreError::Damaged { .. }) => found.damaged += 1,
+                Err(storage) => return Err(storage),
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Verifies the next object and moves after it. An encrypted block is verified without its key, by its checksum.

@@ -47,6 +47,12 @@ impl Site {
                 Reply::Alerts(self.alerts(library.as_deref(), drive.as_deref(), *flag)?)
             }
             Request::Cartridges { cartridge } => Reply::Cartridges(self.list_cartridges(cartridge.as_deref())?),
+            Request::CartridgeContents { cartridge } => {
+                Reply::CartridgeContents(Box::new(self.cartridge_contents(cartridge)?))
+            }
+            Request::CartridgeFiles { cartridge, partition, object, max } => {
+                Reply::CartridgeFiles(self.cartridge_files(cartridge, *partition, *object, *max)?)
+            }
             Request::Pools { pool } => Reply::Pools(self.list_pools(pool.as_deref())?),
             Request::Jobs { job, wait_ms } => Reply::Jobs(self.list_jobs(*job, *wait_ms)?),
             Request::Trace { library, unit, since, max, wait_ms } => {

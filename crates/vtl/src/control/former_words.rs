@@ -116,6 +116,8 @@ impl ControlRequest {
             | Self::Reload
             | Self::NotifyList
             | Self::Sessions
+            | Self::CartridgeContents { .. }
+            | Self::CartridgeFiles { .. }
             | Self::NotifyTest { .. }
             | Self::Events { .. } => Vec::new(),
         }

@@ -165,6 +165,27 @@ pub enum ControlRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cartridge: Option<String>,
     },
+    /// Requests the use and the MAM of a cartridge that is not in a drive:
+    /// [`CartridgeContents`](crate::contents::CartridgeContents).
+    CartridgeContents {
+        /// Barcode of the cartridge.
+        cartridge: String,
+    },
+    /// Requests a part of the map of the files on a cartridge that is not in a drive:
+    /// [`TapeFiles`](crate::contents::TapeFiles).
+    CartridgeFiles {
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// Number of the partition, 0 by default.
+        #[serde(default)]
+        partition: u8,
+        /// Logical object number of the first object of the part, 0 by default.
+        #[serde(default)]
+        object: u64,
+        /// Most files in the response, at most and by default 1,000. It has at most 500,000 objects, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<usize>,
+    },
     /// Requests the status of all pools or of one: a list of [`PoolStatus`](super::PoolStatus).
     Pools {
         /// Name of the pool; all pools if `None`.
@@ -314,6 +335,8 @@ impl ControlRequest {
             | Self::Tokens
             | Self::NotifyList
             | Self::Sessions
+            | Self::CartridgeContents { .. }
+            | Self::CartridgeFiles { .. }
             | Self::Events { .. } => false,
             Self::Move { .. }
             | Self::Load { .. }

@@ -3,6 +3,7 @@
 use super::{
     AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
 };
+use crate::contents::{CartridgeContents, TapeFiles};
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
 use crate::notifications::{NotifyStatus, NotifyTest};
@@ -48,6 +49,10 @@ pub enum ControlResponse {
     Alerts(Vec<AlertStatus>),
     /// The status of all cartridges or of one.
     Cartridges(Vec<CartridgeStatus>),
+    /// The use and the MAM of a cartridge.
+    CartridgeContents(Box<CartridgeContents>),
+    /// A part of the map of the files on a cartridge.
+    CartridgeFiles(TapeFiles),
     /// The status of all pools or of one.
     Pools(Vec<PoolStatus>),
     /// Cartridges were created in a pool.

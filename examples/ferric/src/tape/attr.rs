@@ -4,11 +4,11 @@ use super::{OpenCartridge, check_partition};
 use crate::cli_error::CliError;
 use crate::number::number;
 use crate::output::{self, Output};
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tape_store::mam::{AttrId, AttrSpec, AttributeFormat, AttributeWriter, Flags, Mam, spec};
 use tape_store::medium::Medium;
+use vtl::contents::CartridgeAttribute as Attribute;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -71,31 +71,11 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     }
 }
 
-/// An attribute of the MAM.
-#[derive(Serialize)]
-pub(super) struct Attribute {
-    /// Identifier as four hexadecimal digits and `h`.
-    id: String,
-    name: &'static str,
-    partition: u8,
-    value: String,
-    /// Whether each partition has this attribute.
-    #[serde(skip)]
-    is_per_partition: bool,
-}
-
-impl Attribute {
-    fn new(id: AttrId, partition: u8, value: &[u8]) -> Self {
-        let (name, is_per_partition) = spec(id).map_or(("", false), |spec| (spec.name, spec.is_per_partition));
-        Self { id: format!("{:04X}h", id.0), name, partition, value: format_value(id, value), is_per_partition }
-    }
-}
-
 /// All attributes, or the attributes of one partition.
-pub(super) fn attributes(mam: &Mam, only: Option<u8>) -> Vec<Attribute> {
-    let all = mam.iter().filter(|(id, ..)| !id.is_private());
-    let all = all.map(|(id, partition, value)| Attribute::new(id, partition, value));
-    all.filter(|attribute| only.is_none_or(|only| attribute.is_per_partition && attribute.partition == only)).collect()
+fn attributes(mam: &Mam, only: Option<u8>) -> Vec<Attribute> {
+    let mut all = Attribute::all(mam);
+    all.retain(|attribute| only.is_none_or(|only| attribute.is_per_partition && attribute.partition == only));
+    all
 }
 
 fn print(attributes: &[Attribute]) -> Result<(), CliError> {
@@ -105,21 +85,6 @@ fn print(attributes: &[Attribute]) -> Result<(), CliError> {
         output::print_line(format!("{place:<9}{name:<40}{value}").trim_end())?;
     }
     Ok(())
-}
-
-/// A value as a person reads it: a number, text, or hexadecimal digits.
-pub(super) fn format_value(id: AttrId, value: &[u8]) -> String {
-    let hex = || value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    match spec(id).map(|spec| (spec.format, value.len())) {
-        Some((AttributeFormat::Binary, 1..=8)) => {
-            value.iter().fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte)).to_string()
-        }
-        Some((AttributeFormat::Ascii | AttributeFormat::Text, _)) => {
-            let text = String::from_utf8_lossy(value).replace('\0', " ");
-            text.trim_end().to_owned()
-        }
-        _ => hex(),
-    }
 }
 
 /// An attribute by its number, and its facts. One of the whole cartridge is refused for any partition but 0.

@@ -88,6 +88,8 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
     ("GET", "/v1/cartridges/A2L8", "", ""),
     ("GET", "/v1/cartridges", "", ""),
     ("GET", "/v1/notifications", "", r#"{"items":[]}"#),
+    ("GET", "/v1/cartridges/A1L8/contents", "", ""),
+    ("GET", "/v1/cartridges/A1L8/files?partition=0&object=0&max=5", "", r#"{"files":[]}"#),
     ("GET", "/v1/sessions", "", r#"{"items":[]}"#),
     ("POST", "/v1/jobs", r#"{"kind":"verify","cartridges":["A1L8","A2L8"]}"#, ""),
     ("GET", "/v1/jobs/1?wait_ms=1000", "", ""),
