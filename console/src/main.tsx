@@ -15,6 +15,7 @@ import { About } from "./views/about";
 import { Audit } from "./views/audit";
 import { CartridgeView } from "./views/cartridge";
 import { Cartridges } from "./views/cartridges";
+import { Configuration } from "./views/configuration";
 import { DriveView } from "./views/drive";
 import { Events } from "./views/events";
 import { Hosts } from "./views/hosts";
@@ -33,6 +34,7 @@ const VIEWS: [name: string, text: string, role: Role][] = [
   ["notifications", "Notifications", "read"],
   ["audit", "Audit", "read"],
   ["tokens", "Access tokens", "admin"],
+  ["configuration", "Configuration", "admin"],
   ["setup", "Set up", "read"],
   ["about", "About", "read"],
 ];
@@ -57,6 +59,8 @@ function View() {
       return <Jobs />;
     case "notifications":
       return <Notifications />;
+    case "configuration":
+      return <Configuration />;
     case "tokens":
       return <Tokens />;
     case "audit":

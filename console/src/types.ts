@@ -305,6 +305,20 @@ export interface TapeFile {
   end: "filemark" | "end_of_data" | "next_part";
 }
 
+export interface ConfigurationFinding {
+  line: number;
+  key: string;
+  message: string;
+}
+
+export interface CheckedConfiguration {
+  error?: ConfigurationFinding;
+  warnings: ConfigurationFinding[];
+  libraries: number;
+  drives: number;
+  pools: number;
+}
+
 export interface IscsiSession {
   portal: string;
   initiator: string;

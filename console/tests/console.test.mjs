@@ -406,6 +406,30 @@ consoleTest(
   { config: TARGETS, path: "#/notifications" },
 );
 
+consoleTest(
+  "a changed configuration is checked, and nothing is changed",
+  async ({ daemon, page }) => {
+    const text = page.getByLabel("Text (TOML)");
+    await text.waitFor();
+    const running = await text.inputValue();
+    assert.ok(running.includes("slots = 24") && running.includes('name = "host"'), running);
+    assert.equal((await page.content()).includes("a secret of a host"), false);
+    await text.fill("[[library]]\nslots = 12\n\nslot = 4\n");
+    await page.getByRole("button", { name: "Check" }).click();
+    await page.getByRole("status").getByText("line 4, library.slot").waitFor();
+    await page.getByRole("button", { name: "Show line 4" }).click();
+    assert.equal(await text.evaluate((area) => area.value.slice(area.selectionStart, area.selectionEnd)), "slot = 4");
+    await text.fill('[[library]]\nslots = 12\n[[library.drive]]\nmodel = "ULT3580-TD8"\ncount = 3\n');
+    await page.getByRole("button", { name: "Check" }).click();
+    await page.getByText("The text is valid: 1 library, 3 drives, 0 pools.").waitFor();
+    await page.getByRole("button", { name: "Discard the changes" }).click();
+    assert.equal(await text.inputValue(), running);
+    assert.equal((await daemon.request("GET", "/v1/configuration")).text, running);
+    assert.equal((await daemon.request("GET", "/v1/drives")).items.length, 2);
+  },
+  { config: `${SITE}[[iscsi.user]]\nname = "host"\nsecret = "a secret of a host"\n`, path: "#/configuration" },
+);
+
 const LARGE = `
 [[library]]
 slots = 65000
@@ -457,7 +481,7 @@ consoleTest(
   { config: LARGE },
 );
 
-const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00001L8", "cartridge/V00002L8", "cartridge/V00003L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "setup", "about"].map((view) => `#/${view}`);
+const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00001L8", "cartridge/V00002L8", "cartridge/V00003L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "configuration", "setup", "about"].map((view) => `#/${view}`);
 
 consoleTest("no view violates a rule of axe, in both themes and at 360 pixels", async ({ daemon, page }) => {
   const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");

@@ -188,6 +188,7 @@ fn schema(member: &Member) -> Schema {
     let of = |kind: Type| SchemaType::Type(kind);
     match member.kind {
         Kind::Text => object.schema_type(of(Type::String)).max_length(Some(MAX_TEXT)),
+        Kind::LongText(most) => object.schema_type(of(Type::String)).max_length(Some(most)),
         Kind::Number(least, most) => {
             let limit = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
             object.schema_type(of(Type::Integer)).minimum(Some(limit(least))).maximum(Some(limit(most)))

@@ -282,6 +282,15 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ]]),
     ("JobFailure", &[&[has("error", Of::Text), has("code", Of::Text), may("fields", Of::Object)]]),
     ("CreatedCartridges", &[&[has("created", TEXTS)]]),
+    ("ConfigurationText", &[&[has("text", Of::Text)]]),
+    ("CheckedConfiguration", &[&[
+        may("error", Of::Named("ConfigurationFinding")),
+        has("warnings", Of::List(&Of::Named("ConfigurationFinding"))),
+        has("libraries", Of::Number),
+        has("drives", Of::Number),
+        has("pools", Of::Number),
+    ]]),
+    ("ConfigurationFinding", &[&[has("line", Of::Number), has("key", Of::Text), has("message", Of::Text)]]),
     ("ReloadReport", &[&[has("changes", Of::List(&Of::Named("ReloadChange")))]]),
     ("ReloadChange", &[&[
         has("change", Of::Text),

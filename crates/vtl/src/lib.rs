@@ -17,6 +17,7 @@ mod cartridge_directories;
 mod cartridges;
 pub mod clock;
 pub mod config;
+pub mod configuration;
 pub mod contents;
 pub mod control;
 pub mod core_dumps;

@@ -58,6 +58,8 @@ pub struct Site {
     permissions: (Option<String>, bool),
     /// Conditions that need an operator.
     warnings: RwLock<Vec<String>>,
+    /// The configuration in use as text, without secrets.
+    pub(crate) configuration: RwLock<String>,
     /// Addresses and counters of the iSCSI portals that are open.
     pub(crate) portals: RwLock<Vec<(SocketAddr, Arc<dyn PortalStatistics>)>>,
     /// URLs of the HTTP APIs that are open.
@@ -144,6 +146,7 @@ impl Site {
             cartridge_directories: config.cartridge_directories.clone(),
             permissions: (config.group.clone(), config.shared_cartridges),
             warnings: RwLock::default(),
+            configuration: RwLock::new(config.to_string()),
             portals: RwLock::default(),
             http_urls: RwLock::default(),
             shared,

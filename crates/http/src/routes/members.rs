@@ -5,6 +5,8 @@
 pub enum Kind {
     /// Text of at most 255 characters.
     Text,
+    /// Text of at most this many characters, with any number of lines.
+    LongText(usize),
     /// A whole number between two limits, both included.
     Number(u64, u64),
     /// A list of 1 to this many texts.

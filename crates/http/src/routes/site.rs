@@ -81,6 +81,13 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/v1/sessions", "sessions", "List the open iSCSI sessions, by the time of their login")
         .action(Action::Control(Shape::Items))
         .returns("IscsiSessions"),
+    Route::get("/v1/configuration", "configuration", "Show the configuration in use as text, without secrets")
+        .admin()
+        .returns("ConfigurationText"),
+    Route::post("/v1/configuration/check", "configuration_check", "Check a text as a configuration, without a change")
+        .admin()
+        .body(&[Member::new("text", Kind::LongText(500_000), "The text, in the form of a configuration file.")])
+        .returns("CheckedConfiguration"),
     Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again")
         .admin()
         .returns("ReloadReport"),

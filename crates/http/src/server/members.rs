@@ -82,7 +82,7 @@ fn convert(member: Option<&Member>, text: &str) -> Result<Value, Problem> {
         // A sign or leading zeros are not accepted.
         Kind::Number(..) => text.parse::<u64>().ok().filter(|number| number.to_string() == text).map(Value::from),
         Kind::Flag => text.parse::<bool>().ok().map(Value::from),
-        Kind::Text | Kind::Texts(_) | Kind::Words(_) | Kind::WordsOrNull(_) => Some(text.into()),
+        Kind::Text | Kind::LongText(_) | Kind::Texts(_) | Kind::Words(_) | Kind::WordsOrNull(_) => Some(text.into()),
     };
     let value = value.unwrap_or_else(|| text.into());
     check(member, &value)?;
@@ -92,9 +92,11 @@ fn convert(member: Option<&Member>, text: &str) -> Result<Value, Problem> {
 /// Refuses a value that is not of the type of its member.
 fn check(member: &Member, value: &Value) -> Result<(), Problem> {
     let in_words = |words: &[&str]| value.as_str().is_some_and(|text| words.contains(&text));
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| text.chars().count() <= MAX_TEXT);
+    let is_within = |value: &Value, most| value.as_str().is_some_and(|text| text.chars().count() <= most);
+    let is_text = |value: &Value| is_within(value, MAX_TEXT);
     let (is_valid, expected) = match member.kind {
         Kind::Text => (is_text(value), format!("expected a text of at most {MAX_TEXT} characters")),
+        Kind::LongText(most) => (is_within(value, most), format!("expected a text of at most {most} characters")),
         Kind::Texts(most) => (
             value.as_array().is_some_and(|list| (1..=most).contains(&list.len()) && list.iter().all(is_text)),
             format!("expected a list of 1 to {most} texts of at most {MAX_TEXT} characters"),

@@ -5,6 +5,7 @@ use super::response::{
     ProtectStatus, RemovedCartridge, RetentionStatus,
 };
 use super::{CartridgeStatus, ControlError, ControlRequest as Request, ControlResponse as Reply, Door, PoolStatus};
+use crate::configuration::CheckedConfiguration;
 use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
@@ -62,6 +63,8 @@ impl Site {
             Request::Metrics => Reply::Metrics(Box::new(self.metrics())),
             Request::Audit { filter, max } => Reply::Audit(self.audit_records(filter, *max)?),
             Request::AuditVerify => Reply::AuditVerify(self.audit.verify()?),
+            Request::Configuration => Reply::Configuration(self.configuration()),
+            Request::ConfigurationCheck { text } => Reply::ConfigurationCheck(CheckedConfiguration::of(text)),
             Request::Tokens => Reply::Tokens(self.tokens()),
             Request::Sessions => Reply::Sessions(self.sessions()),
             Request::NotifyList => Reply::NotifyList(self.notify_status()),

@@ -116,6 +116,8 @@ impl ControlRequest {
             | Self::Reload
             | Self::NotifyList
             | Self::Sessions
+            | Self::Configuration
+            | Self::ConfigurationCheck { .. }
             | Self::CartridgeContents { .. }
             | Self::CartridgeFiles { .. }
             | Self::NotifyTest { .. }

@@ -304,6 +304,14 @@ pub enum ControlRequest {
         /// Name of the target.
         target: String,
     },
+    /// Requests the configuration in use as text: [`ConfigurationText`](crate::configuration::ConfigurationText).
+    Configuration,
+    /// Checks a text as a configuration, without a change:
+    /// [`CheckedConfiguration`](crate::configuration::CheckedConfiguration).
+    ConfigurationCheck {
+        /// The text, in the form of a configuration file.
+        text: String,
+    },
     /// Reloads the configuration of the daemon.
     Reload,
     /// Subscribes to the events after a position; on the socket, one per line, and the connection then accepts no
@@ -335,6 +343,8 @@ impl ControlRequest {
             | Self::Tokens
             | Self::NotifyList
             | Self::Sessions
+            | Self::Configuration
+            | Self::ConfigurationCheck { .. }
             | Self::CartridgeContents { .. }
             | Self::CartridgeFiles { .. }
             | Self::Events { .. } => false,

@@ -3,6 +3,7 @@
 use super::{
     AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
 };
+use crate::configuration::{CheckedConfiguration, ConfigurationText};
 use crate::contents::{CartridgeContents, TapeFiles};
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
@@ -93,6 +94,10 @@ pub enum ControlResponse {
     NotifyList(Vec<NotifyStatus>),
     /// A test event was delivered to a notification target.
     NotifyTest(NotifyTest),
+    /// The configuration in use as text.
+    Configuration(ConfigurationText),
+    /// The findings in a text that is no configuration in use.
+    ConfigurationCheck(CheckedConfiguration),
     /// The configuration was reloaded, with these changes.
     Reload(ReloadReport),
     /// The events of the site from a position on.

@@ -43,6 +43,7 @@ impl Site {
         }
         changes.extend(pool_changes(&read(&self.pools), &config.pools));
         write(&self.pools).clone_from(&config.pools);
+        *write(&self.configuration) = config.to_string();
         self.reconcile_or_warn();
         self.shared.events.notify(Subject::new(Cause::operator()), Event::Reloaded { changes: changes.clone() });
         Ok(ReloadReport { changes })
