@@ -25,17 +25,17 @@ pub struct CartridgeContents {
     pub medium: String,
     /// Format of the files: `native` or `mhvtl`.
     pub format: String,
-    /// Capacity in bytes.
+    /// Native capacity of the medium in bytes.
     pub capacity: u64,
     /// Whether the cartridge is loaded, or was not unloaded cleanly.
     pub loaded: bool,
     /// Serial number of the medium.
     pub serial: String,
-    /// Manufacturer of the medium.
+    /// Manufacturer of the medium, as in its MAM.
     pub manufacturer: String,
-    /// Date of manufacture, `YYYYMMDD`.
+    /// Date of manufacture of the medium, `YYYYMMDD`.
     pub manufactured: String,
-    /// Number of loads.
+    /// Number of loads since the cartridge was created.
     pub loads: u64,
     /// Bytes that were written to the medium in its life.
     pub written_in_life: u64,

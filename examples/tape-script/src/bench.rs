@@ -11,10 +11,14 @@ use std::fmt::Write as _;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, OnceLock};
 use vtl::clock::{Clock, VirtualClock};
+use vtl::control::ErrorCode;
 use vtl::data_dir::DataDir;
 use vtl::frontend::{Frontend, SiteOptions};
 use vtl::target::{Target, encode_lun};
-use vtl::{Barcode, ElementAddress, Library, OpenSite, Site, Unit};
+use vtl::{Barcode, ElementAddress, Library, LibraryError, OpenSite, Site, Unit};
+
+/// How often a motion is repeated while the changer is busy.
+const ATTEMPTS: usize = 100_000;
 
 /// Kinds of cartridges: name in scripts, pattern of barcodes, and native capacity.
 const KINDS: [(&str, &str, &str); 6] = [
@@ -208,8 +212,7 @@ impl Bench {
         let (barcode, location) = fresh.into_iter().next().ok_or("no cartridge left")?;
         let vtl::inventory::Location::Element { address, .. } = location else { return Err("not in a slot".into()) };
         self.used.insert(barcode);
-        let moved = library.move_medium(ElementAddress(address), self.drive_element(number)?);
-        Ok(outcome_of(moved))
+        Ok(move_medium(&library, ElementAddress(address), self.drive_element(number)?))
     }
 
     fn unload(&self, number: usize) -> Result<String, String> {
@@ -223,8 +226,7 @@ impl Bench {
             })
             .collect();
         let empty = library.layout().storage.addresses().find(|address| !occupied.contains(&address.0));
-        let moved = library.move_medium(element, empty.ok_or("no empty slot")?);
-        Ok(outcome_of(moved))
+        Ok(move_medium(&library, element, empty.ok_or("no empty slot")?))
     }
 
     fn other_command(&self, number: usize, cdb: &[u8], data: &[u8]) -> Result<String, String> {
@@ -247,7 +249,15 @@ impl Bench {
     }
 }
 
-/// The result of a motion, without the name of the drive: cases run on different ones.
-fn outcome_of<E>(moved: Result<(), E>) -> String {
-    if moved.is_ok() { "ok".into() } else { "refused".into() }
+/// The result of a motion, without the name of the drive: cases run on different ones. The fast clock ends the wait for a
+/// changer that is busy at once, so the motion is repeated.
+fn move_medium(library: &Library, source: ElementAddress, destination: ElementAddress) -> String {
+    for _ in 0..ATTEMPTS {
+        match library.move_medium(source, destination) {
+            Ok(()) => return "ok".into(),
+            Err(LibraryError::Request(error)) if error.code == ErrorCode::Busy => std::thread::yield_now(),
+            Err(_) => return "refused".into(),
+        }
+    }
+    "busy".into()
 }
