@@ -47,12 +47,14 @@ pub(super) fn position(text: &str) -> Result<EventPosition, Problem> {
 }
 
 impl Subscribers {
-    /// Subscribes to the events after a position, on a new thread. `composing` is held while a snapshot is made.
+    /// Subscribes to the events after a position, on a new thread. `composing` is held while a snapshot is made. The
+    /// subscription ends when `is_admitted` returns false.
     pub(super) fn subscribe(
         &self,
         site: Arc<Site>,
         since: Option<EventPosition>,
         composing: Arc<Mutex<()>>,
+        is_admitted: impl Fn() -> bool + Send + 'static,
     ) -> Result<Response, Problem> {
         let full = |_| {
             let detail = format!("{MAX_SUBSCRIBERS} clients receive events already, which is the maximum");
@@ -62,7 +64,7 @@ impl Subscribers {
         let (sender, receiver) = mpsc::channel(QUEUE_LEN);
         let subscriber = Subscriber { sender, runtime: Handle::current(), _permit: permit };
         let serve = move || {
-            if let Err(error) = subscriber.serve(&site, since, &composing) {
+            if let Err(error) = subscriber.serve(&site, since, &composing, is_admitted) {
                 tracing::debug!(%error, "event subscription over HTTP ended");
             }
         };
@@ -86,6 +88,7 @@ impl Subscriber {
         site: &Site,
         since: Option<EventPosition>,
         composing: &Mutex<()>,
+        is_admitted: impl Fn() -> bool,
     ) -> Result<(), Box<dyn std::error::Error>> {
         let (begin, mut subscription) = {
             let _composing = composing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +103,11 @@ impl Subscriber {
         self.send(begin)?;
         let mut idle_polls = 0;
         loop {
-            match subscription.receive(site, POLL_INTERVAL) {
+            let received = subscription.receive(site, POLL_INTERVAL);
+            if !is_admitted() {
+                return Ok(());
+            }
+            match received {
                 Received::Event(record) => {
                     idle_polls = 0;
                     let data = serde_json::to_string(&*record)?;

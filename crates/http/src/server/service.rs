@@ -43,7 +43,7 @@ const MAX_KEY_LEN: usize = 128;
 /// The site that is served, and what its requests share.
 pub(super) struct Service {
     site: Arc<Site>,
-    access: Access,
+    access: Arc<Access>,
     /// Time for the body of a request to arrive.
     body_timeout: Duration,
     answers: Answers,
@@ -88,7 +88,7 @@ impl Service {
     pub(super) fn new(site: Arc<Site>, access: Access, body_timeout: Duration) -> io::Result<Self> {
         Ok(Self {
             site,
-            access,
+            access: Arc::new(access),
             body_timeout,
             answers: Answers::default(),
             changes: RwLock::default(),
@@ -281,7 +281,7 @@ async fn execute_request(
     let peer = peer.ok_or_else(|| ControlError::internal("the peer of the connection is unknown"))?;
     let client = service.access.admit(route, &parts, &peer)?;
     if route.action == Action::Events {
-        return subscribe(service, route, &parts);
+        return subscribe(service, route, parts, peer);
     }
     let actor = client.actor(&peer, id);
     let call = Call { route, members: Map::new(), headers: parts.headers.clone(), client, peer, actor };
@@ -290,12 +290,15 @@ async fn execute_request(
     Ok(if is_read { answer.into_read_response(&parts.headers) } else { answer.into_response() })
 }
 
-/// Begins a stream of events after the position in `Last-Event-ID`, or else in the query.
-fn subscribe(service: &Service, route: &Route, parts: &Parts) -> Result<Response, Problem> {
-    let members = members::of_target(route, [], query(parts)?)?;
+/// Begins a stream of events after the position in `Last-Event-ID`, or else in the query. It ends when the client may no
+/// longer read them.
+fn subscribe(service: &Service, route: &'static Route, parts: Parts, peer: Peer) -> Result<Response, Problem> {
+    let members = members::of_target(route, [], query(&parts)?)?;
     let last = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let since = last.or_else(|| members.get("since")?.as_str()).map(events::position).transpose()?;
-    service.subscribers.subscribe(Arc::clone(&service.site), since, Arc::clone(&service.composing))
+    let access = Arc::clone(&service.access);
+    let is_admitted = move || access.admit(route, &parts, &peer).is_ok();
+    service.subscribers.subscribe(Arc::clone(&service.site), since, Arc::clone(&service.composing), is_admitted)
 }
 
 fn malformed(detail: String) -> Problem {

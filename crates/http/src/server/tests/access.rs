@@ -6,7 +6,7 @@ use vtl::tokens::Role;
 use vtl::{OpenSite, Site};
 
 /// A site whose server needs tokens.
-fn serve_closed() -> Served {
+pub(super) fn serve_closed() -> Served {
     let data = tempfile::tempdir().unwrap();
     let mut config = vtl::config::parse("f", SITE).unwrap();
     config.http = config.http.with_listen("127.0.0.1:0").with_loopback_tokens();

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::{SITE, Served, serve};
 use serde_json::Value;
+use vtl::tokens::Role;
 
 /// A message of the stream: its fields by name.
 #[derive(Debug, Default, PartialEq)]
@@ -94,6 +95,22 @@ fn subscriptions_end_with_the_site() {
     let stopped = next(&mut client).unwrap();
     assert_eq!(stopped.json()["event"], "stopped");
     assert_eq!(next(&mut client), None);
+}
+
+#[test]
+fn subscriptions_end_with_their_token() {
+    let served = super::access::serve_closed();
+    let token = |name: &str| format!("Bearer {}", served.site.create_token(name, Role::Operate).unwrap().token);
+    let [removed, kept] = [token("removed"), token("kept")];
+    let mut streams =
+        [&removed, &kept].map(|token| subscribe(&served, "/v1/events", &[("Authorization", token.as_str())]));
+    streams.iter_mut().for_each(|stream| drop(next(stream).unwrap()));
+    served.site.remove_token("removed").unwrap();
+    let load = Some(r#"{"cartridge":"A1L8"}"#);
+    assert_eq!(served.client().send("POST", "/v1/loads", &[("Authorization", kept.as_str())], load).status, 200);
+    let [removed, kept] = streams.each_mut().map(next);
+    assert_eq!((removed, kept.unwrap().json()["event"].as_str()), (None, Some("loaded")));
+    served.site.shut_down().unwrap();
 }
 
 #[test]
