@@ -2,7 +2,7 @@
 
 import { effect, useSignal } from "@preact/signals";
 import { render } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { login, logout, may, readSession, session } from "./api";
 import { connect, disconnect, isOutdated, link } from "./events";
 import { unacknowledged } from "./alerts";
@@ -100,12 +100,15 @@ async function leave(): Promise<void> {
 function Header() {
   const section = SECTION[route.value[0] ?? ""] ?? route.value[0] ?? "rack";
   const alerts = unacknowledged.value;
+  const nav = useRef<HTMLElement>(null);
+  // In a narrow window, the links scroll sideways.
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [section, session.value]);
   return (
     <header class="top">
       <a class="brand" href={path("rack")}>
         <img src="/icon.svg" alt="" width="24" height="24" /> Ferric
       </a>
-      <nav class="main-nav" aria-label="Views">
+      <nav ref={nav} class="main-nav" aria-label="Views">
         {VIEWS.filter(([, , role]) => may(role)).map(([name, text]) => (
           <a key={name} href={path(name)} aria-current={name === section ? "page" : undefined}>
             {text}

@@ -483,40 +483,132 @@ consoleTest(
 
 const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00001L8", "cartridge/V00002L8", "cartridge/V00003L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "configuration", "setup", "about"].map((view) => `#/${view}`);
 
-consoleTest("no view violates a rule of axe, in both themes and at 360 pixels", async ({ daemon, page }) => {
-  const axe = await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
-  await daemon.request("POST", "/v1/loads", { cartridge: "V00003L8", drive: "drive1" });
-  await once(stream(daemon, "--count", "8"), "exit");
-  await daemon.request("POST", "/v1/unloads", { drive: "drive1" });
-  await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
-  await daemon.request("PUT", "/v1/alerts/3", { drive: "drive1", raised: true });
-  await daemon.request("PATCH", "/v1/slots/slot20", { fault: "blocked" });
-  await daemon.request("POST", "/v1/jobs", { kind: "verify", cartridges: ["V00002L8"] });
-  await daemon.request("POST", "/v1/tokens", { name: "backup", role: "operate" });
-  await once(stream(daemon, "--count", "8"), "exit");
-  const violations = [];
-  const check = async (what) => {
-    const found = await page.evaluate(async () => (await globalThis.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`));
-    violations.push(...found.map((violation) => `${what}: ${violation}`));
-  };
-  for (const theme of ["light", "dark"]) {
-    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
-    for (const view of VIEWS) {
+const THEMES = ["light", "dark"];
+const SMALL = { width: 360, height: 740 };
+
+/** Violations of the rules of axe on the page as it is. */
+async function violationsOf(page, what) {
+  if (!(await page.evaluate(() => "axe" in globalThis))) {
+    await page.evaluate(await readFile(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));
+  }
+  const found = await page.evaluate(async () => (await globalThis.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`));
+  return found.map((violation) => `${what}: ${violation}`);
+}
+
+const setTheme = (page, theme) => page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+
+/** Fails if the page, or a dialog on it, needs to be scrolled sideways. */
+async function fits(page, what) {
+  const widths = await page.evaluate(() => [document.documentElement, ...document.querySelectorAll("dialog[open]")].map((part) => [part.scrollWidth, part.clientWidth, innerWidth]));
+  for (const [needed, width, window] of widths) {
+    assert.ok(needed <= width && width <= window, `${what} is ${needed} pixels wide in ${width} of ${window}`);
+  }
+}
+
+consoleTest(
+  "no view violates a rule of axe, in both themes and at 360 pixels",
+  async ({ daemon, page }) => {
+    await daemon.request("POST", "/v1/loads", { cartridge: "V00003L8", drive: "drive1" });
+    await once(stream(daemon, "--count", "8"), "exit");
+    await daemon.request("POST", "/v1/unloads", { drive: "drive1" });
+    await daemon.request("POST", "/v1/loads", { cartridge: "V00001L8", drive: "drive1" });
+    await daemon.request("PUT", "/v1/alerts/3", { drive: "drive1", raised: true });
+    await daemon.request("PATCH", "/v1/slots/slot20", { fault: "blocked" });
+    await daemon.request("POST", "/v1/jobs", { kind: "verify", cartridges: ["V00002L8"] });
+    await daemon.request("POST", "/v1/tokens", { name: "backup", role: "operate" });
+    await once(stream(daemon, "--count", "8"), "exit");
+    const violations = [];
+    const show = async (view) => {
       await page.goto(`${daemon.url}/${view}`);
-      await page.evaluate(axe);
       await page.locator("h1").waitFor({ state: "attached" });
       await page.waitForLoadState("networkidle");
-      if (view === "#/rack") await cell(page, "slot2").click();
-      await check(`${view}, ${theme}`);
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${view} is wider than the window`);
+    };
+    for (const theme of THEMES) {
+      await setTheme(page, theme);
+      for (const view of VIEWS) {
+        await show(view);
+        if (view === "#/rack") await cell(page, "slot2").click();
+        violations.push(...(await violationsOf(page, `${view}, ${theme}`)));
+        await fits(page, view);
+      }
     }
-  }
-  await page.setViewportSize({ width: 360, height: 740 });
-  for (const view of VIEWS) {
-    await page.goto(`${daemon.url}/${view}`);
-    await page.waitForTimeout(200);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(width <= 360, `${view} is ${width} pixels wide`);
-  }
-  assert.deepEqual(violations, []);
-}, { config: TARGETS });
+    await page.setViewportSize(SMALL);
+    for (const view of VIEWS) {
+      await show(view);
+      await page.waitForTimeout(200);
+      await fits(page, view);
+      // The link of the view that is shown is in view, too.
+      const link = await page.locator(".main-nav [aria-current]").boundingBox();
+      assert.ok(link.x >= 0 && link.x + link.width <= SMALL.width, `the link of ${view} is out of view`);
+    }
+    assert.deepEqual(violations, []);
+  },
+  { config: TARGETS },
+);
+
+consoleTest(
+  "no dialog violates a rule of axe, in both themes and at 360 pixels",
+  async ({ daemon, page }) => {
+    await daemon.request("POST", "/v1/moves", { from: "V00002L8", to: "io1" });
+    await daemon.request("POST", "/v1/exports", { from: "io1" });
+    await daemon.request("POST", "/v1/tokens", { name: "backup", role: "operate" });
+    const buttons = [
+      ["cartridge/V00001L8", ["Convert…", "Retain…", "Forget…"]],
+      ["cartridge/V00002L8", ["Delete…"]],
+      ["cartridges", ["Create cartridges"]],
+      ["tokens", ["Create token", "Remove token backup"]],
+    ];
+    const violations = [];
+    const check = async (what, theme, isSmall) => {
+      await page.getByRole("dialog").waitFor();
+      if (isSmall) await fits(page, what);
+      else violations.push(...(await violationsOf(page, `${what}, ${theme}`)));
+    };
+    for (const [theme, isSmall] of [...THEMES.map((theme) => [theme, false]), ["light", true]]) {
+      await setTheme(page, theme);
+      if (isSmall) await page.setViewportSize(SMALL);
+      for (const [view, names] of buttons) {
+        await page.goto(`${daemon.url}/#/${view}`);
+        for (const name of names) {
+          const button = page.getByRole("button", { name, exact: true });
+          await button.click();
+          await check(name, theme, isSmall);
+          await page.keyboard.press("Escape");
+          await page.getByRole("dialog").waitFor({ state: "detached" });
+          // The focus returns to the button that has opened the dialog.
+          assert.equal(await button.evaluate((element) => element === document.activeElement), true, name);
+        }
+      }
+      // The dialog with a new token.
+      await page.getByRole("button", { name: "Create token" }).click();
+      await page.getByLabel("Name").fill(`made-${theme}${isSmall ? "-small" : ""}`);
+      await page.getByRole("button", { name: "Create", exact: true }).click();
+      await page.getByText("shown only once").waitFor();
+      await check("new token", theme, isSmall);
+      await page.getByRole("button", { name: "Close", exact: true }).click();
+    }
+    assert.deepEqual(violations, []);
+  },
+);
+
+consoleTest(
+  "the login page does not violate a rule of axe, in both themes and at 360 pixels",
+  async ({ page }) => {
+    const violations = [];
+    const login = page.getByRole("button", { name: "Log in" });
+    for (const theme of THEMES) {
+      await setTheme(page, theme);
+      await page.reload();
+      await login.waitFor();
+      violations.push(...(await violationsOf(page, `login, ${theme}`)));
+      await page.getByLabel("Token").fill("ferric_0000");
+      await login.click();
+      await page.getByRole("alert").waitFor();
+      violations.push(...(await violationsOf(page, `refused login, ${theme}`)));
+    }
+    await page.setViewportSize(SMALL);
+    await fits(page, "login");
+    assert.deepEqual(violations, []);
+  },
+  { config: `${SITE}[http]\nloopback = "token"\n` },
+);
