@@ -9,6 +9,8 @@
 
 #[cfg(feature = "server")]
 pub mod openapi;
+#[cfg(feature = "server")]
+pub mod reference;
 pub mod routes;
 #[cfg(feature = "server")]
 mod schemas;
