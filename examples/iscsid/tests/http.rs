@@ -71,6 +71,50 @@ fn the_api_operates_the_site_of_the_daemon() {
     assert!(daemon.process.wait().unwrap().success());
 }
 
+/// A request with curl, which accepts only the certificate of the daemon. Returns the body and the status.
+fn fetch(dir: &Path, url: &str, options: &[&str]) -> (String, String) {
+    let mut curl = Command::new("curl");
+    curl.args(["-s", "--cacert", "server.pem", "-w", "\n%{http_code}", url]).args(options).current_dir(dir);
+    let output = curl.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (body.into(), status.into())
+}
+
+#[test]
+fn the_daemon_serves_https_on_every_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(dir.path().join("server.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.path().join("server.key"), made.signing_key.serialize_pem()).unwrap();
+    let start = |text: &str| {
+        std::fs::write(dir.path().join("site.toml"), text).unwrap();
+        let mut program = program(&dir.path().join("data"));
+        program.args(["--config", "site.toml"]).current_dir(dir.path());
+        program
+    };
+    let open = "[http]\nlisten = \"0.0.0.0:0\"\n";
+    let refused = start(open).output().unwrap();
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && stderr.contains("is open to the network without TLS"), "{stderr}");
+    let keys = "certificate = \"server.pem\"\nkey = \"server.key\"\n";
+    let mut daemon = Daemon::start(&mut start(&format!("{open}{keys}")));
+    let port = daemon.ready["http"].as_str().unwrap().strip_prefix("https://0.0.0.0:").unwrap();
+    let url = format!("https://127.0.0.1:{port}/v1/libraries");
+    assert_eq!(fetch(dir.path(), &url, &[]).1, "401");
+    let mut control = std::os::unix::net::UnixStream::connect(daemon.ready["control"].as_str().unwrap()).unwrap();
+    control.write_all(b"{\"op\":\"token_create\",\"name\":\"reader\",\"role\":\"read\"}\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(control).read_line(&mut line).unwrap();
+    let response: Value = serde_json::from_str(&line).unwrap();
+    let header = format!("Authorization: Bearer {}", response["ok"]["token"].as_str().unwrap());
+    let (body, status) = fetch(dir.path(), &url, &["-H", &header]);
+    assert!(status == "200" && body.contains("\"name\":\"main\""), "{status} {body}");
+    daemon.signal("-TERM");
+    assert!(daemon.process.wait().unwrap().success());
+}
+
 #[test]
 fn an_address_that_cannot_be_served_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
