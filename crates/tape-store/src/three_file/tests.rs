@@ -939,6 +939,43 @@ fn damaged_index_record_can_be_overwritten() {
     }
 }
 
+/// The map of a tape comes from its index alone, also past damaged records.
+#[test]
+fn files_are_summarized_from_the_index() {
+    use super::inspect::FileEnd::{EndOfData, Filemark, Limit};
+    for (format, size) in [(Format::Native, 32), (Format::Mhvtl, 512)] {
+        let folder = blank(format);
+        let mut tape = open(&folder, format).unwrap().0;
+        for len in [10, 300, 20, 40] {
+            tape.append(&[IoSlice::new(&block(1, len))], Codec::NONE).unwrap();
+        }
+        tape.append_filemark().unwrap();
+        tape.append_filemark().unwrap();
+        tape.append(&[IoSlice::new(&block(2, 7))], Codec::NONE).unwrap();
+        tape.close().unwrap();
+        let mut summary = |object, max| {
+            tape.summarize_file(0, object, max).unwrap().map(|found| {
+                let sizes = (found.blocks, found.bytes, found.stored, found.smallest, found.largest);
+                (found.number, sizes, found.damaged, found.end, found.next_object())
+            })
+        };
+        assert_eq!(summary(0, 100), Some((0, (4, 370, 370, 10, 300), 0, Filemark, 5)));
+        assert_eq!(summary(0, 3), Some((0, (3, 330, 330, 10, 300), 0, Limit, 3)));
+        assert_eq!(summary(3, 100), Some((0, (1, 40, 40, 40, 40), 0, Filemark, 5)));
+        assert_eq!(summary(5, 100), Some((1, (0, 0, 0, 0, 0), 0, Filemark, 6)));
+        assert_eq!(summary(6, 100), Some((2, (1, 7, 7, 7, 7), 0, EndOfData, 7)));
+        assert_eq!((summary(7, 100), summary(u64::MAX, 100)), (None, None));
+        assert!(matches!(tape.summarize_file(1, 0, 100), Err(StoreError::NoPartition(1))));
+        drop(tape);
+        let mut indx = crate::backend::Folder::open(&mut folder.clone(), "indx.0").unwrap();
+        indx.write_at(size + 8, &[IoSlice::new(&[0xff, 0xff])]).unwrap();
+        let mut tape = open(&folder, format).unwrap().0;
+        let found = tape.summarize_file(0, 0, 100).unwrap().unwrap();
+        assert_eq!((found.blocks, found.bytes, found.smallest, found.largest), (3, 70, 10, 40), "{format:?}");
+        assert_eq!((found.damaged, found.end, found.next_object()), (1, Filemark, 5), "{format:?}");
+    }
+}
+
 /// A truncation that fails half way blocks further writes and leaves no table that mhvtl would misread.
 #[test]
 fn failed_truncate_blocks_writes() {
