@@ -12,14 +12,16 @@ use mhvtld::lock::Lock;
 use mhvtld::log::Log;
 use mhvtld::{Frontend, MessageListener, attachments, site_messages};
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vtl::config::mhvtl;
+use vtl::config::{HttpSetup, mhvtl};
 use vtl::control::ControlError;
 use vtl::control::socket::{self, ControlSocket};
 use vtl::data_dir::DataDir;
 use vtl::site::Site;
+use vtl_http::HttpServer;
 
 /// Serve all libraries and drives of an mhvtl configuration through mhvtl's kernel module
 #[derive(Parser)]
@@ -31,6 +33,9 @@ struct Arguments {
     /// Data directory: inventory, reservations and counters [default: $FERRIC_DATA, else /var/lib/ferric]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Address of the HTTP API and the console; without TLS, so only on a loopback address [default: no HTTP]
+    #[arg(long, value_name = "ADDR:PORT")]
+    http: Option<SocketAddr>,
     /// Create a new site although the data directory has cartridges or identities but no state
     #[arg(long)]
     new_site: bool,
@@ -49,6 +54,7 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   ferric-mhvtld
   ferric-mhvtld --mhvtl-config /etc/mhvtl --data /srv/tapes -v 1
+  ferric-mhvtld --http 127.0.0.1:8080
 
 Environment:
   FERRIC_DATA  data directory, if --data is not given
@@ -88,6 +94,7 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let no_reload = || Err(ControlError::conflict("changing mhvtl's configuration requires a restart"));
     site.set_reload_handler(Arc::new(no_reload));
     let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
+    let http = open_http(arguments.http, &site, &config.http)?;
     let mut attachments = attachments(&site, &imported.device_slots)?;
     attachments.iter_mut().zip(locks).for_each(|(unit, lock)| unit.lock = Some(lock));
     for (unit, slot) in attachments.iter_mut().zip(&imported.device_slots) {
@@ -101,12 +108,27 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let queue = Queue::open().map_err(|error| format!("cannot open mhvtl's message queue: {error}"))?;
     let handlers = site_messages::message_handlers(&site, &frontend, &imported.device_slots, log)?;
     let messages = MessageListener::open(&queue, handlers, daemon::request_exit)?;
-    daemon::print_ready(&format!("{} units", imported.device_slots.len()));
+    let url = http.as_ref().map(|http| format!(", {}", http.url())).unwrap_or_default();
+    daemon::print_ready(&format!("{} units{url}", imported.device_slots.len()));
     signals.wait_for_exit(|| site_messages::reload(&site));
     frontend.close();
-    drop(messages);
+    drop((messages, http));
     site_messages::save_contents(&site, &imported.contents_files);
     Ok(site.shut_down()?)
+}
+
+/// Serves the HTTP API if there is an address for it.
+fn open_http(
+    listen: Option<SocketAddr>,
+    site: &Arc<Site>,
+    setup: &HttpSetup,
+) -> Result<Option<HttpServer>, Box<dyn Error>> {
+    let Some(listen) = listen else { return Ok(None) };
+    if !listen.ip().is_loopback() {
+        return Err(format!("--http: {listen} is open to the network; use a loopback address").into());
+    }
+    let opened = HttpServer::open(site, &setup.clone().with_listen(listen.to_string()));
+    opened.map_err(|error| format!("cannot serve HTTP on {listen}: {error}").into())
 }
 
 #[cfg(test)]
@@ -120,6 +142,18 @@ mod tests {
         insta::with_settings!({ snapshot_path => "../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
             texts.iter().for_each(|(name, text)| insta::assert_snapshot!(name.as_str(), text));
         });
+    }
+
+    #[test]
+    fn http_is_served_on_loopback_addresses() {
+        let config = vtl::config::parse("f", "[library]\nslots = 2\n").unwrap();
+        let site = Site::open_data_dir(DataDir::in_memory(), &config).unwrap();
+        let open = |listen: &str| open_http(Some(listen.parse().unwrap()), &site, &config.http);
+        let served = open("127.0.0.1:0").unwrap().unwrap();
+        assert!(served.url().starts_with("http://127.0.0.1:"), "{}", served.url());
+        let refused = open("0.0.0.0:0").err().unwrap().to_string();
+        assert_eq!(refused, "--http: 0.0.0.0:0 is open to the network; use a loopback address");
+        assert!(open_http(None, &site, &config.http).unwrap().is_none());
     }
 
     #[test]
