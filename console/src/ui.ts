@@ -41,6 +41,14 @@ export function closeNotice(id: number): void {
   notices.value = notices.value.filter((notice) => notice.id !== id);
 }
 
+/** The last error since a message of this number, or since the first one. */
+export function lastErrorSince(id: number): string | undefined {
+  return notices.value.findLast((notice) => notice.kind === "error" && notice.id > id)?.text;
+}
+
+/** The number of the last message. */
+export const lastNoticeId = (): number => lastId;
+
 /** Says something to users of screen readers only. */
 export function speak(text: string): void {
   spoken.value = text;

@@ -331,6 +331,12 @@ consoleTest(
     assert.deepEqual([used.status, (await used.json()).name], [200, "backup"]);
     await page.getByRole("button", { name: "Close", exact: true }).click();
     await page.getByRole("row").filter({ hasText: "backup" }).getByText("operate").waitFor();
+    // An error is shown in the dialog, since the rest of the page is behind it.
+    await page.getByRole("button", { name: "Create token" }).click();
+    await page.getByLabel("Name").fill("backup");
+    await page.getByRole("button", { name: "Create", exact: true }).click();
+    await page.getByRole("dialog").getByRole("alert").getByText("backup").waitFor();
+    await page.keyboard.press("Escape");
     assert.equal((await page.content()).includes(token), false);
     await page.getByRole("button", { name: "Remove token backup" }).click();
     await page.getByRole("button", { name: "Remove", exact: true }).click();
@@ -426,6 +432,12 @@ consoleTest(
     assert.equal(await text.inputValue(), running);
     assert.equal((await daemon.request("GET", "/v1/configuration")).text, running);
     assert.equal((await daemon.request("GET", "/v1/drives")).items.length, 2);
+    // The support bundle has the configuration, too.
+    await page.getByRole("link", { name: "About" }).click();
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save support bundle" }).click()]);
+    const bundle = await readFile(await download.path(), "utf8");
+    assert.equal(JSON.parse(bundle).parts["/v1/configuration"].text, running);
+    assert.equal(bundle.includes("a secret of a host"), false);
   },
   { config: `${SITE}[[iscsi.user]]\nname = "host"\nsecret = "a secret of a host"\n`, path: "#/configuration" },
 );

@@ -1,7 +1,10 @@
-// A modal dialog: the browser keeps the focus in it, and Escape closes it.
+// A modal dialog: the browser keeps the focus in it, and Escape closes it. Messages of the page are behind it and screen
+// readers do not read them out, so it shows the last error itself.
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { lastErrorSince, lastNoticeId } from "../ui";
+import { Icon } from "./icon";
 
 interface DialogProps {
   title: string;
@@ -11,6 +14,8 @@ interface DialogProps {
 
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const openedAt = useRef(lastNoticeId());
+  const error = lastErrorSince(openedAt.current);
   useEffect(() => {
     dialog.current?.showModal();
   }, []);
@@ -18,6 +23,11 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     <dialog ref={dialog} aria-label={title} onClose={onClose}>
       <h2>{title}</h2>
       {children}
+      {error && (
+        <p class="bad" role="alert">
+          <Icon name="alert" /> {error}
+        </p>
+      )}
     </dialog>
   );
 }

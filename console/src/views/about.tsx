@@ -10,7 +10,7 @@ import type { Metrics } from "../types";
 import { messageOf, notify } from "../ui";
 
 /** The parts of the bundle: each is the document of a path. None of them has secrets. */
-const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/trace?max=1000"];
+const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/sessions", "/v1/notifications", "/v1/configuration", "/v1/trace?max=1000"];
 
 async function makeBundle(): Promise<Blob> {
   const parts: Record<string, unknown> = {};
@@ -104,7 +104,7 @@ export function About() {
         </section>
         <section class="panel">
           <h2>Support bundle</h2>
-          <p>One JSON file with the status, the measurements, the raised alerts, the last commands of hosts and the last events. It has no keys, no passwords and no data of cartridges; it has barcodes and names of initiators.</p>
+          <p>One JSON file with the status, the measurements, the raised alerts, the sessions, the configuration (for administrators), the last commands of hosts and the last events. It has no keys, no passwords and no data of cartridges; it has barcodes and names of initiators.</p>
           <button disabled={busy.value} onClick={() => void bundle()}>
             {busy.value ? "Making…" : "Save support bundle"}
           </button>
