@@ -360,8 +360,12 @@ consoleTest(
     const [session] = (await daemon.request("GET", "/v1/sessions")).items;
     assert.deepEqual([session.target, session.portal], [daemon.ready.targets[0], daemon.ready.address]);
     for (const text of [session.initiator, session.peer, session.isid]) await row.getByText(text, { exact: true }).waitFor();
+    await page.goto(`${daemon.url}/#/drive/main/drive1`);
+    await page.getByText(`${session.initiator} from ${session.peer}`).waitFor();
     initiator.kill();
     await ended;
+    await page.getByText("no host", { exact: true }).waitFor();
+    await page.goto(`${daemon.url}/#/hosts`);
     await page.getByText("No host is logged in.").waitFor();
   },
   { path: "#/hosts" },

@@ -3,6 +3,7 @@
 import { useSignal, type Signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get, may, request, withQuery } from "../api";
+import { useDocument } from "../document";
 import { log } from "../events";
 import { bytes, count, duration, eventDetail, eventName, kindName, plural, reservationText, timeOfDay } from "../format";
 import { movedWords, whyNotFrom, whyNotTo } from "../moves";
@@ -10,7 +11,7 @@ import { CHART_SECONDS, RateChart, TapeBar, type Rate, type TapeMap } from "../p
 import { Icon } from "../parts/icon";
 import { Spine } from "../parts/spine";
 import { findLibrary, pollUnits, revision, type Library } from "../site";
-import type { Alert, Drive, DriveMetrics, Metrics, Moved, Page, Trace, TraceRecord } from "../types";
+import type { Alert, Drive, DriveMetrics, IscsiSession, Metrics, Moved, Page, Trace, TraceRecord } from "../types";
 import { act, path } from "../ui";
 import { driveState, unload } from "./rack";
 
@@ -191,10 +192,23 @@ export const clearAlert = (alert: Alert): Promise<boolean> =>
     }),
   );
 
-/** Settings of hosts: reservation, prevention of medium removal, encryption. */
-function Protection({ drive }: { drive: Drive }) {
+const SESSION_POLL_MS = 3000;
+
+/** The hosts that are logged in to the target of the drive, and their settings: reservation, medium removal, encryption. */
+function Protection({ drive, target }: { drive: Drive; target: string }) {
+  const sessions = useDocument<Page<IscsiSession>>("/v1/sessions", { pollMs: SESSION_POLL_MS }).value.value?.items;
+  const ofTarget = sessions?.filter((session) => session.target === target);
   return (
     <dl class="facts">
+      <dt>Logged in</dt>
+      <dd>
+        {ofTarget?.length === 0 && "no host"}
+        {ofTarget?.map((session) => (
+          <div key={`${session.portal} ${session.tsih}`}>
+            {session.initiator} from {session.peer}
+          </div>
+        ))}
+      </dd>
       <dt>Reservation</dt>
       <dd>{reservationText(drive.reservation)}</dd>
       <dt>Medium removal</dt>
@@ -384,7 +398,7 @@ export function DriveView({ libraryName, name }: { libraryName: string; name: st
         <section class="panel">
           <h2>Alerts and protection</h2>
           <Alerts library={libraryName} drive={name} />
-          <Protection drive={drive} />
+          <Protection drive={drive} target={library.summary.target} />
           <h3>Last sense data</h3>
           <p>
             {lastSense ? (
