@@ -17,7 +17,8 @@ const EXAMPLES: &str = "Examples:
   ferric tape create ./V00100L8 --size 10GB
 
 Environment:
-  FERRIC_DATA  data directory of the daemon, if --data is not given
+  FERRIC_DATA    data directory of the daemon, if --data is not given
+  FERRIC_SOCKET  control socket, if neither --socket nor --data is given; ferric run sets it for its command
 
 Exit codes:
   0  done

@@ -49,6 +49,12 @@ impl Drop for ControlSocket {
 }
 
 impl ControlSocket {
+    /// The path at which the socket was created.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Serves a site on a socket at a path. A socket left by a killed daemon is replaced.
     ///
     /// # Errors

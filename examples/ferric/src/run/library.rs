@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vtl::config::{Config, parse, read_text};
 use vtl::control::ControlRequest;
+use vtl::control::socket::{ControlSocket, FILE_NAME};
 use vtl::data_dir::DataDir;
 use vtl::frontend::SiteOptions;
 use vtl::observer::TraceFile;
@@ -125,6 +126,17 @@ impl Library {
             Self::Targets(targets) => targets.clone(),
         };
         Nodes::scan(targets, drives)
+    }
+
+    /// Opens the control socket of a site of this process, in this directory.
+    ///
+    /// # Errors
+    /// The socket cannot be created.
+    pub(crate) fn open_control(&self, directory: &Path) -> Result<Option<ControlSocket>, CliError> {
+        let Self::Site(site, _) = self else { return Ok(None) };
+        let path = directory.join(FILE_NAME);
+        let opened = ControlSocket::open(&path, site);
+        opened.map(Some).map_err(|error| CliError::system(&error, format!("{}: {error}", path.display())))
     }
 
     /// Synchronises everything and closes a site of this process. Then it is copied, if a snapshot was asked for.

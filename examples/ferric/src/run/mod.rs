@@ -83,6 +83,7 @@ Environment of the command:
   FERRIC_CHANGER    node of the changer for mtx, such as /dev/sg0; FERRIC_CHANGER1 for the second
   FERRIC_DRIVE0     node of the first drive that does not rewind, such as /dev/nst0; FERRIC_DRIVE1 for the second
   FERRIC_DRIVE0_SG  generic node of the first drive, such as /dev/sg1
+  FERRIC_SOCKET     control socket of the command's own library, which ferric status, ferric fault and others use
 
 Exit codes:
   that of the command; 128 and the number of the signal that ended it
@@ -137,13 +138,15 @@ fn execute(options: &Options, arguments: &Arguments) -> Result<ExitCode, NotRun>
     if arguments.print {
         print_nodes(options, &lines)?;
     }
+    let control = library.open_control(door.directory())?;
     let code = match &program {
         None => Ok(ExitCode::SUCCESS),
         Some(program) => {
-            let environment = start::environment(&door, &preload, &lines);
+            let environment = start::environment(&door, &preload, &lines, control.as_ref());
             start::run(program, &arguments.command, environment)
         }
     };
+    drop(control);
     door.close();
     library.close(arguments.snapshot.as_deref())?;
     code

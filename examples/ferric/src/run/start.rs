@@ -3,6 +3,7 @@
 use super::portal::SECRETS;
 use super::{NOT_EXECUTABLE, NotRun};
 use crate::cli_error::CliError;
+use crate::site::SOCKET_VARIABLE;
 use linux_scsi::call::DIRECTORY_VARIABLE;
 use run_door::{Door, NodeLine};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,6 +15,7 @@ use std::io::{self, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
+use vtl::control::socket::ControlSocket;
 
 /// Added to the number of a signal.
 const SIGNALLED: i32 = 128;
@@ -22,7 +24,12 @@ const SIGNALLED: i32 = 128;
 const PASSED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
 /// The variables that the command gets in addition to those of this process.
-pub(crate) fn environment(door: &Door, preload: &Path, lines: &[NodeLine]) -> Vec<(String, OsString)> {
+pub(crate) fn environment(
+    door: &Door,
+    preload: &Path,
+    lines: &[NodeLine],
+    control: Option<&ControlSocket>,
+) -> Vec<(String, OsString)> {
     let mut libraries = preload.as_os_str().to_owned();
     if let Some(others) = std::env::var_os("LD_PRELOAD").filter(|others| !others.is_empty()) {
         libraries.push(":");
@@ -30,6 +37,7 @@ pub(crate) fn environment(door: &Door, preload: &Path, lines: &[NodeLine]) -> Ve
     }
     let mut variables =
         vec![(DIRECTORY_VARIABLE.to_owned(), door.directory().into()), ("LD_PRELOAD".to_owned(), libraries)];
+    variables.extend(control.map(|control| (SOCKET_VARIABLE.to_owned(), control.path().into())));
     for (index, line) in lines.iter().filter(|line| line.is_changer).enumerate() {
         let name = if index == 0 { "FERRIC_CHANGER".into() } else { format!("FERRIC_CHANGER{index}") };
         variables.push((name, line.generic.clone().into()));

@@ -8,6 +8,7 @@ use crate::options::Options;
 use http::HttpClient;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+pub(crate) use socket::SOCKET_VARIABLE;
 use socket::SocketClient;
 use vtl::control::ControlRequest as Request;
 use vtl::events::EventPosition;

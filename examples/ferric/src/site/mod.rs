@@ -14,6 +14,7 @@ mod request;
 mod rows;
 mod trace;
 
+pub(crate) use client::SOCKET_VARIABLE;
 pub(crate) use command::Command;
 
 use crate::cli_error::CliError;

@@ -31,6 +31,16 @@ fn nodes_are_printed_and_chosen() {
 }
 
 #[test]
+fn commands_of_ferric_use_the_library_of_the_command() {
+    let directory = Directory::new();
+    let script = "ferric=$(readlink -f /proc/$PPID/exe); $ferric library; $ferric fault pick; test -S $FERRIC_SOCKET
+        ! mtx -f /dev/sg0 load 2 1 &> failed && grep -c 'Sense Key=Hardware Error' failed
+        $ferric robot online > /dev/null; $ferric load V00003L8 drive2 && mt -f /dev/nst1 status | grep -c ONLINE";
+    let out = directory.succeed(&["--load", "V00001L8"], script);
+    assert_contains(&out, &["STK L700", "\n1\n", "V00003L8"]);
+}
+
+#[test]
 fn a_kept_library_is_there_again() {
     let directory = Directory::new();
     let keep = ["--keep", "tapes"];

@@ -10,11 +10,16 @@ use std::path::{Path, PathBuf};
 use vtl::control::socket::{FILE_NAME, with_short_path};
 use vtl::control::{ControlRequest as Request, PROTOCOL_VERSION};
 
+/// Variable of the command of `ferric run`: the socket of its library.
+pub(crate) const SOCKET_VARIABLE: &str = "FERRIC_SOCKET";
+
 /// The sockets at which the daemon may listen, in the order in which they are tried: that of `--socket`; or else the one
-/// in the data directory of `--data` or `FERRIC_DATA`; or else those in `./ferric-data` and `/var/lib/ferric`.
+/// in the data directory of `--data`; or else `FERRIC_SOCKET`, or the one in `FERRIC_DATA`; or else those in `./ferric-data` and
+/// `/var/lib/ferric`.
 fn sockets(options: &Options) -> Vec<PathBuf> {
-    match &options.socket {
-        Some(socket) => vec![socket.clone()],
+    let variable = || std::env::var_os(SOCKET_VARIABLE).filter(|socket| !socket.is_empty() && options.data.is_none());
+    match options.socket.clone().or_else(|| variable().map(PathBuf::from)) {
+        Some(socket) => vec![socket],
         None => data_dir::candidates(options.data.clone()).iter().map(|directory| directory.join(FILE_NAME)).collect(),
     }
 }
