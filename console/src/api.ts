@@ -66,6 +66,22 @@ export async function request<T>(method: Method, path: string, body?: object, si
 
 export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>("GET", path, undefined, signal);
 
+/** Times that a request for a cartridge in use is repeated, and the time before each in milliseconds. */
+const ATTEMPTS = 10;
+const ATTEMPT_INTERVAL = 500;
+
+/** Reads from a cartridge; while another request uses it, the request is repeated. */
+export async function getWhenFree<T>(path: string, signal: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await get<T>(path, signal);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== "busy" || attempt === ATTEMPTS || signal.aborted) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, ATTEMPT_INTERVAL));
+  }
+}
+
 /** A path with values in its query; undefined and empty ones are left out. */
 export function withQuery(path: string, values: Record<string, string | number | boolean | undefined>): string {
   const query = new URLSearchParams();

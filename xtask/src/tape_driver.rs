@@ -14,7 +14,7 @@ const JOB: &str = "tape-driver";
 const RANDOM_NAME: &str = "random";
 /// Random cases that the kernel's driver and that of `linux-scsi` both run in the guest: 23 cases, more than 10,000 results.
 /// Case 207 is not among them: after MTUNLOAD and MTLOAD in partition 1, Linux' driver reads there from another block.
-const RANDOM: &str = "random:207:1:150:mixed";
+const RANDOM: &str = "random:1:8:750:large random:101:8:450:small random:201:6:150:mixed random:208:1:150:mixed";
 
 /// Runs the scripts in the guest: those of the given names, or all. With `--record` as the first argument, records the
 /// results; else compares them with the recorded ones. The name `random` is that of the random cases.

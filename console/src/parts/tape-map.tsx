@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { get, withQuery } from "../api";
+import { getWhenFree, withQuery } from "../api";
 import { bytes, count, plural } from "../format";
 import type { TapeFile } from "../types";
 import { messageOf } from "../ui";
@@ -80,10 +80,11 @@ export function TapeMap({ barcode, partition, version }: { barcode: string; part
   const map = useSignal<MapState>({ files: [], next: 0, state: "reading" });
   const read = async (from: MapState, signal: AbortSignal): Promise<void> => {
     let { files, next } = from;
+    map.value = { ...from, state: "reading" };
     try {
       for (let part = 0; part < PARTS && next !== undefined; part++) {
         const path = `/v1/cartridges/${encodeURIComponent(barcode)}/files`;
-        const page: { files: TapeFile[]; next?: number } = await get(withQuery(path, { partition, object: next }), signal);
+        const page: { files: TapeFile[]; next?: number } = await getWhenFree(withQuery(path, { partition, object: next }), signal);
         files = append(files, page.files);
         next = page.next;
       }
@@ -115,9 +116,9 @@ export function TapeMap({ barcode, partition, version }: { barcode: string; part
           The first {count(MAX_SHOWN)} of {count(files.length)} files are shown.
         </p>
       )}
-      {state !== "done" && <p class="bad">{state}</p>}
+      {state !== "done" && state !== "reading" && <p class="bad">{state}</p>}
       {next !== undefined && (
-        <button class="quiet" onClick={() => void read(map.value, new AbortController().signal)}>
+        <button class="quiet" disabled={state === "reading"} onClick={() => void read(map.value, new AbortController().signal)}>
           Read more of the map
         </button>
       )}

@@ -104,7 +104,7 @@ export function About() {
         </section>
         <section class="panel">
           <h2>Support bundle</h2>
-          <p>One JSON file with the status, the measurements, the raised alerts, the sessions, the configuration (for administrators), the last commands of hosts and the last events. It has no keys, no passwords and no data of cartridges; it has barcodes and names of initiators.</p>
+          <p>One JSON file with the status, the measurements, the raised alerts, the sessions, the configuration (for administrators), the last commands of hosts and the last events. It has no keys, no passwords, no URLs of webhooks beyond the host and no data of cartridges; it has barcodes and names of initiators.</p>
           <button disabled={busy.value} onClick={() => void bundle()}>
             {busy.value ? "Making…" : "Save support bundle"}
           </button>

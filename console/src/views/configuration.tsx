@@ -72,7 +72,7 @@ export function Configuration() {
       {running !== undefined && (
         <section class="panel">
           <p class="muted" id="configuration-help">
-            The configuration that is in use, with all defaults and without secrets. Change the text here and check it: the check changes nothing. To use it, write it into the configuration file of the daemon and let the
+            The configuration that is in use, with all defaults. Secrets, the paths of the URLs of webhooks and the arguments of commands are left out: put them back before you use the text. Change it here and check it: the check changes nothing. Then write it into the configuration file of the daemon and let the
             daemon <a href={path("setup")}>read the file again</a>.
           </p>
           <form onSubmit={check}>

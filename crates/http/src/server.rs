@@ -23,6 +23,7 @@ use service::Service;
 pub(crate) use sessions::COOKIE_NAME;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tls::Tls;
@@ -35,7 +36,7 @@ use vtl::config::HttpSetup;
 const WORKER_THREADS: usize = 2;
 /// Threads that execute requests; further requests wait.
 const EXECUTING_THREADS: usize = 32;
-/// Niceness of the threads in addition to that of the daemon.
+/// Niceness of the workers in addition to that of the daemon.
 const PRIORITY: i32 = 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -98,7 +99,7 @@ impl HttpServer {
             .max_blocking_threads(EXECUTING_THREADS)
             .enable_io()
             .enable_time()
-            .on_thread_start(lower_priority)
+            .on_thread_start(lower_priority_of_workers())
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let access = Access::new(Arc::clone(site), setup, address.ip());
@@ -165,10 +166,16 @@ fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Gives the calling thread a lower priority than the threads of drives and hosts: requests do not slow down a tape that streams.
-fn lower_priority() {
-    // Linux changes only the thread.
-    if let Err(error) = rustix::process::nice(PRIORITY) {
-        tracing::debug!(%error, "the HTTP server has the priority of the drives");
+/// Gives the workers of a runtime, which are its first threads, a lower priority than the threads of drives and hosts, so that
+/// requests do not slow down a tape that streams. The threads that execute requests keep theirs: drives inherit it.
+fn lower_priority_of_workers() -> impl Fn() + Send + Sync + 'static {
+    let started = AtomicUsize::new(0);
+    move || {
+        // Linux changes only the calling thread.
+        if started.fetch_add(1, Ordering::Relaxed) < WORKER_THREADS
+            && let Err(error) = rustix::process::nice(PRIORITY)
+        {
+            tracing::debug!(%error, "the HTTP server has the priority of the drives");
+        }
     }
 }

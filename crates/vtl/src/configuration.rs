@@ -1,6 +1,6 @@
 //! The configuration of a running site as text, and the check of another text.
 
-use crate::config::{self, ConfigError};
+use crate::config::{self, Config, ConfigError, NotifySetup};
 use crate::locks::read;
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,8 @@ const FILE: &str = "text";
 /// The configuration of a site: response to `configuration`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigurationText {
-    /// The effective configuration as a file, with defaults and the options of the command line, and without secrets.
+    /// The effective configuration as a file, with defaults and the options of the command line; without secrets, the paths of
+    /// the URLs of webhooks, and the arguments of commands.
     pub text: String,
 }
 
@@ -70,6 +71,16 @@ impl CheckedConfiguration {
     }
 }
 
+/// A configuration as text, without secrets and without what may contain one.
+pub(crate) fn text_of(config: &Config) -> String {
+    let mut shown = config.clone();
+    shown.notify = config.notify.iter().map(NotifySetup::without_secrets).collect();
+    for command in shown.libraries.iter_mut().filter_map(|library| library.move_command.as_mut()) {
+        command.command.truncate(1);
+    }
+    shown.to_string()
+}
+
 impl Site {
     /// The configuration that the site was opened with, or that of its last reload.
     #[must_use]
@@ -95,6 +106,19 @@ mod tests {
         // The value of a secret is in no finding.
         let secret = found("[iscsi]\nusers = [\"host:short\"]\n").error.unwrap();
         assert!(!format!("{secret:?}").contains("short"), "{secret:?}");
+    }
+
+    #[test]
+    fn text_leaves_out_what_may_be_a_secret() {
+        let text = "[[library]]\nslots = 4\nmove_command = [\"/bin/move\", \"hidden\"]\n\
+                    [[notify]]\nname = \"a\"\nurl = \"https://example.org/hidden?hidden\"\n\
+                    [[notify]]\nname = \"b\"\ncommand = [\"/bin/tell\", \"hidden\"]\n";
+        let shown = text_of(&parse("f", text).unwrap());
+        for expected in ["move_command = [\"/bin/move\"]", "url = \"https://example.org\"", "command = [\"/bin/tell\"]"]
+        {
+            assert!(shown.contains(expected), "{expected}: {shown}");
+        }
+        assert!(!shown.contains("hidden"), "{shown}");
     }
 
     #[test]

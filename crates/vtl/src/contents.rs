@@ -254,6 +254,7 @@ impl Site {
     /// read.
     pub(crate) fn cartridge_contents(&self, cartridge: &str) -> Result<CartridgeContents, ControlError> {
         let barcode = self.resolve_cartridge(cartridge)?;
+        let _reserved = self.shared.reservations.reserve_at_once(&barcode)?;
         Ok(self.with_reserved_cartridge(&barcode, |cartridge, _| CartridgeContents::read(cartridge))?)
     }
 
@@ -275,6 +276,7 @@ impl Site {
         if max == 0 {
             return Err(ControlError::invalid("max is 0; expected at least 1").with_member("max"));
         }
+        let _reserved = self.shared.reservations.reserve_at_once(&barcode)?;
         let mut is_needed = false;
         let read = self.with_reserved_cartridge(&barcode, |cartridge, reservation| {
             let (mut tape, _) = cartridge.open_read_only()?;

@@ -76,11 +76,19 @@ impl Reservations {
             reserved = waited;
             entry(&mut reserved, barcode).waiting -= 1;
             if is_late {
-                let message = format!("{barcode} is in use by another request or a load; try again later");
-                return Err(ControlError::busy(message).with_barcode(barcode.as_str()));
+                return Err(in_use(barcode));
             }
         }
         Ok(self.hold(&mut reserved, barcode))
+    }
+
+    /// Reserves a cartridge for a request that only reads. It does not wait, so that no job gives way to it.
+    ///
+    /// # Errors
+    /// `busy` if another thread has reserved the cartridge.
+    pub(crate) fn reserve_at_once(&self, barcode: &Barcode) -> Result<Reservation<'_>, ControlError> {
+        let mut reserved = lock(&self.reserved);
+        if is_held_by_other(&reserved, barcode) { Err(in_use(barcode)) } else { Ok(self.hold(&mut reserved, barcode)) }
     }
 
     /// Reserves a cartridge that no other thread has reserved.
@@ -88,6 +96,11 @@ impl Reservations {
         entry(reserved, barcode).holder.get_or_insert((thread::current().id(), 0)).1 += 1;
         Reservation { all: self, barcode: barcode.clone() }
     }
+}
+
+fn in_use(barcode: &Barcode) -> ControlError {
+    let message = format!("{barcode} is in use by another request or a load; try again later");
+    ControlError::busy(message).with_barcode(barcode.as_str())
 }
 
 fn entry<'a>(reserved: &'a mut Reserved, barcode: &Barcode) -> &'a mut Entry {
@@ -150,6 +163,8 @@ mod tests {
                 thread::yield_now();
             }
             assert!(first.is_wanted());
+            assert!(scope.spawn(|| reservations.reserve_at_once(&barcode).is_err()).join().unwrap());
+            assert_eq!(waiting(), 2, "a request that only reads does not wait");
             drop(first);
             assert!(again.is_wanted(), "the thread still holds it");
             drop(again);

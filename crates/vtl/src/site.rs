@@ -4,6 +4,7 @@ use crate::audit_trail::AuditTrail;
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
+use crate::configuration;
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
 use crate::events::{Cause, Event, EventPosition, EventReader, Subject};
@@ -146,7 +147,7 @@ impl Site {
             cartridge_directories: config.cartridge_directories.clone(),
             permissions: (config.group.clone(), config.shared_cartridges),
             warnings: RwLock::default(),
-            configuration: RwLock::new(config.to_string()),
+            configuration: RwLock::new(configuration::text_of(config)),
             portals: RwLock::default(),
             http_urls: RwLock::default(),
             shared,

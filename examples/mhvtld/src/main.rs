@@ -33,7 +33,8 @@ struct Arguments {
     /// Data directory: inventory, reservations and counters [default: $FERRIC_DATA, else /var/lib/ferric]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Address of the HTTP API and the console; without TLS, so only on a loopback address [default: no HTTP]
+    /// Address of the HTTP API and the console, a loopback address: every user of the machine may then operate the site
+    /// [default: no HTTP]
     #[arg(long, value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
     /// Create a new site although the data directory has cartridges or identities but no state

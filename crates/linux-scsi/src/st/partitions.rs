@@ -94,8 +94,9 @@ impl Drive {
     /// Forgets the partitions of the former tape, and reads their number if the driver uses partitions.
     pub(super) fn start_partitions(&mut self, device: &mut dyn ScsiDevice) {
         self.partitions = Partitions::INITIAL;
-        if self.has(Booleans::CAN_PARTITIONS) && self.read_partition_count(device).is_err() {
-            self.partitions.count = Some(1);
+        if self.has(Booleans::CAN_PARTITIONS) {
+            // Without the page, the number stays unknown.
+            let _ = self.read_partition_count(device);
         }
     }
 

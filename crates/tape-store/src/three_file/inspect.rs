@@ -157,7 +157,6 @@ impl ThreeFile {
             FileSummary { number, object, blocks, bytes: 0, stored: 0, smallest: 0, largest: 0, damaged, end };
         for at in object..object.saturating_add(max_objects) {
             if at >= part.objects() {
-                found.end = FileEnd::EndOfData;
                 break;
             }
             match part.record(at) {
@@ -169,6 +168,9 @@ impl ThreeFile {
                 Err(StoreError::Damaged { .. }) => found.damaged += 1,
                 Err(storage) => return Err(storage),
             }
+        }
+        if found.end == FileEnd::Limit && object.saturating_add(max_objects) >= part.objects() {
+            found.end = FileEnd::EndOfData;
         }
         Ok(Some(found))
     }

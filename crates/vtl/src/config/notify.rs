@@ -236,6 +236,17 @@ impl NotifySetup {
         }
     }
 
+    /// The target without what may be a secret: the path and the query of a URL, and the arguments of a command.
+    pub(crate) fn without_secrets(&self) -> Self {
+        let mut shown = self.clone();
+        match &mut shown.method {
+            NotifyMethod::Webhook(webhook) => webhook.url = self.destination(),
+            NotifyMethod::Mail(_) => {}
+            NotifyMethod::Command(command) => command.truncate(1),
+        }
+        shown
+    }
+
     /// Conditions that need an operator: events that are sent over a network without encryption.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

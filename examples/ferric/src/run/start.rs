@@ -73,8 +73,8 @@ pub(crate) fn run(
     if let Some((name, arguments)) = command.split_first() {
         start.arg0(name).args(arguments);
     }
-    for secret in SECRETS {
-        start.env_remove(secret);
+    for removed in SECRETS.into_iter().chain([SOCKET_VARIABLE]) {
+        start.env_remove(removed);
     }
     let mut child = start.envs(environment).spawn().map_err(|error| failed(&error))?;
     let handle = signals.handle();

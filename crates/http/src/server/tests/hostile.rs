@@ -74,7 +74,8 @@ fn ten_thousand_idle_connections_need_bounded_memory() {
         Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
     }
     let grown = resident().saturating_sub(memory_before);
-    assert!(grown < 32 << 20, "{grown} bytes more");
+    // The other tests of this process need memory at the same time; 10,000 connections that stay would need 200 MB.
+    assert!(grown < 96 << 20, "{grown} bytes more");
     assert!(threads() <= threads_before + 32, "{} threads", threads());
 }
 

@@ -33,6 +33,12 @@ fn is_absent(error: &io::Error) -> bool {
 fn no_daemon(sockets: &[PathBuf]) -> CliError {
     let tried: Vec<String> = sockets.iter().map(|path| path.display().to_string()).collect();
     let advice = "start ferric-iscsid, or name its data directory with --data DIR";
+    let advice = match std::env::var_os(SOCKET_VARIABLE) {
+        Some(socket) if sockets == [PathBuf::from(&socket)] => {
+            "FERRIC_SOCKET names it, and ferric run has ended; unset it"
+        }
+        _ => advice,
+    };
     CliError::new(ErrorCode::Unavailable, format!("no daemon answers at {}: {advice}", tried.join(" or ")))
 }
 
