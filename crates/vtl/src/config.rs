@@ -34,17 +34,26 @@ use scsi_core::identity::InquiryStrings;
 use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
+use std::io::Read as _;
 use std::path::PathBuf;
 use tape_store::cartridge::{Barcode, CartridgeKind, Format};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
 
+/// Longest configuration file in bytes.
+const MAX_TEXT: u64 = 16 << 20;
+
 /// Reads the text of a configuration file.
 ///
 /// # Errors
-/// It cannot be read, or is not UTF-8: the error names the line.
+/// It cannot be read, is longer than 16 MiB, or is not UTF-8: the error names the line.
 pub fn read_text(path: &std::path::Path) -> Result<String, std::io::Error> {
-    String::from_utf8(std::fs::read(path)?).map_err(|error| {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_TEXT) {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "the file is longer than 16 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = valid.filter(|byte| **byte == b'\n').count() + 1;
         let message = format!("line {line} has a byte that is not UTF-8; save the file as UTF-8");

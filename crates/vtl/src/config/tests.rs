@@ -135,6 +135,9 @@ fn a_file_that_is_not_utf8_is_refused_with_its_line() {
     std::fs::write(&path, b"[library]\nname = \"m\xfcll\"\n").unwrap();
     let said = super::read_text(&path).unwrap_err().to_string();
     assert_eq!(said, "line 2 has a byte that is not UTF-8; save the file as UTF-8");
+    // A file that has no end.
+    let endless = super::read_text("/dev/zero".as_ref()).unwrap_err().to_string();
+    assert_eq!(endless, "the file is longer than 16 MiB");
 }
 
 #[test]
