@@ -212,9 +212,7 @@ impl Channel {
             Err(Errno::EFAULT) => return Err(Errno::EFAULT),
             Err(_) => return Err(self.lost()),
         }
-        if request.is_short() {
-            kernel::look_for_message(self.socket);
-        }
+        kernel::look_for_message(self.socket, request.attempts());
         self.receive(into).unwrap_or_else(|| Err(gone()))
     }
 

@@ -18,9 +18,6 @@ use zeroize::Zeroize;
 /// Stack of the thread of a channel.
 const STACK: usize = 256 << 10;
 
-/// How often the next call is looked for after a short one, before the thread waits for it; about 50 µs.
-const ATTEMPTS: u32 = 64;
-
 /// Serves a channel on a separate thread, until the process closes it.
 pub(crate) fn spawn(description: Arc<Description>, socket: OwnedFd, file: OwnedFd) {
     let serve = move || Channel { description, socket, file, buffer: Vec::new(), reply: Vec::new() }.serve();
@@ -56,7 +53,7 @@ impl Channel {
             let bytes = message.get(..received.len).unwrap_or_default();
             self.reply.clear();
             let request = Request::decode(bytes);
-            attempts = if request.is_some_and(|(request, _)| request.is_short()) { ATTEMPTS } else { 0 };
+            attempts = request.map_or(0, |(request, _)| request.attempts());
             let result = request.ok_or(Errno::EINVAL).and_then(|(request, data)| self.call(request, data));
             if socket::send(self.socket.as_fd(), &[&Reply(result).encode(), &self.reply]).is_err() {
                 break;

@@ -59,8 +59,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, into: &mut [u8], wait: bool) -> io
     Ok(Some(Received { len: received.bytes, descriptors, lost_descriptors }))
 }
 
-/// Receives a message, and looks for it as often as `attempts` says before it waits: to wake a thread that waits costs many times what a
-/// call with a small record does.
+/// Receives a message, and looks for it as often as `attempts` says before it waits.
 pub(crate) fn receive_soon(socket: BorrowedFd<'_>, into: &mut [u8], attempts: u32) -> io::Result<Option<Received>> {
     for _ in 0..attempts {
         if let Some(received) = receive(socket, into, false)? {

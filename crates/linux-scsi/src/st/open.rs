@@ -31,8 +31,7 @@ impl Drive {
         match self.readiness {
             Readiness::Ready => {
                 if is_new {
-                    self.position = Position::BEGINNING;
-                    self.start_partitions(device);
+                    self.start_tape(device);
                 }
                 self.read_settings(device);
                 if is_new || former_mode != opening.mode {

@@ -180,8 +180,7 @@ impl Drive {
         self.load_command(device, slot, 1)?;
         self.readiness = Readiness::Ready;
         if self.has(Booleans::CAN_PARTITIONS) && self.partitions.count.is_none() {
-            self.position = Position::BEGINNING;
-            self.start_partitions(device);
+            self.start_tape(device);
         }
         self.read_settings(device);
         Ok(())

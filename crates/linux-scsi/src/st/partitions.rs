@@ -91,8 +91,9 @@ impl Drive {
         Ok(())
     }
 
-    /// Forgets the partitions of the former tape, and reads their number if the driver uses partitions.
-    pub(super) fn start_partitions(&mut self, device: &mut dyn ScsiDevice) {
+    /// Begins with another tape: at its beginning, with the number of its partitions if the driver uses them.
+    pub(super) fn start_tape(&mut self, device: &mut dyn ScsiDevice) {
+        self.position = Position::BEGINNING;
         self.partitions = Partitions::INITIAL;
         if self.has(Booleans::CAN_PARTITIONS) {
             // Without the page, the number stays unknown.

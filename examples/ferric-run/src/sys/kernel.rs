@@ -11,8 +11,6 @@ use std::io::Write;
 /// Lowest number of the file descriptors that this library has for itself, if the limit on open files allows it: programs
 /// expect the lowest free numbers for their files.
 const OWN_DESCRIPTORS: c_int = 700;
-/// How often a reply is looked for before a thread waits for it; about 50 µs.
-const ATTEMPTS: u32 = 64;
 /// Most parts of a message.
 const MAX_PARTS: usize = 4;
 
@@ -206,11 +204,10 @@ pub(crate) fn receive(fd: c_int, parts: &[Memory], interruptible: bool) -> Resul
     }
 }
 
-/// Looks for a message a few times, so that `receive` need not wait: to wake a thread that waits costs many times what a call
-/// with a small record does.
-pub(crate) fn look_for_message(fd: c_int) {
+/// Looks for a message as often as `attempts` says, so that `receive` need not wait.
+pub(crate) fn look_for_message(fd: c_int, attempts: u32) {
     let Some(socket) = borrow(fd) else { return };
-    for _ in 0..ATTEMPTS {
+    for _ in 0..attempts {
         let peeked = rustix::net::recv(socket, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         if !matches!(peeked, Err(rustix::io::Errno::AGAIN)) {
             return;
