@@ -3,6 +3,7 @@
 use crate::control::ControlError;
 use crate::library::LibraryError;
 use crate::site::Site;
+use scsi_core::hex::Hex;
 use serde::{Deserialize, Serialize};
 use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
@@ -139,12 +140,12 @@ pub enum TapeFileEnd {
 }
 
 impl CartridgeContents {
-    /// Reads the contents of a cartridge, without changing it.
+    /// Reads the contents of a cartridge, without changing it. `mam` is its cartridge memory, and `damage` the reason if that
+    /// was rebuilt.
     ///
     /// # Errors
     /// The files of the cartridge cannot be read, or it is not in files.
-    pub fn read(cartridge: &mut Cartridge) -> Result<Self, StoreError> {
-        let (mam, memory_damage) = cartridge.mam_or_rebuilt()?;
+    pub fn read(cartridge: &mut Cartridge, mam: &Mam, damage: Option<&StoreError>) -> Result<Self, StoreError> {
         let format = cartridge.format()?.name().to_owned();
         let (partitions, recovery) = if cartridge.kind() == CartridgeKind::Cleaning {
             (Vec::new(), Recovery::default())
@@ -158,17 +159,17 @@ impl CartridgeContents {
             format,
             capacity: cartridge.capacity(),
             loaded: mam.flags().contains(Flags::LOADED),
-            serial: attribute_text(&mam, AttrId::SERIAL),
-            manufacturer: attribute_text(&mam, AttrId::MANUFACTURER),
-            manufactured: attribute_text(&mam, AttrId::MANUFACTURE_DATE),
+            serial: attribute_text(mam, AttrId::SERIAL),
+            manufacturer: attribute_text(mam, AttrId::MANUFACTURER),
+            manufactured: attribute_text(mam, AttrId::MANUFACTURE_DATE),
             loads: mam.number(AttrId::LOAD_COUNT),
             written_in_life: mam.number(AttrId::LIFE_WRITTEN),
             read_in_life: mam.number(AttrId::LIFE_READ),
-            last_drive: attribute_text(&mam, AttrId::LAST_DRIVE),
+            last_drive: attribute_text(mam, AttrId::LAST_DRIVE),
             partitions,
             unsynchronised: unsynchronised(recovery),
-            damage: damage_text(memory_damage.as_ref(), recovery),
-            attributes: CartridgeAttribute::all(&mam),
+            damage: damage_text(damage, recovery),
+            attributes: CartridgeAttribute::all(mam),
         })
     }
 }
@@ -221,7 +222,6 @@ impl CartridgeAttribute {
 
 /// A value as a person reads it: a number, text, or hexadecimal digits.
 fn value_text(id: AttrId, value: &[u8]) -> String {
-    let hex = || value.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     match spec(id).map(|spec| (spec.format, value.len())) {
         Some((AttributeFormat::Binary, 1..=8)) => {
             value.iter().fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte)).to_string()
@@ -230,7 +230,7 @@ fn value_text(id: AttrId, value: &[u8]) -> String {
             let text = String::from_utf8_lossy(value).replace('\0', " ");
             text.trim_end().to_owned()
         }
-        _ => hex(),
+        _ => Hex(value).to_string(),
     }
 }
 
@@ -255,7 +255,10 @@ impl Site {
     pub(crate) fn cartridge_contents(&self, cartridge: &str) -> Result<CartridgeContents, ControlError> {
         let barcode = self.resolve_cartridge(cartridge)?;
         let _reserved = self.shared.reservations.reserve_at_once(&barcode)?;
-        Ok(self.with_reserved_cartridge(&barcode, |cartridge, _| CartridgeContents::read(cartridge))?)
+        Ok(self.with_reserved_cartridge(&barcode, |cartridge, _| {
+            let (mam, damage) = cartridge.mam_or_rebuilt()?;
+            CartridgeContents::read(cartridge, &mam, damage.as_ref())
+        })?)
     }
 
     /// Reads a part of the map of a partition: the files from an object on, at most `max` and 1,000, and at most 500,000

@@ -2,6 +2,7 @@
 
 use crate::admission::{AddressLimits, Admission, Connections};
 use iscsi::login::LoginStatus;
+use scsi_core::hex::Hex;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::time::Instant;
 use std::collections::HashMap;
@@ -165,7 +166,7 @@ impl Session {
             initiator: initiator.clone(),
             target: target.clone(),
             peer: self.peer,
-            isid: isid.iter().map(|byte| format!("{byte:02x}")).collect(),
+            isid: Hex(isid).to_string(),
             tsih: self.tsih,
             since: self.since,
             commands: self.mailbox.counters.commands.load(Ordering::Relaxed),

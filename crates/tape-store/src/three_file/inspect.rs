@@ -152,13 +152,12 @@ impl ThreeFile {
         }
         // If two records in succession are damaged, the number is not known.
         let number = part.filemarks_before(object).unwrap_or_default();
-        let (blocks, damaged, end) = (0, 0, FileEnd::Limit);
+        let stop = object.saturating_add(max_objects).min(part.objects());
+        let end = if stop == part.objects() { FileEnd::EndOfData } else { FileEnd::Limit };
+        let (blocks, damaged) = (0, 0);
         let mut found =
             FileSummary { number, object, blocks, bytes: 0, stored: 0, smallest: 0, largest: 0, damaged, end };
-        for at in object..object.saturating_add(max_objects) {
-            if at >= part.objects() {
-                break;
-            }
+        for at in object..stop {
             match part.record(at) {
                 Ok(record) if record.kind == ObjectKind::Filemark => {
                     found.end = FileEnd::Filemark;
@@ -168,9 +167,6 @@ impl ThreeFile {
                 Err(StoreError::Damaged { .. }) => found.damaged += 1,
                 Err(storage) => return Err(storage),
             }
-        }
-        if found.end == FileEnd::Limit && object.saturating_add(max_objects) >= part.objects() {
-            found.end = FileEnd::EndOfData;
         }
         Ok(Some(found))
     }

@@ -964,6 +964,7 @@ fn files_are_summarized_from_the_index() {
         assert_eq!(summary(3, 100), Some((0, (1, 40, 40, 40, 40), 0, Filemark, 5)));
         assert_eq!(summary(5, 100), Some((1, (0, 0, 0, 0, 0), 0, Filemark, 6)));
         assert_eq!(summary(6, 100), Some((2, (1, 7, 7, 7, 7), 0, EndOfData, 7)));
+        assert_eq!(summary(6, 1), Some((2, (1, 7, 7, 7, 7), 0, EndOfData, 7)));
         assert_eq!((summary(7, 100), summary(u64::MAX, 100)), (None, None));
         assert!(matches!(tape.summarize_file(1, 0, 100), Err(StoreError::NoPartition(1))));
         drop(tape);

@@ -26,8 +26,8 @@ struct CartridgeDetails {
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     let mut found = OpenCartridge::open_for_reading(output, &arguments.path)?;
     let failed = found.store_error();
-    let contents = CartridgeContents::read(&mut found.cartridge).map_err(&failed)?;
-    let (mam, _) = found.cartridge.mam_or_rebuilt().map_err(&failed)?;
+    let (mam, damage) = found.cartridge.mam_or_rebuilt().map_err(&failed)?;
+    let contents = CartridgeContents::read(&mut found.cartridge, &mam, damage.as_ref()).map_err(&failed)?;
     let shown = CartridgeDetails {
         barcode: found.cartridge.barcode().to_string(),
         kind: kind_name(found.cartridge.kind()),

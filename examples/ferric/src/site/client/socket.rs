@@ -17,11 +17,15 @@ pub(crate) const SOCKET_VARIABLE: &str = "FERRIC_SOCKET";
 /// in the data directory of `--data`; or else `FERRIC_SOCKET`, or the one in `FERRIC_DATA`; or else those in `./ferric-data` and
 /// `/var/lib/ferric`.
 fn sockets(options: &Options) -> Vec<PathBuf> {
-    let variable = || std::env::var_os(SOCKET_VARIABLE).filter(|socket| !socket.is_empty() && options.data.is_none());
-    match options.socket.clone().or_else(|| variable().map(PathBuf::from)) {
+    match options.socket.clone().or_else(|| from_variable().filter(|_| options.data.is_none())) {
         Some(socket) => vec![socket],
         None => data_dir::candidates(options.data.clone()).iter().map(|directory| directory.join(FILE_NAME)).collect(),
     }
+}
+
+/// The socket that the variable names.
+fn from_variable() -> Option<PathBuf> {
+    std::env::var_os(SOCKET_VARIABLE).filter(|socket| !socket.is_empty()).map(PathBuf::from)
 }
 
 /// Whether no daemon listens at a socket. After other errors, a daemon may listen there.
@@ -32,12 +36,9 @@ fn is_absent(error: &io::Error) -> bool {
 /// No daemon listens at any of these sockets.
 fn no_daemon(sockets: &[PathBuf]) -> CliError {
     let tried: Vec<String> = sockets.iter().map(|path| path.display().to_string()).collect();
-    let advice = "start ferric-iscsid, or name its data directory with --data DIR";
-    let advice = match std::env::var_os(SOCKET_VARIABLE) {
-        Some(socket) if sockets == [PathBuf::from(&socket)] => {
-            "FERRIC_SOCKET names it, and ferric run has ended; unset it"
-        }
-        _ => advice,
+    let advice = match from_variable() {
+        Some(socket) if sockets == [socket.as_path()] => "FERRIC_SOCKET names it, and ferric run has ended; unset it",
+        _ => "start ferric-iscsid, or name its data directory with --data DIR",
     };
     CliError::new(ErrorCode::Unavailable, format!("no daemon answers at {}: {advice}", tried.join(" or ")))
 }
