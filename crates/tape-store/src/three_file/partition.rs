@@ -64,6 +64,8 @@ pub(super) struct Partition {
     encoded: Option<[u8; index32::SIZE]>,
     /// Records read ahead: number of the first, and their bytes.
     ahead: (u64, Vec<u8>),
+    /// Bytes of `data.P` read ahead of a reader of short blocks: offset of the first, and the bytes.
+    data_ahead: (u64, Vec<u8>),
 }
 
 /// State after a failed call.
@@ -116,6 +118,7 @@ impl Partition {
             last_tag: None,
             encoded: None,
             ahead: (0, Vec::new()),
+            data_ahead: (0, Vec::new()),
         }
     }
 
@@ -143,8 +146,9 @@ impl Partition {
     pub(super) fn set_extent(&mut self, objects: u64, end: u64, filemarks: u64) {
         (self.objects, self.end, self.filemarks) = (objects, end, filemarks);
         (self.indx_flushed, self.data_flushed, self.write_back) = (objects, end, end);
-        // Records read ahead may be after the new end, where other records will be written.
+        // What was read ahead may be after the new end, where other objects will be written.
         self.ahead.1.clear();
+        self.data_ahead.1.clear();
         self.last_tag = None;
     }
 

@@ -14,11 +14,14 @@ use std::time::Duration;
 
 /// Number of commands that the ring holds.
 const CAPACITY: usize = 4096;
+/// Number of the newest commands that stay in the cache, before they are copied to the ring together: each copy alone would
+/// wait for memory.
+const STAGED: usize = 32;
 /// Bytes of a CDB that the ring holds: all commands of drives and changers are shorter.
 const MAX_CDB: usize = 32;
 
-/// The numbers of a record. Each command writes one into memory that is no longer in the cache, so nothing in it is read or
-/// dropped then.
+/// The numbers of a record: nothing in them is read or dropped when the entry is overwritten, because it is no longer in the
+/// cache then.
 #[derive(Clone, Copy)]
 struct Entry {
     at: Timestamp,
@@ -101,47 +104,80 @@ impl Taken {
     }
 }
 
-/// The last commands. Command `n` is at index `(n - 1) % CAPACITY` of `entries` and `names`.
+/// The last commands. Command `n` is at index `(n - 1) % CAPACITY` of `ring`, or among the newest ones in `staged`.
 struct Commands {
     /// Number of the next command.
     next: u64,
-    entries: Vec<Entry>,
-    names: Vec<Arc<CommandNames>>,
+    ring: Slots,
+    staged: Slots,
+    /// Number of the commands in `staged`; its other slots are free.
+    staged_len: usize,
     /// Sense data of the commands that have some, ascending by their numbers.
     sense: VecDeque<(u64, SenseBytes)>,
 }
 
-impl Commands {
-    fn new() -> Self {
-        let (entries, names) = (Vec::with_capacity(CAPACITY), Vec::with_capacity(CAPACITY));
-        Self { next: 1, entries, names, sense: VecDeque::new() }
+/// Entries, and the names of each.
+struct Slots {
+    entries: Vec<Entry>,
+    names: Vec<Arc<CommandNames>>,
+}
+
+impl Slots {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { entries: Vec::with_capacity(capacity), names: Vec::with_capacity(capacity) }
     }
 
-    fn push(&mut self, entry: Entry, record: &CommandRecord<'_>) {
-        let index = Self::index(self.next);
+    /// Replaces the entry at an index, or adds it at the end.
+    fn set(&mut self, index: usize, entry: Entry, entry_names: &Arc<CommandNames>) {
         if let (Some(slot), Some(names)) = (self.entries.get_mut(index), self.names.get_mut(index)) {
             *slot = entry;
-            if !Arc::ptr_eq(names, record.names) {
-                names.clone_from(record.names);
+            if !Arc::ptr_eq(names, entry_names) {
+                names.clone_from(entry_names);
             }
         } else {
             self.entries.push(entry);
-            self.names.push(Arc::clone(record.names));
+            self.names.push(Arc::clone(entry_names));
         }
-        self.sense.extend(record.sense.map(|sense| (self.next, *sense)));
-        self.next += 1;
-        let first = self.first();
-        self.sense.pop_front_if(|(number, _)| *number < first);
+    }
+}
+
+impl Commands {
+    fn new() -> Self {
+        let (ring, staged) = (Slots::with_capacity(CAPACITY), Slots::with_capacity(STAGED));
+        Self { next: 1, ring, staged, staged_len: 0, sense: VecDeque::new() }
     }
 
-    /// Number of the oldest command.
+    fn push(&mut self, entry: Entry, record: &CommandRecord<'_>) {
+        self.staged.set(self.staged_len, entry, record.names);
+        self.staged_len += 1;
+        self.sense.extend(record.sense.map(|sense| (self.next, *sense)));
+        self.next += 1;
+        if self.staged_len == STAGED {
+            self.flush();
+        }
+    }
+
+    /// Copies the newest commands to the ring.
+    fn flush(&mut self) {
+        let first = self.next - u64::try_from(self.staged_len).unwrap_or(0);
+        let staged = self.staged.entries.iter().zip(&self.staged.names).take(self.staged_len);
+        for (number, (entry, names)) in (first..).zip(staged) {
+            self.ring.set(Self::index(number), *entry, names);
+        }
+        self.staged_len = 0;
+        let oldest = self.first();
+        while self.sense.pop_front_if(|(number, _)| *number < oldest).is_some() {}
+    }
+
+    /// Number of the oldest command of the ring.
     fn first(&self) -> u64 {
-        self.next - u64::try_from(self.entries.len()).unwrap_or(0)
+        self.next - u64::try_from(self.staged_len + self.ring.entries.len()).unwrap_or(0)
     }
 
     /// The numbers of the commands from this one on, of the units that `is_wanted` selects.
     fn wanted(&self, from: u64, is_wanted: impl Fn(&UnitName) -> bool) -> Vec<u64> {
-        let is_wanted = |number: &u64| self.names.get(Self::index(*number)).is_some_and(|names| is_wanted(&names.unit));
+        let is_wanted =
+            |number: &u64| self.ring.names.get(Self::index(*number)).is_some_and(|names| is_wanted(&names.unit));
         (from.max(self.first())..self.next).filter(is_wanted).collect()
     }
 
@@ -149,7 +185,12 @@ impl Commands {
         let index = Self::index(number);
         let sense = self.sense.binary_search_by_key(&number, |(number, _)| *number).ok();
         let sense = sense.and_then(|index| self.sense.get(index)).map(|(_, sense)| *sense);
-        Some(Taken { number, entry: *self.entries.get(index)?, names: Arc::clone(self.names.get(index)?), sense })
+        Some(Taken {
+            number,
+            entry: *self.ring.entries.get(index)?,
+            names: Arc::clone(self.ring.names.get(index)?),
+            sense,
+        })
     }
 
     fn index(number: u64) -> usize {
@@ -206,7 +247,8 @@ impl TraceRing {
     /// The first `max` commands after number `since`, or the last `max` commands, of the units that `is_wanted` selects.
     #[must_use]
     pub fn read(&self, since: Option<u64>, max: usize, is_wanted: impl Fn(&UnitName) -> bool) -> TraceBatch {
-        let commands = lock(&self.commands);
+        let mut commands = lock(&self.commands);
+        commands.flush();
         let next = since.map_or(commands.first(), |since| since.saturating_add(1));
         let wanted = commands.wanted(next, is_wanted);
         let rest = wanted.len().saturating_sub(max);

@@ -5,15 +5,19 @@ use crate::error::StoreError;
 use crate::three_file::frame::{self, Frame};
 use crate::three_file::index::IndexRecord;
 use crate::three_file::index32;
+use crate::three_file::read::scatter;
 use std::io::{IoSlice, IoSliceMut};
 
 /// Bytes that are read ahead of a sequential reader.
 const READ_AHEAD_BYTES: u64 = 8 << 20;
+/// Bytes of which a sequential reader of short blocks gets several blocks from one read of the file.
+const SHORT_READ_BYTES: u64 = 64 << 10;
+/// Length in bytes up to which a block is short: reading it takes less time than calling the operating system.
+const SHORT_BLOCK_BYTES: usize = 8 << 10;
 
 impl Partition {
     /// Requests reading ahead while blocks are read sequentially.
-    fn advise_read(&mut self, record: &IndexRecord) {
-        let sequential = record.start() == self.read_until;
+    fn advise_read(&mut self, record: &IndexRecord, sequential: bool) {
         self.read_until = record.end();
         if !sequential {
             self.read_advised_until = record.end();
@@ -61,6 +65,7 @@ impl Partition {
             let bytes = self.record_bytes(object)?;
             previous = self.layout.tag(&bytes);
         }
+        self.data_ahead.1.clear();
         self.data.sync().map_err(self.io("synchronising", "data"))?;
         Ok(rewritten)
     }
@@ -75,8 +80,37 @@ impl Partition {
             self.flush_data()?;
         }
         let wanted: usize = into.iter().map(|slice| slice.len()).sum();
-        self.advise_read(record);
+        let sequential = record.start() == self.read_until;
+        self.advise_read(record, sequential);
+        if !sequential {
+            // A position command to a block reads it from the file again.
+            self.data_ahead.1.clear();
+        } else if wanted <= SHORT_BLOCK_BYTES && self.read_short(record.offset, wanted, into)? {
+            return Ok(true);
+        }
         let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
         Ok(got == wanted)
+    }
+
+    /// Fills the slices, of `wanted` bytes, for a sequential reader: from what was read for the blocks before, or from one
+    /// read for several blocks. Returns whether it did.
+    fn read_short(&mut self, offset: u64, wanted: usize, into: &mut [IoSliceMut<'_>]) -> Result<bool, StoreError> {
+        if self.short_data(offset, wanted).is_none() {
+            let len = SHORT_READ_BYTES.min(self.data_flushed.saturating_sub(offset));
+            let mut bytes = std::mem::take(&mut self.data_ahead.1);
+            bytes.resize(usize::try_from(len).unwrap_or(0), 0);
+            let got = self.data.read_at(offset, &mut [IoSliceMut::new(&mut bytes)]);
+            bytes.truncate(got.map_err(self.io("reading", "data"))?);
+            self.data_ahead = (offset, bytes);
+        }
+        let found = self.short_data(offset, wanted);
+        found.inspect(|bytes| scatter(bytes, into));
+        Ok(found.is_some())
+    }
+
+    /// The bytes at an offset of the data file, if they were read for a block before.
+    fn short_data(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let at = usize::try_from(offset.checked_sub(self.data_ahead.0)?).ok()?;
+        self.data_ahead.1.get(at..at.checked_add(len)?)
     }
 }
