@@ -1,0 +1,45 @@
+//! Errors of a shelf.
+
+/// The error of an operation on a shelf.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShelfError {
+    /// The prefix of a shelf is not a path of an object store.
+    #[error("prefix {prefix:?}: {source}")]
+    Prefix {
+        /// The prefix as it was configured.
+        prefix: String,
+        /// The reason.
+        source: object_store::path::Error,
+    },
+    /// The store failed, or refused a request, also when the request was repeated.
+    #[error("{operation} {key}: {source}")]
+    Store {
+        /// The operation: `creating`, `reading` or another participle.
+        operation: &'static str,
+        /// The object.
+        key: String,
+        /// The error of the last attempt.
+        source: object_store::Error,
+    },
+    /// The store does not return an object that exists, also when it was read several times.
+    #[error("{key} exists, but the store does not return it")]
+    Hidden {
+        /// The object.
+        key: String,
+    },
+    /// An object of the shelf is not what its name says.
+    #[error("{key} is damaged: {problem}")]
+    Malformed {
+        /// The object.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+impl ShelfError {
+    pub(crate) fn malformed(key: impl ToString, problem: impl ToString) -> Self {
+        Self::Malformed { key: key.to_string(), problem: problem.to_string() }
+    }
+}

@@ -1,0 +1,144 @@
+//! Shelves on object storage: cartridges that several daemons share, one daemon at a time.
+//!
+//! A shelf is a prefix in an object store. A cartridge on it has *manifests*, which are numbered from 1 and never replaced: the
+//! newest one names the content of the cartridge. A daemon that loads a cartridge takes a *lease*, and then creates the next
+//! manifest with the number of its lease, its *epoch*. From then on the commits of the former owner fail, because a manifest
+//! with the next number exists.
+//!
+//! The safety of the data depends on one operation of the store only: creating an object that does not exist
+//! ([`Objects::create`]). It does not depend on a clock, on listing, on the order of responses, or on reads of the newest
+//! state: a read that misses a new manifest only makes the next creation fail. [`trust`] checks the operation before several
+//! daemons share a store.
+//!
+//! `docs/shelf.md` describes the protocol.
+#![forbid(unsafe_code)]
+
+mod beat;
+mod error;
+mod keys;
+mod manifest;
+#[cfg(test)]
+mod model_tests;
+mod objects;
+mod owned;
+mod record;
+mod take;
+pub mod trust;
+
+pub use error::ShelfError;
+pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
+pub use objects::{Creation, Objects, RetryPolicy};
+pub use owned::{CommitError, OwnedCartridge};
+pub use take::TakeError;
+
+use keys::CartridgeKeys;
+use object_store::ObjectStore;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Fills a slice with random bytes, for the nonces of manifests and leases.
+pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// How a daemon uses a shelf.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ShelfOptions {
+    /// Name of the daemon in leases and manifests, for people.
+    pub owner: String,
+    /// Time between two heartbeats of the owner of a cartridge. Another daemon takes a cartridge over after three of them
+    /// without a heartbeat.
+    pub beat: Duration,
+    /// How a request is repeated when the store fails.
+    pub retry: RetryPolicy,
+}
+
+impl ShelfOptions {
+    /// Options with a heartbeat every 5 seconds.
+    #[must_use]
+    pub fn new(owner: impl Into<String>) -> Self {
+        Self { owner: owner.into(), beat: Duration::from_secs(5), retry: RetryPolicy::default() }
+    }
+
+    /// The same options, with another time between two heartbeats.
+    #[must_use]
+    pub fn with_beat(self, beat: Duration) -> Self {
+        Self { beat, ..self }
+    }
+
+    /// The same options, with another way to repeat requests.
+    #[must_use]
+    pub fn with_retry(self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self }
+    }
+}
+
+/// A shelf: the cartridges under a prefix of an object store.
+#[derive(Clone)]
+pub struct Shelf {
+    objects: Objects,
+    options: ShelfOptions,
+    entropy: Entropy,
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelf").field("objects", &self.objects).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Shelf {
+    /// The shelf under a prefix, such as `tapes` (empty for the whole store).
+    ///
+    /// # Errors
+    /// [`ShelfError::Prefix`] if the prefix is not a path.
+    pub fn new(
+        store: Arc<dyn ObjectStore>,
+        prefix: &str,
+        options: ShelfOptions,
+        entropy: Entropy,
+    ) -> Result<Self, ShelfError> {
+        let objects = Objects::new(store, prefix, options.retry)?;
+        Ok(Self { objects, options, entropy })
+    }
+
+    /// The objects of the shelf.
+    #[must_use]
+    pub const fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// Puts a new cartridge on the shelf, which no daemon uses. Returns `false` if there is a cartridge with this barcode.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails: whether the cartridge exists is unknown.
+    pub async fn add(&self, barcode: &str, content: Content) -> Result<bool, ShelfError> {
+        let manifest = Manifest {
+            barcode: barcode.to_owned(),
+            version: Manifest::FIRST,
+            epoch: 0,
+            nonce: self.nonce(),
+            owner: self.options.owner.clone(),
+            state: ManifestState::Closed,
+            content,
+        };
+        let key = CartridgeKeys::new(barcode).manifest(Manifest::FIRST);
+        let created = self.objects.create(&key, manifest.encode()?).await?;
+        Ok(matches!(created, Creation::Created))
+    }
+
+    /// The newest manifest of a cartridge that can be read now; `None` if the cartridge is not on the shelf. A daemon that
+    /// does not own the cartridge may get an older one.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an object is damaged.
+    pub async fn newest(&self, barcode: &str) -> Result<Option<Manifest>, ShelfError> {
+        take::newest(&self.objects, &CartridgeKeys::new(barcode)).await
+    }
+
+    fn nonce(&self) -> String {
+        let mut bytes = [0; 16];
+        (self.entropy)(&mut bytes);
+        format!("{:032x}", u128::from_be_bytes(bytes))
+    }
+}

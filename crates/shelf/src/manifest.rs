@@ -1,0 +1,128 @@
+//! The manifest of a cartridge: which objects have the bytes of its files.
+
+use crate::error::ShelfError;
+use crate::record;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One state of a cartridge. Its object is created once and never replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Barcode of the cartridge.
+    pub barcode: String,
+    /// Number of the manifest, from [`Self::FIRST`] without gaps.
+    pub version: u64,
+    /// Epoch of the lease of the daemon that created it; 0 for a new cartridge. It never decreases with the version.
+    pub epoch: u64,
+    /// 32 hexadecimal digits that no other manifest has: a repeated creation finds its own manifest by them.
+    pub nonce: String,
+    /// Name of the daemon that created it.
+    pub owner: String,
+    /// Whether a daemon uses the cartridge.
+    pub state: ManifestState,
+    /// The files of the cartridge.
+    pub content: Content,
+}
+
+/// Whether a daemon uses a cartridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ManifestState {
+    /// The owner may create further manifests.
+    Open,
+    /// The owner has released the cartridge. Another daemon can take it without waiting.
+    Closed,
+}
+
+/// The files of a cartridge by their names, such as `data.0`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Content {
+    /// The files, ascending by name.
+    pub files: BTreeMap<String, FileContent>,
+}
+
+/// The bytes of one file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileContent {
+    /// Length of the file in bytes.
+    pub len: u64,
+    /// The parts of the file, ascending by offset and without gaps from 0 to `len`.
+    pub extents: Vec<Extent>,
+}
+
+/// A part of a file in a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// Offset in the file, in bytes.
+    pub offset: u64,
+    /// Length in bytes, at least 1.
+    pub len: u64,
+    /// Name of the segment.
+    pub segment: String,
+    /// Offset of the part in the content of the segment, in bytes.
+    pub at: u64,
+}
+
+impl Manifest {
+    /// Number of the first manifest of a cartridge.
+    pub const FIRST: u64 = 1;
+
+    pub(crate) fn encode(&self) -> Result<Bytes, ShelfError> {
+        record::encode(&self.barcode, self)
+    }
+
+    /// The manifest in an object, whose number and barcode must be those of its name.
+    pub(crate) fn decode(key: &str, version: u64, bytes: &[u8]) -> Result<Self, ShelfError> {
+        let manifest: Self = record::decode(key, bytes)?;
+        if manifest.version != version {
+            return Err(ShelfError::malformed(key, format!("it has the number {}", manifest.version)));
+        }
+        Ok(manifest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let extent = Extent { offset: 0, len: 3, segment: "0000001-0000-ab".into(), at: 8 };
+        let file = FileContent { len: 3, extents: vec![extent] };
+        Manifest {
+            barcode: "V00001L8".into(),
+            version: 2,
+            epoch: 1,
+            nonce: "00".into(),
+            owner: "a".into(),
+            state: ManifestState::Open,
+            content: Content { files: [("data.0".to_owned(), file)].into() },
+        }
+    }
+
+    #[test]
+    fn a_manifest_is_one_line_of_json_and_its_checksum() {
+        let bytes = manifest().encode().unwrap();
+        let text = r#"{"barcode":"V00001L8","version":2,"epoch":1,"nonce":"00","owner":"a","state":"open","content":{"data.0":{"len":3,"extents":[{"offset":0,"len":3,"segment":"0000001-0000-ab","at":8}]}}}"#;
+        assert_eq!(
+            bytes.strip_suffix(b"\n").and_then(|all| all.strip_suffix(b"0b9551d8")),
+            Some(format!("{text}\n").as_bytes())
+        );
+        assert_eq!(Manifest::decode("m", 2, &bytes).unwrap(), manifest());
+    }
+
+    #[test]
+    fn a_damaged_manifest_is_refused_with_its_name() {
+        let bytes = manifest().encode().unwrap();
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.to_vec();
+            damaged[at] ^= 4;
+            assert!(Manifest::decode("m", 2, &damaged).is_err(), "byte {at}");
+            assert!(Manifest::decode("m", 2, &bytes[..at]).is_err(), "{at} bytes");
+        }
+        let error = Manifest::decode("ab/X/m/00000003", 3, &bytes).unwrap_err();
+        assert_eq!(error.to_string(), "ab/X/m/00000003 is damaged: it has the number 2");
+    }
+}

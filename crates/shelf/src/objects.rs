@@ -1,0 +1,206 @@
+//! The objects of a shelf, with requests that are repeated when the store fails.
+
+use crate::error::ShelfError;
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a request is repeated when the store fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// Number of attempts, at least 1.
+    pub attempts: u32,
+    /// Pause after the first attempt. Each further pause is twice as long, up to [`Self::MAX_PAUSE`].
+    pub pause: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { attempts: 8, pause: Duration::from_millis(100) }
+    }
+}
+
+impl RetryPolicy {
+    /// The longest pause between two attempts.
+    pub const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+    /// A policy with this number of attempts and this first pause.
+    #[must_use]
+    pub const fn new(attempts: u32, pause: Duration) -> Self {
+        Self { attempts, pause }
+    }
+
+    async fn wait(&self, attempt: u32) {
+        let pause = self.pause.saturating_mul(1_u32.checked_shl(attempt).unwrap_or(u32::MAX));
+        tokio::time::sleep(pause.min(Self::MAX_PAUSE)).await;
+    }
+}
+
+/// Result of creating an object that must not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// The object has the bytes of this call, which may have been written by an earlier attempt of it.
+    Created,
+    /// The object exists with these other bytes.
+    Exists(Bytes),
+}
+
+/// The objects under the prefix of a shelf.
+#[derive(Clone)]
+pub struct Objects {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    retry: RetryPolicy,
+}
+
+impl fmt::Debug for Objects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.store, self.prefix)
+    }
+}
+
+impl Objects {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str, retry: RetryPolicy) -> Result<Self, ShelfError> {
+        let parsed = Path::parse(prefix).map_err(|source| ShelfError::Prefix { prefix: prefix.to_owned(), source })?;
+        Ok(Self { store, prefix: parsed, retry })
+    }
+
+    fn path(&self, key: &str) -> Path {
+        key.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
+    }
+
+    /// Creates an object unless it exists.
+    ///
+    /// The bytes must differ from those of every other call for this object, which a nonce in them ensures: if the object
+    /// exists with the same bytes, an earlier attempt has created it, whose response was lost.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails: the object may be created, also later. [`ShelfError::Hidden`] if it exists and
+    /// cannot be read.
+    pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Creation, ShelfError> {
+        let path = self.path(key);
+        let mut last = None;
+        for attempt in 0..self.retry.attempts {
+            match self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await {
+                Ok(_) => return Ok(Creation::Created),
+                // Some stores also give this response while another creation is not finished.
+                Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
+                    last = Some(ShelfError::Hidden { key: key.to_owned() });
+                    match self.get(key).await? {
+                        Some(existing) if existing == bytes => return Ok(Creation::Created),
+                        Some(existing) => return Ok(Creation::Exists(existing)),
+                        None => {}
+                    }
+                }
+                Err(source) if is_refusal(&source) => return Err(store_error("creating", key, source)),
+                Err(source) => last = Some(store_error("creating", key, source)),
+            }
+            self.retry.wait(attempt).await;
+        }
+        Err(last.unwrap_or_else(|| ShelfError::Hidden { key: key.to_owned() }))
+    }
+
+    /// Writes an object, and replaces one that exists.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails: whether it was written is unknown.
+    pub async fn replace(&self, key: &str, bytes: Bytes) -> Result<(), ShelfError> {
+        let path = self.path(key);
+        self.repeat("writing", key, || async { self.store.put(&path, bytes.clone().into()).await.map(drop) }).await
+    }
+
+    /// The bytes of an object; `None` if the store has no such object, or does not show it yet.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn get(&self, key: &str) -> Result<Option<Bytes>, ShelfError> {
+        self.get_with(key, GetOptions::default).await
+    }
+
+    /// A range of the bytes of an object; `None` if the store has no such object.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or the object is shorter.
+    pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, ShelfError> {
+        self.get_with(key, || GetOptions::new().with_range(Some(range.clone()))).await
+    }
+
+    /// Removes an object; a missing one is not an error.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or does not permit it.
+    pub async fn remove(&self, key: &str) -> Result<(), ShelfError> {
+        let path = self.path(key);
+        let remove = || async {
+            match self.store.delete(&path).await {
+                Err(Error::NotFound { .. }) => Ok(()),
+                other => other,
+            }
+        };
+        self.repeat("removing", key, remove).await
+    }
+
+    async fn get_with(&self, key: &str, options: impl Fn() -> GetOptions) -> Result<Option<Bytes>, ShelfError> {
+        let path = self.path(key);
+        let read = || async {
+            match self.store.get_opts(&path, options()).await {
+                Ok(found) => found.bytes().await.map(Some),
+                Err(Error::NotFound { .. }) => Ok(None),
+                Err(other) => Err(other),
+            }
+        };
+        self.repeat("reading", key, read).await
+    }
+
+    async fn repeat<T, F: Future<Output = object_store::Result<T>>>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        request: impl Fn() -> F,
+    ) -> Result<T, ShelfError> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match request().await {
+                Ok(done) => return Ok(done),
+                Err(source) if attempt >= self.retry.attempts || is_refusal(&source) => {
+                    return Err(store_error(operation, key, source));
+                }
+                Err(_) => self.retry.wait(attempt - 1).await,
+            }
+        }
+    }
+
+    /// Reads an object that exists, several times if the store does not show it.
+    pub(crate) async fn get_existing(&self, key: &str) -> Result<Bytes, ShelfError> {
+        for attempt in 0..self.retry.attempts {
+            if let Some(bytes) = self.get(key).await? {
+                return Ok(bytes);
+            }
+            self.retry.wait(attempt).await;
+        }
+        Err(ShelfError::Hidden { key: key.to_owned() })
+    }
+}
+
+/// Whether the store refuses a request, so that it is not repeated.
+const fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PermissionDenied { .. }
+            | Error::Unauthenticated { .. }
+            | Error::NotSupported { .. }
+            | Error::NotImplemented { .. }
+            | Error::InvalidPath { .. }
+            | Error::UnknownConfigurationKey { .. }
+    )
+}
+
+fn store_error(operation: &'static str, key: &str, source: Error) -> ShelfError {
+    ShelfError::Store { operation, key: key.to_owned(), source }
+}

@@ -1,0 +1,152 @@
+//! A cartridge that this daemon has taken: its commits, heartbeats and release.
+
+use crate::Shelf;
+use crate::beat::{Beat, Lease};
+use crate::error::ShelfError;
+use crate::keys::CartridgeKeys;
+use crate::manifest::{Content, Manifest, ManifestState};
+use crate::objects::Creation;
+use crate::record;
+
+/// Commits after which the hint is written again: a reader reads at most so many manifests after it.
+const COMMITS_PER_HINT: u64 = 16;
+
+/// The error of a commit.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Another daemon has taken the cartridge over: nothing that was not committed is on the shelf, and no later commit of this
+    /// daemon can succeed.
+    #[error("cartridge {barcode} was taken over by {owner}")]
+    TakenOver {
+        /// The barcode.
+        barcode: String,
+        /// Name of the other daemon.
+        owner: String,
+    },
+    /// The store failed: the commit may be on the shelf. The next commit resolves it.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+}
+
+/// A cartridge that this daemon has taken, until another one takes it over.
+#[derive(Debug)]
+pub struct OwnedCartridge {
+    shelf: Shelf,
+    keys: CartridgeKeys,
+    lease: Lease,
+    beats: u64,
+    /// The newest manifest: of this daemon, or of the former owner before the first one of this daemon.
+    newest: Manifest,
+    /// Number of the manifest in the hint that this daemon has written.
+    hint: u64,
+}
+
+impl OwnedCartridge {
+    pub(crate) fn new(shelf: Shelf, keys: CartridgeKeys, lease: Lease, newest: Manifest) -> Self {
+        Self { shelf, keys, lease, beats: 0, newest, hint: 0 }
+    }
+
+    /// The epoch of the lease: each daemon that takes the cartridge gets a higher one.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.lease.epoch
+    }
+
+    /// Number of the newest manifest.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.newest.version
+    }
+
+    /// The content of the newest manifest.
+    #[must_use]
+    pub const fn content(&self) -> &Content {
+        &self.newest.content
+    }
+
+    /// Writes a heartbeat. The owner does so once in each period, or another daemon takes the cartridge over.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn beat(&mut self) -> Result<(), ShelfError> {
+        self.beats += 1;
+        let key = self.keys.beat(self.lease.epoch);
+        let beat = Beat { epoch: self.lease.epoch, nonce: self.lease.nonce.clone(), counter: self.beats };
+        self.shelf.objects().replace(&key, record::encode(&key, &beat)?).await
+    }
+
+    /// Makes a content the newest one. The segments that it names must be on the shelf. When this returns, the content
+    /// survives the loss of this daemon.
+    ///
+    /// # Errors
+    /// [`CommitError::TakenOver`], or [`CommitError::Shelf`]: the content may be on the shelf.
+    pub async fn commit(&mut self, content: Content) -> Result<(), CommitError> {
+        self.commit_as(ManifestState::Open, content).await
+    }
+
+    /// Commits a content, and releases the cartridge: another daemon can take it at once.
+    ///
+    /// # Errors
+    /// As [`Self::commit`]. The cartridge can be taken over when its heartbeats end.
+    pub async fn release(mut self, content: Content) -> Result<(), CommitError> {
+        self.commit_as(ManifestState::Closed, content).await
+    }
+
+    async fn commit_as(&mut self, state: ManifestState, content: Content) -> Result<(), CommitError> {
+        loop {
+            match self.try_create(state, content.clone()).await? {
+                None => break,
+                // An earlier commit of this daemon, whose response was lost.
+                Some(other) if other.epoch == self.epoch() => self.follow(other),
+                Some(other) => {
+                    return Err(CommitError::TakenOver { barcode: other.barcode, owner: other.owner });
+                }
+            }
+        }
+        if state == ManifestState::Closed || self.newest.version >= self.hint + COMMITS_PER_HINT {
+            self.write_hint().await;
+        }
+        Ok(())
+    }
+
+    /// Creates the manifest after the newest one. Returns the manifest that exists in its place.
+    pub(crate) async fn try_create(
+        &mut self,
+        state: ManifestState,
+        content: Content,
+    ) -> Result<Option<Manifest>, ShelfError> {
+        let version = self.newest.version + 1;
+        let key = self.keys.manifest(version);
+        let manifest = Manifest {
+            barcode: self.newest.barcode.clone(),
+            version,
+            epoch: self.lease.epoch,
+            nonce: self.shelf.nonce(),
+            owner: self.lease.owner.clone(),
+            state,
+            content,
+        };
+        match self.shelf.objects().create(&key, manifest.encode()?).await? {
+            Creation::Created => {
+                self.newest = manifest;
+                Ok(None)
+            }
+            Creation::Exists(bytes) => Manifest::decode(&key, version, &bytes).map(Some),
+        }
+    }
+
+    /// Continues after a manifest that exists.
+    pub(crate) fn follow(&mut self, newest: Manifest) {
+        self.newest = newest;
+    }
+
+    /// A hint that is not written costs the next reader time, so that its failure is no error.
+    async fn write_hint(&mut self) {
+        let version = self.newest.version;
+        match self.shelf.objects().replace(&self.keys.head(), version.to_string().into()).await {
+            Ok(()) => self.hint = version,
+            Err(error) => tracing::debug!(%error, "hint of the newest manifest"),
+        }
+    }
+}

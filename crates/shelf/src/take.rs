@@ -1,0 +1,95 @@
+//! Taking a cartridge: the newest manifest, the lease, and the manifest that excludes the former owner.
+
+use crate::beat::{Lease, is_silent, newest_lease};
+use crate::error::ShelfError;
+use crate::keys::CartridgeKeys;
+use crate::manifest::{Manifest, ManifestState};
+use crate::objects::{Creation, Objects};
+use crate::owned::OwnedCartridge;
+use crate::{Shelf, record};
+
+/// The error of taking a cartridge.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TakeError {
+    /// The shelf has no cartridge with this barcode.
+    #[error("cartridge {barcode} is not on the shelf")]
+    Missing {
+        /// The barcode.
+        barcode: String,
+    },
+    /// Another daemon uses the cartridge, or is taking it.
+    #[error("cartridge {barcode} is in use by {owner}")]
+    InUse {
+        /// The barcode.
+        barcode: String,
+        /// Name of the other daemon.
+        owner: String,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+}
+
+impl Shelf {
+    /// Takes a cartridge for this daemon. If its owner has not released it, this waits for three periods of its heartbeat, and
+    /// takes the cartridge over if there is none.
+    ///
+    /// From the return of this method on, every commit of a former owner fails.
+    ///
+    /// # Errors
+    /// [`TakeError::Missing`], [`TakeError::InUse`], or the error of the store.
+    pub async fn take(&self, barcode: &str) -> Result<OwnedCartridge, TakeError> {
+        let keys = CartridgeKeys::new(barcode);
+        let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
+        let manifest = newest(&self.objects, &keys).await?;
+        let Some(manifest) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
+        let lease = newest_lease(&self.objects, &keys, manifest.epoch).await?;
+        let (epoch, owner) = lease.map_or((manifest.epoch, manifest.owner.clone()), |lease| (lease.epoch, lease.owner));
+        let is_released = epoch == manifest.epoch && manifest.state == ManifestState::Closed;
+        if !is_released && !is_silent(&self.objects, &keys, epoch, self.options.beat).await? {
+            return Err(in_use(&owner));
+        }
+        let lease = Lease { epoch: epoch + 1, nonce: self.nonce(), owner: self.options.owner.clone() };
+        let key = keys.lease(lease.epoch);
+        if let Creation::Exists(other) = self.objects.create(&key, record::encode(&key, &lease)?).await? {
+            return Err(in_use(&record::decode::<Lease>(&key, &other)?.owner));
+        }
+        self.exclude(keys, lease, manifest).await
+    }
+
+    /// Creates the next manifest with the epoch of the lease. Manifests that the former owner creates meanwhile come before it,
+    /// and count.
+    async fn exclude(&self, keys: CartridgeKeys, lease: Lease, newest: Manifest) -> Result<OwnedCartridge, TakeError> {
+        let mut owned = OwnedCartridge::new(self.clone(), keys, lease, newest);
+        owned.beat().await?;
+        loop {
+            match owned.try_create(ManifestState::Open, owned.content().clone()).await? {
+                None => return Ok(owned),
+                Some(other) if other.epoch > owned.epoch() => {
+                    return Err(TakeError::InUse { barcode: other.barcode, owner: other.owner });
+                }
+                Some(other) => owned.follow(other),
+            }
+        }
+    }
+}
+
+/// The newest manifest: from the number in the hint on, each next one is read until there is none.
+pub(crate) async fn newest(objects: &Objects, keys: &CartridgeKeys) -> Result<Option<Manifest>, ShelfError> {
+    let hint = objects.get(&keys.head()).await?;
+    let hint = hint.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
+    let mut newest = match hint {
+        Some(version) => {
+            let key = keys.manifest(version);
+            Some(Manifest::decode(&key, version, &objects.get_existing(&key).await?)?)
+        }
+        None => None,
+    };
+    loop {
+        let version = newest.as_ref().map_or(Manifest::FIRST, |manifest| manifest.version + 1);
+        let key = keys.manifest(version);
+        let Some(bytes) = objects.get(&key).await? else { return Ok(newest) };
+        newest = Some(Manifest::decode(&key, version, &bytes)?);
+    }
+}
