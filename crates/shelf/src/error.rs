@@ -12,6 +12,14 @@ pub enum ShelfError {
         /// The reason.
         source: object_store::path::Error,
     },
+    /// The URL of a shelf cannot be used.
+    #[error("shelf {url:?}: {source}")]
+    Url {
+        /// The URL as it was given.
+        url: String,
+        /// The reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store failed, or refused a request, also when the request was repeated.
     #[error("{operation} {key}: {source}")]
     Store {
@@ -22,6 +30,9 @@ pub enum ShelfError {
         /// The error of the last attempt.
         source: object_store::Error,
     },
+    /// A request ended without a result: the process ends, or a defect.
+    #[error("a request to the store ended: {0}")]
+    Interrupted(String),
     /// The store does not return an object that exists, also when it was read several times.
     #[error("{key} exists, but the store does not return it")]
     Hidden {

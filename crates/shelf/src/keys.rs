@@ -30,6 +30,11 @@ impl CartridgeKeys {
         format!("{}/beat/{epoch:07}", self.root)
     }
 
+    /// A segment, by its name: created once, never replaced.
+    pub(crate) fn segment(&self, name: &str) -> String {
+        format!("{}/seg/{name}", self.root)
+    }
+
     /// The number of a recent manifest, from which newer ones are looked for; it is replaced, and may be old.
     pub(crate) fn head(&self) -> String {
         format!("{}/head", self.root)

@@ -22,14 +22,18 @@ mod model_tests;
 mod objects;
 mod owned;
 mod record;
+pub mod segment;
 mod take;
+mod transfer;
 pub mod trust;
+mod url;
 
 pub use error::ShelfError;
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy};
 pub use owned::{CommitError, OwnedCartridge};
 pub use take::TakeError;
+pub use transfer::{DamagedSegment, TransferError, Verification};
 
 use keys::CartridgeKeys;
 use object_store::ObjectStore;

@@ -5,8 +5,9 @@ use crate::beat::{Beat, Lease};
 use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Manifest, ManifestState};
-use crate::objects::Creation;
+use crate::objects::{Creation, Objects};
 use crate::record;
+use std::time::Duration;
 
 /// Commits after which the hint is written again: a reader reads at most so many manifests after it.
 const COMMITS_PER_HINT: u64 = 16;
@@ -36,6 +37,8 @@ pub struct OwnedCartridge {
     keys: CartridgeKeys,
     lease: Lease,
     beats: u64,
+    /// Number of segments that this daemon has named.
+    segments: u64,
     /// The newest manifest: of this daemon, or of the former owner before the first one of this daemon.
     newest: Manifest,
     /// Number of the manifest in the hint that this daemon has written.
@@ -44,7 +47,7 @@ pub struct OwnedCartridge {
 
 impl OwnedCartridge {
     pub(crate) fn new(shelf: Shelf, keys: CartridgeKeys, lease: Lease, newest: Manifest) -> Self {
-        Self { shelf, keys, lease, beats: 0, newest, hint: 0 }
+        Self { shelf, keys, lease, beats: 0, segments: 0, newest, hint: 0 }
     }
 
     /// The epoch of the lease: each daemon that takes the cartridge gets a higher one.
@@ -63,6 +66,24 @@ impl OwnedCartridge {
     #[must_use]
     pub const fn content(&self) -> &Content {
         &self.newest.content
+    }
+
+    pub(crate) const fn objects(&self) -> &Objects {
+        self.shelf.objects()
+    }
+
+    pub(crate) const fn keys(&self) -> &CartridgeKeys {
+        &self.keys
+    }
+
+    pub(crate) const fn beat_period(&self) -> Duration {
+        self.shelf.options.beat
+    }
+
+    /// The name of a new segment: the epoch, a number and a nonce.
+    pub(crate) fn next_segment(&mut self) -> String {
+        self.segments += 1;
+        format!("{:07}-{:06}-{}", self.lease.epoch, self.segments, self.shelf.nonce())
     }
 
     /// Writes a heartbeat. The owner does so once in each period, or another daemon takes the cartridge over.

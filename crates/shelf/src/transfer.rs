@@ -1,0 +1,365 @@
+//! Files of a cartridge to and from segments, and the verification of segments.
+
+use crate::Shelf;
+use crate::error::ShelfError;
+use crate::keys::CartridgeKeys;
+use crate::manifest::{Content, Extent, FileContent};
+use crate::objects::{Creation, Objects};
+use crate::owned::OwnedCartridge;
+use crate::segment::{self, SEGMENT_LEN};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, IoSlice, IoSliceMut};
+use tape_store::backend::Folder;
+use tokio::task::{JoinError, JoinHandle};
+
+/// Requests of a transfer that are in progress at the same time.
+const PARALLEL: usize = 4;
+/// Bytes of a file that one request reads.
+const READ_LEN: u64 = 16 << 20;
+
+/// The error of a transfer between files and a shelf.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// A file of the cartridge cannot be read or written.
+    #[error("{file}: {source}")]
+    File {
+        /// Name of the file in its folder.
+        file: String,
+        /// The error of the storage.
+        source: io::Error,
+    },
+    /// The store failed, or an object of the cartridge is damaged.
+    #[error(transparent)]
+    Shelf(#[from] ShelfError),
+}
+
+fn file_error(file: &str) -> impl FnOnce(io::Error) -> TransferError {
+    let file = file.to_owned();
+    move |source| TransferError::File { file, source }
+}
+
+/// A segment of a cartridge that is damaged or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DamagedSegment {
+    /// Name of the object.
+    pub key: String,
+    /// What is wrong.
+    pub problem: String,
+    /// The parts of the files that the segment has: name, offset and length in bytes.
+    pub parts: Vec<(String, u64, u64)>,
+}
+
+/// The result of reading all segments of a cartridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Number of segments.
+    pub segments: u64,
+    /// Bytes of the segments that are whole.
+    pub bytes: u64,
+    /// The segments that are not whole.
+    pub damaged: Vec<DamagedSegment>,
+}
+
+impl OwnedCartridge {
+    /// Puts the files of a folder on the shelf, in new segments, and returns the content that names them, for
+    /// [`OwnedCartridge::commit`]. The caller locks the folder. Nothing on the shelf changes but the new segments.
+    ///
+    /// # Errors
+    /// [`TransferError::File`] if a file cannot be read or becomes shorter meanwhile, or [`TransferError::Shelf`].
+    pub async fn store_files(&mut self, folder: &mut dyn Folder) -> Result<Content, TransferError> {
+        let mut writer = SegmentWriter::new(self);
+        let mut names = folder.list().map_err(file_error("the folder"))?;
+        names.sort();
+        for name in names {
+            let Some(mut file) = folder.open_read_only(&name).map_err(file_error(&name))? else { continue };
+            let len = file.len().map_err(file_error(&name))?;
+            let mut content = FileContent { len, extents: Vec::new() };
+            while let Some(left) = content.missing() {
+                let (segment, buffer) = writer.segment();
+                let (at, room) = (buffer.len(), SEGMENT_LEN - buffer.len());
+                let part = usize::try_from(left).unwrap_or(room).min(room);
+                buffer.resize(at + part, 0);
+                let slot = buffer.get_mut(at..).unwrap_or_default();
+                let got = file.read_at(len - left, &mut [IoSliceMut::new(slot)]).map_err(file_error(&name))?;
+                if got < part {
+                    return Err(file_error(&name)(io::ErrorKind::UnexpectedEof.into()));
+                }
+                content.extents.push(Extent { offset: len - left, len: part as u64, segment, at: at as u64 });
+                writer.put_if_full().await?;
+            }
+            writer.content.files.insert(name, content);
+        }
+        writer.finish().await
+    }
+}
+
+impl FileContent {
+    /// Bytes after the last extent; `None` if there are none.
+    fn missing(&self) -> Option<u64> {
+        let end = self.extents.last().map_or(0, |extent| extent.offset + extent.len);
+        self.len.checked_sub(end).filter(|missing| *missing > 0)
+    }
+}
+
+/// Collects the content of segments and puts them on the shelf.
+struct SegmentWriter<'a> {
+    owned: &'a mut OwnedCartridge,
+    content: Content,
+    name: String,
+    buffer: Vec<u8>,
+    running: VecDeque<JoinHandle<Result<(), ShelfError>>>,
+}
+
+impl<'a> SegmentWriter<'a> {
+    fn new(owned: &'a mut OwnedCartridge) -> Self {
+        Self { owned, content: Content::default(), name: String::new(), buffer: Vec::new(), running: VecDeque::new() }
+    }
+
+    /// Name and content of the segment that is being filled.
+    fn segment(&mut self) -> (String, &mut Vec<u8>) {
+        if self.buffer.is_empty() {
+            self.name = self.owned.next_segment();
+        }
+        (self.name.clone(), &mut self.buffer)
+    }
+
+    async fn put_if_full(&mut self) -> Result<(), ShelfError> {
+        if self.buffer.len() < SEGMENT_LEN { Ok(()) } else { self.put().await }
+    }
+
+    async fn put(&mut self) -> Result<(), ShelfError> {
+        if self.running.len() == PARALLEL {
+            self.finish_first().await?;
+        }
+        let object = segment::encode(&std::mem::take(&mut self.buffer));
+        let (objects, key) = (self.owned.objects().clone(), self.owned.keys().segment(&self.name));
+        self.running.push_back(tokio::spawn(async move { create_segment(&objects, &key, object).await }));
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<Content, TransferError> {
+        if !self.buffer.is_empty() {
+            self.put().await?;
+        }
+        while !self.running.is_empty() {
+            self.finish_first().await?;
+        }
+        Ok(std::mem::take(&mut self.content))
+    }
+
+    /// Waits for the request that began first, with a heartbeat in each period.
+    async fn finish_first(&mut self) -> Result<(), ShelfError> {
+        let Some(mut request) = self.running.pop_front() else { return Ok(()) };
+        loop {
+            tokio::select! {
+                done = &mut request => return done.unwrap_or_else(|ended| Err(interrupted(ended))),
+                () = tokio::time::sleep(self.owned.beat_period()) => self.owned.beat().await?,
+            }
+        }
+    }
+}
+
+impl Drop for SegmentWriter<'_> {
+    fn drop(&mut self) {
+        self.running.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// The error of a request that did not end by itself.
+fn interrupted(ended: JoinError) -> ShelfError {
+    ShelfError::Interrupted(ended.to_string())
+}
+
+/// The name of a segment has a nonce: an existing object of this name with other bytes is not of this daemon.
+async fn create_segment(objects: &Objects, key: &str, object: Bytes) -> Result<(), ShelfError> {
+    match objects.create(key, object).await? {
+        Creation::Created => Ok(()),
+        Creation::Exists(_) => Err(ShelfError::malformed(key, "it exists with other bytes")),
+    }
+}
+
+impl Shelf {
+    /// Writes the files of a content to a folder, and makes them durable. Existing files of these names are replaced.
+    ///
+    /// # Errors
+    /// [`TransferError::Shelf`] if the store fails or a segment is damaged, or [`TransferError::File`]. Some of the files may
+    /// then be written.
+    pub async fn fetch_files(
+        &self,
+        barcode: &str,
+        content: &Content,
+        folder: &mut dyn Folder,
+    ) -> Result<(), TransferError> {
+        for (name, file) in &content.files {
+            let mut target = folder.open(name).map_err(file_error(name))?;
+            target.set_len(0).and_then(|()| target.set_len(file.len)).map_err(file_error(name))?;
+            let mut pieces = pieces(file);
+            let mut running = VecDeque::new();
+            loop {
+                while running.len() < PARALLEL
+                    && let Some(piece) = pieces.next()
+                {
+                    running.push_back((piece.offset, self.spawn_read(barcode, piece)));
+                }
+                let Some((offset, request)) = running.pop_front() else { break };
+                let bytes = request.await.map_err(interrupted)??;
+                target.write_at(offset, &[IoSlice::new(&bytes)]).map_err(file_error(name))?;
+            }
+            target.sync().map_err(file_error(name))?;
+        }
+        Ok(())
+    }
+
+    fn spawn_read(&self, barcode: &str, piece: Extent) -> JoinHandle<Result<Vec<u8>, ShelfError>> {
+        let (objects, keys) = (self.objects().clone(), CartridgeKeys::new(barcode));
+        tokio::spawn(async move { read_extent(&objects, &keys, &piece).await })
+    }
+
+    /// Reads all segments that a content names, and compares them with their checksums.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn verify(&self, barcode: &str, content: &Content) -> Result<Verification, ShelfError> {
+        let keys = CartridgeKeys::new(barcode);
+        let mut segments: BTreeMap<&str, Vec<(String, u64, u64)>> = BTreeMap::new();
+        for (name, file) in &content.files {
+            for extent in &file.extents {
+                let parts = segments.entry(&extent.segment).or_default();
+                parts.push((name.clone(), extent.offset, extent.len));
+            }
+        }
+        let mut verification = Verification::default();
+        for (segment, parts) in segments {
+            let key = keys.segment(segment);
+            verification.segments += 1;
+            let checked = match self.objects().get(&key).await? {
+                Some(object) => segment::decode(&key, &object).map(|content| content.len() as u64),
+                None => Err(ShelfError::malformed(&key, "it is missing")),
+            };
+            match checked {
+                Ok(bytes) => verification.bytes += bytes,
+                Err(ShelfError::Malformed { key, problem }) => {
+                    verification.damaged.push(DamagedSegment { key, problem, parts });
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(verification)
+    }
+}
+
+/// The extents of a file, in pieces of at most [`READ_LEN`].
+fn pieces(file: &FileContent) -> impl Iterator<Item = Extent> + '_ {
+    let step = usize::try_from(READ_LEN).unwrap_or(usize::MAX);
+    file.extents.iter().flat_map(move |extent| {
+        (0..extent.len).step_by(step).map(move |from| Extent {
+            offset: extent.offset + from,
+            len: READ_LEN.min(extent.len - from),
+            segment: extent.segment.clone(),
+            at: extent.at + from,
+        })
+    })
+}
+
+async fn read_extent(objects: &Objects, keys: &CartridgeKeys, extent: &Extent) -> Result<Vec<u8>, ShelfError> {
+    let key = keys.segment(&extent.segment);
+    let range = extent.at..extent.at.saturating_add(extent.len);
+    let stored = objects.get_range(&key, segment::object_range(&range).0).await?;
+    let stored = stored.ok_or_else(|| ShelfError::malformed(&key, "it is missing"))?;
+    segment::decode_range(&key, &range, &stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ShelfOptions;
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use tape_store::backend::FolderStore;
+    use tape_store::backend::memory::MemoryFolderStore;
+
+    fn shelf(store: &Arc<InMemory>) -> Shelf {
+        let count = AtomicU64::new(1);
+        let entropy = Arc::new(move |into: &mut [u8]| {
+            let bytes = count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            into.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(slot, byte)| *slot = *byte);
+        });
+        Shelf::new(store.clone(), "site", ShelfOptions::new("test"), entropy).unwrap()
+    }
+
+    fn write(folder: &mut dyn Folder, name: &str, bytes: &[u8]) {
+        folder.open(name).unwrap().write_at(0, &[IoSlice::new(bytes)]).unwrap();
+    }
+
+    fn read(folder: &mut dyn Folder, name: &str) -> Vec<u8> {
+        let mut file = folder.open_read_only(name).unwrap().unwrap();
+        let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+        file.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).unwrap();
+        bytes
+    }
+
+    /// Three files: empty, small, and longer than a segment.
+    fn files() -> Vec<(&'static str, Vec<u8>)> {
+        let long = (0..SEGMENT_LEN + 300_000).map(|at| (at * 3 + at / 1013) as u8).collect();
+        vec![("data.0", long), ("ferric.mam", b"the cartridge memory".to_vec()), ("mark.0", Vec::new())]
+    }
+
+    #[tokio::test]
+    async fn files_return_from_the_shelf_as_they_were() {
+        let (store, folders) = (Arc::new(InMemory::new()), MemoryFolderStore::default());
+        let shelf = shelf(&store);
+        let mut source = folders.create("source").unwrap();
+        files().iter().for_each(|(name, bytes)| write(source.as_mut(), name, bytes));
+        shelf.add("V00001L8", Content::default()).await.unwrap();
+        let mut owned = shelf.take("V00001L8").await.unwrap();
+        let content = owned.store_files(source.as_mut()).await.unwrap();
+        owned.release(content).await.unwrap();
+
+        let manifest = shelf.newest("V00001L8").await.unwrap().unwrap();
+        let mut target = folders.create("target").unwrap();
+        write(target.as_mut(), "ferric.mam", &[b'x'; 100]);
+        shelf.fetch_files("V00001L8", &manifest.content, target.as_mut()).await.unwrap();
+        for (name, bytes) in files() {
+            assert!(read(target.as_mut(), name) == bytes, "{name}");
+        }
+        let verification = shelf.verify("V00001L8", &manifest.content).await.unwrap();
+        assert_eq!((verification.segments, verification.damaged), (2, vec![]));
+        assert_eq!(verification.bytes, SEGMENT_LEN as u64 + 300_000 + 20);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_segment_is_named_with_the_parts_of_the_files() {
+        let (store, folders) = (Arc::new(InMemory::new()), MemoryFolderStore::default());
+        let shelf = shelf(&store);
+        let mut source = folders.create("source").unwrap();
+        files().iter().for_each(|(name, bytes)| write(source.as_mut(), name, bytes));
+        shelf.add("V00001L8", Content::default()).await.unwrap();
+        let mut owned = shelf.take("V00001L8").await.unwrap();
+        let content = owned.store_files(source.as_mut()).await.unwrap();
+        let last = content.files["data.0"].extents[1].clone();
+        let key = Path::from(format!("site/{}", CartridgeKeys::new("V00001L8").segment(&last.segment)));
+        let mut object = store.get(&key).await.unwrap().bytes().await.unwrap().to_vec();
+        object[100] ^= 1;
+        store.put(&key, object.into()).await.unwrap();
+        let verification = shelf.verify("V00001L8", &content).await.unwrap();
+        let [damaged] = verification.damaged.as_slice() else { panic!("{verification:?}") };
+        assert!(key.as_ref().ends_with(&damaged.key));
+        assert_eq!(damaged.problem, "its BLAKE3 hash differs");
+        assert_eq!(
+            damaged.parts,
+            [("data.0".to_owned(), SEGMENT_LEN as u64, 300_000), ("ferric.mam".to_owned(), 0, 20)]
+        );
+        let mut target = folders.create("target").unwrap();
+        let error = shelf.fetch_files("V00001L8", &content, target.as_mut()).await.unwrap_err();
+        assert!(error.to_string().ends_with("chunk 0 is damaged"), "{error}");
+        store.delete(&key).await.unwrap();
+        assert_eq!(shelf.verify("V00001L8", &content).await.unwrap().damaged[0].problem, "it is missing");
+    }
+}
