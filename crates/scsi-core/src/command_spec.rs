@@ -76,6 +76,9 @@ pub struct CommandSpec {
     pub attention: AttentionPolicy,
     /// The command may wait for a disk or a robot, so a transport must not run it on the thread of a connection.
     pub may_block: bool,
+    /// The command may store state of the unit before its status, so that it blocks in this sense only. Its timeouts and
+    /// what its owner publishes after it are those of a command that does not block.
+    pub saves_state: bool,
     /// Accesses of a command that does not always block. If one of them may wait, the command may block
     /// ([`Self::may_wait`]).
     pub medium_access: MediumAccess,
@@ -103,6 +106,7 @@ impl CommandSpec {
             access,
             attention,
             may_block: false,
+            saves_state: false,
             medium_access: MediumAccess::empty(),
             carries_key: false,
             timeout: (1, 60),
@@ -132,6 +136,13 @@ impl CommandSpec {
         self
     }
 
+    /// The same command, which may store state of the unit before its status ([`crate::fault::Save`]).
+    #[must_use]
+    pub const fn saving_state(mut self) -> Self {
+        self.saves_state = true;
+        self
+    }
+
     /// The same command, which blocks if this access to the medium may wait.
     #[must_use]
     pub const fn accessing_medium(mut self, access: MediumAccess) -> Self {
@@ -139,10 +150,11 @@ impl CommandSpec {
         self
     }
 
-    /// Whether the command may block on a device on which the accesses `slow` to the medium may wait.
+    /// Whether the command may block, for the storing of state or on a device on which the accesses `slow` to the medium
+    /// may wait.
     #[must_use]
     pub const fn may_wait(&self, slow: MediumAccess) -> bool {
-        self.may_block || self.medium_access.intersects(slow)
+        self.may_block || self.saves_state || self.medium_access.intersects(slow)
     }
 
     /// The same command, whose Data-Out may contain an encryption key.

@@ -38,6 +38,9 @@ bitflags! {
         const UNIT = 1;
         /// The cartridge locations of the library.
         const INVENTORY = 2;
+        /// The lifetime counters in the saved state of the unit. Unlike all other state, the caller may store them after
+        /// the status.
+        const COUNTERS = 4;
     }
 }
 
@@ -56,7 +59,7 @@ pub struct Completion {
     pub data_out: usize,
     /// Number of bytes that the CDB requests and the initiator did not send (residual overflow).
     pub data_out_missing: usize,
-    /// State that the caller must make durable before it sends the status.
+    /// State that the caller must make durable, before it sends the status unless it is [`Save::COUNTERS`] alone.
     pub save: Save,
     /// I_T nexuses whose other commands the caller must abort (PREEMPT AND ABORT).
     pub abort_nexuses: Vec<NexusId>,

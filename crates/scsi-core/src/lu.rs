@@ -251,7 +251,7 @@ impl Lu {
         }
     }
 
-    /// The state to make durable when a completion contains [`Save::UNIT`].
+    /// The state to make durable when a completion contains [`Save::UNIT`] or [`Save::COUNTERS`].
     #[must_use]
     pub fn saved(&self) -> SavedState {
         SavedState {

@@ -136,7 +136,7 @@ impl Changer {
         state.exceptions.check_alerts(&mut state.alerts, &mut lu.attentions);
         if state.library.statistics.take_changed() {
             lu.counters = state.library.statistics.clone().into_counters();
-            lu.request_save(Save::UNIT);
+            lu.request_save(Save::COUNTERS);
         }
     }
 

@@ -260,6 +260,7 @@ impl Drive {
         self.lu.recover();
         self.lu.mode.restore_default(crate::mode::partition_11::ID);
         self.state.mount(cartridge, &drive_name(&self.lu));
+        self.save_lifetime_counters();
         Ok(())
     }
 

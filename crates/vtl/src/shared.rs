@@ -101,12 +101,13 @@ impl Shared {
     pub(crate) fn open(mut data: DataDir, library: &str, options: SiteOptions) -> Result<Self, LibraryError> {
         let state = data.open_state(library)?;
         let inventory = inventory::load(&state)?;
-        let disk_space = DiskSpace::new(data.disk_directories());
         let reservations = Arc::new(Reservations::new(options.clock.clone()));
         let listener: Arc<dyn ClockListener> = Arc::clone(&reservations) as _;
         options.clock.add_listener(Arc::downgrade(&listener));
         let tokens = Mutex::new(tokens::load(&state)?);
         let start = random_hex(8)?;
+        let events = Arc::new(Events::new(start.clone(), options.clock.clone()));
+        let disk_space = DiskSpace::new(data.disk_directories(), &events).map_err(LibraryError::Thread)?;
         let sync_times = Arc::new(SyncTimes::new(options.clock.clone()));
         data.shelves.set_sync_timer(Arc::clone(&sync_times) as _);
         Ok(Self {
@@ -118,8 +119,8 @@ impl Shared {
             directories: data.directories,
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),
-            trace: TraceRing::new(start.as_str().into()),
-            events: Arc::new(Events::new(start, options.clock.clone())),
+            trace: TraceRing::new(start.into()),
+            events,
             observers: RwLock::default(),
             records: options.records,
             disk_space,
@@ -211,7 +212,7 @@ impl Shared {
         cause: &Cause,
     ) -> Result<(), StateError> {
         let mut change = Transaction::default();
-        if save.contains(Save::UNIT) {
+        if save.intersects(Save::UNIT | Save::COUNTERS) {
             change.set(owner.key(), &device.lu().saved())?;
         }
         if save.contains(Save::INVENTORY)

@@ -93,6 +93,8 @@ struct UnitQueue {
     robot: bool,
     /// An operation continues after its status was returned (IMMED).
     background: bool,
+    /// A command on the thread of a connection has changed lifetime counters, which are not stored yet.
+    counters_changed: bool,
     stopping: bool,
 }
 
@@ -109,8 +111,12 @@ impl UnitQueue {
 
     /// Whether the unit's thread has something to do. A caller that runs its command itself also handles the events.
     fn has_work_for_thread(&self) -> bool {
-        let idle = self.queue.is_empty() && self.events.is_empty() && !self.background;
-        !idle && !self.queue.next_is_caller()
+        self.has_work() && !self.queue.next_is_caller()
+    }
+
+    /// Whether a command, an event, a background operation or the storing of counters waits.
+    fn has_work(&self) -> bool {
+        !self.queue.is_empty() || !self.events.is_empty() || self.background || self.counters_changed
     }
 }
 

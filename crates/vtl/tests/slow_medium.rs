@@ -1,6 +1,9 @@
 //! Media that wait: an operation that may wait does not run on the thread that submits the command, and a slow cartridge
-//! delays no other drive.
+//! delays no other drive. The same holds for a slow state store.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+#[path = "common/hooked_folder.rs"]
+mod hooked_folder;
 
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
@@ -13,6 +16,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
+use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeFacts, Format, MamSave, MediumSource, OpenMode};
 use tape_store::encrypt::Decryption;
 use tape_store::error::StoreError;
@@ -45,6 +49,8 @@ struct Behaviour {
     calls: Mutex<Vec<(MediumOperation, ThreadId)>>,
     /// Appending fails.
     append_fails: AtomicBool,
+    /// The threads that write the state.
+    stores: Mutex<Vec<ThreadId>>,
     /// Reading the position panics.
     position_panics: AtomicBool,
     /// The access to a cartridge that waits.
@@ -64,7 +70,12 @@ enum Access {
     Open,
     Mam,
     Read,
+    /// The writing of the site's state, as the access to the cartridge [`STATE`].
+    Store,
 }
+
+/// The "barcode" of the state in a [`Gate`].
+const STATE: &str = "state";
 
 impl Behaviour {
     /// Lets the next such access wait. Returns what tells that it waits, and what ends the wait.
@@ -86,6 +97,13 @@ impl Behaviour {
 
     fn note(&self, operation: MediumOperation) {
         self.calls.lock().unwrap().push((operation, thread::current().id()));
+    }
+
+    /// Whether the state was written on this thread, and whether it was on others, since the last call.
+    fn stores_of_threads(&self) -> (bool, bool) {
+        let stores = std::mem::take(&mut *self.stores.lock().unwrap());
+        let here = thread::current().id();
+        (stores.contains(&here), stores.iter().any(|thread| *thread != here))
     }
 
     /// Whether the operation was done on this thread, and whether it was done on others, since the last call.
@@ -274,7 +292,16 @@ fn site(behaviour: &Arc<Behaviour>) -> (OpenSite, Host) {
     let text = "[[library]]\nname = \"main\"\nslots = 5\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
         [[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"64MB\"\n\
         [[library]]\nname = \"other\"\nslots = 2\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 1\nsize = \"64MB\"\n";
-    let data = DataDir::in_memory().with_media(Arc::new(Media(Arc::clone(behaviour))));
+    let hook = {
+        let behaviour = Arc::clone(behaviour);
+        Arc::new(move || {
+            behaviour.pass(STATE, Access::Store);
+            behaviour.stores.lock().unwrap().push(thread::current().id());
+        })
+    };
+    let shelves = Box::<MemoryFolderStore>::default();
+    let data = DataDir::from_folders(shelves, hooked_folder::folder(hook));
+    let data = data.with_media(Arc::new(Media(Arc::clone(behaviour))));
     let site = Site::open_data_dir(data, &parse("f", text).unwrap()).unwrap();
     for (slot, drive) in [(1000, 500), (1001, 501)] {
         site.libraries()[0].move_medium(ElementAddress(slot), ElementAddress(drive)).unwrap();
@@ -284,7 +311,58 @@ fn site(behaviour: &Arc<Behaviour>) -> (OpenSite, Host) {
         while host.run(drive, &[0; 6], b"").0 != Status::GOOD {}
     }
     behaviour.calls.lock().unwrap().clear();
+    behaviour.stores.lock().unwrap().clear();
     (site, host)
+}
+
+/// PERSISTENT RESERVE OUT with REGISTER AND IGNORE EXISTING KEY, SET IDENTIFYING INFORMATION of an identifier of 4 bytes, and
+/// MODE SELECT(6) with SP=1 of the device configuration page.
+fn commands_that_store_state(host: &Host) -> [(Vec<u8>, Vec<u8>); 3] {
+    let Submitted::Completed(sensed) = host.submit(DRIVE_1, &[0x1a, 0x08, 0x10, 0, 0xff, 0], b"") else {
+        panic!("MODE SENSE(6) was queued")
+    };
+    let page = &sensed.data.data_in[4..sensed.completion.data_in];
+    let register = [&[0; 15][..], &[1], &[0; 8]].concat();
+    [
+        (vec![0x5f, 0x06, 0, 0, 0, 0, 0, 0, 24, 0], register),
+        (vec![0xa4, 0x06, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0], b"name".to_vec()),
+        (vec![0x15, 0x11, 0, 0, 20, 0], [&[0, 0, 0x10, 0], page].concat()),
+    ]
+}
+
+#[test]
+fn state_is_stored_on_the_thread_of_the_unit_only() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (_site, host) = site(&behaviour);
+    for (cdb, data) in commands_that_store_state(&host) {
+        assert_eq!(host.run(DRIVE_1, &cdb, &data), QUEUED, "{cdb:02x?}");
+        assert_eq!(behaviour.stores_of_threads(), (false, true), "{cdb:02x?}");
+        // While the state store does not respond, the thread that submits serves other units.
+        let (on_entry, release) = behaviour.hold(STATE, Access::Store);
+        assert!(matches!(host.submit(DRIVE_1, &cdb, &data), Submitted::Queued), "{cdb:02x?}");
+        on_entry.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(host.run(DRIVE_2, &WRITE, b"hello"), HERE);
+        release.send(()).unwrap();
+        assert_eq!(host.wait().completion.status, Status::GOOD);
+        behaviour.stores_of_threads();
+    }
+}
+
+/// INITIALIZE ELEMENT STATUS counts a scan of the library, and does not block.
+#[test]
+fn counters_of_a_short_command_are_stored_after_its_status() {
+    let behaviour = Arc::new(Behaviour::default());
+    let (site, host) = site(&behaviour);
+    while host.run(0, &[0; 6], b"").0 != Status::GOOD {}
+    behaviour.stores_of_threads();
+    let (on_entry, release) = behaviour.hold(STATE, Access::Store);
+    assert_eq!(host.run(0, &[0x07, 0, 0, 0, 0, 0], b""), HERE);
+    // No other command is needed.
+    on_entry.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(host.run(DRIVE_2, &WRITE, b"hello"), HERE);
+    release.send(()).unwrap();
+    site.shut_down().unwrap();
+    assert!(behaviour.stores_of_threads().1);
 }
 
 #[test]

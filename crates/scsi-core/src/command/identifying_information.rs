@@ -25,7 +25,8 @@ pub const REPORT: CommandSpec = CommandSpec::new("REPORT IDENTIFYING INFORMATION
 /// The facts of SET IDENTIFYING INFORMATION.
 pub const SET: CommandSpec = CommandSpec::new("SET IDENTIFYING INFORMATION", USAGE_OUT, Access::Write)
     .with_fields(&[number("PARAMETER LIST LENGTH", 6, 4), bits("INFORMATION TYPE", 10, 7, 7)])
-    .with_service_action(0x06);
+    .with_service_action(0x06)
+    .saving_state();
 
 /// INFORMATION TYPE: the identifier and the text, each with its maximum length in bytes, and the list of types.
 const DEVICE_INFORMATION: (u8, u16) = (0x00, 64);

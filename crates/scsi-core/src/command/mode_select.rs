@@ -24,15 +24,14 @@ use crate::sense::{Sense, SenseKey};
 
 /// The facts of MODE SELECT(6).
 pub const SPEC_6: CommandSpec =
-    CommandSpec::new("MODE SELECT(6)", &[0x15, 0x11, 0x00, 0x00, 0xff, 0x00], Access::Write).with_fields(&[
-        bit("PF", 1, 4),
-        bit("SP", 1, 0),
-        number("PARAMETER LIST LENGTH", 4, 1),
-    ]);
+    CommandSpec::new("MODE SELECT(6)", &[0x15, 0x11, 0x00, 0x00, 0xff, 0x00], Access::Write)
+        .with_fields(&[bit("PF", 1, 4), bit("SP", 1, 0), number("PARAMETER LIST LENGTH", 4, 1)])
+        .saving_state();
 /// The facts of MODE SELECT(10).
 pub const SPEC_10: CommandSpec =
     CommandSpec::new("MODE SELECT(10)", &[0x55, 0x11, 0x00, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0x00], Access::Write)
-        .with_fields(&[bit("PF", 1, 4), bit("SP", 1, 0), number("PARAMETER LIST LENGTH", 7, 2)]);
+        .with_fields(&[bit("PF", 1, 4), bit("SP", 1, 0), number("PARAMETER LIST LENGTH", 7, 2)])
+        .saving_state();
 
 pub(super) fn list_length(cdb: &Cdb) -> usize {
     let [opcode, _, _, _, length_6, _, _, high, low, ..] = *cdb.bytes();

@@ -22,7 +22,8 @@ const SPEC: CommandSpec = CommandSpec::new(
     &[0x5f, 0x1f, 0xff, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0x00],
     Access::PersistentReserveOut,
 )
-.with_fields(&[bits("SCOPE", 2, 7, 4), bits("TYPE", 2, 3, 4), number("PARAMETER LIST LENGTH", 5, 4)]);
+.with_fields(&[bits("SCOPE", 2, 7, 4), bits("TYPE", 2, 3, 4), number("PARAMETER LIST LENGTH", 5, 4)])
+.saving_state();
 /// The facts of REGISTER, RESERVE, RELEASE, CLEAR, PREEMPT, PREEMPT AND ABORT, REGISTER AND IGNORE EXISTING KEY and
 /// REGISTER AND MOVE.
 pub const SPECS: [CommandSpec; 8] = [

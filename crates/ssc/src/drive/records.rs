@@ -89,7 +89,7 @@ impl Drive {
         let mut counters = self.state.health.lifetime.clone();
         counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.health.power_on_seconds(now));
         self.lu.counters = counters.into_counters();
-        self.lu.request_save(Save::UNIT);
+        self.lu.request_save(Save::COUNTERS);
     }
 
     /// Defers an error for accepted data that was lost. It goes to the nexus of the last write, unless that is

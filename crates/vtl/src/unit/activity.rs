@@ -158,8 +158,7 @@ impl Drop for BusyGuard<'_> {
             work.activity = Activity::Idle;
         }
         // Also if a background operation continues: the unit's thread has waited for this command.
-        let has_work = !work.queue.is_empty() || !work.events.is_empty() || work.background;
-        if has_work || !work.is_free() {
+        if work.has_work() || !work.is_free() {
             self.unit.wake.notify_all();
         }
     }

@@ -8,7 +8,7 @@ use crate::locks::lock;
 use crate::observer::CommandOutcome;
 use scsi_core::command_spec::CommandRef;
 use scsi_core::data::Data;
-use scsi_core::fault::Completion;
+use scsi_core::fault::{Completion, Save};
 use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
 use scsi_core::target::{Command, DataBuffers, Request};
@@ -27,6 +27,15 @@ pub(crate) fn wipe_key(data: &mut DataBuffers, row: Option<CommandRef>) {
     if row.is_some_and(|row| row.spec().carries_key) {
         data.data_out.as_mut_slice().zeroize();
     }
+}
+
+/// When the lifetime counters that a command has changed are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CounterSave {
+    /// Before its status: the command runs on a thread that may wait.
+    Now,
+    /// By the unit's thread, after its status: the command runs on the thread of a connection.
+    Later,
 }
 
 impl Unit {
@@ -63,13 +72,14 @@ impl Unit {
         command: &mut Command,
         row: Option<CommandRef>,
         queued_us: u64,
+        counters: CounterSave,
     ) -> CommandEnd {
         let mut data = std::mem::take(&mut command.data);
         let now = self.shared.now();
         let end = if self.shared.buffers.ensure_data_in(&mut data) {
             let out = [IoSlice::new(data.data_out.get(..data.data_out_len).unwrap_or(&data.data_out))];
             let mut into = [IoSliceMut::new(data.data_in.get_mut(..data.data_in_capacity).unwrap_or_default())];
-            self.run(device, &command.request(row, now), Data::new(&out, &mut into), queued_us)
+            self.run(device, &command.request(row, now), Data::new(&out, &mut into), queued_us, counters)
         } else {
             CommandEnd::unexecuted(row, now, Status::TASK_SET_FULL, CommandOutcome::Rejected)
         };
@@ -85,11 +95,12 @@ impl Unit {
         request: &Request<'_>,
         data: Data<'_, '_>,
         queued_us: u64,
+        counters: CounterSave,
     ) -> CommandEnd {
         let mut positions = (None, None);
         let ran = self.catch_panic(&mut device, |device| {
             positions.0 = tape_position(device);
-            let completion = self.run_and_publish(device, request, data);
+            let completion = self.run_and_publish(device, request, data, counters);
             positions.1 = tape_position(device);
             completion
         });
@@ -104,10 +115,19 @@ impl Unit {
     }
 
     /// Runs a command, and stores and publishes its effects before the status is returned.
-    fn run_and_publish(&self, device: &mut Device, request: &Request<'_>, data: Data<'_, '_>) -> Completion {
+    fn run_and_publish(
+        &self,
+        device: &mut Device,
+        request: &Request<'_>,
+        data: Data<'_, '_>,
+        counters: CounterSave,
+    ) -> Completion {
         let before = ModePagesBefore::command(device, request);
         let mut completion = device.unit().execute(request, data);
-        if !completion.save.is_empty() {
+        if counters == CounterSave::Later && completion.save == Save::COUNTERS {
+            device.lu().request_save(Save::COUNTERS);
+            lock(&self.queue).counters_changed = true;
+        } else if !completion.save.is_empty() {
             self.save(device, request.nexus, &mut completion);
         }
         if let Some(before) = before {

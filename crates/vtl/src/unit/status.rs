@@ -83,13 +83,13 @@ impl Unit {
         }
     }
 
-    /// Publishes what any command can change, and checks the free disk space once in a second.
+    /// Publishes what any command can change, and requests a check of the free disk space once in a second.
     pub(super) fn publish_after_command(&self, device: &mut Device, now: Instant) {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
         self.device_counters.publish(device);
-        self.shared.disk_space.check(now, &self.shared.events);
+        self.shared.disk_space.request_check(now);
     }
 
     pub(super) fn publish_status(&self, device: &mut Device) {

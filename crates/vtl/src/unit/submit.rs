@@ -3,7 +3,7 @@
 use super::activity::{BusyGuard, Finished};
 use super::observe::CommandEnd;
 use super::queue::{QueuedCommand, Ticket};
-use super::run::{name_of, wipe_key};
+use super::run::{CounterSave, name_of, wipe_key};
 use super::{CompletionHandler, Submitted, Unit};
 use crate::locks::lock;
 use crate::observer::CommandOutcome;
@@ -69,7 +69,7 @@ impl Unit {
         if has_events {
             let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
         }
-        let end = self.run_submitted(device, &mut command, row, 0);
+        let end = self.run_submitted(device, &mut command, row, 0, CounterSave::Later);
         busy.finish(command, end, reply).map_or(Submitted::Queued, Submitted::Completed)
     }
 
@@ -118,7 +118,7 @@ impl Unit {
         }
         let begin = Request { now: self.shared.now(), ..request };
         let queued_us = begin.now.mono.0.saturating_sub(arrived.0);
-        let end = self.run(device, &begin, data.reborrow(), queued_us);
+        let end = self.run(device, &begin, data.reborrow(), queued_us, CounterSave::Now);
         busy.finish_call(&begin, end, &data)
     }
 

@@ -61,6 +61,7 @@ fn low_disk_space_is_reported_while_only_short_commands_run() {
     for _ in 0..3 {
         clock.advance(Duration::from_secs(1));
         host.command_with_data(1, &[0x0a, 0, 0, 0, 5, 0], b"block").into_result().unwrap();
+        site.shared.disk_space.wait_for_check();
     }
     let low: Vec<_> = events.try_iter().filter(|record| matches!(record.event, Event::DiskSpaceLow { .. })).collect();
     assert_eq!(low.len(), 1);

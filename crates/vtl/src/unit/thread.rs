@@ -2,11 +2,13 @@
 
 use super::activity::{BusyGuard, Finished, send};
 use super::queue::QueuedCommand;
-use super::run::name_of;
+use super::run::{CounterSave, name_of};
 use super::turn::ROBOT;
 use super::{Device, Unit, UnitQueue};
+use crate::events::Cause;
 use crate::locks::lock;
 use crate::observer::CommandOutcome;
+use scsi_core::fault::Save;
 use scsi_core::status::Status;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{MutexGuard, PoisonError};
@@ -79,7 +81,8 @@ impl Unit {
         }
     }
 
-    /// Executes the first command in the queue; if there is none, advances a background operation by one step.
+    /// Executes the first command in the queue; if there is none, stores changed counters and advances a background
+    /// operation by one step.
     fn run_next(&self) -> Option<Finished> {
         let mut device = lock(&self.device);
         let next = self.dequeue(&mut device, |work| {
@@ -91,13 +94,14 @@ impl Unit {
             self.resume(device);
             return None;
         };
-        let end = self.run_submitted(device, &mut command, row, self.elapsed_us(arrived));
+        let end = self.run_submitted(device, &mut command, row, self.elapsed_us(arrived), CounterSave::Now);
         Some(Finished { command, end, reply })
     }
 
     /// Advances a background operation by one step while no command is queued.
     fn resume(&self, mut device: MutexGuard<'_, Device>) {
         let working = self.catch_panic(&mut device, |device| {
+            self.save_counters(device);
             let working = match device {
                 Device::Drive(drive) => drive.poll_background(),
                 Device::Changer(_) => false,
@@ -106,6 +110,17 @@ impl Unit {
             working
         });
         lock(&self.queue).background = working.unwrap_or(false);
+    }
+
+    /// Stores the lifetime counters that a command on the thread of a connection has changed.
+    fn save_counters(&self, device: &mut Device) {
+        let changed = std::mem::take(&mut lock(&self.queue).counters_changed);
+        let save = if changed { device.lu().take_save() } else { Save::empty() };
+        if !save.is_empty()
+            && let Err(error) = self.shared.commit(&self.id, device, save, &Cause::unit())
+        {
+            tracing::warn!(unit = %self.name, %error, "cannot store the state");
+        }
     }
 
     /// Stops the unit's thread and drops the queued commands.
