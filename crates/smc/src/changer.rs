@@ -117,6 +117,11 @@ impl Changer {
         self.state.moves
     }
 
+    /// Returns the last move that a fault of the robot or of a drive has ended since the last call.
+    pub const fn take_failed_move(&mut self) -> Option<MoveError> {
+        self.state.failed_move.take()
+    }
+
     /// Returns the raised TapeAlert flags, including flags that a nexus has read.
     #[must_use]
     pub const fn alerts(&self) -> AlertSet {

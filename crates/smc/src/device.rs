@@ -3,7 +3,7 @@
 use crate::alert::Alert;
 use crate::command::volume_tag::VolumeTagSearch;
 use crate::element::ElementFault;
-use crate::library::{Library, MoveCounts};
+use crate::library::{Library, MoveCounts, MoveError};
 use crate::profile::{ChangerProfile, VpdNaming};
 use crate::robot::lifetime;
 use crate::{mode, table};
@@ -39,6 +39,8 @@ pub(crate) struct ChangerState {
     /// Duration of MOVE MEDIUM and EXCHANGE MEDIUM.
     pub(crate) move_duration: Duration,
     pub(crate) moves: MoveCounts,
+    /// The last move that a fault has ended, until the owner takes it.
+    pub(crate) failed_move: Option<MoveError>,
 }
 
 impl ChangerState {
@@ -52,6 +54,17 @@ impl ChangerState {
             operator_state_changed: false,
             move_duration: Duration::ZERO,
             moves: MoveCounts::default(),
+            failed_move: None,
+        }
+    }
+
+    /// Counts a move with this result.
+    pub(crate) const fn count_move(&mut self, result: Result<(), MoveError>) {
+        self.moves.add(&result);
+        if let Err(error) = result
+            && error.is_fault()
+        {
+            self.failed_move = Some(error);
         }
     }
 

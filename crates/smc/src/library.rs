@@ -51,6 +51,14 @@ pub enum MoveError {
     Refused(ElementAddress),
 }
 
+impl MoveError {
+    /// Whether a fault of the robot or of a drive has ended the move; otherwise it was refused before any motion.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        matches!(self, Self::DriveRefused(_) | Self::RobotFailed(..) | Self::Refused(_))
+    }
+}
+
 /// The source storage element of a cartridge, and whether an operator placed it in its current element.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceElement {
@@ -87,7 +95,7 @@ impl MoveCounts {
     pub(crate) const fn add(&mut self, result: &Result<(), MoveError>) {
         match result {
             Ok(()) => self.done += 1,
-            Err(MoveError::DriveRefused(_) | MoveError::RobotFailed(..) | MoveError::Refused(_)) => self.failed += 1,
+            Err(error) if error.is_fault() => self.failed += 1,
             Err(_) => self.refused += 1,
         }
     }

@@ -284,7 +284,7 @@ impl Changer {
         }
         self.lu.request_save(Save::INVENTORY);
         let moved = self.state.library.move_medium(source, destination, now);
-        self.state.moves.add(&moved);
+        self.state.count_move(moved);
         if let Some(alert) = moved.err().and_then(crate::fault::alert) {
             self.state.alerts.raise(alert);
         }

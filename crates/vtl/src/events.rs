@@ -2,7 +2,7 @@
 
 mod event;
 mod kind;
-mod log;
+pub(crate) mod log;
 mod reader;
 
 pub use event::{Cause, Event, EventRecord, EventSource, ReservationStatus, Subject};

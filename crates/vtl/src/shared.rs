@@ -2,9 +2,10 @@
 
 use crate::buffers::Buffers;
 use crate::clock::{Clock, ClockListener};
-use crate::control::Door;
+use crate::control::{Door, element_name};
 use crate::data_dir::DataDir;
 use crate::disk_space::DiskSpace;
+use crate::events::log::log_of_library;
 use crate::events::{Cause, Event, Events, Subject};
 use crate::frontend::{Frontend, SiteOptions};
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
@@ -269,6 +270,7 @@ impl Shared {
             Err(_) if moves => self.restore_locations(owner, changer),
             _ => events.into_iter().for_each(|(barcode, event)| {
                 let subject = Subject { barcode, ..Subject::new(cause.clone()).with_library(library) };
+                log_of_library(&subject, &event, |address| element_name(&layout, address));
                 self.events.notify(subject, event);
             }),
         }

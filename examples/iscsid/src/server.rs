@@ -92,8 +92,11 @@ fn spawn_connection(stream: TcpStream, shared: ConnectionContext<'_>) -> io::Res
     let owner = Arc::clone(&sessions);
     let serve = move || {
         let _slot = ConnectionSlot { sessions: &sessions, number };
-        if let Err(error) = connection::serve(stream, &site, &target, &sessions, &budget, &mailbox) {
-            tracing::debug!(%error, "connection ended");
+        match connection::serve(stream, &site, &target, &sessions, &budget, &mailbox) {
+            // The initiator has closed the connection, as after every logout.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => tracing::debug!(%peer, "connection closed"),
+            Err(error) => tracing::debug!(%peer, error = error.to_string(), "connection ended"),
+            Ok(()) => {}
         }
     };
     let spawned = Builder::new().name(format!("connection-{number}")).stack_size(THREAD_STACK_BYTES).spawn(serve);

@@ -95,7 +95,7 @@ fn finish_move(
     result: Result<(), MoveError>,
     field: impl Fn(ElementAddress) -> u16,
 ) -> Outcome {
-    state.moves.add(&result);
+    state.count_move(result);
     let Err(error) = result else { return Ok(()) };
     if let Some(alert) = fault::alert(error) {
         state.alerts.raise(alert);

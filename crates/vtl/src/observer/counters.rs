@@ -1,16 +1,14 @@
-//! Counters and histograms of a unit: always on, without allocation.
+//! Counters and histograms of a unit: always on. They are allocated with the unit; counting allocates nothing.
 
 use super::CommandRecord;
 use super::histogram::{Histogram, HistogramCounts, add};
-use crate::locks::lock;
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::status::Status;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Most different sense codes that are counted; further ones are counted as key 0, ASC 0, ASCQ 0.
 const MAX_SENSE_CODES: usize = 256;
@@ -35,9 +33,8 @@ pub struct UnitCounters {
     bytes_out: AtomicU64,
     run_us: Histogram,
     queued_us: Histogram,
-    sense: Mutex<BTreeMap<(u8, u8, u8), u64>>,
+    sense: SenseCounters,
 }
-
 impl Default for UnitCounters {
     fn default() -> Self {
         Self {
@@ -46,8 +43,60 @@ impl Default for UnitCounters {
             bytes_out: AtomicU64::new(0),
             run_us: Histogram::default(),
             queued_us: Histogram::default(),
-            sense: Mutex::default(),
+            sense: SenseCounters::default(),
         }
+    }
+}
+
+/// The counters of sense codes, in the order in which they occurred first. There is one writer, which does not allocate.
+#[derive(Debug)]
+struct SenseCounters(Box<[SenseCounter]>);
+
+/// One sense code and its number of commands.
+#[derive(Debug, Default)]
+struct SenseCounter {
+    /// Sense key, ASC and ASCQ in this order in the low bytes; 0 before its first use.
+    code: AtomicU32,
+    count: AtomicU64,
+}
+
+impl Default for SenseCounters {
+    fn default() -> Self {
+        // The last one has the codes that have no counter.
+        Self((0..=MAX_SENSE_CODES).map(|_| SenseCounter::default()).collect())
+    }
+}
+
+impl SenseCounters {
+    fn add(&self, key: u8, asc: u8, ascq: u8) {
+        let code = u32::from_be_bytes([0, key, asc, ascq]);
+        let Some((last, counters)) = self.0.split_last() else { return };
+        let is_of = |counter: &&SenseCounter| {
+            counter.code.load(Ordering::Relaxed) == code || counter.count.load(Ordering::Relaxed) == 0
+        };
+        let counter = counters.iter().find(is_of);
+        if let Some(counter) = counter {
+            counter.code.store(code, Ordering::Relaxed);
+        }
+        // A reader that sees the count sees its code.
+        let count = &counter.unwrap_or(last).count;
+        count.store(count.load(Ordering::Relaxed) + 1, Ordering::Release);
+    }
+
+    /// The counts by code, ascending.
+    fn counts(&self) -> Vec<SenseCount> {
+        let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
+        for counter in &self.0 {
+            let count = counter.count.load(Ordering::Acquire);
+            if count != 0 {
+                *counts.entry(counter.code.load(Ordering::Relaxed)).or_default() += count;
+            }
+        }
+        let sense = |(code, count): (u32, u64)| {
+            let [_, key, asc, ascq] = code.to_be_bytes();
+            SenseCount { key, asc, ascq, count }
+        };
+        counts.into_iter().map(sense).collect()
     }
 }
 
@@ -130,10 +179,7 @@ impl UnitCounters {
         self.run_us.add(record.run_us);
         self.queued_us.add(record.queued_us);
         if let Some(sense) = record.sense.and_then(|bytes| Sense::decode(bytes.as_slice())) {
-            let mut counts = lock(&self.sense);
-            let code = (sense.key.0, sense.asc.code(), sense.asc.qualifier());
-            let code = if counts.len() < MAX_SENSE_CODES || counts.contains_key(&code) { code } else { (0, 0, 0) };
-            *counts.entry(code).or_default() += 1;
+            self.sense.add(sense.key.0, sense.asc.code(), sense.asc.qualifier());
         }
     }
 
@@ -156,10 +202,32 @@ impl UnitCounters {
             bytes_out: load(&self.bytes_out),
             run_us: self.run_us.counts(),
             queued_us: self.queued_us.counts(),
-            sense: lock(&self.sense)
-                .iter()
-                .map(|(&(key, asc, ascq), &count)| SenseCount { key, asc, ascq, count })
-                .collect(),
+            sense: self.sense.counts(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sense_codes_without_a_counter_are_counted_together() {
+        let counters = SenseCounters::default();
+        counters.add(3, 0x11, 0);
+        // 0/00/00 and 255 other codes; the last of them has no counter.
+        for ascq in 0..=255 {
+            counters.add(0, 0, ascq);
+        }
+        counters.add(3, 0x11, 0);
+        counters.add(5, 0x24, 0);
+        let counts = counters.counts();
+        let count = |key, asc, ascq| {
+            counts.iter().find(|count| (count.key, count.asc, count.ascq) == (key, asc, ascq)).map(|count| count.count)
+        };
+        assert_eq!((counts.len(), counts.iter().map(|count| count.count).sum()), (256, 259));
+        assert_eq!((count(0, 0, 0), count(0, 0, 1), count(0, 0, 254)), (Some(3), Some(1), Some(1)));
+        assert_eq!((count(0, 0, 255), count(3, 0x11, 0), count(5, 0x24, 0)), (None, Some(2), None));
+        assert!(counts.is_sorted_by_key(|count| (count.key, count.asc, count.ascq)));
     }
 }

@@ -83,11 +83,21 @@ impl Unit {
         }
     }
 
+    /// Logs a move that a fault of the robot or of a drive has ended: it needs a person.
+    fn log_failed_move(&self, device: &mut Device) {
+        let Device::Changer(changer) = device else { return };
+        if let Some(error) = changer.take_failed_move() {
+            let (library, unit) = (&*self.name.library, &*self.name.unit);
+            tracing::warn!(library, unit, error = error.to_string(), "move failed");
+        }
+    }
+
     /// Publishes what any command can change, and requests a check of the free disk space once in a second.
     pub(super) fn publish_after_command(&self, device: &mut Device, now: Instant) {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
+        self.log_failed_move(device);
         self.device_counters.publish(device);
         self.shared.disk_space.request_check(now);
     }
@@ -97,6 +107,7 @@ impl Unit {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
+        self.log_failed_move(device);
         self.device_counters.publish(device);
         self.device_counters.publish_loads(device);
         let Device::Drive(drive) = device else { return };
