@@ -1,6 +1,6 @@
 # Bacula and Amanda: the scripts of the tests of `ferric run`, with less data. Daemon and open-iscsi both run in the guest.
 . /job/checks.sh
-DOOR="iSCSI, open-iscsi"
+INTERFACE="iSCSI, open-iscsi"
 modprobe -a sg st ch iscsi_tcp
 /job/ferric-iscsid --data /tmp/data --config /job/backup.toml --bind 127.0.0.1:3260 >/tmp/ready 2>/tmp/daemon.log &
 DAEMON=$!

@@ -13,10 +13,10 @@ says() {
   local name=$1 pattern=$2; shift 2; local out; out=$("$@" 2>&1)
   if printf '%s' "$out" | tr '\n' ' ' | grep -qE -- "$pattern"; then note "$name" 0; else note "$name" 1 "no /$pattern/ in: $out"; fi
 }
-# Records for docs/compatibility.md what a program of a Debian package did over DOOR, if no check has failed.
+# Records for docs/compatibility.md what a program of a Debian package did over INTERFACE, if no check has failed.
 records() { # PROGRAM PACKAGE DONE
   [ "$failed" = 0 ] || return 0
-  printf '%s\t%s\t%s\t%s\tpassed\n' "$1" "$(dpkg-query -W -f '${Version}' "$2")" "$3" "$DOOR" >> /job/compatibility.tsv
+  printf '%s\t%s\t%s\t%s\tpassed\n' "$1" "$(dpkg-query -W -f '${Version}' "$2")" "$3" "$INTERFACE" >> /job/compatibility.tsv
 }
 finish() { echo "$passed passed, $failed failed"; [ "$failed" = 0 ]; }
 wait_for_devices() { # COUNT

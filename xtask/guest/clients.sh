@@ -1,6 +1,6 @@
 # The daemon runs on the host, and QEMU's own iSCSI initiator attaches its units to the guest.
 . /job/checks.sh
-DOOR="iSCSI, QEMU's initiator"
+INTERFACE="iSCSI, QEMU's initiator"
 modprobe -a virtio_scsi sg st ch
 runs "three units appear" wait_for_devices 3
 find_devices
@@ -227,7 +227,7 @@ runs "mtx unload" mtx -f "$CHANGER" unload 9 0
 echo "# one archive over two cartridges, by end of medium"
 cat > /tmp/next-volume <<'S'
 #!/bin/bash
-# GNU tar asks for the next volume: the small cartridges are in slots 6 and 7.
+# GNU tar prompts for the next volume: the small cartridges are in slots 6 and 7.
 exec >&2
 mt-st -f $TAPE offline && mtx -f $CHANGER unload 6 0 && mtx -f $CHANGER load 7 0 && mt-st -f $TAPE rewind
 S

@@ -1,7 +1,7 @@
 # Every library model with Linux's own programs, and backups on two libraries in parallel. Daemon and open-iscsi both
 # run in the guest.
 . /job/checks.sh
-DOOR="iSCSI, open-iscsi"
+INTERFACE="iSCSI, open-iscsi"
 modprobe -a sg st ch iscsi_tcp
 /job/ferric-iscsid --data /tmp/data --config /job/libraries.toml --bind 127.0.0.1:3260 >/tmp/ready 2>/tmp/daemon.log &
 DAEMON=$!

@@ -1,6 +1,6 @@
 //! `docs/compatibility.md`: the programs that the tests run, from the records that the tests write.
 //!
-//! A record is a line of a file in `target/compatibility`: program, version, what it did, door and result, separated by
+//! A record is a line of a file in `target/compatibility`: program, version, what it did, interface and result, separated by
 //! tabs. The tests of `ferric run` write a file for each record, the jobs of the guest one for all of theirs.
 
 use crate::guest::workspace;
@@ -15,11 +15,11 @@ type Outcome<T = ()> = Result<T, String>;
 const HEAD: &str = "# Compatibility
 
 This page lists the programs that the tests of Ferric run, for users who look for theirs. It is generated: `cargo xtask compatibility`
-writes it from the records of a run of the tests. The door is the interface between the program and Ferric: `ferric run`
+writes it from the records of a run of the tests. The interface is the one between the program and Ferric: `ferric run`
 ([run.md](run.md)), or the drivers of Debian's kernel in a guest, over iSCSI ([iscsi.md](iscsi.md)). A row is in the page only if the
 test ended without a failure on that date. Rows with \"not run by CI\" are those of a run by hand.
 
-| program | version | what it did | door | result | date |
+| program | version | what it did | interface | result | date |
 |---|---|---|---|---|---|
 ";
 
@@ -32,20 +32,20 @@ struct Row {
     program: String,
     version: String,
     done: String,
-    door: String,
+    interface: String,
     result: String,
     date: String,
 }
 
 impl Row {
     fn new(columns: [&str; 6]) -> Self {
-        let [program, version, done, door, result, date] = columns.map(|column| column.trim().to_owned());
-        Self { program, version, done, door, result, date }
+        let [program, version, done, interface, result, date] = columns.map(|column| column.trim().to_owned());
+        Self { program, version, done, interface, result, date }
     }
 
     /// The facts that a test decides, and not the machine or the day of its run.
     fn facts(&self) -> [&str; 4] {
-        [&self.program, &self.done, &self.door, &self.result]
+        [&self.program, &self.done, &self.interface, &self.result]
     }
 
     fn by_hand(&self) -> bool {
@@ -76,8 +76,8 @@ pub(crate) fn write() -> Outcome {
         rows.extend(rows_of_page()?.into_iter().filter(Row::by_hand));
     }
     let rows = rows.iter().map(|row| {
-        let Row { program, version, done, door, result, date } = row;
-        format!("| {program} | {version} | {done} | {door} | {result} | {date} |\n")
+        let Row { program, version, done, interface, result, date } = row;
+        format!("| {program} | {version} | {done} | {interface} | {result} | {date} |\n")
     });
     fs::write(page(), HEAD.to_owned() + &rows.collect::<String>()).map_err(file_error(&page()))
 }
@@ -120,7 +120,9 @@ fn records() -> Outcome<BTreeSet<Row>> {
 
 fn parse_record(line: &str, date: &str) -> Option<Row> {
     match line.split('\t').collect::<Vec<_>>()[..] {
-        [program, version, done, door, result] => Some(Row::new([program, version, done, door, result, date])),
+        [program, version, done, interface, result] => {
+            Some(Row::new([program, version, done, interface, result, date]))
+        }
         _ => None,
     }
 }
@@ -132,7 +134,9 @@ fn rows_of_page() -> Outcome<BTreeSet<Row>> {
 fn parse_page(text: &str) -> Outcome<BTreeSet<Row>> {
     let rows = text.lines().filter(|line| line.starts_with('|')).skip(2);
     rows.map(|line| match line.trim_matches('|').split(" | ").collect::<Vec<_>>()[..] {
-        [program, version, done, door, result, date] => Ok(Row::new([program, version, done, door, result, date])),
+        [program, version, done, interface, result, date] => {
+            Ok(Row::new([program, version, done, interface, result, date]))
+        }
         _ => Err(format!("docs/compatibility.md: {line:?} has not six columns")),
     })
     .collect()
@@ -144,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_row_needs_a_record_with_the_same_facts() {
-        let page = "| program | version | what it did | door | result | date |\n|---|---|---|---|---|---|\n\
+        let page = "| program | version | what it did | interface | result | date |\n|---|---|---|---|---|---|\n\
                     | mt | 1.7 | status | `ferric run` | passed | 2026-01-01 |\n\
                     | tar | 1.34 | backup | `ferric run` | passed | 2026-01-01 |\n";
         let rows = parse_page(page).unwrap();

@@ -11,7 +11,7 @@ pub trait BufferSource {
     fn release(&self, buffer: Vec<u8>);
 }
 
-/// Releases the data of a command that is not run. Only the owner knows which commands carry encryption keys, so all of it
+/// Releases the data of a command that is not run. It is not known here which commands carry encryption keys, so all of it
 /// is wiped.
 pub(crate) fn release_wiped(mut buffer: Vec<u8>, buffers: &dyn BufferSource) {
     buffer.as_mut_slice().zeroize();

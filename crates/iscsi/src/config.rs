@@ -23,7 +23,10 @@ pub struct Credentials {
 }
 
 /// Limits on memory, commands and time of one connection.
+///
+/// The default is for a process with few connections; [`Self::for_memory`] divides the memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ConnectionLimits {
     /// MaxRecvDataSegmentLength that the target declares, in bytes.
     pub max_recv_segment: u32,
@@ -59,6 +62,45 @@ impl ConnectionLimits {
         let first_burst = (buffered / 8).clamp(256 << 10, 1 << 20) >> 16 << 16;
         let length = u32::try_from(first_burst).unwrap_or(u32::MAX);
         Self { data_out_bytes: buffered, first_burst: length, max_recv_segment: length, ..Self::default() }
+    }
+
+    /// The same limits with this MaxRecvDataSegmentLength of the target, in bytes: 512 to 16,777,215.
+    #[must_use]
+    pub const fn with_max_recv_segment(mut self, bytes: u32) -> Self {
+        self.max_recv_segment = bytes;
+        self
+    }
+
+    /// The same limits with these upper bounds of FirstBurstLength and MaxBurstLength, in bytes: 512 to 16,777,215.
+    #[must_use]
+    pub const fn with_bursts(mut self, first: u32, max: u32) -> Self {
+        self.first_burst = first;
+        self.max_burst = max;
+        self
+    }
+
+    /// The same limits with this size of the command window, and this number of immediate commands in addition to it.
+    #[must_use]
+    pub const fn with_commands(mut self, window: u32, immediate: u32) -> Self {
+        self.command_window = window;
+        self.immediate_commands = immediate;
+        self
+    }
+
+    /// The same limits with this largest expected data transfer length of one command, in bytes.
+    #[must_use]
+    pub const fn with_max_transfer(mut self, bytes: usize) -> Self {
+        self.max_transfer = bytes;
+        self
+    }
+
+    /// The same limits with this time of the login phase, and this time without input after which an initiator is sent a
+    /// NOP-In, in microseconds.
+    #[must_use]
+    pub const fn with_timeouts_us(mut self, login: u64, idle: u64) -> Self {
+        self.login_timeout_us = login;
+        self.idle_timeout_us = idle;
+        self
     }
 
     /// Returns the maximum number of bytes that one connection acquires from its
@@ -117,6 +159,7 @@ pub enum AdvertisedAddress {
 
 /// Configuration of the targets of a portal.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TargetConfig {
     /// iSCSI names of the targets.
     pub names: Vec<String>,
@@ -150,6 +193,49 @@ impl TargetConfig {
             advertise: AdvertisedAddress::default(),
             limits: ConnectionLimits::default(),
         }
+    }
+
+    /// The same configuration with these iSCSI names of targets.
+    #[must_use]
+    pub fn with_names(mut self, names: Vec<String>) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// The same configuration, in which initiators authenticate themselves as one of these CHAP users; without
+    /// authentication if there are none.
+    #[must_use]
+    pub fn with_users(mut self, users: Vec<Credentials>) -> Self {
+        self.users = users;
+        self
+    }
+
+    /// The same configuration, in which the target authenticates itself with these credentials if an initiator requests it.
+    #[must_use]
+    pub fn with_mutual(mut self, mutual: Option<Credentials>) -> Self {
+        self.mutual = mutual;
+        self
+    }
+
+    /// The same configuration, in which only the initiators with these iSCSI names may log in; all initiators if `None`.
+    #[must_use]
+    pub fn with_initiators(mut self, names: Option<Vec<String>>) -> Self {
+        self.initiators = names;
+        self
+    }
+
+    /// The same configuration with this TargetAddress in SendTargets responses.
+    #[must_use]
+    pub fn with_advertised(mut self, address: AdvertisedAddress) -> Self {
+        self.advertise = address;
+        self
+    }
+
+    /// The same configuration with these limits of each connection.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: ConnectionLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// Returns whether an initiator may log in. `initiator` is its normalised name ([`normalised`]).

@@ -3,6 +3,7 @@
 use crate::chap::Algorithm;
 use crate::config::{Credentials, PORTAL_GROUP, TargetConfig};
 use crate::{name, text};
+use std::fmt;
 use subtle::ConstantTimeEq as _;
 
 /// Status class and status detail of a login response that rejects the login (RFC 7143 §11.13.5).
@@ -31,6 +32,16 @@ impl LoginStatus {
     /// Out of resources, 0302h: a limit of the target is reached.
     pub const OUT_OF_RESOURCES: Self = Self(3, 2);
 }
+
+/// Class and detail in hexadecimal digits, such as `login rejected with status 0201h`.
+impl fmt::Display for LoginStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(class, detail) = self;
+        write!(f, "login rejected with status {class:02x}{detail:02x}h")
+    }
+}
+
+impl std::error::Error for LoginStatus {}
 
 /// Operational parameters of a session, as negotiated (RFC 7143 §13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,14 +9,14 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Most bytes of data in a message; more data is in the shared file.
 pub const MAX_INLINE: usize = 4096;
-/// Most bytes that one system call moves. A program that asks for more gets ENOMEM.
+/// Most bytes that one system call moves. A program that requests more gets ENOMEM.
 pub const MAX_DATA: u64 = 256 << 20;
 /// Length in bytes of a request without its data.
 pub const REQUEST_LEN: usize = size_of::<RawRequest>();
 /// Length in bytes of a reply without its data.
 pub const REPLY_LEN: usize = size_of::<RawReply>();
 /// Name of the socket of `ferric run` in its directory.
-pub const SOCKET: &str = "door";
+pub const SOCKET: &str = "frontend";
 /// Directory below that of `ferric run` with the files that programs see instead of those of `/dev`, `/sys` and `/proc`.
 pub const TREE: &str = "root";
 /// Environment variable with the path of the directory of `ferric run`.
@@ -34,7 +34,7 @@ pub enum Request {
         /// The flags of `open(2)`.
         flags: u32,
     },
-    /// Gives the door a socket and a file for the further calls of this process on this open file description.
+    /// Gives the frontend a socket and a file for the further calls of this process on this open file description.
     Attach,
     /// Reads up to `length` bytes.
     Read {

@@ -9,6 +9,9 @@ use bitflags::bitflags;
 
 /// The reason why a command ended without GOOD status. TASK SET FULL and TASK ABORTED are not listed: they come from
 /// the task manager, not from a device.
+///
+/// This is an outcome of a command, which a transport reports to the initiator, and not an error of the program, so it does
+/// not implement [`Error`](core::error::Error); [`Sense`] does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// CHECK CONDITION with this sense. Data may have been transferred nevertheless (a READ with ILI).

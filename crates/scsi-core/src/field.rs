@@ -7,6 +7,9 @@
 use crate::sense::Sense;
 
 /// An invalid field of a parameter list. Its offset counts from the beginning of the page or descriptor.
+///
+/// It is a part of the sense data of a command ([`Sense`], which implements [`Error`](core::error::Error)), and no error by
+/// itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldPointer {
     /// Offset of the first byte of the field.

@@ -20,6 +20,7 @@ pub const MAX_RULES: usize = 64;
 
 /// What happens to the `nth` operation that a matcher selects, and to those after it, `count` in all.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FaultRule<M = CommandMatcher, O = FaultOutcome> {
     /// The operations that the rule counts.
     pub matcher: M,
@@ -37,10 +38,23 @@ impl<M, O> FaultRule<M, O> {
     pub const fn once(matcher: M, outcome: O) -> Self {
         Self { matcher, nth: 1, count: 1, outcome }
     }
+
+    /// The same rule, for the operation of this number, from 1, and those after it.
+    #[must_use]
+    pub fn with_nth(self, nth: u32) -> Self {
+        Self { nth, ..self }
+    }
+
+    /// The same rule, for this number of operations.
+    #[must_use]
+    pub fn with_count(self, count: u32) -> Self {
+        Self { count, ..self }
+    }
 }
 
 /// The commands that a rule counts: those for which each given condition holds. The default is every command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CommandMatcher {
     /// OPERATION CODE of the command; any if `None`.
     pub opcode: Option<Opcode>,
@@ -55,6 +69,38 @@ pub struct CommandMatcher {
 }
 
 impl CommandMatcher {
+    /// Every command with this OPERATION CODE.
+    #[must_use]
+    pub fn of_opcode(opcode: Opcode) -> Self {
+        Self { opcode: Some(opcode), ..Self::default() }
+    }
+
+    /// The same commands, if they have this SERVICE ACTION in bits 4 to 0 of byte 1.
+    #[must_use]
+    pub fn with_service_action(self, action: ServiceAction) -> Self {
+        Self { service_action: Some(action), ..self }
+    }
+
+    /// The same commands, if the byte of the CDB at this index, 0 to 15, has this value under the mask. Each call adds a
+    /// condition.
+    #[must_use]
+    pub fn with_cdb_byte(mut self, index: usize, mask: u8, value: u8) -> Self {
+        self.cdb.push((index, mask, value));
+        self
+    }
+
+    /// The same commands, if they come through this I_T nexus.
+    #[must_use]
+    pub fn with_nexus(self, nexus: NexusId) -> Self {
+        Self { nexus: Some(nexus), ..self }
+    }
+
+    /// The same commands, if the number of the next logical object before them is in this range.
+    #[must_use]
+    pub fn with_position(self, objects: RangeInclusive<u64>) -> Self {
+        Self { position: Some(objects), ..self }
+    }
+
     fn matches(&self, request: &Request<'_>, cdb: &Cdb, position: Option<u64>) -> bool {
         let has_byte = |(index, mask, value): &(usize, u8, u8)| {
             cdb.bytes().get(*index).is_some_and(|byte| byte & mask == value & mask)

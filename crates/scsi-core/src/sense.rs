@@ -219,6 +219,8 @@ impl Sense {
 }
 
 /// Text for logs: sense key, codes with their meaning, flags and values that are set.
+impl core::error::Error for Sense {}
+
 impl core::fmt::Display for Sense {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         if self.deferred {

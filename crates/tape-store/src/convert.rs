@@ -11,8 +11,9 @@ use crate::three_file::{TapeOptions, ThreeFile};
 use std::io::{IoSlice, IoSliceMut};
 use std::ops::ControlFlow;
 
-/// The parameters of a conversion.
+/// The format, the codec and the salts of the files that [`convert`] writes.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Conversion {
     /// Format of the new files.
     pub format: Format,
@@ -20,6 +21,21 @@ pub struct Conversion {
     pub codec: Codec,
     /// Source of the salts of blocks whose encryption the source emulates, and which the native format encrypts.
     pub entropy: Entropy,
+}
+
+impl Conversion {
+    /// A conversion to a format with its default codec. `entropy` supplies the salts of encrypted blocks.
+    #[must_use]
+    pub const fn new(format: Format, entropy: Entropy) -> Self {
+        Self { format, codec: format.default_codec(), entropy }
+    }
+
+    /// The same conversion with another codec.
+    #[must_use]
+    pub const fn with_codec(mut self, codec: Codec) -> Self {
+        self.codec = codec;
+        self
+    }
 }
 
 /// Copies a cartridge into an empty folder, in another format or with another codec. `progress` receives the bytes of

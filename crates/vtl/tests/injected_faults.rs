@@ -82,7 +82,7 @@ impl Fixture {
 }
 
 fn of_opcode(opcode: u8) -> CommandMatcher {
-    CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() }
+    CommandMatcher::of_opcode(Opcode(opcode))
 }
 
 const READ: [u8; 6] = [0x08, 0, 0, 0, 1, 0];
@@ -96,9 +96,9 @@ fn third_read_at_object_100_of_one_nexus_fails() {
     for number in 0..102 {
         assert_eq!(it.send(first, &[0x0a, 0, 0, 0, 1, 0], &[number]).0, 0);
     }
-    let matcher = CommandMatcher { nexus: Some(second), position: Some(100..=100), ..of_opcode(0x08) };
+    let matcher = of_opcode(0x08).with_nexus(second).with_position(100..=100);
     let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc(0x1100));
-    it.inject(FaultRule { nth: 3, ..FaultRule::once(matcher, FaultOutcome::Sense(sense)) });
+    it.inject(FaultRule::once(matcher, FaultOutcome::Sense(sense)).with_nth(3));
     let read_at_100 = |nexus| {
         assert_eq!(it.send(first, &LOCATE, b"").0, 0);
         it.send(nexus, &READ, b"")
@@ -118,13 +118,13 @@ fn third_read_at_object_100_of_one_nexus_fails() {
 fn delayed_command_ends_with_good_when_it_is_due() {
     let it = Fixture::new();
     let nexus = it.login(1);
-    let rule = FaultRule::once(of_opcode(0x00), FaultOutcome::Delay(Duration::from_millis(50)));
-    it.inject(rule.clone());
+    let rule = |opcode| FaultRule::once(of_opcode(opcode), FaultOutcome::Delay(Duration::from_millis(50)));
+    it.inject(rule(0x00));
     let done = it.run(nexus, &[0; 6], b"");
     assert_eq!((done.completion.status.0, done.aborted, done.completion.due.is_some()), (0, false, true));
     // REWIND, too, whose own duration is zero.
     for opcode in [0x00, 0x01] {
-        it.inject(FaultRule { matcher: of_opcode(opcode), ..rule.clone() });
+        it.inject(rule(opcode));
         let due = it.target.unit(DRIVE).unwrap().with_device(|device| {
             let now = Now { mono: Instant(1_000), ..Now::default() };
             device.unit().execute(&Request::new(nexus, &[opcode, 0, 0, 0, 0, 0], now), Data::new(&[], &mut [])).due
@@ -175,7 +175,7 @@ fn status_is_busy_twice() {
     let it = Fixture::new();
     let nexus = it.login(1);
     let busy = FaultOutcome::Status(Status::BUSY);
-    it.inject(FaultRule { count: 2, ..FaultRule::once(of_opcode(0x00), busy) });
+    it.inject(FaultRule::once(of_opcode(0x00), busy).with_count(2));
     assert_eq!(it.send(nexus, &[0, 1, 0, 0, 0, 0], b"").1[12..14], [0x24, 0]);
     let status: Vec<u8> = (0..4).map(|_| it.send(nexus, &[0; 6], b"").0).collect();
     assert_eq!(status, [8, 8, 0, 0]);

@@ -84,7 +84,7 @@ impl Fixture {
     }
 
     fn inject(&self, opcode: u8, outcome: FaultOutcome) {
-        let matcher = CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() };
+        let matcher = CommandMatcher::of_opcode(Opcode(opcode));
         assert!(self.unit.inject(FaultRule::once(matcher, outcome)));
     }
 }

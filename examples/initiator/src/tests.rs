@@ -106,18 +106,15 @@ impl Write for Loopback {
 
 /// A target with small bursts: FirstBurstLength 1024, MaxBurstLength 2048, MaxRecvDataSegmentLength 512.
 fn config() -> TargetConfig {
-    let limits =
-        ConnectionLimits { max_recv_segment: 512, first_burst: 1024, max_burst: 2048, ..ConnectionLimits::default() };
-    TargetConfig { limits, ..TargetConfig::new("iqn.t", "alias") }
+    let limits = ConnectionLimits::default().with_max_recv_segment(512).with_bursts(1024, 2048);
+    TargetConfig::new("iqn.t", "alias").with_limits(limits)
 }
 
 fn with_chap(mutual: bool) -> TargetConfig {
     let credentials = |name: &str, secret: &str| Credentials { name: name.into(), secret: Secret(secret.into()) };
-    TargetConfig {
-        users: vec![credentials("user", "secret-of-user")],
-        mutual: mutual.then(|| credentials("target", "secret-of-target")),
-        ..config()
-    }
+    config()
+        .with_users(vec![credentials("user", "secret-of-user")])
+        .with_mutual(mutual.then(|| credentials("target", "secret-of-target")))
 }
 
 /// A device that checks the data of WRITE(6) and returns numbered bytes for READ(6); other commands fail.
@@ -296,7 +293,7 @@ fn unknown_target_is_refused() {
 
 #[test]
 fn discovery_lists_all_targets() {
-    let config = TargetConfig { names: vec!["iqn.t".into(), "iqn.u".into()], ..config() };
+    let config = config().with_names(vec!["iqn.t".into(), "iqn.u".into()]);
     let mut session = Initiator::over(Loopback::new(config, tape), Options::default());
     let address = "TargetAddress=192.0.2.1:3260,1";
     assert_eq!(session.send_targets().unwrap(), ["TargetName=iqn.t", address, "TargetName=iqn.u", address]);

@@ -128,17 +128,17 @@ fn connection_policy(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits, 
 
 fn target_config(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits) -> TargetConfig {
     let credentials = |user: &User| Credentials { name: user.name.clone(), secret: Secret(user.secret.clone()) };
-    TargetConfig {
-        names: site.targets().iter().map(|target| target.name().into()).collect(),
-        alias: "Ferric tape library".into(),
-        users: setup.users.iter().map(credentials).collect(),
-        mutual: setup.mutual.as_ref().map(credentials),
-        initiators: setup.initiators.clone(),
-        advertise: match &setup.advertise {
-            vtl::config::Advertise::Connection => iscsi::config::AdvertisedAddress::Connection,
-            vtl::config::Advertise::Portal(address) => iscsi::config::AdvertisedAddress::Portal(address.clone()),
-            vtl::config::Advertise::Nothing => iscsi::config::AdvertisedAddress::Nothing,
-        },
-        limits,
-    }
+    let names = site.targets().iter().map(|target| target.name().into()).collect();
+    let advertised = match &setup.advertise {
+        vtl::config::Advertise::Connection => iscsi::config::AdvertisedAddress::Connection,
+        vtl::config::Advertise::Portal(address) => iscsi::config::AdvertisedAddress::Portal(address.clone()),
+        vtl::config::Advertise::Nothing => iscsi::config::AdvertisedAddress::Nothing,
+    };
+    TargetConfig::new("", "Ferric tape library")
+        .with_names(names)
+        .with_users(setup.users.iter().map(credentials).collect())
+        .with_mutual(setup.mutual.as_ref().map(credentials))
+        .with_initiators(setup.initiators.clone())
+        .with_advertised(advertised)
+        .with_limits(limits)
 }

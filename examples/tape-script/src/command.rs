@@ -72,7 +72,7 @@ const VERSION_4: [Field; 30] = [
 pub struct CommandStep {
     /// Whether the structure is of version 4.
     pub is_version_4: bool,
-    /// The CDB.
+    /// The CDB that is sent, of any length.
     pub cdb: Vec<u8>,
     /// Bytes of data to the device, if any.
     pub data_out: Option<usize>,

@@ -12,7 +12,7 @@ use linux_scsi::sg::ioctl::{Address, Reply, Settings};
 use linux_scsi::sg::{self, Driver, Ended, Openings};
 use linux_scsi::st::{self, Drive, OpenTape};
 use linux_scsi::{Errno, Interrupted, NoStatus, ScsiDevice};
-use run_door::{Backend, LocalUnit, ResetScope};
+use run_frontend::{Backend, LocalUnit, ResetScope};
 use scsi_core::Completion;
 use scsi_core::data::Data;
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// A request with its argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedRequest {
-    /// Number of the request.
+    /// Number of the request for `ioctl(2)`.
     pub number: u32,
     layout: &'static str,
     /// The bytes of the argument before the call; `None` for a null pointer.

@@ -30,7 +30,7 @@ pub struct Case {
 /// The kind of the unit of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnitKind {
-    /// A drive.
+    /// A drive with a cartridge in it.
     Drive,
     /// The changer of a small library.
     Changer,
@@ -39,13 +39,13 @@ pub enum UnitKind {
 /// A node of a unit, and how it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// The node.
+    /// The node that is opened.
     pub node: NodeKind,
-    /// O_RDONLY, O_WRONLY or O_RDWR.
+    /// The access mode: O_RDONLY, O_WRONLY or O_RDWR.
     pub access: Access,
-    /// O_NONBLOCK.
+    /// Whether the flag O_NONBLOCK is set.
     pub nonblocking: bool,
-    /// O_EXCL.
+    /// Whether the flag O_EXCL is set.
     pub exclusive: bool,
 }
 
@@ -59,11 +59,11 @@ pub enum NodeKind {
         /// Whether it is an `st` node, which rewinds at close.
         rewinds: bool,
     },
-    /// The `sg` node.
+    /// The `sg` node, for any command.
     Generic,
-    /// The `sch` node.
+    /// The `sch` node of a changer.
     Changer,
-    /// The node below `/dev/bsg`.
+    /// The node in `/dev/bsg`, for commands of version 4.
     Block,
 }
 
@@ -72,9 +72,9 @@ pub enum NodeKind {
 pub enum Probe {
     /// Nothing, so that no other call comes between two steps.
     Nothing,
-    /// MTIOCGET.
+    /// The result of MTIOCGET (status).
     Status,
-    /// MTIOCGET, then MTIOCPOS.
+    /// The results of MTIOCGET and MTIOCPOS.
     Position,
 }
 
@@ -94,7 +94,7 @@ pub struct Step {
 pub enum Action {
     /// open(2) of a node of the unit.
     Open(char, Opening),
-    /// close(2).
+    /// close(2) of an open file.
     Close(char),
     /// dup(2): the second file becomes a duplicate of the first.
     Duplicate(char, char),
@@ -104,17 +104,17 @@ pub enum Action {
     Write(char, usize, usize),
     /// MTIOCTOP with an operation and a count.
     Operate(char, i16, i32),
-    /// MTIOCGET.
+    /// MTIOCGET (status) of an open file.
     Status(char),
-    /// MTIOCPOS.
+    /// MTIOCPOS (position) of an open file.
     Position(char),
-    /// write(2) of these bytes.
+    /// write(2) of these bytes to a file.
     Put(char, Vec<u8>),
     /// Any other ioctl(2), with the bytes of its argument.
     Ioctl(char, u32, Vec<u8>),
     /// ioctl(2) with a request that has a name.
     Request(char, NamedRequest),
-    /// SG_IO.
+    /// SG_IO with a command and its buffers.
     Command(char, Box<CommandStep>),
     /// The robot loads a fresh cartridge of a kind.
     Load(String),
@@ -132,9 +132,9 @@ pub enum Action {
 pub struct ScriptError {
     /// Number of the line, from 1.
     pub line: usize,
-    /// The line.
+    /// The line as in the file.
     pub text: String,
-    /// The fault in it.
+    /// The fault in it, in words.
     pub reason: &'static str,
 }
 

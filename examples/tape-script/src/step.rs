@@ -153,7 +153,7 @@ fn parse_fault(words: &mut Words<'_>) -> Result<Action, &'static str> {
         let (key, asc) = (SenseKey(byte(words)?), Asc(u16::from_be_bytes([byte(words)?, byte(words)?])));
         FaultOutcome::Sense(Sense::new(key, asc))
     };
-    let matcher = CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() };
+    let matcher = CommandMatcher::of_opcode(Opcode(opcode));
     let mut rule = FaultRule::once(matcher, outcome);
     while let Some(word) = words.next() {
         let mut value = || words.next().and_then(|word| word.parse::<i64>().ok()).ok_or("expected a number");

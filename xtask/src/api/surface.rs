@@ -11,6 +11,13 @@ use syn::{
     PathArguments, ReturnType, Token, Type, Visibility, parse_quote,
 };
 
+/// Types of this workspace in a `Result` that are not errors of the program, each with the reason.
+const OUTCOMES: &[(&str, &str)] = &[
+    ("Fault", "the status with which a command ends, for the initiator"),
+    ("FieldPointer", "a part of sense data"),
+    ("ModeHeaderField", "a part of sense data"),
+];
+
 /// The interface of a crate, and what is wrong with its error types.
 pub(super) struct Surface {
     pub(super) text: String,
@@ -25,15 +32,17 @@ pub(super) fn of_crate(name: &str, root: &Path) -> Result<Surface, String> {
     let mut faults: Vec<String> =
         names.errors.difference(&names.implemented).map(|error| format!("{name}: {error} is not an Error")).collect();
     let mut text = String::new();
+    let mut returned = BTreeSet::new();
     for (path, items) in modules {
         let mut declarations: Vec<String> =
-            items.into_iter().filter_map(|item| declaration(item, &names, &path, &mut faults)).collect();
+            items.into_iter().filter_map(|item| declaration(item, &names, &path, &mut faults, &mut returned)).collect();
         if declarations.is_empty() {
             continue;
         }
         declarations.sort();
         text.push_str(&format!("// {path}\n{}\n", declarations.concat()));
     }
+    faults.extend(names.missing(&returned).map(|error| format!("{name}: {error} is in a Result and is not an Error")));
     Ok(Surface { text, faults })
 }
 
@@ -112,6 +121,14 @@ impl Names {
         names
     }
 
+    /// The types of this crate among the errors of its signatures that do not implement `Error`.
+    fn missing<'a>(&self, returned: &'a BTreeSet<String>) -> impl Iterator<Item = &'a String> {
+        let is_outcome = |name: &String| OUTCOMES.iter().any(|(outcome, _)| outcome == name);
+        returned.iter().filter(move |name| {
+            self.public_types.contains(*name) && !self.implemented.contains(*name) && !is_outcome(name)
+        })
+    }
+
     fn add(&mut self, visibility: &Visibility, name: &str, attributes: &[Attribute]) {
         if !is_public(visibility) {
             return;
@@ -145,7 +162,14 @@ fn name_of(of: &Type) -> Option<String> {
 }
 
 /// The declaration of a public item; `None` for an item that is not public.
-fn declaration(mut item: Item, names: &Names, path: &str, faults: &mut Vec<String>) -> Option<String> {
+/// Adds the types of errors in its signatures to `returned`.
+fn declaration(
+    mut item: Item,
+    names: &Names,
+    path: &str,
+    faults: &mut Vec<String>,
+    returned: &mut BTreeSet<String>,
+) -> Option<String> {
     let public = match &mut item {
         Item::Const(item) => is_public(&item.vis),
         Item::Enum(item) => is_public(&item.vis),
@@ -168,8 +192,9 @@ fn declaration(mut item: Item, names: &Names, path: &str, faults: &mut Vec<Strin
     if !public {
         return None;
     }
-    let mut strip = Strip { string_errors: 0 };
+    let mut strip = Strip::default();
     strip.visit_item_mut(&mut item);
+    returned.append(&mut strip.errors);
     let text = prettyplease::unparse(&File { shebang: None, attrs: Vec::new(), items: vec![item] });
     if strip.string_errors > 0 {
         let first = text.lines().next().unwrap_or_default();
@@ -221,7 +246,10 @@ fn without_attributes(tokens: TokenStream) -> TokenStream {
 }
 
 /// Removes bodies, values, private fields and attributes that are not part of the interface.
+#[derive(Default)]
 struct Strip {
+    /// Types of the errors of all `Result` types in signatures.
+    errors: BTreeSet<String>,
     /// Number of `Result` types in signatures whose error is a `String`.
     string_errors: usize,
 }
@@ -261,7 +289,9 @@ impl VisitMut for Strip {
 
     fn visit_return_type_mut(&mut self, returned: &mut ReturnType) {
         if let ReturnType::Type(_, of) = returned {
-            self.string_errors += usize::from(is_result_with_string(of));
+            let error = error_of(of);
+            self.string_errors += usize::from(error.as_deref().is_some_and(|name| matches!(name, "String" | "str")));
+            self.errors.extend(error);
         }
         visit_mut::visit_return_type_mut(self, returned);
     }
@@ -279,11 +309,26 @@ fn private_field() -> Field {
     }
 }
 
-fn is_result_with_string(of: &Type) -> bool {
-    let Type::Path(of) = of else { return false };
-    let Some(last) = of.path.segments.last().filter(|segment| segment.ident == "Result") else { return false };
-    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return false };
-    matches!(arguments.args.iter().nth(1), Some(GenericArgument::Type(error)) if name_of(error).is_some_and(|name| name == "String" || name == "str"))
+/// Name of the error in a `Result`, without its box.
+fn error_of(of: &Type) -> Option<String> {
+    let Type::Path(of) = of else { return None };
+    let last = of.path.segments.last().filter(|segment| segment.ident == "Result")?;
+    let error = argument(&last.arguments, 1)?;
+    match error {
+        Type::Path(boxed) if name_of(error).as_deref() == Some("Box") => {
+            name_of(argument(&boxed.path.segments.last()?.arguments, 0)?)
+        }
+        error => name_of(error),
+    }
+}
+
+/// The type argument of this number.
+fn argument(arguments: &PathArguments, number: usize) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = arguments else { return None };
+    match arguments.args.iter().nth(number)? {
+        GenericArgument::Type(of) => Some(of),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -298,7 +343,7 @@ mod tests {
             )],
         )]);
         let mut faults = Vec::new();
-        let text = declaration(item, &names, "c", &mut faults).unwrap_or_default();
+        let text = declaration(item, &names, "c", &mut faults, &mut BTreeSet::new()).unwrap_or_default();
         (text, faults.len())
     }
 
@@ -412,5 +457,40 @@ mod tests {
         ];
         let names = Names::of(&[("c".into(), items)]);
         assert_eq!(names.errors.difference(&names.implemented).collect::<Vec<_>>(), ["BareError"]);
+    }
+
+    #[test]
+    fn error_types_in_results_implement_the_trait() {
+        let items: Vec<Item> = vec![
+            parse_quote!(
+                pub struct Reason;
+            ),
+            parse_quote!(
+                pub struct Fault;
+            ),
+            parse_quote!(
+                #[derive(thiserror::Error)]
+                pub enum Cause {}
+            ),
+            parse_quote!(
+                pub fn f() -> Result<(), Reason> {}
+            ),
+            parse_quote!(
+                pub fn g() -> Result<(), Box<Cause>> {}
+            ),
+            parse_quote!(
+                pub fn h() -> Result<(), Fault> {}
+            ),
+            parse_quote!(
+                pub fn i() -> io::Result<u8> {}
+            ),
+        ];
+        let modules: [Module; 1] = [("c".into(), items)];
+        let (names, mut returned) = (Names::of(&modules), BTreeSet::new());
+        for item in modules.into_iter().flat_map(|(_, items)| items) {
+            declaration(item, &names, "c", &mut Vec::new(), &mut returned);
+        }
+        assert_eq!(returned.iter().collect::<Vec<_>>(), ["Cause", "Fault", "Reason"]);
+        assert_eq!(names.missing(&returned).collect::<Vec<_>>(), ["Reason"]);
     }
 }

@@ -249,7 +249,7 @@ pub struct ModeHeader {
     pub block: Option<[u8; 8]>,
 }
 
-/// An invalid field in the header or block descriptor of a MODE SELECT.
+/// An invalid field in the header or block descriptor of a MODE SELECT. As [`FieldPointer`], it is a part of sense data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModeHeaderField {
     /// These bits of DEVICE-SPECIFIC PARAMETER.

@@ -68,6 +68,7 @@ pub struct ThreeFile {
 
 /// Properties of a tape that are known before its files are opened.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TapeOptions {
     /// Format of the cartridge's files.
     pub format: Format,
@@ -98,6 +99,31 @@ impl TapeOptions {
             discard_data: false,
             salvage: false,
         }
+    }
+
+    /// The same options with this format of the files.
+    #[must_use]
+    pub fn with_format(self, format: Format) -> Self {
+        Self { format, ..self }
+    }
+
+    /// The same options with partitions of these sizes in bytes; if empty, the partitions share the capacity evenly.
+    #[must_use]
+    pub fn with_partition_sizes(self, sizes: Vec<u64>) -> Self {
+        Self { partition_sizes: sizes, ..self }
+    }
+
+    /// The same options for a tape that is only read: nothing is written, not even to recover from a crash.
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    /// The same options for a damaged tape, whose watermarks are ignored and which is inspected before anything is
+    /// written.
+    #[must_use]
+    pub fn salvaging(self) -> Self {
+        Self { salvage: true, ..self }
     }
 }
 

@@ -71,12 +71,12 @@ impl Opener<'_> {
     /// The files of a partition, and the number of bytes before the table in `meta`. Formats 3 to 5 of mhvtl have no
     /// numbers in the names.
     fn files(&mut self, number: u8) -> Result<(PartitionFiles, u64), StoreError> {
-        let wide = self.options.format == Format::Mhvtl;
+        let is_mhvtl = self.options.format == Format::Mhvtl;
         // Data first: without it, the other files are remains of a removed partition.
         let data = self.file("data", number)?;
         let data = if self.options.discard_data { Box::new(DiscardFile) } else { data };
         let (indx, watermark) = (self.file("indx", number)?, self.file("mark", number)?);
-        if !wide {
+        if !is_mhvtl {
             return Ok((PartitionFiles { data, indx, watermark, layout: IndexLayout::Index32 { framed: true } }, 0));
         }
         let mut meta = self.file("meta", number)?;

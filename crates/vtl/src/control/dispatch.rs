@@ -287,7 +287,7 @@ impl Library {
     }
 
     fn inject_fault(&self, fault: RobotFault, nth: Option<u32>, count: Option<u32>) -> Response<InjectedFault> {
-        let rule = FaultRule { matcher: fault, nth: nth.unwrap_or(1), count: count.unwrap_or(1), outcome: () };
+        let rule = FaultRule::once(fault, ()).with_nth(nth.unwrap_or(1)).with_count(count.unwrap_or(1));
         for (member, value) in [("nth", rule.nth), ("count", rule.count)] {
             if value == 0 {
                 return Err(ControlError::invalid(format!("{member} is 0; expected at least 1")).with_member(member));

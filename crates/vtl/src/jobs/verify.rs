@@ -141,7 +141,7 @@ impl Site {
                 return Ok(false);
             }
             cartridge.check_unloaded()?;
-            let conversion = Conversion { format, codec: format.default_codec(), entropy: entropy::fill };
+            let conversion = Conversion::new(format, entropy::fill);
             self.shared.store.convert(cartridge, conversion, flow).map(|()| true)
         })
     }

@@ -2,7 +2,7 @@
 //! device is one of `fopencookie`, whose functions are those of this library.
 //!
 //! A stream that exists when its descriptor becomes a device cannot be changed. `stdin` can be replaced, because programs
-//! find it by a variable. Other streams write without a request (the door takes such messages), and read the end of the
+//! find it by a variable. Other streams write without a request (the frontend takes such messages), and read the end of the
 //! file, with a message.
 
 use super::descriptors;
@@ -82,7 +82,7 @@ unsafe extern "C" fn stream_read(cookie: *mut c_void, buffer: *mut c_char, size:
 }
 
 unsafe extern "C" fn stream_write(cookie: *mut c_void, buffer: *const c_char, size: usize) -> isize {
-    // SAFETY: the C library passes its buffer. `fopencookie` wants 0 for an error.
+    // SAFETY: the C library passes its buffer. `fopencookie` expects 0 for an error.
     unsafe { descriptors::write(descriptor_of(cookie), buffer.cast(), size) }.max(0)
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn now_device(fd: c_int) {
 /// # Safety
 /// The stream is null or open.
 unsafe fn is_own(stream: *mut Header) -> bool {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     !stream.is_null() && unsafe { (*stream).functions } == FUNCTIONS.load(Ordering::Relaxed)
 }
 
@@ -265,7 +265,7 @@ unsafe fn reopen_device(fd: c_int, mode: *const c_char, stream_of_program: *mut 
     let number = unsafe { libc::fileno(old) };
     let duplicated = descriptors::dup2(fd, number);
     descriptors::close(fd);
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     let reads = flags_of(unsafe { path_of(mode) }) & libc::O_ACCMODE != libc::O_WRONLY;
     match duplicated {
         -1 => null_mut(),

@@ -5,7 +5,7 @@ use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::Output;
 use command_line::temporary_dir::TemporaryDir;
-use run_door::{DriveNumbers, LocalUnit, Nodes, TargetUnits};
+use run_frontend::{DriveNumbers, LocalUnit, Nodes, TargetUnits};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use vtl::config::{Config, parse, read_text};
@@ -19,13 +19,13 @@ use vtl::site::{OpenSite, Site};
 /// The units behind the device nodes.
 pub(crate) enum Library {
     /// A site of this process, with its directory.
-    Site(OpenSite, Place),
+    Site(OpenSite, SiteStorage),
     /// The units of each target of a portal.
     Targets(Vec<TargetUnits>),
 }
 
-/// The place of the site of this process.
-pub(crate) enum Place {
+/// The storage of the site of this process.
+pub(crate) enum SiteStorage {
     /// In memory: it ends with the process.
     Memory,
     /// In a directory of the user.
@@ -37,10 +37,10 @@ pub(crate) enum Place {
 /// Prefix of the names of temporary directories.
 const PREFIX: &str = "ferric-run-data-";
 
-impl Place {
-    /// The place that the options ask for, with the copy of a snapshot if they name one.
+impl SiteStorage {
+    /// The storage that the options select, with the copy of a snapshot if they name one.
     fn prepare(arguments: &Arguments) -> Result<Self, CliError> {
-        let place = match &arguments.keep {
+        let storage = match &arguments.keep {
             Some(directory) => Self::Kept(directory.clone()),
             None if arguments.restore.is_some() || arguments.snapshot.is_some() => {
                 let parent = std::env::temp_dir();
@@ -50,10 +50,10 @@ impl Place {
             }
             None => Self::Memory,
         };
-        if let (Some(snapshot), Some(directory)) = (&arguments.restore, place.directory()) {
+        if let (Some(snapshot), Some(directory)) = (&arguments.restore, storage.directory()) {
             snapshot::copy(snapshot, &directory)?;
         }
-        Ok(place)
+        Ok(storage)
     }
 
     /// The data directory; `None` in memory.
@@ -78,8 +78,8 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
             "storage.cartridges names directories outside of the library; use it only with --keep and without --snapshot",
         ));
     }
-    let place = Place::prepare(arguments)?;
-    let data = match place.directory() {
+    let storage = SiteStorage::prepare(arguments)?;
+    let data = match storage.directory() {
         Some(directory) => {
             DataDir::open_configured(&directory, &config).map_err(|error| CliError::conflict(error.to_string()))?
         }
@@ -96,7 +96,7 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
         let load = ControlRequest::Load { library: None, cartridge: barcode.clone(), drive: None };
         site.control(&load).map_err(|error| CliError::not_found(format!("--load {barcode}: {error}")))?;
     }
-    Ok(Library::Site(site, place))
+    Ok(Library::Site(site, storage))
 }
 
 fn read_config(output: Output, path: &Path) -> Result<Config, CliError> {
@@ -144,11 +144,11 @@ impl Library {
     /// # Errors
     /// Something cannot be written.
     pub(crate) fn close(self, snapshot: Option<&Path>) -> Result<(), CliError> {
-        let Self::Site(site, place) = self else { return Ok(()) };
+        let Self::Site(site, storage) = self else { return Ok(()) };
         let closed = site.shut_down().map_err(|error| CliError::conflict(error.to_string()));
         drop(site);
         closed?;
-        match (snapshot, place.directory()) {
+        match (snapshot, storage.directory()) {
             (Some(snapshot), Some(directory)) => snapshot::copy(&directory, snapshot),
             _ => Ok(()),
         }

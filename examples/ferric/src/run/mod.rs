@@ -14,7 +14,7 @@ use clap::Args;
 use command_line::trace::TraceArguments;
 use library::Library;
 use portal::LoginArguments;
-use run_door::{Door, DriveNumbers, NodeLine};
+use run_frontend::{DriveNumbers, Frontend, NodeLine};
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -132,22 +132,22 @@ fn execute(options: &Options, arguments: &Arguments) -> Result<ExitCode, NotRun>
     let preload = preload::library()?;
     let library = Library::open(options, arguments)?;
     let nodes = library.nodes(&DriveNumbers(arguments.drive.clone()));
-    let door = Door::open(nodes, Clock::real())
+    let frontend = Frontend::open(nodes, Clock::real())
         .map_err(|error| CliError::system(&error, format!("cannot create the directory of the devices: {error}")))?;
-    let lines = door.nodes().listing();
+    let lines = frontend.nodes().listing();
     if arguments.print {
         print_nodes(options, &lines)?;
     }
-    let control = library.open_control(door.directory())?;
+    let control = library.open_control(frontend.directory())?;
     let code = match &program {
         None => Ok(ExitCode::SUCCESS),
         Some(program) => {
-            let environment = start::environment(&door, &preload, &lines, control.as_ref());
+            let environment = start::environment(&frontend, &preload, &lines, control.as_ref());
             start::run(program, &arguments.command, environment)
         }
     };
     drop(control);
-    door.close();
+    frontend.close();
     library.close(arguments.snapshot.as_deref())?;
     code
 }

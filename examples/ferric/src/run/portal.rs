@@ -5,7 +5,7 @@ use super::Arguments;
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
 use clap::Args;
-use run_door::{Credentials, LoginRefused, TargetUnits};
+use run_frontend::{Credentials, LoginRefused, TargetUnits};
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ pub(crate) fn address(options: &Options, arguments: &Arguments) -> Result<Option
 /// A secret cannot be read, or the portal does not answer or refuses the login.
 pub(crate) fn log_in(portal: &str, login: &LoginArguments) -> Result<Vec<TargetUnits>, CliError> {
     let credentials = login.credentials()?;
-    run_door::log_in(portal, &credentials).map_err(|error| {
+    run_frontend::log_in(portal, &credentials).map_err(|error| {
         let hint = match error.downcast_ref::<LoginRefused>().map(|refused| refused.status) {
             Some(AUTHENTICATION_FAILURE) if login.user.is_some() => {
                 " (authentication failure): check --user, its secret, and whether the portal uses CHAP"

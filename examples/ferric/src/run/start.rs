@@ -5,7 +5,7 @@ use super::{NOT_EXECUTABLE, NotRun};
 use crate::cli_error::CliError;
 use crate::site::SOCKET_VARIABLE;
 use linux_scsi::call::DIRECTORY_VARIABLE;
-use run_door::{Door, NodeLine};
+use run_frontend::{Frontend, NodeLine};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -25,7 +25,7 @@ const PASSED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 
 /// The variables that the command gets in addition to those of this process.
 pub(crate) fn environment(
-    door: &Door,
+    frontend: &Frontend,
     preload: &Path,
     lines: &[NodeLine],
     control: Option<&ControlSocket>,
@@ -36,7 +36,7 @@ pub(crate) fn environment(
         libraries.push(others);
     }
     let mut variables =
-        vec![(DIRECTORY_VARIABLE.to_owned(), door.directory().into()), ("LD_PRELOAD".to_owned(), libraries)];
+        vec![(DIRECTORY_VARIABLE.to_owned(), frontend.directory().into()), ("LD_PRELOAD".to_owned(), libraries)];
     variables.extend(control.map(|control| (SOCKET_VARIABLE.to_owned(), control.path().into())));
     for (index, line) in lines.iter().filter(|line| line.is_changer).enumerate() {
         let name = if index == 0 { "FERRIC_CHANGER".into() } else { format!("FERRIC_CHANGER{index}") };

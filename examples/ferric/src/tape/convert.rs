@@ -60,7 +60,8 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     }
     let bar = output.progress_bar(Some(used_bytes(&mut found.cartridge).map_err(&failed)?), BYTES);
     let (store, _) = open_store(&arguments.path)?;
-    let done = store.convert(&mut found.cartridge, Conversion { format, codec, entropy }, &mut counting(&bar));
+    let done =
+        store.convert(&mut found.cartridge, Conversion::new(format, entropy).with_codec(codec), &mut counting(&bar));
     bar.finish_and_clear();
     done.map_err(failed)?;
     report.converted = true;
@@ -99,10 +100,11 @@ fn write(
     let failed = found.store_error();
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let made = OsFolderStore::at_unchecked(parent).create(name);
-    let files = made.map_err(|error| CliError::system(&error, format!("{}: {error}", folder.display())))?;
+    let created = OsFolderStore::at_unchecked(parent).create(name);
+    let files = created.map_err(|error| CliError::system(&error, format!("{}: {error}", folder.display())))?;
     let bar = output.progress_bar(Some(used_bytes(&mut found.cartridge).map_err(&failed)?), BYTES);
-    let done = convert(&mut found.cartridge, files, Conversion { format, codec, entropy }, &mut counting(&bar));
+    let done =
+        convert(&mut found.cartridge, files, Conversion::new(format, entropy).with_codec(codec), &mut counting(&bar));
     bar.finish_and_clear();
     done.map_err(failed)
 }

@@ -106,7 +106,7 @@ int main(void)
     for (int state = 0; state < 6; state++)
         if (read(ready[0], &byte, 1) != 1)
             return 1;
-    usleep(100000); /* the open is in the door */
+    usleep(100000); /* the open is in the frontend */
     pid_t parent = getppid();
     kill(parent, SIGKILL);
     while (getppid() == parent)

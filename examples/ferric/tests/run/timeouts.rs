@@ -32,7 +32,7 @@ fn lost_and_late_responses() {
         (2, 0x4d, FaultOutcome::Drop),
         (0, 0x03, FaultOutcome::Delay(Duration::from_secs(600))),
     ] {
-        let matcher = CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() };
+        let matcher = CommandMatcher::of_opcode(Opcode(opcode));
         assert!(target.unit(encode_lun(lun)).unwrap().inject(FaultRule::once(matcher, outcome)));
     }
     let portal = Portal::on_free_port(&site).unwrap();

@@ -61,7 +61,7 @@ fn log_sense_rejects_unknown_pages_and_sp() {
     );
 }
 
-/// The device learns that a page was read, so that it can clear flags; not if only the header was read.
+/// The device is notified that a page was read, so that it can clear flags; not if only the header was read.
 #[test]
 fn reading_a_page_clears_its_flags() {
     TestUnit::ready().play(

@@ -1,4 +1,4 @@
-//! The socket of the door: accepts the connections by which programs open devices.
+//! The socket of the frontend: accepts the connections by which programs open devices.
 
 use crate::description::{Description, lock};
 use crate::nodes::Nodes;
@@ -32,7 +32,7 @@ const MAX_ATTEMPTS: u32 = 5;
 /// Stack of the thread of an open device.
 const STACK: usize = 256 << 10;
 
-/// The common state of the threads of the door.
+/// The common state of the threads of the frontend.
 pub(crate) struct Shared {
     pub(crate) nodes: Nodes,
     pub(crate) clock: Clock,
@@ -59,13 +59,13 @@ impl Shared {
 }
 
 /// The devices of `ferric run`: a directory with a socket and the files that programs see.
-pub struct Door {
+pub struct Frontend {
     shared: Arc<Shared>,
     path: PathBuf,
     _directory: TemporaryDir,
 }
 
-impl Door {
+impl Frontend {
     /// Creates the directory and serves the socket in it.
     ///
     /// # Errors

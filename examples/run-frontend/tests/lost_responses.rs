@@ -4,7 +4,7 @@
 use linux_scsi::ch::{Changer, Element, ElementType, Request as ChangerRequest};
 use linux_scsi::st::{Access, Drive, ModeNumber, Opening};
 use linux_scsi::{Errno, Interrupted, NoStatus, ScsiDevice, mtio};
-use run_door::{Backend, LocalUnit};
+use run_frontend::{Backend, LocalUnit};
 use scsi_core::cdb::Opcode;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
@@ -45,7 +45,7 @@ fn commands_without_response() {
     site.libraries()[0].move_medium(ElementAddress(1000), ElementAddress(500)).unwrap();
     let target = Arc::clone(&site.targets()[0]);
     let lose = |lun: usize, opcode: u8| {
-        let matcher = CommandMatcher { opcode: Some(Opcode(opcode)), ..CommandMatcher::default() };
+        let matcher = CommandMatcher::of_opcode(Opcode(opcode));
         assert!(target.unit(encode_lun(lun)).unwrap().inject(FaultRule::once(matcher, FaultOutcome::Drop)));
     };
     let mut units = LocalUnit::login(&target).into_iter().map(|(_, unit)| Simulated(unit, RefCell::default()));

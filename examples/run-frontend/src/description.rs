@@ -28,7 +28,7 @@ const OPEN_INTERVAL: Duration = Duration::from_millis(20);
 /// An open device.
 pub(crate) struct Description {
     pub(crate) shared: Arc<Shared>,
-    /// The door's end of the socket whose other end is the program's descriptor.
+    /// The frontend's end of the socket whose other end is the program's descriptor.
     pub(crate) socket: OwnedFd,
     pub(crate) unit: Arc<Unit>,
     pub(crate) node: Node,
@@ -157,10 +157,10 @@ impl Description {
         })
     }
 
-    /// Closes the device: the driver writes a filemark and rewinds, as the node says.
+    /// Closes the device: the driver writes a filemark and rewinds, as is defined for the node.
     pub(crate) fn release(&self) -> Result<(), Errno> {
         let mut open = lock(&self.tape);
-        // Its channels stay: the process that closed it asks there for the result.
+        // Its channels stay: the process that closed it requests the result there.
         *self.released.get_or_init(|| self.close_tape(open.take()).and(self.take_deferred()))
     }
 
@@ -211,7 +211,7 @@ fn open_generic(shared: &Shared, unit: &Unit, node: Node, flags: u32, socket: &O
 
 fn open_tape(unit: &Unit, node: Node, flags: u32, socket: &OwnedFd) -> Result<Option<OpenTape>, Errno> {
     let (Node::Tape { mode, rewinds, .. }, UnitKind::Tape(_, drive)) = (node, &unit.kind) else { return Ok(None) };
-    // Every program may set options: ferric run is for users without the privilege that Linux wants for that.
+    // Every program may set options: ferric run is for users without the privilege that Linux requires for that.
     let opening =
         Opening { access: access(flags), nonblocking: flags & NONBLOCK != 0, mode, rewinds, privileged: true };
     let mut drive = match drive.try_lock() {

@@ -45,7 +45,7 @@ pub trait Backend: Send + Sync {
 /// The units that a reset concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetScope {
-    /// The logical unit.
+    /// The logical unit alone (LOGICAL UNIT RESET).
     Unit,
     /// All logical units of the target.
     Target,

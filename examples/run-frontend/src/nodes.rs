@@ -1,4 +1,4 @@
-//! The units behind the door and their device nodes, numbered as Linux numbers them: in the order in which it finds them.
+//! The units behind the frontend and their device nodes, numbered as Linux numbers them: in the order in which it finds them.
 
 use crate::unit::{Caller, TargetUnits, Unit, UnitKind};
 use linux_scsi::node::Node;
@@ -8,7 +8,7 @@ use linux_scsi::sg::ioctl::{Address, Settings};
 use linux_scsi::st::{Access, Drive, ModeNumber, Opening};
 use std::sync::{Arc, Mutex};
 
-/// All units.
+/// The units that programs reach, each with its device nodes.
 pub struct Nodes {
     pub(crate) units: Vec<Arc<Unit>>,
 }
@@ -83,7 +83,7 @@ pub struct NodeLine {
     pub generic: String,
     /// Whether the unit is a medium changer.
     pub is_changer: bool,
-    /// Vendor and product.
+    /// Vendor and product, from INQUIRY data.
     pub model: String,
     /// Unit serial number; empty if the unit has none.
     pub serial: String,
