@@ -1,4 +1,4 @@
-// The console in a real browser, against a daemon of its own for each test.
+// The console in a real browser, against a separate daemon for each test.
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";

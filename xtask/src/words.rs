@@ -23,7 +23,7 @@ pub(crate) fn run() -> Result<(), String> {
         let path = root.join(&file);
         let text = std::fs::read_to_string(&path).map_err(file_error(&path))?;
         faults.extend(phrases.iter().flat_map(|phrase| phrase.places(&file, &text)));
-        if file.starts_with("crates/") && file.ends_with(".rs") && !is_test(&file) {
+        if is_of_library(&root, &file) && !is_test(&file) {
             let mut public = PublicItems { file: &file, count: 0, faults: &mut faults };
             public.visit_file(&syn::parse_file(&text).map_err(|error| format!("{file}: {error}"))?);
             items += public.count;
@@ -40,8 +40,20 @@ pub(crate) fn run() -> Result<(), String> {
 /// The files under version control that are checked, relative to the root. The list of phrases is not among them.
 fn files(root: &Path) -> Result<Vec<String>, String> {
     let root = root.display().to_string();
-    let listed = output("git", ["-C", &root, "ls-files", "*.rs", "*.md", "*.toml", "*.sh"])?;
+    let listed = output(
+        "git",
+        ["-C", &root, "ls-files", "*.rs", "*.md", "*.toml", "*.sh", "*.ts", "*.tsx", "*.mjs", "*.py", "*.c"],
+    )?;
     Ok(String::from_utf8_lossy(&listed).lines().map(str::to_owned).collect())
+}
+
+/// Whether a file is a source of a library: of a crate in `crates`, or of a program in `examples` that has a library.
+fn is_of_library(root: &Path, file: &str) -> bool {
+    let Some((directory, source)) = file.split_once("/src/").filter(|(_, source)| source.ends_with(".rs")) else {
+        return false;
+    };
+    file.starts_with("crates/")
+        || (file.starts_with("examples/") && source != "main.rs" && root.join(directory).join("src/lib.rs").exists())
 }
 
 fn is_test(file: &str) -> bool {

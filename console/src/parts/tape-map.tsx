@@ -8,7 +8,7 @@ import type { TapeFile } from "../types";
 import { messageOf } from "../ui";
 import { Table, type Column } from "./table";
 
-/** Parts of the map that are read at once; the user asks for more. */
+/** Parts of the map that are read at once; the user requests more. */
 const PARTS = 4;
 /** Most files in the table and in the bar. */
 const MAX_SHOWN = 500;

@@ -49,7 +49,7 @@ pub enum ChainError {
 
 /// The line of a record that continues a chain, without a line break, and the new end of the chain.
 #[must_use]
-pub fn seal(previous: &Link, record: &Record) -> (String, Link) {
+pub fn chain_line(previous: &Link, record: &Record) -> (String, Link) {
     // A record has only strings as keys, so this cannot fail.
     let mut line = serde_json::to_string(record).unwrap_or_default();
     line.pop();
@@ -121,7 +121,7 @@ mod tests {
     fn line_of_a_record() {
         let mut entry = Entry::new(Actor::new(ActorKind::Signal, "SIGHUP"), "reload");
         entry.objects = vec!["main".into()];
-        let (line, link) = seal(&Link::genesis(), &Record { seq: 1, at: 1_000, entry });
+        let (line, link) = chain_line(&Link::genesis(), &Record { seq: 1, at: 1_000, entry });
         assert_eq!(
             line,
             "{\"seq\":1,\"at\":1000,\"actor\":{\"kind\":\"signal\",\"name\":\"SIGHUP\"},\"action\":\"reload\",\

@@ -151,7 +151,7 @@ impl AuditLog {
         }
         let (mut text, mut last) = (String::new(), self.last.clone());
         for (at, entry) in &self.unwritten {
-            let (line, link) = chain::seal(&last, &Record { seq: last.seq + 1, at: *at, entry: entry.clone() });
+            let (line, link) = chain::chain_line(&last, &Record { seq: last.seq + 1, at: *at, entry: entry.clone() });
             text.push_str(&line);
             text.push('\n');
             last = link;

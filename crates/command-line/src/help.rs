@@ -13,12 +13,11 @@ pub fn texts(command: Command) -> Vec<(String, String)> {
     visible(command).into_iter().map(|(name, mut command)| (name, command.render_long_help().to_string())).collect()
 }
 
-/// Name and examples of each command that is executed, that is, which has no subcommands. An example is a line of the
-/// shell, without its comment.
+/// Name and examples of each command and of each of its visible subcommands, recursively. An example is a line of the shell,
+/// without its comment.
 #[must_use]
 pub fn examples(command: Command) -> Vec<(String, Vec<String>)> {
-    let leaves = visible(command).into_iter().filter(|(_, command)| !command.has_subcommands());
-    leaves.map(|(name, command)| (name, examples_of(&command))).collect()
+    visible(command).into_iter().map(|(name, command)| (name, examples_of(&command))).collect()
 }
 
 /// An error in the examples of a help text.
@@ -163,7 +162,7 @@ mod tests {
     #[test]
     fn examples_are_lines_without_comments() {
         let expected = vec!["prog show 'a b'".to_owned(), "cat x | prog show -".to_owned()];
-        assert_eq!(examples(program()), [("prog show".to_owned(), expected)]);
+        assert_eq!(examples(program()), [("prog".to_owned(), Vec::new()), ("prog show".to_owned(), expected)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! (ADR 0030).
 //!
 //! [`sg`] has SG_IO and the other requests of generic devices, [`ch`] those of medium changers, [`node`] the numbers and
-//! names of device nodes, and [`scan`] what Linux learns when it finds a unit. [`call`] has the messages of `ferric run`,
+//! names of device nodes, and [`scan`] the values that Linux reads when it finds a unit. [`call`] has the messages of `ferric run`,
 //! which serves the drivers to other processes (ADR 0031); [`argument`] and [`program`] are for its preloaded library.
 //!
 //! Facts come from st(4), `linux/mtio.h`, the kernel's documentation, and from the observed behaviour of the driver of

@@ -1,4 +1,4 @@
-//! What Linux learns about a logical unit when it finds it: standard INQUIRY data and two pages of vital product data.
+//! The values that Linux reads when it finds a logical unit: standard INQUIRY data and two pages of vital product data.
 
 use crate::device::{TEST_UNIT_READY, sense};
 use crate::{NoStatus, ScsiDevice};

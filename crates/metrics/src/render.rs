@@ -11,7 +11,7 @@ use vtl::observer::HistogramCounts;
 /// The format of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFormat {
-    /// OpenMetrics 1.0, which Prometheus asks for when it scrapes a server.
+    /// OpenMetrics 1.0, which Prometheus requests when it scrapes a server.
     OpenMetrics,
     /// Prometheus' text format 0.0.4, which the textfile collector of node_exporter and `promtool check metrics` read.
     Prometheus,

@@ -1,7 +1,7 @@
 //! Notifications: delivers the events of a site to webhooks, mail servers and programs.
 //!
 //! Each target has an [`Outbox`]: a bounded queue that keeps the order of the events, and decides when an attempt is due.
-//! It knows no clock, thread or socket: the time and random numbers are arguments. [`Notifier`] has one thread for the
+//! It uses no clock, thread or socket: the time and random numbers are arguments. [`Notifier`] has one thread for the
 //! events of the site, and one for each target; nothing in the path of a command waits for them.
 #![forbid(unsafe_code)]
 

@@ -94,7 +94,7 @@ impl Target {
         lock(&self.state).prepared.setup.clone()
     }
 
-    /// Adds an event, if the target wants it.
+    /// Adds an event, if the filter of the target selects it.
     pub(crate) fn push(&self, record: &Arc<EventRecord>) {
         let mut state = lock(&self.state);
         if state.prepared.setup.filter.selects(record) {

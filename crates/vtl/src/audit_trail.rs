@@ -91,7 +91,7 @@ impl AuditTrail {
     }
 
     /// Appends the records of events, until the site is shut down.
-    pub(crate) fn follow(&self, mut events: EventReader) {
+    pub(crate) fn record_events(&self, mut events: EventReader) {
         loop {
             let mut entries = match events.receive(None) {
                 Received::Event(record) => entry_of_event(&record).into_iter().collect(),

@@ -240,7 +240,7 @@ impl State {
 
 impl Account {
     /// Acquires `len` bytes. If that is not possible, queues the session and returns false;
-    /// [`MemoryClient::memory_freed`] then tells when to repeat the request.
+    /// [`MemoryClient::memory_freed`] is then called when the request can be repeated.
     #[must_use]
     pub fn acquire(&self, len: usize) -> bool {
         let held = self.held.get() + len;

@@ -287,9 +287,9 @@ pub struct LibraryLines {
 pub struct StorageLines {
     /// Path of the file, as the caller gave it.
     pub file: String,
-    /// Line of each cartridge directory.
+    /// Number of the line of each directory in the key `storage.cartridges`, from 1.
     pub directories: Vec<usize>,
-    /// Line of the group; 1 if none is given.
+    /// Number of the line of the key `storage.group`, from 1; 1 if it is not given.
     pub group: usize,
 }
 

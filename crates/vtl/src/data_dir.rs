@@ -257,7 +257,7 @@ impl UnchangedDataDir {
     pub fn lock(path: &Path) -> Result<Self, DataDirError> {
         let file = path.join(LOCK);
         let mut lock = File::open(&file).map_err(|source| DataDirError::Io { path: file, source })?;
-        hold(path, &mut lock, FlockOperation::NonBlockingLockShared)?;
+        lock_file(path, &mut lock, FlockOperation::NonBlockingLockShared)?;
         Ok(Self { _lock: lock })
     }
 }
@@ -265,7 +265,7 @@ impl UnchangedDataDir {
 /// Name of the file that is locked while a process uses a data directory. It has the process.
 const LOCK: &str = "lock";
 
-fn hold(path: &Path, lock: &mut File, operation: FlockOperation) -> Result<(), DataDirError> {
+fn lock_file(path: &Path, lock: &mut File, operation: FlockOperation) -> Result<(), DataDirError> {
     if flock(&*lock, operation).is_err() {
         let mut holder = String::new();
         lock.read_to_string(&mut holder).map_err(|source| DataDirError::Io { path: path.join(LOCK), source })?;
@@ -288,7 +288,7 @@ pub(crate) fn acquire_lock(path: &Path) -> Result<File, DataDirError> {
             created
         }
     };
-    hold(path, &mut lock, FlockOperation::NonBlockingLockExclusive)?;
+    lock_file(path, &mut lock, FlockOperation::NonBlockingLockExclusive)?;
     let holder = format!("process {}\n", std::process::id());
     lock.set_len(0).and_then(|()| lock.seek(SeekFrom::Start(0))).map_err(failed)?;
     lock.write_all(holder.as_bytes()).map_err(failed)?;

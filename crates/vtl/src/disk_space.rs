@@ -28,7 +28,7 @@ pub(crate) struct DiskSpace {
 /// Measures the space of a directory; `None` if that is not possible.
 type Measure = fn(&Path) -> Option<DirectorySpace>;
 
-/// What the thread checks, and what it is to do.
+/// The directories that the thread checks, and the request to it.
 #[derive(Debug)]
 struct Checks {
     /// The directories, and whether each is low on space.

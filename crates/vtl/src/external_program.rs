@@ -148,8 +148,8 @@ fn read_available(output: &mut PipeReader, kept: &mut Vec<u8>) -> io::Result<boo
         match output.read(&mut buffer) {
             Ok(0) => return Ok(false),
             Ok(read) => {
-                let room = MAX_OUTPUT.saturating_sub(kept.len()).min(read);
-                kept.extend_from_slice(buffer.get(..room).unwrap_or_default());
+                let length = MAX_OUTPUT.saturating_sub(kept.len()).min(read);
+                kept.extend_from_slice(buffer.get(..length).unwrap_or_default());
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}

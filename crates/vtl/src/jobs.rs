@@ -1,4 +1,4 @@
-//! Jobs: work that takes long. Each runs on a separate thread, has a progress, can be cancelled, and gives way to hosts
+//! Jobs: work that takes long. Each runs on a separate thread, has a progress, can be cancelled, and pauses for hosts
 //! and requests that need the same cartridge.
 
 mod progress;

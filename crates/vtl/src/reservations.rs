@@ -56,7 +56,7 @@ impl Reservations {
             reserved = self.released.wait_while(reserved, is_held).unwrap_or_else(PoisonError::into_inner);
             entry(&mut reserved, barcode).waiting -= 1;
         }
-        self.hold(&mut reserved, barcode)
+        self.add_holder(&mut reserved, barcode)
     }
 
     /// Reserves a cartridge. A request of an operator waits only for a short time.
@@ -79,20 +79,24 @@ impl Reservations {
                 return Err(in_use(barcode));
             }
         }
-        Ok(self.hold(&mut reserved, barcode))
+        Ok(self.add_holder(&mut reserved, barcode))
     }
 
-    /// Reserves a cartridge for a request that only reads. It does not wait, so that no job gives way to it.
+    /// Reserves a cartridge for a request that only reads. It does not wait, so that no job pauses for it.
     ///
     /// # Errors
     /// `busy` if another thread has reserved the cartridge.
     pub(crate) fn reserve_at_once(&self, barcode: &Barcode) -> Result<Reservation<'_>, ControlError> {
         let mut reserved = lock(&self.reserved);
-        if is_held_by_other(&reserved, barcode) { Err(in_use(barcode)) } else { Ok(self.hold(&mut reserved, barcode)) }
+        if is_held_by_other(&reserved, barcode) {
+            Err(in_use(barcode))
+        } else {
+            Ok(self.add_holder(&mut reserved, barcode))
+        }
     }
 
     /// Reserves a cartridge that no other thread has reserved.
-    fn hold(&self, reserved: &mut Reserved, barcode: &Barcode) -> Reservation<'_> {
+    fn add_holder(&self, reserved: &mut Reserved, barcode: &Barcode) -> Reservation<'_> {
         entry(reserved, barcode).holder.get_or_insert((thread::current().id(), 0)).1 += 1;
         Reservation { all: self, barcode: barcode.clone() }
     }
@@ -147,7 +151,7 @@ impl ClockListener for Reservations {
 mod tests {
     use super::*;
 
-    /// The first of two waiting threads gets the cartridge, and knows that the other one still waits.
+    /// The first of two waiting threads gets the cartridge, while the other one still waits.
     #[test]
     fn the_next_holder_knows_who_still_waits() {
         let reservations = Reservations::default();

@@ -17,7 +17,7 @@ pub struct IscsiSession {
     pub session: SessionState,
 }
 
-/// A session as its portal knows it.
+/// A session, as its portal reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionState {
     /// iSCSI name of the initiator.

@@ -200,7 +200,7 @@ impl Site {
     /// Spawns the thread that calls [`Self::reconcile`] after each event.
     fn spawn_reconciler(&self) -> Result<(), LibraryError> {
         let (site, mut events) = (Weak::clone(&self.handle), self.subscribe());
-        let keep = move || {
+        let reconcile = move || {
             while let Some(first) = events.next() {
                 let concerned = events.try_iter().fold(first.event.concerns_policies(), |concerned, record| {
                     concerned || record.event.concerns_policies()
@@ -211,13 +211,13 @@ impl Site {
                 }
             }
         };
-        self.spawn_thread("site".into(), keep)
+        self.spawn_thread("site".into(), reconcile)
     }
 
     /// Spawns the thread that adds the events of hosts and of the site to the audit log.
     fn spawn_auditor(&self) -> Result<(), LibraryError> {
         let (audit, events) = (Arc::clone(&self.audit), self.subscribe());
-        self.spawn_thread("audit".into(), move || audit.follow(events))
+        self.spawn_thread("audit".into(), move || audit.record_events(events))
     }
 
     /// This site, for a thread that uses it; `None` while it is dropped.

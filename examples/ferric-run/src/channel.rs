@@ -126,7 +126,7 @@ pub(crate) struct Channel {
     slot: &'static Slot,
     socket: i32,
     file: i32,
-    keep: bool,
+    reusable: bool,
 }
 
 impl Channel {
@@ -141,7 +141,7 @@ impl Channel {
             }
             match (slot.socket.get(), slot.file.get()) {
                 (Some(socket), Some(file)) if slot.has(description) => {
-                    return Ok(Self { slot, socket, file, keep: true });
+                    return Ok(Self { slot, socket, file, reusable: true });
                 }
                 _ => slot.discard(),
             }
@@ -159,7 +159,7 @@ impl Channel {
         let sent = kernel::send(fd, &[Memory::of(&message)], Some([other, file]));
         kernel::close(other);
         sent.map_err(|_| refused())?;
-        let channel = Self { slot, socket, file, keep: true };
+        let channel = Self { slot, socket, file, reusable: true };
         let mut answer = Description::new_zeroed();
         let received = channel.receive(&[Memory::of_mut(answer.as_mut_bytes())]);
         // An error drops the value, which would make the place idle; `of` discards it.
@@ -196,7 +196,7 @@ impl Channel {
 
     /// Closes the channel when the value is dropped.
     pub(crate) fn forget(&mut self) {
-        self.keep = false;
+        self.reusable = false;
     }
 
     /// Sends a system call with data and returns its result; data of the reply goes into `into`.
@@ -229,7 +229,7 @@ impl Channel {
     }
 
     fn lost(&mut self) -> Errno {
-        self.keep = false;
+        self.reusable = false;
         gone()
     }
 
@@ -262,7 +262,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        if self.keep {
+        if self.reusable {
             self.slot.state.store(IDLE, Ordering::Release);
         } else {
             self.slot.discard();

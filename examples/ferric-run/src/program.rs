@@ -1,4 +1,4 @@
-//! Programs that a program starts: they get the environment of `ferric run` too, and the user learns about those into
+//! Programs that a program starts: they get the environment of `ferric run` too, and a message names those into
 //! which this library cannot be loaded.
 
 use crate::channel::warn;

@@ -30,17 +30,20 @@ pub(crate) enum Command {
     #[command(flatten)]
     Site(site::Command),
     /// Create, inspect, check, repair, convert, import and export cartridges, without a daemon
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ferric tape create ./V00100L8 --size 10GB\n  ferric tape show ./tapes/V00001L8"
+    )]
     Tape(tape::Command),
     /// Check, create and import configurations; list keys and models
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ferric config init\n  ferric config check ferric.toml")]
     Config(config::Command),
     /// Migrate from another virtual tape library
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ferric migrate mhvtl --config ./mhvtl --check")]
     Migrate(migrate::Command),
     Run(run::Arguments),
     /// Recover the state of a data directory while no daemon runs
-    #[command(subcommand, name = "site")]
+    #[command(subcommand, name = "site", after_help = "Examples:\n  ferric site recover ./ferric-data --dry-run")]
     Offline(recover::Command),
     /// Print the completion script of a shell
     Completions(completions::Arguments),

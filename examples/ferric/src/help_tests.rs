@@ -40,6 +40,22 @@ fn every_command_has_examples_that_parse() {
     }
 }
 
+/// Only the examples of commands that are executed are run (tests/examples.rs).
+#[test]
+fn examples_of_groups_are_examples_of_their_commands() {
+    let all = help::examples(definition());
+    let mut groups = 0;
+    for (name, examples) in all.iter().filter(|(name, _)| name != "ferric") {
+        let prefix = format!("{name} ");
+        let commands = || all.iter().filter(|(command, _)| command.starts_with(&prefix));
+        groups += usize::from(commands().next().is_some());
+        for example in examples.iter().filter(|_| commands().next().is_some()) {
+            assert!(commands().any(|(_, examples)| examples.contains(example)), "{name}: {example}");
+        }
+    }
+    assert_eq!(groups, 7);
+}
+
 #[test]
 fn commands_have_different_descriptions() {
     let program = definition();

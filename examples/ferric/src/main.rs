@@ -18,6 +18,7 @@ mod tape;
 
 use arguments::{Arguments, Command, definition};
 use clap::FromArgMatches;
+use clap::error::ErrorKind;
 use cli_error::{CliError, ErrorCode};
 use options::Options;
 use output::Output;
@@ -67,7 +68,8 @@ fn usage_error(error: &clap::Error) -> ExitCode {
     // The command line cannot be parsed, so the option is looked for among all its words.
     let json = error.use_stderr() && std::env::args_os().any(|word| word == "--json");
     if json {
-        let text = error.to_string();
+        let missing = (error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand).then(missing_subcommand);
+        let text = missing.flatten().map_or_else(|| error.to_string(), |error| error.to_string());
         let message = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ");
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         Output::new(true).error(&CliError::new(ErrorCode::Usage, message));
@@ -75,4 +77,12 @@ fn usage_error(error: &clap::Error) -> ExitCode {
         let _ = error.print();
     }
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+/// The error of a command line without the subcommand that it needs, for which clap prints the help otherwise.
+fn missing_subcommand() -> Option<clap::Error> {
+    fn without_help(command: clap::Command) -> clap::Command {
+        command.arg_required_else_help(false).mut_subcommands(without_help)
+    }
+    without_help(definition()).try_get_matches_from(std::env::args_os()).err()
 }

@@ -42,7 +42,7 @@ struct Report {
     unchanged: Vec<String>,
     /// Settings and cartridges that change.
     changed: Vec<String>,
-    /// Cartridges that a person must look at.
+    /// Cartridges that need the attention of an operator.
     check: Vec<Problem>,
     /// The new configuration file; `None` with `--check`.
     written: Option<PathBuf>,

@@ -129,3 +129,15 @@ fn wrong_values_are_explained() {
         assert!(!said.contains("digit"), "{arguments}: {said}");
     }
 }
+
+#[test]
+fn json_error_of_a_group_without_a_command_names_its_commands() {
+    for (group, commands) in [("migrate", "mhvtl"), ("token", "create, list, remove")] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ferric")).args(["--json", group]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{group}");
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        let expected =
+            format!("'ferric {group}' requires a subcommand but one was not provided [subcommands: {commands}, help]");
+        assert_eq!((&error["error"]["code"], &error["error"]["message"]), (&"usage".into(), &expected.into()));
+    }
+}

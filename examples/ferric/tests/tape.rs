@@ -525,15 +525,19 @@ fn what_no_repair_can_mend() {
     assert!(run(shelf.path(), "verify FOLDERL8").ends_with("[0]\n"));
 }
 
-/// Without the second copy of a lost memory, the barcode and the data files say what they can, and the user learns the rest.
+/// Without the second copy of a lost memory, the barcode and the data files give what they contain, and the message lists the rest.
 #[test]
 fn a_lost_memory_without_its_copy() {
     let shelf = tempfile::tempdir().unwrap();
     fs::write(shelf.path().join("a.tar"), vec![b'x'; 25_000]).unwrap();
     for (barcode, options, now) in [
-        ("V00001L8", "", "it is now LTO-8 data of 12 TB, as its barcode says"),
-        ("V00002LY", "", "it is now LTO-8 WORM of 12 TB, as its barcode says"),
-        ("TAPE", " --media LTO-5", "it is now LTO-9 data of 18 TB, which is assumed, for its barcode does not say it"),
+        ("V00001L8", "", "it is now LTO-8 data of 12 TB, according to its barcode"),
+        ("V00002LY", "", "it is now LTO-8 WORM of 12 TB, according to its barcode"),
+        (
+            "TAPE",
+            " --media LTO-5",
+            "it is now LTO-9 data of 18 TB, which is assumed, because its barcode does not name it",
+        ),
     ] {
         session(shelf.path(), &[&format!("create {barcode} --serial S1 --size 100MB{options}")]);
         if !barcode.ends_with("LY") {

@@ -19,7 +19,7 @@ use vtl::observer::{CommandObserver, TraceFile};
 
 /// A daemon with mhvtl's command line.
 pub struct Program {
-    /// Name of the program.
+    /// Name of the program, as in its help.
     pub name: &'static str,
     /// Description in its help, one sentence in the imperative.
     pub about: &'static str,
@@ -35,7 +35,7 @@ impl Program {
     }
 }
 
-/// The drive daemon.
+/// The drive daemon, which replaces `vtltape` of mhvtl.
 pub const VTLTAPE: Program = Program {
     name: "vtltape",
     about: "Serve one drive of an mhvtl configuration through mhvtl's kernel module",
@@ -48,7 +48,7 @@ Exit codes:
   1  any error",
 };
 
-/// The library daemon.
+/// The library daemon, which replaces `vtllibrary` of mhvtl.
 pub const VTLLIBRARY: Program = Program {
     name: "vtllibrary",
     about: "Serve one library of an mhvtl configuration through mhvtl's kernel module",
@@ -68,7 +68,7 @@ pub struct Arguments {
     /// Number of the drive or library in device.conf
     #[arg(short = 'q', value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub unit: u16,
-    /// Run in the foreground
+    /// Run in the foreground, without a fork
     #[arg(short = 'F')]
     pub foreground: bool,
     /// Log everything and run in the foreground

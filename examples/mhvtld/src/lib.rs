@@ -75,7 +75,7 @@ pub struct Attachment {
     pub lun: usize,
     /// Called before each command, with its CDB.
     pub before: Option<CommandHook>,
-    /// Called after each command.
+    /// Called after each command, whatever its status is.
     pub after: Option<Box<dyn FnMut() + Send>>,
     /// Lock file of the unit, which records the current command.
     pub lock: Option<Lock>,

@@ -130,7 +130,7 @@ impl Drop for MessageListener {
                     let _ = thread.join();
                     break;
                 }
-                rest(WAKE_INTERVAL);
+                sleep(WAKE_INTERVAL);
             }
             // The thread may have ended after another message, with this one still in the queue.
             let _ = self.queue.remove_pending(unit, unit);
@@ -161,13 +161,13 @@ impl MessageHandler {
             Err(error) => {
                 let log = || tracing::error!(minor = self.unit, %error, "cannot read the message queue");
                 let _ = catch_unwind(AssertUnwindSafe(log));
-                rest(RETRY_DELAY);
+                sleep(RETRY_DELAY);
             }
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the thread has nothing else to do")]
-fn rest(time: Duration) {
+fn sleep(time: Duration) {
     std::thread::sleep(time);
 }

@@ -24,7 +24,7 @@ const FILES: [(&str, &str, &[u8]); 4] = [
     ("/icon.svg", "image/svg+xml", include_bytes!("../../../../console/dist/icon.svg")),
 ];
 
-/// The routes of the files. They need no login: the page asks for it.
+/// The routes of the files. They need no login: the page has a field for the token.
 pub(super) fn router() -> Router {
     FILES.into_iter().fold(Router::new(), |router, (path, content_type, content)| {
         let file = Answer::ok(content_type, Bytes::from_static(content));

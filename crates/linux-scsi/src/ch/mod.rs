@@ -34,7 +34,7 @@ struct Range {
 pub struct Changer {
     /// Transport, storage, import/export and data transfer elements.
     ranges: [Range; 4],
-    /// Whether the changer refused to return volume tags: then the driver asks for none.
+    /// Whether the changer refused to return volume tags: then the driver requests none.
     has_no_tags: bool,
 }
 

@@ -48,9 +48,9 @@ pub enum Reset {
 }
 
 impl Reset {
-    /// Decodes the argument of SG_SCSI_RESET; `Ok(None)` if it only asks whether a reset is in progress.
+    /// Decodes the argument of SG_SCSI_RESET; `Ok(None)` if it only queries whether a reset is in progress.
     fn decode(argument: i32) -> Result<Option<Self>, Errno> {
-        // Bit 8 asks for no larger reset if this one fails, which none does here.
+        // Bit 8 excludes a larger reset if this one fails, which none does here.
         match argument & !0x100 {
             0 => Ok(None),
             1 => Ok(Some(Self::Unit)),

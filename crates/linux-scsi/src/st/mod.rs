@@ -272,7 +272,7 @@ impl Drive {
         match request {
             Request::Operate(operation) => self.operate(device, tape, operation).map(|()| Reply::Done),
             Request::Status => self.status(device).map(Reply::Status),
-            Request::Position => self.tell(device).map(Reply::Position),
+            Request::Position => self.block_number(device).map(Reply::Position),
         }
     }
 }

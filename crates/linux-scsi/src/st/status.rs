@@ -55,7 +55,7 @@ impl Drive {
     }
 
     /// MTIOCPOS. Block 0 is the beginning of the first file.
-    pub(super) fn tell(&mut self, device: &mut dyn ScsiDevice) -> Result<i64, Errno> {
+    pub(super) fn block_number(&mut self, device: &mut dyn ScsiDevice) -> Result<i64, Errno> {
         if !self.mode().defined {
             return Err(Errno::ENXIO);
         }

@@ -19,7 +19,7 @@ pub use persist::save_contents;
 use super::{Config, ConfigError, parse};
 use contents::{CartridgeTraits, Contents};
 use device::{Devices, DriveSection, LibrarySection};
-use scan::Line;
+use scan::ConfigLine;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -102,7 +102,7 @@ fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<S
         notes.push(format!("{file}:1: {what}"));
     }
     for (line, number) in text.split('\n').zip(1..) {
-        let here = Line { file, number, text: line };
+        let here = ConfigLine { file, number, text: line };
         if let Some(version) = here.number_after("VERSION:").filter(|version| *version > newest) {
             notes.push(here.note(format!("VERSION {version} is unknown; formats up to {newest} are supported")));
         }
@@ -118,7 +118,7 @@ fn note_unsupported_lines(file: &str, text: &str, newest: i64, notes: &mut Vec<S
 }
 
 /// The kind and the number of the unit whose section begins in a line.
-fn header(line: &Line<'_>) -> Option<(SectionKind, u32)> {
+fn header(line: &ConfigLine<'_>) -> Option<(SectionKind, u32)> {
     let id = |keyword| line.number_after(keyword).and_then(|id| u32::try_from(id).ok());
     let drive = id("Drive:").map(|id| (SectionKind::Drive, id));
     drive.or_else(|| Some((SectionKind::Library, id("Library:")?)))
@@ -126,12 +126,12 @@ fn header(line: &Line<'_>) -> Option<(SectionKind, u32)> {
 
 /// Channel, target and LUN of a header. If one is missing or invalid, it and those after it are 0, and a warning is
 /// added, as it is for text after the LUN.
-fn address(line: &Line<'_>, notes: &mut Vec<String>) -> [u32; 3] {
+fn address(line: &ConfigLine<'_>, notes: &mut Vec<String>) -> [u32; 3] {
     let mut rest = ["Drive:", "Library:"].into_iter().find_map(|keyword| scan::number(line.value_after(keyword)?));
     let mut whole = true;
     let address = [" CHANNEL:", " TARGET:", " LUN:"].map(|keyword| {
         let text = rest.map_or("", |(_, text)| text);
-        rest = Line { text, ..*line }.value_after(keyword).and_then(scan::number);
+        rest = ConfigLine { text, ..*line }.value_after(keyword).and_then(scan::number);
         let coordinate = rest.and_then(|(number, _)| u32::try_from(number).ok());
         whole &= coordinate.is_some();
         coordinate.unwrap_or(0)
@@ -486,10 +486,10 @@ impl Importer {
             self.notes.push(format!("{file}:{line}: cartridge {label:?} is omitted: {why}"));
         }
         // mhvtl also omits elements whose addresses belong to another element type.
-        let room = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;
+        let available = |own: u16| first.into_iter().filter(|other| *other > own).min().unwrap_or(u16::MAX) - own;
         let [_, slots, ports, _] = first;
         for (group, own, what) in [(&mut contents.slots, slots, "slots"), (&mut contents.io_elements, ports, "MAPs")] {
-            let omitted = group.truncate(room(own));
+            let omitted = group.truncate(available(own));
             if omitted > 0 {
                 self.incomplete = true;
                 let why = "have no addresses left, as with mhvtl";

@@ -104,10 +104,11 @@ fn cartridge_runs(library: &LibrarySetup) -> Vec<CartridgeRun<'_>> {
 
 impl<'a> CartridgeRun<'a> {
     fn extend(&mut self, library: &LibrarySetup, next: &'a CartridgeSetup) -> bool {
-        let said = |setup: &CartridgeSetup| setup.barcode.media() == Some((setup.media, setup.kind));
+        let has_label_media = |setup: &CartridgeSetup| setup.barcode.media() == Some((setup.media, setup.kind));
         let (a, b) = (self.last, next);
         let alike = a.media.name == b.media.name
-            && (a.kind, a.size, a.format, a.label, said(a)) == (b.kind, b.size, b.format, b.label, said(b));
+            && (a.kind, a.size, a.format, a.label, has_label_media(a))
+                == (b.kind, b.size, b.format, b.label, has_label_media(b));
         let behind = match (a.element, b.element) {
             (None, None) => true,
             (Some(a), Some(b)) => {

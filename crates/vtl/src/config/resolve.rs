@@ -92,8 +92,8 @@ pub(crate) fn assign_elements<'a>(
 ) -> Result<Vec<(&'a CartridgeSetup, ElementAddress)>, ConfigError> {
     let mut taken = taken.clone();
     // Cartridges with a configured element are assigned before the others, which get free slots.
-    let meant: BTreeSet<ElementAddress> = new.iter().filter_map(|(_, cartridge)| cartridge.element).collect();
-    let is_free = |at: &ElementAddress| !taken.contains(at) && !meant.contains(at);
+    let configured: BTreeSet<ElementAddress> = new.iter().filter_map(|(_, cartridge)| cartridge.element).collect();
+    let is_free = |at: &ElementAddress| !taken.contains(at) && !configured.contains(at);
     let mut free: VecDeque<ElementAddress> = setup.layout.storage.addresses().filter(is_free).collect();
     let mut placed = Vec::new();
     for (number, cartridge) in new {

@@ -53,7 +53,7 @@ impl ControlRequest {
     }
 }
 
-/// Refuses a client that knows another version of the protocol.
+/// Refuses a client with another version of the protocol.
 fn check_version(version: &Value) -> Result<(), ControlError> {
     let own = PROTOCOL_VERSION;
     let message = match version.as_u64() {

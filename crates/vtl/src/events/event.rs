@@ -18,7 +18,7 @@ pub enum EventSource {
     Operator,
     /// A command or a session of an initiator.
     Host,
-    /// A drive or a changer, without a command that asks for it.
+    /// A drive or a changer, without a command that requests it.
     Unit,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Record {
 
 /// A line with a valid checksum.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum StateLine {
     /// The first line, with the format version.
     Header(u32),
     /// A line with a key and its value.
@@ -84,7 +84,7 @@ impl Record {
 }
 
 /// Parses a line without its newline; `None` if its checksum or its syntax is wrong.
-pub(super) fn decode(line: &[u8]) -> Option<Line> {
+pub(super) fn decode(line: &[u8]) -> Option<StateLine> {
     let (checksum, body) = line.split_at_checked(CHECKSUM_LEN)?;
     // Compared as text, because only one spelling of a checksum is valid.
     if checksum != format!("{:08x} ", crc32c(body)).as_bytes() {
@@ -92,8 +92,8 @@ pub(super) fn decode(line: &[u8]) -> Option<Line> {
     }
     let body = std::str::from_utf8(body).ok()?;
     match body.strip_prefix(HEADER) {
-        Some(version) => version.parse().ok().map(Line::Header),
-        None => Record::decode(body).map(Line::Record),
+        Some(version) => version.parse().ok().map(StateLine::Header),
+        None => Record::decode(body).map(StateLine::Record),
     }
 }
 
@@ -110,11 +110,11 @@ mod tests {
         let text = "00c0ffee 7 1/2 + \"cartridge/V00001L8\" {\"place\":{\"shelf\":\"main\"},\"size\":64}\n";
         let line = record.encode();
         assert_eq!(std::str::from_utf8(&line[9..]).unwrap(), text);
-        assert_eq!(decode(&line[..line.len() - 1]), Some(Line::Record(record.clone())));
+        assert_eq!(decode(&line[..line.len() - 1]), Some(StateLine::Record(record.clone())));
         let removed = Record { value: None, ..record };
         let line = removed.encode();
         assert_eq!(std::str::from_utf8(&line[9..]).unwrap(), "00c0ffee 7 1/2 - \"cartridge/V00001L8\"\n");
-        assert_eq!(decode(&line[..line.len() - 1]), Some(Line::Record(removed)));
+        assert_eq!(decode(&line[..line.len() - 1]), Some(StateLine::Record(removed)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The two state files as they are read: their intact lines, and their damage.
 
 use super::StateError;
-use super::line::{self, Line, Record, VERSION};
+use super::line::{self, Record, StateLine, VERSION};
 use std::io::IoSliceMut;
 use tape_store::backend::Folder;
 
@@ -56,12 +56,12 @@ impl StateFile {
             at += line.len() as u64;
             number += 1;
             match line.strip_suffix(b"\n").and_then(line::decode) {
-                Some(Line::Header(VERSION)) => {}
-                Some(Line::Header(other)) => {
+                Some(StateLine::Header(VERSION)) => {}
+                Some(StateLine::Header(other)) => {
                     let problem = format!("version {other} is unknown; this program supports {VERSION}");
                     return Err(StateError::Unusable { file: format!("{prefix}{name}"), reason: problem });
                 }
-                Some(Line::Record(record)) => copy.records.push(record),
+                Some(StateLine::Record(record)) => copy.records.push(record),
                 None if line.iter().all(|byte| *byte == 0) => continue,
                 None => {
                     copy.damaged.push(number);

@@ -86,7 +86,7 @@ type OpenAt = fn(c_int, *const c_char, c_int, c_uint) -> c_int;
 /// # Safety
 /// `path` is null or a C string.
 unsafe fn open_with(directory: c_int, path: *const c_char, flags: c_int, mode: c_uint, open: OpenAt) -> c_int {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     let bytes = unsafe { path_of(path) };
     let open_target = |target| match target {
         Target::Other => None,

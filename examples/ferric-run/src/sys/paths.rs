@@ -150,7 +150,7 @@ unsafe fn without_hidden_prefix(path: *mut c_char) -> *mut c_char {
     if path.is_null() {
         return path;
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     let bytes = unsafe { CStr::from_ptr(path) }.to_bytes_with_nul();
     let hidden = resolve::hidden_prefix(bytes.split_last().map_or(b"", |(_, path)| path));
     let left = bytes.len() - hidden;

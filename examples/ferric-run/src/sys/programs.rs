@@ -41,7 +41,7 @@ unsafe fn has(entries: Environment, begin: &[u8]) -> bool {
 /// `given` is null or an array of C strings that ends with null.
 unsafe fn with_environment<T>(given: Environment, call: impl FnOnce(Environment) -> T) -> T {
     let Some(run) = run().filter(|_| !given.is_null()) else { return call(given) };
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     let missing = run.entries().map(|(begin, entry)| unsafe { (!has(given, begin)).then_some(entry) });
     if missing == [None, None] {
         return call(given);
@@ -76,7 +76,7 @@ unsafe fn with_environment<T>(given: Environment, call: impl FnOnce(Environment)
 /// `path` is null or a C string.
 unsafe fn check(path: *const c_char) {
     if run().is_some() && !path.is_null() {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller ensures it (see "Safety" of this function).
         program::check(unsafe { CStr::from_ptr(path) });
     }
 }

@@ -47,7 +47,7 @@ unsafe fn describe_descriptor(fd: c_int, result: c_int, stat: *mut Stat) -> c_in
         stat.st_blksize = 4096;
         return 0;
     }
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     unsafe { describe(result, stat) }
 }
 
@@ -80,7 +80,7 @@ impl<T> Returned for *mut T {
 /// # Safety
 /// `path` is null or a C string.
 pub(super) unsafe fn with_path<T: Returned>(path: *const c_char, call: impl Fn(*const c_char) -> T) -> T {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     unsafe { with_path_at(AT_FDCWD, path, |_, path| call(path)) }
 }
 
@@ -93,7 +93,7 @@ pub(super) unsafe fn with_path_at<T: Returned>(
     path: *const c_char,
     call: impl Fn(c_int, *const c_char) -> T,
 ) -> T {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     let bytes = unsafe { path_of(path) };
     if let Some(file) = resolve::in_tree(directory, bytes) {
         return call(AT_FDCWD, file.c_str().as_ptr());
@@ -192,7 +192,7 @@ define_fstat! { fstat fstat64; __fxstat __fxstat64 }
 /// # Safety
 /// `path` is null or a C string.
 unsafe fn is_about_descriptor(path: *const c_char, flags: c_int) -> bool {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller ensures it (see "Safety" of this function).
     flags & libc::AT_EMPTY_PATH != 0 && unsafe { path_of(path) }.is_empty()
 }
 

@@ -32,10 +32,14 @@ pub(crate) enum Command {
     )]
     Audit(AuditArgs),
     /// Start, list, show and cancel jobs: work of the daemon that takes long
-    #[command(subcommand, subcommand_value_name = "JOB")]
+    #[command(
+        subcommand,
+        subcommand_value_name = "JOB",
+        after_help = "Examples:\n  ferric job create scratch 20\n  ferric job list"
+    )]
     Job(JobCommand),
     /// Show the notification targets, or test one
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ferric notify list\n  ferric notify test operators")]
     Notify(NotifyAction),
     /// Print a snapshot of the site, and then each event, until interrupted
     #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
@@ -145,7 +149,7 @@ pub(crate) enum RequestCommand {
     )]
     Cartridge(CartridgeArgs),
     /// Manage the tokens of the HTTP API
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ferric token create monitoring > token\n  ferric token list")]
     Token(TokenCommand),
     /// Reload the configuration file of the daemon, as SIGHUP does
     #[command(after_help = "Examples:\n  ferric reload")]

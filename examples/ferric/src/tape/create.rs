@@ -92,10 +92,10 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     };
     let kind =
         arguments.kind.map_or_else(|| of_label.map_or(CartridgeKind::Data, |(_, kind)| kind), CartridgeKind::from);
-    #[expect(clippy::disallowed_methods, reason = "a command line may look at the clock")]
+    #[expect(clippy::disallowed_methods, reason = "a program that ends after one command has no other source of time")]
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let made = i64::try_from(since_epoch).unwrap_or(i64::MAX);
-    let serial = arguments.serial.clone().unwrap_or_else(|| format!("{barcode}_{made}"));
+    let created = i64::try_from(since_epoch).unwrap_or(i64::MAX);
+    let serial = arguments.serial.clone().unwrap_or_else(|| format!("{barcode}_{created}"));
     if serial.len() > LONGEST_SERIAL || !serial.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
         let what =
             format!("{serial:?} is not a medium serial number: at most {LONGEST_SERIAL} printable ASCII characters");
@@ -106,7 +106,7 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     let new = NewCartridge::data(media)
         .with_kind(kind)
         .with_serial(&serial)
-        .with_manufactured(made)
+        .with_manufactured(created)
         .with_capacity(capacity)
         .with_format(format);
     let name = arguments.path.display().to_string();

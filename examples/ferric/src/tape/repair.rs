@@ -88,8 +88,11 @@ impl Report {
             print_line(format!("{name}: {file}: {damage}: {repair}"))?;
         }
         if let Some(Assumption { medium, kind, capacity, from_barcode }) = &self.assumed {
-            let origin =
-                if *from_barcode { "as its barcode says" } else { "which is assumed, for its barcode does not say it" };
+            let origin = if *from_barcode {
+                "according to its barcode"
+            } else {
+                "which is assumed, because its barcode does not name it"
+            };
             print_line(format!("{name}: it is now {medium} {kind} of {}, {origin}", format_size(*capacity)))?;
             print_line(format!("{name}: if that is right, allow writes: ferric tape attr {name} write-protect off"))?;
         }

@@ -221,7 +221,7 @@ fn tar_continues_on_a_second_cartridge() {
 
 #[test]
 fn stenc_reads_and_sets_encryption() {
-    // stenc only works as root, and asks for nothing else: a user namespace is enough.
+    // stenc only works as root, and checks nothing else: a user namespace is enough.
     let directory = Directory::new();
     directory.write("key", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
     let ended = directory.run(

@@ -1,5 +1,5 @@
 /* Many processes write to one open tape: 500 children, and 500 programs that get the descriptor by exec. Each writes one
-   block of its own length. Then 32 threads open, use and close devices. */
+   block of another length. Then 32 threads open, use and close devices. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

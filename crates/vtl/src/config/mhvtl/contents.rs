@@ -3,7 +3,7 @@
 use super::ConfigError;
 use super::device::DriveSection;
 use super::keys::{self, Ignored};
-use super::scan::{self, Line};
+use super::scan::{self, ConfigLine};
 use std::collections::BTreeMap;
 use std::fmt;
 use tape_store::cartridge::Barcode;
@@ -164,7 +164,7 @@ impl Contents {
 /// Parses a `library_contents` file.
 pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<Contents, ConfigError> {
     let (mut contents, mut ignored) = (Contents::default(), Ignored::default());
-    for line in Line::lines(file, text).filter(|line| !line.is_comment()) {
+    for line in ConfigLine::lines(file, text).filter(|line| !line.is_comment()) {
         // Keywords start in the first column; all other lines are ignored.
         if let Some((key, rest)) =
             ["Drive ", "MAP ", "Slot ", "Picker "].into_iter().find_map(|key| Some((key, line.value_after(key)?)))
@@ -183,7 +183,7 @@ pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<C
 }
 
 fn parse_element(
-    line: &Line<'_>,
+    line: &ConfigLine<'_>,
     key: &str,
     rest: &str,
     contents: &mut Contents,

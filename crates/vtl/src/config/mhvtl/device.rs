@@ -1,7 +1,7 @@
 //! Parses `device.conf`: libraries and drives.
 
 use super::keys::{self, Ignored};
-use super::scan::{self, Line};
+use super::scan::{self, ConfigLine};
 use super::{ConfigError, SectionKind, address, header, note_unsupported_lines};
 use scsi_core::hex::Hex;
 use smc::profile::{ChangerProfile, GENERIC, HP_MSL_G3, IBM_3573_TL, IBM_03584L32, SPECTRA_PYTHON, STK_L700};
@@ -65,7 +65,12 @@ impl DeviceIdentity {
     }
 
     /// Parses a line if its key is one of the identity. Returns whether it is.
-    fn parse_line(&mut self, line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<bool, ConfigError> {
+    fn parse_line(
+        &mut self,
+        line: &ConfigLine<'_>,
+        unit: SectionKind,
+        notes: &mut Vec<String>,
+    ) -> Result<bool, ConfigError> {
         const VENDOR: &str = "Vendor identification:";
         const REVISION: &str = "Product revision level:";
         const SERIAL_KEY: &str = "Unit serial number:";
@@ -101,7 +106,7 @@ impl DeviceIdentity {
     }
 
     /// Parses eight bytes of one or two digits each. mhvtl ignores any other text, or treats the key as missing.
-    fn parse_naa(&mut self, line: &Line<'_>, rest: &str, notes: &mut Vec<String>) {
+    fn parse_naa(&mut self, line: &ConfigLine<'_>, rest: &str, notes: &mut Vec<String>) {
         let bytes = scan::colon_bytes(rest);
         let given = rest.trim();
         match bytes.len() {
@@ -141,7 +146,7 @@ impl DeviceIdentity {
 
 /// The word after a keyword. mhvtl's drives terminate if it is missing; its libraries keep the earlier value.
 fn word_value(
-    line: &Line<'_>,
+    line: &ConfigLine<'_>,
     key: &str,
     max: usize,
     unit: SectionKind,
@@ -159,7 +164,7 @@ fn word_value(
 
 /// The product identification: the rest of the line. mhvtl's drives terminate if it exceeds 16 characters; its
 /// libraries truncate it.
-fn product(line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<Option<String>, ConfigError> {
+fn product(line: &ConfigLine<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Result<Option<String>, ConfigError> {
     const KEY: &str = "Product identification:";
     const MOST: usize = 16;
     let text = line.value_after(" Product identification:").unwrap_or_default().trim();
@@ -169,14 +174,14 @@ fn product(line: &Line<'_>, unit: SectionKind, notes: &mut Vec<String>) -> Resul
             Ok(None)
         }
         (Some(first), SectionKind::Library) if text.len() > MOST => {
-            notes.push(line.note(format!("{KEY} {text:?} has more than {MOST} characters: {first:?} is taken")));
+            notes.push(line.note(format!("{KEY} {text:?} has more than {MOST} characters: {first:?} is used")));
             check_length(line, KEY, first, MOST).map(Some)
         }
         _ => check_length(line, KEY, text, MOST).map(Some),
     }
 }
 
-fn check_length(line: &Line<'_>, key: &str, text: &str, max: usize) -> Result<String, ConfigError> {
+fn check_length(line: &ConfigLine<'_>, key: &str, text: &str, max: usize) -> Result<String, ConfigError> {
     let plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if (1..=max).contains(&text.len()) && plain {
         return Ok(text.into());
@@ -275,9 +280,9 @@ impl DriveSection {
         ssc::profile::by_product(self.identity.product()).unwrap_or(&ssc::profile::GENERIC)
     }
 
-    fn parse_line(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
+    fn parse_line(&mut self, line: &ConfigLine<'_>, notes: &mut Vec<String>) {
         if let Some((library, rest)) = line.value_after(" Library ID:").and_then(scan::number) {
-            let slot = Line { text: rest, ..*line }.value_after(" Slot:").and_then(scan::number);
+            let slot = ConfigLine { text: rest, ..*line }.value_after(" Slot:").and_then(scan::number);
             surplus_of(line, "Library ID:", slot, notes);
             let slot = slot.and_then(|(slot, _)| u32::try_from(slot).ok());
             match (u32::try_from(library), slot.filter(|slot| *slot > 0)) {
@@ -297,10 +302,10 @@ impl DriveSection {
             }
         } else if let Some((level, rest)) = line.value_after(" Compression: factor").and_then(scan::number) {
             self.level = zlib_level(line, level, notes);
-            let enabled = Line { text: rest, ..*line }.value_after(" enabled").and_then(scan::number);
+            let enabled = ConfigLine { text: rest, ..*line }.value_after(" enabled").and_then(scan::number);
             surplus_of(line, keys::COMPRESSION, enabled, notes);
             match enabled {
-                None => notes.push(line.note("Compression: without \"enabled\" and a number is taken for enabled")),
+                None => notes.push(line.note("Compression: without \"enabled\" and a number is read as enabled")),
                 Some((0 | 1, _)) => {}
                 Some((other, _)) => {
                     notes.push(line.note(format!("Compression: enabled {other} is not 0 or 1: 1 is used")));
@@ -325,14 +330,14 @@ impl DriveSection {
 }
 
 /// Notes text after a number.
-fn surplus_of(line: &Line<'_>, key: &str, number: Option<(i64, &str)>, notes: &mut Vec<String>) {
+fn surplus_of(line: &ConfigLine<'_>, key: &str, number: Option<(i64, &str)>, notes: &mut Vec<String>) {
     if let Some(rest) = number.and_then(|(_, rest)| keys::surplus(rest)) {
         notes.push(line.note(format!("{key} {rest:?} after the value is ignored, as with mhvtl")));
     }
 }
 
 /// Checks the byte order of the logical block protection CRC: only mhvtl's default is supported.
-fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
+fn lbp_notes(line: &ConfigLine<'_>, text: &str, notes: &mut Vec<String>) {
     let value = scan::number(text);
     surplus_of(line, keys::LBP, value, notes);
     let why = match value {
@@ -345,7 +350,7 @@ fn lbp_notes(line: &Line<'_>, text: &str, notes: &mut Vec<String>) {
 }
 
 /// The number of `Backoff:` or `commandtimeout:`. An invalid one is noted, and has no effect.
-fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) -> Option<i64> {
+fn number_notes(line: &ConfigLine<'_>, key: &str, lowest: i64, notes: &mut Vec<String>) -> Option<i64> {
     const HIGHEST: i64 = 9999;
     let text = line.value_after(&format!(" {key}")).unwrap_or_default();
     let value = scan::number(text);
@@ -358,10 +363,10 @@ fn number_notes(line: &Line<'_>, key: &str, lowest: i64, notes: &mut Vec<String>
 }
 
 /// A zlib level: 0 stores blocks uncompressed; a value out of range becomes the nearest level.
-fn zlib_level(line: &Line<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
+fn zlib_level(line: &ConfigLine<'_>, level: i64, notes: &mut Vec<String>) -> u32 {
     let known = level.clamp(0, 9);
     if known != level {
-        notes.push(line.note(format!("Compression: {level} is not 0 to 9: {known} is taken")));
+        notes.push(line.note(format!("Compression: {level} is not 0 to 9: {known} is used")));
     }
     u32::try_from(known).unwrap_or(1)
 }
@@ -380,7 +385,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
     let mut devices = Devices { name: file.into(), libraries: Vec::new(), drives: Vec::new(), notes: Vec::new() };
     note_unsupported_lines(file, text, 5, &mut devices.notes);
     let (mut section, mut ignored) = (None, Ignored::default());
-    for line in Line::lines(file, text).filter(|line| !line.is_comment()) {
+    for line in ConfigLine::lines(file, text).filter(|line| !line.is_comment()) {
         if line.ends_section() {
             section = None;
         } else if let Some((unit, id)) = header(&line) {
@@ -399,7 +404,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Devices, ConfigError> {
 impl Devices {
     /// Begins a section. If the unit already has one, its new values override the earlier ones. Returns the index of
     /// the unit.
-    fn begin_section(&mut self, line: &Line<'_>, unit: SectionKind, id: u32) -> Result<usize, ConfigError> {
+    fn begin_section(&mut self, line: &ConfigLine<'_>, unit: SectionKind, id: u32) -> Result<usize, ConfigError> {
         /// mhvtl cannot use this number.
         const UNUSABLE: u32 = 255;
         let address = address(line, &mut self.notes);
@@ -427,7 +432,7 @@ impl Devices {
     }
 
     /// The error for a library and a drive with the same number.
-    fn given_twice(&self, line: &Line<'_>, unit: SectionKind, id: u32) -> ConfigError {
+    fn given_twice(&self, line: &ConfigLine<'_>, unit: SectionKind, id: u32) -> ConfigError {
         let library = self.libraries.iter().find(|other| other.id == id).map(|other| other.line);
         let drive = self.drives.iter().find(|other| other.id == id).map(|other| other.line);
         let (key, before) =
@@ -436,7 +441,7 @@ impl Devices {
     }
 
     /// Adds a unit and returns its index.
-    fn add(&mut self, line: &Line<'_>, unit: SectionKind, id: u32, address: [u32; 3]) -> usize {
+    fn add(&mut self, line: &ConfigLine<'_>, unit: SectionKind, id: u32, address: [u32; 3]) -> usize {
         let (names, line) = (DeviceIdentity { file: line.file.into(), ..DeviceIdentity::default() }, line.number);
         match unit {
             SectionKind::Library => self.libraries.push(LibrarySection {
@@ -473,7 +478,11 @@ impl Devices {
     }
 
     /// Parses a line inside or outside a section. Returns whether mhvtl reads it.
-    fn parse_line(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32, usize)>) -> Result<bool, ConfigError> {
+    fn parse_line(
+        &mut self,
+        line: &ConfigLine<'_>,
+        section: Option<(SectionKind, u32, usize)>,
+    ) -> Result<bool, ConfigError> {
         let homeless = self.take_home(line, section);
         let Some((unit, _, index)) = section else { return Ok(homeless) };
         let Some(key) = keys::key_of(line, unit) else { return Ok(homeless) };
@@ -498,7 +507,7 @@ impl Devices {
 
     /// Parses a home directory. A library uses the first one after its header, even in a later section. Returns whether
     /// a library uses this one.
-    fn take_home(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32, usize)>) -> bool {
+    fn take_home(&mut self, line: &ConfigLine<'_>, section: Option<(SectionKind, u32, usize)>) -> bool {
         let Some(path) = line.word_after(" Home directory:") else { return false };
         let own = section.filter(|(unit, ..)| *unit == SectionKind::Library).map(|(.., index)| index);
         let mut taken = false;
@@ -525,7 +534,12 @@ impl Devices {
 }
 
 /// Notes a key that is repeated in its section.
-fn repeated(line: &Line<'_>, key: &'static str, seen: &mut BTreeMap<&'static str, usize>, notes: &mut Vec<String>) {
+fn repeated(
+    line: &ConfigLine<'_>,
+    key: &'static str,
+    seen: &mut BTreeMap<&'static str, usize>,
+    notes: &mut Vec<String>,
+) {
     if let Some(before) = seen.insert(key, line.number) {
         let counts = match key {
             keys::HOME => "the first value counts",
@@ -538,7 +552,7 @@ fn repeated(line: &Line<'_>, key: &'static str, seen: &mut BTreeMap<&'static str
 
 fn parse_library_line(
     library: &mut LibrarySection,
-    line: &Line<'_>,
+    line: &ConfigLine<'_>,
     key: &str,
     notes: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
@@ -560,7 +574,7 @@ fn parse_library_line(
 }
 
 /// Whether contents are saved at shutdown. No later line disables that.
-fn persists(line: &Line<'_>, word: &str, notes: &mut Vec<String>) -> bool {
+fn persists(line: &ConfigLine<'_>, word: &str, notes: &mut Vec<String>) -> bool {
     let lower = word.to_ascii_lowercase();
     let saves = lower.starts_with("yes") || lower.starts_with("true");
     let plain = match saves {

@@ -3,7 +3,7 @@
 
 use super::device::LibrarySection;
 use super::keys::{self, Ignored};
-use super::scan::{self, Line};
+use super::scan::{self, ConfigLine};
 use super::{
     ConfigError, SectionKind, assignment, header, home_directory, not_found_error, parse_assignments, read_optional,
 };
@@ -64,7 +64,7 @@ pub(super) fn setting_notes(directory: &Path, libraries: &[LibrarySection]) -> R
     let text = read_optional(&directory.join("mhvtl.conf"))?.unwrap_or_default();
     let (mut notes, mut ignored, mut seen) = (Vec::new(), Ignored::default(), BTreeMap::new());
     for (text, number) in text.lines().zip(1..) {
-        let line = Line { file: &path, number, text };
+        let line = ConfigLine { file: &path, number, text };
         let key = match (config_path(text), assignment(text)) {
             (Some(_), _) => "MHVTL_CONFIG_PATH",
             (None, Some((key, _))) if key != "MHVTL_CONFIG_PATH" && !keys::is_misspelled(key) => key,
@@ -128,7 +128,7 @@ pub fn default_capacity_mb(directory: &Path) -> Result<u64, ConfigError> {
 pub fn device_summaries(directory: &Path) -> Result<Vec<DeviceSummary>, ConfigError> {
     let (name, text) = read_text(&directory.join("device.conf"))?;
     let (mut units, mut inside) = (Vec::<DeviceSummary>::new(), false);
-    for line in Line::lines(&name, &text).filter(|line| !line.is_comment()) {
+    for line in ConfigLine::lines(&name, &text).filter(|line| !line.is_comment()) {
         // The tools require a complete drive header.
         let whole = |(unit, _): &(SectionKind, u32)| *unit == SectionKind::Library || line.text.contains("CHANNEL");
         if let Some((unit, id)) = header(&line).filter(whole) {
@@ -160,13 +160,13 @@ pub fn device_summaries(directory: &Path) -> Result<Vec<DeviceSummary>, ConfigEr
 /// Fails if the file does not exist or cannot be read.
 pub fn slot_barcodes(path: &Path) -> Result<Vec<(usize, String)>, ConfigError> {
     let (name, text) = read_text(path)?;
-    let label = |line: Line<'_>| {
+    let label = |line: ConfigLine<'_>| {
         // The script looks for "Slot" and a blank; mhvtl treats "Slot 4 : X" as an empty slot 4.
         let (_, rest) = line.text.strip_prefix("Slot ").and_then(scan::number)?;
         let label = rest.strip_prefix(':').and_then(scan::word)?;
         Some((line.number, label.to_owned()))
     };
-    Ok(Line::lines(&name, &text).filter_map(label).collect())
+    Ok(ConfigLine::lines(&name, &text).filter_map(label).collect())
 }
 
 pub(super) fn read_text(path: &Path) -> Result<(String, String), ConfigError> {

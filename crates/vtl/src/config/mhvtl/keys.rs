@@ -1,7 +1,7 @@
 //! The keys of mhvtl's files, and notes about ignored lines that look like one.
 
 use super::SectionKind;
-use super::scan::{self, Line};
+use super::scan::{self, ConfigLine};
 use std::fmt::Write;
 
 const LIBRARY: Option<SectionKind> = Some(SectionKind::Library);
@@ -55,7 +55,7 @@ pub(super) fn is_misspelled(variable: &str) -> bool {
 }
 
 /// The key that mhvtl reads in a line of a section.
-pub(super) fn key_of(line: &Line<'_>, unit: SectionKind) -> Option<&'static str> {
+pub(super) fn key_of(line: &ConfigLine<'_>, unit: SectionKind) -> Option<&'static str> {
     let has = |(key, owner): &&(&str, Option<SectionKind>)| {
         owner.is_none_or(|owner| owner == unit) && line.value_after(&format!(" {key}")).is_some()
     };
@@ -69,7 +69,7 @@ pub(super) fn surplus(rest: &str) -> Option<&str> {
 }
 
 /// A note about a value of which mhvtl uses only a part, or more than probably intended.
-pub(super) fn other_value(line: &Line<'_>, key: &str) -> Option<String> {
+pub(super) fn other_value(line: &ConfigLine<'_>, key: &str) -> Option<String> {
     let text = line.value_after(&format!(" {key}"))?;
     if key == PRODUCT {
         let text = text.trim();
@@ -97,7 +97,7 @@ impl Ignored {
     const MOST: usize = 50;
 
     /// Adds a note about a line, unless it is empty, a comment or a version.
-    fn add(&mut self, line: &Line<'_>, notes: &mut Vec<String>, why: impl FnOnce(&str) -> String) {
+    fn add(&mut self, line: &ConfigLine<'_>, notes: &mut Vec<String>, why: impl FnOnce(&str) -> String) {
         /// Number of characters of the line that the note repeats.
         const SHOWN: usize = 80;
         let text = line.text.trim().trim_start_matches('\u{feff}').trim_start();
@@ -113,7 +113,12 @@ impl Ignored {
     }
 
     /// Adds a line of `device.conf` that mhvtl ignores in this section.
-    pub(super) fn of_devices(&mut self, line: &Line<'_>, section: Option<(SectionKind, u32)>, notes: &mut Vec<String>) {
+    pub(super) fn of_devices(
+        &mut self,
+        line: &ConfigLine<'_>,
+        section: Option<(SectionKind, u32)>,
+        notes: &mut Vec<String>,
+    ) {
         self.add(line, notes, |text| {
             let alike = |key: &str| text.starts_with(&plain(key));
             if let Some(header) = ["Library:", "Drive:"].into_iter().find(|key| alike(key)) {
@@ -134,7 +139,7 @@ impl Ignored {
     }
 
     /// Adds a line of `library_contents` that mhvtl ignores.
-    pub(super) fn of_contents(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
+    pub(super) fn of_contents(&mut self, line: &ConfigLine<'_>, notes: &mut Vec<String>) {
         self.add(line, notes, |text| {
             let alike = |key: &&str| text.starts_with(&plain(key));
             match ["Drive", "MAP", "Picker", "Slot"].into_iter().find(alike) {
@@ -145,7 +150,7 @@ impl Ignored {
     }
 
     /// Adds a line of `mhvtl.conf` that names a variable but does not assign it.
-    pub(super) fn of_settings(&mut self, line: &Line<'_>, notes: &mut Vec<String>) {
+    pub(super) fn of_settings(&mut self, line: &ConfigLine<'_>, notes: &mut Vec<String>) {
         let text = plain(line.text);
         let name = text.strip_prefix("export").unwrap_or(&text).split('=').next().unwrap_or_default();
         let known = VARIABLES.into_iter().find(|variable| variable.eq_ignore_ascii_case(name));

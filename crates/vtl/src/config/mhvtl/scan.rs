@@ -7,7 +7,7 @@ pub(super) const MAX_LINE: usize = 511;
 
 /// A line of a file, or a part of a long one.
 #[derive(Clone, Copy)]
-pub(super) struct Line<'a> {
+pub(super) struct ConfigLine<'a> {
     pub(super) file: &'a str,
     pub(super) number: usize,
     pub(super) text: &'a str,
@@ -28,7 +28,7 @@ fn split_long_line(text: &str) -> (&str, &str) {
     text.split_at_checked(end).filter(|(part, _)| !part.is_empty()).unwrap_or((text, ""))
 }
 
-impl<'a> Line<'a> {
+impl<'a> ConfigLine<'a> {
     /// The lines of a file; long lines in parts.
     pub(super) fn lines(file: &'a str, text: &'a str) -> impl Iterator<Item = Self> {
         text.split('\n').zip(1..).flat_map(move |(text, number)| {

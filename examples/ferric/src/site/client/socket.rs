@@ -90,9 +90,9 @@ impl SocketClient {
         let mut line = serde_json::to_vec(&value)?;
         line.push(b'\n');
         self.stream.write_all(&line).map_err(|error| self.failed(error))?;
-        let mut said =
+        let mut response =
             self.read_value()?.ok_or_else(|| self.failed("the daemon closed the connection without an answer"))?;
-        if is_version_1(request, &said) {
+        if is_version_1(request, &response) {
             return Err(CliError::new(
                 ErrorCode::Refused,
                 format!(
@@ -102,7 +102,7 @@ impl SocketClient {
                 ),
             ));
         }
-        let mut take = |member: &str| said.get_mut(member).map(Value::take);
+        let mut take = |member: &str| response.get_mut(member).map(Value::take);
         let Some(message) = take("error") else { return Ok(take("ok").unwrap_or_default()) };
         let mut error = json!({ "code": take("code"), "message": message });
         if let (Some(fields), Some(error)) = (take("fields"), error.as_object_mut()) {
