@@ -64,7 +64,7 @@ fn tls_parameters(setup: &NotifySetup, mail: &MailSetup) -> Result<TlsParameters
     let mut parameters = TlsParameters::builder(mail.host.clone());
     if let Some(path) = &mail.ca_file {
         let error = |error: &dyn std::fmt::Display| setup.error("ca_file", format!("{}: {error}", path.display()));
-        let text = vtl::config::read_text(path).map_err(|reason| error(&reason))?;
+        let text = vtl::config::read_regular_text(path).map_err(|reason| error(&reason))?;
         let certificate = Certificate::from_pem(text.as_bytes()).map_err(|reason| error(&reason))?;
         parameters = parameters.certificate_store(CertificateStore::None).add_root_certificate(certificate);
     }

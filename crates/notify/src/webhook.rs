@@ -45,7 +45,7 @@ impl Webhook {
 
 /// The certificates in a PEM file.
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let text = vtl::config::read_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = vtl::config::read_regular_text(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let items = parse_pem(text.as_bytes()).collect::<Result<Vec<_>, _>>();
     let items = items.map_err(|error| format!("{}: {error}", path.display()))?;
     let certificates: Vec<_> = items

@@ -56,6 +56,7 @@ fn happened(event: &Event) -> String {
         Event::DiskSpaceLow { directory, free_bytes } => {
             format!("only {} MiB are free on the file system of {directory}", free_bytes >> 20)
         }
+        Event::Acknowledged { events, by } => format!("{by} has acknowledged events: {}", events.len()),
         Event::Created { pool } => format!("created in pool {pool}"),
         Event::Missed { missed } => format!("events that were not delivered to this target: {missed}"),
         Event::Test => "this is a test of the notification target; nothing has happened".into(),

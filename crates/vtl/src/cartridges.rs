@@ -192,7 +192,7 @@ impl Site {
         }
         let last =
             self.pool_cartridges(pool).iter().filter_map(|(barcode, _)| pool.pattern.number(barcode.as_str())).max();
-        let mut number = last.unwrap_or(0);
+        let mut number = last.unwrap_or(0).max(u32::from(pool.first).saturating_sub(1));
         while missing > 0 && !self.is_shut_down() {
             number = number.checked_add(1).filter(|number| *number <= pool.pattern.max_number()).ok_or_else(|| {
                 ControlError::conflict(format!("pool {:?} has no unused barcode of {} left", pool.name, pool.pattern))

@@ -18,7 +18,7 @@ pub use barcodes::Pattern;
 pub(crate) use directories::{check_directories, group_number};
 pub(crate) use file::from_library_table;
 pub(crate) use file::is_identifier;
-pub use file::{check_bind, parse, parse_advertise};
+pub use file::{check_bind, parse, parse_advertise, parse_notify};
 pub use network::Network;
 pub use notify::{
     EventFilter, MailSetup, MoveCommand, NotifyMethod, NotifySetup, Secret, SecretSource, SmtpSecurity, WebhookSetup,
@@ -30,12 +30,15 @@ pub use template::template;
 pub use value_error::ValueError;
 
 use crate::tokens::Role;
+use rustix::fs::{Mode, OFlags};
 use scsi_core::identity::InquiryStrings;
 use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
+use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 use tape_store::cartridge::{Barcode, CartridgeKind, Format};
 use tape_store::media::MediaSpec;
 use tape_store::medium::Codec;
@@ -43,13 +46,34 @@ use tape_store::medium::Codec;
 /// Longest configuration file in bytes.
 const MAX_TEXT: u64 = 16 << 20;
 
-/// Reads the text of a configuration file.
+/// Reads the text of a configuration file, which may be a pipe.
 ///
 /// # Errors
 /// It cannot be read, is longer than 16 MiB, or is not UTF-8: the error names the line.
-pub fn read_text(path: &std::path::Path) -> Result<String, std::io::Error> {
+pub fn read_text(path: &Path) -> Result<String, std::io::Error> {
+    read_to_end(File::open(path)?)
+}
+
+/// Reads the text of a file that another file names. It never waits for another process, as the read of a pipe would.
+///
+/// # Errors
+/// As [`read_text`]; or it is a directory, a pipe, a socket or a device.
+pub fn read_regular_text(path: &Path) -> Result<String, std::io::Error> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let kind = file.metadata()?.file_type();
+    let found = match () {
+        () if kind.is_file() => return read_to_end(file),
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a named pipe",
+        () => "a device",
+    };
+    Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("is {found}; expected a regular file")))
+}
+
+fn read_to_end(file: File) -> Result<String, std::io::Error> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_TEXT + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|len| len > MAX_TEXT) {
         return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "the file is longer than 16 MiB"));
     }
@@ -69,6 +93,8 @@ pub struct ConfigError {
     pub file: String,
     /// Line, counted from 1; 0 for an error of the file as a whole.
     pub line: usize,
+    /// Column of the value, counted from 1 in characters; 0 if only the line is known.
+    pub column: usize,
     /// Key with its table, such as `library.slots`.
     pub key: String,
     /// The invalid value, and the expected ones.
@@ -116,6 +142,8 @@ pub struct PoolSetup {
     pub name: String,
     /// Pattern of the barcodes in the pool.
     pub pattern: Pattern,
+    /// Lowest number of a new cartridge.
+    pub first: u16,
     /// Capacity of a new cartridge in bytes.
     pub size: u64,
     /// Format of the files of a new cartridge.
@@ -333,7 +361,7 @@ pub struct LibrarySetup {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The libraries of the site, at least one.
+    /// The libraries of the site; none in a site whose first library is still to be chosen.
     pub libraries: Vec<LibrarySetup>,
     /// Pools, in order of the file.
     pub pools: Vec<PoolSetup>,
@@ -396,7 +424,7 @@ impl LibrarySetup {
 
     /// Returns an error at a line of the file.
     pub(crate) fn error(&self, line: usize, key: &str, message: String) -> ConfigError {
-        ConfigError { file: self.lines.file.clone(), line, key: key.into(), message }
+        ConfigError { file: self.lines.file.clone(), line, key: key.into(), column: 0, message }
     }
 
     /// Returns an error about the elements of one type.

@@ -9,6 +9,7 @@ pub use event::{Cause, Event, EventRecord, EventSource, ReservationStatus, Subje
 pub use kind::{EVENT_KINDS, EventLevel};
 pub use reader::{EventCanceller, EventReader, Received};
 
+use crate::alarms::Alarms;
 use crate::clock::Clock;
 use crate::locks::lock;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,8 @@ pub struct Events {
     clock: Clock,
     ring: Mutex<Ring>,
     changed: Condvar,
+    /// The events that need a person.
+    alarms: Alarms,
 }
 
 #[derive(Debug)]
@@ -88,7 +91,7 @@ impl Events {
     /// An empty ring; `start` identifies the start of the daemon, `clock` is the source of time of the site.
     pub(crate) fn new(start: String, clock: Clock) -> Self {
         let ring = Ring { records: VecDeque::new(), weight: 0, next: 1, closed: false };
-        Self { start, clock, ring: Mutex::new(ring), changed: Condvar::new() }
+        Self { start, clock, ring: Mutex::new(ring), changed: Condvar::new(), alarms: Alarms::default() }
     }
 
     /// Adds an event and wakes the readers. Events after the end of the site are dropped.
@@ -102,9 +105,15 @@ impl Events {
         ring.next += 1;
         let record = Arc::new(subject.into_record(self.start.clone(), seq, at, event));
         ring.push(Arc::clone(&record));
+        self.alarms.add(&record);
         drop(ring);
         self.changed.notify_all();
         log::log(&record);
+    }
+
+    /// The events that need a person.
+    pub(crate) const fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// The position after the latest event.

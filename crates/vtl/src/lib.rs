@@ -9,6 +9,7 @@
 //! [`guide`] shows how to embed a library in a program or a test.
 #![forbid(unsafe_code)]
 
+pub mod alarms;
 mod audit_trail;
 mod bay;
 pub mod budget;
@@ -35,11 +36,13 @@ pub mod library;
 mod locks;
 pub mod log_writer;
 pub mod metrics;
+pub mod models;
 mod move_command;
 mod nexuses;
 pub mod notifications;
 pub mod observer;
 mod permissions;
+pub mod recent_log;
 pub mod recover;
 mod reservations;
 pub mod sessions;

@@ -4,7 +4,7 @@ use crate::audit_trail::AuditTrail;
 use crate::buffers::Buffers;
 use crate::clock::Clock;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
-use crate::configuration;
+use crate::configuration::{self, ConfigurationFile};
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
 use crate::events::{Cause, Event, EventPosition, EventReader, Subject};
@@ -16,6 +16,7 @@ use crate::locks::{lock, read, write};
 use crate::metrics::PortalStatistics;
 use crate::notifications::Notifications;
 use crate::observer::{CommandObserver, TraceRing};
+use crate::recent_log::RecentLog;
 use crate::shared::Shared;
 use crate::state_store::{StateStore, Transaction};
 use crate::target::Target;
@@ -73,6 +74,10 @@ pub struct Site {
     /// Held while a configuration is reloaded.
     reload_lock: Mutex<()>,
     reload_handler: Mutex<Option<Arc<ReloadHandler>>>,
+    /// The last lines of the log of the program.
+    pub(crate) recent_log: Mutex<Option<RecentLog>>,
+    /// The configuration file of the program.
+    pub(crate) configuration_file: Mutex<Option<Arc<dyn ConfigurationFile>>>,
     pub(crate) jobs: Jobs,
     /// This site, for the threads of jobs.
     handle: Weak<Self>,
@@ -139,6 +144,8 @@ impl Site {
             handle: Weak::clone(handle),
             reload_lock: Mutex::default(),
             reload_handler: Mutex::default(),
+            recent_log: Mutex::default(),
+            configuration_file: Mutex::default(),
             notifications: Mutex::default(),
             target_base: base,
             libraries: RwLock::default(),
@@ -453,6 +460,7 @@ impl Site {
         self.shared.events.notify(Subject::new(Cause::site()), Event::Stopped);
         self.shared.events.close();
         *lock(&self.reload_handler) = None;
+        *lock(&self.configuration_file) = None;
         let units: Vec<Arc<Unit>> = self.libraries().iter().flat_map(|library| library.all_units()).collect();
         units.iter().for_each(|unit| unit.stop());
         let threads = std::mem::take(&mut *self.threads());

@@ -24,6 +24,12 @@ pub(super) const ROUTES: &[Route] = &[
         .query(&[LIBRARY, ALERT_DRIVE, FLAG.optional()])
         .action(Action::Control(Shape::Items))
         .returns("Alerts"),
+    Route::get("/v1/alarms", "alarms", "List the events of the levels warn and error, with their acknowledgements")
+        .action(Action::Control(Shape::Items))
+        .returns("Alarms"),
+    Route::post("/v1/alarms/acknowledge", "acknowledge", "Acknowledge events of the levels warn and error")
+        .body(&[Member::new("events", Kind::Texts(1000), "Numbers of the events, each as `SEQ` or `START/SEQ`.")])
+        .returns("AcknowledgedAlarms"),
     Route::put("/v1/alerts/{flag}", "alert", "Raise or clear a TapeAlert flag of a changer or drive")
         .body(&[LIBRARY, ALERT_DRIVE, Member::new("raised", Kind::Flag, "True raises the flag, false clears it.")])
         .returns("AlertStatus"),
@@ -81,9 +87,23 @@ pub(super) const ROUTES: &[Route] = &[
     Route::get("/v1/sessions", "sessions", "List the open iSCSI sessions, by the time of their login")
         .action(Action::Control(Shape::Items))
         .returns("IscsiSessions"),
+    Route::get("/v1/log", "log", "Show the last lines of the log of the daemon, of the levels info, warn and error")
+        .admin()
+        .returns("LogLines"),
+    Route::get("/v1/models", "models", "List the models of libraries and drives that a configuration can name")
+        .returns("Models"),
     Route::get("/v1/configuration", "configuration", "Show the configuration in use as text, without secrets")
         .admin()
         .returns("ConfigurationText"),
+    Route::post(
+        "/v1/configuration",
+        "configuration_add",
+        "Add libraries and pools to the end of the configuration file of the daemon, and read it again",
+    )
+    .admin()
+    .of_object("/v1/configuration")
+    .body(&[Member::new("text", Kind::LongText(500_000), "Tables [[library]] and [[pool]], without commands.")])
+    .returns("ReloadReport"),
     Route::post("/v1/configuration/check", "configuration_check", "Check a text as a configuration, without a change")
         .admin()
         .body(&[Member::new("text", Kind::LongText(500_000), "The text, in the form of a configuration file.")])

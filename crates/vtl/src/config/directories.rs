@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Refuses directories of cartridges that do not exist (unless they are to be created), that cannot be read, or where the new
 /// cartridges cannot be created. To find that out, a directory is created in the first one, and removed.
@@ -15,7 +16,7 @@ pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
         check(path, config.create_directories, creates).map_err(|message| {
             let line = config.storage_lines.directories.get(at).copied().unwrap_or(1);
             let (file, key) = (config.storage_lines.file.clone(), "storage.cartridges".into());
-            ConfigError { file, line, key, message }
+            ConfigError { file, line, key, column: 0, message }
         })?;
     }
     Ok(())
@@ -25,7 +26,7 @@ pub(crate) fn check_directories(config: &Config) -> Result<(), ConfigError> {
 pub(crate) fn group_number(config: &Config) -> Result<Option<u32>, ConfigError> {
     config.group.as_deref().map(group_id).transpose().map_err(|message| {
         let (file, key) = (config.storage_lines.file.clone(), "storage.group".into());
-        ConfigError { file, line: config.storage_lines.group, key, message }
+        ConfigError { file, line: config.storage_lines.group, key, column: 0, message }
     })
 }
 
@@ -63,9 +64,12 @@ fn creates_cartridges(config: &Config) -> bool {
         || config.libraries.iter().any(|library| !library.cartridges.iter().all(exists))
 }
 
-/// Creates a directory and removes it. The name is not a barcode, so that no other process takes it for a cartridge.
+/// Creates a directory and removes it. The name is not a barcode, so that no other process takes it for a cartridge, and no
+/// other check uses it.
 fn try_to_create_in(path: &Path) -> io::Result<()> {
-    let probe = path.join(format!(".ferric-check-{}", std::process::id()));
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let probe = path.join(format!(".ferric-check-{}-{number}", std::process::id()));
     DirBuilder::new().mode(0o700).create(&probe)?;
     fs::remove_dir(&probe)?;
     let space = rustix::fs::statvfs(path)?;

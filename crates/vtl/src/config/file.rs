@@ -17,8 +17,8 @@ pub use iscsi::{check_bind, parse_advertise};
 pub(super) use notify::secret_key;
 pub(crate) use values::is_identifier;
 
-use super::tables::{File, LibraryTable, OneOrMany, Tables};
-use super::{CartridgeSetup, Config, ConfigError, LibrarySetup};
+use super::tables::{File, LibraryTable, NotifyFile, Number, OneOrMany, Tables};
+use super::{CartridgeSetup, Config, ConfigError, LibrarySetup, NotifySetup};
 use http::http;
 use iscsi::iscsi;
 use library::library;
@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use storage::directories;
 use tape_store::cartridge::Barcode;
 use toml::Spanned;
+use values::number_or_one;
 
 /// Reads a configuration. An empty text is the default library.
 ///
@@ -40,6 +41,16 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
     from_file(source, raw)
 }
 
+/// Reads a file that has only tables `[[notify]]`, for a site whose libraries another configuration describes.
+///
+/// # Errors
+/// The first fault, with file, line, key and what would be right.
+pub fn parse_notify(file: &str, text: &str, libraries: &[LibrarySetup]) -> Result<Vec<NotifySetup>, ConfigError> {
+    let source = Source::new(file, text);
+    let raw: NotifyFile = toml::from_str(text).map_err(|error| syntax_error(&source, &error))?;
+    notify(&source, raw.notify, libraries)
+}
+
 /// The configuration of one library that a program describes in code.
 pub(crate) fn from_library_table(name: &str, table: LibraryTable) -> Result<Config, ConfigError> {
     let library = OneOrMany(vec![Spanned::new(0..0, table)]);
@@ -48,22 +59,27 @@ pub(crate) fn from_library_table(name: &str, table: LibraryTable) -> Result<Conf
 
 fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let at_library = raw.library.as_ref().map_or(0, |library| library.span().start);
-    let mut tables = raw.library.map(|library| library.into_inner().0).unwrap_or_default();
-    if tables.is_empty() {
-        tables.push(Spanned::new(0..0, LibraryTable::default()));
-    }
+    let mut tables = match raw.library {
+        // `library = []` is a site without libraries.
+        Some(library) => library.into_inner().0,
+        None => vec![Spanned::new(0..0, LibraryTable::default())],
+    };
     if let [only] = tables.as_mut_slice() {
         // A file of one library may have its drives and cartridges beside it.
         merge_top_level_tables(&source, "drive", &mut only.get_mut().drive, raw.drive)?;
         merge_top_level_tables(&source, "cartridges", &mut only.get_mut().cartridges, raw.cartridges)?;
     } else if raw.drive.is_some() || raw.cartridges.is_some() {
-        let message = "with several libraries, write [[library.drive]] and [[library.cartridges]] after each";
+        let message = match tables.as_slice() {
+            [] => "needs a library, and the file has library = []",
+            _ => "with several libraries, write [[library.drive]] and [[library.cartridges]] after each",
+        };
         let first = |at: Option<usize>| at.unwrap_or(usize::MAX);
         let (drive, cartridges) =
             (first(first_offset(raw.drive.as_ref())), first(first_offset(raw.cartridges.as_ref())));
         let key = if drive < cartridges { "drive" } else { "cartridges" };
         return Err(source.error(drive.min(cartridges), key, message));
     }
+    check_counts(&source, &tables)?;
     check_unique_names(&source, &tables)?;
     let mut libraries: Vec<LibrarySetup> = Vec::new();
     for table in tables {
@@ -128,6 +144,38 @@ fn merge_top_level_tables<T>(
     }
 }
 
+/// Most cartridges that the tables of a file list together.
+const MAX_LISTED_CARTRIDGES: u32 = 250_000;
+/// Most drives that the tables of a file list together: as many as a target has LUNs.
+const MAX_LISTED_DRIVES: u32 = 0x4000;
+
+/// Refuses tables that list more drives or cartridges than a site has, before any of them is expanded.
+fn check_counts(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result<(), ConfigError> {
+    fn check<'a>(
+        source: &Source<'_>,
+        counts: impl Iterator<Item = (usize, &'a Number)>,
+        (key, what, most): (&str, &str, u32),
+    ) -> Result<(), ConfigError> {
+        let mut listed = 0_u32;
+        for (at, count) in counts {
+            listed = listed.saturating_add(number_or_one(count).into());
+            if listed > most {
+                let at = count.as_ref().map_or(at, |count| count.span().start);
+                let message = format!("the tables up to this one list {listed} {what}; a file lists at most {most}");
+                return Err(source.error(at, key, message));
+            }
+        }
+        Ok(())
+    }
+    let libraries = || tables.iter().map(Spanned::get_ref);
+    let drives = libraries().flat_map(|library| library.drive.iter().flatten());
+    let cartridges = libraries().flat_map(|library| library.cartridges.iter().flatten());
+    let drive_counts = drives.map(|table| (table.span().start, &table.get_ref().count));
+    check(source, drive_counts, ("drive.count", "drives", MAX_LISTED_DRIVES))?;
+    let counts = cartridges.map(|table| (table.span().start, &table.get_ref().count));
+    check(source, counts, ("cartridges.count", "cartridges", MAX_LISTED_CARTRIDGES))
+}
+
 /// Refuses a serial number or world wide name that two units have.
 fn check_unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> Result<(), ConfigError> {
     let mut known: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -163,6 +211,7 @@ fn check_conflicts(
         file: source.file.into(),
         line: new.lines.library,
         key: key.into(),
+        column: 0,
         message,
     };
     if others.iter().any(|other| other.name == new.name) {

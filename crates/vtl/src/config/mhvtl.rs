@@ -69,7 +69,7 @@ impl ImportedConfig {
                 Some((file.to_owned(), line.parse().ok()?))
             });
             match origins.last() {
-                Some((file, line)) => ConfigError { file, line, ..error },
+                Some((file, line)) => ConfigError { file, line, column: 0, ..error },
                 None => error,
             }
         })
@@ -262,16 +262,23 @@ fn not_found_error(path: &Path, hint: &str) -> ConfigError {
         file: path.display().to_string(),
         line: 0,
         key: String::new(),
+        column: 0,
         message: format!("does not exist{hint}"),
     }
 }
 
 fn missing_unit_error(file: &str, key: &str, id: u32) -> ConfigError {
-    ConfigError { file: file.into(), line: 0, key: String::new(), message: format!("there is no line \"{key} {id}\"") }
+    ConfigError {
+        file: file.into(),
+        line: 0,
+        key: String::new(),
+        column: 0,
+        message: format!("there is no line \"{key} {id}\""),
+    }
 }
 
 fn io_error(path: &Path, error: &io::Error) -> ConfigError {
-    ConfigError { file: path.display().to_string(), line: 0, key: String::new(), message: error.to_string() }
+    ConfigError { file: path.display().to_string(), line: 0, key: String::new(), column: 0, message: error.to_string() }
 }
 
 fn read_optional(path: &Path) -> Result<Option<String>, ConfigError> {
@@ -453,7 +460,7 @@ impl Importer {
                 }
                 if let Some(earlier) = self.barcodes.insert(barcode.to_string(), here) {
                     let message = format!("barcode {barcode} is given twice, here and at {earlier}");
-                    return Err(ConfigError { file: file.into(), line, key: word.into(), message });
+                    return Err(ConfigError { file: file.into(), line, key: word.into(), column: 0, message });
                 }
             }
             for run in group.runs(|barcode| cartridge_traits(barcode, store.as_ref())) {
@@ -501,7 +508,13 @@ impl Importer {
     fn finish(mut self, file: &str) -> Result<ImportedConfig, ConfigError> {
         if self.text.is_empty() {
             let message = "there is no library in the file: no line begins with \"Library:\" and a number";
-            return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
+            return Err(ConfigError {
+                file: file.into(),
+                line: 0,
+                key: String::new(),
+                column: 0,
+                message: message.into(),
+            });
         }
         let home_directories = toml::Value::from(self.home_directories.clone());
         let mut text = format!("# From {file}.\n");

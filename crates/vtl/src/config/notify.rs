@@ -275,7 +275,7 @@ impl NotifySetup {
     /// # Errors
     /// The file cannot be read, is not text or is empty.
     pub fn read_secret(&self, key: &str, path: &Path) -> Result<Secret, ConfigError> {
-        let text = super::read_text(path);
+        let text = super::read_regular_text(path);
         let text = text.map_err(|error| self.error(key, format!("{}: {error}", path.display())))?;
         match text.trim_end() {
             "" => Err(self.error(key, format!("{} is empty", path.display()))),
@@ -292,7 +292,8 @@ impl NotifySetup {
             return Ok(());
         };
         if let Some(path) = ca_file {
-            super::read_text(path).map_err(|error| self.error("ca_file", format!("{}: {error}", path.display())))?;
+            super::read_regular_text(path)
+                .map_err(|error| self.error("ca_file", format!("{}: {error}", path.display())))?;
         }
         match &self.method {
             NotifyMethod::Mail(MailSetup { login: Some((_, path)), .. }) => {
@@ -306,7 +307,7 @@ impl NotifySetup {
     #[must_use]
     pub fn error(&self, key: &str, message: String) -> ConfigError {
         let (file, line) = self.place.clone();
-        ConfigError { file, line, key: format!("notify.{key}"), message }
+        ConfigError { file, line, key: format!("notify.{key}"), column: 0, message }
     }
 }
 

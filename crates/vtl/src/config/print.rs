@@ -11,6 +11,9 @@ use tape_store::medium::{Codec, CodecId};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.libraries.is_empty() {
+            writeln!(f, "library = []\n")?;
+        }
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
         if !self.cartridge_directories.is_empty()
             || self.group.is_some()
@@ -76,7 +79,7 @@ impl fmt::Display for LibrarySetup {
 
 impl fmt::Display for PoolSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "[[pool]]\nname = {:?}\npattern = \"{}\"", self.name, self.pattern)?;
+        writeln!(f, "[[pool]]\nname = {:?}\npattern = \"{}\"\nfirst = {}", self.name, self.pattern, self.first)?;
         writeln!(f, "size = {:?}\nformat = {:?}", size(self.size), self.format.name())?;
         writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)
     }

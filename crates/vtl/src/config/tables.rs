@@ -111,7 +111,8 @@ macro_rules! tables {
 
 tables! {
     /// One logical library. A file with one library may use `[library]`, with `[[drive]]` and `[[cartridges]]` at the top
-    /// level.
+    /// level. A file without a library has the default one; `library = []` at the top makes a site without libraries, whose
+    /// first one the [console](console.md) lets an administrator choose.
     LibraryTable = "[[library]]" {
         /// Name of the library: 1 to 32 of a-z, 0-9, `-` and `_`. Default: `main` for the first library; required for
         /// others.
@@ -228,6 +229,8 @@ tables! {
         name: Text,
         /// Barcodes, with one run of `#` for a number. Required.
         pattern: Text,
+        /// Lowest number of a new cartridge; the next one is after the highest number that is in use. Default: 1.
+        first: Number,
         /// Capacity of each new cartridge. Default: that of the medium.
         size: Text,
         /// Format of the files of new cartridges: `native` or `mhvtl`. Default: `native`.
@@ -372,6 +375,13 @@ pub(super) struct File {
     pub(super) storage: StorageTable,
     pub(super) iscsi: IscsiTable,
     pub(super) http: HttpTable,
+    pub(super) notify: Tables<NotifyTable>,
+}
+
+/// A file that has only notification targets.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NotifyFile {
     pub(super) notify: Tables<NotifyTable>,
 }
 

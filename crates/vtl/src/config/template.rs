@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 84] = [
+const EXAMPLES: [(&str, &str, &str); 85] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -55,6 +55,7 @@ const EXAMPLES: [(&str, &str, &str); 84] = [
     ("[[library.cartridges]]", "at", "\"slot1\""),
     ("[[pool]]", "name", "\"scratch\""),
     ("[[pool]]", "pattern", "\"S#####L8\""),
+    ("[[pool]]", "first", "1"),
     ("[[pool]]", "size", "\"12TB\""),
     ("[[pool]]", "format", "\"native\""),
     ("[[pool]]", "library", "\"main\""),

@@ -9,6 +9,7 @@ use crate::configuration::CheckedConfiguration;
 use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
+use crate::models::Models;
 use crate::site::Site;
 use audit::{Actor, Filter, Record};
 use scsi_core::injected_fault::{FaultRule, MAX_RULES};
@@ -65,6 +66,9 @@ impl Site {
             Request::AuditVerify => Reply::AuditVerify(self.audit.verify()?),
             Request::Configuration => Reply::Configuration(self.configuration()),
             Request::ConfigurationCheck { text } => Reply::ConfigurationCheck(CheckedConfiguration::of(text)),
+            Request::Models => Reply::Models(Models::all()),
+            Request::Log => Reply::Log(self.recent_log()?),
+            Request::Alarms => Reply::Alarms(self.alarms()),
             Request::Tokens => Reply::Tokens(self.tokens()),
             Request::Sessions => Reply::Sessions(self.sessions()),
             Request::NotifyList => Reply::NotifyList(self.notify_status()),
@@ -74,6 +78,7 @@ impl Site {
     }
 
     /// Executes a request that changes something.
+    #[expect(clippy::too_many_lines, reason = "one arm for each request")]
     fn change(&self, actor: &Actor, request: &Request) -> Response {
         let library_for = |name: &Option<String>, text: &str| self.resolve_library_for(name.as_deref(), text);
         let library_named = |name: &Option<String>| self.resolve_library(name.as_deref());
@@ -113,6 +118,8 @@ impl Site {
             Request::TokenCreate { name, role } => Reply::TokenCreate(self.create_token(name, *role)?),
             Request::TokenRemove { name } => Reply::TokenRemove(self.remove_token(name)?),
             Request::NotifyTest { target } => Reply::NotifyTest(self.test_notification(target)?),
+            Request::Acknowledge { events } => Reply::Acknowledge(self.acknowledge(actor, events)?),
+            Request::ConfigurationAdd { text } => Reply::Reload(self.add_to_configuration(text)?),
             Request::Reload => Reply::Reload(self.call_reload_handler()?),
             // Those of `report`.
             Request::Status
@@ -130,6 +137,9 @@ impl Site {
             | Request::AuditVerify
             | Request::Configuration
             | Request::ConfigurationCheck { .. }
+            | Request::Models
+            | Request::Log
+            | Request::Alarms
             | Request::Tokens
             | Request::Sessions
             | Request::NotifyList

@@ -118,6 +118,11 @@ impl ControlRequest {
             | Self::Sessions
             | Self::Configuration
             | Self::ConfigurationCheck { .. }
+            | Self::ConfigurationAdd { .. }
+            | Self::Models
+            | Self::Log
+            | Self::Alarms
+            | Self::Acknowledge { .. }
             | Self::CartridgeContents { .. }
             | Self::CartridgeFiles { .. }
             | Self::NotifyTest { .. }

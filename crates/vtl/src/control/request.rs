@@ -147,6 +147,13 @@ pub enum ControlRequest {
         /// True raises the flag, false clears it.
         raised: bool,
     },
+    /// Requests the events of the levels `warn` and `error`: a list of [`Alarm`](crate::alarms::Alarm).
+    Alarms,
+    /// Acknowledges events of these levels.
+    Acknowledge {
+        /// Their numbers, each as `SEQ`, or `START/SEQ` with the identifier of the start of the daemon.
+        events: Vec<String>,
+    },
     /// Requests the raised TapeAlert flags, or the state of one flag: a list of [`AlertStatus`](super::AlertStatus).
     Alerts {
         /// Library; all libraries if `None`.
@@ -295,6 +302,8 @@ pub enum ControlRequest {
         /// Name of the token.
         name: String,
     },
+    /// Requests the last lines of the log of the daemon: [`LogLines`](crate::recent_log::LogLines).
+    Log,
     /// Requests the open iSCSI sessions: a list of [`IscsiSession`](crate::sessions::IscsiSession).
     Sessions,
     /// Requests the state of each notification target: a list of [`NotifyStatus`](crate::notifications::NotifyStatus).
@@ -306,6 +315,13 @@ pub enum ControlRequest {
     },
     /// Requests the configuration in use as text: [`ConfigurationText`](crate::configuration::ConfigurationText).
     Configuration,
+    /// Adds libraries and pools to the end of the configuration file of the daemon, and reloads it.
+    ConfigurationAdd {
+        /// Tables `[[library]]` and `[[pool]]`, without commands.
+        text: String,
+    },
+    /// Requests the models that a configuration can name: [`Models`](crate::models::Models).
+    Models,
     /// Checks a text as a configuration, without a change:
     /// [`CheckedConfiguration`](crate::configuration::CheckedConfiguration).
     ConfigurationCheck {
@@ -345,6 +361,9 @@ impl ControlRequest {
             | Self::Sessions
             | Self::Configuration
             | Self::ConfigurationCheck { .. }
+            | Self::Models
+            | Self::Log
+            | Self::Alarms
             | Self::CartridgeContents { .. }
             | Self::CartridgeFiles { .. }
             | Self::Events { .. } => false,
@@ -369,6 +388,8 @@ impl ControlRequest {
             | Self::TokenCreate { .. }
             | Self::TokenRemove { .. }
             | Self::NotifyTest { .. }
+            | Self::ConfigurationAdd { .. }
+            | Self::Acknowledge { .. }
             | Self::Reload => true,
         }
     }

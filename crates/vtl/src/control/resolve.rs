@@ -217,11 +217,13 @@ impl Site {
                 let similar = libraries.iter().find(|library| library.name().eq_ignore_ascii_case(name.trim()));
                 let message = match similar {
                     Some(similar) => format!("there is no library {name:?}; did you mean {:?}?", similar.name()),
+                    None if libraries.is_empty() => format!("there is no library {name:?}: the site has no library"),
                     None => format!("there is no library {name:?}; the site has {}", names()),
                 };
                 ControlError::not_found(message).with_library(name)
             }),
             (None, [only]) => Ok(Arc::clone(only)),
+            (None, []) => Err(ControlError::not_found("the site has no library; add one to its configuration")),
             (None, _) => {
                 let names = names();
                 let message =

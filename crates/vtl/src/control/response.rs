@@ -3,11 +3,14 @@
 use super::{
     AlertStatus, CartridgeStatus, CommandTrace, Door, PoolStatus, SiteStatus, Subscription, UnitCommandCounters,
 };
+use crate::alarms::{AcknowledgedAlarms, Alarm};
 use crate::configuration::{CheckedConfiguration, ConfigurationText};
 use crate::contents::{CartridgeContents, TapeFiles};
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
+use crate::models::Models;
 use crate::notifications::{NotifyStatus, NotifyTest};
+use crate::recent_log::LogLines;
 use crate::sessions::IscsiSession;
 use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
 use audit::{Record, Verified};
@@ -48,6 +51,10 @@ pub enum ControlResponse {
     Alert(AlertStatus),
     /// The raised TapeAlert flags, or the state of one flag.
     Alerts(Vec<AlertStatus>),
+    /// The events that need a person.
+    Alarms(Vec<Alarm>),
+    /// Events that need a person were acknowledged.
+    Acknowledge(AcknowledgedAlarms),
     /// The status of all cartridges or of one.
     Cartridges(Vec<CartridgeStatus>),
     /// The use and the MAM of a cartridge.
@@ -88,6 +95,8 @@ pub enum ControlResponse {
     TokenCreate(CreatedToken),
     /// A token of the HTTP API was removed.
     TokenRemove(RemovedToken),
+    /// The last lines of the log of the program.
+    Log(LogLines),
     /// The open iSCSI sessions of all portals.
     Sessions(Vec<IscsiSession>),
     /// The state of each notification target.
@@ -96,6 +105,8 @@ pub enum ControlResponse {
     NotifyTest(NotifyTest),
     /// The configuration in use as text.
     Configuration(ConfigurationText),
+    /// The models that a configuration can name.
+    Models(Models),
     /// The findings in a text that is no configuration in use.
     ConfigurationCheck(CheckedConfiguration),
     /// The configuration was reloaded, with these changes.

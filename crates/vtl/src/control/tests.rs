@@ -258,7 +258,8 @@ fn errors_of_the_site_have_codes() {
     let full =
         || StoreError::Io { operation: "writing mam".into(), source: Arc::new(io::ErrorKind::StorageFull.into()) };
     let cartridge = |source| LibraryError::Cartridge { barcode: "A1L8".into(), source };
-    let config = ConfigError { file: "f".into(), line: 3, key: "library.slots".into(), message: "bad".into() };
+    let config =
+        ConfigError { file: "f".into(), line: 3, key: "library.slots".into(), column: 0, message: "bad".into() };
     for (error, expected) in [
         (
             LibraryError::Config(config),

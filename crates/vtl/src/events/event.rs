@@ -249,6 +249,13 @@ pub enum Event {
         #[serde(with = "operator_state")]
         state: OperatorState,
     },
+    /// An operator has acknowledged events that need a person.
+    Acknowledged {
+        /// Numbers of the events.
+        events: Vec<u64>,
+        /// Name of the user or token.
+        by: String,
+    },
     /// Mode pages of a unit have changed: by MODE SELECT, or by a reset, which returns them to their saved values. The
     /// source of a reset is the unit.
     ModeChanged {
@@ -405,6 +412,7 @@ impl Event {
                 | Self::EncryptionOn
                 | Self::EncryptionOff
                 | Self::DiskSpaceLow { .. }
+                | Self::Acknowledged { .. }
                 | Self::JobStarted { .. }
                 | Self::JobEnded { .. }
         )
@@ -419,6 +427,7 @@ impl Event {
             }
             Self::Reloaded { changes } => changes.len(),
             Self::ModeChanged { pages } => pages.len(),
+            Self::Acknowledged { events, .. } => events.len(),
             Self::ReservationChanged { reservation: Some(ReservationStatus::Persistent { holders, .. }) } => {
                 holders.len()
             }

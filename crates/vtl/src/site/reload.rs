@@ -2,7 +2,6 @@
 
 use super::Site;
 use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
-use crate::configuration;
 use crate::control::{ControlError, ReloadChange, ReloadReport};
 use crate::events::{Cause, Event, Subject};
 use crate::library::{Library, LibraryError, identities};
@@ -44,7 +43,7 @@ impl Site {
         }
         changes.extend(pool_changes(&read(&self.pools), &config.pools));
         write(&self.pools).clone_from(&config.pools);
-        *write(&self.configuration) = configuration::text_of(config);
+        self.set_configuration(config);
         self.reconcile_or_warn();
         self.shared.events.notify(Subject::new(Cause::operator()), Event::Reloaded { changes: changes.clone() });
         Ok(ReloadReport { changes })

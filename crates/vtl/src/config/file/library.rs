@@ -134,6 +134,7 @@ fn element_layout(
         file: source.file.into(),
         line,
         key: key.into(),
+        column: 0,
         message,
     };
     // Defaults never exceed the limits of the model.

@@ -3,7 +3,7 @@
 use super::cartridges::{format_has_medium, media};
 use super::former_words::replace_level;
 use super::source::Source;
-use super::values::{format, identifier, required, size};
+use super::values::{format, identifier, number_or_one, required, size};
 use crate::config::barcodes::Pattern;
 use crate::config::tables::PoolTable;
 use crate::config::{CartridgeSetup, ConfigError, LibrarySetup, PoolSetup};
@@ -30,12 +30,19 @@ pub(super) fn pool(
     if let Some(other) = others.iter().find(|other| other.pattern.overlaps(&pattern)) {
         return Err(wrong(format!("labels of {:?} can be those of pool {:?}, too", text.get_ref(), other.name)));
     }
-    let first = pattern.barcode(1).map_err(|error| wrong(error.to_string()))?;
+    let first_number = number_or_one(&table.first);
+    let first = pattern.barcode(first_number.into()).map_err(|error| match &table.first {
+        Some(number) => source.error(number.span().start, "pool.first", error.to_string()),
+        None => wrong(error.to_string()),
+    })?;
     let media = media(&first).map_err(wrong)?;
     let size = size(source, &table.size, "pool.size")?;
     let format = format(source, table.format.as_ref(), "pool.format")?;
     format_has_medium(source, format, table.format.as_ref(), "pool.format", &first, media)?;
     let library = match &table.library {
+        None if libraries.is_empty() => {
+            return Err(source.error(at, "pool.library", "a pool needs a library, and the file has none"));
+        }
         None => libraries.first(),
         Some(text) => Some(libraries.iter().find(|library| library.name == *text.get_ref()).ok_or_else(|| {
             source.error(text.span().start, "pool.library", format!("there is no library {:?}", text.get_ref()))
@@ -44,19 +51,26 @@ pub(super) fn pool(
     let scratch = table.scratch.as_ref().map_or(0, |number| *number.get_ref());
     let library = library.map(|library| library.name.clone()).unwrap_or_default();
     let scratch_at = table.scratch.as_ref().map_or(at, |number| number.span().start);
-    labels_suffice(&pattern, scratch, &library, libraries)
+    labels_suffice(&pattern, first_number, scratch, &library, libraries)
         .map_err(|message| source.error(scratch_at, "pool.scratch", message))?;
-    Ok(PoolSetup { name, pattern, size: size.unwrap_or(media.capacity), format, library, scratch })
+    let size = size.unwrap_or(media.capacity);
+    Ok(PoolSetup { name, pattern, first: first_number, size, format, library, scratch })
 }
 
 /// Whether a pool has labels for the blank cartridges that it keeps, in addition to the listed cartridges.
-fn labels_suffice(pattern: &Pattern, scratch: u16, library: &str, libraries: &[LibrarySetup]) -> Result<(), String> {
+fn labels_suffice(
+    pattern: &Pattern,
+    first: u16,
+    scratch: u16,
+    library: &str,
+    libraries: &[LibrarySetup],
+) -> Result<(), String> {
     let numbers = |library: &LibrarySetup| {
         let number = |setup: &CartridgeSetup| pattern.number(setup.barcode.as_str());
         library.cartridges.iter().filter_map(number).collect::<Vec<_>>()
     };
     let at_hand = libraries.iter().find(|setup| setup.name == library).map_or(0, |setup| numbers(setup).len());
-    let used = libraries.iter().flat_map(numbers).max().unwrap_or(0);
+    let used = libraries.iter().flat_map(numbers).max().unwrap_or(0).max(u32::from(first).saturating_sub(1));
     let left = usize::try_from(pattern.max_number().saturating_sub(used)).unwrap_or(usize::MAX);
     let missing = usize::from(scratch).saturating_sub(at_hand);
     if missing <= left {

@@ -22,9 +22,15 @@ impl<'a> Source<'a> {
         self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
     }
 
+    /// The column of an offset in its line, counted from 1 in characters.
+    fn column(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
+    }
+
     pub(super) fn error(&self, at: usize, key: &str, message: impl Into<String>) -> ConfigError {
         let message = crate::error_text::plain_error(message.into());
-        ConfigError { file: self.file.into(), line: self.line(at), key: key.into(), message }
+        ConfigError { file: self.file.into(), line: self.line(at), column: self.column(at), key: key.into(), message }
     }
 
     /// Adds a warning: the next release does not accept `former`, and `current` replaces it.

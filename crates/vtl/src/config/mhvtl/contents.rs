@@ -136,7 +136,7 @@ impl Contents {
     /// Checks that every drive element has a drive, and every drive an element.
     pub(super) fn check_drives(&self, [devices, file]: [&str; 2], drives: &[&DriveSection]) -> Result<(), ConfigError> {
         let wrong = |file: &str, line, key: &str, message| {
-            Err(ConfigError { file: file.into(), line, key: key.into(), message })
+            Err(ConfigError { file: file.into(), line, key: key.into(), column: 0, message })
         };
         for number in 1..=self.drives.highest_number() {
             if drives.iter().all(|drive| drive.slot != u32::from(number)) {
@@ -177,7 +177,7 @@ pub(super) fn parse(file: &str, text: &str, notes: &mut Vec<String>) -> Result<C
     ignored.finish(file, notes);
     if contents.slots.highest_number() == 0 {
         let message = "there is no slot in the file: no line begins with \"Slot 1:\" or another number";
-        return Err(ConfigError { file: file.into(), line: 0, key: String::new(), message: message.into() });
+        return Err(ConfigError { file: file.into(), line: 0, key: String::new(), column: 0, message: message.into() });
     }
     Ok(contents)
 }

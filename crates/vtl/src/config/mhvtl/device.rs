@@ -230,7 +230,7 @@ impl LibrarySection {
 
     /// An error about the library.
     pub(super) fn error(&self, file: &str, message: String) -> ConfigError {
-        ConfigError { file: file.into(), line: self.line, key: format!("Library: {}", self.id), message }
+        ConfigError { file: file.into(), line: self.line, key: format!("Library: {}", self.id), column: 0, message }
     }
 
     /// The changer model, and the first element addresses.
@@ -623,7 +623,7 @@ impl Devices {
         for (unit, line, names) in libraries.chain(drives) {
             let wrong = |line, message: String| {
                 let (file, key) = (self.name.clone(), "Unit serial number:".into());
-                Err(ConfigError { file, line, key, message })
+                Err(ConfigError { file, line, key, column: 0, message })
             };
             if names.serial.is_empty() {
                 return wrong(line, "unit serial number is missing; each device needs its own".into());
@@ -639,7 +639,7 @@ impl Devices {
             if let Some(other) = self.drives.iter().take(at).find(same).filter(|_| drive.library.is_some()) {
                 let message = format!("drive {} has the same place, line {}", other.id, other.line);
                 let (file, key) = (self.name.clone(), "Library ID:".into());
-                return Err(ConfigError { file, line: drive.line, key, message });
+                return Err(ConfigError { file, line: drive.line, key, column: 0, message });
             }
         }
         Ok(())

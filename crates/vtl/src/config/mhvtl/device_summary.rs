@@ -116,7 +116,7 @@ pub fn default_capacity_mb(directory: &Path) -> Result<u64, ConfigError> {
     let line = text.lines().zip(1..).filter(|(line, _)| assigns(line)).last().map_or(0, |(_, at)| at);
     let wrong = || {
         let message = format!("{given:?} is not a number of megabytes, 1 to {MOST}");
-        ConfigError { file: path.display().to_string(), line, key: "CAPACITY".into(), message }
+        ConfigError { file: path.display().to_string(), line, key: "CAPACITY".into(), column: 0, message }
     };
     given.parse().ok().filter(|number| (1..=MOST).contains(number)).ok_or_else(wrong)
 }

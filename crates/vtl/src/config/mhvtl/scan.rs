@@ -45,7 +45,7 @@ impl<'a> ConfigLine<'a> {
     }
 
     pub(super) fn error(&self, key: &str, message: impl Into<String>) -> ConfigError {
-        ConfigError { file: self.file.into(), line: self.number, key: key.into(), message: message.into() }
+        ConfigError { file: self.file.into(), line: self.number, key: key.into(), column: 0, message: message.into() }
     }
 
     /// A note with file and line number.
