@@ -104,9 +104,20 @@ impl Arguments {
         self.config.as_deref().or(self.mhvtl_config.as_deref())
     }
 
-    /// Reads the configuration file and applies the command line, which takes precedence.
-    pub(crate) fn read_config(&self) -> Result<Config, String> {
-        let mut config = self.read_file()?;
+    /// The configuration file of `--config`.
+    pub(crate) fn config_file(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// Reads the text of the configuration file; `None` without `--config`.
+    pub(crate) fn read_config_text(&self) -> Result<Option<String>, String> {
+        let Some(path) = &self.config else { return Ok(None) };
+        read_text(path).map(Some).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    /// Parses the text of the configuration file and applies the command line, which takes precedence.
+    pub(crate) fn read_config(&self, text: Option<&str>) -> Result<Config, String> {
+        let mut config = self.parse_config(text)?;
         if let Some(bind) = &self.bind {
             check_bind(bind).map_err(|message| format!("--bind: {message}"))?;
             config.iscsi.bind.clone_from(bind);
@@ -127,16 +138,15 @@ impl Arguments {
         Ok(config)
     }
 
-    fn read_file(&self) -> Result<Config, String> {
+    fn parse_config(&self, text: Option<&str>) -> Result<Config, String> {
         if let Some(directory) = &self.mhvtl_config {
             let imported = mhvtl::import(directory).map_err(|error| error.to_string())?;
             imported.notes.iter().for_each(|note| tracing::warn!("{note}"));
             return imported.config().map_err(|error| error.to_string());
         }
-        let Some(path) = &self.config else { return Ok(Config::default()) };
+        let (Some(path), Some(text)) = (&self.config, text) else { return Ok(Config::default()) };
         let name = path.display().to_string();
-        let text = read_text(path).map_err(|error| format!("{name}: {error}"))?;
-        let config = parse(&name, &text).map_err(|error| error.to_string())?;
+        let config = parse(&name, text).map_err(|error| error.to_string())?;
         config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
         let has_secrets = !config.iscsi.users.is_empty() || config.iscsi.mutual.is_some();
         let others = std::fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o077);

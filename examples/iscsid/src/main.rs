@@ -5,28 +5,34 @@ mod arguments;
 mod http;
 mod notify;
 mod ready;
+mod reload;
 mod sys;
 
 use arguments::Arguments;
 use clap::{CommandFactory, Parser};
 use command_line::temporary_dir::TemporaryDir;
 use iscsid::Portal;
-use notify::Notifier;
 use ready::PidFile;
+use reload::Reloader;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{fmt, registry};
 use vtl::audit::{Actor, ActorKind};
 use vtl::config::{Config, NotifySetup};
 use vtl::control::socket::{self, ControlSocket};
-use vtl::control::{ControlError, ControlRequest, ReloadChange, ReloadReport};
+use vtl::control::{ControlError, ControlRequest};
 use vtl::data_dir::DataDir;
 use vtl::frontend::{Frontend, SiteOptions};
 use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::observer::TraceFile;
+use vtl::recent_log::RecentLog;
 use vtl::site::{OpenSite, Site};
 
 fn main() -> ExitCode {
@@ -38,14 +44,14 @@ fn main() -> ExitCode {
         return exit(printed);
     }
     let arguments = Arguments::parse();
-    let _log = match start_log(arguments.log) {
-        Ok(guard) => guard,
+    let (_log, recent) = match start_log(arguments.log) {
+        Ok(started) => started,
         Err(error) => return exit(Err(format!("cannot start the log thread: {error}"))),
     };
     if !arguments.allow_core_dumps {
         vtl::core_dumps::disable();
     }
-    exit(run(arguments))
+    exit(run(arguments, recent))
 }
 
 /// Prints an error, if any, and returns the exit code.
@@ -59,18 +65,25 @@ fn exit<E: Display>(result: Result<(), E>) -> ExitCode {
     }
 }
 
-/// Starts logging to standard error.
-fn start_log(level: tracing::Level) -> io::Result<LogGuard> {
+/// Starts logging to standard error. The last lines of the level info and above are kept, whatever `level` is.
+fn start_log(level: tracing::Level) -> io::Result<(LogGuard, RecentLog)> {
     let (writer, guard) = LogWriter::stderr()?;
-    let colours = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(colours).log_internal_errors(false);
-    log.with_writer(move || writer.clone()).init();
+    let output = fmt::layer().with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
+    let output = output.with_writer(move || writer.clone());
+    let recent = RecentLog::default();
+    let kept = {
+        let recent = recent.clone();
+        fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(move || recent.clone())
+    };
+    let output = output.with_filter(LevelFilter::from(level));
+    registry().with(output).with(kept.with_filter(LevelFilter::INFO)).init();
     log_writer::log_panics();
-    Ok(guard)
+    Ok((guard, recent))
 }
 
-fn run(mut arguments: Arguments) -> Result<(), String> {
-    let config = arguments.read_config()?;
+fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
+    let text = arguments.read_config_text()?;
+    let config = arguments.read_config(text.as_deref())?;
     if arguments.print_config {
         return match write!(io::stdout(), "{config}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
@@ -85,6 +98,7 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let _temporary = use_temporary_data_dir(&mut arguments)?;
     let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
     let site = open(&arguments, &config).map_err(|error| error.to_string())?;
+    site.set_recent_log(recent);
     let add_trace = |path: &_, data_len| {
         site.add_observer(Arc::new(TraceFile::create(path, data_len)?));
         Ok(())
@@ -96,18 +110,9 @@ fn run(mut arguments: Arguments) -> Result<(), String> {
     let http = http::open(&site, &config.http)?;
     let notifier = Arc::new(notify::open(&site, &config.notify)?);
     report_warnings(&site, &portal, &config);
-    let handler = {
-        let (arguments, site, portal) = (arguments.clone(), Arc::downgrade(&site), Arc::clone(&portal));
-        let (current, notifier) = (Mutex::new(config.clone()), Arc::clone(&notifier));
-        move || match site.upgrade() {
-            Some(site) => {
-                let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
-                reload(&arguments, &site, &portal, &notifier, &mut current)
-            }
-            None => Err(ControlError::unavailable("the daemon is shutting down")),
-        }
-    };
-    site.set_reload_handler(Arc::new(handler));
+    let reloader = Arc::new(Reloader::new(&arguments, &config, text, &site, &portal, &notifier));
+    site.set_configuration_file(Arc::clone(&reloader) as _);
+    site.set_reload_handler(Arc::new(move || reloader.reload()));
     let control = arguments.data_directory().join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
@@ -161,40 +166,6 @@ fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError
     let data = DataDir::open_configured(&directory, config)?;
     let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
-}
-
-/// Reads the configuration again and applies it. `current` is the configuration that is in use.
-fn reload(
-    arguments: &Arguments,
-    site: &Site,
-    portal: &Portal,
-    notifier: &Notifier,
-    current: &mut Config,
-) -> Result<ReloadReport, ControlError> {
-    let Some(path) = arguments.config_path() else {
-        return Err(ControlError::unavailable("the daemon was started without a configuration file"));
-    };
-    let invalid = |message| ControlError::invalid(message).with_file(path.display().to_string());
-    let config = arguments.read_config().map_err(invalid)?;
-    ControlError::check_restart([
-        ("iscsi.bind", arguments.bind.is_none() && config.iscsi.bind != current.iscsi.bind),
-        ("iscsi.buffer_memory", config.iscsi.limits.buffer_memory != current.iscsi.limits.buffer_memory),
-        ("http", config.http != current.http),
-    ])?;
-    let plan = notify::plan(&config.notify)?;
-    let result = site.reload(&config);
-    // Also after an error: what was applied before it must be served.
-    portal.reload(site, &config.iscsi);
-    let targets = notifier.reload(plan);
-    report_warnings(site, portal, &config);
-    let access_changed = current.iscsi != config.iscsi;
-    *current = config;
-    let mut report = result?;
-    report.changes.extend(targets?);
-    if access_changed {
-        report.changes.push(ReloadChange::AccessChanged);
-    }
-    Ok(report)
 }
 
 /// Raises the limit on open files to its maximum: each connection needs two descriptors, each loaded cartridge three.

@@ -71,6 +71,80 @@ fn the_api_operates_the_site_of_the_daemon() {
     assert!(daemon.process.wait().unwrap().success());
 }
 
+/// The JSON document of a response.
+fn document(response: &str) -> Value {
+    serde_json::from_str(response.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+#[test]
+fn libraries_are_added_to_the_configuration_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("site.toml");
+    let begin = "# Mine.\nlibrary = []\n\n[[iscsi.user]]\nname = \"host\"\nsecret = \"0123456789abcdef\"\n\n[http]\nlisten = \"127.0.0.1:0\"\n";
+    std::fs::write(&file, begin).unwrap();
+    let mut daemon = Daemon::start(program(&dir.path().join("data")).arg("--config").arg(&file));
+    assert_eq!(daemon.ready["targets"], serde_json::json!([]));
+    let add = |text: &str| daemon.send(&format!("POST /v1/configuration\n{}", serde_json::json!({ "text": text })));
+    let shown = || document(&daemon.send("GET /v1/configuration\n"));
+    let state = || shown()["file"]["state"].clone();
+    assert!(shown()["text"].as_str().unwrap().starts_with("library = []\n"), "{}", shown());
+    assert_eq!(state(), "in_use");
+    // A refused text leaves the file as it is.
+    let library = |name: &str| format!("[[library]]\nname = \"{name}\"\nslots = 4\ncartridges = []\n");
+    for (text, status, expected) in [
+        ("[http]\ninsecure = true\n".to_owned(), 422, "cannot be added; expected tables"),
+        (format!("{}move_command = [\"/bin/sh\"]\n", library("a")), 422, "library.move_command cannot be added"),
+        (library("a").replace("= 4", "= 4000"), 422, "STK L700 has at most 678 slots"),
+    ] {
+        let response = add(&text);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")) && response.contains(expected), "{response}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), begin);
+        assert_eq!(state(), "in_use");
+    }
+    let added = document(&add(&library("a")));
+    assert_eq!(added["changes"], serde_json::json!([{ "change": "library_added", "library": "a" }]));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, format!("{}\n{}", begin.replace("library = []\n", ""), library("a")));
+    assert_eq!((state(), shown()["text"].as_str().unwrap().contains("slots = 4\n")), ("in_use".into(), true));
+    assert!(!shown().to_string().contains("0123456789abcdef"));
+    // A changed file, and one that a reload refuses, differs from the configuration in use: the answer has its state.
+    std::fs::write(&file, text.replace("slots = 4", "slots = 3")).unwrap();
+    assert_eq!(state(), "changed");
+    assert!(daemon.send("POST /v1/reload\n").starts_with("HTTP/1.1 409 "));
+    assert!(shown()["file"]["reason"].as_str().unwrap().contains("requires a restart"), "{}", shown());
+    assert_eq!((state(), shown()["text"].as_str().unwrap().contains("slots = 4\n")), ("refused".into(), true));
+    // Access rules of a refused reload are in use, as documented, and shown.
+    let user = text.replace("slots = 4", "slots = 3").replace("name = \"host\"", "name = \"guest\"");
+    std::fs::write(&file, user).unwrap();
+    assert!(daemon.send("POST /v1/reload\n").starts_with("HTTP/1.1 409 "));
+    let configuration = shown()["text"].as_str().unwrap().to_owned();
+    assert!(configuration.contains("name = \"guest\"") && configuration.contains("slots = 4\n"), "{configuration}");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(state(), "unreadable");
+    assert!(add(&library("b")).starts_with("HTTP/1.1 503 "));
+    daemon.signal("-TERM");
+    assert!(daemon.process.wait().unwrap().success());
+}
+
+#[test]
+fn a_daemon_without_a_file_adds_nothing_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = Daemon::start(program(dir.path()).args(["--http", "127.0.0.1:0"]));
+    let response = daemon.send("POST /v1/configuration\n{\"text\":\"[[library]]\\nname = \\\"b\\\"\\n\"}");
+    assert!(
+        response.starts_with("HTTP/1.1 503 ") && response.contains("was started without --config FILE"),
+        "{response}"
+    );
+    assert_eq!(document(&daemon.send("GET /v1/configuration\n")).get("file"), None);
+    // The log has lines of the level info, although standard error has only warnings.
+    let log = document(&daemon.send("GET /v1/log\n"));
+    let lines: Vec<&str> = log["lines"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(lines.iter().any(|line| line.contains(" INFO ") && line.contains("start")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains('\u{1b}')), "{lines:?}");
+    daemon.signal("-TERM");
+    assert!(daemon.process.wait().unwrap().success());
+}
+
 /// A request with curl, which accepts only the certificate of the daemon. Returns the body and the status.
 fn fetch(dir: &Path, url: &str, options: &[&str]) -> (String, String) {
     let mut curl = Command::new("curl");
