@@ -8,6 +8,7 @@ pub mod fifo;
 pub mod lock;
 pub mod log;
 mod messages;
+pub mod notifications;
 pub mod remote_bay;
 pub mod remote_drives;
 pub mod site_messages;

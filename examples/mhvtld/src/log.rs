@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt};
 use vtl::log_writer::{self, LogGuard, LogWriter};
+use vtl::recent_log::RecentLog;
 
 /// Log levels by mhvtl's verbosity: 0 logs warnings and errors, 3 and above everything.
 const LEVELS: [LevelFilter; 5] =
@@ -21,6 +22,7 @@ pub struct Log {
     /// Writes pending lines when the last copy is dropped.
     _guard: Option<Arc<LogGuard>>,
     level: Arc<AtomicU8>,
+    recent: RecentLog,
 }
 
 impl Log {
@@ -32,12 +34,24 @@ impl Log {
         let level = Arc::new(AtomicU8::new(level));
         let Ok((writer, guard)) = LogWriter::stderr() else { return Self { level, ..Self::default() } };
         let write = fmt::layer().with_ansi(io::stderr().is_terminal()).log_internal_errors(false);
-        let write = write.with_writer(move || writer.clone());
-        let started = tracing_subscriber::registry().with(filter).with(write).try_init().is_ok();
+        let write = write.with_writer(move || writer.clone()).with_filter(filter);
+        let recent = RecentLog::default();
+        let kept = {
+            let recent = recent.clone();
+            fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(move || recent.clone())
+        };
+        let kept = kept.with_filter(LevelFilter::INFO);
+        let started = tracing_subscriber::registry().with(write).with(kept).try_init().is_ok();
         if started {
             log_writer::log_panics();
         }
-        Self { handle: started.then_some(handle), _guard: Some(Arc::new(guard)), level }
+        Self { handle: started.then_some(handle), _guard: Some(Arc::new(guard)), level, recent }
+    }
+
+    /// The last lines of the level info and above, at every verbosity.
+    #[must_use]
+    pub const fn recent(&self) -> &RecentLog {
+        &self.recent
     }
 
     /// Lowers the verbosity by one; 0 becomes 3.

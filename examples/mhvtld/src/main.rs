@@ -10,6 +10,7 @@ use mhvtld::daemon::{self, SignalWaiter};
 use mhvtld::fifo::Fifo;
 use mhvtld::lock::Lock;
 use mhvtld::log::Log;
+use mhvtld::notifications::Notifications;
 use mhvtld::{Frontend, MessageListener, attachments, site_messages};
 use std::error::Error;
 use std::net::SocketAddr;
@@ -37,6 +38,9 @@ struct Arguments {
     /// [default: no HTTP]
     #[arg(long, value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
+    /// File with tables [[notify]] (TOML): targets that receive the events of the site; SIGHUP reads it again [default: none]
+    #[arg(long, value_name = "FILE")]
+    notify: Option<PathBuf>,
     /// Create a new site although the data directory has cartridges or identities but no state
     #[arg(long)]
     new_site: bool,
@@ -56,6 +60,7 @@ const EXAMPLES: &str = "Examples:
   ferric-mhvtld
   ferric-mhvtld --mhvtl-config /etc/mhvtl --data /srv/tapes -v 1
   ferric-mhvtld --http 127.0.0.1:8080
+  ferric-mhvtld --notify /etc/ferric/notify.toml
 
 Environment:
   FERRIC_DATA  data directory, if --data is not given
@@ -90,10 +95,15 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let locks = imported.device_slots.iter().map(|slot| Lock::acquire(slot.minor)).collect::<Result<Vec<_>, _>>()?;
     let data = DataDir::open_configured(&directory, &config)?.with_new_site(arguments.new_site);
     let site = Site::open_data_dir(data, &config)?;
+    site.set_recent_log(log.recent().clone());
     daemon::start_trace(&arguments.trace, |observer| site.add_observer(observer))?;
     let control = directory.join(socket::FILE_NAME);
-    let no_reload = || Err(ControlError::conflict("changing mhvtl's configuration requires a restart"));
-    site.set_reload_handler(Arc::new(no_reload));
+    let notify = arguments.notify.as_deref().map(|file| Notifications::open(&site, file, &config)).transpose()?;
+    let reloaded = notify.clone();
+    site.set_reload_handler(Arc::new(move || match &reloaded {
+        Some(notify) => notify.reload(),
+        None => Err(ControlError::conflict("changing mhvtl's configuration requires a restart")),
+    }));
     let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     let http = open_http(arguments.http, &site, &config.http)?;
     let mut attachments = attachments(&site, &imported.device_slots)?;
@@ -115,7 +125,11 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     frontend.close();
     drop((messages, http));
     site_messages::save_contents(&site, &imported.contents_files);
-    Ok(site.shut_down()?)
+    let closed = site.shut_down();
+    if let Some(notify) = notify {
+        notify.close();
+    }
+    Ok(closed?)
 }
 
 /// Serves the HTTP API if there is an address for it.
