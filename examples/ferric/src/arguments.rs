@@ -35,8 +35,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric tape create ./V00100L8 --size 10GB\n  ferric tape show ./tapes/V00001L8"
     )]
     Tape(tape::Command),
-    /// Check, create and import configurations; list keys and models
-    #[command(subcommand, after_help = "Examples:\n  ferric config init\n  ferric config check ferric.toml")]
+    /// Check, create and import configurations, show that of a daemon, add a library; list keys and models
+    #[command(subcommand, after_help = "Examples:
+  ferric config init
+  ferric config check ferric.toml")]
     Config(config::Command),
     /// Migrate from another virtual tape library
     #[command(subcommand, after_help = "Examples:\n  ferric migrate mhvtl --config ./mhvtl --check")]

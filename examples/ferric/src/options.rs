@@ -32,26 +32,36 @@ pub(crate) struct RemoteDaemon {
     pub(crate) token_file: Option<PathBuf>,
     /// File with certificates of authorities given by `--ca`; those of the system if `None`.
     pub(crate) ca: Option<PathBuf>,
+    /// Files with the certificate of this client and its private key, given by `--client-certificate` and `--client-key`.
+    pub(crate) client: Option<(PathBuf, PathBuf)>,
 }
 
 /// Adds the shared options to the program and to each command that uses them.
 pub(crate) fn add_to(program: Command) -> Command {
     let of_daemon = |command: Command| {
-        command.args([data(), socket(), url(), token_file(), ca()].map(|arg| arg.help_heading(HEADING)))
+        let options = [data(), socket(), url(), token_file(), ca(), client_certificate(), client_key()];
+        command.args(options.map(|arg| arg.help_heading(HEADING)))
     };
     let of_library = |command: Command| of_daemon(command).arg(library().help_heading(HEADING));
     of_library(program.arg(json())).mut_subcommands(|command| match command.get_name() {
         // Also between the two words of the command; the help of the group does not show it.
         "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
         "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
+        // The commands without a running daemon take none of them.
+        "config" => {
+            let of_running = |name| move |command: Command| command.mut_subcommand(name, of_daemon);
+            let command = ["show", "add", "check"].into_iter().fold(command, |command, name| of_running(name)(command));
+            of_daemon(command).mut_args(hide_options_of_daemon)
+        }
+        "cartridge" => of_library(command.mut_subcommands(of_library)),
         "job" => of_library(command.mut_subcommands(of_library)).mut_args(hide_options_of_daemon),
-        "notify" | "token" => of_daemon(command.mut_subcommands(of_daemon)).mut_args(hide_options_of_daemon),
+        "notify" | "token" | "alarm" => of_daemon(command.mut_subcommands(of_daemon)).mut_args(hide_options_of_daemon),
         "run" => command.args([
             data().help("Use the library that the daemon with this data directory serves over iSCSI"),
             socket().help("Use the library that the daemon with this control socket serves over iSCSI"),
         ]),
-        "config" | "migrate" | "completions" | "man" => command,
-        "reload" | "events" => of_daemon(command),
+        "migrate" | "completions" | "man" => command,
+        "reload" | "events" | "sessions" | "log" => of_daemon(command),
         _ => of_library(command),
     })
 }
@@ -96,6 +106,17 @@ fn ca() -> Arg {
     Arg::new("ca").long("ca").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
 }
 
+fn client_certificate() -> Arg {
+    let help = "PEM file with the certificate of this client for --url, if the daemon accepts clients by certificate";
+    let arg = Arg::new("client-certificate").long("client-certificate").value_name("FILE");
+    arg.value_parser(value_parser!(PathBuf)).help(help)
+}
+
+fn client_key() -> Arg {
+    let help = "PEM file with the private key of that certificate";
+    Arg::new("client-key").long("client-key").value_name("FILE").value_parser(value_parser!(PathBuf)).help(help)
+}
+
 fn library() -> Arg {
     let help = "Name of the library; needed if the site has several and no barcode identifies it";
     Arg::new("library").long("library").value_name("NAME").help(help)
@@ -107,11 +128,23 @@ fn json() -> Arg {
 }
 
 /// Name, long option and value of each shared option that not every command takes.
-const LIMITED: [&str; 6] = ["data", "socket", "url", "token-file", "ca", "library"];
+const LIMITED: [&str; 8] = ["data", "socket", "url", "token-file", "ca", "client-certificate", "client-key", "library"];
 /// Options that need `--url` (true), or exclude it.
-const OF_URL: [(&str, bool); 4] = [("token-file", true), ("ca", true), ("data", false), ("socket", false)];
+const OF_URL: [(&str, bool); 6] = [
+    ("token-file", true),
+    ("ca", true),
+    ("client-certificate", true),
+    ("client-key", true),
+    ("data", false),
+    ("socket", false),
+];
 
 impl Options {
+    /// Whether the command line names a running daemon.
+    pub(crate) const fn names_daemon(&self) -> bool {
+        self.data.is_some() || self.socket.is_some() || self.remote.is_some()
+    }
+
     /// Reads the shared options. An option after a word of the command takes precedence over the same option before it.
     ///
     /// # Errors
@@ -138,10 +171,24 @@ impl Options {
             };
             return Err(program.error(ErrorKind::ArgumentConflict, what));
         }
+        let certificate = value(&levels, "client-certificate");
+        let client = match (certificate, value(&levels, "client-key")) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (Some(_), None) => {
+                let what = "the option '--client-certificate' needs '--client-key'";
+                return Err(program.error(ErrorKind::MissingRequiredArgument, what));
+            }
+            (None, Some(_)) => {
+                let what = "the option '--client-key' needs '--client-certificate'";
+                return Err(program.error(ErrorKind::MissingRequiredArgument, what));
+            }
+        };
         let remote = value(&levels, "url").map(|url| RemoteDaemon {
             url,
             token_file: value(&levels, "token-file"),
             ca: value(&levels, "ca"),
+            client,
         });
         Ok(Self {
             remote,

@@ -7,10 +7,12 @@ use std::process::Command;
 use std::sync::Arc;
 use vtl::ControlError;
 use vtl::config::parse;
+use vtl::configuration::{ConfigurationFile, ConfigurationFileState, ConfigurationFileStatus};
 use vtl::control::ReloadReport;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
 use vtl::notifications::{Notifications, NotifyStatus, NotifyTest};
+use vtl::recent_log::RecentLog;
 use vtl::site::Site;
 
 /// The site of the examples: the default library, with a pool.
@@ -30,6 +32,8 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("job import", "ferric job export V00004L8 V00005L8"),
     ("tape import", "ferric tape export ./tapes/V00001L8 backup.tap"),
     ("token remove", "ferric token create backup-server"),
+    ("config add", "printf '[[library]]\\nname = \"second\"\\n' > second-library.toml"),
+    ("alarm acknowledge", "for flag in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do ferric alert $flag raise; done"),
 ];
 
 /// The commands that are executed, with the examples in their help.
@@ -47,8 +51,11 @@ fn examples(directory: &Path, words: &[&str], found: &mut Vec<(String, Vec<Strin
             examples(directory, &[words, &[name.as_str()]].concat(), found);
         }
     }
-    if !text.contains("\nCommands:\n") && !text.contains("\nSources:\n") {
-        found.push((words.join(" "), section("Examples:")));
+    let own = section("Examples:");
+    let is_group = text.contains("\nCommands:\n") || text.contains("\nSources:\n");
+    // A command such as `cartridge` does something without a further word, too.
+    if !is_group || !(words.is_empty() || own.is_empty()) {
+        found.push((words.join(" "), own));
     }
 }
 
@@ -93,6 +100,20 @@ impl Notifications for Targets {
     }
 }
 
+/// A configuration file that accepts every change.
+struct File;
+
+impl ConfigurationFile for File {
+    fn status(&self) -> Option<ConfigurationFileStatus> {
+        let (path, state) = ("ferric.toml".into(), ConfigurationFileState::InUse);
+        Some(ConfigurationFileStatus { path, state, reason: None })
+    }
+
+    fn add(&self, _: &str) -> Result<ReloadReport, ControlError> {
+        Ok(ReloadReport::default())
+    }
+}
+
 /// Directory of the examples of one command: `./ferric-data` with the control socket of a site, `./tapes`, and files.
 fn run_examples(name: &str, examples: &[String]) {
     let directory = tempfile::tempdir().unwrap();
@@ -114,6 +135,8 @@ fn run_examples(name: &str, examples: &[String]) {
     let site = Site::open_data_dir(storage, &config).unwrap();
     site.set_reload_handler(Arc::new(|| Ok(ReloadReport::default())));
     site.set_notifications(Arc::new(Targets));
+    site.set_configuration_file(Arc::new(File));
+    site.set_recent_log(RecentLog::default());
     let control = ControlSocket::open(&data.join("control.sock"), &site).unwrap();
     if name == "site recover" {
         drop(control);

@@ -40,7 +40,7 @@ fn bash_completes_commands_options_and_values() {
     write_script("bash", &script);
     let checked = Command::new("bash").arg("-n").arg(&script).output().unwrap();
     assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:?}");
-    assert_eq!(offered(&script, &["ferric", "lo"]), ["load"]);
+    assert_eq!(offered(&script, &["ferric", "loa"]), ["load"]);
     assert_eq!(offered(&script, &["ferric", "tape", "ver"]), ["verify"]);
     assert_eq!(offered(&script, &["ferric", "tape", "create", "x", "--ki"]), ["--kind"]);
     assert_eq!(offered(&script, &["ferric", "tape", "create", "--format", "m"]), ["mhvtl"]);

@@ -10,6 +10,7 @@ use std::process::Command;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
+use vtl::recent_log::RecentLog;
 use vtl::site::Site;
 
 const CONFIG: &str = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\n\
@@ -35,6 +36,14 @@ const COMMANDS: &[&str] = &[
     "job verify A2L8",
     "job list",
     "cartridge A1L8",
+    "cartridge contents A2L8",
+    "cartridge files A2L8",
+    "sessions",
+    "alarm list",
+    "alarm acknowledge --all",
+    "log",
+    "config show --socket s",
+    "config check f.toml --socket s",
     "door io-station open",
     "counters",
     "tape create V1L8 --size 64MB",
@@ -101,6 +110,7 @@ fn documents_have_documented_shapes() {
     prepare(dir.path());
     let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
     let _control = ControlSocket::open(&dir.path().join("s"), &site).unwrap();
+    site.set_recent_log(RecentLog::default());
     let (mut shown, mut keys) = (String::new(), BTreeSet::new());
     for line in COMMANDS {
         let is_local =

@@ -63,6 +63,41 @@ impl Served {
     }
 }
 
+/// Commands that show something, after which nothing has changed.
+const SHOWN: &[&str] = &[
+    "status",
+    "status --json",
+    "library",
+    "drive",
+    "drive drive2",
+    "slot",
+    "slot slot4 --json",
+    "cartridge",
+    "cartridge A2L8 --json",
+    "cartridge --library main",
+    "alert",
+    "pool",
+    "pool scratch --json",
+    "counters --json",
+    "trace --since 1h --json",
+    "audit",
+    "audit --object A2L8 --json",
+    "audit verify",
+    "token list",
+    "sessions --json",
+    "cartridge contents A1L8",
+    "cartridge contents A1L8 --json",
+    "cartridge files A1L8",
+    "cartridge contents X9L8",
+    "alarm list",
+    "alarm list --all --json",
+    "log",
+    "config show",
+    "config show --json",
+    "load X9L8",
+    "reload",
+];
+
 #[test]
 fn every_command_has_the_result_of_the_control_socket() {
     let served = serve(tempfile::tempdir().unwrap(), "");
@@ -89,32 +124,11 @@ fn every_command_has_the_result_of_the_control_socket() {
     ] {
         assert_eq!(served.remote("", line), (0, stdout.to_owned(), String::new()), "{line}");
     }
-    for line in [
-        "status",
-        "status --json",
-        "library",
-        "drive",
-        "drive drive2",
-        "slot",
-        "slot slot4 --json",
-        "cartridge",
-        "cartridge A2L8 --json",
-        "cartridge --library main",
-        "alert",
-        "pool",
-        "pool scratch --json",
-        "counters --json",
-        "trace --since 1h --json",
-        "audit",
-        "audit --object A2L8 --json",
-        "audit verify",
-        "token list",
-        "load X9L8",
-        "reload",
-    ] {
+    for line in SHOWN.iter().copied() {
         let local = run(served.directory.path(), line);
         assert_eq!(served.remote("", line), local, "{line}");
-        assert!(local.0 == 0 || ["load X9L8", "reload"].contains(&line), "{local:?}");
+        let is_refused = ["load X9L8", "reload", "log", "cartridge contents X9L8"].contains(&line);
+        assert!((local.0 == 0) != is_refused, "{line}: {local:?}");
     }
     let (code, metrics, _) = served.remote("", "metrics");
     assert!(code == 0 && metrics.contains("ferric_build_info"), "{metrics}");
@@ -189,6 +203,57 @@ fn tokens_and_certificates_over_tls() {
     }
     let (code, stdout, _) = served.remote(" --ca server.pem", "status --json");
     assert_eq!((code, stdout.as_str()), (1, ""));
+}
+
+/// A daemon with mutual TLS gives a client with a certificate of its authority a role, without a token.
+#[test]
+fn a_client_certificate_needs_no_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    let write = |name: &str, text: String| fs::write(path.join(name), text).unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    write("server.pem", made.cert.pem());
+    write("server.key", made.signing_key.serialize_pem());
+    let authority_key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new([]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    write("clients.pem", parameters.self_signed(&authority_key).unwrap().pem());
+    let authority = rcgen::Issuer::new(parameters, authority_key);
+    let client_key = rcgen::KeyPair::generate().unwrap();
+    let client = rcgen::CertificateParams::new(["robot".to_owned()]).unwrap();
+    write("client.pem", client.signed_by(&client_key, &authority).unwrap().pem());
+    write("client.key", client_key.serialize_pem());
+    write("other.key", rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let keys = "loopback = \"token\"\ncertificate = \"DIR/server.pem\"\nkey = \"DIR/server.key\"\n\
+                client_ca = \"DIR/clients.pem\"\nclient_role = \"operate\"\n";
+    let served = serve(directory, keys);
+    let options = " --ca server.pem --client-certificate client.pem --client-key client.key";
+    assert_eq!(served.remote(options, "load A1L8"), (0, "A1L8: slot1 -> drive1\n".into(), String::new()));
+    let (code, _, stderr) = served.remote(options, "token list");
+    assert!(code == 1 && stderr.contains("has the role operate, and this request needs the role admin"), "{stderr}");
+    let audit = run(&path, "audit --object A1L8").1;
+    assert!(audit.contains("certificate"), "{audit}");
+    let (code, _, stderr) = served.remote(" --ca server.pem", "status");
+    assert!(code == 1 && stderr.contains("the daemon needs a token"), "{stderr}");
+    for (options, expected) in [
+        (
+            " --client-certificate client.pem --client-key other.key",
+            "client.pem: the client certificate cannot be used: ",
+        ),
+        (" --client-certificate client.key --client-key client.key", "client.key has no certificate in PEM"),
+        (" --client-certificate client.pem --client-key client.pem", "client.pem has no private key in PEM"),
+        (" --client-certificate client.pem --client-key gone", "gone: No such file or directory"),
+    ] {
+        let (code, _, stderr) = served.remote(options, "status");
+        assert!(code == 1 && stderr.starts_with(&format!("ferric: {expected}")), "{options}: {stderr}");
+    }
+    for (options, expected) in [
+        (" --client-certificate c", "the option '--client-certificate' needs '--client-key'"),
+        (" --client-key k", "the option '--client-key' needs '--client-certificate'"),
+    ] {
+        let (code, _, stderr) = served.remote(options, "status");
+        assert!(code == 2 && stderr.contains(expected), "{options}: {stderr}");
+    }
 }
 
 #[test]

@@ -38,6 +38,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric job create scratch 20\n  ferric job list"
     )]
     Job(JobCommand),
+    /// List the alarms: events that need a person; or acknowledge them
+    #[command(subcommand)]
+    Alarm(AlarmCommand),
+    /// Print the last lines of the log of the daemon, of the levels info, warn and error
+    #[command(after_help = "Examples:\n  ferric log\n  ferric log --json")]
+    Log,
+    /// List the open iSCSI sessions: initiator, target, since when, commands and bytes
+    #[command(after_help = "Examples:\n  ferric sessions\n  ferric sessions --json")]
+    Sessions,
     /// Show the notification targets, or test one
     #[command(subcommand, after_help = "Examples:\n  ferric notify list\n  ferric notify test operators")]
     Notify(NotifyAction),
@@ -143,9 +152,9 @@ pub(crate) enum RequestCommand {
     /// List the pools, show one pool, or create blank cartridges in it
     #[command(after_help = "Examples:\n  ferric pool\n  ferric pool scratch --create 2")]
     Pool(PoolArgs),
-    /// List the cartridges, show one cartridge, or protect, retain, delete or forget it
+    /// List the cartridges, show one cartridge or its contents, or protect, retain, delete or forget it
     #[command(
-        after_help = "Examples:\n  ferric cartridge\n  ferric cartridge V00001L8 --protect on\n  ferric cartridge V00002L8 --retain 2030-01-31"
+        after_help = "Examples:\n  ferric cartridge\n  ferric cartridge V00001L8 --protect on\n  ferric cartridge V00002L8 --retain 2030-01-31\n  ferric cartridge contents V00003L8"
     )]
     Cartridge(CartridgeArgs),
     /// Manage the tokens of the HTTP API
@@ -222,6 +231,28 @@ pub(crate) enum JobCommand {
         cartridges: Vec<String>,
         #[command(flatten)]
         detach: Detach,
+    },
+}
+
+/// A command for alarms: events of the levels warn and error since the start of the daemon.
+#[derive(Subcommand)]
+pub(crate) enum AlarmCommand {
+    /// List the alarms that are not acknowledged
+    #[command(after_help = "Examples:\n  ferric alarm list\n  ferric alarm list --all --json")]
+    List {
+        /// List the acknowledged ones, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Acknowledge alarms, with your name; this clears no TapeAlert flag
+    #[command(after_help = "Examples:\n  ferric alarm acknowledge 12 14\n  ferric alarm acknowledge --all")]
+    Acknowledge {
+        /// Numbers of the events, as ferric alarm list shows them
+        #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "SEQ")]
+        events: Vec<String>,
+        /// Acknowledge all alarms that are not acknowledged
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -394,11 +425,35 @@ pub(crate) struct PoolArgs {
 
 #[derive(Args)]
 pub(crate) struct CartridgeArgs {
+    #[command(subcommand)]
+    pub(super) read: Option<CartridgeRead>,
     /// Barcode of the cartridge [default: list all]
     pub(super) cartridge: Option<String>,
     // The change, if any. Not a doc comment: that would become the help text of the command.
     #[command(flatten)]
     pub(super) action: CartridgeAction,
+}
+
+/// A command that reads the files of a cartridge.
+#[derive(Subcommand)]
+pub(crate) enum CartridgeRead {
+    /// Show the use and the attributes (MAM) of a cartridge that is not in a drive
+    #[command(after_help = "Examples:\n  ferric cartridge contents V00003L8")]
+    Contents {
+        /// Barcode of the cartridge
+        cartridge: String,
+    },
+    /// List the files on a cartridge that is not in a drive: blocks, bytes, smallest and largest block
+    #[command(
+        after_help = "Examples:\n  ferric cartridge files V00003L8\n  ferric cartridge files V00003L8 --partition 0 --json"
+    )]
+    Files {
+        /// Barcode of the cartridge
+        cartridge: String,
+        /// Number of the partition, from 0
+        #[arg(long, default_value_t = 0)]
+        partition: u8,
+    },
 }
 
 #[derive(Args)]

@@ -43,11 +43,11 @@ fn print_event(output: Output, event: &Value) -> Result<(), CliError> {
     if output.is_json() {
         return print_line(event.to_string());
     }
-    print_line(event_line(event))?;
+    print_line(line_of(event))?;
     event.get("snapshot").map_or(Ok(()), print_snapshot)
 }
 
-fn event_line(event: &Value) -> String {
+pub(super) fn line_of(event: &Value) -> String {
     let at = event.get("at").and_then(Value::as_u64).unwrap_or_default();
     let mut line = format!("{} {} {}", time_text(at), text(event, "seq"), text(event, "event"));
     // The members of every event, then those of this one.
@@ -93,7 +93,7 @@ mod tests {
             "barcode": "V1L8", "event": "exported", "from": element(10), "to": { "shelf": "main" },
         });
         assert_eq!(
-            event_line(&event),
+            line_of(&event),
             "2026-11-22 00:29:22Z 3 exported library=main barcode=V1L8 source=operator from=10 to=shelf/main"
         );
         let event = json!({
@@ -101,7 +101,7 @@ mod tests {
             "name": "Write failure",
         });
         assert_eq!(
-            event_line(&event),
+            line_of(&event),
             "1970-01-01 00:00:00Z 8 alert_raised unit=drive1 source=unit flag=6 name=\"Write failure\""
         );
     }

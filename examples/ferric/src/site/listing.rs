@@ -1,5 +1,6 @@
 //! Listings of a site and its parts, as text.
 
+use super::events::time_text;
 use super::notify::target_text;
 use crate::cli_error::CliError;
 use crate::output::{format_count, print_line};
@@ -7,6 +8,7 @@ use smc::element::{ElementFault, LabelDefect};
 use vtl::clock::day;
 use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
+use vtl::sessions::{IscsiSession, SessionState};
 use vtl::tokens::TokenStatus;
 
 /// Elements in a row; few barcodes have more than ten characters.
@@ -208,6 +210,20 @@ pub(super) fn print_tokens(tokens: &[TokenStatus]) -> Result<(), CliError> {
     tokens.iter().try_for_each(|TokenStatus { name, role, created }| {
         print_line(format!("{name}  {}  created {}", role.name(), day(*created)))
     })
+}
+
+pub(super) fn print_sessions(sessions: &[IscsiSession]) -> Result<(), CliError> {
+    if sessions.is_empty() {
+        return print_line("no host is logged in");
+    }
+    for IscsiSession { portal, session } in sessions {
+        let SessionState { initiator, target, peer, since, commands, received_bytes, sent_bytes, .. } = session;
+        let [received, sent] = [received_bytes, sent_bytes].map(|bytes| crate::output::format_size(*bytes));
+        let commands = format_count(*commands, "command");
+        print_line(format!("{initiator}  from {peer}  to {target} at {portal}  since {}", time_text(*since)))?;
+        print_line(format!("  {commands}, {received} received, {sent} sent"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn print_alerts(alerts: &[AlertStatus]) -> Result<(), CliError> {

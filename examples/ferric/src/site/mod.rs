@@ -1,8 +1,11 @@
 //! Commands to a running daemon, over the control socket in its data directory.
 
+mod alarm;
 mod audit;
 mod client;
 mod command;
+mod configuration;
+mod contents;
 mod counters;
 mod events;
 mod former_words;
@@ -16,10 +19,11 @@ mod trace;
 
 pub(crate) use client::SOCKET_VARIABLE;
 pub(crate) use command::Command;
+pub(crate) use configuration::{add_configuration, check_configuration, show_configuration};
 
 use crate::cli_error::CliError;
 use crate::options::Options;
-use crate::output;
+use crate::output::{self, print_line};
 use client::Client;
 use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, RequestCommand, SlotArgs, TokenCommand};
 use request::request;
@@ -29,6 +33,8 @@ use std::net::SocketAddr;
 use vtl::control::{AlertStatus, CartridgeStatus, ControlRequest as Request, ElementStatus, PoolStatus, SiteStatus};
 use vtl::inventory::Location;
 use vtl::jobs::Work;
+use vtl::recent_log::LogLines;
+use vtl::sessions::IscsiSession;
 use vtl::tokens::TokenStatus;
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
@@ -40,6 +46,15 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Metrics(arguments) => metrics::run(options, &arguments),
         Command::Job(command) => job::run(options, command),
         Command::Notify(action) => notify::run(options, action),
+        Command::Alarm(command) => alarm::run(options, command),
+        Command::Log => {
+            let log: LogLines = Client::connect(options)?.request_as(&Request::Log)?;
+            options.output.show(&log, |log| log.lines.iter().try_for_each(print_line))
+        }
+        Command::Sessions => {
+            let sessions: Vec<IscsiSession> = Client::connect(options)?.request_as(&Request::Sessions)?;
+            options.output.show(sessions.as_slice(), listing::print_sessions)
+        }
         Command::Request(command) => run_request(options, command),
     }
 }
@@ -85,6 +100,9 @@ fn run_request(options: &Options, command: RequestCommand) -> Result<(), CliErro
         }
         Command::Pool(PoolArgs { create: None, pool, .. }) => {
             output.show(pools(options, &mut client, pool)?.as_slice(), listing::print_pools)
+        }
+        Command::Cartridge(CartridgeArgs { read: Some(read), cartridge, .. }) => {
+            contents::run(*output, &mut client, cartridge.as_deref(), read)
         }
         Command::Cartridge(CartridgeArgs {
             action: CartridgeAction { protect: None, retain: None, delete: false, forget: false },

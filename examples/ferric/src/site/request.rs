@@ -101,7 +101,7 @@ fn translate(library: Option<String>, command: Command) -> Request {
             Request::Create { pool, count: count.into() }
         }
         Command::Pool(PoolArgs { pool, .. }) => Request::Pools { pool },
-        Command::Cartridge(CartridgeArgs { cartridge: Some(cartridge), action }) => match action {
+        Command::Cartridge(CartridgeArgs { cartridge: Some(cartridge), action, .. }) => match action {
             CartridgeAction { protect: Some(on), .. } => Request::Protect { cartridge, on },
             CartridgeAction { retain: Some(until), .. } => Request::Retain { cartridge, until },
             CartridgeAction { forget: true, .. } => Request::Forget { cartridge },

@@ -7,7 +7,7 @@ mod dump;
 mod key;
 mod list;
 mod repair;
-mod show;
+pub(crate) mod show;
 mod transfer;
 pub(crate) mod verify;
 

@@ -38,10 +38,15 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
 }
 
 fn print(details: &CartridgeDetails) -> Result<(), CliError> {
-    let CartridgeDetails { barcode, kind, write_protected, contents: shown } = details;
+    let CartridgeDetails { barcode, kind, write_protected, contents } = details;
     let kind = if *write_protected { format!("{kind}, write-protected") } else { (*kind).into() };
+    print_contents(barcode, &kind, contents)
+}
+
+/// Prints the contents of a cartridge, a row for each fact. `kind` follows the name of the medium and may be empty.
+pub(crate) fn print_contents(barcode: &str, kind: &str, shown: &CartridgeContents) -> Result<(), CliError> {
     output::print_row("barcode", barcode)?;
-    output::print_row("medium", format!("{} {kind}", shown.medium))?;
+    output::print_row("medium", format!("{} {kind}", shown.medium).trim_end())?;
     output::print_row("format", &shown.format)?;
     output::print_row("size", output::format_size(shown.capacity))?;
     output::print_row("serial", &shown.serial)?;

@@ -2,6 +2,8 @@
 
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::RemoteDaemon;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -9,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{Request, Response};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 use vtl_http::routes::{self, Located, Shape};
 
 /// Time to connect to the daemon.
@@ -33,6 +35,7 @@ impl HttpClient {
         };
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::from(roots))
+            .client_cert(daemon.client.as_ref().map(|(certificate, key)| read_client(certificate, key)).transpose()?)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .build();
         let config = Agent::config_builder()
@@ -162,6 +165,31 @@ fn read_token(file: &Path) -> Result<String, CliError> {
         return Err(CliError::invalid(format!("{name} has no token; expected the output of ferric token create")));
     }
     Ok(token.into())
+}
+
+/// The certificate of this client with those of its authorities, and its private key.
+fn read_client(certificate: &Path, key: &Path) -> Result<ClientCert, CliError> {
+    let name = key.display();
+    let text = std::fs::read(key).map_err(|error| CliError::system(&error, format!("{name}: {error}")))?;
+    let private_key = |item| if let Ok(PemItem::PrivateKey(key)) = item { Some(key) } else { None };
+    let key = parse_pem(&text).find_map(private_key);
+    let key = key.ok_or_else(|| CliError::invalid(format!("{name} has no private key in PEM")))?;
+    let client = ClientCert::new_with_certs(&read_certificates(certificate)?, key);
+    // The library of HTTP would panic.
+    check_client(certificate, &client)?;
+    Ok(client)
+}
+
+/// Refuses a key that cannot be used, or that is not the key of the certificate.
+fn check_client(file: &Path, client: &ClientCert) -> Result<(), CliError> {
+    let name = file.display();
+    let wrong =
+        |error: rustls::Error| CliError::invalid(format!("{name}: the client certificate cannot be used: {error}"));
+    let key = PrivateKeyDer::try_from(client.private_key().der().to_vec());
+    let key = key.map_err(|reason| CliError::invalid(format!("{name}: the private key cannot be used: {reason}")))?;
+    let chain = client.certs().iter().map(|certificate| CertificateDer::from(certificate.der().to_vec())).collect();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    CertifiedKey::from_der(chain, key, &provider).map(drop).map_err(wrong)
 }
 
 fn read_certificates(file: &Path) -> Result<Vec<Certificate<'static>>, CliError> {
