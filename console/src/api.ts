@@ -39,8 +39,15 @@ async function problemOf(response: Response): Promise<Problem> {
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-async function send(method: Method, path: string, body?: object, signal?: AbortSignal): Promise<Response> {
+interface SendOptions {
+  signal?: AbortSignal | undefined;
+  /** Entity tag that the object must have, or else the request changes nothing. */
+  ifMatch?: string;
+}
+
+async function send(method: Method, path: string, body?: object, { signal, ifMatch }: SendOptions = {}): Promise<Response> {
   const headers: Record<string, string> = {};
+  if (ifMatch) headers["If-Match"] = ifMatch;
   if (body) headers["Content-Type"] = "application/json";
   if (method === "POST") headers["Idempotency-Key"] = randomKey();
   const csrf = session.peek()?.csrf;
@@ -55,16 +62,28 @@ async function send(method: Method, path: string, body?: object, signal?: AbortS
   }
 }
 
-/** Sends a request and returns the document of the answer. */
-export async function request<T>(method: Method, path: string, body?: object, signal?: AbortSignal): Promise<T> {
-  const response = await send(method, path, body, signal);
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+/** Sends a request; an answer that is an error is thrown. */
+async function exchange(method: Method, path: string, body?: object, options?: SendOptions): Promise<Response> {
+  const response = await send(method, path, body, options);
+  if (response.ok) return response;
   const problem = await problemOf(response);
   if (problem.status === 401 && session.peek()) session.value = null;
   throw problem;
 }
 
-export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>("GET", path, undefined, signal);
+/** Sends a request and returns the document of the answer. */
+export async function request<T>(method: Method, path: string, body?: object, options?: SendOptions): Promise<T> {
+  const response = await exchange(method, path, body, options);
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+export const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request<T>("GET", path, undefined, { signal });
+
+/** Reads a document with its entity tag, for a change of what was read. */
+export async function getTagged<T>(path: string): Promise<{ value: T; tag: string }> {
+  const response = await exchange("GET", path);
+  return { value: (await response.json()) as T, tag: response.headers.get("ETag") ?? "" };
+}
 
 /** Times that a request for a cartridge in use is repeated, and the time before each in milliseconds. */
 const ATTEMPTS = 10;

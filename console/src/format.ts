@@ -89,6 +89,7 @@ const EVENT_WORDS: Record<string, string> = {
   mode_changed: "mode pages changed",
   alert_raised: "TapeAlert raised",
   alert_cleared: "TapeAlert cleared",
+  acknowledged: "alarms acknowledged",
   write_protect_changed: "write-protect tab",
   retention_enforced: "retention enforced",
   retention_changed: "retention changed",
@@ -151,6 +152,8 @@ export function eventDetail(event: SiteEvent): string {
     case "alert_raised":
     case "alert_cleared":
       return `flag ${text("flag")}: ${text("name")}`;
+    case "acknowledged":
+      return `events ${(event.events as number[]).join(", ")} by ${text("by")}`;
     case "write_protect_changed":
       return event.on ? "set" : "cleared";
     case "retention_changed":

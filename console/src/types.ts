@@ -145,6 +145,16 @@ export interface SiteEvent {
   [member: string]: unknown;
 }
 
+export interface Acknowledgement {
+  by: string;
+  at: number;
+}
+
+export interface Alarm {
+  record: SiteEvent;
+  acknowledged?: Acknowledgement;
+}
+
 export interface Position {
   partition: number;
   object: number;
@@ -307,8 +317,32 @@ export interface TapeFile {
 
 export interface ConfigurationFinding {
   line: number;
+  column: number;
   key: string;
   message: string;
+}
+
+export interface ConfigurationText {
+  text: string;
+  file?: { path: string; state: "in_use" | "changed" | "refused" | "unreadable"; reason?: string };
+}
+
+export interface LibraryModel {
+  model: string;
+  slots: number;
+  io_elements: number;
+  drives: number;
+}
+
+export interface DriveModel {
+  model: string;
+  vendor: string;
+  media: { medium: string; suffix: string; capacity: number }[];
+}
+
+export interface Models {
+  libraries: LibraryModel[];
+  drives: DriveModel[];
 }
 
 export interface CheckedConfiguration {

@@ -119,11 +119,20 @@ consoleTest(
     await page.getByRole("button", { name: "Raise" }).click();
     await page.locator("[data-open-alerts]").getByText("flag 3").waitFor();
     await page.locator(".nav-badge").waitFor();
+    // Another browser sees the acknowledgement, too.
+    const other = await openPage(daemon, "#/events");
+    await other.page.locator(".nav-badge").waitFor();
     await page.getByRole("button", { name: /^Acknowledge event/ }).click();
     await page.locator(".nav-badge").waitFor({ state: "detached" });
+    await other.page.locator(".nav-badge").waitFor({ state: "detached" });
+    assert.deepEqual(other.faults, []);
+    await other.page.context().close();
     await page.reload();
-    await page.getByRole("cell", { name: "TapeAlert raised" }).waitFor();
+    await page.getByRole("cell", { name: /^acknowledged by http client.*TapeAlert raised/ }).waitFor();
+    await page.getByRole("cell", { name: "alarms acknowledged" }).waitFor();
     assert.equal(await page.locator(".nav-badge").count(), 0);
+    const [alarm] = (await daemon.request("GET", "/v1/alarms")).items;
+    assert.equal(alarm.acknowledged.by, "http client");
     await page.getByRole("button", { name: "Clear flag 3" }).click();
     await page.getByText("No TapeAlert flag is raised").waitFor();
     assert.deepEqual((await daemon.request("GET", "/v1/alerts?drive=drive1")).items, []);
@@ -212,6 +221,80 @@ consoleTest(
     await holds(page, "slot1", "S00001L8");
   },
   { config: EMPTY, path: "" },
+);
+
+const NO_LIBRARY = `# A site without libraries.
+library = []
+
+[[iscsi.user]]
+name = "host"
+secret = "a secret of a host"
+`;
+
+consoleTest(
+  "a site without libraries becomes one with a library, drives and cartridges that hosts use",
+  async ({ daemon, page }) => {
+    await page.getByText("The site has no library yet.").waitFor();
+    // Another model has other limits, other drives have other media.
+    await page.getByLabel("Model of the library").selectOption("IBM 3573-TL");
+    await page.getByLabel("Model of the drives").selectOption("ULT3580-TD6");
+    await page.getByText("LTO-6 cartridges of 2.5 TB").waitFor();
+    assert.equal(await page.getByLabel("Barcode of the first cartridge").inputValue(), "V00001L6");
+    await page.getByLabel(/^Slots, up to/).fill("12");
+    await page.getByLabel(/^I\/O slots, up to/).fill("2");
+    await page.getByLabel(/^Drives, up to/).fill("2");
+    await page.getByLabel("Cartridges", { exact: true }).fill("5");
+    const add = page.getByRole("button", { name: "Add the library" });
+    await page.getByLabel("Barcode of the first cartridge").fill("ABC97XY");
+    await page.getByText("expected L6, L5 at the end").waitFor();
+    assert.equal(await add.isDisabled(), true);
+    await page.getByLabel("Barcode of the first cartridge").fill("ABC97L6");
+    await page.getByText("the digits suffice for 3 cartridges").waitFor();
+    await page.getByLabel("Barcode of the first cartridge").fill("abc017l6");
+    await page.getByText("Configuration text").click();
+    await page.getByRole("region", { name: "Text", exact: true }).getByText('pattern = "ABC###L6"').waitFor();
+    const violations = await violationsOf(page, "first start");
+    for (const theme of THEMES) {
+      await setTheme(page, theme);
+      violations.push(...(await violationsOf(page, `first start, ${theme}`)));
+    }
+    assert.deepEqual(violations, []);
+    await page.setViewportSize(SMALL);
+    await fits(page, "first start");
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await add.click();
+    await page.getByText("5 cartridges in the libraries.").waitFor();
+    const { address } = daemon.ready;
+    const [library] = (await daemon.request("GET", "/v1/libraries")).items;
+    assert.deepEqual([library.name, library.model, library.slot_count, library.drive_count, library.io_element_count], ["main", "IBM 3573-TL", 12, 2, 2]);
+    const lines = (await page.locator("pre").allTextContents()).join("\n");
+    for (const line of [
+      `iscsiadm -m node -T ${library.target} -p ${address} --login`,
+      `Connect-IscsiTarget -NodeAddress ${library.target} -IsPersistent $true`,
+      `-blockdev driver=iscsi,node-name=tape2,transport=tcp,portal=${address},target=${library.target},lun=2`,
+    ]) {
+      assert.ok(lines.includes(line), `${line} is not in\n${lines}`);
+    }
+    const { items } = await daemon.request("GET", "/v1/cartridges");
+    assert.deepEqual(items.map((item) => item.cartridge), ["ABC017L6", "ABC018L6", "ABC019L6", "ABC020L6", "ABC021L6"]);
+    // The file keeps what it had, and a restart finds the same site.
+    const file = await readFile(`${daemon.directory}/site.toml`, "utf8");
+    assert.ok(file.startsWith("# A site without libraries.\n\n[[iscsi.user]]") && file.includes("a secret of a host"), file);
+    const audit = (await daemon.request("GET", "/v1/audit")).items.find(({ action }) => action === "configuration_add");
+    assert.deepEqual([audit.action, audit.result, audit.details.text.includes("IBM 3573-TL")], ["configuration_add", "done", true]);
+    await daemon.end();
+    await daemon.run();
+    assert.deepEqual(daemon.ready.targets, [library.target]);
+    assert.equal((await daemon.request("GET", "/v1/cartridges")).items.length, 5);
+    // A second library, with a name and a pool of its own.
+    await page.getByText("Add a library").click();
+    assert.equal(await page.getByLabel("Name of the library").inputValue(), "main2");
+    await page.getByLabel("Cartridges", { exact: true }).fill("0");
+    await page.getByRole("button", { name: "Add the library" }).click();
+    await page.getByRole("link", { name: "main2" }).waitFor();
+    assert.equal((await daemon.request("GET", "/v1/libraries")).items.length, 2);
+  },
+  { config: NO_LIBRARY, path: "" },
 );
 
 consoleTest("an external change, a refusal and a lock are shown", async ({ daemon, page }) => {
@@ -426,7 +509,7 @@ consoleTest(
     assert.equal((await page.content()).includes("a secret of a host"), false);
     await text.fill("[[library]]\nslots = 12\n\nslot = 4\n");
     await page.getByRole("button", { name: "Check" }).click();
-    await page.getByRole("status").getByText("line 4, library.slot").waitFor();
+    await page.getByRole("status").getByText("line 4, column 1, library.slot").waitFor();
     await page.getByRole("button", { name: "Show line 4" }).click();
     assert.equal(await text.evaluate((area) => area.value.slice(area.selectionStart, area.selectionEnd)), "slot = 4");
     await text.fill('[[library]]\nslots = 12\n[[library.drive]]\nmodel = "ULT3580-TD8"\ncount = 3\n');
@@ -440,7 +523,9 @@ consoleTest(
     await page.getByRole("link", { name: "About" }).click();
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save support bundle" }).click()]);
     const bundle = await readFile(await download.path(), "utf8");
-    assert.equal(JSON.parse(bundle).parts["/v1/configuration"].text, running);
+    const { parts } = JSON.parse(bundle);
+    assert.equal(parts["/v1/configuration"].text, running);
+    assert.ok(parts["/v1/log"].lines.some((line) => line.includes("INFO")), JSON.stringify(parts["/v1/log"]));
     assert.equal(bundle.includes("a secret of a host"), false);
   },
   { config: `${SITE}[[iscsi.user]]\nname = "host"\nsecret = "a secret of a host"\n`, path: "#/configuration" },

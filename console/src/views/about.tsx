@@ -5,12 +5,13 @@ import { useEffect } from "preact/hooks";
 import { get } from "../api";
 import { isOutdated, log } from "../events";
 import { bytes, count } from "../format";
+import { save } from "../parts/save";
 import { protocolVersion } from "../site";
 import type { Metrics } from "../types";
 import { messageOf, notify } from "../ui";
 
 /** The parts of the bundle: each is the document of a path. None of them has secrets. */
-const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/sessions", "/v1/notifications", "/v1/configuration", "/v1/trace?max=1000"];
+const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/sessions", "/v1/notifications", "/v1/configuration", "/v1/log", "/v1/trace?max=1000"];
 
 async function makeBundle(): Promise<Blob> {
   const parts: Record<string, unknown> = {};
@@ -28,14 +29,6 @@ async function makeBundle(): Promise<Blob> {
   return new Blob([JSON.stringify(bundle, null, 1)], { type: "application/json" });
 }
 
-function save(blob: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = `ferric-support-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
 export function About() {
   const metrics = useSignal<Metrics | null>(null);
   const busy = useSignal(false);
@@ -49,7 +42,8 @@ export function About() {
   const bundle = async (): Promise<void> => {
     busy.value = true;
     try {
-      save(await makeBundle());
+      const time = new Date().toISOString().slice(0, 19).replaceAll(":", "");
+      save(await makeBundle(), `ferric-support-${time}.json`);
       notify("info", "support bundle saved");
     } finally {
       busy.value = false;
@@ -104,7 +98,7 @@ export function About() {
         </section>
         <section class="panel">
           <h2>Support bundle</h2>
-          <p>One JSON file with the status, the measurements, the raised alerts, the sessions, the configuration (for administrators), the last commands of hosts and the last events. It has no keys, no passwords, no URLs of webhooks beyond the host and no data of cartridges; it has barcodes and names of initiators.</p>
+          <p>One JSON file with the status, the measurements, the raised alerts, the sessions, the configuration and the log (for administrators), the last commands of hosts and the last events. It has no keys, no passwords, no URLs of webhooks beyond the host and no data of cartridges; it has barcodes and names of initiators.</p>
           <button disabled={busy.value} onClick={() => void bundle()}>
             {busy.value ? "Making…" : "Save support bundle"}
           </button>

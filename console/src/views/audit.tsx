@@ -4,16 +4,18 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { get, withQuery } from "../api";
 import { count, dateTime, plural } from "../format";
+import { Select, type Option } from "../parts/fields";
 import { Icon } from "../parts/icon";
+import { Table, type Column } from "../parts/table";
 import type { AuditRecord, Page } from "../types";
 import { messageOf } from "../ui";
 
-const SPANS = [
+const SPANS: Option<number>[] = [
   [1, "last hour"],
   [24, "last day"],
   [24 * 7, "last 7 days"],
   [0, "all records"],
-] as const;
+];
 const PAGE_LEN = 1000;
 const MAX_RECORDS = 20_000;
 const SHOWN = 500;
@@ -33,6 +35,23 @@ function difference({ before, after }: AuditRecord): string {
   const names = Object.keys(after).filter((name) => json(before[name] ?? null) !== json(after[name] ?? null));
   return names.map((name) => `${name.replaceAll("_", " ")}: ${json(before[name] ?? null)} → ${json(after[name] ?? null)}`).join("; ");
 }
+
+const COLUMNS: Column<AuditRecord>[] = [
+  ["no.", (record) => record.seq],
+  ["time", (record) => dateTime(record.at), "mono"],
+  [
+    "actor",
+    ({ actor }) => (
+      <>
+        {actor.name || actor.kind.replaceAll("_", " ")} <span class="muted">{actor.from}</span>
+      </>
+    ),
+  ],
+  ["change", (record) => record.action.replaceAll("_", " ")],
+  ["objects", objectsOf, "mono"],
+  ["before → after", difference, "break"],
+  ["result", ({ error, result }) => (error ? <span class="bad">{error}</span> : result)],
+];
 
 export function Audit() {
   const hours = useSignal(24);
@@ -93,13 +112,7 @@ export function Audit() {
       )}
       <section class="panel">
         <div class="row filters">
-          <select aria-label="Filter by time" value={hours.value} onChange={(event) => (hours.value = Number(event.currentTarget.value))}>
-            {SPANS.map(([value, text]) => (
-              <option key={value} value={value}>
-                {text}
-              </option>
-            ))}
-          </select>
+          <Select filter label="Filter by time" value={hours} options={SPANS} />
           <input type="search" aria-label="Filter by object" placeholder="Object: barcode, drive1, main" value={object.value} onInput={(event) => (object.value = event.currentTarget.value)} />
           <input type="search" aria-label="Filter by actor" placeholder="Actor: user, token, initiator" value={actor.value} onInput={(event) => (actor.value = event.currentTarget.value)} />
         </div>
@@ -112,38 +125,7 @@ export function Audit() {
         ) : (
           <>
             {records.value.length > SHOWN && <p class="muted">The last {SHOWN} of {count(records.value.length)} records are shown.</p>}
-            <div class="scroll tall" tabIndex={0} role="region" aria-label="Audit records">
-              <table>
-                <thead>
-                  <tr>
-                    <th scope="col">no.</th>
-                    <th scope="col">time</th>
-                    <th scope="col">actor</th>
-                    <th scope="col">change</th>
-                    <th scope="col">objects</th>
-                    <th scope="col">before → after</th>
-                    <th scope="col">result</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {records.value.slice(0, SHOWN).map((record) => (
-                    <tr key={record.seq}>
-                      <td>{record.seq}</td>
-                      <td class="mono">{dateTime(record.at)}</td>
-                      <td>
-                        {record.actor.name || record.actor.kind.replaceAll("_", " ")} <span class="muted">{record.actor.from}</span>
-                      </td>
-                      <td>{record.action.replaceAll("_", " ")}</td>
-                      <td class="mono">{objectsOf(record)}</td>
-                      <td class="break">
-                        {difference(record)}
-                      </td>
-                      <td class={record.error ? "bad" : ""}>{record.error ?? record.result}</td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Table tall label="Audit records" columns={COLUMNS} items={records.value.slice(0, SHOWN)} keyOf={(record) => record.seq} />
           </>
         )}
       </section>

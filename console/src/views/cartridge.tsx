@@ -8,6 +8,7 @@ import { bytes, count, dateTime, day, eventDetail, eventName, kindName } from ".
 import { startJob } from "../jobs";
 import { movedWords } from "../moves";
 import { Dialog, DialogButtons } from "../parts/dialog";
+import { Select } from "../parts/fields";
 import { Icon } from "../parts/icon";
 import { Spine } from "../parts/spine";
 import { findLibrary, libraries, locationName, revision } from "../site";
@@ -110,16 +111,7 @@ function ConvertDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: 
     <Dialog title={`Convert the files of ${cartridge.cartridge}`} onClose={onClose}>
       <form onSubmit={submit}>
         <p>The data stays the same; the files of the cartridge get another format. The files need as much free space again until the end.</p>
-        <label>
-          Format
-          <select value={format.value} onChange={(event) => (format.value = event.currentTarget.value as typeof format.value)}>
-            {FORMATS.map(([value, text]) => (
-              <option key={value} value={value}>
-                {text}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select label="Format" value={format} options={FORMATS} />
         <DialogButtons onCancel={onClose}>Convert</DialogButtons>
       </form>
     </Dialog>

@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { may, readPages, request } from "../api";
 import { bytes, count, kindName, plural } from "../format";
 import { Dialog, DialogButtons } from "../parts/dialog";
+import { NumberField, Select, type Option } from "../parts/fields";
 import { PoolFilter } from "../parts/pool-filter";
 import { Table, type Column } from "../parts/table";
 import { libraries, locationName, pools, revision, shelves } from "../site";
@@ -51,20 +52,8 @@ function CreateDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Create cartridges" onClose={onClose}>
       <form onSubmit={create}>
-        <label>
-          Pool
-          <select value={pool.value} onChange={(event) => (pool.value = event.currentTarget.value)}>
-            {pools.value.map((item) => (
-              <option key={item.pool} value={item.pool}>
-                {item.pool}: {item.pattern}, {bytes(item.size)}, library {item.library}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Number of cartridges
-          <input type="number" min={1} max={10_000} required value={number.value} onInput={(event) => (number.value = event.currentTarget.valueAsNumber)} />
-        </label>
+        <Select label="Pool" value={pool} options={pools.value.map((item) => [item.pool, `${item.pool}: ${item.pattern}, ${bytes(item.size)}, library ${item.library}`])} />
+        <NumberField label="Number of cartridges" value={number} min={1} max={10_000} />
         <DialogButtons disabled={busy.value} onCancel={onClose}>
           {busy.value ? "Creating…" : "Create"}
         </DialogButtons>
@@ -103,6 +92,11 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
     };
   }, [barcode.value, place.value, pool.value, revision.value]);
 
+  const places: Option<string>[] = [
+    ["", "all places"],
+    ...libraries.value.map(({ summary: { name } }): Option<string> => [`library/${name}`, `library ${name}`]),
+    ...[...shelves.value.keys()].map((name): Option<string> => [`shelf/${name}`, `shelf ${name}`]),
+  ];
   return (
     <div class="view">
       <header class="view-head">
@@ -124,19 +118,7 @@ export function Cartridges({ filter, value }: { filter?: string | undefined; val
       <section class="panel">
         <div class="row filters">
           <input type="search" aria-label="Search by barcode" placeholder="Barcode" value={barcode.value} onInput={(event) => (barcode.value = event.currentTarget.value)} />
-          <select aria-label="Filter by place" value={place.value} onChange={(event) => (place.value = event.currentTarget.value)}>
-            <option value="">all places</option>
-            {libraries.value.map(({ summary }) => (
-              <option key={summary.name} value={`library/${summary.name}`}>
-                library {summary.name}
-              </option>
-            ))}
-            {[...shelves.value.keys()].map((name) => (
-              <option key={name} value={`shelf/${name}`}>
-                shelf {name}
-              </option>
-            ))}
-          </select>
+          <Select filter label="Filter by place" value={place} options={places} />
           <PoolFilter pool={pool} />
         </div>
         {state.value === "reading" ? (

@@ -2,11 +2,14 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { acknowledge, isAcknowledged, unacknowledgedEvents } from "../alerts";
+import { acknowledge, acknowledgementOf, unacknowledgedEvents } from "../alerts";
 import { get, may, request, withQuery } from "../api";
 import { log } from "../events";
 import { dateTime, eventDetail, eventName, initiatorName, isSevere } from "../format";
+import { NumberField, Select, type Option } from "../parts/fields";
 import { Icon } from "../parts/icon";
+import { Listing } from "../parts/listing";
+import type { Column } from "../parts/table";
 import { libraries, revision } from "../site";
 import type { Alert, Page, SiteEvent } from "../types";
 import { act, path } from "../ui";
@@ -91,6 +94,9 @@ function RaisedAlerts() {
   );
 }
 
+/** Options whose texts are their values. */
+const same = (values: readonly string[]): Option<string>[] => values.map((value) => [value, value]);
+
 const FAULTS = ["pick", "place", "load", "unload"] as const;
 
 /** Faults for tests of backup software and monitoring. */
@@ -114,43 +120,18 @@ function FaultForms() {
   return (
     <details class="panel">
       <summary>Inject faults, for tests</summary>
-      <label>
-        Library
-        <select value={library.value} onChange={(event) => (library.value = event.currentTarget.value)}>
-          {libraries.value.map(({ summary }) => (
-            <option key={summary.name}>{summary.name}</option>
-          ))}
-        </select>
-      </label>
+      <Select label="Library" value={library} options={same(libraries.value.map(({ summary }) => summary.name))} />
       {may("admin") && (
         <form class="row" onSubmit={inject}>
-          <label>
-            Operation of the robot that fails next
-            <select value={fault.value} onChange={(event) => (fault.value = event.currentTarget.value)}>
-              {FAULTS.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </label>
+          <Select label="Operation of the robot that fails next" value={fault} options={same(FAULTS)} />
           <button type="submit" class="quiet">
             Inject
           </button>
         </form>
       )}
       <form class="row" onSubmit={raise}>
-        <label>
-          Unit
-          <select value={unit.value} onChange={(event) => (unit.value = event.currentTarget.value)}>
-            <option value="">changer</option>
-            {drives.map((drive) => (
-              <option key={drive.number}>drive{drive.number}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          TapeAlert flag
-          <input type="number" min={1} max={64} required value={flag.value} onInput={(event) => (flag.value = event.currentTarget.valueAsNumber)} />
-        </label>
+        <Select label="Unit" value={unit} options={[["", "changer"], ...same(drives.map((drive) => `drive${drive.number}`))]} />
+        <NumberField label="TapeAlert flag" value={flag} min={1} max={64} />
         <button type="submit" class="quiet">
           Raise
         </button>
@@ -160,6 +141,42 @@ function FaultForms() {
 }
 
 const SOURCES = ["host", "operator", "unit", "site"];
+
+const keyOf = (event: SiteEvent): string => `${event.start}/${event.seq}`;
+
+function Severity({ event }: { event: SiteEvent }) {
+  const given = acknowledgementOf(event);
+  return (
+    <span class={given ? "muted" : "bad"} title={given && `acknowledged by ${given.by}, ${dateTime(given.at)}`}>
+      <Icon name={given ? "check" : "alert"} />
+      {given && <span class="visually-hidden">acknowledged by {given.by}</span>}{" "}
+    </span>
+  );
+}
+
+const COLUMNS: Column<SiteEvent>[] = [
+  ["time", (event) => dateTime(event.at), "mono"],
+  [
+    "event",
+    (event) => (
+      <>
+        {isSevere(event) && <Severity event={event} />}
+        {eventName(event.event)}
+      </>
+    ),
+  ],
+  ["object", (event) => <Subject event={event} />],
+  ["detail", (event) => eventDetail(event)],
+  [
+    "source",
+    (event) => (
+      <>
+        {event.source}
+        {event.initiator && event.source === "host" && <span class="muted"> {initiatorName(event.initiator)}</span>}
+      </>
+    ),
+  ],
+];
 
 export function Events() {
   const text = useSignal("");
@@ -186,83 +203,37 @@ export function Events() {
           <>
             <h2>
               Not acknowledged <small>{open.length}</small>
-              <button class="quiet small" onClick={() => acknowledge(open)}>
-                Acknowledge all
-              </button>
+              {may("operate") && (
+                <button class="quiet small" onClick={() => void acknowledge(open)}>
+                  Acknowledge all
+                </button>
+              )}
             </h2>
             <ul class="plain" data-open-alerts>
               {open.slice(-50).reverse().map((event) => (
                 <li key={`${event.start}/${event.seq}`} class="alert-row">
                   <span class="mono muted">{dateTime(event.at)}</span> <strong>{eventName(event.event)}</strong> <Subject event={event} /> {eventDetail(event)}
-                  <button class="quiet small" aria-label={`Acknowledge event ${event.seq}`} onClick={() => acknowledge([event])}>
-                    Acknowledge
-                  </button>
+                  {may("operate") && (
+                    <button class="quiet small" aria-label={`Acknowledge event ${event.seq}`} onClick={() => void acknowledge([event])}>
+                      Acknowledge
+                    </button>
+                  )}
                 </li>
               ))}
             </ul>
-            <p class="muted">An acknowledgement is of this browser; the flags stay raised until they are cleared.</p>
+            <p class="muted">An acknowledgement has your name and is for every browser; the flags stay raised until they are cleared.</p>
           </>
         )}
       </section>
       <section class="panel">
         <div class="row filters">
           <input type="search" aria-label="Search in events" placeholder="Barcode, drive, initiator…" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} />
-          <select aria-label="Filter by source" value={source.value} onChange={(event) => (source.value = event.currentTarget.value)}>
-            <option value="">all sources</option>
-            {SOURCES.map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-          <select aria-label="Filter by kind" value={kind.value} onChange={(event) => (kind.value = event.currentTarget.value)}>
-            <option value="">all events</option>
-            <option value="alerts">alerts only</option>
-            {kinds.map((name) => (
-              <option key={name} value={name}>
-                {eventName(name)}
-              </option>
-            ))}
-          </select>
+          <Select filter label="Filter by source" value={source} options={[["", "all sources"], ...same(SOURCES)]} />
+          <Select filter label="Filter by kind" value={kind} options={[["", "all events"], ["alerts", "alerts only"], ...kinds.map((name): Option<string> => [name, eventName(name)])]} />
         </div>
-        {shown.length === 0 ? (
-          <p class="muted">{log.value.length === 0 ? "No event yet." : "No event matches."}</p>
-        ) : (
-          <div class="scroll tall" tabIndex={0} role="region" aria-label="Events">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">time</th>
-                  <th scope="col">event</th>
-                  <th scope="col">object</th>
-                  <th scope="col">detail</th>
-                  <th scope="col">source</th>
-                </tr>
-              </thead>
-              <tbody>
-                {shown.map((event) => (
-                  <tr key={`${event.start}/${event.seq}`}>
-                    <td class="mono">{dateTime(event.at)}</td>
-                    <td>
-                      {isSevere(event) && (
-                        <span class={isAcknowledged(event) ? "muted" : "bad"}>
-                          <Icon name={isAcknowledged(event) ? "check" : "alert"} />{" "}
-                        </span>
-                      )}
-                      {eventName(event.event)}
-                    </td>
-                    <td>
-                      <Subject event={event} />
-                    </td>
-                    <td>{eventDetail(event)}</td>
-                    <td>
-                      {event.source}
-                      {event.initiator && event.source === "host" && <span class="muted"> {initiatorName(event.initiator)}</span>}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Listing tall label="Events" columns={COLUMNS} items={shown} keyOf={keyOf}>
+          {log.value.length === 0 ? "No event yet." : "No event matches."}
+        </Listing>
       </section>
       {may("operate") && libraries.value.length > 0 && <FaultForms />}
     </div>

@@ -3,7 +3,8 @@
 import { useDocument } from "../document";
 import { log } from "../events";
 import { bytes, count, dateTime, eventDetail, eventName } from "../format";
-import { Table, type Column } from "../parts/table";
+import { Listing } from "../parts/listing";
+import type { Column } from "../parts/table";
 import { libraries } from "../site";
 import type { IscsiSession, Metrics, Page, PortalMetrics, SiteEvent } from "../types";
 import { path } from "../ui";
@@ -55,25 +56,17 @@ export function Hosts() {
       </header>
       <section class="panel">
         <h2>iSCSI portals</h2>
-        {portals === undefined ? (
-          <p class="muted">Reading…</p>
-        ) : portals.length === 0 ? (
-          <p class="muted">This daemon serves no iSCSI portal.</p>
-        ) : (
-          <Table label="iSCSI portals" columns={PORTAL_COLUMNS} items={portals} keyOf={(portal) => portal.address} />
-        )}
+        <Listing label="iSCSI portals" columns={PORTAL_COLUMNS} items={portals} keyOf={(portal) => portal.address}>
+          This daemon serves no iSCSI portal.
+        </Listing>
       </section>
       <section class="panel">
         <h2>
           Sessions <small>{sessions && count(sessions.length)}</small>
         </h2>
-        {sessions === undefined ? (
-          <p class="muted">Reading…</p>
-        ) : sessions.length === 0 ? (
-          <p class="muted">No host is logged in.</p>
-        ) : (
-          <Table tall label="Sessions" columns={SESSION_COLUMNS} items={sessions} keyOf={(session) => `${session.portal} ${session.tsih}`} />
-        )}
+        <Listing tall label="Sessions" columns={SESSION_COLUMNS} items={sessions} keyOf={(session) => `${session.portal} ${session.tsih}`}>
+          No host is logged in.
+        </Listing>
       </section>
       <section class="panel">
         <h2>Targets</h2>
@@ -92,11 +85,9 @@ export function Hosts() {
       </section>
       <section class="panel">
         <h2>Logins and logouts</h2>
-        {logins.length === 0 ? (
-          <p class="muted">None among the events that this page has.</p>
-        ) : (
-          <Table tall label="Logins and logouts" columns={LOGIN_COLUMNS} items={logins} keyOf={(event) => `${event.start}/${event.seq}`} />
-        )}
+        <Listing tall label="Logins and logouts" columns={LOGIN_COLUMNS} items={logins} keyOf={(event) => `${event.start}/${event.seq}`}>
+          None among the events that this page has.
+        </Listing>
       </section>
     </div>
   );

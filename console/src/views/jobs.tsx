@@ -8,7 +8,8 @@ import { log } from "../events";
 import { bytes, count, dateTime, duration, plural } from "../format";
 import { workText } from "../jobs";
 import { Icon } from "../parts/icon";
-import { Table, type Column } from "../parts/table";
+import { Listing } from "../parts/listing";
+import type { Column } from "../parts/table";
 import type { Job, Page, VerifiedCartridge } from "../types";
 import { act, path } from "../ui";
 
@@ -154,13 +155,9 @@ export function Jobs() {
       </header>
       {shown.error.value && <p class="banner bad">{shown.error.value}</p>}
       <section class="panel">
-        {jobs === undefined ? (
-          <p class="muted">Reading…</p>
-        ) : jobs.length === 0 ? (
-          <p class="muted">No job was started since the start of the daemon.</p>
-        ) : (
-          <Table tall label="Jobs" columns={COLUMNS} items={jobs} keyOf={(job) => job.job} />
-        )}
+        <Listing tall label="Jobs" columns={COLUMNS} items={jobs} keyOf={(job) => job.job}>
+          No job was started since the start of the daemon.
+        </Listing>
         <p class="muted">
           The page of a <a href={path("cartridges")}>cartridge</a> starts a job: verify, convert, export. Hosts come first: a job that works on a cartridge ends if a drive needs this cartridge.
         </p>

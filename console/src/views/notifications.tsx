@@ -5,7 +5,8 @@ import { may, request } from "../api";
 import { useDocument } from "../document";
 import { count, dateTime } from "../format";
 import { Icon } from "../parts/icon";
-import { Table, type Column } from "../parts/table";
+import { Listing } from "../parts/listing";
+import type { Column } from "../parts/table";
 import type { NotifyTarget, Page } from "../types";
 import { act } from "../ui";
 
@@ -67,15 +68,9 @@ export function Notifications() {
       </header>
       {shown.error.value && <p class="banner bad">{shown.error.value}</p>}
       <section class="panel">
-        {targets === undefined ? (
-          <p class="muted">Reading…</p>
-        ) : targets.length === 0 ? (
-          <p class="muted">
-            This site has no notification target. A table <code>[[notify]]</code> of the configuration adds a webhook, mail or a program.
-          </p>
-        ) : (
-          <Table label="Notification targets" columns={columns} items={targets} keyOf={({ target }) => target} />
-        )}
+        <Listing label="Notification targets" columns={columns} items={targets} keyOf={({ target }) => target}>
+          This site has no notification target. A table <code>[[notify]]</code> of the configuration adds a webhook, mail or a program.
+        </Listing>
         <p class="muted">The counts are those since the start of the daemon. A dead letter is an event that was given up.</p>
       </section>
     </div>

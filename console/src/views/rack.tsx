@@ -7,13 +7,14 @@ import { count, kindName, plural, reservationText } from "../format";
 import { beginDrag, choose, deselect, drag, elementByName, move, movedWords, moving, selected, whyNotFrom, whyNotTo } from "../moves";
 import { Grid, type Cell } from "../parts/grid";
 import { Icon } from "../parts/icon";
+import { Select, type Option } from "../parts/fields";
 import { PoolFilter } from "../parts/pool-filter";
 import { elementWords, Spine } from "../parts/spine";
 import { elementName, isKnown, libraries, pollUnits, pools, revision, shelves, type Library } from "../site";
 import type { Drive, Element, Moved } from "../types";
 import { act, path, route } from "../ui";
 
-const STATES = [
+const STATES: Option<string>[] = [
   ["", "all elements"],
   ["full", "with a cartridge"],
   ["empty", "empty"],
@@ -22,7 +23,7 @@ const STATES = [
   ["unusable", "cannot be used"],
   ["label", "label missing or unreadable"],
   ["fault", "disabled or blocked"],
-] as const;
+];
 
 function isInState(element: Element, state: string): boolean {
   switch (state) {
@@ -360,13 +361,7 @@ function Cabinet({ library }: { library: Library }) {
                 value={search.value}
                 onInput={(event) => (search.value = event.currentTarget.value)}
               />
-              <select aria-label="Filter by state" value={state.value} onChange={(event) => (state.value = event.currentTarget.value)}>
-                {STATES.map(([value, text]) => (
-                  <option key={value} value={value}>
-                    {text}
-                  </option>
-                ))}
-              </select>
+              <Select filter label="Filter by state" value={state} options={STATES} />
               <PoolFilter pool={pool} />
             </div>
           </div>

@@ -5,23 +5,11 @@ import { may, request } from "../api";
 import { bytes, count, plural } from "../format";
 import { Copyable } from "../parts/copyable";
 import { Icon } from "../parts/icon";
+import { LibraryForm } from "../parts/library-form";
+import { progress } from "../new-library";
 import { libraries, pools, portals, revision, type Library } from "../site";
 import type { Pool } from "../types";
 import { act, path } from "../ui";
-
-const EXAMPLE = `[[library]]
-model = "STK L700"
-slots = 40
-
-[[library.drive]]
-model = "ULT3580-TD8"
-count = 2
-
-[[pool]]
-name = "scratch"
-pattern = "S#####L8"
-size = "100GB"
-`;
 
 /** An address and a port: `127.0.0.1:3260`, `[::1]:3260`. A portal on all addresses is reached by that of this page. */
 export function reachable(portal: string, host: string): { address: string; port: string } {
@@ -128,27 +116,41 @@ export function Setup() {
               {[...new Set(library.drives.map((drive) => drive.model))].join(", ")}), {plural(library.slots.length, "slot")}
             </p>
           ))}
+          {!may("admin") ? (
+            libraries.value.length === 0 && <p>The site has no library. An administrator chooses the first one here.</p>
+          ) : libraries.value.length === 0 ? (
+            <>
+              <p>The site has no library yet. Choose its first one.</p>
+              <LibraryForm />
+            </>
+          ) : (
+            <details>
+              <summary>Add a library</summary>
+              <LibraryForm key={libraries.value.length} />
+            </details>
+          )}
           <details>
-            <summary>Change them in the configuration file</summary>
+            <summary>Change the configuration file</summary>
             <p>
-              Start the daemon with <code>--config FILE</code>. <code>ferric config models</code> lists the models; <code>ferric config check FILE</code> checks the file. New libraries, drives and slots appear
-              when the file is read again; other changes need a restart.
+              The <a href={path("configuration")}>configuration</a> is a file of the daemon (<code>--config FILE</code>); <code>ferric config check FILE</code> checks it. New libraries, drives and slots appear when
+              the file is read again; other changes need a restart.
             </p>
-            <pre tabIndex={0} role="region" aria-label="Example of a configuration file">{EXAMPLE}</pre>
             <Reload />
           </details>
         </Step>
         <Step done={total > 0} title="Cartridges">
-          <p>{total > 0 ? `${plural(total, "cartridge")} in the libraries.` : "The libraries hold no cartridge."}</p>
+          <p role="status">{progress.value || (total > 0 ? `${plural(total, "cartridge")} in the libraries.` : "The libraries hold no cartridge.")}</p>
           {pools.value.length > 0 && may("operate") && pools.value.map((pool) => <CreateForm key={pool.pool} pool={pool} />)}
-          {pools.value.length === 0 && (
+          {pools.value.length === 0 && libraries.value.length > 0 && (
             <p>
-              Cartridges are created in pools, and this site has none. Add a <code>[[pool]]</code> as above to the configuration file, then let the daemon read it again. <Reload />
+              Cartridges are created in pools, and this site has none. Add a table <code>[[pool]]</code> with a name and a pattern of barcodes to the configuration file, then let the daemon read it again. <Reload />
             </p>
           )}
         </Step>
-        <Step done={!!portal} title="Connect a host">
-          {portal === undefined ? (
+        <Step done={!!portal && libraries.value.length > 0} title="Connect a host">
+          {libraries.value.length === 0 ? (
+            <p>The lines for initiators appear here when the site has a library.</p>
+          ) : portal === undefined ? (
             <p>This daemon serves no iSCSI portal.</p>
           ) : (
             <>

@@ -6,11 +6,13 @@ import { useDocument } from "../document";
 import { dateTime } from "../format";
 import { Copyable } from "../parts/copyable";
 import { Dialog, DialogButtons } from "../parts/dialog";
-import { Table } from "../parts/table";
+import { Select, type Option } from "../parts/fields";
+import { Listing } from "../parts/listing";
+import type { Column } from "../parts/table";
 import type { Page, Role, Token } from "../types";
 import { act } from "../ui";
 
-const ROLES: [Role, string][] = [
+const ROLES: Option<Role>[] = [
   ["read", "read: see everything, change nothing"],
   ["operate", "operate: also move, load, import, export, create"],
   ["admin", "admin: also delete, retain, tokens, configuration"],
@@ -48,16 +50,7 @@ function CreateDialog({ onCreated, onClose }: { onCreated: () => void; onClose: 
           Name
           <input required maxLength={32} pattern="[a-z0-9_\-]+" title="a to z, 0 to 9, - and _" value={name.value} onInput={(event) => (name.value = event.currentTarget.value)} />
         </label>
-        <label>
-          Role
-          <select value={role.value} onChange={(event) => (role.value = event.currentTarget.value as Role)}>
-            {ROLES.map(([value, text]) => (
-              <option key={value} value={value}>
-                {text}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select label="Role" value={role} options={ROLES} />
         <DialogButtons onCancel={onClose}>Create</DialogButtons>
       </form>
     </Dialog>
@@ -95,6 +88,12 @@ export function Tokens() {
       Remove…
     </button>
   );
+  const columns: Column<Token>[] = [
+    ["name", (token) => token.name, "mono"],
+    ["role", (token) => token.role],
+    ["created", (token) => dateTime(token.created * 1000), "mono"],
+    ["action", removeButton],
+  ];
   return (
     <div class="view">
       <header class="view-head">
@@ -106,25 +105,11 @@ export function Tokens() {
         )}
       </header>
       {shown.error.value && <p class="banner bad">{shown.error.value}</p>}
-      {tokens && (
-        <section class="panel">
-          {tokens.length === 0 ? (
-            <p class="muted">There is no token. Programs and users on other machines need one.</p>
-          ) : (
-            <Table
-              label="Access tokens"
-              columns={[
-                ["name", (token) => token.name, "mono"],
-                ["role", (token) => token.role],
-                ["created", (token) => dateTime(token.created * 1000), "mono"],
-                ["action", removeButton],
-              ]}
-              items={tokens}
-              keyOf={(token) => token.name}
-            />
-          )}
-        </section>
-      )}
+      <section class="panel">
+        <Listing label="Access tokens" columns={columns} items={tokens} keyOf={(token) => token.name}>
+          There is no token. Programs and users on other machines need one.
+        </Listing>
+      </section>
       {creating.value && <CreateDialog onCreated={read} onClose={() => (creating.value = false)} />}
       {removing.value && <RemoveDialog token={removing.value} onRemoved={read} onClose={() => (removing.value = null)} />}
     </div>
