@@ -20,6 +20,9 @@ pub enum ShelfError {
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There are no random bytes for a nonce.
+    #[error("random bytes: {0}")]
+    Random(std::io::Error),
     /// The store failed, or refused a request, also when the request was repeated.
     #[error("{operation} {key}: {source}")]
     Store {

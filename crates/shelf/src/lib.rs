@@ -33,16 +33,17 @@ pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy};
 pub use owned::{CommitError, OwnedCartridge};
 pub use take::TakeError;
-pub use transfer::{DamagedSegment, TransferError, Verification};
+pub use transfer::{DamagedSegment, Progress, TransferError, Verification};
 
 use keys::CartridgeKeys;
 use object_store::ObjectStore;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Fills a slice with random bytes, for the nonces of manifests and leases.
-pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+/// Fills a slice with random bytes, for the nonces of manifests, leases and segments.
+pub type Entropy = Arc<dyn Fn(&mut [u8]) -> io::Result<()> + Send + Sync>;
 
 /// How a daemon uses a shelf.
 #[derive(Clone, Debug)]
@@ -121,7 +122,7 @@ impl Shelf {
             barcode: barcode.to_owned(),
             version: Manifest::FIRST,
             epoch: 0,
-            nonce: self.nonce(),
+            nonce: self.nonce()?,
             owner: self.options.owner.clone(),
             state: ManifestState::Closed,
             content,
@@ -140,9 +141,30 @@ impl Shelf {
         take::newest(&self.objects, &CartridgeKeys::new(barcode)).await
     }
 
-    fn nonce(&self) -> String {
+    /// The barcodes of the cartridges on the shelf, ascending. This lists the store, which takes long for many cartridges, and may
+    /// miss one that was added a moment ago.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn barcodes(&self) -> Result<Vec<String>, ShelfError> {
+        let mut barcodes = Vec::new();
+        for hash in self.objects.directories("").await? {
+            let is_hash = hash.len() == 2 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_hash {
+                barcodes.extend(self.objects.directories(&hash).await?);
+            }
+        }
+        barcodes.sort();
+        Ok(barcodes)
+    }
+
+    /// A nonce: 32 hexadecimal digits.
+    ///
+    /// # Errors
+    /// [`ShelfError::Random`] if there are no random bytes.
+    pub fn nonce(&self) -> Result<String, ShelfError> {
         let mut bytes = [0; 16];
-        (self.entropy)(&mut bytes);
-        format!("{:032x}", u128::from_be_bytes(bytes))
+        (self.entropy)(&mut bytes).map_err(ShelfError::Random)?;
+        Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 }

@@ -66,6 +66,14 @@ pub struct Extent {
     pub at: u64,
 }
 
+impl Content {
+    /// Bytes of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.values().map(|file| file.len).sum()
+    }
+}
+
 impl Manifest {
     /// Number of the first manifest of a cartridge.
     pub const FIRST: u64 = 1;

@@ -298,8 +298,9 @@ async fn run_history(seed: u64, daemons: u64) -> Counts {
         next: Mutex::default(),
     });
     let bytes = random.clone();
-    let entropy: Entropy = Arc::new(move |into| {
-        into.chunks_mut(8).for_each(|part| part.copy_from_slice(&bytes.next().to_be_bytes()[..part.len()]))
+    let entropy: Entropy = Arc::new(move |into: &mut [u8]| {
+        into.chunks_mut(8).for_each(|part| part.copy_from_slice(&bytes.next().to_be_bytes()[..part.len()]));
+        Ok(())
     });
     let reliable = Shelf::new(inner.clone(), "site", ShelfOptions::new("creator"), entropy.clone()).unwrap();
     for barcode in BARCODES {
@@ -327,12 +328,8 @@ async fn run_history(seed: u64, daemons: u64) -> Counts {
     // The last late requests are executed.
     sleep(Duration::from_secs(20)).await;
     for barcode in BARCODES {
-        check_manifests(
-            &reliable,
-            barcode,
-            history.acknowledged.lock().unwrap().get(barcode).map_or(&[], Vec::as_slice),
-        )
-        .await;
+        let acknowledged = history.acknowledged.lock().unwrap().get(barcode).cloned().unwrap_or_default();
+        check_manifests(&reliable, barcode, &acknowledged).await;
     }
     *counts.lock().unwrap()
 }

@@ -176,6 +176,14 @@ impl Objects {
         }
     }
 
+    /// The names of the directories below a directory, as the store lists them.
+    pub(crate) async fn directories(&self, below: &str) -> Result<Vec<String>, ShelfError> {
+        let path = if below.is_empty() { self.prefix.clone() } else { self.path(below) };
+        let list = || async { self.store.list_with_delimiter(Some(&path)).await };
+        let found = self.repeat("listing", below, list).await?;
+        Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
+    }
+
     /// Reads an object that exists, several times if the store does not show it.
     pub(crate) async fn get_existing(&self, key: &str) -> Result<Bytes, ShelfError> {
         for attempt in 0..self.retry.attempts {

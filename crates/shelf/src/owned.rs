@@ -81,9 +81,9 @@ impl OwnedCartridge {
     }
 
     /// The name of a new segment: the epoch, a number and a nonce.
-    pub(crate) fn next_segment(&mut self) -> String {
+    pub(crate) fn next_segment(&mut self) -> Result<String, ShelfError> {
         self.segments += 1;
-        format!("{:07}-{:06}-{}", self.lease.epoch, self.segments, self.shelf.nonce())
+        Ok(format!("{:07}-{:06}-{}", self.lease.epoch, self.segments, self.shelf.nonce()?))
     }
 
     /// Writes a heartbeat. The owner does so once in each period, or another daemon takes the cartridge over.
@@ -143,7 +143,7 @@ impl OwnedCartridge {
             barcode: self.newest.barcode.clone(),
             version,
             epoch: self.lease.epoch,
-            nonce: self.shelf.nonce(),
+            nonce: self.shelf.nonce()?,
             owner: self.lease.owner.clone(),
             state,
             content,

@@ -120,6 +120,7 @@ pub(crate) fn decode_range(key: &str, range: &Range<u64>, object: &[u8]) -> Resu
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "test data")]
 mod tests {
     use super::*;
 

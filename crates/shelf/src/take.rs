@@ -50,7 +50,7 @@ impl Shelf {
         if !is_released && !is_silent(&self.objects, &keys, epoch, self.options.beat).await? {
             return Err(in_use(&owner));
         }
-        let lease = Lease { epoch: epoch + 1, nonce: self.nonce(), owner: self.options.owner.clone() };
+        let lease = Lease { epoch: epoch + 1, nonce: self.nonce()?, owner: self.options.owner.clone() };
         let key = keys.lease(lease.epoch);
         if let Creation::Exists(other) = self.objects.create(&key, record::encode(&key, &lease)?).await? {
             return Err(in_use(&record::decode::<Lease>(&key, &other)?.owner));

@@ -35,6 +35,9 @@ pub enum TransferError {
     Shelf(#[from] ShelfError),
 }
 
+/// Gets the bytes of each part of a transfer.
+pub type Progress<'a> = dyn FnMut(u64) + Send + 'a;
+
 fn file_error(file: &str) -> impl FnOnce(io::Error) -> TransferError {
     let file = file.to_owned();
     move |source| TransferError::File { file, source }
@@ -66,11 +69,15 @@ pub struct Verification {
 
 impl OwnedCartridge {
     /// Puts the files of a folder on the shelf, in new segments, and returns the content that names them, for
-    /// [`OwnedCartridge::commit`]. The caller locks the folder. Nothing on the shelf changes but the new segments.
+    /// [`OwnedCartridge::commit`]. The caller locks the folder. `progress` gets the bytes of each part that was read. Nothing on the shelf changes but the new segments.
     ///
     /// # Errors
     /// [`TransferError::File`] if a file cannot be read or becomes shorter meanwhile, or [`TransferError::Shelf`].
-    pub async fn store_files(&mut self, folder: &mut dyn Folder) -> Result<Content, TransferError> {
+    pub async fn store_files(
+        &mut self,
+        folder: &mut dyn Folder,
+        progress: &mut Progress<'_>,
+    ) -> Result<Content, TransferError> {
         let mut writer = SegmentWriter::new(self);
         let mut names = folder.list().map_err(file_error("the folder"))?;
         names.sort();
@@ -79,7 +86,7 @@ impl OwnedCartridge {
             let len = file.len().map_err(file_error(&name))?;
             let mut content = FileContent { len, extents: Vec::new() };
             while let Some(left) = content.missing() {
-                let (segment, buffer) = writer.segment();
+                let (segment, buffer) = writer.segment()?;
                 let (at, room) = (buffer.len(), SEGMENT_LEN - buffer.len());
                 let part = usize::try_from(left).unwrap_or(room).min(room);
                 buffer.resize(at + part, 0);
@@ -89,6 +96,7 @@ impl OwnedCartridge {
                     return Err(file_error(&name)(io::ErrorKind::UnexpectedEof.into()));
                 }
                 content.extents.push(Extent { offset: len - left, len: part as u64, segment, at: at as u64 });
+                progress(part as u64);
                 writer.put_if_full().await?;
             }
             writer.content.files.insert(name, content);
@@ -120,11 +128,11 @@ impl<'a> SegmentWriter<'a> {
     }
 
     /// Name and content of the segment that is being filled.
-    fn segment(&mut self) -> (String, &mut Vec<u8>) {
+    fn segment(&mut self) -> Result<(String, &mut Vec<u8>), ShelfError> {
         if self.buffer.is_empty() {
-            self.name = self.owned.next_segment();
+            self.name = self.owned.next_segment()?;
         }
-        (self.name.clone(), &mut self.buffer)
+        Ok((self.name.clone(), &mut self.buffer))
     }
 
     async fn put_if_full(&mut self) -> Result<(), ShelfError> {
@@ -184,6 +192,7 @@ async fn create_segment(objects: &Objects, key: &str, object: Bytes) -> Result<(
 
 impl Shelf {
     /// Writes the files of a content to a folder, and makes them durable. Existing files of these names are replaced.
+    /// `progress` gets the bytes of each part that was written.
     ///
     /// # Errors
     /// [`TransferError::Shelf`] if the store fails or a segment is damaged, or [`TransferError::File`]. Some of the files may
@@ -193,6 +202,7 @@ impl Shelf {
         barcode: &str,
         content: &Content,
         folder: &mut dyn Folder,
+        progress: &mut Progress<'_>,
     ) -> Result<(), TransferError> {
         for (name, file) in &content.files {
             let mut target = folder.open(name).map_err(file_error(name))?;
@@ -208,6 +218,7 @@ impl Shelf {
                 let Some((offset, request)) = running.pop_front() else { break };
                 let bytes = request.await.map_err(interrupted)??;
                 target.write_at(offset, &[IoSlice::new(&bytes)]).map_err(file_error(name))?;
+                progress(bytes.len() as u64);
             }
             target.sync().map_err(file_error(name))?;
         }
@@ -219,11 +230,16 @@ impl Shelf {
         tokio::spawn(async move { read_extent(&objects, &keys, &piece).await })
     }
 
-    /// Reads all segments that a content names, and compares them with their checksums.
+    /// Reads all segments that a content names, and compares them with their checksums. `progress` gets the bytes of each.
     ///
     /// # Errors
     /// [`ShelfError::Store`] if the store fails.
-    pub async fn verify(&self, barcode: &str, content: &Content) -> Result<Verification, ShelfError> {
+    pub async fn verify(
+        &self,
+        barcode: &str,
+        content: &Content,
+        progress: &mut Progress<'_>,
+    ) -> Result<Verification, ShelfError> {
         let keys = CartridgeKeys::new(barcode);
         let mut segments: BTreeMap<&str, Vec<(String, u64, u64)>> = BTreeMap::new();
         for (name, file) in &content.files {
@@ -240,6 +256,7 @@ impl Shelf {
                 Some(object) => segment::decode(&key, &object).map(|content| content.len() as u64),
                 None => Err(ShelfError::malformed(&key, "it is missing")),
             };
+            progress(parts.iter().map(|(_, _, len)| len).sum());
             match checked {
                 Ok(bytes) => verification.bytes += bytes,
                 Err(ShelfError::Malformed { key, problem }) => {
@@ -274,6 +291,7 @@ async fn read_extent(objects: &Objects, keys: &CartridgeKeys, extent: &Extent) -
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "test data")]
 mod tests {
     use super::*;
     use crate::ShelfOptions;
@@ -290,6 +308,7 @@ mod tests {
         let entropy = Arc::new(move |into: &mut [u8]| {
             let bytes = count.fetch_add(1, Ordering::Relaxed).to_be_bytes();
             into.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(slot, byte)| *slot = *byte);
+            Ok(())
         });
         Shelf::new(store.clone(), "site", ShelfOptions::new("test"), entropy).unwrap()
     }
@@ -319,17 +338,17 @@ mod tests {
         files().iter().for_each(|(name, bytes)| write(source.as_mut(), name, bytes));
         shelf.add("V00001L8", Content::default()).await.unwrap();
         let mut owned = shelf.take("V00001L8").await.unwrap();
-        let content = owned.store_files(source.as_mut()).await.unwrap();
+        let content = owned.store_files(source.as_mut(), &mut |_| {}).await.unwrap();
         owned.release(content).await.unwrap();
 
         let manifest = shelf.newest("V00001L8").await.unwrap().unwrap();
         let mut target = folders.create("target").unwrap();
         write(target.as_mut(), "ferric.mam", &[b'x'; 100]);
-        shelf.fetch_files("V00001L8", &manifest.content, target.as_mut()).await.unwrap();
+        shelf.fetch_files("V00001L8", &manifest.content, target.as_mut(), &mut |_| {}).await.unwrap();
         for (name, bytes) in files() {
             assert!(read(target.as_mut(), name) == bytes, "{name}");
         }
-        let verification = shelf.verify("V00001L8", &manifest.content).await.unwrap();
+        let verification = shelf.verify("V00001L8", &manifest.content, &mut |_| {}).await.unwrap();
         assert_eq!((verification.segments, verification.damaged), (2, vec![]));
         assert_eq!(verification.bytes, SEGMENT_LEN as u64 + 300_000 + 20);
     }
@@ -342,13 +361,13 @@ mod tests {
         files().iter().for_each(|(name, bytes)| write(source.as_mut(), name, bytes));
         shelf.add("V00001L8", Content::default()).await.unwrap();
         let mut owned = shelf.take("V00001L8").await.unwrap();
-        let content = owned.store_files(source.as_mut()).await.unwrap();
+        let content = owned.store_files(source.as_mut(), &mut |_| {}).await.unwrap();
         let last = content.files["data.0"].extents[1].clone();
         let key = Path::from(format!("site/{}", CartridgeKeys::new("V00001L8").segment(&last.segment)));
         let mut object = store.get(&key).await.unwrap().bytes().await.unwrap().to_vec();
         object[100] ^= 1;
         store.put(&key, object.into()).await.unwrap();
-        let verification = shelf.verify("V00001L8", &content).await.unwrap();
+        let verification = shelf.verify("V00001L8", &content, &mut |_| {}).await.unwrap();
         let [damaged] = verification.damaged.as_slice() else { panic!("{verification:?}") };
         assert!(key.as_ref().ends_with(&damaged.key));
         assert_eq!(damaged.problem, "its BLAKE3 hash differs");
@@ -357,9 +376,9 @@ mod tests {
             [("data.0".to_owned(), SEGMENT_LEN as u64, 300_000), ("ferric.mam".to_owned(), 0, 20)]
         );
         let mut target = folders.create("target").unwrap();
-        let error = shelf.fetch_files("V00001L8", &content, target.as_mut()).await.unwrap_err();
+        let error = shelf.fetch_files("V00001L8", &content, target.as_mut(), &mut |_| {}).await.unwrap_err();
         assert!(error.to_string().ends_with("chunk 0 is damaged"), "{error}");
         store.delete(&key).await.unwrap();
-        assert_eq!(shelf.verify("V00001L8", &content).await.unwrap().damaged[0].problem, "it is missing");
+        assert_eq!(shelf.verify("V00001L8", &content, &mut |_| {}).await.unwrap().damaged[0].problem, "it is missing");
     }
 }

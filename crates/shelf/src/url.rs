@@ -57,7 +57,15 @@ mod tests {
     use crate::manifest::Content;
 
     fn open(url: &str) -> Result<Shelf, ShelfError> {
-        Shelf::open(url, [], ShelfOptions::new("test"), Arc::new(|into: &mut [u8]| into.fill(7)))
+        Shelf::open(
+            url,
+            [],
+            ShelfOptions::new("test"),
+            Arc::new(|into: &mut [u8]| {
+                into.fill(7);
+                Ok(())
+            }),
+        )
     }
 
     #[tokio::test]

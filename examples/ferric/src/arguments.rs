@@ -1,6 +1,6 @@
 //! The command line of `ferric`.
 
-use crate::{completions, config, man, migrate, options, recover, run, site, tape};
+use crate::{completions, config, man, migrate, options, recover, run, shelf, site, tape};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Operate tape libraries and cartridges
@@ -35,10 +35,19 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric tape create ./V00100L8 --size 10GB\n  ferric tape show ./tapes/V00001L8"
     )]
     Tape(tape::Command),
+    /// Copy cartridges to and from a shelf in an object store, and verify them there
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ferric shelf archive --shelf s3://backup/site1 ./tapes/V00001L8\n  ferric shelf list --shelf s3://backup/site1"
+    )]
+    Shelf(shelf::Command),
     /// Check, create and import configurations, show that of a daemon, add a library; list keys and models
-    #[command(subcommand, after_help = "Examples:
+    #[command(
+        subcommand,
+        after_help = "Examples:
   ferric config init
-  ferric config check ferric.toml")]
+  ferric config check ferric.toml"
+    )]
     Config(config::Command),
     /// Migrate from another virtual tape library
     #[command(subcommand, after_help = "Examples:\n  ferric migrate mhvtl --config ./mhvtl --check")]

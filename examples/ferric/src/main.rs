@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod recover;
 mod run;
+mod shelf;
 mod site;
 mod tape;
 
@@ -53,6 +54,7 @@ fn execute(options: &Options, command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Run(arguments) => return Ok(run::run(options, &arguments)),
         Command::Tape(command) => tape::run(options, command),
+        Command::Shelf(command) => shelf::run(options, command),
         Command::Config(command) => config::run(options, command),
         Command::Migrate(command) => migrate::run(options, command),
         Command::Offline(command) => recover::run(options, command),

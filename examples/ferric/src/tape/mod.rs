@@ -18,6 +18,7 @@ use clap::{Subcommand, ValueEnum};
 use std::io;
 use std::path::{Path, PathBuf};
 use tape_store::backend::file::{self, OsFolderStore};
+use tape_store::backend::{Folder, FolderStore};
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
 use tape_store::mam::AttrId;
@@ -135,14 +136,26 @@ fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
         let path = path.display();
         CliError::invalid(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
     })?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(path);
     // The parent is not created: a mistyped path would start another directory of cartridges.
     check_directory(parent)?;
     Ok((TapeStore::new(Box::new(OsFolderStore::at_unchecked(parent))), barcode))
 }
 
+/// The folder of a cartridge directory that exists.
+pub(crate) fn cartridge_folder(path: &Path) -> Result<Box<dyn Folder>, CliError> {
+    let (name, parent) = (path.file_name().unwrap_or_default().to_string_lossy(), parent(path));
+    let opened = OsFolderStore::at_unchecked(parent).open(&name);
+    opened.map_err(|error| CliError::system(&error, format!("{}: {error}", path.display())))
+}
+
+/// The directory of a cartridge directory.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Refuses a path that is not an existing directory.
-fn check_directory(path: &Path) -> Result<(), CliError> {
+pub(crate) fn check_directory(path: &Path) -> Result<(), CliError> {
     let name = path.display();
     Err(match std::fs::metadata(path) {
         Ok(data) if data.is_dir() => return Ok(()),
@@ -167,17 +180,17 @@ fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), CliE
 }
 
 /// The process that serves the directory of a cartridge; `None` if no process does.
-fn serving_process(path: &Path) -> Option<String> {
+pub(crate) fn serving_process(path: &Path) -> Option<String> {
     // A link to a cartridge may lead to another directory.
     let folder = path.canonicalize().ok()?;
     file::serving_process(folder.parent()?).ok().flatten()
 }
 
 /// An existing cartridge whose MAM was read.
-struct OpenCartridge {
+pub(crate) struct OpenCartridge {
     name: String,
     path: PathBuf,
-    cartridge: Cartridge,
+    pub(crate) cartridge: Cartridge,
 }
 
 impl OpenCartridge {
@@ -188,7 +201,7 @@ impl OpenCartridge {
         Ok(found)
     }
 
-    fn open(path: &Path) -> Result<Self, CliError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, CliError> {
         let name = path.display().to_string();
         match std::fs::metadata(path) {
             Ok(data) if data.is_dir() => {}

@@ -1,0 +1,76 @@
+//! `ferric shelf archive`
+
+use super::{Address, OpenShelf, commit_error, shelf_error, take_error, transfer_error};
+use crate::cli_error::{CliError, ErrorCode};
+use crate::output::{self, BYTES, Output};
+use crate::tape::{OpenCartridge, cartridge_folder};
+use serde::Serialize;
+use shelf::Content;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use tape_store::verify::used_bytes;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    address: Address,
+    /// Directories of cartridges; the name of each is its barcode
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+}
+
+/// A cartridge whose state on the shelf is that of its files.
+#[derive(Serialize)]
+struct Archived {
+    barcode: String,
+    /// Bytes of the files.
+    bytes: u64,
+    /// Number of the state on the shelf.
+    version: u64,
+}
+
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
+    let shelf = OpenShelf::open(&arguments.address)?;
+    let mut done = Vec::new();
+    for path in &arguments.paths {
+        // Prints what is done also if a later one fails.
+        let archived = archive(output, &shelf, path)?;
+        if !output.is_json() {
+            let Archived { barcode, bytes, version } = &archived;
+            output::print_line(format!("{barcode}: {}, state {version} on the shelf", output::format_size(*bytes)))?;
+        }
+        done.push(archived);
+    }
+    output.show(&done, |_| Ok(()))
+}
+
+fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<Archived, CliError> {
+    let mut cartridge = OpenCartridge::open(path)?.cartridge;
+    let barcode = cartridge.barcode().clone();
+    let used = used_bytes(&mut cartridge).unwrap_or_default();
+    let mut folder = cartridge_folder(path)?;
+    folder.lock(true).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => CliError::new(ErrorCode::Busy, format!("{}: cartridge is in use", path.display())),
+        _ => CliError::system(&error, format!("{}: {error}", path.display())),
+    })?;
+    let bar = output.progress_bar(Some(used), BYTES);
+    let stored = open.runtime.block_on(async {
+        open.shelf.add(barcode.as_str(), Content::default()).await.map_err(shelf_error)?;
+        let mut owned = open.shelf.take(barcode.as_str()).await.map_err(take_error)?;
+        let former = owned.content().clone();
+        match owned.store_files(folder.as_mut(), &mut |bytes| bar.inc(bytes)).await {
+            Ok(content) => {
+                let (bytes, version) = (content.bytes(), owned.version() + 1);
+                owned.release(content).await.map_err(commit_error)?;
+                Ok(Archived { barcode: barcode.to_string(), bytes, version })
+            }
+            Err(error) => {
+                // The former state stays, and the cartridge can be taken again at once.
+                let _ = owned.release(former).await;
+                Err(transfer_error(&barcode, error))
+            }
+        }
+    });
+    bar.finish_and_clear();
+    stored
+}

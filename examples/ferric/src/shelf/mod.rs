@@ -1,0 +1,144 @@
+//! `ferric shelf`: one file per command.
+
+mod archive;
+mod check;
+mod list;
+mod recall;
+mod verify;
+
+use crate::cli_error::{CliError, ErrorCode};
+use crate::options::Options;
+use clap::Subcommand;
+use shelf::{CommitError, Manifest, ManifestState, Shelf, ShelfError, ShelfOptions, TakeError, TransferError};
+use std::sync::Arc;
+use tape_store::cartridge::Barcode;
+use tokio::runtime::Runtime;
+
+/// A command for the cartridges on a shelf in an object store.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Copy cartridges from their directories to a shelf, and replace their former state there
+    #[command(after_help = "Examples:\n  ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8")]
+    Archive(archive::Arguments),
+    /// Copy cartridges from a shelf into a directory of cartridges
+    #[command(after_help = "Examples:\n  ferric shelf recall --shelf file://$PWD/shelf V00001L8 --to ./recalled")]
+    Recall(recall::Arguments),
+    /// List the cartridges on a shelf, with their sizes and their users
+    #[command(after_help = "Examples:\n  ferric shelf list --shelf file://$PWD/shelf")]
+    List(list::Arguments),
+    /// Read cartridges on a shelf, and compare every byte with the checksums
+    #[command(after_help = "Examples:\n  ferric shelf verify --shelf file://$PWD/shelf V00001L8")]
+    Verify(verify::Arguments),
+    /// Check whether several daemons can share a store: whether it creates an object once only
+    #[command(after_help = "Examples:\n  ferric shelf check --shelf file://$PWD/shelf")]
+    Check(check::Arguments),
+}
+
+pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
+    let output = options.output;
+    match command {
+        Command::Archive(arguments) => archive::run(output, &arguments),
+        Command::Recall(arguments) => recall::run(output, &arguments),
+        Command::List(arguments) => list::run(output, &arguments),
+        Command::Verify(arguments) => verify::run(output, &arguments),
+        Command::Check(arguments) => check::run(output, &arguments),
+    }
+}
+
+/// The shelf of a command.
+#[derive(clap::Args)]
+struct Address {
+    /// URL of the shelf: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or file:///DIRECTORY. Credentials are taken
+    /// from the environment, such as `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and `AWS_ENDPOINT`
+    #[arg(long = "shelf", value_name = "URL")]
+    url: String,
+}
+
+/// An open shelf, and the threads of its requests.
+struct OpenShelf {
+    shelf: Shelf,
+    runtime: Runtime,
+}
+
+impl OpenShelf {
+    fn open(address: &Address) -> Result<Self, CliError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| CliError::system(&error, format!("starting threads: {error}")))?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the credentials are in the environment, by convention of the stores"
+        )]
+        let environment = std::env::vars_os();
+        let settings =
+            environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let owner = format!("ferric shelf, process {} of {}", std::process::id(), host_name());
+        let shelf = {
+            let _runtime = runtime.enter();
+            Shelf::open(&address.url, settings, ShelfOptions::new(owner), Arc::new(vtl::entropy::SYSTEM.bytes))
+                .map_err(shelf_error)?
+        };
+        Ok(Self { shelf, runtime })
+    }
+
+    /// The newest state of a cartridge, which must be on the shelf.
+    fn newest(&self, barcode: &Barcode) -> Result<Manifest, CliError> {
+        let found = self.runtime.block_on(self.shelf.newest(barcode.as_str())).map_err(shelf_error)?;
+        found.ok_or_else(|| CliError::not_found(format!("cartridge {barcode} is not on the shelf")))
+    }
+
+    /// The newest state of a cartridge that no daemon uses.
+    fn released(&self, barcode: &Barcode) -> Result<Manifest, CliError> {
+        let manifest = self.newest(barcode)?;
+        if manifest.state != ManifestState::Closed {
+            let message = format!("cartridge {barcode} is in use by {}", manifest.owner);
+            return Err(CliError::new(ErrorCode::Busy, message));
+        }
+        if manifest.content.files.is_empty() {
+            return Err(CliError::conflict(format!("cartridge {barcode} has no files on the shelf: archive it again")));
+        }
+        Ok(manifest)
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn parse_barcode(text: &str) -> Result<Barcode, String> {
+    Barcode::new(text).ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
+}
+
+/// Bytes of a file and what they are of.
+fn shelf_error(error: ShelfError) -> CliError {
+    let code = match &error {
+        ShelfError::Prefix { .. } | ShelfError::Url { .. } => ErrorCode::Invalid,
+        ShelfError::Malformed { .. } => ErrorCode::Damaged,
+        _ => ErrorCode::Unavailable,
+    };
+    CliError::new(code, error.to_string())
+}
+
+fn take_error(error: TakeError) -> CliError {
+    match error {
+        TakeError::Missing { .. } => CliError::not_found(error.to_string()),
+        TakeError::InUse { .. } => CliError::new(ErrorCode::Busy, error.to_string()),
+        TakeError::Shelf(error) => shelf_error(error),
+        other => CliError::new(ErrorCode::Unavailable, other.to_string()),
+    }
+}
+
+fn commit_error(error: CommitError) -> CliError {
+    match error {
+        CommitError::TakenOver { .. } => CliError::new(ErrorCode::Busy, error.to_string()),
+        CommitError::Shelf(error) => shelf_error(error),
+        other => CliError::new(ErrorCode::Unavailable, other.to_string()),
+    }
+}
+
+fn transfer_error(barcode: &Barcode, error: TransferError) -> CliError {
+    match error {
+        TransferError::Shelf(error) => shelf_error(error),
+        TransferError::File { ref source, .. } => CliError::system(source, format!("cartridge {barcode}: {error}")),
+        other => CliError::new(ErrorCode::Unavailable, format!("cartridge {barcode}: {other}")),
+    }
+}
