@@ -1,10 +1,10 @@
-//! Checks that the five pure crates use no clock, thread, socket, environment, source of random values or file, except in
+//! Checks that the six pure crates use no clock, thread, socket, environment, source of random values or file, except in
 //! the store's file backend. It reads the symbols that their objects refer to, not their sources.
 
 use crate::shell::{output, print_line, run as shell};
 use std::path::PathBuf;
 
-const CRATES: [&str; 5] = ["scsi-core", "tape-store", "ssc", "smc", "linux-scsi"];
+const CRATES: [&str; 6] = ["scsi-core", "tape-store", "ssc", "smc", "iscsi", "linux-scsi"];
 const FORBIDDEN: [&str; 12] = [
     "std::env::",
     "std::fs::",
@@ -49,7 +49,7 @@ pub(crate) fn run() -> Result<(), String> {
     faults.extend(sources()?);
     if faults.is_empty() {
         print_line(
-            "purity: scsi-core, tape-store, ssc, smc and linux-scsi use no clock, thread, socket, environment, random value or file",
+            "purity: scsi-core, tape-store, ssc, smc, iscsi and linux-scsi use no clock, thread, socket, environment, random value or file",
         );
         return Ok(());
     }

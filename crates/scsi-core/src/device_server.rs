@@ -75,9 +75,9 @@ impl<S: DeviceServer> LogicalUnit for S {
         self.apply_event(event, now);
     }
 
-    fn expected_data_out(&self, cdb: &[u8]) -> usize {
-        let cdb = Cdb::new(cdb);
-        let length = match S::COMMANDS.find(&cdb).map(|row| row.command) {
+    fn expected_data_out(&self, request: &Request<'_>) -> usize {
+        let cdb = Cdb::new(request.cdb);
+        let length = match S::COMMANDS.row(request, &cdb).map(|row| row.command) {
             Ok(DeviceCommand::Spc(command)) => command::expected_data_out(command, &cdb),
             Ok(DeviceCommand::Own(command)) => self.data_out_length(command, &cdb),
             Err(_) => 0,

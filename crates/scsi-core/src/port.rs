@@ -23,6 +23,7 @@ pub struct PortNames {
 
 /// The target port of a unit: its protocol, its number in the target device, and its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TargetPort {
     /// PROTOCOL IDENTIFIER of VPD, mode and log pages.
     pub protocol: ProtocolId,
@@ -32,6 +33,9 @@ pub struct TargetPort {
     pub relative: u16,
     /// Names for the designators of VPD pages 83h and 88h; `None` if the transport has no port names.
     pub names: Option<PortNames>,
+    /// Name of the transport in vendor pages that name the platform of the code, such as `iscsi` in VPD page C0h of IBM
+    /// drives; empty if the port has no transport.
+    pub platform: &'static str,
 }
 
 /// PIV and ASSOCIATION of a designator: target port, and target device.
@@ -40,11 +44,30 @@ const ASSOCIATION_TARGET_DEVICE: u8 = 0xa0;
 
 impl TargetPort {
     /// Port 1 of hosts without a SCSI transport: programs of the same process, or a device node of the same machine.
-    pub const LOCAL: Self = Self { protocol: ProtocolId::NONE, version_descriptor: None, relative: 1, names: None };
+    pub const LOCAL: Self = Self::new(ProtocolId::NONE, "");
 
     /// Port 1 of an iSCSI target, without names. The version descriptor claims no version of the protocol (0960h).
-    pub const ISCSI: Self =
-        Self { protocol: ProtocolId::ISCSI, version_descriptor: Some(0x0960), relative: 1, names: None };
+    pub const ISCSI: Self = Self::new(ProtocolId::ISCSI, "iscsi").with_version_descriptor(0x0960);
+
+    /// Port 1 of a transport, without names and version descriptor. `platform` is the name of the transport in vendor pages.
+    #[must_use]
+    pub const fn new(protocol: ProtocolId, platform: &'static str) -> Self {
+        Self { protocol, version_descriptor: None, relative: 1, names: None, platform }
+    }
+
+    /// The same port with this VERSION DESCRIPTOR of its transport protocol.
+    #[must_use]
+    pub const fn with_version_descriptor(mut self, descriptor: u16) -> Self {
+        self.version_descriptor = Some(descriptor);
+        self
+    }
+
+    /// The same port with this RELATIVE TARGET PORT IDENTIFIER, from 1.
+    #[must_use]
+    pub const fn with_relative(mut self, number: u16) -> Self {
+        self.relative = number;
+        self
+    }
 
     /// The same port with names.
     #[must_use]

@@ -168,8 +168,9 @@ pub trait LogicalUnit: Send {
     fn execute(&mut self, request: &Request<'_>, data: Data<'_, '_>) -> Completion;
     /// Notifies the unit of an event of the transport.
     fn handle_event(&mut self, event: TransportEvent, now: Now);
-    /// Number of Data-Out bytes that a CDB requests, for transports that do not state the transfer length.
-    fn expected_data_out(&self, cdb: &[u8]) -> usize;
+    /// Number of Data-Out bytes that a request asks for with its CDB, for transports that do not state the transfer length.
+    /// Only its CDB and its row are used.
+    fn expected_data_out(&self, request: &Request<'_>) -> usize;
 }
 
 /// Runs a command for a LUN without logical unit (SAM-5, incorrect LUN; SPC-4 §6.6.2). INQUIRY returns PERIPHERAL QUALIFIER 011b, REQUEST

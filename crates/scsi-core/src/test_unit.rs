@@ -275,7 +275,8 @@ impl TestUnit {
 
     /// Runs a command of a nexus, and stores the state that it made durable.
     pub(crate) fn run(&mut self, name: &str, cdb: &[u8], out: &[u8], room: usize) -> Response {
-        let (requested, mut buffer) = (self.expected_data_out(cdb), vec![0; room]);
+        let (requested, mut buffer) =
+            (self.expected_data_out(&Request::new(nexus(name).0, cdb, Now::default())), vec![0; room]);
         let completion = self.send(name, cdb, Data::new(&[IoSlice::new(out)], &mut [IoSliceMut::new(&mut buffer)]));
         buffer.truncate(completion.data_in);
         assert!(completion.data_out <= out.len(), "{cdb:02x?} consumed more than was sent");

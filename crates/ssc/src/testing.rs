@@ -103,7 +103,7 @@ pub fn run_session(unit: &mut dyn LogicalUnit, mut data: &[u8]) {
         let data_out_len = usize::from(control & 0x3f) * 4;
         let (data_out, rest) = rest.split_at(data_out_len.min(rest.len()));
         data = rest;
-        let _ = unit.expected_data_out(cdb);
+        let _ = unit.expected_data_out(&Request::new(NexusId(1), cdb, Now::default()));
         if cdb.starts_with(&PUBLIC_KEY_PAGE) {
             continue;
         }

@@ -27,7 +27,11 @@ impl Frontend {
 
     /// The target port of the units of a target.
     pub(crate) fn target_port(&self, target: &str) -> TargetPort {
-        TargetPort { names: (self.names)(target), ..self.port.clone() }
+        let port = self.port.clone();
+        match (self.names)(target) {
+            Some(names) => port.with_names(names),
+            None => port,
+        }
     }
 }
 

@@ -40,7 +40,8 @@ use scsi_core::identity::Identity;
 use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
 pub use scsi_core::target::{Command, CompletedCommand};
-use scsi_core::target::{Tag, TransportEvent};
+use scsi_core::target::{Request, Tag, TransportEvent};
+use scsi_core::time::Now;
 use smc::bay::BayStatus;
 use smc::library::MoveCounts;
 use ssc::timing::Motion;
@@ -270,11 +271,12 @@ impl Unit {
     }
 
     /// The Data-Out length of a command in bytes, from its CDB and the current settings of the unit, such as the block
-    /// length.
+    /// length. `row` is the row that [`Self::look_up`] returns for the CDB.
     #[must_use]
-    pub fn expected_data_out(&self, cdb: &[u8]) -> usize {
+    pub fn expected_data_out(&self, cdb: &[u8], row: Option<CommandRef>) -> usize {
         let mut device = lock(&self.device);
-        self.catch_panic(&mut device, |device| device.unit().expected_data_out(cdb)).unwrap_or(0)
+        let request = Request { row, ..Request::new(NexusId(0), cdb, Now::default()) };
+        self.catch_panic(&mut device, |device| device.unit().expected_data_out(&request)).unwrap_or(0)
     }
 
     /// The name of the unit in its site, such as `main/drive1`.
@@ -316,7 +318,8 @@ impl Unit {
     }
 
     /// The row of a command in the table of the device type; `None` if the table does not have it.
-    pub(crate) fn look_up(&self, cdb: &[u8]) -> Option<CommandRef> {
+    #[must_use]
+    pub fn look_up(&self, cdb: &[u8]) -> Option<CommandRef> {
         (self.lookup)(cdb)
     }
 

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use scsi_core::nexus::TransportId;
+use std::cell::RefCell;
 use std::fmt;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -18,16 +19,22 @@ const CONFIG: &str = "[iscsi]\niqn = \"iqn.2026-01.org.example:s\"\n[[library]]\
     [[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 1\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n";
 
-/// The lines of a thread, in the form of the log of a daemon: level, message, and fields with texts in quotes.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
+thread_local! {
+    /// The lines of this thread since the last call of [`Lines::of`].
+    static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A log of the whole process with the lines of each thread, in the form of the log of a daemon: level, message, and fields
+/// with texts in quotes. A subscriber of one thread would get no line of a call that another thread has executed first.
+struct Lines;
 
 impl Lines {
     /// The lines of this level that `call` logs on this thread.
     fn of<T>(level: Level, call: impl FnOnce() -> T) -> Vec<String> {
-        let lines = Self::default();
-        tracing::subscriber::with_default(lines.clone(), || drop(call()));
-        let lines = lines.0.lock().unwrap();
+        let _ = tracing::subscriber::set_global_default(Self);
+        LINES.take();
+        drop(call());
+        let lines = LINES.take();
         lines.iter().filter_map(|line| line.strip_prefix(&format!("{level} "))).map(str::to_owned).collect()
     }
 }
@@ -45,7 +52,7 @@ impl Subscriber for Lines {
         let mut line = Line::default();
         event.record(&mut line);
         let line = format!("{} {}{}", event.metadata().level(), line.message, line.fields);
-        self.0.lock().unwrap().push(line);
+        LINES.with_borrow_mut(|lines| lines.push(line));
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}

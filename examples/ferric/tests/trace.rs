@@ -76,6 +76,12 @@ fn commands_of_a_host_are_traced_and_counted() {
     let all = lines(&ferric(path, "trace --socket s --since 5m").1);
     assert_eq!(u64::try_from(all.len()).unwrap(), begin + 7);
     assert!(all.iter().any(|line| line.starts_with("main/changer host1: MOVE MEDIUM SOURCE ADDRESS=1000")), "{all:?}");
+    // Also since a time: the beginning of this century, and a time in the future.
+    for (since, expected) in [("2001-01-01T00:00:00Z", all.len()), ("2001-01-01", all.len()), ("2100-01-01T12:30Z", 0)]
+    {
+        let (code, out, err) = ferric(path, &format!("trace --socket s --since {since}"));
+        assert_eq!((code, lines(&out).len()), (0, expected), "{since}: {err}");
+    }
     let json = ferric(path, "trace --socket s --unit drive1 --json").1;
     let write: serde_json::Value = serde_json::from_str(json.lines().rev().nth(5).unwrap()).unwrap();
     assert_eq!(
@@ -140,7 +146,9 @@ fn files_that_are_not_traces_are_named_with_their_line() {
     let (code, _, err) = ferric(dir.path(), "trace --since 5");
     assert_eq!(code, 2);
     assert!(
-        err.contains("invalid value '5' for '--since <TIME>': expected a number with s, m or h, such as 90s, 5m or 2h"),
+        err.contains(
+            "invalid value '5' for '--since <TIME>': expected a number with s, m or h, such as 5m or 2h, a time such as"
+        ),
         "{err}"
     );
 }

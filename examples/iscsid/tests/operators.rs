@@ -255,7 +255,10 @@ fn start_and_end_of_the_service_are_logged() {
         .collect();
     assert_eq!(words, ["start", "load", "unload", "move", "export", "reload", "stop"], "{text}");
     let load = text.lines().find(|line| line.contains(": load ")).unwrap();
-    assert!(load.contains("library=\"main\"") && load.contains("to=element 500"), "{load}");
+    assert!(
+        load.contains("library=\"main\"") && load.contains("unit=\"drive1\"") && load.contains("to=\"drive1\""),
+        "{load}"
+    );
 }
 
 /// Logins of initiators, refused ones too, and the end of the daemon are events.

@@ -49,10 +49,11 @@ const fn verb(words: &'static [&'static str], whom: UnitTypes, value: Value, ans
 }
 
 /// All commands. The first one whose words match, ignoring case, is sent, with its words as written here.
-const VERBS: [Verb; 23] = [
+const VERBS: [Verb; 24] = [
     verb(&["verbose"], UnitTypes::Both, Value::None, None),
     verb(&["debug"], UnitTypes::Both, Value::None, None),
     verb(&["exit"], UnitTypes::Both, Value::None, None),
+    verb(&["status"], UnitTypes::Both, Value::None, Some("")),
     verb(&["TapeAlert"], UnitTypes::Both, Value::Flags, None),
     verb(&["InquiryDataChange"], UnitTypes::Both, Value::None, None),
     verb(&["dump"], UnitTypes::Drive, Value::None, None),
@@ -86,6 +87,7 @@ Global commands:
    TapeAlert #          -> set the 64 TapeAlert flags (hex)
    InquiryDataChange    -> report INQUIRY DATA HAS CHANGED to hosts
    exit                 -> stop the unit
+   status               -> show whether the unit is online, or why it is faulty
 
 Tape specific commands:
    load ID              -> load a cartridge

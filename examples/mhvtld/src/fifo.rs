@@ -6,6 +6,7 @@
 
 use crate::CommandHook;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, open};
+use scsi_core::command_spec::CommandRef;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
@@ -64,7 +65,7 @@ impl Fifo {
     #[must_use]
     pub fn command_hook(&self) -> CommandHook {
         let fifo = self.clone();
-        Box::new(move |cdb| activity_text(cdb).into_iter().for_each(|state| fifo.notify(state)))
+        Box::new(move |cdb, row| activity_text(cdb, row).into_iter().for_each(|state| fifo.notify(state)))
     }
 
     /// Reports the events of a library until its site closes.
@@ -125,9 +126,9 @@ fn element_text(library: &Library, place: &Location) -> Option<String> {
 }
 
 /// The state that a command puts a drive into.
-fn activity_text(cdb: &[u8]) -> Option<&'static str> {
-    let command = ssc::table::COMMANDS.lookup(cdb)?;
-    let spec = command.spec();
+fn activity_text(cdb: &[u8], row: Option<CommandRef>) -> Option<&'static str> {
+    let row = row?;
+    let spec = row.spec();
     let loads = spec.fields.iter().any(|field| field.name == "LOAD" && !field.value(cdb).is_zero());
     Some(match spec.name.split('(').next().unwrap_or_default() {
         "READ" | "READ REVERSE" | "RECOVER BUFFERED DATA" => "Reading",
@@ -194,7 +195,7 @@ mod tests {
             ("00 00 00 00 00 00", None),
         ] {
             let bytes: Vec<u8> = cdb.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
-            assert_eq!(activity_text(&bytes), state, "{cdb}");
+            assert_eq!(activity_text(&bytes, ssc::table::COMMANDS.lookup(&bytes)), state, "{cdb}");
         }
     }
 }

@@ -21,6 +21,7 @@ pub use messages::{MessageHandler, MessageListener, Reply};
 use lock::Lock;
 use mhvtl_lld::abi::HostAddress;
 use mhvtl_lld::{Module, UnitDevice};
+use scsi_core::command_spec::CommandRef;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,8 +60,8 @@ pub struct Frontend {
     units: Vec<(Arc<AtomicBool>, JoinHandle<()>)>,
 }
 
-/// A function that is called before each command, with its CDB.
-pub type CommandHook = Box<dyn FnMut(&[u8]) + Send>;
+/// A function that is called before each command, with its CDB and its row in the table of the device type.
+pub type CommandHook = Box<dyn FnMut(&[u8], Option<CommandRef>) + Send>;
 
 /// A unit to serve through the kernel module.
 pub struct Attachment {
@@ -74,7 +75,7 @@ pub struct Attachment {
     pub host: Arc<Host>,
     /// LUN of the unit within its target.
     pub lun: usize,
-    /// Called before each command, with its CDB.
+    /// Called before each command, with its CDB and its row.
     pub before: Option<CommandHook>,
     /// Called after each command, whatever its status is.
     pub after: Option<Box<dyn FnMut() + Send>>,

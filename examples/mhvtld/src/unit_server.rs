@@ -5,6 +5,7 @@ use crate::{Attachment, remove_unit};
 use mhvtl_lld::abi::MAX_TRANSFER;
 use mhvtl_lld::poll_interval::{PollInterval, poll_interval};
 use mhvtl_lld::{Command, CommandResponse, CompletionOutcome, UnitDevice};
+use scsi_core::command_spec::CommandRef;
 use scsi_core::fault::Completion;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -65,8 +66,9 @@ impl<D: UnitDevice> UnitServer<D> {
     /// Runs a command between its hooks.
     fn run(&mut self, command: &Command) {
         self.attachment.lock.iter_mut().for_each(|lock| lock.record(command.serial));
-        self.attachment.before.iter_mut().for_each(|before| before(command.cdb()));
-        if let Err(error) = self.execute(command) {
+        let row = self.attachment.unit.look_up(command.cdb());
+        self.attachment.before.iter_mut().for_each(|before| before(command.cdb(), row));
+        if let Err(error) = self.execute(command, row) {
             tracing::warn!(
                 minor = self.attachment.minor,
                 serial = command.serial,
@@ -102,9 +104,9 @@ impl<D: UnitDevice> UnitServer<D> {
         }
     }
 
-    fn execute(&mut self, command: &Command) -> io::Result<()> {
+    fn execute(&mut self, command: &Command, row: Option<CommandRef>) -> io::Result<()> {
         let cdb = command.cdb();
-        let expected = self.attachment.unit.expected_data_out(cdb).min(MAX_TRANSFER + 1);
+        let expected = self.attachment.unit.expected_data_out(cdb, row).min(MAX_TRANSFER + 1);
         let data = if expected == 0 { Some(Vec::new()) } else { self.buffers.acquire(expected) };
         let Some(mut data) = data else {
             // No memory for the data: the host repeats the command after BUSY.

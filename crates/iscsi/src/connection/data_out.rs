@@ -7,11 +7,13 @@ use super::{Connection, ConnectionEvent, ReceivedRequest, RejectedCommand};
 use crate::buffers::{BufferSource, release_wiped};
 use crate::config::{DATA_IN_QUEUED, SMALL_DATA_IN};
 use crate::wire::{self, BasicHeader, FINAL_FLAG, NO_TAG, Opcode, as_layout};
+use foldhash::fast::FixedState;
 use scsi_core::asc::Asc;
 use scsi_core::fault::{Completion, Fault};
 use scsi_core::sense::{Sense, SenseFormat, SenseKey};
 use scsi_core::status::Status;
 use scsi_core::target::{CdbBytes, Command, CompletedCommand, DataBuffers, Tag, TaskAttribute};
+use std::collections::HashMap;
 use zerocopy::IntoBytes;
 use zeroize::Zeroize;
 
@@ -67,6 +69,10 @@ struct OutstandingR2t {
     end: usize,
     data_sn: u32,
 }
+
+/// The tasks of a connection by Initiator Task Tag. The hash has no random key, so that the order of the tasks depends on
+/// their tags only; the command window limits their number.
+pub(super) type TaskTable = HashMap<u32, Task, FixedState>;
 
 /// One SCSI command in flight.
 pub(super) struct Task {
@@ -495,9 +501,12 @@ impl Connection {
         self.send(&header, Some(data), len);
     }
 
-    /// Aborts tasks without a response. Returns the tags of the aborted tasks that the owner runs.
+    /// Aborts tasks without a response. Returns the tags of the aborted tasks that the owner runs, ascending.
     pub(super) fn abort_tasks(&mut self, wanted: impl Fn(u32, &Task) -> bool, buffers: &dyn BufferSource) -> Vec<Tag> {
-        let tags: Vec<u32> = self.tasks.iter().filter(|(tag, task)| wanted(**tag, task)).map(|(tag, _)| *tag).collect();
+        let mut tags: Vec<u32> =
+            self.tasks.iter().filter(|(tag, task)| wanted(**tag, task)).map(|(tag, _)| *tag).collect();
+        // The order of the table depends on its size.
+        tags.sort_unstable();
         let mut running = Vec::new();
         for tag in tags {
             self.receiver.discard_task_data(tag);

@@ -15,8 +15,7 @@ use crate::buffers::{BufferSource, release_wiped};
 use crate::config::TargetConfig;
 use crate::login::{LoginStatus, SessionParams};
 use crate::wire::{BasicHeader, serial_before};
-use data_out::Task;
-use foldhash::{HashMap, HashMapExt};
+use data_out::TaskTable;
 use login_phase::LoginPhase;
 use receive::Receiver;
 use scsi_core::fault::Completion;
@@ -168,7 +167,7 @@ pub struct Connection {
     exp_cmd_sn: u32,
     max_cmd_sn: u32,
     stat_sn: u32,
-    tasks: HashMap<u32, Task>,
+    tasks: TaskTable,
     /// Tags of the tasks that do not run yet, in CmdSN order.
     queued_tasks: VecDeque<u32>,
     /// Out-of-order requests, by CmdSN.
@@ -211,7 +210,7 @@ impl Connection {
             exp_cmd_sn: 0,
             max_cmd_sn: 0,
             stat_sn: 0,
-            tasks: HashMap::new(),
+            tasks: TaskTable::default(),
             queued_tasks: VecDeque::new(),
             out_of_order: BTreeMap::new(),
             aborted_cmd_sns: BTreeSet::new(),

@@ -1,12 +1,11 @@
 //! Assembles PDUs from the stream: basic and additional header segments, digests, and the data segment, which is
 //! received directly into its final buffer.
 
-use super::data_out::Task;
+use super::data_out::TaskTable;
 use super::{Connection, Phase};
 use crate::buffers::{BufferSource, release_wiped};
 use crate::digest::{crc32c_bytes, padded_digest};
 use crate::wire::{BHS, BasicHeader, Opcode, as_layout};
-use foldhash::HashMap;
 
 /// Maximum length of additional header segments of a SCSI Command, in bytes: TotalAHSLength is a byte and counts words.
 const AHS: usize = 0xff * 4;
@@ -65,7 +64,7 @@ impl Default for Receiver {
 }
 
 impl Receiver {
-    pub(super) fn receive_buffer<'a>(&'a mut self, tasks: &'a mut HashMap<u32, Task>) -> &'a mut [u8] {
+    pub(super) fn receive_buffer<'a>(&'a mut self, tasks: &'a mut TaskTable) -> &'a mut [u8] {
         let remaining = self.data_len - self.data_have;
         let space = match (&self.stage, &mut self.destination) {
             (ReceiveStage::Head, _) => self.head.get_mut(self.have..self.need),

@@ -14,7 +14,6 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::log::LogId;
 use scsi_core::lu::IBM_ORDER;
-use scsi_core::port::ProtocolId;
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
@@ -46,9 +45,9 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
                 .find(char::is_ascii_digit)
                 .map_or('0', |_| product.chars().rev().find(char::is_ascii_digit).unwrap_or('0'));
             let height = if product.contains("TD") { "fh" } else { "hh" };
-            let platform = match identity.port.protocol {
-                ProtocolId::ISCSI => format!("iscsi_{height}"),
-                _ => height.into(),
+            let platform = match identity.port.platform {
+                "" => height.into(),
+                transport => format!("{transport}_{height}"),
             };
             w.ascii(&format!("LTO{generation}_{revision}"), 12).ascii("000000", 6).u8(0).ascii("20230606", 8);
             w.ascii(&platform, 12).zeros(1);

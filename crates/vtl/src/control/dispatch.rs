@@ -38,7 +38,7 @@ impl Site {
         }
     }
 
-    /// Executes a request that changes nothing. `None` if it is of another kind.
+    /// Executes a request that shows the libraries and cartridges. Any other request is one of [`Self::report_service`].
     fn report(&self, request: &Request) -> Response<Option<Reply>> {
         Ok(Some(match request {
             Request::Status => Reply::Status(self.status()),
@@ -56,6 +56,14 @@ impl Site {
                 Reply::CartridgeFiles(self.cartridge_files(cartridge, *partition, *object, *max)?)
             }
             Request::Pools { pool } => Reply::Pools(self.list_pools(pool.as_deref())?),
+            service => return self.report_service(service),
+        }))
+    }
+
+    /// Executes a request that shows the service. `None` for a request that changes something. A new request does not
+    /// compile before it is in one of the two groups.
+    fn report_service(&self, request: &Request) -> Response<Option<Reply>> {
+        Ok(Some(match request {
             Request::Jobs { job, wait_ms } => Reply::Jobs(self.list_jobs(*job, *wait_ms)?),
             Request::Trace { library, unit, since, max, wait_ms } => {
                 Reply::Trace(self.trace_commands(library.as_deref(), unit.as_deref(), *since, *max, *wait_ms)?)
@@ -73,7 +81,35 @@ impl Site {
             Request::Sessions => Reply::Sessions(self.sessions()),
             Request::NotifyList => Reply::NotifyList(self.notify_status()),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
-            _ => return Ok(None),
+            Request::Status
+            | Request::Find { .. }
+            | Request::Alerts { .. }
+            | Request::Cartridges { .. }
+            | Request::CartridgeContents { .. }
+            | Request::CartridgeFiles { .. }
+            | Request::Pools { .. } => return Err(ControlError::defect()),
+            Request::Move { .. }
+            | Request::Load { .. }
+            | Request::Unload { .. }
+            | Request::Import { .. }
+            | Request::Export { .. }
+            | Request::Door { .. }
+            | Request::Online { .. }
+            | Request::Element { .. }
+            | Request::Label { .. }
+            | Request::InjectFault { .. }
+            | Request::Alert { .. }
+            | Request::Create { .. }
+            | Request::Protect { .. }
+            | Request::Retain { .. }
+            | Request::Delete { .. }
+            | Request::Forget { .. }
+            | Request::StartJob { .. }
+            | Request::CancelJob { .. }
+            | Request::TokenCreate { .. }
+            | Request::TokenRemove { .. }
+            | Request::NotifyTest { .. }
+            | Request::Reload => return Ok(None),
         }))
     }
 

@@ -96,7 +96,8 @@ impl Unit {
     }
 
     /// Reason why the unit ends every command with HARDWARE ERROR 44h/00h, with the remedy; `None` if it does not.
-    pub(crate) fn faulty(&self) -> Option<String> {
+    #[must_use]
+    pub fn faulty(&self) -> Option<String> {
         let reload = match self.id.drive {
             Some(_) => "load a cartridge or set the drive online",
             None => "set the robot online",

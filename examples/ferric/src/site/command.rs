@@ -4,7 +4,7 @@ use crate::number::number;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
-use time::{Date, Month};
+use time::{Date, Month, Time};
 use vtl::events::EventPosition;
 use vtl::jobs::FormatName;
 
@@ -290,7 +290,8 @@ pub(crate) struct AuditArgs {
     pub(super) action: Option<AuditAction>,
     /// Data directory whose files are verified; no daemon may use it meanwhile [default: the log of the daemon]
     pub(super) directory: Option<PathBuf>,
-    /// Only the records of the last seconds, minutes or hours, such as 90s, 5m or 2h, or since a day such as 2026-11-29
+    /// Only the records of the last seconds, minutes or hours, such as 90s, 5m or 2h, or since a time such as
+    /// 2026-11-29T09:48:00Z or a day
     #[arg(long, value_name = "TIME", value_parser = parse_begin)]
     pub(super) since: Option<Begin>,
     /// Only the records of this barcode, library, pool, unit or element, such as V00001L8 or main/drive1
@@ -325,11 +326,30 @@ impl Begin {
     }
 }
 
-/// Parses a time span before now, or a day.
+/// Parses a time span before now, a time, or a day.
 fn parse_begin(text: &str) -> Result<Begin, String> {
-    let day = parse_date(text).map(Begin::At);
-    let begin = day.or_else(|_| parse_time_span(text).map(Begin::Ago));
-    begin.map_err(|_| "expected a number with s, m or h, such as 5m or 2h, or a day such as 2026-11-29".to_owned())
+    let begin = parse_date(text).or_else(|_| parse_time(text)).map(Begin::At);
+    begin.or_else(|_| parse_time_span(text).map(Begin::Ago)).map_err(|_| {
+        "expected a number with s, m or h, such as 5m or 2h, a time such as 2026-11-30T09:48:00Z, or a day such as \
+         2026-11-30"
+            .to_owned()
+    })
+}
+
+/// Parses a time such as `2026-11-30T09:48:00Z` (RFC 3339), as seconds since 1970. A blank may replace the `T`, as in the
+/// lines of `ferric audit`; the zone is UTC.
+fn parse_time(text: &str) -> Result<u64, String> {
+    let wrong = || "expected a time such as 2026-11-30T09:48:00Z".to_owned();
+    let (day, time) = text.strip_suffix(['Z', 'z']).unwrap_or(text).split_once(['T', 't', ' ']).ok_or_else(wrong)?;
+    let parts: Option<Vec<u8>> = time.split(':').map(|part| part.parse().ok().filter(|_| part.len() == 2)).collect();
+    let (hour, minute, second) = match parts.as_deref() {
+        Some([hour, minute]) => (*hour, *minute, 0),
+        Some([hour, minute, second]) => (*hour, *minute, *second),
+        _ => return Err(wrong()),
+    };
+    let time = Time::from_hms(hour, minute, second).map_err(|_| wrong())?;
+    let of_day = (time - Time::MIDNIGHT).whole_seconds();
+    Ok(parse_date(day)? + u64::try_from(of_day).map_err(|_| wrong())?)
 }
 
 /// Options of `ferric metrics`.
@@ -369,9 +389,10 @@ pub(crate) struct TraceArgs {
     /// Print only commands to this unit: changer, or a drive such as drive1
     #[arg(long)]
     pub(super) unit: Option<String>,
-    /// Print only commands of this time until now, such as 90s, 5m or 2h [default: all that the daemon has]
-    #[arg(long, value_name = "TIME", value_parser = parse_time_span, conflicts_with = "file")]
-    pub(super) since: Option<Duration>,
+    /// Print only the commands of the last seconds, minutes or hours, such as 90s, 5m or 2h, or since a time such as
+    /// 2026-11-30T09:48:00Z or a day [default: all that the daemon has]
+    #[arg(long, value_name = "TIME", value_parser = parse_begin, conflicts_with = "file")]
+    pub(super) since: Option<Begin>,
     /// Read a file that a daemon has written with --trace, instead of asking a daemon
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,

@@ -33,11 +33,10 @@ impl Filter<'_> {
 
 pub(super) fn run(options: &Options, arguments: &TraceArgs) -> Result<(), CliError> {
     let now_ms = vtl::clock::Clock::real().now().wall.0;
-    let since_ms = arguments.since.map_or(now_ms, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
     let filter = Filter {
         library: options.library.as_deref(),
         unit: arguments.unit.as_deref(),
-        from_ms: now_ms.saturating_sub(since_ms),
+        from_ms: arguments.since.map_or(0, |since| since.begin(now_ms)),
     };
     match &arguments.file {
         Some(path) => print_file(path, options.output, &Filter { from_ms: 0, ..filter }),

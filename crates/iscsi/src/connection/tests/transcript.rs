@@ -25,6 +25,7 @@ use scsi_core::fault::Completion;
 use scsi_core::sense::SenseBytes;
 use scsi_core::status::Status;
 use scsi_core::transcript::append_word;
+use std::collections::HashMap;
 
 /// Names of PDUs and their opcodes (RFC 7143 §11.2.1.2).
 const PDUS: [(&str, u8); 20] = [
