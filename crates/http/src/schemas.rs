@@ -407,10 +407,12 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("cartridges", Of::List(&Of::Named("CartridgeCount"))),
         has("directories", Of::List(&Of::Named("DirectorySpace"))),
         has("sync_us", Of::Named("Histogram")),
+        has("corrupt_records", Of::List(&Of::Named("CorruptRecordCount"))),
         has("portals", Of::List(&Of::Named("PortalMetrics"))),
         has("notify", Of::List(&Of::Named("NotifyStatus"))),
         has("process", Of::Named("ProcessMetrics")),
     ]]),
+    ("CorruptRecordCount", &[&[has("directory", Of::Text), has("found", Of::Number)]]),
     ("LibraryMetrics", &[&[
         has("name", Of::Text),
         has("changer", Of::Named("UnitMetrics")),

@@ -126,6 +126,8 @@ pub const METRICS: &[Metric] = &[
     row("ferric_storage_sync", Histogram, &[], "Times that the files of cartridges took to synchronise")
         .in_unit(Seconds)
         .from(|site| one(Value::Durations(site.sync_us.clone()))),
+    row("ferric_storage_corrupt_records", Counter, &["directory"], "Records that drives could not read, or that verifications found damaged, by the directory of their cartridges")
+        .from(|site| site.corrupt_records.iter().map(|count| labelled([&count.directory], count.found)).collect()),
     // iSCSI portals.
     row("ferric_iscsi_connections", Gauge, &["portal"], "Open connections, logged in or not")
         .from(|site| portal(site, |counters| counters.connections)),

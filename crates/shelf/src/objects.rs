@@ -180,7 +180,7 @@ impl Objects {
     pub(crate) async fn directories(&self, below: &str) -> Result<Vec<String>, ShelfError> {
         let path = if below.is_empty() { self.prefix.clone() } else { self.path(below) };
         let list = || async { self.store.list_with_delimiter(Some(&path)).await };
-        let found = self.repeat("listing", below, list).await?;
+        let found = self.repeat("listing", if below.is_empty() { "the cartridges" } else { below }, list).await?;
         Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
 

@@ -2,10 +2,10 @@
 
 use crate::clock::Clock;
 use crate::control::ControlError;
-use crate::events::{Event, EventReader, EventRecord, EventSource, Received};
+use crate::events::{Event, EventRecord, EventSource};
 use crate::locks::lock;
 use audit::{Actor, ActorKind, AuditError, AuditLog, Entry, Filter, Record};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
@@ -90,21 +90,13 @@ impl AuditTrail {
         })
     }
 
-    /// Appends the records of events, until the site is shut down.
-    pub(crate) fn record_events(&self, mut events: EventReader) {
-        loop {
-            let mut entries = match events.receive(None) {
-                Received::Event(record) => entry_of_event(&record).into_iter().collect(),
-                Received::Lagged(missed) => vec![lost_events(missed)],
-                Received::TimedOut => Vec::new(),
-                Received::Closed => return,
-            };
-            entries.extend(events.try_iter().filter_map(|record| entry_of_event(&record)));
-            let now = self.now();
-            if let Err(error) = self.with_log(|log| if entries.is_empty() { Ok(()) } else { log.append(now, entries) })
-            {
-                tracing::error!(%error, "the audit log cannot be written");
-            }
+    /// Appends the record of an event durably, unless it is not recorded. If the log cannot be written, the record is
+    /// written before the next one: what a host has done is not undone.
+    pub(crate) fn record(&self, record: &EventRecord, elements: Vec<String>) {
+        let Some(entry) = entry_of_event(record, elements) else { return };
+        let now = self.now();
+        if let Err(error) = self.with_log(|log| log.append(now, [entry])) {
+            tracing::error!(%error, "the audit log cannot be written");
         }
     }
 
@@ -148,11 +140,6 @@ fn read_error(error: &AuditError) -> ControlError {
     ControlError::unavailable(error.to_string()).with_file(error.file.display().to_string())
 }
 
-/// The record of events that were overwritten before they were recorded.
-fn lost_events(missed: u64) -> Entry {
-    Entry { details: json!({ "missed": missed }), ..Entry::of_site("events_lost") }
-}
-
 /// Whether an event is recorded. Operators' requests have separate records, with the state before and after.
 const fn is_recorded(event: &Event) -> bool {
     matches!(
@@ -175,8 +162,8 @@ const fn is_recorded(event: &Event) -> bool {
     )
 }
 
-/// The record of an event; `None` if the event is not recorded.
-fn entry_of_event(record: &EventRecord) -> Option<Entry> {
+/// The record of an event; `None` if the event is not recorded. `elements` are the elements concerned.
+fn entry_of_event(record: &EventRecord, elements: Vec<String>) -> Option<Entry> {
     if record.source == EventSource::Operator || !is_recorded(&record.event) {
         return None;
     }
@@ -189,7 +176,7 @@ fn entry_of_event(record: &EventRecord) -> Option<Entry> {
     let kind = if record.source == EventSource::Host { ActorKind::Initiator } else { ActorKind::Site };
     let library = record.library.as_deref();
     let unit = record.unit.as_deref().map(|unit| format!("{}/{unit}", library.unwrap_or_default()));
-    let objects = library.map(str::to_owned).into_iter().chain(unit).chain(record.barcode.clone());
+    let objects = library.map(str::to_owned).into_iter().chain(unit).chain(elements).chain(record.barcode.clone());
     Some(Entry {
         objects: objects.collect(),
         details,

@@ -71,6 +71,11 @@ impl DiskSpace {
         Ok(Self { next_check: AtomicU64::new(0), checks })
     }
 
+    /// The directories, as the configuration names them.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = String> {
+        self.checks.directories.iter().map(|(path, _)| path.display().to_string())
+    }
+
     /// The space of each directory that is on a file system.
     pub(crate) fn measure(&self) -> Vec<DirectorySpace> {
         self.checks.directories.iter().filter_map(|(path, _)| (self.checks.measure)(path)).collect()

@@ -10,6 +10,7 @@ pub use kind::{EVENT_KINDS, EventLevel};
 pub use reader::{EventCanceller, EventReader, Received};
 
 use crate::alarms::Alarms;
+use crate::audit_trail::AuditTrail;
 use crate::clock::Clock;
 use crate::locks::lock;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 
 /// A position in the events of a site: the last event that a client has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,8 @@ pub struct Events {
     changed: Condvar,
     /// The events that need a person.
     alarms: Alarms,
+    /// Records the events of hosts and of the site.
+    auditor: OnceLock<Arc<AuditTrail>>,
 }
 
 #[derive(Debug)]
@@ -91,10 +94,23 @@ impl Events {
     /// An empty ring; `start` identifies the start of the daemon, `clock` is the source of time of the site.
     pub(crate) fn new(start: String, clock: Clock) -> Self {
         let ring = Ring { records: VecDeque::new(), weight: 0, next: 1, closed: false };
-        Self { start, clock, ring: Mutex::new(ring), changed: Condvar::new(), alarms: Alarms::default() }
+        Self {
+            start,
+            clock,
+            ring: Mutex::new(ring),
+            changed: Condvar::new(),
+            alarms: Alarms::default(),
+            auditor: OnceLock::new(),
+        }
     }
 
-    /// Adds an event and wakes the readers. Events after the end of the site are dropped.
+    /// Sets the audit log that records the events of hosts and of the site from now on.
+    pub(crate) fn set_auditor(&self, auditor: Arc<AuditTrail>) {
+        let _ = self.auditor.set(auditor);
+    }
+
+    /// Adds an event and wakes the readers. If the audit log records it, the record is durable before this returns, and so
+    /// before the status of the command that has caused it. Events after the end of the site are dropped.
     pub(crate) fn notify(&self, subject: Subject, event: Event) {
         let at = self.clock.now().wall.0;
         let mut ring = lock(&self.ring);
@@ -103,11 +119,15 @@ impl Events {
         }
         let seq = ring.next;
         ring.next += 1;
+        let elements = subject.elements.clone();
         let record = Arc::new(subject.into_record(self.start.clone(), seq, at, event));
         ring.push(Arc::clone(&record));
         self.alarms.add(&record);
         drop(ring);
         self.changed.notify_all();
+        if let Some(auditor) = self.auditor.get() {
+            auditor.record(&record, elements);
+        }
         log::log(&record);
     }
 

@@ -22,6 +22,7 @@ pub mod configuration;
 pub mod contents;
 pub mod control;
 pub mod core_dumps;
+mod corrupt_records;
 pub mod data_dir;
 mod disk_space;
 pub mod entropy;

@@ -15,7 +15,7 @@ use crate::sessions::SessionState;
 use crate::site::Site;
 use crate::unit::{DriveCounts, Unit};
 use serde::{Deserialize, Serialize};
-use smc::element::{ElementAddress, ElementFault};
+use smc::element::{ElementAddress, ElementFault, ElementLayout};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,6 +34,9 @@ pub struct SiteMetrics {
     pub directories: Vec<DirectorySpace>,
     /// Times that files of cartridges took to synchronise, in microseconds.
     pub sync_us: HistogramCounts,
+    /// Corrupt records that were found, by directory.
+    #[serde(default)]
+    pub corrupt_records: Vec<CorruptRecordCount>,
     /// iSCSI portals, in the order in which they were opened.
     pub portals: Vec<PortalMetrics>,
     /// Notification targets, in order of the configuration.
@@ -147,6 +150,16 @@ pub struct CartridgeCount {
     pub count: u64,
 }
 
+/// Corrupt records in one directory of cartridges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorruptRecordCount {
+    /// The directory, as the configuration names it; the data directory if it names none; empty for cartridges in memory.
+    pub directory: String,
+    /// Records that a drive could not read, or that a job of verification found damaged, since the start of the daemon. A
+    /// record that is found again counts again.
+    pub found: u64,
+}
+
 /// Space of the file system of one directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DirectorySpace {
@@ -204,6 +217,7 @@ impl Site {
             cartridges: self.count_cartridges(),
             directories: self.shared.disk_space.measure(),
             sync_us: self.shared.sync_times.counts(),
+            corrupt_records: self.shared.corrupt_records.counts(),
             portals: self.portal_metrics(),
             notify: self.notify_status(),
             process: ProcessMetrics::of_this_process(),
@@ -253,35 +267,41 @@ fn cartridge_state(barcode: Option<&Barcode>, entry: &CartridgeRecord) -> &'stat
 }
 
 impl Library {
-    fn metrics(&self) -> LibraryMetrics {
-        let elements = self.elements();
-        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for (element, range) in [("slot", elements.layout.storage), ("io", elements.layout.import_export)] {
-            for address in range.addresses() {
-                let state = match elements.operator_state.element_faults.get(&address) {
-                    Some(ElementFault::Disabled) => "disabled",
-                    Some(ElementFault::Blocked) => "blocked",
-                    None if elements.content(address).is_some() => "full",
-                    None => "empty",
-                };
-                *counts.entry((element, state)).or_default() += 1;
+    /// The number of slots and I/O elements in each state that occurs.
+    fn count_elements(
+        &self,
+        layout: &ElementLayout,
+        faults: &BTreeMap<ElementAddress, ElementFault>,
+    ) -> Vec<ElementCount> {
+        let full = self.full_elements();
+        let mut counts = Vec::new();
+        for (element, range) in [("io", layout.import_export), ("slot", layout.storage)] {
+            let is_here = |address: &ElementAddress| range.index(*address).is_some();
+            let faulty = |fault| faults.iter().filter(|(address, other)| is_here(address) && **other == fault).count();
+            let full = full.iter().filter(|address| is_here(address) && !faults.contains_key(address)).count();
+            let (blocked, disabled) = (faulty(ElementFault::Blocked), faulty(ElementFault::Disabled));
+            let empty = usize::from(range.count).saturating_sub(blocked + disabled + full);
+            for (state, count) in [("blocked", blocked), ("disabled", disabled), ("empty", empty), ("full", full)] {
+                if count > 0 {
+                    counts.push(ElementCount { element: element.into(), state: state.into(), count: count as u64 });
+                }
             }
         }
-        let count = |((element, state), count): ((&str, &str), u64)| ElementCount {
-            element: element.into(),
-            state: state.into(),
-            count,
-        };
+        counts
+    }
+
+    fn metrics(&self) -> LibraryMetrics {
+        let (operator_state, layout) = (self.operator_state(), self.layout());
         let changer = self.changer_unit();
         let moves = changer.move_counts();
-        let offline = &elements.operator_state.drives_offline;
+        let offline = &operator_state.drives_offline;
         let drives = (0..).zip(self.drives());
-        let drive_address = |index: u16| ElementAddress(elements.layout.drives.first.saturating_add(index));
+        let drive_address = |index: u16| ElementAddress(layout.drives.first.saturating_add(index));
         LibraryMetrics {
             name: self.name().into(),
-            changer: unit_metrics(&changer, !elements.operator_state.offline, false),
+            changer: unit_metrics(&changer, !operator_state.offline, false),
             moves: MoveMetrics { done: moves.done, refused: moves.refused, failed: moves.failed },
-            elements: counts.into_iter().map(count).collect(),
+            elements: self.count_elements(&layout, &operator_state.element_faults),
             drives: drives
                 .map(|(index, drive)| drive_metrics(&drive, !offline.contains(&drive_address(index))))
                 .collect(),

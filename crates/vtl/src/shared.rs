@@ -3,6 +3,7 @@
 use crate::buffers::Buffers;
 use crate::clock::{Clock, ClockListener};
 use crate::control::{Door, element_name};
+use crate::corrupt_records::CorruptRecords;
 use crate::data_dir::DataDir;
 use crate::disk_space::DiskSpace;
 use crate::events::log::log_of_library;
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     /// The site was shut down: no cartridge moves from now on.
     pub(crate) ended: AtomicBool,
     /// How hosts reach the units.
+    /// Corrupt records that drives and jobs have found.
+    pub(crate) corrupt_records: CorruptRecords,
     pub(crate) frontend: Frontend,
     /// Creates the bays of the drives, if other processes serve them.
     pub(crate) remote_bays: Option<RemoteBayFactory>,
@@ -124,6 +127,7 @@ impl Shared {
             events,
             observers: RwLock::default(),
             records: options.records,
+            corrupt_records: CorruptRecords::new(disk_space.directories()),
             disk_space,
             sync_times,
             unusable: UnusableCartridges::default(),
@@ -269,7 +273,13 @@ impl Shared {
         match &stored {
             Err(_) if moves => self.restore_locations(owner, changer),
             _ => events.into_iter().for_each(|(barcode, event)| {
-                let subject = Subject { barcode, ..Subject::new(cause.clone()).with_library(library) };
+                let locations = event.locations().map(|(from, to)| [from, to]);
+                let elements = locations.into_iter().flatten().filter_map(|location| {
+                    let (address, _) = location.element_in(library)?;
+                    Some(format!("{library}/{}", element_name(&layout, address)))
+                });
+                let elements = elements.collect();
+                let subject = Subject { barcode, elements, ..Subject::new(cause.clone()).with_library(library) };
                 log_of_library(&subject, &event, |address| element_name(&layout, address));
                 self.events.notify(subject, event);
             }),

@@ -132,8 +132,9 @@ impl Site {
     pub fn open_with(mut data: DataDir, config: &Config, options: SiteOptions) -> Result<OpenSite, LibraryError> {
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
-        let audit = AuditTrail::open(data.audit_directory(), options.clock.clone());
+        let audit = Arc::new(AuditTrail::open(data.audit_directory(), options.clock.clone()));
         let shared = Arc::new(Shared::open(data, name, options)?);
+        shared.events.set_auditor(Arc::clone(&audit));
         let suffix = site_suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
         check_libraries_kept(config, &shared.inventory())?;
@@ -158,12 +159,11 @@ impl Site {
             portals: RwLock::default(),
             http_urls: RwLock::default(),
             shared,
-            audit: Arc::new(audit),
+            audit,
             threads: Mutex::default(),
             creation_lock: Mutex::default(),
         });
         let running = OpenSite { site: Arc::clone(&site), _lock: lock };
-        site.spawn_auditor()?;
         site.finish_deletions()?;
         for setup in &config.libraries {
             site.create_library(setup, &config.libraries)?;
@@ -219,12 +219,6 @@ impl Site {
             }
         };
         self.spawn_thread("site".into(), reconcile)
-    }
-
-    /// Spawns the thread that adds the events of hosts and of the site to the audit log.
-    fn spawn_auditor(&self) -> Result<(), LibraryError> {
-        let (audit, events) = (Arc::clone(&self.audit), self.subscribe());
-        self.spawn_thread("audit".into(), move || audit.record_events(events))
     }
 
     /// This site, for a thread that uses it; `None` while it is dropped.

@@ -39,8 +39,8 @@ fn changes(directory: &Path) -> Vec<(String, String, Value, Value, String)> {
 
 /// Requests with the objects of their records, the state before and after as JSON, and the result.
 const CHANGES: &[[&str; 5]] = &[
-    [r#"{"op":"load","cartridge":"A1L8"}"#, "main main/slot1 A1L8", SLOT1, DRIVE1, "done"],
-    [r#"{"op":"unload","drive":"drive1"}"#, "main main/drive1 A1L8", DRIVE1, SLOT1, "done"],
+    [r#"{"op":"load","cartridge":"A1L8"}"#, "main main/slot1 main/drive1 A1L8", SLOT1, DRIVE1, "done"],
+    [r#"{"op":"unload","drive":"drive1"}"#, "main main/drive1 main/slot1 A1L8", DRIVE1, SLOT1, "done"],
     [r#"{"op":"door","door":"access","open":true}"#, "main", r#"{"open":false}"#, r#"{"open":true}"#, "done"],
     [r#"{"op":"door","door":"access","open":false}"#, "main", r#"{"open":true}"#, r#"{"open":false}"#, "done"],
     [r#"{"op":"online","online":false}"#, "main", r#"{"online":true}"#, r#"{"online":false}"#, "done"],
@@ -105,6 +105,11 @@ fn every_change_has_its_object_and_its_state() {
         let expected = (op, (*objects).to_owned(), json(before), json(after), (*result).to_owned());
         assert_eq!(last, expected, "{request}");
     }
+    // The load into the first empty drive is a change of this drive, too.
+    let of_drive = Filter { object: Some("drive1".into()), ..Filter::default() };
+    let of_drive = read(&directory.path().join("audit"), &of_drive, usize::MAX).unwrap();
+    let actions: Vec<&str> = of_drive.iter().map(|record| record.entry.action.as_str()).collect();
+    assert_eq!(actions, ["load", "unload", "online"]);
     // Requests that only show something have no record.
     for request in [r#"{"op":"status"}"#, r#"{"op":"audit"}"#, r#"{"op":"audit_verify"}"#, r#"{"op":"metrics"}"#] {
         assert_eq!(control(&site, request), None);
@@ -143,9 +148,13 @@ fn host_events(directory: &Path) -> Vec<String> {
 fn what_hosts_do_to_the_library_is_recorded() {
     let directory = tempfile::tempdir().unwrap();
     let site = open(directory.path());
+    // Each record is on the disk when the status has come.
+    let is_last = |expected: &str| assert_eq!(host_events(directory.path()).last().map(String::as_str), Some(expected));
     let host = Host::login(&site.targets()[0], 1);
+    is_last("login ");
     host.clear_unit_attentions();
     host.move_medium(0, 1000, 500).unwrap();
+    is_last("loaded main main/slot1 main/drive1 A1L8");
     host.clear_unit_attentions();
     host.write(1, &[1; 100]).unwrap();
     host.rewind(1).unwrap();
@@ -157,6 +166,7 @@ fn what_hosts_do_to_the_library_is_recorded() {
     };
     assert_eq!(host.command_with_data(1, &[0x5f, 0, 0, 0, 0, 0, 0, 0, 24, 0], &key(0, 1)).status.0, 0);
     assert_eq!(host.command_with_data(1, &[0x5f, 1, 3, 0, 0, 0, 0, 0, 24, 0], &key(1, 0)).status.0, 0);
+    is_last("reservation_changed main main/drive1 A1L8");
     assert_eq!(control(&site, r#"{"op":"unload","drive":"drive1"}"#), None);
     assert_eq!(control(&site, r#"{"op":"retain","cartridge":"A1L8","until":4102444800}"#), None);
     assert_eq!(control(&site, r#"{"op":"load","cartridge":"A1L8"}"#), None);
@@ -164,12 +174,13 @@ fn what_hosts_do_to_the_library_is_recorded() {
     for _ in 0..8 {
         let refused = host.command_with_data(1, &[0x0a, 0, 0, 0, 4, 0], b"over");
         assert_eq!(refused.sense_codes(), Some((7, 0x27, 0x04)));
+        is_last("retention_enforced main main/drive1 A1L8");
     }
     drop(host);
     site.shut_down().unwrap();
     let expected = [
         "login ",
-        "loaded main A1L8",
+        "loaded main main/slot1 main/drive1 A1L8",
         "reservation_changed main main/drive1 A1L8",
         // Five in ten seconds, however often a host tries.
         "retention_enforced main main/drive1 A1L8",

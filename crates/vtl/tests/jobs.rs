@@ -129,6 +129,22 @@ fn verification_finds_damage() {
     let tape = &result(&site, &verify)["verified"][1];
     assert_eq!((&tape["intact"], &tape["blocks"], &tape["damaged_objects"]), (&json!(false), &json!(9), &json!(1)));
     assert_eq!(tape["damaged"], json!([{ "partition": 0, "object": 5, "damage": "checksum mismatch" }]));
+    // The store counts what the job has found, and then what a drive finds.
+    let counted = || {
+        let counts = site.metrics().corrupt_records;
+        let found: Vec<_> = counts.iter().filter(|count| count.found > 0).collect();
+        assert!(found.iter().all(|count| *count.directory == *directory.path().display().to_string()), "{counts:?}");
+        found.iter().map(|count| count.found).sum::<u64>()
+    };
+    assert_eq!(counted(), 1);
+    let load = json!({ "op": "load", "cartridge": "A1L8", "drive": "drive1" });
+    site.control(&serde_json::from_value(load).unwrap()).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let failed =
+        (0..10).find(|_| host.command(1, &[0x08, 0, 0, 0xff, 0xff, 0], 65_535).sense_codes() == Some((3, 0x11, 0)));
+    assert!(failed.is_some(), "the damaged block is read");
+    assert_eq!(counted(), 2);
 }
 
 #[test]

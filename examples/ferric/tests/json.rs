@@ -60,6 +60,11 @@ const COMMANDS: &[&str] = &[
     "tape attr V1L8 0400",
     "tape attr V1L8 0806 text",
     "tape attr V1L8 write-protect",
+    "shelf archive --shelf SHELF V1L8",
+    "shelf list --shelf SHELF",
+    "shelf verify --shelf SHELF V1L8",
+    "shelf recall --shelf SHELF V1L8 --to recalled",
+    "shelf check --shelf SHELF",
     "config check f.toml",
     "config init new.toml",
     "config init -",
@@ -93,7 +98,9 @@ fn shape(value: &Value, keys: &mut BTreeSet<String>) -> String {
 fn prepare(directory: &Path) {
     fs::write(directory.join("f.toml"), CONFIG).unwrap();
     fs::write(directory.join("image"), [7; 1000]).unwrap();
-    fs::create_dir(directory.join("mhvtl")).unwrap();
+    for name in ["mhvtl", "shelf", "recalled"] {
+        fs::create_dir(directory.join(name)).unwrap();
+    }
     let devices = "Library: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n Product identification: L700\n\
          Unit serial number: XYZZY_A\n Home directory: ./home\n movecommand: /bin/true;true\n\n\
          Drive: 11 CHANNEL: 00 TARGET: 01 LUN: 00\n Library ID: 10 Slot: 01\n Vendor identification: IBM\n\
@@ -112,12 +119,19 @@ fn documents_have_documented_shapes() {
     let _control = ControlSocket::open(&dir.path().join("s"), &site).unwrap();
     site.set_recent_log(RecentLog::default());
     let (mut shown, mut keys) = (String::new(), BTreeSet::new());
+    let shelf = format!("file://{}", dir.path().join("shelf").display());
     for line in COMMANDS {
-        let is_local =
-            ["tape", "config", "migrate", "site", "completions", "man"].contains(&line.split(' ').next().unwrap());
+        let is_local = ["tape", "shelf", "config", "migrate", "site", "completions", "man"]
+            .contains(&line.split(' ').next().unwrap());
         let socket: &[&str] = if is_local { &[] } else { &["--socket", "s"] };
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferric"));
-        let output = command.args(socket).args(line.split(' ')).arg("--json").current_dir(dir.path()).output().unwrap();
+        let output = command
+            .args(socket)
+            .args(line.replace("SHELF", &shelf).split(' '))
+            .arg("--json")
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line}: {error}"));
         writeln!(shown, "ferric {line}\n  {}", shape(&document, &mut keys)).unwrap();

@@ -108,6 +108,8 @@ impl Site {
             | Request::CancelJob { .. }
             | Request::TokenCreate { .. }
             | Request::TokenRemove { .. }
+            | Request::Acknowledge { .. }
+            | Request::ConfigurationAdd { .. }
             | Request::NotifyTest { .. }
             | Request::Reload => return Ok(None),
         }))

@@ -68,6 +68,8 @@ pub struct Subject {
     pub unit: Option<String>,
     /// Barcode of the cartridge concerned, if any.
     pub barcode: Option<String>,
+    /// Names of the elements concerned with their library, such as `main/slot3`: only the audit log has them.
+    pub elements: Vec<String>,
 }
 
 impl Subject {
@@ -92,7 +94,7 @@ impl Subject {
     }
 
     pub(crate) fn into_record(self, start: String, seq: u64, at: u64, event: Event) -> EventRecord {
-        let Self { cause: Cause { source, initiator }, library, unit, barcode } = self;
+        let Self { cause: Cause { source, initiator }, library, unit, barcode, elements: _ } = self;
         EventRecord { seq, start, at, source, initiator, library, unit, barcode, event }
     }
 }

@@ -116,6 +116,7 @@ impl Site {
     ) -> Result<VerifiedCartridge, ControlError> {
         let barcode = self.resolve_cartridge(cartridge)?;
         let found = self.read_whole(&barcode, progress, |cartridge, flow| verify(cartridge, flow))?;
+        self.shared.count_corrupt_records(&barcode, found.damaged_objects);
         Ok(VerifiedCartridge { cartridge: Some(barcode.to_string()), ..found.into() })
     }
 

@@ -56,6 +56,17 @@ impl Library {
         Elements { layout: self.layout(), contents, operator_state }
     }
 
+    /// The addresses of the elements that hold a cartridge.
+    pub(crate) fn full_elements(&self) -> Vec<ElementAddress> {
+        let address = |entry: &CartridgeRecord| entry.location.element_in(&self.name).map(|(address, _)| address);
+        self.shared.inventory().values().filter_map(address).collect()
+    }
+
+    /// What operators have set in the library.
+    pub(crate) fn operator_state(&self) -> OperatorState {
+        self.shared.operator_state(&self.name)
+    }
+
     /// All cartridges in the library, with their locations.
     #[must_use]
     pub fn locations(&self) -> Vec<(Barcode, Location)> {

@@ -18,6 +18,8 @@ use tape_store::mam::{AttrId, Flags};
 struct ChangedObject {
     library: Option<Arc<Library>>,
     element: Option<ElementAddress>,
+    /// Name of the destination of a cartridge, with its library, such as `main/drive1`.
+    destination: Option<String>,
     barcode: Option<Barcode>,
     /// Name of a pool or a token.
     name: Option<String>,
@@ -32,9 +34,20 @@ impl ChangedObject {
         let library = self.library.as_ref();
         let element =
             library.zip(self.element).map(|(library, at)| format!("{}/{}", library.name(), library.element_name(at)));
-        let own =
-            [library.map(|library| library.name().to_owned()), element, self.barcode.as_ref().map(Barcode::to_string)];
+        let barcode = self.barcode.as_ref().map(Barcode::to_string);
+        let own = [library.map(|library| library.name().to_owned()), element, self.destination.clone(), barcode];
         own.into_iter().flatten().chain(self.name.clone()).collect()
+    }
+}
+
+/// The destination of a cartridge that a request has moved.
+fn destination_of(response: &ControlResponse) -> Option<String> {
+    match response {
+        ControlResponse::Move(moved) | ControlResponse::Load(moved) | ControlResponse::Unload(moved) => {
+            Some(format!("{}/{}", moved.library, moved.to_element))
+        }
+        ControlResponse::Import(imported) => Some(format!("{}/{}", imported.library, imported.to_element)),
+        _ => None,
     }
 }
 
@@ -50,7 +63,7 @@ impl Site {
             return self.execute(actor, request);
         }
         self.audit.prepare()?;
-        let object = self.changed_object(request);
+        let mut object = self.changed_object(request);
         // The state before and after the change is that of the same reservation.
         let reserved = self.reserve_object(&object, request);
         let before = reserved.as_ref().map_or(Value::Null, |_| self.state_of(&object, request));
@@ -64,6 +77,10 @@ impl Site {
         let action = details.as_object_mut().and_then(|members| members.remove("op"));
         let action = action.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
         let error = result.as_ref().err();
+        // Without a drive in the request, only the response names it.
+        if let Some(destination) = result.as_ref().ok().and_then(destination_of) {
+            object.destination = Some(destination);
+        }
         let objects = object.names(request);
         let entry = entry_of(actor, action, "done", error);
         let recorded = self.audit.append(Entry { objects, details, before, after, ..entry });
@@ -116,7 +133,17 @@ impl Site {
             let address = pair.and_then(|(library, elements)| library.resolve_element_in(elements, text).ok());
             let content = elements.as_ref().zip(address).and_then(|(elements, address)| elements.content(address));
             let barcode = content.map(|content| content.barcode.clone());
-            ChangedObject { library, element: address, barcode, name: None }
+            let wanted = match request {
+                Request::Move { to, .. } => Some(to.as_str()),
+                Request::Load { drive, .. } => drive.as_deref(),
+                _ => None,
+            };
+            let destination =
+                library.as_ref().zip(elements.as_ref()).zip(wanted).and_then(|((library, elements), to)| {
+                    let address = library.resolve_element_in(elements, to).ok()?;
+                    Some(format!("{}/{}", library.name(), library.element_name(address)))
+                });
+            ChangedObject { library, element: address, destination, barcode, name: None }
         };
         let library = |name: &Option<String>| ChangedObject {
             library: self.resolve_library(name.as_deref()).ok(),

@@ -103,7 +103,7 @@ impl Unit {
     /// The subject of the events of this unit.
     pub(super) fn subject(&self, cause: Cause) -> Subject {
         let (library, unit) = (Some(self.id.library.clone()), Some(self.id.unit()));
-        Subject { cause, library, unit, barcode: None }
+        Subject { library, unit, ..Subject::new(cause) }
     }
 
     /// As [`Self::subject`], with the cartridge in the drive.

@@ -41,15 +41,16 @@ pub(crate) struct DriveCounts {
 }
 
 impl DeviceCounters {
-    /// Publishes what any command can change.
-    pub(super) fn publish(&self, device: &Device) {
+    /// Publishes what any command can change. Returns how many blocks and filemarks could not be read since the last call.
+    pub(super) fn publish(&self, device: &Device) -> u64 {
         match device {
             Device::Drive(drive) => {
-                self.publish_drive(&drive.counters());
+                let failed = self.publish_drive(&drive.counters());
                 let (partition, object) =
                     drive.position().map_or((0, 0), |(partition, at)| (1 + u64::from(partition), at));
                 self.partition.store(partition, Ordering::Relaxed);
                 self.object.store(object, Ordering::Relaxed);
+                failed
             }
             Device::Changer(changer) => {
                 let MoveCounts { done, refused, failed } = changer.move_counts();
@@ -57,6 +58,7 @@ impl DeviceCounters {
                     .iter()
                     .zip([done, refused, failed])
                     .for_each(|(counter, count)| counter.store(count, Ordering::Relaxed));
+                0
             }
         }
     }
@@ -69,7 +71,7 @@ impl DeviceCounters {
         }
     }
 
-    fn publish_drive(&self, now: &Counters) {
+    fn publish_drive(&self, now: &Counters) -> u64 {
         let (blocks, bytes) =
             (replace(&self.blocks_written, now.blocks_written), replace(&self.written_by_host, now.written_by_host));
         add_sizes(&self.written_sizes, blocks, bytes);
@@ -79,8 +81,8 @@ impl DeviceCounters {
         self.written_to_medium.store(now.written_to_medium, Ordering::Relaxed);
         self.read_from_medium.store(now.read_from_medium, Ordering::Relaxed);
         self.filemarks.store(now.filemarks, Ordering::Relaxed);
-        self.read_failures.store(now.read_failures, Ordering::Relaxed);
         self.write_failures.store(now.write_failures, Ordering::Relaxed);
+        replace(&self.read_failures, now.read_failures)
     }
 
     /// The published counters of a drive.

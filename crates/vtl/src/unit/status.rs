@@ -92,13 +92,24 @@ impl Unit {
         }
     }
 
+    /// Publishes the counters of the device, and counts the records that it could not read.
+    fn publish_counters(&self, device: &Device) {
+        let failed = self.device_counters.publish(device);
+        if failed > 0
+            && let Device::Drive(drive) = device
+            && let Some((cartridge, _)) = drive.loaded()
+        {
+            self.shared.count_corrupt_records(cartridge.barcode(), failed);
+        }
+    }
+
     /// Publishes what any command can change, and requests a check of the free disk space once in a second.
     pub(super) fn publish_after_command(&self, device: &mut Device, now: Instant) {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
         self.log_failed_move(device);
-        self.device_counters.publish(device);
+        self.publish_counters(device);
         self.shared.disk_space.request_check(now);
     }
 
@@ -108,7 +119,7 @@ impl Unit {
         self.publish_slow_accesses(device);
         self.publish_medium_faults(device);
         self.log_failed_move(device);
-        self.device_counters.publish(device);
+        self.publish_counters(device);
         self.device_counters.publish_loads(device);
         let Device::Drive(drive) = device else { return };
         if let Some((cartridge, LoadState::Threaded)) = drive.loaded() {

@@ -64,10 +64,7 @@ impl OpenShelf {
     fn open(address: &Address) -> Result<Self, CliError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| CliError::system(&error, format!("starting threads: {error}")))?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the credentials are in the environment, by convention of the stores"
-        )]
+        // The credentials are in the environment, by convention of the stores.
         let environment = std::env::vars_os();
         let settings =
             environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -108,7 +105,6 @@ fn parse_barcode(text: &str) -> Result<Barcode, String> {
     Barcode::new(text).ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
 }
 
-/// Bytes of a file and what they are of.
 fn shelf_error(error: ShelfError) -> CliError {
     let code = match &error {
         ShelfError::Prefix { .. } | ShelfError::Url { .. } => ErrorCode::Invalid,
