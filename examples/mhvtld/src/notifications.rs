@@ -100,6 +100,9 @@ mod tests {
         assert_eq!(site.notify_status().len(), 1);
         let raise = ControlRequest::Alert { library: None, drive: Some("drive1".into()), flag: 3, raised: true };
         site.control(&raise).unwrap();
+        while site.notify_status()[0].delivered == 0 {
+            std::thread::yield_now();
+        }
         std::fs::write(&file, format!("{}{}", target("one"), target("two"))).unwrap();
         let changes = notifications.reload().unwrap().changes;
         assert_eq!(changes, [ReloadChange::NotifyTargetChanged { target: "two".into() }]);
