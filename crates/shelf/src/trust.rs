@@ -57,3 +57,87 @@ pub async fn check(objects: &Objects, nonce: &str) -> Result<Verdict, ShelfError
     }
     Ok(if most == 1 { Verdict::Once } else { Verdict::Several { winners: most } })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RetryPolicy;
+    use async_trait::async_trait;
+    use futures::stream::BoxStream;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use object_store::{
+        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+        PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    };
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A store that honours the condition only when this many requests have been accepted for one object, as a store does that
+    /// looks first and writes later.
+    #[derive(Debug)]
+    struct LateStore {
+        inner: InMemory,
+        late: usize,
+        requests: AtomicUsize,
+    }
+
+    impl fmt::Display for LateStore {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("late")
+        }
+    }
+
+    #[async_trait]
+    impl ObjectStore for LateStore {
+        async fn put_opts(&self, path: &Path, payload: PutPayload, mut options: PutOptions) -> Result<PutResult> {
+            if self.requests.fetch_add(1, Ordering::Relaxed) % CLIENTS < self.late {
+                options.mode = PutMode::Overwrite;
+            }
+            self.inner.put_opts(path, payload, options).await
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            path: &Path,
+            options: PutMultipartOptions,
+        ) -> Result<Box<dyn MultipartUpload>> {
+            self.inner.put_multipart_opts(path, options).await
+        }
+
+        async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+            self.inner.get_opts(path, options).await
+        }
+
+        fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+            self.inner.delete_stream(paths)
+        }
+
+        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.inner.list(prefix)
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+            self.inner.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+            self.inner.copy_opts(from, to, options).await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_with_several_winners_is_found() {
+        for (late, verdict) in [
+            (0, Verdict::Once),
+            (1, Verdict::Once),
+            (3, Verdict::Several { winners: 3 }),
+            (16, Verdict::Several { winners: 16 }),
+        ] {
+            let store = LateStore { inner: InMemory::new(), late, requests: AtomicUsize::new(0) };
+            let objects = Objects::new(Arc::new(store), "", RetryPolicy::default()).unwrap();
+            assert_eq!(check(&objects, "n").await.unwrap(), verdict);
+            assert!(objects.get("trust/n-0").await.unwrap().is_none());
+        }
+    }
+}

@@ -38,7 +38,7 @@ pub(crate) enum Command {
     /// Copy cartridges to and from a shelf in an object store, and verify them there
     #[command(
         subcommand,
-        after_help = "Examples:\n  ferric shelf archive --shelf s3://backup/site1 ./tapes/V00001L8\n  ferric shelf list --shelf s3://backup/site1"
+        after_help = "Examples:\n  ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8\n  ferric shelf list --shelf file://$PWD/shelf"
     )]
     Shelf(shelf::Command),
     /// Check, create and import configurations, show that of a daemon, add a library; list keys and models

@@ -54,11 +54,12 @@ fn examples(directory: &Path, words: &[&str], found: &mut Vec<(String, Vec<Strin
             examples(directory, &[words, &[name.as_str()]].concat(), found);
         }
     }
-    let own = section("Examples:");
-    let is_group = text.contains("\nCommands:\n") || text.contains("\nSources:\n");
-    // A command such as `cartridge` does something without a further word, too.
-    if !is_group || !(words.is_empty() || own.is_empty()) {
-        found.push((words.join(" "), own));
+    // The examples of a group are those of its commands. A command such as `cartridge` does something without a further word,
+    // too.
+    let usage = text.lines().find(|line| line.starts_with("Usage: ")).unwrap_or_default();
+    let has_commands = text.contains("\nCommands:\n") || text.contains("\nSources:\n");
+    if !(has_commands && usage.ends_with('>')) {
+        found.push((words.join(" "), section("Examples:")));
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) enum Command {
     )]
     Job(JobCommand),
     /// List the alarms: events that need a person; or acknowledge them
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Examples:\n  ferric alarm list\n  ferric alarm acknowledge --all")]
     Alarm(AlarmCommand),
     /// Print the last lines of the log of the daemon, of the levels info, warn and error
     #[command(after_help = "Examples:\n  ferric log\n  ferric log --json")]
