@@ -15,11 +15,20 @@ impl fmt::Debug for Secret {
 
 /// CHAP credentials of one side: the name and the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Credentials {
     /// The CHAP name, sent as CHAP_N.
     pub name: String,
-    /// The CHAP secret that both sides know.
+    /// The CHAP secret of both sides.
     pub secret: Secret,
+}
+
+impl Credentials {
+    /// Credentials with this CHAP name and this secret.
+    #[must_use]
+    pub fn new(name: impl Into<String>, secret: Secret) -> Self {
+        Self { name: name.into(), secret }
+    }
 }
 
 /// Limits on memory, commands and time of one connection.

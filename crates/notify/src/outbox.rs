@@ -10,6 +10,7 @@ use vtl::scsi_core::time::{Instant, Now, Timestamp};
 
 /// Limits of size and time for the deliveries to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Policy {
     /// Most events in one delivery, at least 1.
     pub batch: usize,
@@ -19,14 +20,28 @@ pub struct Policy {
     pub retry: Duration,
 }
 
+impl Policy {
+    /// A delivery for each event, at once. An event is given up when it has this age.
+    #[must_use]
+    pub const fn at_once(retry: Duration) -> Self {
+        Self { batch: 1, collect: Duration::ZERO, retry }
+    }
+
+    /// The same limits, with up to `batch` events in a delivery, which are collected for this time.
+    #[must_use]
+    pub const fn collecting(self, batch: usize, time: Duration) -> Self {
+        Self { batch, collect: time, ..self }
+    }
+}
+
 /// The next action of the owner of an [`Outbox`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// Deliver these events, then call [`Outbox::delivered`] or [`Outbox::failed`].
     Deliver(Vec<Arc<EventRecord>>),
-    /// Ask again at this time, or when an event was added.
+    /// Poll again at this time, or when an event was added.
     Wait(Instant),
-    /// Ask again when an event was added.
+    /// Poll again when an event was added.
     Idle,
     /// Nothing more: the outbox is closed, and empty or not deliverable.
     Closed,

@@ -35,8 +35,8 @@ impl Prepared {
     const fn policy(&self) -> Policy {
         let retry = self.setup.retry;
         match &self.setup.method {
-            NotifyMethod::Mail(mail) => Policy { batch: MAX_EVENTS, collect: mail.digest, retry },
-            _ => Policy { batch: 1, collect: Duration::ZERO, retry },
+            NotifyMethod::Mail(mail) => Policy::at_once(retry).collecting(MAX_EVENTS, mail.digest),
+            _ => Policy::at_once(retry),
         }
     }
 }

@@ -14,11 +14,20 @@ named_values! {
 
 /// The SCSI name strings of a target port and its target device.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PortNames {
     /// SCSI name string of the target device.
     pub device: String,
     /// SCSI name string of the target port.
     pub port: String,
+}
+
+impl PortNames {
+    /// The names of a target device and of its port, as SCSI name strings (SPC-4 §7.8.6.11).
+    #[must_use]
+    pub fn new(device: impl Into<String>, port: impl Into<String>) -> Self {
+        Self { device: device.into(), port: port.into() }
+    }
 }
 
 /// The target port of a unit: its protocol, its number in the target device, and its names.

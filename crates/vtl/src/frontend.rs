@@ -20,10 +20,8 @@ impl Frontend {
 
     /// An iSCSI portal. The target device has the iSCSI name of its target; its port has portal group tag 1 (RFC 7143
     /// §4.2.7.1).
-    pub const ISCSI: Self = Self {
-        port: TargetPort::ISCSI,
-        names: |target| Some(PortNames { device: target.into(), port: format!("{target},t,0x0001") }),
-    };
+    pub const ISCSI: Self =
+        Self { port: TargetPort::ISCSI, names: |target| Some(PortNames::new(target, format!("{target},t,0x0001"))) };
 
     /// The target port of the units of a target.
     pub(crate) fn target_port(&self, target: &str) -> TargetPort {

@@ -111,7 +111,7 @@ fn config() -> TargetConfig {
 }
 
 fn with_chap(mutual: bool) -> TargetConfig {
-    let credentials = |name: &str, secret: &str| Credentials { name: name.into(), secret: Secret(secret.into()) };
+    let credentials = |name: &str, secret: &str| Credentials::new(name, Secret(secret.into()));
     config()
         .with_users(vec![credentials("user", "secret-of-user")])
         .with_mutual(mutual.then(|| credentials("target", "secret-of-target")))

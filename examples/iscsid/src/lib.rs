@@ -127,7 +127,7 @@ fn connection_policy(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits, 
 }
 
 fn target_config(setup: &IscsiSetup, site: &Site, limits: ConnectionLimits) -> TargetConfig {
-    let credentials = |user: &User| Credentials { name: user.name.clone(), secret: Secret(user.secret.clone()) };
+    let credentials = |user: &User| Credentials::new(&*user.name, Secret(user.secret.clone()));
     let names = site.targets().iter().map(|target| target.name().into()).collect();
     let advertised = match &setup.advertise {
         vtl::config::Advertise::Connection => iscsi::config::AdvertisedAddress::Connection,

@@ -143,6 +143,24 @@ fn task_management_functions() {
             "
         ));
     }
+    // The tags are in ascending order, regardless of the order of arrival.
+    play(
+        "
+        > Command flags=81 itt=12 cmdsn=1 expstatsn=1
+        * command 12 lun=0 cdb= in=0 out
+        > Command flags=81 itt=10 cmdsn=2 expstatsn=1
+        * command 10 lun=0 cdb= in=0 out
+        > Command flags=81 itt=11 cmdsn=3 expstatsn=1
+        * command 11 lun=0 cdb= in=0 out
+        >! Task-Management flags=85 itt=13 cmdsn=4 expstatsn=1
+        * management 13 LunReset lun=0 tasks=[10, 11, 12]
+        = management 13 00
+        < Task-Management-Response flags=80 itt=13 statsn=1 expcmdsn=4 maxcmdsn=4
+        = done 10 00
+        = done 11 00
+        = done 12 00
+        ",
+    );
     for (code, response) in [("83", "05"), ("88", "04"), ("89", "05"), ("80", "05"), ("ff", "05")] {
         play(&format!(
             "
