@@ -10,6 +10,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, Meta, Visibility};
 
 /// Minimum number of words in the documentation of a public item.
 const MIN_WORDS: usize = 5;
+/// Minimum number of words in the documentation of a public type or trait of a crate, which says what it contains.
+const MIN_TYPE_WORDS: usize = 7;
 /// One phrase per line: a regular expression, a tab, and the advice for a replacement.
 const PHRASES: &str = include_str!("../phrases.tsv");
 
@@ -103,11 +105,22 @@ struct PublicItems<'a> {
 
 impl PublicItems<'_> {
     fn item(&mut self, name: &str, at: proc_macro2::Span, attributes: &[Attribute]) {
+        self.check(name, at, attributes, MIN_WORDS);
+    }
+
+    fn check(&mut self, name: &str, at: proc_macro2::Span, attributes: &[Attribute], least: usize) {
         self.count += 1;
         let words = attributes.iter().filter_map(sentence).map(|text| text.split_whitespace().count()).sum::<usize>();
-        if words < MIN_WORDS && !is_excused(attributes) {
+        if words < least && !is_excused(attributes) {
             let line = at.start().line;
             self.faults.push(format!("{}:{line}: {name}: {words} words of documentation", self.file));
+        }
+    }
+
+    fn public_type(&mut self, visibility: &Visibility, name: &syn::Ident, attributes: &[Attribute]) {
+        if matches!(visibility, Visibility::Public(_)) {
+            let least = if self.file.starts_with("crates/") { MIN_TYPE_WORDS } else { MIN_WORDS };
+            self.check(&name.to_string(), name.span(), attributes, least);
         }
     }
 
@@ -151,7 +164,7 @@ impl<'ast> Visit<'ast> for PublicItems<'_> {
     }
 
     fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
-        self.public(&item.vis, &item.ident, &item.attrs);
+        self.public_type(&item.vis, &item.ident, &item.attrs);
         visit::visit_item_struct(self, item);
     }
 
@@ -162,7 +175,7 @@ impl<'ast> Visit<'ast> for PublicItems<'_> {
     }
 
     fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        self.public(&item.vis, &item.ident, &item.attrs);
+        self.public_type(&item.vis, &item.ident, &item.attrs);
         if matches!(item.vis, Visibility::Public(_)) && !is_excused(&item.attrs) {
             for variant in &item.variants {
                 self.item(&variant.ident.to_string(), variant.span(), &variant.attrs);
@@ -171,7 +184,7 @@ impl<'ast> Visit<'ast> for PublicItems<'_> {
     }
 
     fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
-        self.public(&item.vis, &item.ident, &item.attrs);
+        self.public_type(&item.vis, &item.ident, &item.attrs);
         if matches!(item.vis, Visibility::Public(_)) {
             visit::visit_item_trait(self, item);
         }

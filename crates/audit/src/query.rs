@@ -5,7 +5,7 @@ use crate::{AuditError, chain, files};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The records that a reader wants.
+/// The records that a reader selects: by time, object and actor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Filter {

@@ -121,7 +121,7 @@ impl Entry {
     }
 }
 
-/// A record of the log.
+/// A record of the log: the change, who made it, from where, and its result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Number of the record, from 1, without gaps; the files of the log continue it.

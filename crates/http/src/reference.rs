@@ -10,7 +10,7 @@ This page is made from the same table as [openapi.json](openapi.json), which als
 says how requests are made. A member in *italics* is optional.
 ";
 
-/// The page. Its `Display` is Markdown.
+/// The page `docs/api-reference.md` with all routes. Its `Display` is Markdown.
 pub struct Reference;
 
 impl Display for Reference {

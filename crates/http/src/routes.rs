@@ -84,7 +84,7 @@ pub enum Object {
     Slot,
 }
 
-/// The work of a route.
+/// The work of a route: a control request, or another response of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Executes the control request of the route.

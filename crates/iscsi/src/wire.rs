@@ -13,15 +13,15 @@ pub struct Opcode(pub u8);
 impl Opcode {
     /// NOP-Out request, RFC 7143 §11.18.
     pub const NOP_OUT: Self = Self(0x00);
-    /// SCSI Command request, RFC 7143 §11.3.
+    /// Header of a SCSI Command request: the command and its CDB (RFC 7143 §11.3).
     pub const COMMAND: Self = Self(0x01);
     /// Task Management Function Request, RFC 7143 §11.5.
     pub const TASK_MANAGEMENT: Self = Self(0x02);
-    /// Login Request, RFC 7143 §11.12.
+    /// Header of a Login Request: stages and identifiers (RFC 7143 §11.12).
     pub const LOGIN: Self = Self(0x03);
     /// Text Request, RFC 7143 §11.10.
     pub const TEXT: Self = Self(0x04);
-    /// SCSI Data-Out, RFC 7143 §11.7.
+    /// Header of a SCSI Data-Out PDU: data of a write (RFC 7143 §11.7).
     pub const DATA_OUT: Self = Self(0x05);
     /// Logout Request, RFC 7143 §11.14.
     pub const LOGOUT: Self = Self(0x06);
@@ -29,15 +29,15 @@ impl Opcode {
     pub const SNACK: Self = Self(0x10);
     /// NOP-In of the target, RFC 7143 §11.19.
     pub const NOP_IN: Self = Self(0x20);
-    /// SCSI Response, RFC 7143 §11.4.
+    /// Header of a SCSI Response: status and residual counts (RFC 7143 §11.4).
     pub const RESPONSE: Self = Self(0x21);
     /// Task Management Function Response, RFC 7143 §11.6.
     pub const TASK_MANAGEMENT_RESPONSE: Self = Self(0x22);
-    /// Login Response, RFC 7143 §11.13.
+    /// Header of a Login Response: stages, identifiers and status (RFC 7143 §11.13).
     pub const LOGIN_RESPONSE: Self = Self(0x23);
     /// Text Response, RFC 7143 §11.11.
     pub const TEXT_RESPONSE: Self = Self(0x24);
-    /// SCSI Data-In, RFC 7143 §11.7.
+    /// Header of a SCSI Data-In PDU: data of a read (RFC 7143 §11.7).
     pub const DATA_IN: Self = Self(0x25);
     /// Logout Response, RFC 7143 §11.15.
     pub const LOGOUT_RESPONSE: Self = Self(0x26);

@@ -24,7 +24,7 @@ pub const DIRECTORY_VARIABLE: &str = "FERRIC_RUN";
 /// Mode of a file that stands for a device node. The sticky bit means nothing on files, and no other file there has it.
 pub const NODE_MODE: u32 = 0o1660;
 
-/// A system call of a program.
+/// A system call of a program on an open device, as a message to `ferric run`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Opens a device; the reply is on the same connection, which is the open file description from then on.

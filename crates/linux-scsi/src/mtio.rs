@@ -156,7 +156,7 @@ bitflags! {
     }
 }
 
-/// What MTIOCGET returns, `struct mtget`.
+/// The status of a tape that MTIOCGET returns, `struct mtget`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapeStatus {
     /// `mt_type`: 71h for SCSI-1 drives, 72h for all later ones.

@@ -37,7 +37,7 @@ pub fn luns(device: &mut dyn ScsiDevice) -> Result<Vec<usize>, NoStatus> {
         .collect())
 }
 
-/// The identity of a logical unit.
+/// The identity of a logical unit, as Linux shows it in `/sys` and `/proc/scsi/scsi`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identification {
     /// Standard INQUIRY data, as the unit returned it.

@@ -35,7 +35,7 @@ pub struct Metric {
     pub read: fn(&SiteMetrics) -> Vec<Sample>,
 }
 
-/// Kind of a metric (OpenMetrics 1.0).
+/// Kind of a metric (OpenMetrics 1.0): counter, gauge or histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A count that only grows while the daemon runs.

@@ -8,7 +8,7 @@ use std::fmt;
 use vtl::metrics::SiteMetrics;
 use vtl::observer::HistogramCounts;
 
-/// The format of the text.
+/// The format of the text in which metrics are rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFormat {
     /// OpenMetrics 1.0, which Prometheus requests when it scrapes a server.

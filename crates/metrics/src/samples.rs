@@ -13,7 +13,7 @@ pub struct Sample {
     pub value: Value,
 }
 
-/// The value of a sample.
+/// The value of a sample: a number, or the counts of durations or sizes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A count, a number of bytes, or a truth value as 0 or 1.

@@ -27,7 +27,7 @@ pub const MAX_MINORS: u16 = 256;
 /// Number of LUNs that the SCSI layer accepts: valid LUNs are below it.
 pub const MAX_LUNS: u32 = 32;
 
-/// A command, as [`POLL`] returns it.
+/// A command of a host with its CDB, as the ioctl [`POLL`] returns it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct CommandHeader {
@@ -43,7 +43,7 @@ const _: () = assert!(
     size_of::<CommandHeader>() == 32 && offset_of!(CommandHeader, cdb) == 8 && offset_of!(CommandHeader, unused) == 24
 );
 
-/// Argument of [`GET_DATA`] and [`PUT_DATA`].
+/// Argument of the ioctls [`GET_DATA`] and [`PUT_DATA`]: the memory and the length of the data of a command.
 #[derive(Clone, Copy, Debug, Default, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct DataTransfer {

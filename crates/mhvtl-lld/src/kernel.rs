@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const DRIVER_PATHS: [&str; 3] =
     ["sys/bus/mhvtl/drivers/mhvtl", "sys/bus/pseudo9/drivers/mhvtl", "sys/bus/pseudo/drivers/mhvtl"];
 
-/// The kernel module, found in sysfs.
+/// The loaded kernel module of mhvtl, with the device numbers that sysfs shows.
 #[derive(Clone, Debug)]
 pub struct KernelModule {
     driver: PathBuf,

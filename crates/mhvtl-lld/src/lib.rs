@@ -73,7 +73,7 @@ impl Command {
     }
 }
 
-/// The response to a command.
+/// The response to a command of a host: status, sense data and Data-In.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CommandResponse<'a> {
     /// SAM status of the command.
@@ -84,7 +84,7 @@ pub struct CommandResponse<'a> {
     pub sense: &'a [u8],
 }
 
-/// The effect of a response.
+/// The effect of a response on the command of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompletionOutcome {
     /// The module passed the response to the host.
@@ -93,7 +93,7 @@ pub enum CompletionOutcome {
     CommandGone,
 }
 
-/// mhvtl's kernel module, or its simulator.
+/// mhvtl's kernel module, or its simulator in tests: the source of the devices of units.
 pub trait Module: Send + Sync {
     /// The open device of a minor.
     type Device: UnitDevice;

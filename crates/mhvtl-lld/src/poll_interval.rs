@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The wait before the next poll.
+/// The wait before the next poll of the device of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PollInterval {
     /// Yield the processor, then poll again.

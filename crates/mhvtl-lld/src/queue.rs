@@ -18,7 +18,7 @@ pub const MAX_TEXT: usize = 1024;
 /// Length of the type and the sender number in bytes.
 const HEAD: usize = 16;
 
-/// A message of the queue.
+/// A message of the System V message queue between daemons and tools.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Number of the sender: a unit, or [`TOOL_ID`].
@@ -33,7 +33,7 @@ impl fmt::Debug for Message {
     }
 }
 
-/// The result of receiving a message.
+/// The result of receiving a message: a valid message, or an invalid one with the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Received {
     /// A valid message of the queue.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A field of a CDB.
+/// A field of a CDB: its name in the standard, its place and its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CdbField {
     /// The name of the field in the standard.
@@ -41,7 +41,7 @@ pub const fn signed(name: &'static str, byte: usize, count: u8) -> CdbField {
     CdbField { signed: true, ..number(name, byte, count) }
 }
 
-/// The value of a field.
+/// The value of a field of a CDB, as a number with or without a sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldValue {
     /// A number that has no sign.

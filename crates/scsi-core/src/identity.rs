@@ -32,7 +32,7 @@ impl From<ModelStrings> for InquiryStrings {
     }
 }
 
-/// The identity of one logical unit.
+/// The identity of one logical unit: INQUIRY strings, serial number, designator and target port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {

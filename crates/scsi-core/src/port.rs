@@ -4,7 +4,7 @@
 use crate::writer::PageWriter;
 
 named_values! {
-    /// PROTOCOL IDENTIFIER (SPC-4 §7.6.1).
+    /// PROTOCOL IDENTIFIER, four bits in pages and TransportIDs (SPC-4 §7.6.1).
     pub struct ProtocolId(u8);
     FIBRE_CHANNEL = 0x0, "Fibre Channel Protocol for SCSI";
     SAS = 0x6, "SAS Serial SCSI Protocol";
@@ -23,7 +23,7 @@ pub struct PortNames {
 }
 
 impl PortNames {
-    /// The names of a target device and of its port, as SCSI name strings (SPC-4 §7.8.6.11).
+    /// The names of a target device and of its port, as SCSI name strings (SPC-4 §7.8.6).
     #[must_use]
     pub fn new(device: impl Into<String>, port: impl Into<String>) -> Self {
         Self { device: device.into(), port: port.into() }

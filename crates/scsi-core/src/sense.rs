@@ -5,7 +5,7 @@ mod decode;
 use crate::asc::Asc;
 
 named_values! {
-    /// SENSE KEY, four bits (SPC-4 §4.5.6).
+    /// SENSE KEY, four bits that give the kind of an error (SPC-4 §4.5.6).
     pub struct SenseKey(u8);
     NO_SENSE = 0x0, "NO SENSE";
     RECOVERED_ERROR = 0x1, "RECOVERED ERROR";
@@ -64,7 +64,7 @@ pub enum SenseFormat {
     Descriptor,
 }
 
-/// Sense data, independent of its format.
+/// Sense data of a command, independent of its format, which is fixed or descriptor (SPC-4 §4.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sense {
     /// SENSE KEY, a four-bit field.

@@ -34,7 +34,7 @@ pub enum TaskAttribute {
     HeadOfQueue,
 }
 
-/// One command, without its data buffers.
+/// One command without its data buffers, as a device server executes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The I_T nexus of the command, announced before by [`TransportEvent::NexusEstablished`].

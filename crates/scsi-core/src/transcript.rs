@@ -9,7 +9,7 @@
 
 use std::fmt;
 
-/// The response to a command.
+/// The response to a command: status, sense data and Data-In.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     /// SAM status of the command.
@@ -33,7 +33,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// A command and its expected response.
+/// A command with its Data-Out, and the response that a transcript expects.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// Line number of the command, from 1.

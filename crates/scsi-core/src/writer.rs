@@ -1,6 +1,6 @@
 //! Writer of parameter data: big-endian fields, and length fields that are computed from the data after them.
 
-/// A growing page of parameter data.
+/// A growing page of parameter data, whose lengths are filled in when a part ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageWriter(Vec<u8>);
 

@@ -83,7 +83,7 @@ pub fn parse_size(text: &str) -> Option<u64> {
     (1_000_000..=1 << 50).contains(&bytes).then_some(bytes)
 }
 
-/// The kind of a cartridge.
+/// The kind of a cartridge: data, WORM, null or cleaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CartridgeKind {
     /// A data cartridge, which can be overwritten.

@@ -96,7 +96,7 @@ impl KeyAssociatedData {
     }
 }
 
-/// Parameters with which blocks are encrypted.
+/// The key and the other parameters with which the blocks of a tape are encrypted.
 #[derive(Clone, Debug)]
 pub struct Encryption {
     /// The key, which must have 32 bytes.

@@ -10,7 +10,7 @@ use std::io::{IoSlice, IoSliceMut};
 /// The longest block in bytes: the largest value of a 24-bit TRANSFER LENGTH.
 pub const MAX_BLOCK: usize = 0x00ff_ffff;
 
-/// Logical position of a medium.
+/// Logical position of a medium: its partition, and the number of the next object in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// Number of the current partition, from 0.
@@ -125,7 +125,7 @@ impl CodecId {
     }
 }
 
-/// Result of reading the next object.
+/// Result of reading the next object of a medium: a block, a filemark or the end of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadOutcome {
     /// A block. The buffers hold as much of it as fits; the position is after it.
@@ -166,7 +166,7 @@ pub enum StopReason {
     Beginning,
 }
 
-/// Result of a SPACE operation.
+/// Result of a SPACE operation: the number of units that were spaced over, and the reason of an early end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpaceOutcome {
     /// Blocks or filemarks that were crossed, in the requested unit; never more than the count.

@@ -15,7 +15,7 @@ use crate::three_file::Recovery;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One object of the tape.
+/// One object of a tape in memory: a block or a filemark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A block with its bytes.

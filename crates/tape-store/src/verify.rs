@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 /// Most damaged objects that a verification lists; it counts all.
 pub const MAX_LISTED: usize = 1000;
 
-/// The findings of a verification.
+/// The findings of a verification of all objects of a cartridge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {

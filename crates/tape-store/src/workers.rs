@@ -7,7 +7,7 @@ use crate::integrity::crc32c;
 use crate::medium::{Codec, CodecId};
 use std::io::IoSlice;
 
-/// Runs compression and decompression jobs.
+/// Runs compression and decompression jobs on other threads, for all drives of a program.
 pub trait Workers: Send + Sync {
     /// Number of jobs that run at once; 0 if the medium should do the work itself.
     fn parallel_jobs(&self) -> usize;

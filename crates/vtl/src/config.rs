@@ -154,7 +154,7 @@ pub struct PoolSetup {
     pub scratch: u16,
 }
 
-/// Configuration of one tape drive.
+/// Configuration of one tape drive: its model, identity and compression.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DriveSetup {
@@ -210,7 +210,7 @@ impl std::fmt::Debug for User {
     }
 }
 
-/// The `TargetAddress` that SendTargets answers.
+/// The `TargetAddress` in the response to SendTargets (RFC 7143, appendix C).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Advertise {
     /// The local address of the connection; none for initiators that keep the address of their discovery session.
@@ -222,7 +222,7 @@ pub enum Advertise {
     Nothing,
 }
 
-/// Configuration of the iSCSI portal.
+/// Configuration of the iSCSI portal: addresses, users, initiators and limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IscsiSetup {
@@ -242,7 +242,7 @@ pub struct IscsiSetup {
     pub limits: IscsiLimits,
 }
 
-/// Configuration of the HTTP API.
+/// Configuration of the HTTP API: its address, TLS, and the clients that need tokens.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpSetup {
@@ -271,7 +271,7 @@ pub struct TlsSetup {
     pub client_role: Role,
 }
 
-/// Limits of the iSCSI portal.
+/// Limits of the iSCSI portal: networks, memory, and connections from one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IscsiLimits {
     /// Networks whose addresses may connect; all if none are given, none if the list is empty.
@@ -321,7 +321,7 @@ pub struct StorageLines {
     pub group: usize,
 }
 
-/// Configuration of one logical library.
+/// Configuration of one logical library: its changer, elements, drives and cartridges.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LibrarySetup {

@@ -54,7 +54,7 @@ pub struct CartridgeContents {
     pub attributes: Vec<CartridgeAttribute>,
 }
 
-/// The use of a partition.
+/// The use of a partition: its size, its used bytes and its objects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionContents {
     /// Number of the partition, from 0.
@@ -78,7 +78,7 @@ pub struct UnsynchronisedObjects {
     pub torn: u64,
 }
 
-/// An attribute of the MAM.
+/// An attribute of the cartridge memory (MAM), with its name and value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartridgeAttribute {
     /// Identifier as four hexadecimal digits and `h`.

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Most bytes of the output that are kept.
 const MAX_OUTPUT: usize = 4096;
 
-/// Reason why a program has failed.
+/// Reason why an external program, such as a move command, has failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {

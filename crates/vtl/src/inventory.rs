@@ -73,7 +73,7 @@ pub struct MediaKind {
     pub kind: String,
 }
 
-/// The inventory record of a cartridge.
+/// The inventory record of a cartridge: its location, size and use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartridgeRecord {
     /// Current location of the cartridge.

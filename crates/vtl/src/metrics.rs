@@ -46,7 +46,7 @@ pub struct SiteMetrics {
     pub process: ProcessMetrics,
 }
 
-/// The measurements of a library.
+/// The measurements of a library: its changer, drives and elements.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LibraryMetrics {
     /// Name of the library, unique in the site.
@@ -61,7 +61,7 @@ pub struct LibraryMetrics {
     pub drives: Vec<DriveMetrics>,
 }
 
-/// The measurements that every unit has.
+/// The measurements that drives and changers have: commands, TapeAlert flags and states.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitMetrics {
     /// Unit serial number (VPD page 80h).
@@ -100,7 +100,7 @@ pub struct ElementCount {
     pub count: u64,
 }
 
-/// The measurements of a drive.
+/// The measurements of a drive: bytes, blocks, errors, loads and position.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveMetrics {
     /// Name of the drive in its library, such as `drive1`.
@@ -171,7 +171,7 @@ pub struct DirectorySpace {
     pub size_bytes: u64,
 }
 
-/// The measurements of an iSCSI portal.
+/// The measurements of an iSCSI portal: connections, sessions, logins and bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PortalMetrics {
     /// Address and port of the portal.

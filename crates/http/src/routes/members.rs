@@ -19,7 +19,7 @@ pub enum Kind {
     WordsOrNull(&'static [&'static str]),
 }
 
-/// A member of a request.
+/// A member of a request, in its path, its query or its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Name in the control request, and in the path, the query or the body.

@@ -42,7 +42,7 @@ pub struct LoginRequest {
     pub discovery: bool,
 }
 
-/// A rejected login, for the log.
+/// A rejected login, for the log of the owner: names, status and reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectedLogin {
     /// iSCSI name of the initiator, normalised; empty if it sent no valid name.

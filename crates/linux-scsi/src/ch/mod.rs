@@ -29,7 +29,7 @@ struct Range {
     count: u16,
 }
 
-/// The driver's state of one changer.
+/// The state that the driver `ch` keeps of one changer between calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changer {
     /// Transport, storage, import/export and data transfer elements.

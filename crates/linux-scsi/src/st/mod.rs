@@ -37,7 +37,7 @@ use options::{Mode, Options};
 use partitions::Partitions;
 use position::Position;
 
-/// The driver's state of one drive.
+/// The state that the driver `st` keeps of one drive between calls.
 #[derive(Debug)]
 pub struct Drive {
     modes: [Mode; 4],

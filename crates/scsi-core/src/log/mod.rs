@@ -64,7 +64,7 @@ enum CounterView {
     Threshold(Thresholds, LogId),
 }
 
-/// A parameter of a log page.
+/// A parameter of a log page (SPC-4 §7.3): its code, its control byte and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameter {
     /// PARAMETER CODE, unique in its page.

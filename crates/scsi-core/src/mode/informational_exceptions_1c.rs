@@ -22,7 +22,7 @@ const DEXCPT: u8 = 0x08;
 /// TEST bit of byte 2: generate a test exception.
 pub const TEST: u8 = 0x04;
 
-/// METHOD OF REPORTING INFORMATIONAL EXCEPTIONS (MRIE).
+/// METHOD OF REPORTING INFORMATIONAL EXCEPTIONS (MRIE), four bits of mode page 1Ch (SSC-4 §8.3.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReportingMethod {
     /// MRIE 0h, or DEXCPT=1: no report.

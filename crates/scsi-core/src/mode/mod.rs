@@ -30,7 +30,7 @@ impl PageId {
     }
 }
 
-/// PAGE CONTROL (PC) of MODE SENSE.
+/// PAGE CONTROL (PC) of MODE SENSE: the kind of the values that are returned (SPC-4 §6.13).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageControl {
     /// 00b: the values in effect.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 named_values! {
-    /// TYPE of a persistent reservation.
+    /// TYPE of a persistent reservation: the ports that may access the logical unit (SPC-4 §5.13).
     #[derive(Serialize, Deserialize)]
     pub struct ReservationType(u8);
     WRITE_EXCLUSIVE = 1, "Write Exclusive";
@@ -40,7 +40,7 @@ impl ReservationType {
     }
 }
 
-/// The registration of an initiator port.
+/// The registration of an initiator port for persistent reservations, with its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registration {
     /// The TransportID of the initiator port.

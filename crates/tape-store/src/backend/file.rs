@@ -208,7 +208,7 @@ fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     }
 }
 
-/// A directory of cartridge folders.
+/// A directory of a file system with one folder for each cartridge.
 #[derive(Debug)]
 pub struct OsFolderStore(PathBuf, FilePermissions, Option<File>, Option<Arc<dyn SyncTimer>>);
 

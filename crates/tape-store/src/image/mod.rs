@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::medium::{Codec, MAX_BLOCK, Medium, ReadOutcome, WriteOutcome};
 use std::io::{self, IoSlice, IoSliceMut, Read};
 
-/// One object of an image.
+/// One object of an image of a tape: a block or a filemark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ImageItem {
     /// A block; its bytes are in the buffer of the call.
@@ -48,7 +48,7 @@ pub enum ImageError {
     EndOfMedium(u64),
 }
 
-/// Reads an image object by object.
+/// Reads an image of a tape, one object at a time, in any of the formats.
 pub trait ImageReader {
     /// Reads the next object; the bytes of a block replace the content of `block`. `None` at the end of the image.
     ///
@@ -57,7 +57,7 @@ pub trait ImageReader {
     fn next(&mut self, block: &mut Vec<u8>) -> Result<Option<ImageItem>, ImageError>;
 }
 
-/// Writes an image object by object.
+/// Writes an image of a tape, one object at a time, in any of the formats.
 pub trait ImageWriter {
     /// Appends a block to the image.
     ///
@@ -76,7 +76,7 @@ pub trait ImageWriter {
     fn finish(&mut self) -> Result<(), ImageError>;
 }
 
-/// Objects and bytes that were copied.
+/// Number of blocks, filemarks and bytes that were copied between a cartridge and an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ObjectCounts {
     /// Number of blocks that were copied.

@@ -4,7 +4,7 @@
 use crate::mam::{AttrId, Mam};
 use crate::media::{self, MediaSpec};
 
-/// One medium that mhvtl can create.
+/// One medium that mhvtl can create, with its name and codes there.
 #[derive(Debug)]
 pub struct MhvtlMedium {
     /// Name of the medium for mhvtl's tools.

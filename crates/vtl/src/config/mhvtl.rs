@@ -29,7 +29,7 @@ use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::store::TapeStore;
 
-/// An mhvtl configuration, converted for Ferric.
+/// An mhvtl configuration that was converted to one of Ferric, with notes about differences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedConfig {
     /// The text of the equivalent Ferric configuration file.

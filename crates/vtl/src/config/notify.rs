@@ -28,7 +28,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Configuration of one target of notifications.
+/// Configuration of one target of notifications: its events, and where they are delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NotifySetup {
@@ -58,7 +58,7 @@ pub enum NotifyMethod {
     Command(Vec<String>),
 }
 
-/// A webhook: URL and signature.
+/// A webhook: its URL, and the secret with which its requests are signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WebhookSetup {

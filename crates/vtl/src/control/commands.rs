@@ -27,7 +27,7 @@ pub struct CommandTrace {
     pub commands: Vec<TraceRecord>,
 }
 
-/// The counters of one unit.
+/// The counters of the commands that one unit has executed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitCommandCounters {
     /// The changer or drive that executed the commands.

@@ -146,7 +146,7 @@ pub struct MovedCartridge {
     pub to_element: String,
 }
 
-/// A completed import: response to `import`.
+/// A completed import of a cartridge from a shelf: response to `import`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedCartridge {
     /// Barcode of the cartridge, unique in the site.
@@ -161,7 +161,7 @@ pub struct ImportedCartridge {
     pub to_element: String,
 }
 
-/// A completed export: response to `export`.
+/// A completed export of a cartridge to a shelf: response to `export`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportedCartridge {
     /// Barcode of the cartridge, unique in the site.

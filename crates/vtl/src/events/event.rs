@@ -135,7 +135,7 @@ impl EventRecord {
     }
 }
 
-/// A reservation of a logical unit.
+/// A reservation of a logical unit by RESERVE or PERSISTENT RESERVE OUT.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ReservationStatus {
@@ -151,7 +151,7 @@ pub enum ReservationStatus {
     },
 }
 
-/// An event of a site.
+/// An event of a site: a change that operators, programs or the console must know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]

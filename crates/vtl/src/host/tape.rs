@@ -36,7 +36,7 @@ pub enum WriteOutcome {
     EarlyWarning,
 }
 
-/// What SPACE counts (SSC-5 §7.9).
+/// The target of SPACE: a count of blocks or filemarks, or the end of data (SSC-5 §7.9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpaceUnit {
     /// Count logical blocks (CODE 0h).

@@ -92,7 +92,7 @@ impl From<Verification> for VerifiedCartridge {
     }
 }
 
-/// A cartridge whose format was converted.
+/// A cartridge whose files a job has converted to another format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConvertedCartridge {
     /// Barcode of the cartridge, unique in the site.

@@ -11,7 +11,7 @@ use tape_store::cartridge::Format;
 /// Most cartridges of one job.
 const MAX_CARTRIDGES: usize = 10_000;
 
-/// The work of a job.
+/// The work of a job: what is done, with which cartridges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Work {
@@ -52,7 +52,7 @@ pub enum Work {
     },
 }
 
-/// A format of a cartridge's files.
+/// A format of the files of a cartridge: native or that of mhvtl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FormatName {

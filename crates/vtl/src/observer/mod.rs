@@ -99,7 +99,7 @@ pub struct CommandNames {
     pub initiator: Arc<str>,
 }
 
-/// A position on a tape.
+/// A position on a tape: its partition, and the number of the next logical object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TapePosition {
     /// Number of the partition, from 0.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Milliseconds in a day, for the time of day in a line.
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// A command that has ended.
+/// The record of a command that has ended, as a trace prints it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TraceRecord {
     /// Number of the command in the site since its start, from 1; in a trace file, since the start of the file.
