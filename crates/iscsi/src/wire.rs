@@ -85,7 +85,7 @@ pub struct BasicHeader {
 }
 const _: () = assert!(size_of::<BasicHeader>() == BHS);
 
-/// SCSI Command request, RFC 7143 §11.3.
+/// Header of a SCSI Command request: the command and its CDB (RFC 7143 §11.3).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ScsiCommand {
@@ -114,7 +114,7 @@ pub struct ScsiCommand {
 }
 const _: () = assert!(size_of::<ScsiCommand>() == BHS);
 
-/// SCSI Response, RFC 7143 §11.4.
+/// Header of a SCSI Response: status and residual counts (RFC 7143 §11.4).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct ScsiResponse {
@@ -222,7 +222,7 @@ pub struct TargetHeader {
 }
 const _: () = assert!(size_of::<TargetHeader>() == BHS);
 
-/// SCSI Data-Out, RFC 7143 §11.7.
+/// Header of a SCSI Data-Out PDU: data of a write (RFC 7143 §11.7).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct DataOut {
@@ -257,7 +257,7 @@ pub struct DataOut {
 }
 const _: () = assert!(size_of::<DataOut>() == BHS);
 
-/// SCSI Data-In, RFC 7143 §11.7.
+/// Header of a SCSI Data-In PDU: data of a read (RFC 7143 §11.7).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct DataIn {
@@ -294,7 +294,7 @@ pub struct DataIn {
 }
 const _: () = assert!(size_of::<DataIn>() == BHS);
 
-/// Login Request, RFC 7143 §11.12.
+/// Header of a Login Request: stages and identifiers (RFC 7143 §11.12).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct Login {
@@ -329,7 +329,7 @@ pub struct Login {
 }
 const _: () = assert!(size_of::<Login>() == BHS);
 
-/// Login Response, RFC 7143 §11.13.
+/// Header of a Login Response: stages, identifiers and status (RFC 7143 §11.13).
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub struct LoginResponse {
