@@ -286,7 +286,7 @@ consoleTest(
     await daemon.run();
     assert.deepEqual(daemon.ready.targets, [library.target]);
     assert.equal((await daemon.request("GET", "/v1/cartridges")).items.length, 5);
-    // A second library, with a name and a pool of its own.
+    // A second library, with a separate name and pool.
     await page.getByText("Add a library").click();
     assert.equal(await page.getByLabel("Name of the library").inputValue(), "main2");
     await page.getByLabel("Cartridges", { exact: true }).fill("0");

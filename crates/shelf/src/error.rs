@@ -7,7 +7,7 @@ pub enum ShelfError {
     /// The prefix of a shelf is not a path of an object store.
     #[error("prefix {prefix:?}: {source}")]
     Prefix {
-        /// The prefix as it was configured.
+        /// The prefix in the configuration, unchanged.
         prefix: String,
         /// The reason.
         source: object_store::path::Error,
@@ -15,7 +15,7 @@ pub enum ShelfError {
     /// The URL of a shelf cannot be used.
     #[error("shelf {url:?}: {source}")]
     Url {
-        /// The URL as it was given.
+        /// The URL in the configuration, unchanged.
         url: String,
         /// The reason.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -42,12 +42,12 @@ pub enum ShelfError {
         /// The object.
         key: String,
     },
-    /// An object of the shelf is not what its name says.
+    /// An object of the shelf has another content than its name requires.
     #[error("{key} is damaged: {problem}")]
     Malformed {
         /// The object.
         key: String,
-        /// What is wrong.
+        /// The fault in its content, in words.
         problem: String,
     },
 }

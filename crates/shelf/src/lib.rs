@@ -45,16 +45,16 @@ use std::time::Duration;
 /// Fills a slice with random bytes, for the nonces of manifests, leases and segments.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) -> io::Result<()> + Send + Sync>;
 
-/// How a daemon uses a shelf.
+/// The name of a daemon on a shelf, and its times for leases and requests.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ShelfOptions {
-    /// Name of the daemon in leases and manifests, for people.
+    /// Name of the daemon in leases and manifests, for operators.
     pub owner: String,
     /// Time between two heartbeats of the owner of a cartridge. Another daemon takes a cartridge over after three of them
     /// without a heartbeat.
     pub beat: Duration,
-    /// How a request is repeated when the store fails.
+    /// The attempts and pauses of a request when the store fails.
     pub retry: RetryPolicy,
 }
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// One state of a cartridge. Its object is created once and never replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge, which names its objects.
     pub barcode: String,
     /// Number of the manifest, from [`Self::FIRST`] without gaps.
     pub version: u64,
@@ -25,7 +25,7 @@ pub struct Manifest {
     pub content: Content,
 }
 
-/// Whether a daemon uses a cartridge.
+/// Whether a daemon uses a cartridge, after this manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -44,7 +44,7 @@ pub struct Content {
     pub files: BTreeMap<String, FileContent>,
 }
 
-/// The bytes of one file.
+/// The length of one file, and the places of its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileContent {
     /// Length of the file in bytes.
@@ -60,14 +60,14 @@ pub struct Extent {
     pub offset: u64,
     /// Length in bytes, at least 1.
     pub len: u64,
-    /// Name of the segment.
+    /// Name of the segment with the part.
     pub segment: String,
     /// Offset of the part in the content of the segment, in bytes.
     pub at: u64,
 }
 
 impl Content {
-    /// Bytes of all files.
+    /// Sum of the lengths of all files, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|file| file.len).sum()

@@ -70,7 +70,7 @@ struct Counts {
     crashes: u64,
 }
 
-/// A store whose requests and responses get lost, and whose reads may be old.
+/// A store whose requests and responses get lost, with reads that may be old.
 struct UnreliableStore {
     inner: Arc<InMemory>,
     random: Random,
@@ -192,7 +192,7 @@ impl ObjectStore for UnreliableStore {
     }
 }
 
-/// The content with another number at its end. A number stands in the place of a segment.
+/// The content with another number at its end. A number replaces the name of a segment.
 fn appended(content: &Content, number: u64) -> Content {
     let mut content = content.clone();
     let file = content.files.entry("data.0".into()).or_default();
@@ -206,7 +206,7 @@ fn numbers(content: &Content) -> Vec<u64> {
     file.extents.iter().map(|extent| extent.segment.parse().unwrap()).collect()
 }
 
-/// What the daemons of a history were told.
+/// The results that the daemons of a history got.
 struct History {
     random: Random,
     counts: Arc<Mutex<Counts>>,

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Commits after which the hint is written again: a reader reads at most so many manifests after it.
 const COMMITS_PER_HINT: u64 = 16;
 
-/// The error of a commit.
+/// The error of a commit: the cartridge was taken over, or the store failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {

@@ -8,7 +8,7 @@ use crate::objects::{Creation, Objects};
 use crate::owned::OwnedCartridge;
 use crate::{Shelf, record};
 
-/// The error of taking a cartridge.
+/// The reason why a daemon cannot take a cartridge from a shelf.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TakeError {
@@ -26,7 +26,7 @@ pub enum TakeError {
         /// Name of the other daemon.
         owner: String,
     },
-    /// The store failed.
+    /// The store has refused or failed a request.
     #[error(transparent)]
     Shelf(#[from] ShelfError),
 }

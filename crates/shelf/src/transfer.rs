@@ -47,9 +47,9 @@ fn file_error(file: &str) -> impl FnOnce(io::Error) -> TransferError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DamagedSegment {
-    /// Name of the object.
+    /// Name of the object in the store.
     pub key: String,
-    /// What is wrong.
+    /// The fault of the segment, in words.
     pub problem: String,
     /// The parts of the files that the segment has: name, offset and length in bytes.
     pub parts: Vec<(String, u64, u64)>,
@@ -59,7 +59,7 @@ pub struct DamagedSegment {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// Number of segments.
+    /// Number of segments of the cartridge.
     pub segments: u64,
     /// Bytes of the segments that are whole.
     pub bytes: u64,

@@ -10,7 +10,7 @@ pub const CLIENTS: usize = 16;
 /// Objects that the clients create, one after the other.
 pub const ROUNDS: usize = 3;
 
-/// What a store did when several clients created the same object.
+/// The behaviour of a store when several clients create the same object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {

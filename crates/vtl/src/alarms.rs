@@ -31,7 +31,7 @@ pub struct Acknowledgement {
     pub at: u64,
 }
 
-/// Alarms were acknowledged: response to `acknowledge`.
+/// The alarms that a request has acknowledged: response to `acknowledge`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcknowledgedAlarms {
     /// Numbers of the events that were not acknowledged before.
