@@ -5,9 +5,11 @@ import { closeBrowser, Daemon, openPage, program } from "./tests/harness.mjs";
 
 const out = new URL("../docs/pictures/", import.meta.url).pathname;
 const daemon = await Daemon.start();
-const picture = async (name, path, options, prepare = async () => {}) => {
-  const { page } = await openPage(daemon, path, options);
-  await page.waitForLoadState("networkidle");
+const picture = async (name, path, options, prepare = async () => {}, of = daemon) => {
+  const { page } = await openPage(of, path, options);
+  // A view that follows the commands of hosts is never without a request.
+  await page.locator("h1").waitFor({ state: "attached" });
+  await page.waitForTimeout(1000);
   await prepare(page);
   await page.screenshot({ path: `${out}${name}.png` });
   await page.context().close();
@@ -29,5 +31,12 @@ await picture("console-drive", "#/drive/main/drive1", { viewport: { width: 1100,
     await page.waitForTimeout(1500);
   }
 });
+const empty = await Daemon.start("library = []\n");
+const prepare = async (page) => {
+  await page.getByText("Configuration text").click();
+  await page.locator("form code").evaluate((path) => (path.textContent = "/etc/ferric/site.toml"));
+};
+await picture("console-first-start", "", { viewport: { width: 1100, height: 760 } }, prepare, empty);
 await closeBrowser();
 await daemon.stop();
+await empty.stop();

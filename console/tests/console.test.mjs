@@ -223,13 +223,7 @@ consoleTest(
   { config: EMPTY, path: "" },
 );
 
-const NO_LIBRARY = `# A site without libraries.
-library = []
-
-[[iscsi.user]]
-name = "host"
-secret = "a secret of a host"
-`;
+const NO_LIBRARY = "# A site without libraries.\nlibrary = []\n";
 
 consoleTest(
   "a site without libraries becomes one with a library, drives and cartridges that hosts use",
@@ -241,7 +235,9 @@ consoleTest(
     await page.getByText("LTO-6 cartridges of 2.5 TB").waitFor();
     assert.equal(await page.getByLabel("Barcode of the first cartridge").inputValue(), "V00001L6");
     await page.getByLabel(/^Slots, up to/).fill("12");
-    await page.getByLabel(/^I\/O slots, up to/).fill("2");
+    await page.getByLabel(/^I\/O elements, up to/).fill("2");
+    await page.getByLabel("Cartridges", { exact: true }).fill("13");
+    await page.getByText("1 of the cartridges have no slot").waitFor();
     await page.getByLabel(/^Drives, up to/).fill("2");
     await page.getByLabel("Cartridges", { exact: true }).fill("5");
     const add = page.getByRole("button", { name: "Add the library" });
@@ -277,9 +273,13 @@ consoleTest(
     }
     const { items } = await daemon.request("GET", "/v1/cartridges");
     assert.deepEqual(items.map((item) => item.cartridge), ["ABC017L6", "ABC018L6", "ABC019L6", "ABC020L6", "ABC021L6"]);
+    // A host reads and writes: the drive is at LUN 1.
+    await daemon.request("POST", "/v1/loads", { cartridge: "ABC017L6", drive: "drive1" });
+    const host = spawn(program("ferric-stream"), [address, library.target, "--count", "8"], { stdio: "ignore" });
+    assert.equal((await once(host, "exit"))[0], 0);
     // The file keeps what it had, and a restart finds the same site.
     const file = await readFile(`${daemon.directory}/site.toml`, "utf8");
-    assert.ok(file.startsWith("# A site without libraries.\n\n[[iscsi.user]]") && file.includes("a secret of a host"), file);
+    assert.ok(file.startsWith("# A site without libraries.\n\n[[library]]"), file);
     const audit = (await daemon.request("GET", "/v1/audit")).items.find(({ action }) => action === "configuration_add");
     assert.deepEqual([audit.action, audit.result, audit.details.text.includes("IBM 3573-TL")], ["configuration_add", "done", true]);
     await daemon.end();

@@ -3,7 +3,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useId } from "preact/hooks";
 import { useDocument } from "../document";
-import { bytes } from "../format";
+import { bytes, count } from "../format";
 import { addLibrary, mostCartridges, patternOf, progress, tablesOf } from "../new-library";
 import { libraries, pools } from "../site";
 import type { ConfigurationText, DriveModel, LibraryModel, Models } from "../types";
@@ -88,7 +88,7 @@ function Form({ models, configuration }: { models: Models; configuration: Config
         </label>
         <Select label="Model of the library" value={libraryModel} options={models.libraries.map(({ model }) => [model, model])} />
         <NumberField label={`Slots, up to ${library.value.slots}`} value={slots} min={1} max={library.value.slots} />
-        <NumberField label={`I/O slots, up to ${library.value.io_elements}`} value={io} min={0} max={library.value.io_elements} />
+        <NumberField label={`I/O elements, up to ${library.value.io_elements}`} value={io} min={0} max={library.value.io_elements} />
         <Select label="Model of the drives" value={driveModel} options={models.drives.map(({ model, vendor }) => [model, `${vendor} ${model}`])} />
         <NumberField label={`Drives, up to ${library.value.drives}`} value={drives} min={1} max={library.value.drives} />
         <NumberField label="Cartridges" value={cartridges} min={0} max={10_000} />
@@ -106,6 +106,7 @@ function Form({ models, configuration }: { models: Models; configuration: Config
         </label>
       </div>
       <p id={help} class={fault ? "bad" : "muted"}>
+        {isWanted && cartridges.value > slots.value && `${count(cartridges.value - slots.value)} of the cartridges have no slot: they are put on the shelf. `}
         {fault ? `Barcode ${barcode.value}: ${fault}` : medium && isWanted ? `${medium.medium} cartridges of ${bytes(medium.capacity)}; they need this space only when a host has written it.` : "No cartridge is created."}
       </p>
       {file ? (

@@ -491,7 +491,16 @@ export function Rack() {
   const wanted = route.value[1];
   const shown = libraries.value.find((library) => library.summary.name === wanted) ?? libraries.value[0];
   if (!isKnown.value) return <p class="muted">Reading the state of the site…</p>;
-  if (!shown) return <p class="muted">This site has no library.</p>;
+  if (!shown) {
+    return (
+      <div class="view">
+        <h1>Rack</h1>
+        <p>
+          This site has no library. <a href={path("setup")}>Choose the first one</a>.
+        </p>
+      </div>
+    );
+  }
   return (
     <>
       <h1 class="visually-hidden">Rack</h1>

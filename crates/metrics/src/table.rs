@@ -156,6 +156,14 @@ pub const METRICS: &[Metric] = &[
         .from(|site| notify(site, |target| target.failed_attempts)),
     row("ferric_notify_dead_letters", Counter, &["target"], "Events for the notification target that were given up: too old, or too many")
         .from(|site| notify(site, |target| target.dead_letters)),
+    row("ferric_notify_failures", Gauge, &["target"], "Attempts that failed since the last delivery to the notification target; 0 while it works")
+        .from(|site| notify(site, |target| target.failures.into())),
+    row("ferric_notify_last_delivery_time", Gauge, &["target"], "Time of the last delivery to the notification target, since 1970; absent before the first one")
+        .in_unit(Seconds)
+        .from(|site| {
+            let delivered = site.notify.iter().filter_map(|target| Some((&target.target, target.last_delivery?)));
+            delivered.map(|(target, at)| labelled([target], at / 1000)).collect()
+        }),
     // The process, with the names of the client libraries of Prometheus.
     row("process_resident_memory", Gauge, &[], "Resident memory of the daemon")
         .in_unit(Bytes)

@@ -43,6 +43,10 @@ fn overview(site: &Site, portal: &str) -> String {
     for url in site.http_urls() {
         text += &format!("HTTP API: {url}\n\n");
     }
+    if site.targets().is_empty() {
+        text += "No library yet: ferric config add FILE adds one to the configuration file, or the console";
+        return text + " at the URL of the HTTP API\n";
+    }
     text += &format!("To connect from Linux:\n  iscsiadm -m discovery -t sendtargets -p {portal}\n");
     for target in site.targets() {
         text += &format!("  iscsiadm -m node -T {} -p {portal} --login\n", target.name());

@@ -20,6 +20,9 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.portals.iter().try_for_each(|portal| print_line(format!("iSCSI portal {portal}")))?;
     status.http.iter().try_for_each(|url| print_line(format!("HTTP API {url}")))?;
     status.notify.iter().try_for_each(|target| print_line(format!("notify {}", target_text(target))))?;
+    if status.libraries.is_empty() {
+        print_line("the site has no library")?;
+    }
     for library in &status.libraries {
         print_line(title(library))?;
         for drive in &library.drives {
