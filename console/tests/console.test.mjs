@@ -297,6 +297,34 @@ consoleTest(
   { config: NO_LIBRARY, path: "" },
 );
 
+consoleTest(
+  "a daemon without a configuration file shows the whole text and the lines that apply it",
+  async ({ daemon, page }) => {
+    await page.getByText("Add a library").click();
+    await page.getByText("started without --config FILE").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Add the library" }).count(), 0);
+    await page.getByLabel("Cartridges", { exact: true }).fill("3");
+    await page.getByLabel("Barcode of the first cartridge").fill("X00001L8");
+    await page.getByRole("region", { name: "Apply the configuration" }).getByText("ferric-iscsid --config site.toml").waitFor();
+    for (const theme of THEMES) {
+      await setTheme(page, theme);
+      assert.deepEqual(await violationsOf(page, `by hand, ${theme}`), []);
+    }
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as site.toml" }).click()]);
+    await page.setViewportSize(SMALL);
+    await fits(page, "by hand");
+    // The daemon starts with the saved file and the same data, and has both libraries.
+    await daemon.end();
+    await download.saveAs(`${daemon.directory}/site.toml`);
+    daemon.options = ["--config", `${daemon.directory}/site.toml`];
+    await daemon.run();
+    const { items } = await daemon.request("GET", "/v1/libraries");
+    assert.deepEqual(items.map(({ name }) => name), ["main", "main2"]);
+    assert.deepEqual((await daemon.request("GET", "/v1/pools")).items.map(({ pattern }) => pattern), ["X#####L8"]);
+  },
+  { config: null, path: "#/setup" },
+);
+
 consoleTest("an external change, a refusal and a lock are shown", async ({ daemon, page }) => {
   await daemon.request("PATCH", "/v1/slots/slot20", { fault: "disabled" });
   await cell(page, "slot20").and(page.locator('[aria-label="slot20, empty, disabled"]')).waitFor();

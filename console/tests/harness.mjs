@@ -34,20 +34,21 @@ pattern = "S#####L8"
 size = "256MB"
 `;
 
-/** A running daemon. */
+/** A running daemon; without a configuration file if `config` is null. */
 export class Daemon {
   static async start(config = SITE, options = []) {
     const directory = await mkdtemp(join(tmpdir(), "ferric-console-"));
-    await writeFile(join(directory, "site.toml"), config);
+    const file = join(directory, "site.toml");
+    if (config !== null) await writeFile(file, config);
     const daemon = new Daemon();
-    Object.assign(daemon, { directory, options, http: "127.0.0.1:0" });
+    Object.assign(daemon, { directory, options: config === null ? options : ["--config", file, ...options], http: "127.0.0.1:0" });
     await daemon.run();
     return daemon;
   }
 
   async run() {
     const { directory, options, http } = this;
-    const ready = ["--config", join(directory, "site.toml"), "--data", join(directory, "data"), "--bind", "127.0.0.1:0", "--http", http, "--ready", "json"];
+    const ready = ["--data", join(directory, "data"), "--bind", "127.0.0.1:0", "--http", http, "--ready", "json"];
     this.process = spawn(program("ferric-iscsid"), [...ready, ...options], { stdio: ["ignore", "pipe", "pipe"] });
     let errors = "";
     this.process.stderr.on("data", (text) => (errors += text));

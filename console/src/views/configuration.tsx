@@ -37,7 +37,7 @@ const FILE_STATES = {
 
 /** Says what the text below is, and how the file of the daemon differs from it. */
 function FileState({ file }: { file: ConfigurationText["file"] }) {
-  if (!file) return <p>The daemon was started without a configuration file. The text is the configuration in use.</p>;
+  if (!file) return <p>The daemon was started without <code>--config FILE</code>. The text is the configuration in use.</p>;
   return (
     <p class={file.state === "in_use" ? undefined : "banner"}>
       {file.state !== "in_use" && <Icon name="alert" />} The text is the configuration in use. Configuration file <code class="break">{file.path}</code>: {FILE_STATES[file.state]}

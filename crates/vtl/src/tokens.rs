@@ -29,7 +29,8 @@ pub enum Role {
     Read,
     /// Moves cartridges, and sets doors, drives, elements, labels and tabs.
     Operate,
-    /// Deletes and retains cartridges, injects faults, reloads the configuration, and manages tokens.
+    /// Deletes and retains cartridges, injects faults, adds libraries to the configuration and reloads it, reads the log, and
+    /// manages tokens.
     Admin,
 }
 

@@ -524,7 +524,7 @@ pub(crate) enum RoleName {
     Read,
     /// Also move cartridges, and set doors, drives, elements, labels and tabs
     Operate,
-    /// Also delete and retain cartridges, inject faults, reload the configuration and manage tokens
+    /// Also delete and retain cartridges, inject faults, add libraries, reload the configuration, read the log and manage tokens
     Admin,
 }
 

@@ -1,6 +1,10 @@
 //! Entity tags and idempotency keys.
 
 use super::{SITE, serve};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use vtl::configuration::{ConfigurationFile, ConfigurationFileState, ConfigurationFileStatus};
+use vtl::control::{ControlError, ReloadReport};
 
 #[test]
 fn a_known_object_is_not_sent_again() {
@@ -38,6 +42,37 @@ fn a_change_of_an_old_state_is_refused() {
     assert_eq!(change("*", r#"{"online":true}"#).status, 200);
     let body = r#"{"cartridge":"A1L8"}"#;
     assert_eq!(served.client().send("POST", "/v1/loads", &[("If-Match", "*")], Some(body)).status, 412);
+}
+
+/// A configuration file that counts its changes.
+#[derive(Default)]
+struct File(AtomicUsize);
+
+impl ConfigurationFile for File {
+    fn status(&self) -> Option<ConfigurationFileStatus> {
+        let path = format!("site{}.toml", self.0.load(Ordering::Relaxed));
+        Some(ConfigurationFileStatus { path, state: ConfigurationFileState::InUse, reason: None })
+    }
+
+    fn add(&self, _: &str) -> Result<ReloadReport, ControlError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(ReloadReport::default())
+    }
+}
+
+#[test]
+fn a_configuration_that_has_changed_is_not_extended() {
+    let served = serve(SITE);
+    let file = Arc::new(File::default());
+    served.site.set_configuration_file(Arc::clone(&file) as _);
+    let add = |tag: &str| {
+        let body = Some(r#"{"text":"[[library]]\nname = \"b\"\n"}"#);
+        served.client().send("POST", "/v1/configuration", &[("If-Match", tag)], body).status
+    };
+    let tag = served.get("/v1/configuration").header("etag").unwrap().to_owned();
+    assert_eq!((add(&tag), add(&tag), file.0.load(Ordering::Relaxed)), (200, 412, 1));
+    let tag = served.get("/v1/configuration").header("etag").unwrap().to_owned();
+    assert_eq!((add(&tag), file.0.load(Ordering::Relaxed)), (200, 2));
 }
 
 #[test]
