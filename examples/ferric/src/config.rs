@@ -27,7 +27,7 @@ pub(crate) enum Command {
     /// Add the libraries and pools of a file to the configuration file of a running daemon, which reads it again
     #[command(after_help = "Examples:\n  ferric config add second-library.toml")]
     Add {
-        /// File with tables [[library]] and [[pool]], without move_command; - reads standard input
+        /// TOML file with library and pool tables, without move_command; - reads standard input
         file: PathBuf,
     },
     /// Write a configuration file with the default library, in which comments describe every key; or one without a library

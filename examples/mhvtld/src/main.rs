@@ -38,7 +38,7 @@ struct Arguments {
     /// [default: no HTTP]
     #[arg(long, value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
-    /// File with tables [[notify]] (TOML): targets that receive the events of the site; SIGHUP reads it again [default: none]
+    /// TOML file with notify tables: targets that receive the events of the site; SIGHUP reads it again [default: none]
     #[arg(long, value_name = "FILE")]
     notify: Option<PathBuf>,
     /// Create a new site although the data directory has cartridges or identities but no state
