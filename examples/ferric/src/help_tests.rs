@@ -48,7 +48,7 @@ fn examples_of_groups_are_examples_of_their_commands() {
     for (name, examples) in all.iter().filter(|(name, _)| name != "ferric") {
         let prefix = format!("{name} ");
         let commands = || all.iter().filter(|(command, _)| command.starts_with(&prefix));
-        // A command that can also be used without one of its commands has examples of its own.
+        // Only a command that requires one of its commands.
         let program = definition();
         let words = name.split(' ').skip(1);
         let command = words.fold(Some(&program), |command, word| command?.find_subcommand(word));
