@@ -79,6 +79,7 @@ impl Store {
         Ok(store)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "another program starts meanwhile")]
     fn wait(&self, log: &Path) -> Result<(), String> {
         for _ in 0..START_SECONDS * 10 {
             if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
