@@ -123,6 +123,9 @@ export function Setup() {
               <p>The site has no library yet. Choose its first one.</p>
               <LibraryForm />
             </>
+          ) : portal === undefined ? (
+            // The libraries of a daemon without iSCSI are those of mhvtl's configuration.
+            null
           ) : (
             <details>
               <summary>Add a library</summary>

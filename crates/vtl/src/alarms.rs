@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-/// Most alarms that are kept; the oldest ones go first.
+/// Most alarms that are kept. Of more, an acknowledged one goes first, then one of the level `warn`, then the oldest.
 const MAX_ALARMS: usize = 1000;
 
 /// An event of the level `warn` or `error`: an item of the response to `alarms`.
@@ -51,7 +51,10 @@ impl Alarms {
         let mut alarms = lock(&self.0);
         alarms.push_back(Alarm { record: record.clone(), acknowledged: None });
         if alarms.len() > MAX_ALARMS {
-            alarms.pop_front();
+            let acknowledged = alarms.iter().position(|alarm| alarm.acknowledged.is_some());
+            let least = || alarms.iter().position(|alarm| alarm.record.event.level() < EventLevel::Error);
+            let removed = acknowledged.or_else(least).unwrap_or(0);
+            alarms.remove(removed);
         }
     }
 
@@ -81,7 +84,7 @@ impl Alarms {
 }
 
 impl Site {
-    /// The events of the levels `warn` and `error` since the start of the daemon, oldest first: the last 1,000.
+    /// The events of the levels `warn` and `error` since the start of the daemon, oldest first, at most 1,000.
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {
         self.shared.events.alarms().list()
@@ -172,16 +175,24 @@ mod tests {
         assert_eq!((records.len(), &*records[5].entry.actor.name, &*records[4].entry.result), (6, "root", "done"));
     }
 
+    /// Refused logins, which every program on the network can cause, do not remove the alarm about lost data.
     #[test]
-    fn the_oldest_alarms_go_first() {
+    fn warnings_go_before_errors() {
         let alarms = Alarms::default();
-        for seq in 1..=1200 {
-            let record = Subject::new(Cause::unit()).into_record(String::new(), seq, 0, Event::UnitRecovered);
-            alarms.add(&record);
-            let damaged = Event::Damaged { reason: String::new() };
-            alarms.add(&Subject::new(Cause::unit()).into_record(String::new(), seq, 0, damaged));
-        }
-        let kept = alarms.list();
-        assert_eq!((kept.len(), kept[0].record.seq, kept[999].record.seq), (1000, 201, 1200));
+        let add = |seq, event| alarms.add(&Subject::new(Cause::unit()).into_record("s".into(), seq, 0, event));
+        let warning = || Event::AlertRaised { flag: 3, name: String::new() };
+        let seqs = || alarms.list().iter().map(|alarm| alarm.record.seq).collect::<Vec<_>>();
+        add(1, Event::Damaged { reason: String::new() });
+        add(2, Event::UnitRecovered);
+        (3..=1201).for_each(|seq| add(seq, warning()));
+        assert_eq!((seqs().len(), &seqs()[..3], seqs().last()), (1000, &[1, 203, 204][..], Some(&1201)));
+        // An acknowledged alarm goes first.
+        let given = Acknowledgement { by: "root".into(), at: 0 };
+        let position = EventPosition { start: "s".into(), seq: 1 };
+        assert_eq!(alarms.acknowledge(&[position], &given).unwrap(), [1]);
+        (1300..2300).for_each(|seq| add(seq, Event::Damaged { reason: String::new() }));
+        assert_eq!((seqs().len(), seqs()[0]), (1000, 1300));
+        add(2300, Event::Damaged { reason: String::new() });
+        assert_eq!((seqs().len(), seqs()[0]), (1000, 1301));
     }
 }

@@ -35,7 +35,7 @@ fn records_and_their_verification() {
     for (line, code) in [("load A1L8", 0), ("robot offline", 0), ("unload drive1", 1), ("robot online", 0)] {
         assert_eq!(run(path, line).0, code, "{line}");
     }
-    let load = "load main main/slot1 A1L8, {\"location\":\"slot1 of library \\\"main\\\"\"} -> \
+    let load = "load main main/slot1 main/drive1 A1L8, {\"location\":\"slot1 of library \\\"main\\\"\"} -> \
                 {\"location\":\"drive1 of library \\\"main\\\"\"}, done";
     let offline = "online main, {\"online\":true} -> {\"online\":false}, done";
     let online = "online main, {\"online\":false} -> {\"online\":true}, done";
@@ -44,6 +44,8 @@ fn records_and_their_verification() {
     assert!(all[2].starts_with("unload main main/drive1 A1L8, {\"location\":") && !all[2].ends_with("done"), "{all:?}");
     assert_eq!(requests(path, "audit --object A1L8 --since 1h").len(), 2);
     assert_eq!(requests(path, "audit --object main/slot1"), [load]);
+    // The drive was not named in the request.
+    assert_eq!(requests(path, "audit --object drive1")[0], load);
     assert_eq!(requests(path, "audit --actor alice"), [""; 0]);
     assert_eq!(requests(path, "audit --since 2100-01-01"), [""; 0]);
     let (code, stdout, _) = run(path, "audit --json --object main/slot1");
