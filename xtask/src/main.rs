@@ -83,10 +83,9 @@ fn arguments() -> Vec<String> {
 }
 
 /// Runs a test that is ignored without optimisation. A name that no test has is an error.
-fn optimised_test(package: &str, name: &str) -> Outcome {
-    let test =
-        ["test", "--release", "--package", package, "--all-features", "--lib", "--quiet", name, "--", "--ignored"];
-    let test = test.into_iter().chain(["--exact"]);
+fn optimised_test(package: &str, features: &[&str], name: &str) -> Outcome {
+    let test = ["test", "--release", "--package", package, "--lib", "--quiet"];
+    let test = test.into_iter().chain(features.iter().copied()).chain([name, "--", "--ignored", "--exact"]);
     let list = shell::output("cargo", test.clone().chain(["--list"]))?;
     if !String::from_utf8_lossy(&list).contains(name) {
         return Err(format!("{package} has no test {name}"));
@@ -99,9 +98,13 @@ fn test() -> Outcome {
     compatibility::clear()?;
     shell::run("cargo", ["test", "--workspace", "--all-features", "--quiet"])?;
     // A quarter of a million disks, so in release mode.
-    optimised_test("tape-store", "three_file::tests::power_loss_at_every_call_of_longer_histories")?;
-    optimised_test("ssc", "drive::model_tests::one_million_operations_match_the_model")?;
-    optimised_test("shelf", "model_tests::one_hundred_thousand_histories_lose_and_double_nothing")?;
+    optimised_test(
+        "tape-store",
+        &["--all-features"],
+        "three_file::tests::power_loss_at_every_call_of_longer_histories",
+    )?;
+    optimised_test("ssc", &["--all-features"], "drive::model_tests::one_million_operations_match_the_model")?;
+    optimised_test("shelf", &[], "model_tests::one_hundred_thousand_histories_lose_and_double_nothing")?;
     console::run()?;
     pages::run_pages(&[])?;
     schemathesis::run_schemathesis()?;
