@@ -50,8 +50,8 @@ fn examples_of_groups_are_examples_of_their_commands() {
         let commands = || all.iter().filter(|(command, _)| command.starts_with(&prefix));
         // Only a command that requires one of its commands.
         let program = definition();
-        let words = name.split(' ').skip(1);
-        let command = words.fold(Some(&program), |command, word| command?.find_subcommand(word));
+        let mut words = name.split(' ').skip(1);
+        let command = words.try_fold(&program, |command, word| command.find_subcommand(word));
         let is_group = command.is_some_and(clap::Command::is_subcommand_required_set);
         groups += usize::from(is_group);
         for example in examples.iter().filter(|_| is_group) {
