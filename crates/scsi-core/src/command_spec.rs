@@ -136,7 +136,8 @@ impl CommandSpec {
         self
     }
 
-    /// The same command, which may store state of the unit before its status ([`crate::fault::Save`]).
+    /// The same command, which may store state of the unit ([`crate::fault::Save`]), or have a record in the audit log, before
+    /// its status.
     #[must_use]
     pub const fn saving_state(mut self) -> Self {
         self.saves_state = true;

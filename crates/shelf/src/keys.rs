@@ -5,6 +5,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 /// The names of the objects of one cartridge, relative to the prefix of the shelf.
 #[derive(Clone, Debug)]
 pub(crate) struct CartridgeKeys {
+    barcode: String,
     root: String,
 }
 
@@ -12,7 +13,11 @@ impl CartridgeKeys {
     /// Two hexadecimal digits before the barcode distribute the cartridges over the partitions of the store.
     pub(crate) fn new(barcode: &str) -> Self {
         let hash = checksum(CrcAlgorithm::Crc32Iscsi, barcode.as_bytes()) & 0xff;
-        Self { root: format!("{hash:02x}/{barcode}") }
+        Self { barcode: barcode.to_owned(), root: format!("{hash:02x}/{barcode}") }
+    }
+
+    pub(crate) fn barcode(&self) -> &str {
+        &self.barcode
     }
 
     /// A manifest: created once, never replaced.

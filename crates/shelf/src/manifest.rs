@@ -1,6 +1,7 @@
 //! The manifest of a cartridge: which objects have the bytes of its files.
 
 use crate::error::ShelfError;
+use crate::keys::CartridgeKeys;
 use crate::record;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -82,13 +83,38 @@ impl Manifest {
         record::encode(&self.barcode, self)
     }
 
-    /// The manifest in an object, whose number and barcode must be those of its name.
-    pub(crate) fn decode(key: &str, version: u64, bytes: &[u8]) -> Result<Self, ShelfError> {
-        let manifest: Self = record::decode(key, bytes)?;
+    /// The manifest with this number, from its object. Its number and barcode must be those of the name of the object.
+    pub(crate) fn decode(keys: &CartridgeKeys, version: u64, bytes: &[u8]) -> Result<Self, ShelfError> {
+        let key = keys.manifest(version);
+        let malformed = |problem: String| Err(ShelfError::malformed(&key, problem));
+        let manifest: Self = record::decode(&key, bytes)?;
         if manifest.version != version {
-            return Err(ShelfError::malformed(key, format!("it has the number {}", manifest.version)));
+            return malformed(format!("it has the number {}", manifest.version));
+        }
+        if manifest.barcode != keys.barcode() {
+            return malformed(format!("it has the barcode {:?}", manifest.barcode));
+        }
+        for (name, file) in &manifest.content.files {
+            // A name is one in the folder of the cartridge: the object may come from elsewhere.
+            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+                return malformed(format!("{name:?} is not the name of a file"));
+            }
+            if !file.is_whole() {
+                return malformed(format!("the extents of {name} do not have its {} bytes", file.len));
+            }
         }
         Ok(manifest)
+    }
+}
+
+impl FileContent {
+    /// Whether the extents follow one another from 0 to the length of the file.
+    fn is_whole(&self) -> bool {
+        let end = self.extents.iter().try_fold(0_u64, |end, extent| {
+            let next = end.checked_add(extent.len)?;
+            (extent.offset == end && extent.len > 0 && extent.at.checked_add(extent.len).is_some()).then_some(next)
+        });
+        end == Some(self.len)
     }
 }
 
@@ -118,7 +144,41 @@ mod tests {
             bytes.strip_suffix(b"\n").and_then(|all| all.strip_suffix(b"0b9551d8")),
             Some(format!("{text}\n").as_bytes())
         );
-        assert_eq!(Manifest::decode("m", 2, &bytes).unwrap(), manifest());
+        assert_eq!(Manifest::decode(&keys(), 2, &bytes).unwrap(), manifest());
+    }
+
+    fn keys() -> CartridgeKeys {
+        CartridgeKeys::new("V00001L8")
+    }
+
+    #[test]
+    fn a_manifest_that_names_other_files_or_has_gaps_is_refused() {
+        let decode = |change: &dyn Fn(&mut Manifest)| {
+            let mut changed = manifest();
+            change(&mut changed);
+            Manifest::decode(&keys(), 2, &changed.encode().unwrap()).unwrap_err().to_string()
+        };
+        for name in ["", ".", "..", "../x", "/etc/passwd", "a/b", ".hidden", "a\0b"] {
+            let error = decode(&|manifest| {
+                let file = manifest.content.files.remove("data.0").unwrap();
+                manifest.content.files.insert(name.to_owned(), file);
+            });
+            assert!(error.ends_with(&format!("{name:?} is not the name of a file")), "{error}");
+        }
+        fn first(manifest: &mut Manifest) -> &mut FileContent {
+            manifest.content.files.get_mut("data.0").unwrap()
+        }
+        let gaps: [&dyn Fn(&mut Manifest); 5] = [
+            &|manifest| first(manifest).len = 4,
+            &|manifest| first(manifest).extents[0].offset = 1,
+            &|manifest| first(manifest).extents[0].len = 2,
+            &|manifest| first(manifest).extents[0].at = u64::MAX,
+            &|manifest| first(manifest).extents.clear(),
+        ];
+        for change in gaps {
+            assert!(decode(change).contains("the extents of data.0 do not have its"));
+        }
+        assert!(decode(&|manifest| manifest.barcode = "V00002L8".into()).ends_with("it has the barcode \"V00002L8\""));
     }
 
     #[test]
@@ -127,10 +187,10 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes.to_vec();
             damaged[at] ^= 4;
-            assert!(Manifest::decode("m", 2, &damaged).is_err(), "byte {at}");
-            assert!(Manifest::decode("m", 2, &bytes[..at]).is_err(), "{at} bytes");
+            assert!(Manifest::decode(&keys(), 2, &damaged).is_err(), "byte {at}");
+            assert!(Manifest::decode(&keys(), 2, &bytes[..at]).is_err(), "{at} bytes");
         }
-        let error = Manifest::decode("ab/X/m/00000003", 3, &bytes).unwrap_err();
-        assert_eq!(error.to_string(), "ab/X/m/00000003 is damaged: it has the number 2");
+        let error = Manifest::decode(&keys(), 3, &bytes).unwrap_err().to_string();
+        assert!(error.ends_with("/V00001L8/m/00000003 is damaged: it has the number 2"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use std::collections::HashMap;
 use std::fmt;
@@ -61,6 +61,7 @@ struct Counts {
     lost_responses: u64,
     late_requests: u64,
     repeated_requests: u64,
+    stops: u64,
     old_reads: u64,
     commits: u64,
     uncertain_commits: u64,
@@ -115,6 +116,11 @@ impl UnreliableStore {
 impl ObjectStore for UnreliableStore {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         sleep(self.random.millis(40)).await;
+        if self.random.one_in(200) {
+            // The program is stopped for longer than its lease, before its request.
+            self.count(|counts| counts.stops += 1);
+            sleep(Duration::from_secs(4) + self.random.millis(5_000)).await;
+        }
         match self.random.below(24) {
             0 => {
                 self.count(|counts| counts.lost_requests += 1);
@@ -127,7 +133,7 @@ impl ObjectStore for UnreliableStore {
                 Err(lost())
             }
             // The client ends the connection; the request is executed long after it.
-            2 if options.mode == PutMode::Create => {
+            2 => {
                 self.count(|counts| counts.late_requests += 1);
                 let (inner, path, delay) = (Arc::clone(&self.inner), path.clone(), self.random.millis(9_000));
                 tokio::spawn(async move {
@@ -157,7 +163,7 @@ impl ObjectStore for UnreliableStore {
         }
         let former = self.former.lock().unwrap().get(path).cloned();
         if let Some((former, replaced)) = former
-            && replaced.elapsed() < Duration::from_secs(2)
+            && replaced.elapsed() < Duration::from_secs(5)
             && self.random.one_in(4)
         {
             self.count(|counts| counts.old_reads += 1);
@@ -342,7 +348,7 @@ async fn check_manifests(shelf: &Shelf, barcode: &str, acknowledged: &[u64]) {
         version += 1;
         let key = keys.manifest(version);
         let Some(bytes) = shelf.objects().get(&key).await.unwrap() else { break };
-        let manifest = Manifest::decode(&key, version, &bytes).unwrap();
+        let manifest = Manifest::decode(&keys, version, &bytes).unwrap();
         let now = numbers(&manifest.content);
         assert!(now.starts_with(&content), "{barcode} manifest {version}: {now:?} does not continue {content:?}");
         assert!(manifest.epoch >= epoch, "{barcode} manifest {version}: epoch {} after {epoch}", manifest.epoch);
@@ -374,6 +380,7 @@ fn run_histories(seeds: std::ops::Range<u64>) -> Counts {
         sum.lost_responses += counts.lost_responses;
         sum.late_requests += counts.late_requests;
         sum.repeated_requests += counts.repeated_requests;
+        sum.stops += counts.stops;
         sum.old_reads += counts.old_reads;
         sum.commits += counts.commits;
         sum.uncertain_commits += counts.uncertain_commits;
@@ -395,6 +402,7 @@ fn histories_lose_and_double_nothing() {
         counts.lost_responses,
         counts.late_requests,
         counts.repeated_requests,
+        counts.stops,
         counts.old_reads,
         counts.commits,
         counts.uncertain_commits,

@@ -1,6 +1,7 @@
 //! The objects of a shelf, with requests that are repeated when the store fails.
 
 use crate::error::ShelfError;
+use crate::segment::SEGMENT_LEN;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode};
@@ -64,6 +65,20 @@ impl fmt::Debug for Objects {
     }
 }
 
+/// Time limit in seconds of a request that transfers few bytes.
+const LIMIT_SECONDS: u64 = 30;
+/// The slowest rate in bytes in a second at which a longer transfer is not ended.
+const SLOWEST_RATE: u64 = 100_000;
+
+/// Ends a request that transfers `len` bytes if it takes too long.
+async fn within<T>(len: u64, request: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+    let limit = Duration::from_secs(LIMIT_SECONDS + len / SLOWEST_RATE);
+    tokio::time::timeout(limit, request).await.unwrap_or_else(|_| {
+        let source = format!("no response in {} s", limit.as_secs()).into();
+        Err(Error::Generic { store: "object store", source })
+    })
+}
+
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str, retry: RetryPolicy) -> Result<Self, ShelfError> {
         let parsed = Path::parse(prefix).map_err(|source| ShelfError::Prefix { prefix: prefix.to_owned(), source })?;
@@ -86,7 +101,8 @@ impl Objects {
         let path = self.path(key);
         let mut last = None;
         for attempt in 0..self.retry.attempts {
-            match self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into()).await {
+            let put = self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into());
+            match within(bytes.len() as u64, put).await {
                 Ok(_) => return Ok(Creation::Created),
                 // Some stores also give this response while another creation is not finished.
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
@@ -111,7 +127,8 @@ impl Objects {
     /// [`ShelfError::Store`] if the store fails: whether it was written is unknown.
     pub async fn replace(&self, key: &str, bytes: Bytes) -> Result<(), ShelfError> {
         let path = self.path(key);
-        self.repeat("writing", key, || async { self.store.put(&path, bytes.clone().into()).await.map(drop) }).await
+        self.repeat("writing", key, || within(0, async { self.store.put(&path, bytes.clone().into()).await.map(drop) }))
+            .await
     }
 
     /// The bytes of an object; `None` if the store has no such object, or does not show it yet.
@@ -119,7 +136,7 @@ impl Objects {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails.
     pub async fn get(&self, key: &str) -> Result<Option<Bytes>, ShelfError> {
-        self.get_with(key, GetOptions::default).await
+        self.get_with(key, 0, GetOptions::default).await
     }
 
     /// A range of the bytes of an object; `None` if the store has no such object.
@@ -127,7 +144,8 @@ impl Objects {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails, or the object is shorter.
     pub async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, ShelfError> {
-        self.get_with(key, || GetOptions::new().with_range(Some(range.clone()))).await
+        let len = range.end.saturating_sub(range.start);
+        self.get_with(key, len, || GetOptions::new().with_range(Some(range.clone()))).await
     }
 
     /// Removes an object; a missing one is not an error.
@@ -136,23 +154,37 @@ impl Objects {
     /// [`ShelfError::Store`] if the store fails, or does not permit it.
     pub async fn remove(&self, key: &str) -> Result<(), ShelfError> {
         let path = self.path(key);
-        let remove = || async {
-            match self.store.delete(&path).await {
-                Err(Error::NotFound { .. }) => Ok(()),
-                other => other,
-            }
+        let remove = || {
+            within(0, async {
+                match self.store.delete(&path).await {
+                    Err(Error::NotFound { .. }) => Ok(()),
+                    other => other,
+                }
+            })
         };
         self.repeat("removing", key, remove).await
     }
 
-    async fn get_with(&self, key: &str, options: impl Fn() -> GetOptions) -> Result<Option<Bytes>, ShelfError> {
+    /// The bytes of an object of up to the length of a segment; `None` if the store has no such object.
+    pub(crate) async fn get_long(&self, key: &str) -> Result<Option<Bytes>, ShelfError> {
+        self.get_with(key, SEGMENT_LEN as u64, GetOptions::default).await
+    }
+
+    async fn get_with(
+        &self,
+        key: &str,
+        len: u64,
+        options: impl Fn() -> GetOptions,
+    ) -> Result<Option<Bytes>, ShelfError> {
         let path = self.path(key);
-        let read = || async {
-            match self.store.get_opts(&path, options()).await {
-                Ok(found) => found.bytes().await.map(Some),
-                Err(Error::NotFound { .. }) => Ok(None),
-                Err(other) => Err(other),
-            }
+        let read = || {
+            within(len, async {
+                match self.store.get_opts(&path, options()).await {
+                    Ok(found) => found.bytes().await.map(Some),
+                    Err(Error::NotFound { .. }) => Ok(None),
+                    Err(other) => Err(other),
+                }
+            })
         };
         self.repeat("reading", key, read).await
     }
@@ -179,7 +211,7 @@ impl Objects {
     /// The names of the directories below a directory, as the store lists them.
     pub(crate) async fn directories(&self, below: &str) -> Result<Vec<String>, ShelfError> {
         let path = if below.is_empty() { self.prefix.clone() } else { self.path(below) };
-        let list = || async { self.store.list_with_delimiter(Some(&path)).await };
+        let list = || within(0, async { self.store.list_with_delimiter(Some(&path)).await });
         let found = self.repeat("listing", if below.is_empty() { "the cartridges" } else { below }, list).await?;
         Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }

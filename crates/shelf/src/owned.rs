@@ -7,7 +7,7 @@ use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Manifest, ManifestState};
 use crate::objects::{Creation, Objects};
 use crate::record;
-use std::time::Duration;
+use tokio::time::Instant;
 
 /// Commits after which the hint is written again: a reader reads at most so many manifests after it.
 const COMMITS_PER_HINT: u64 = 16;
@@ -37,6 +37,8 @@ pub struct OwnedCartridge {
     keys: CartridgeKeys,
     lease: Lease,
     beats: u64,
+    /// When the next heartbeat is due.
+    next_beat: Instant,
     /// Number of segments that this daemon has named.
     segments: u64,
     /// The newest manifest: of this daemon, or of the former owner before the first one of this daemon.
@@ -47,7 +49,7 @@ pub struct OwnedCartridge {
 
 impl OwnedCartridge {
     pub(crate) fn new(shelf: Shelf, keys: CartridgeKeys, lease: Lease, newest: Manifest) -> Self {
-        Self { shelf, keys, lease, beats: 0, segments: 0, newest, hint: 0 }
+        Self { shelf, keys, lease, beats: 0, next_beat: Instant::now(), segments: 0, newest, hint: 0 }
     }
 
     /// The epoch of the lease: each daemon that takes the cartridge gets a higher one.
@@ -76,8 +78,18 @@ impl OwnedCartridge {
         &self.keys
     }
 
-    pub(crate) const fn beat_period(&self) -> Duration {
-        self.shelf.options.beat
+    pub(crate) const fn next_beat(&self) -> Instant {
+        self.next_beat
+    }
+
+    /// Writes a heartbeat if one is due. One that fails is written again when it is due next: the store decides who owns the
+    /// cartridge, not the heartbeat.
+    pub(crate) async fn beat_if_due(&mut self) {
+        if Instant::now() >= self.next_beat
+            && let Err(error) = self.beat().await
+        {
+            tracing::debug!(%error, "heartbeat");
+        }
     }
 
     /// The name of a new segment: the epoch, a number and a nonce.
@@ -92,6 +104,7 @@ impl OwnedCartridge {
     /// [`ShelfError::Store`] if the store fails.
     pub async fn beat(&mut self) -> Result<(), ShelfError> {
         self.beats += 1;
+        self.next_beat = Instant::now() + self.shelf.options.beat;
         let key = self.keys.beat(self.lease.epoch);
         let beat = Beat { epoch: self.lease.epoch, nonce: self.lease.nonce.clone(), counter: self.beats };
         self.shelf.objects().replace(&key, record::encode(&key, &beat)?).await
@@ -153,7 +166,7 @@ impl OwnedCartridge {
                 self.newest = manifest;
                 Ok(None)
             }
-            Creation::Exists(bytes) => Manifest::decode(&key, version, &bytes).map(Some),
+            Creation::Exists(bytes) => Manifest::decode(&self.keys, version, &bytes).map(Some),
         }
     }
 

@@ -1,12 +1,14 @@
 //! Segments: immutable objects with the bytes of files.
 //!
-//! Bytes: header of 16 (magic of 8, version, cipher, 2 of zero, chunk length) · chunks (length of 4, bytes, CRC-32C of both) · footer of 52 (BLAKE3
-//! of all before it, length of the content, CRC-32C of the footer, magic of 8). Numbers are little-endian. Each chunk but the
-//! last has the chunk length, so that a range of the content is read and checked without the rest.
+//! Bytes: header of 16 (magic of 8, version, cipher, 2 of zero, chunk length) · chunks (length of 4, bytes, CRC-32C) · footer of 52
+//! (BLAKE3, length of the content, CRC-32C of both, magic of 8). Numbers are little-endian. Each chunk but the last has the chunk
+//! length, so that a range of the content is read and checked without the rest. The CRC of a chunk is that of the name of the
+//! segment, the number of the chunk (8 bytes), its length and its bytes; BLAKE3 is that of the name and of all before the footer:
+//! another intact segment in its place is damage.
 
 use crate::error::ShelfError;
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, checksum};
+use crc_fast::{CrcAlgorithm, Digest, checksum};
 use std::ops::Range;
 
 /// Length of the content at which a segment is closed, in bytes.
@@ -29,22 +31,36 @@ fn crc(bytes: &[u8]) -> [u8; CRC_LEN] {
     u32::try_from(checksum(CrcAlgorithm::Crc32Iscsi, bytes)).unwrap_or_default().to_le_bytes()
 }
 
-/// The object of a segment with this content.
+/// CRC of a chunk with its length, which is number `number` of the segment.
+fn chunk_crc(name: &str, number: u64, chunk: &[u8]) -> [u8; CRC_LEN] {
+    let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
+    digest.update(name.as_bytes());
+    digest.update(&number.to_le_bytes());
+    digest.update(chunk);
+    // The checksum has 32 bits.
+    u32::try_from(digest.finalize()).unwrap_or_default().to_le_bytes()
+}
+
+fn hash_of(name: &str, body: &[u8]) -> blake3::Hash {
+    blake3::Hasher::new().update(name.as_bytes()).update(body).finalize()
+}
+
+/// The object of the segment with this name and content.
 #[must_use]
-pub fn encode(content: &[u8]) -> Bytes {
+pub fn encode(name: &str, content: &[u8]) -> Bytes {
     let chunks = content.len().div_ceil(CHUNK_LEN);
     let mut object = Vec::with_capacity(content.len() + chunks * CHUNK_OVERHEAD + 16 + FOOTER_LEN);
     object.extend_from_slice(&MAGIC);
     object.extend_from_slice(&[VERSION, NO_CIPHER, 0, 0]);
     object.extend_from_slice(&u32::try_from(CHUNK_LEN).unwrap_or_default().to_le_bytes());
-    for chunk in content.chunks(CHUNK_LEN) {
+    for (number, chunk) in (0..).zip(content.chunks(CHUNK_LEN)) {
         let start = object.len();
         object.extend_from_slice(&u32::try_from(chunk.len()).unwrap_or_default().to_le_bytes());
         object.extend_from_slice(chunk);
-        let sum = crc(object.get(start..).unwrap_or_default());
+        let sum = chunk_crc(name, number, object.get(start..).unwrap_or_default());
         object.extend_from_slice(&sum);
     }
-    let hash = blake3::hash(&object);
+    let hash = hash_of(name, &object);
     let footer = object.len();
     object.extend_from_slice(hash.as_bytes());
     object.extend_from_slice(&u64::try_from(content.len()).unwrap_or_default().to_le_bytes());
@@ -54,11 +70,11 @@ pub fn encode(content: &[u8]) -> Bytes {
     object.into()
 }
 
-/// The content of a whole segment, whose every byte is checked.
+/// The content of a whole segment, whose every byte is checked. `key` is the name of its object, for errors.
 ///
 /// # Errors
 /// [`ShelfError::Malformed`] if the object differs from what was written.
-pub fn decode(key: &str, object: &[u8]) -> Result<Vec<u8>, ShelfError> {
+pub fn decode(key: &str, name: &str, object: &[u8]) -> Result<Vec<u8>, ShelfError> {
     let malformed = |problem: &str| ShelfError::malformed(key, problem);
     let body = object.len().checked_sub(FOOTER_LEN).ok_or_else(|| malformed("it is shorter than a segment"))?;
     let (body, footer) = object.split_at(body);
@@ -72,10 +88,10 @@ pub fn decode(key: &str, object: &[u8]) -> Result<Vec<u8>, ShelfError> {
     let Some(chunks) = body.strip_prefix(header.as_slice()) else {
         return Err(malformed("its version or its cipher is not supported"));
     };
-    if blake3::hash(body).as_bytes() != hash {
+    if hash_of(name, body).as_bytes() != hash {
         return Err(malformed("its BLAKE3 hash differs"));
     }
-    let content = checked_chunks(key, 0, chunks, usize::MAX)?;
+    let content = checked_chunks(key, name, 0, chunks, usize::MAX)?;
     if u64::try_from(content.len()).unwrap_or_default().to_le_bytes() != len {
         return Err(malformed("its length differs"));
     }
@@ -91,7 +107,7 @@ pub(crate) fn object_range(content: &Range<u64>) -> (Range<u64>, u64) {
 }
 
 /// The content of the chunks in these bytes, until it has at least `wanted` bytes. `first` is the number of the first chunk.
-fn checked_chunks(key: &str, first: u64, mut bytes: &[u8], wanted: usize) -> Result<Vec<u8>, ShelfError> {
+fn checked_chunks(key: &str, name: &str, first: u64, mut bytes: &[u8], wanted: usize) -> Result<Vec<u8>, ShelfError> {
     let mut content = Vec::with_capacity(bytes.len());
     let mut number = first;
     while !bytes.is_empty() && content.len() < wanted {
@@ -100,7 +116,7 @@ fn checked_chunks(key: &str, first: u64, mut bytes: &[u8], wanted: usize) -> Res
         let stored = len.checked_add(CHUNK_OVERHEAD).filter(|stored| *stored <= CHUNK_LEN + CHUNK_OVERHEAD);
         let (chunk, rest) = stored.and_then(|stored| bytes.split_at_checked(stored)).ok_or_else(damaged)?;
         let (chunk, sum) = chunk.split_at(chunk.len() - CRC_LEN);
-        if sum != crc(chunk) {
+        if sum != chunk_crc(name, number, chunk) {
             return Err(damaged());
         }
         content.extend_from_slice(chunk.get(4..).unwrap_or_default());
@@ -110,12 +126,12 @@ fn checked_chunks(key: &str, first: u64, mut bytes: &[u8], wanted: usize) -> Res
 }
 
 /// A range of the content, from the bytes of the object at [`object_range`].
-pub(crate) fn decode_range(key: &str, range: &Range<u64>, object: &[u8]) -> Result<Vec<u8>, ShelfError> {
+pub(crate) fn decode_range(key: &str, name: &str, range: &Range<u64>, object: &[u8]) -> Result<Vec<u8>, ShelfError> {
     let (_, start) = object_range(range);
     let short = || ShelfError::malformed(key, "it is shorter than its manifest says");
     let from = usize::try_from(range.start - start).map_err(|_| short())?;
     let to = usize::try_from(range.end - start).map_err(|_| short())?;
-    let content = checked_chunks(key, start / CHUNK_LEN as u64, object, to)?;
+    let content = checked_chunks(key, name, start / CHUNK_LEN as u64, object, to)?;
     content.get(from..to).map(<[u8]>::to_vec).ok_or_else(short)
 }
 
@@ -130,10 +146,10 @@ mod tests {
 
     #[test]
     fn a_small_segment_has_these_bytes() {
-        let object = encode(b"abc");
+        let object = encode("0000001-000001-ab", b"abc");
         assert_eq!(&object[..16], b"FERRICSG\x01\0\0\0\0\0\x04\0");
-        // CRC-32C of 03 00 00 00 61 62 63.
-        assert_eq!(&object[16..27], b"\x03\0\0\0abc\xf8\x83\x14\x55");
+        // CRC-32C of the name, eight bytes of zero and 03 00 00 00 61 62 63.
+        assert_eq!(&object[16..27], b"\x03\0\0\0abc\xfa\xd5\xc4\x48");
         assert_eq!(object.len(), 27 + FOOTER_LEN);
         assert_eq!(&object[59..67], &[3, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(&object[71..], b"FERRICSG");
@@ -142,8 +158,8 @@ mod tests {
     #[test]
     fn every_range_is_read_without_the_rest() {
         for len in [1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 3 * CHUNK_LEN + 5] {
-            let (content, object) = (content(len), encode(&content(len)));
-            assert_eq!(decode("s", &object).unwrap(), content);
+            let (content, object) = (content(len), encode("n", &content(len)));
+            assert_eq!(decode("s", "n", &object).unwrap(), content);
             let edges = [0, 1, CHUNK_LEN - 1, CHUNK_LEN, CHUNK_LEN + 1, 2 * CHUNK_LEN, len - 1, len];
             for (from, to) in edges.iter().flat_map(|from| edges.map(|to| (*from, to))) {
                 if from < to && to <= len {
@@ -151,23 +167,29 @@ mod tests {
                     let stored = object_range(&range).0;
                     let end = object.len().min(stored.end as usize);
                     let bytes = &object[stored.start as usize..end];
-                    assert_eq!(decode_range("s", &range, bytes).unwrap(), content[from..to], "{from} to {to} of {len}");
+                    assert_eq!(
+                        decode_range("s", "n", &range, bytes).unwrap(),
+                        content[from..to],
+                        "{from} to {to} of {len}"
+                    );
                 }
             }
-            assert!(decode_range("s", &(0..len as u64 + 1), &object[16..]).is_err());
+            assert!(decode_range("s", "n", &(0..len as u64 + 1), &object[16..]).is_err());
+            assert!(decode_range("s", "other", &(0..1), &object[16..]).is_err());
+            assert!(decode("s", "other", &object).is_err());
         }
     }
 
     #[test]
     fn each_changed_bit_and_each_cut_is_found() {
-        let object = encode(&content(40));
+        let object = encode("n", &content(40));
         for at in 0..object.len() {
             let mut damaged = object.to_vec();
             damaged[at] ^= 0x10;
-            assert!(decode("s", &damaged).is_err(), "byte {at}");
-            assert!(decode("s", &object[..at]).is_err(), "{at} bytes");
+            assert!(decode("s", "n", &damaged).is_err(), "byte {at}");
+            assert!(decode("s", "n", &object[..at]).is_err(), "{at} bytes");
             if (16..64).contains(&at) {
-                let error = decode_range("ab/X/seg/1", &(3..5), &damaged[16..]).unwrap_err().to_string();
+                let error = decode_range("ab/X/seg/1", "n", &(3..5), &damaged[16..]).unwrap_err().to_string();
                 assert_eq!(error, "ab/X/seg/1 is damaged: chunk 0 is damaged");
             }
         }

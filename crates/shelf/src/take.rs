@@ -44,10 +44,8 @@ impl Shelf {
         let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
         let manifest = newest(&self.objects, &keys).await?;
         let Some(manifest) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
-        let lease = newest_lease(&self.objects, &keys, manifest.epoch).await?;
-        let (epoch, owner) = lease.map_or((manifest.epoch, manifest.owner.clone()), |lease| (lease.epoch, lease.owner));
-        let is_released = epoch == manifest.epoch && manifest.state == ManifestState::Closed;
-        if !is_released && !is_silent(&self.objects, &keys, epoch, self.options.beat).await? {
+        let (epoch, user) = self.user(&keys, &manifest).await?;
+        if let Some(owner) = user {
             return Err(in_use(&owner));
         }
         let lease = Lease { epoch: epoch + 1, nonce: self.nonce()?, owner: self.options.owner.clone() };
@@ -56,6 +54,24 @@ impl Shelf {
             return Err(in_use(&record::decode::<Lease>(&key, &other)?.owner));
         }
         self.exclude(keys, lease, manifest).await
+    }
+
+    /// Name of the program that uses a cartridge; `None` if no program does. If the owner has not released the cartridge, this
+    /// waits for three periods of its heartbeat.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an object is damaged.
+    pub async fn user_of(&self, manifest: &Manifest) -> Result<Option<String>, ShelfError> {
+        Ok(self.user(&CartridgeKeys::new(&manifest.barcode), manifest).await?.1)
+    }
+
+    /// The newest epoch of a cartridge, and the name of the program that uses it.
+    async fn user(&self, keys: &CartridgeKeys, manifest: &Manifest) -> Result<(u64, Option<String>), ShelfError> {
+        let lease = newest_lease(&self.objects, keys, manifest.epoch).await?;
+        let (epoch, owner) = lease.map_or((manifest.epoch, manifest.owner.clone()), |lease| (lease.epoch, lease.owner));
+        let is_released = epoch == manifest.epoch && manifest.state == ManifestState::Closed;
+        let is_free = is_released || is_silent(&self.objects, keys, epoch, self.options.beat).await?;
+        Ok((epoch, Some(owner).filter(|_| !is_free)))
     }
 
     /// Creates the next manifest with the epoch of the lease. Manifests that the former owner creates meanwhile come before it,
@@ -80,16 +96,12 @@ pub(crate) async fn newest(objects: &Objects, keys: &CartridgeKeys) -> Result<Op
     let hint = objects.get(&keys.head()).await?;
     let hint = hint.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
     let mut newest = match hint {
-        Some(version) => {
-            let key = keys.manifest(version);
-            Some(Manifest::decode(&key, version, &objects.get_existing(&key).await?)?)
-        }
+        Some(version) => Some(Manifest::decode(keys, version, &objects.get_existing(&keys.manifest(version)).await?)?),
         None => None,
     };
     loop {
         let version = newest.as_ref().map_or(Manifest::FIRST, |manifest| manifest.version + 1);
-        let key = keys.manifest(version);
-        let Some(bytes) = objects.get(&key).await? else { return Ok(newest) };
-        newest = Some(Manifest::decode(&key, version, &bytes)?);
+        let Some(bytes) = objects.get(&keys.manifest(version)).await? else { return Ok(newest) };
+        newest = Some(Manifest::decode(keys, version, &bytes)?);
     }
 }

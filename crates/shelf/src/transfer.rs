@@ -97,6 +97,7 @@ impl OwnedCartridge {
                 }
                 content.extents.push(Extent { offset: len - left, len: part as u64, segment, at: at as u64 });
                 progress(part as u64);
+                writer.owned.beat_if_due().await;
                 writer.put_if_full().await?;
             }
             writer.content.files.insert(name, content);
@@ -143,7 +144,7 @@ impl<'a> SegmentWriter<'a> {
         if self.running.len() == PARALLEL {
             self.finish_first().await?;
         }
-        let object = segment::encode(&std::mem::take(&mut self.buffer));
+        let object = segment::encode(&self.name, &std::mem::take(&mut self.buffer));
         let (objects, key) = (self.owned.objects().clone(), self.owned.keys().segment(&self.name));
         self.running.push_back(tokio::spawn(async move { create_segment(&objects, &key, object).await }));
         Ok(())
@@ -165,7 +166,7 @@ impl<'a> SegmentWriter<'a> {
         loop {
             tokio::select! {
                 done = &mut request => return done.unwrap_or_else(|ended| Err(interrupted(ended))),
-                () = tokio::time::sleep(self.owned.beat_period()) => self.owned.beat().await?,
+                () = tokio::time::sleep_until(self.owned.next_beat()) => self.owned.beat_if_due().await,
             }
         }
     }
@@ -242,19 +243,27 @@ impl Shelf {
     ) -> Result<Verification, ShelfError> {
         let keys = CartridgeKeys::new(barcode);
         let mut segments: BTreeMap<&str, Vec<(String, u64, u64)>> = BTreeMap::new();
+        let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
         for (name, file) in &content.files {
             for extent in &file.extents {
                 let parts = segments.entry(&extent.segment).or_default();
                 parts.push((name.clone(), extent.offset, extent.len));
+                let end = ends.entry(&extent.segment).or_default();
+                *end = (*end).max(extent.at.saturating_add(extent.len));
             }
         }
         let mut verification = Verification::default();
         for (segment, parts) in segments {
             let key = keys.segment(segment);
             verification.segments += 1;
-            let checked = match self.objects().get(&key).await? {
-                Some(object) => segment::decode(&key, &object).map(|content| content.len() as u64),
+            let checked = match self.objects().get_long(&key).await? {
+                Some(object) => segment::decode(&key, segment, &object).map(|content| content.len() as u64),
                 None => Err(ShelfError::malformed(&key, "it is missing")),
+            };
+            let end = ends.get(segment).copied().unwrap_or_default();
+            let checked = match checked {
+                Ok(len) if len < end => Err(ShelfError::malformed(&key, "it is shorter than its manifest says")),
+                other => other,
             };
             progress(parts.iter().map(|(_, _, len)| len).sum());
             match checked {
@@ -287,7 +296,7 @@ async fn read_extent(objects: &Objects, keys: &CartridgeKeys, extent: &Extent) -
     let range = extent.at..extent.at.saturating_add(extent.len);
     let stored = objects.get_range(&key, segment::object_range(&range).0).await?;
     let stored = stored.ok_or_else(|| ShelfError::malformed(&key, "it is missing"))?;
-    segment::decode_range(&key, &range, &stored)
+    segment::decode_range(&key, &extent.segment, &range, &stored)
 }
 
 #[cfg(test)]

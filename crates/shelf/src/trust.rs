@@ -36,26 +36,48 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// The verdict of a shelf: that of the first check, which is stored as an object of the shelf. `nonce` is for [`check`].
+///
+/// # Errors
+/// [`ShelfError::Store`] if the store fails.
+pub async fn first_check(objects: &Objects, nonce: &str) -> Result<Verdict, ShelfError> {
+    const KEY: &str = "trust/verdict";
+    const SHAREABLE: &str = "created once";
+    if objects.get(KEY).await?.is_some_and(|verdict| verdict == SHAREABLE) {
+        return Ok(Verdict::Once);
+    }
+    let verdict = check(objects, nonce).await?;
+    if verdict == Verdict::Once {
+        objects.replace(KEY, SHAREABLE.into()).await?;
+    }
+    Ok(verdict)
+}
+
 /// Lets [`CLIENTS`] clients create the same object with different bytes, in [`ROUNDS`] rounds. `nonce` makes the names of the
 /// objects unique; they are below `trust/` and are removed.
 ///
 /// # Errors
 /// [`ShelfError::Store`] if the store fails.
 pub async fn check(objects: &Objects, nonce: &str) -> Result<Verdict, ShelfError> {
-    let mut most = 0;
     for round in 0..ROUNDS {
         let key = format!("trust/{nonce}-{round}");
         let mut clients = JoinSet::new();
         for client in 0..CLIENTS {
             let (objects, key, body) = (objects.clone(), key.clone(), format!("{nonce} {round} {client}"));
-            clients.spawn(async move { objects.create(&key, body.into()).await });
+            clients
+                .spawn(async move { objects.create(&key, body.clone().into()).await.map(|creation| (body, creation)) });
         }
         let created: Vec<_> = clients.join_all().await.into_iter().collect::<Result<_, _>>()?;
-        let winners = created.iter().filter(|creation| **creation == Creation::Created).count();
-        most = most.max(winners);
+        let winners: Vec<_> = created.iter().filter(|(_, creation)| *creation == Creation::Created).collect();
+        let stored = objects.get_existing(&key).await?;
         objects.remove(&key).await?;
+        // The store must have kept what it accepted, and told the others the same.
+        let kept = winners.iter().all(|(body, _)| stored == body.as_bytes());
+        if winners.len() != 1 || !kept {
+            return Ok(Verdict::Several { winners: winners.len().max(2) });
+        }
     }
-    Ok(if most == 1 { Verdict::Once } else { Verdict::Several { winners: most } })
+    Ok(Verdict::Once)
 }
 
 #[cfg(test)]

@@ -25,30 +25,82 @@ impl Shelf {
         let invalid =
             |source: Box<dyn std::error::Error + Send + Sync>| ShelfError::Url { url: url.to_owned(), source };
         let parsed = Url::parse(url).map_err(|error| invalid(error.into()))?;
-        let (scheme, _) = ObjectStoreScheme::parse(&parsed).map_err(|error| invalid(error.into()))?;
-        if let ObjectStoreScheme::Local = scheme {
-            let directory =
-                parsed.to_file_path().map_err(|()| invalid("it names no directory of this machine".into()))?;
-            let store = LocalFileSystem::new_with_prefix(directory).map_err(|error| invalid(error.into()))?;
-            return Self::new(Arc::new(store), "", options, entropy);
-        }
-        if let Some(feature) = missing_feature(&scheme) {
-            return Err(invalid(format!("this build has no support for it; build with feature `{feature}`").into()));
-        }
-        let (store, prefix) = object_store::parse_url_opts(&parsed, settings).map_err(|error| invalid(error.into()))?;
-        let store: Arc<dyn ObjectStore> = store.into();
-        Self::new(store, prefix.as_ref(), options, entropy)
+        #[cfg_attr(
+            not(any(feature = "s3", feature = "gcs", feature = "azure")),
+            expect(unused_variables, reason = "of the clients")
+        )]
+        let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| invalid(error.into()))?;
+        let settings: Vec<_> = settings.into_iter().collect();
+        let (store, prefix): (Arc<dyn ObjectStore>, String) = match scheme {
+            ObjectStoreScheme::Local => (directory(&parsed).map_err(invalid)?, String::new()),
+            #[cfg(feature = "s3")]
+            ObjectStoreScheme::AmazonS3 => (s3(url, &settings).map_err(|error| invalid(error.into()))?, path.into()),
+            #[cfg(feature = "gcs")]
+            ObjectStoreScheme::GoogleCloudStorage => {
+                (gcs(url, &settings).map_err(|error| invalid(error.into()))?, path.into())
+            }
+            #[cfg(feature = "azure")]
+            ObjectStoreScheme::MicrosoftAzure => {
+                (azure(url, &settings).map_err(|error| invalid(error.into()))?, path.into())
+            }
+            other => return Err(invalid(unsupported(&other).into())),
+        };
+        Self::new(store, &prefix, options, entropy)
     }
 }
 
-/// The cargo feature for a kind of store that this build lacks.
-fn missing_feature(scheme: &ObjectStoreScheme) -> Option<&'static str> {
-    match scheme {
-        ObjectStoreScheme::AmazonS3 if !cfg!(feature = "s3") => Some("s3"),
-        ObjectStoreScheme::GoogleCloudStorage if !cfg!(feature = "gcs") => Some("gcs"),
-        ObjectStoreScheme::MicrosoftAzure if !cfg!(feature = "azure") => Some("azure"),
-        _ => None,
-    }
+/// A directory of this machine. An object is durable when it has been put.
+fn directory(url: &Url) -> Result<Arc<dyn ObjectStore>, Box<dyn std::error::Error + Send + Sync>> {
+    let directory = url.to_file_path().map_err(|()| "it names no directory of this machine")?;
+    Ok(Arc::new(LocalFileSystem::new_with_prefix(directory)?.with_fsync(true)))
+}
+
+/// The reason why a kind of store is not supported.
+fn unsupported(scheme: &ObjectStoreScheme) -> String {
+    let feature = match scheme {
+        ObjectStoreScheme::AmazonS3 => "s3",
+        ObjectStoreScheme::GoogleCloudStorage => "gcs",
+        ObjectStoreScheme::MicrosoftAzure => "azure",
+        _ => return "the scheme is none of s3, gs, az and file".into(),
+    };
+    format!("this build has no support for it; build with feature `{feature}`")
+}
+
+/// A client whose requests this crate repeats and ends: the time limit depends on their length.
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+fn client() -> (object_store::RetryConfig, object_store::ClientOptions) {
+    let retry = object_store::RetryConfig { max_retries: 0, ..object_store::RetryConfig::default() };
+    (retry, object_store::ClientOptions::new().with_timeout_disabled())
+}
+
+/// The settings whose names a builder knows.
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+fn known<K: std::str::FromStr>(settings: &[(String, String)]) -> impl Iterator<Item = (K, &str)> {
+    settings.iter().filter_map(|(name, value)| Some((name.to_ascii_lowercase().parse().ok()?, value.as_str())))
+}
+
+#[cfg(feature = "s3")]
+fn s3(url: &str, settings: &[(String, String)]) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let (retry, client) = client();
+    let builder = object_store::aws::AmazonS3Builder::new().with_client_options(client).with_retry(retry);
+    let builder = known(settings).fold(builder, |builder, (key, value)| builder.with_config(key, value));
+    Ok(Arc::new(builder.with_url(url).build()?))
+}
+
+#[cfg(feature = "gcs")]
+fn gcs(url: &str, settings: &[(String, String)]) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let (retry, client) = client();
+    let builder = object_store::gcp::GoogleCloudStorageBuilder::new().with_client_options(client).with_retry(retry);
+    let builder = known(settings).fold(builder, |builder, (key, value)| builder.with_config(key, value));
+    Ok(Arc::new(builder.with_url(url).build()?))
+}
+
+#[cfg(feature = "azure")]
+fn azure(url: &str, settings: &[(String, String)]) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let (retry, client) = client();
+    let builder = object_store::azure::MicrosoftAzureBuilder::new().with_client_options(client).with_retry(retry);
+    let builder = known(settings).fold(builder, |builder, (key, value)| builder.with_config(key, value));
+    Ok(Arc::new(builder.with_url(url).build()?))
 }
 
 #[cfg(test)]
@@ -89,7 +141,8 @@ mod tests {
             ("bucket/prefix", "relative URL without a base"),
             ("ftp://host/x", "ftp://host/x"),
             ("file:///does/not/exist", "/does/not/exist"),
-            ("s3:///", "s3:///"),
+            ("memory:///", "the scheme is none of s3, gs, az and file"),
+            ("http://127.0.0.1/x", "the scheme is none of s3, gs, az and file"),
         ] {
             let error = open(url).unwrap_err().to_string();
             assert!(error.starts_with(&format!("shelf {url:?}: ")) && error.contains(problem), "{error}");

@@ -2,7 +2,7 @@
 
 mod file;
 
-pub use file::{AddedTables, ConfigurationFile, ConfigurationFileState, ConfigurationFileStatus};
+pub use file::{AddedTables, ConfigurationFile, ConfigurationFileState, ConfigurationFileStatus, FormerText};
 
 use crate::config::{self, Config, ConfigError, NotifySetup};
 use crate::control::{ControlError, ReloadReport};

@@ -69,6 +69,11 @@ impl Reloader {
         result
     }
 
+    /// Number of libraries of the site.
+    fn libraries(&self) -> usize {
+        self.site.upgrade().map_or(0, |site| site.libraries().len())
+    }
+
     /// Applies a text of the configuration file.
     fn apply(&self, current: &mut Current, path: &Path, text: Option<&str>) -> Result<ReloadReport, ControlError> {
         let site = self.site.upgrade().ok_or_else(|| ControlError::unavailable("the daemon is shutting down"))?;
@@ -131,12 +136,16 @@ impl ConfigurationFile for Reloader {
         // A file that cannot be written is refused before anything is changed.
         added.stage()?;
         let new = added.text().to_owned();
-        let report = self.apply(&mut current, path, Some(&new))?;
-        added.commit().map_err(|error| {
-            let message = format!("{}; what was added is in use until the daemon ends", error.message);
-            ControlError::unavailable(message).with_file(path.display().to_string())
-        })?;
-        (current.text, current.refused) = (Some(new), None);
-        Ok(report)
+        self.arguments.read_config(Some(&new)).map_err(|message| invalid(path, message))?;
+        let libraries = self.libraries();
+        // The file is first: cartridges of a library that the file does not have would prevent the next start.
+        let former = added.commit()?;
+        let result = self.apply(&mut current, path, Some(&new));
+        match &result {
+            Ok(_) => (current.text, current.refused) = (Some(new), None),
+            Err(_) if self.libraries() == libraries => former.restore()?,
+            Err(error) => current.refused = Some((new, error.to_string())),
+        }
+        result
     }
 }

@@ -37,7 +37,9 @@ pub(crate) const SPEC: CommandSpec = CommandSpec::new(
     bit("INC_512", 4, 7),
     number("TRANSFER LENGTH", 6, 4),
 ])
-.carrying_key();
+.carrying_key()
+// The begin of encryption is recorded in the audit log before the status.
+.saving_state();
 
 /// SECURITY PROTOCOL 20h: tape data encryption.
 pub(super) const TAPE_DATA_ENCRYPTION: u8 = 0x20;

@@ -57,6 +57,8 @@ pub enum ConfigurationFileState {
 pub struct AddedTables {
     /// The file itself, after symbolic links.
     path: PathBuf,
+    /// The text of the file before the change.
+    before: String,
     text: String,
     /// A file with the new text beside it.
     staged: Option<PathBuf>,
@@ -74,7 +76,7 @@ impl AddedTables {
         let path = fs::canonicalize(path).map_err(failed)?;
         let before = config::read_regular_text(&path).map_err(failed)?;
         let text = format!("{}\n\n{}\n", without_empty_list(&before).trim_end(), text.trim_end());
-        Ok(Self { path, text: text.trim_start().to_owned(), staged: None })
+        Ok(Self { path, before, text: text.trim_start().to_owned(), staged: None })
     }
 
     /// The text of the file with the added tables.
@@ -106,16 +108,42 @@ impl AddedTables {
         written.map_err(failed)
     }
 
-    /// Replaces the configuration file by the staged one.
+    /// Replaces the configuration file by the staged one. Returns the former text, which can be restored.
     ///
     /// # Errors
-    /// `unavailable`: the file cannot be replaced, or was not staged.
-    pub fn commit(mut self) -> Result<(), ControlError> {
+    /// `conflict`: the file was changed since it was read; `unavailable`: it cannot be replaced, or was not staged.
+    pub fn commit(mut self) -> Result<FormerText, ControlError> {
         let failed = |error: io::Error| file_error(&self.path, "cannot be written", &error);
+        if config::read_regular_text(&self.path).map_err(failed)? != self.before {
+            let path = self.path.display().to_string();
+            let message = format!("the configuration file {path} was changed meanwhile; nothing was added");
+            return Err(ControlError::conflict(message).with_file(path));
+        }
         let staged = self.staged.take().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
         fs::rename(&staged, &self.path).map_err(failed)?;
         let directory = self.path.parent().unwrap_or(Path::new("/"));
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
+        Ok(FormerText { path: self.path.clone(), before: self.before.clone(), text: self.text.clone() })
+    }
+}
+
+/// The text of a configuration file before tables were added to it.
+#[derive(Debug)]
+pub struct FormerText {
+    path: PathBuf,
+    before: String,
+    text: String,
+}
+
+impl FormerText {
+    /// Writes the former text again.
+    ///
+    /// # Errors
+    /// As [`AddedTables::commit`].
+    pub fn restore(self) -> Result<(), ControlError> {
+        let mut former = AddedTables { path: self.path, before: self.text, text: self.before, staged: None };
+        former.stage()?;
+        former.commit().map(drop)
     }
 }
 

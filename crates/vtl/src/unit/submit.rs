@@ -27,9 +27,11 @@ impl Unit {
         let slow = MediumAccess::from_bits_retain(self.slow_accesses.load(Ordering::Acquire));
         let queued =
             |command| QueuedCommand { command, row, arrived: self.shared.monotonic(), reply: Arc::clone(reply) };
-        let (busy, has_events) = {
+        let busy = {
             let mut work = lock(&self.queue);
-            if may_wait(slow) || !work.is_free() || !work.queue.is_empty() || work.stopping {
+            // Events, such as the end of a reservation, are recorded durably before the next command.
+            let is_idle = work.is_free() && work.queue.is_empty() && work.events.is_empty() && !work.stopping;
+            if may_wait(slow) || !is_idle {
                 if !work.accepts() {
                     drop(work);
                     return self.end_unexecuted(queued(command), Status::TASK_SET_FULL, CommandOutcome::Rejected);
@@ -39,7 +41,7 @@ impl Unit {
                 return Submitted::Queued;
             }
             let task = (command.nexus, command.tag);
-            (BusyGuard::new(self, &mut work, name_of(row), Some(task)), !work.events.is_empty())
+            BusyGuard::new(self, &mut work, name_of(row), Some(task))
         };
         // The robot may have locked the drive although no command is running: this thread must not wait for it either.
         let device = match self.device.try_lock() {
@@ -52,7 +54,7 @@ impl Unit {
             let slow = self.catch_panic(&mut device, |device| device.slow_accesses());
             (!slow.is_ok_and(may_wait)).then_some(device)
         });
-        let Some(mut device) = device else {
+        let Some(device) = device else {
             let mut work = lock(&self.queue);
             let (stopping, aborted) = (work.stopping, work.activity.is_aborted());
             if !stopping && !aborted {
@@ -66,9 +68,6 @@ impl Unit {
                 self.end_unexecuted(queued(command), Status::TASK_SET_FULL, CommandOutcome::Rejected)
             };
         };
-        if has_events {
-            let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
-        }
         let end = self.run_submitted(device, &mut command, row, 0, CounterSave::Later);
         busy.finish(command, end, reply).map_or(Submitted::Queued, Submitted::Completed)
     }

@@ -6,8 +6,10 @@ use crate::output::{self, BYTES, Output};
 use crate::tape::{OpenCartridge, cartridge_folder};
 use serde::Serialize;
 use shelf::Content;
+use shelf::trust::{self, Verdict};
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use tape_store::cartridge::Cartridge;
 use tape_store::verify::used_bytes;
 
 #[derive(clap::Args)]
@@ -49,16 +51,33 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
     let barcode = cartridge.barcode().clone();
     let used = used_bytes(&mut cartridge).unwrap_or_default();
     let mut folder = cartridge_folder(path)?;
+    let unloaded = |cartridge: &mut Cartridge| {
+        cartridge.check_unloaded().map_err(|error| CliError::Cartridge(path.display().to_string(), error))
+    };
+    unloaded(&mut cartridge)?;
     folder.lock(true).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => CliError::new(ErrorCode::Busy, format!("{}: cartridge is in use", path.display())),
         _ => CliError::system(&error, format!("{}: {error}", path.display())),
     })?;
+    let failed = |error: std::io::Error| CliError::system(&error, format!("{}: {error}", path.display()));
+    let before = folder.fingerprint().map_err(failed)?;
     let bar = output.progress_bar(Some(used), BYTES);
     let stored = open.runtime.block_on(async {
+        check_trust(open).await?;
         open.shelf.add(barcode.as_str(), Content::default()).await.map_err(shelf_error)?;
         let mut owned = open.shelf.take(barcode.as_str()).await.map_err(take_error)?;
         let former = owned.content().clone();
-        match owned.store_files(folder.as_mut(), &mut |bytes| bar.inc(bytes)).await {
+        let stored = owned.store_files(folder.as_mut(), &mut |bytes| bar.inc(bytes)).await;
+        let stored = stored.map_err(|error| transfer_error(&barcode, error)).and_then(|content| {
+            // mhvtl does not lock what it has loaded.
+            unloaded(&mut cartridge)?;
+            if folder.fingerprint().map_err(failed)? == before {
+                return Ok(content);
+            }
+            let message = format!("{}: the files were changed meanwhile; the former state stays", path.display());
+            Err(CliError::new(ErrorCode::Busy, message))
+        });
+        match stored {
             Ok(content) => {
                 let (bytes, version) = (content.bytes(), owned.version() + 1);
                 owned.release(content).await.map_err(commit_error)?;
@@ -67,10 +86,19 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
             Err(error) => {
                 // The former state stays, and the cartridge can be taken again at once.
                 let _ = owned.release(former).await;
-                Err(transfer_error(&barcode, error))
+                Err(error)
             }
         }
     });
     bar.finish_and_clear();
     stored
+}
+
+/// Refuses a store on which another program would overwrite what this one writes. The first check of a shelf is the last.
+async fn check_trust(open: &OpenShelf) -> Result<(), CliError> {
+    let nonce = open.shelf.nonce().map_err(shelf_error)?;
+    match trust::first_check(open.shelf.objects(), &nonce).await.map_err(shelf_error)? {
+        Verdict::Once => Ok(()),
+        other => Err(CliError::conflict(format!("{other}; nothing was archived"))),
+    }
 }

@@ -22,8 +22,8 @@ struct Listed {
     version: u64,
     /// How many times a program has taken the cartridge.
     epoch: u64,
-    /// Whether a program uses the cartridge.
-    in_use: bool,
+    /// Whether the program that created the state has released the cartridge.
+    released: bool,
     /// The program that created the state.
     owner: String,
 }
@@ -35,7 +35,7 @@ impl From<Manifest> for Listed {
             barcode: manifest.barcode,
             version: manifest.version,
             epoch: manifest.epoch,
-            in_use: manifest.state == ManifestState::Open,
+            released: manifest.state == ManifestState::Closed,
             owner: manifest.owner,
         }
     }
@@ -51,9 +51,9 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
         Ok::<_, CliError>(listed)
     })?;
     output.show(&listed, |listed| {
-        for Listed { barcode, bytes, version, in_use, owner, .. } in listed {
-            let by = if *in_use { format!("in use by {owner}") } else { format!("state {version}") };
-            output::print_row(barcode, format!("{:<10}  {by}", output::format_size(*bytes)))?;
+        for Listed { barcode, bytes, version, released, owner, .. } in listed {
+            let unreleased = if *released { String::new() } else { format!(", not released by {owner}") };
+            output::print_row(barcode, format!("{:<10}  state {version}{unreleased}", output::format_size(*bytes)))?;
         }
         if listed.is_empty() { output::print_line("no cartridges") } else { Ok(()) }
     })

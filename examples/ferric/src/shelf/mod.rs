@@ -9,7 +9,7 @@ mod verify;
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
 use clap::Subcommand;
-use shelf::{CommitError, Manifest, ManifestState, Shelf, ShelfError, ShelfOptions, TakeError, TransferError};
+use shelf::{CommitError, Manifest, Shelf, ShelfError, ShelfOptions, TakeError, TransferError};
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
@@ -68,6 +68,8 @@ impl OpenShelf {
         let environment = std::env::vars_os();
         let settings =
             environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let settings =
+            settings.filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|own| name.starts_with(own)));
         let owner = format!("ferric shelf, process {} of {}", std::process::id(), host_name());
         let shelf = {
             let _runtime = runtime.enter();
@@ -86,9 +88,9 @@ impl OpenShelf {
     /// The newest state of a cartridge that no daemon uses.
     fn released(&self, barcode: &Barcode) -> Result<Manifest, CliError> {
         let manifest = self.newest(barcode)?;
-        if manifest.state != ManifestState::Closed {
-            let message = format!("cartridge {barcode} is in use by {}", manifest.owner);
-            return Err(CliError::new(ErrorCode::Busy, message));
+        // An interrupted program leaves the state of before, which is not released.
+        if let Some(user) = self.runtime.block_on(self.shelf.user_of(&manifest)).map_err(shelf_error)? {
+            return Err(CliError::new(ErrorCode::Busy, format!("cartridge {barcode} is in use by {user}")));
         }
         if manifest.content.files.is_empty() {
             return Err(CliError::conflict(format!("cartridge {barcode} has no files on the shelf: archive it again")));

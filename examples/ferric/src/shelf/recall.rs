@@ -4,6 +4,7 @@ use super::{Address, OpenShelf, parse_barcode, transfer_error};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, BYTES, Output};
 use crate::tape::{check_directory, serving_process};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -60,10 +61,10 @@ fn recall(output: Output, open: &OpenShelf, barcode: &Barcode, to: &Path) -> Res
     }
     let manifest = open.released(barcode)?;
     // The name of a cartridge appears when it is complete.
-    let partial = format!(".{barcode}.recall");
+    let partial = format!(".{barcode}.recall-{}", std::process::id());
     let store = OsFolderStore::at_unchecked(to);
     let system = |error: std::io::Error| CliError::system(&error, format!("{name}: {error}"));
-    store.remove(&partial).map_err(system)?;
+    remove_interrupted(&store, to, barcode)?;
     let mut folder = store.create(&partial).map_err(system)?;
     let bar = output.progress_bar(Some(manifest.content.bytes()), BYTES);
     let mut progress = |bytes| bar.inc(bytes);
@@ -71,7 +72,8 @@ fn recall(output: Output, open: &OpenShelf, barcode: &Barcode, to: &Path) -> Res
     let fetched = open.runtime.block_on(fetch);
     bar.finish_and_clear();
     let done = fetched.map_err(|error| transfer_error(barcode, error)).and_then(|()| {
-        fs::rename(to.join(&partial), &path).map_err(system)?;
+        let moved = renameat_with(CWD, to.join(&partial), CWD, &path, RenameFlags::NOREPLACE);
+        moved.map_err(|error| system(error.into()))?;
         File::open(to).and_then(|directory| directory.sync_all()).map_err(system)
     });
     if let Err(error) = done {
@@ -80,4 +82,18 @@ fn recall(output: Output, open: &OpenShelf, barcode: &Barcode, to: &Path) -> Res
     }
     let bytes = manifest.content.bytes();
     Ok(Recalled { barcode: barcode.to_string(), path, bytes, version: manifest.version })
+}
+
+/// Removes what earlier processes have left that were killed in a recall of the cartridge.
+fn remove_interrupted(store: &OsFolderStore, to: &Path, barcode: &Barcode) -> Result<(), CliError> {
+    let system = |error: std::io::Error| CliError::system(&error, format!("{}: {error}", to.display()));
+    let prefix = format!(".{barcode}.recall-");
+    for entry in fs::read_dir(to).map_err(system)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(process) = name.strip_prefix(&prefix) else { continue };
+        if process == std::process::id().to_string() || !Path::new("/proc").join(process).exists() {
+            store.remove(&name).map_err(system)?;
+        }
+    }
+    Ok(())
 }

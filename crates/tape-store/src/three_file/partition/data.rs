@@ -85,7 +85,7 @@ impl Partition {
         if !sequential {
             // A position command to a block reads it from the file again.
             self.data_ahead.1.clear();
-        } else if wanted <= SHORT_BLOCK_BYTES && self.read_short(record.offset, wanted, into)? {
+        } else if wanted <= SHORT_BLOCK_BYTES && self.read_short(record.offset, wanted, into) {
             return Ok(true);
         }
         let got = self.data.read_at(record.offset, into).map_err(self.io("reading", "data"))?;
@@ -94,18 +94,19 @@ impl Partition {
 
     /// Fills the slices, of `wanted` bytes, for a sequential reader: from what was read for the blocks before, or from one
     /// read for several blocks. Returns whether it did.
-    fn read_short(&mut self, offset: u64, wanted: usize, into: &mut [IoSliceMut<'_>]) -> Result<bool, StoreError> {
+    fn read_short(&mut self, offset: u64, wanted: usize, into: &mut [IoSliceMut<'_>]) -> bool {
         if self.short_data(offset, wanted).is_none() {
             let len = SHORT_READ_BYTES.min(self.data_flushed.saturating_sub(offset));
             let mut bytes = std::mem::take(&mut self.data_ahead.1);
             bytes.resize(usize::try_from(len).unwrap_or(0), 0);
-            let got = self.data.read_at(offset, &mut [IoSliceMut::new(&mut bytes)]);
-            bytes.truncate(got.map_err(self.io("reading", "data"))?);
+            // A failure after the block is one of a later block, which is read by itself then.
+            let got = self.data.read_at(offset, &mut [IoSliceMut::new(&mut bytes)]).unwrap_or(0);
+            bytes.truncate(got);
             self.data_ahead = (offset, bytes);
         }
         let found = self.short_data(offset, wanted);
         found.inspect(|bytes| scatter(bytes, into));
-        Ok(found.is_some())
+        found.is_some()
     }
 
     /// The bytes at an offset of the data file, if they were read for a block before.

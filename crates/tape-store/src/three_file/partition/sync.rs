@@ -64,6 +64,8 @@ impl Partition {
         if self.failure != FailureState::Unsynchronised {
             return Ok(());
         }
+        // What was read ahead is not what the file has now.
+        self.data_ahead.1.clear();
         for object in self.watermark.objects..self.indx_flushed {
             let record = self.record(object)?;
             if record.kind == ObjectKind::Block && !discards {

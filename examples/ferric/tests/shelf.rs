@@ -1,0 +1,185 @@
+//! `ferric shelf` with a shelf in a directory.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use shelf::{Content, Shelf, ShelfOptions};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+struct Site {
+    directory: tempfile::TempDir,
+}
+
+impl Site {
+    /// A directory with a cartridge that has data, a shelf, and a place for recalled cartridges.
+    fn new() -> Self {
+        let site = Self { directory: tempfile::tempdir().unwrap() };
+        for name in ["shelf", "tapes", "recalled"] {
+            fs::create_dir(site.path(name)).unwrap();
+        }
+        site.run("tape create tapes/V00001L8 --size 64MB");
+        fs::write(site.path("image"), vec![7; 700_000]).unwrap();
+        site.run("tape import image tapes/V00001L8");
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.path("shelf").display())
+    }
+
+    fn output(&self, line: &str) -> Output {
+        let url = self.url();
+        let words = line.split(' ').map(|word| if word == "URL" { url.as_str() } else { word });
+        Command::new(env!("CARGO_BIN_EXE_ferric")).args(words).current_dir(self.directory.path()).output().unwrap()
+    }
+
+    fn run(&self, line: &str) -> String {
+        let output = self.output(line);
+        assert!(output.status.success(), "{line}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn refused(&self, line: &str) -> String {
+        let output = self.output(line);
+        assert_eq!(output.status.code(), Some(1), "{line}: {output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn shelf(&self) -> Shelf {
+        static LAST: AtomicU64 = AtomicU64::new(1);
+        let entropy = Arc::new(|into: &mut [u8]| {
+            let bytes = LAST.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            into.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(slot, byte)| *slot = *byte);
+            Ok(())
+        });
+        Shelf::open(&self.url(), [], ShelfOptions::new("another program"), entropy).unwrap()
+    }
+
+    fn assert_same(&self, left: &str, right: &str) {
+        let names = |path: &Path| {
+            let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let (left, right) = (self.path(left), self.path(right));
+        assert_eq!(names(&left), names(&right));
+        for name in names(&left) {
+            assert!(fs::read(left.join(&name)).unwrap() == fs::read(right.join(&name)).unwrap(), "{name:?}");
+        }
+    }
+
+    /// The objects whose names contain a text.
+    fn objects(&self, text: &str) -> Vec<PathBuf> {
+        let mut directories = vec![self.path("shelf")];
+        let mut found = Vec::new();
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.to_string_lossy().contains(text) {
+                    found.push(path);
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+#[test]
+fn a_cartridge_returns_from_the_shelf_as_it_was() {
+    let site = Site::new();
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    assert!(site.run("shelf list --shelf URL").contains("state 3"));
+    site.run("shelf recall --shelf URL V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+    let text = site.refused("shelf recall --shelf URL V00001L8 --to recalled");
+    assert_eq!(text, "ferric: recalled/V00001L8: exists already; nothing was changed\n");
+    // A newer state replaces the former one.
+    site.run("tape import image tapes/V00001L8");
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    fs::remove_dir_all(site.path("recalled/V00001L8")).unwrap();
+    site.run("shelf recall --shelf URL V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+    assert_eq!(fs::read_dir(site.path("recalled")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_former_state_is_recalled_after_an_interrupted_archive() {
+    let site = Site::new();
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // Killed after it has taken the cartridge.
+    let mut owned = runtime.block_on(site.shelf().take("V00001L8")).unwrap();
+    assert!(site.run("shelf list --shelf URL").contains("not released by another program"));
+    let alive = std::thread::scope(|scope| {
+        let refused = scope.spawn(|| site.refused("shelf recall --shelf URL V00001L8 --to recalled"));
+        for _ in 0..120 {
+            if refused.is_finished() {
+                break;
+            }
+            runtime.block_on(async {
+                owned.beat().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            });
+        }
+        refused.join().unwrap()
+    });
+    assert_eq!(alive, "ferric: cartridge V00001L8 is in use by another program\n");
+    drop(owned);
+    site.run("shelf recall --shelf URL V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+}
+
+#[test]
+fn damage_on_the_shelf_is_named_and_never_data() {
+    let site = Site::new();
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    let segment = site.objects("/seg/").remove(0);
+    let intact = fs::read(&segment).unwrap();
+    let mut damaged = intact.clone();
+    damaged[1000] ^= 1;
+    for content in [damaged, intact[..500].to_vec(), Vec::new()] {
+        fs::write(&segment, content).unwrap();
+        let text = site.refused("shelf verify --shelf URL V00001L8");
+        assert_eq!(text, "ferric: damaged on the shelf: V00001L8\n");
+        let text = site.refused("shelf recall --shelf URL V00001L8 --to recalled");
+        assert!(text.contains("V00001L8/seg/"), "{text}");
+        assert_eq!(fs::read_dir(site.path("recalled")).unwrap().count(), 0);
+    }
+    // Another intact segment in its place.
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    let segments = site.objects("/seg/");
+    fs::write(&segments[1], &intact).unwrap();
+    site.refused("shelf verify --shelf URL V00001L8");
+    site.refused("shelf recall --shelf URL V00001L8 --to recalled");
+    fs::remove_file(&segments[1]).unwrap();
+    assert!(site.refused("shelf recall --shelf URL V00001L8 --to recalled").contains("it is missing"));
+}
+
+#[test]
+fn errors_name_what_is_wrong() {
+    let site = Site::new();
+    for (line, error) in [
+        ("shelf recall --shelf URL V00009L8", "cartridge V00009L8 is not on the shelf"),
+        ("shelf verify --shelf URL V00009L8", "cartridge V00009L8 is not on the shelf"),
+        ("shelf archive --shelf URL tapes/V00009L8", "tapes/V00009L8: cartridge does not exist"),
+        ("shelf recall --shelf URL V00001L8 --to nowhere", "nowhere: directory does not exist"),
+        ("shelf list --shelf memory:///", "shelf \"memory:///\": the scheme is none of s3, gs, az and file"),
+        ("shelf list --shelf bucket", "shelf \"bucket\": relative URL without a base"),
+    ] {
+        assert_eq!(site.refused(line), format!("ferric: {error}\n"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(site.shelf().add("V00007L8", Content::default())).unwrap();
+    let text = site.refused("shelf recall --shelf URL V00007L8");
+    assert_eq!(text, "ferric: cartridge V00007L8 has no files on the shelf: archive it again\n");
+}
