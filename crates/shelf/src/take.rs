@@ -35,7 +35,8 @@ impl Shelf {
     /// Takes a cartridge for this daemon. If its owner has not released it, this waits for three periods of its heartbeat, and
     /// takes the cartridge over if there is none.
     ///
-    /// From the return of this method on, every commit of a former owner fails.
+    /// From the return of this method on, every commit of a former owner fails. If this program was stopped for longer than its
+    /// lease meanwhile, it may be a former owner itself: then its first commit fails.
     ///
     /// # Errors
     /// [`TakeError::Missing`], [`TakeError::InUse`], or the error of the store.
