@@ -82,8 +82,8 @@ impl OwnedCartridge {
         self.next_beat
     }
 
-    /// Writes a heartbeat if one is due. One that fails is written again when it is due next: the store decides who owns the
-    /// cartridge, not the heartbeat.
+    /// Writes a heartbeat if one is due. A failure is only logged, and the next heartbeat is written one period later: without
+    /// heartbeats, a commit is still accepted until another daemon takes the cartridge over.
     pub(crate) async fn beat_if_due(&mut self) {
         if Instant::now() >= self.next_beat
             && let Err(error) = self.beat().await

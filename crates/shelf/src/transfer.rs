@@ -43,6 +43,9 @@ fn file_error(file: &str) -> impl FnOnce(io::Error) -> TransferError {
     move |source| TransferError::File { file, source }
 }
 
+/// A part of a file: its name, offset and length in bytes.
+type FilePart = (String, u64, u64);
+
 /// A segment of a cartridge that is damaged or missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,7 +72,8 @@ pub struct Verification {
 
 impl OwnedCartridge {
     /// Puts the files of a folder on the shelf, in new segments, and returns the content that names them, for
-    /// [`OwnedCartridge::commit`]. The caller locks the folder. `progress` gets the bytes of each part that was read. Nothing on the shelf changes but the new segments.
+    /// [`OwnedCartridge::commit`]. The caller locks the folder. `progress` gets the bytes of each part that was read. Nothing on
+    /// the shelf changes but the new segments.
     ///
     /// # Errors
     /// [`TransferError::File`] if a file cannot be read or becomes shorter meanwhile, or [`TransferError::Shelf`].
@@ -242,25 +246,23 @@ impl Shelf {
         progress: &mut Progress<'_>,
     ) -> Result<Verification, ShelfError> {
         let keys = CartridgeKeys::new(barcode);
-        let mut segments: BTreeMap<&str, Vec<(String, u64, u64)>> = BTreeMap::new();
-        let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
+        // The parts of files in each segment, and the length that its content has at least.
+        let mut segments: BTreeMap<&str, (Vec<FilePart>, u64)> = BTreeMap::new();
         for (name, file) in &content.files {
             for extent in &file.extents {
-                let parts = segments.entry(&extent.segment).or_default();
+                let (parts, end) = segments.entry(&extent.segment).or_default();
                 parts.push((name.clone(), extent.offset, extent.len));
-                let end = ends.entry(&extent.segment).or_default();
                 *end = (*end).max(extent.at.saturating_add(extent.len));
             }
         }
         let mut verification = Verification::default();
-        for (segment, parts) in segments {
+        for (segment, (parts, end)) in segments {
             let key = keys.segment(segment);
             verification.segments += 1;
             let checked = match self.objects().get_long(&key).await? {
                 Some(object) => segment::decode(&key, segment, &object).map(|content| content.len() as u64),
                 None => Err(ShelfError::malformed(&key, "it is missing")),
             };
-            let end = ends.get(segment).copied().unwrap_or_default();
             let checked = match checked {
                 Ok(len) if len < end => Err(ShelfError::malformed(&key, "it is shorter than its manifest says")),
                 other => other,
@@ -339,15 +341,21 @@ mod tests {
         vec![("data.0", long), ("ferric.mam", b"the cartridge memory".to_vec()), ("mark.0", Vec::new())]
     }
 
-    #[tokio::test]
-    async fn files_return_from_the_shelf_as_they_were() {
-        let (store, folders) = (Arc::new(InMemory::new()), MemoryFolderStore::default());
-        let shelf = shelf(&store);
+    /// A new cartridge that is taken, with the content of [`files`], which is not committed.
+    async fn stored(shelf: &Shelf, folders: &MemoryFolderStore) -> (OwnedCartridge, Content) {
         let mut source = folders.create("source").unwrap();
         files().iter().for_each(|(name, bytes)| write(source.as_mut(), name, bytes));
         shelf.add("V00001L8", Content::default()).await.unwrap();
         let mut owned = shelf.take("V00001L8").await.unwrap();
         let content = owned.store_files(source.as_mut(), &mut |_| {}).await.unwrap();
+        (owned, content)
+    }
+
+    #[tokio::test]
+    async fn files_return_from_the_shelf_as_they_were() {
+        let (store, folders) = (Arc::new(InMemory::new()), MemoryFolderStore::default());
+        let shelf = shelf(&store);
+        let (owned, content) = stored(&shelf, &folders).await;
         owned.release(content).await.unwrap();
 
         let manifest = shelf.newest("V00001L8").await.unwrap().unwrap();
@@ -366,11 +374,7 @@ mod tests {
     async fn a_damaged_segment_is_named_with_the_parts_of_the_files() {
         let (store, folders) = (Arc::new(InMemory::new()), MemoryFolderStore::default());
         let shelf = shelf(&store);
-        let mut source = folders.create("source").unwrap();
-        files().iter().for_each(|(name, bytes)| write(source.as_mut(), name, bytes));
-        shelf.add("V00001L8", Content::default()).await.unwrap();
-        let mut owned = shelf.take("V00001L8").await.unwrap();
-        let content = owned.store_files(source.as_mut(), &mut |_| {}).await.unwrap();
+        let (_owned, content) = stored(&shelf, &folders).await;
         let last = content.files["data.0"].extents[1].clone();
         let key = Path::from(format!("site/{}", CartridgeKeys::new("V00001L8").segment(&last.segment)));
         let mut object = store.get(&key).await.unwrap().bytes().await.unwrap().to_vec();

@@ -333,8 +333,8 @@ fn map_files(
 }
 
 impl TapeFile {
-    /// Adds the blocks that follow in the same file.
-    fn extend(&mut self, next: Self) {
+    /// Adds the blocks that follow in the same file: those of its next part.
+    pub fn extend(&mut self, next: Self) {
         let smallest = [(self.blocks, self.smallest), (next.blocks, next.smallest)];
         self.smallest = smallest.iter().filter(|(blocks, _)| *blocks > 0).map(|(_, len)| *len).min().unwrap_or(0);
         self.largest = self.largest.max(next.largest);
@@ -343,5 +343,30 @@ impl TapeFile {
         self.stored += next.stored;
         self.damaged += next.damaged;
         self.end = next.end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_file_are_added() {
+        let part = |blocks, smallest, largest, end| TapeFile {
+            file: 3,
+            object: 7,
+            blocks,
+            bytes: blocks * 10,
+            stored: blocks * 5,
+            smallest,
+            largest,
+            damaged: 1,
+            end,
+        };
+        let mut file = part(0, 0, 0, TapeFileEnd::NextPart);
+        file.extend(part(4, 100, 200, TapeFileEnd::NextPart));
+        file.extend(part(2, 50, 60, TapeFileEnd::NextPart));
+        file.extend(part(0, 0, 0, TapeFileEnd::EndOfData));
+        assert_eq!(file, TapeFile { damaged: 4, ..part(6, 50, 200, TapeFileEnd::EndOfData) });
     }
 }

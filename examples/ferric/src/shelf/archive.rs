@@ -51,15 +51,15 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
     let barcode = cartridge.barcode().clone();
     let used = used_bytes(&mut cartridge).unwrap_or_default();
     let mut folder = cartridge_folder(path)?;
+    let failed = |error: std::io::Error| CliError::system(&error, format!("{}: {error}", path.display()));
     let unloaded = |cartridge: &mut Cartridge| {
         cartridge.check_unloaded().map_err(|error| CliError::Cartridge(path.display().to_string(), error))
     };
     unloaded(&mut cartridge)?;
     folder.lock(true).map_err(|error| match error.kind() {
         ErrorKind::WouldBlock => CliError::new(ErrorCode::Busy, format!("{}: cartridge is in use", path.display())),
-        _ => CliError::system(&error, format!("{}: {error}", path.display())),
+        _ => failed(error),
     })?;
-    let failed = |error: std::io::Error| CliError::system(&error, format!("{}: {error}", path.display()));
     let before = folder.fingerprint().map_err(failed)?;
     let bar = output.progress_bar(Some(used), BYTES);
     let stored = open.runtime.block_on(async {

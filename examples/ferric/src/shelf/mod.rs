@@ -103,10 +103,6 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn parse_barcode(text: &str) -> Result<Barcode, String> {
-    Barcode::new(text).ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
-}
-
 fn shelf_error(error: ShelfError) -> CliError {
     let code = match &error {
         ShelfError::Prefix { .. } | ShelfError::Url { .. } => ErrorCode::Invalid,

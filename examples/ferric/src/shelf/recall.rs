@@ -1,9 +1,9 @@
 //! `ferric shelf recall`
 
-use super::{Address, OpenShelf, parse_barcode, transfer_error};
+use super::{Address, OpenShelf, transfer_error};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, BYTES, Output};
-use crate::tape::{check_directory, serving_process};
+use crate::tape::{check_directory, parse_barcode, serving_process};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 use std::fs::{self, File};

@@ -1,8 +1,9 @@
 //! `ferric shelf verify`
 
-use super::{Address, OpenShelf, parse_barcode, shelf_error};
+use super::{Address, OpenShelf, shelf_error};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, BYTES, Output};
+use crate::tape::parse_barcode;
 use serde::Serialize;
 use shelf::DamagedSegment;
 use tape_store::cartridge::Barcode;

@@ -46,7 +46,7 @@ fn files(client: &mut Client, cartridge: &str, partition: u8) -> Result<Vec<Tape
         let part: TapeFiles = client.request_as(&request)?;
         for file in part.files {
             match all.last_mut().filter(|last| last.file == file.file) {
-                Some(last) => append(last, &file),
+                Some(last) => last.extend(file),
                 None => all.push(file),
             }
         }
@@ -55,21 +55,6 @@ fn files(client: &mut Client, cartridge: &str, partition: u8) -> Result<Vec<Tape
             None => return Ok(all),
         }
     }
-}
-
-/// Adds the counts of the next part of a file.
-fn append(file: &mut TapeFile, next: &TapeFile) {
-    file.smallest = match (file.blocks, next.blocks) {
-        (_, 0) => file.smallest,
-        (0, _) => next.smallest,
-        _ => file.smallest.min(next.smallest),
-    };
-    file.largest = file.largest.max(next.largest);
-    file.blocks += next.blocks;
-    file.bytes += next.bytes;
-    file.stored += next.stored;
-    file.damaged += next.damaged;
-    file.end = next.end;
 }
 
 fn print_files(files: &[TapeFile]) -> Result<(), CliError> {
@@ -87,29 +72,4 @@ fn print_files(files: &[TapeFile]) -> Result<(), CliError> {
         ))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_of_a_file_are_added() {
-        let part = |blocks, smallest, largest, end| TapeFile {
-            file: 3,
-            object: 7,
-            blocks,
-            bytes: blocks * 10,
-            stored: blocks * 5,
-            smallest,
-            largest,
-            damaged: 1,
-            end,
-        };
-        let mut file = part(0, 0, 0, TapeFileEnd::NextPart);
-        append(&mut file, &part(4, 100, 200, TapeFileEnd::NextPart));
-        append(&mut file, &part(2, 50, 60, TapeFileEnd::NextPart));
-        append(&mut file, &part(0, 0, 0, TapeFileEnd::EndOfData));
-        assert_eq!(file, TapeFile { damaged: 4, ..part(6, 50, 200, TapeFileEnd::EndOfData) });
-    }
 }

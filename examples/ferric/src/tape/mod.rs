@@ -126,16 +126,18 @@ fn format_option(output: Output, format: Option<FormatName>, level: Option<Forma
     current
 }
 
+/// Parses a barcode of the command line.
+pub(crate) fn parse_barcode(text: &str) -> Result<Barcode, String> {
+    Barcode::new(text).ok_or_else(|| format!("{text:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
+}
+
 /// Opens the store that contains a cartridge directory. Returns the store and the barcode.
 fn open_store(path: &Path) -> Result<(TapeStore, Barcode), CliError> {
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
         let what = "does not end in a barcode; name the directory of the cartridge, such as ../E01001L8";
         return Err(CliError::invalid(format!("{}: {what}", path.display())));
     };
-    let barcode = Barcode::new(&name).ok_or_else(|| {
-        let path = path.display();
-        CliError::invalid(format!("{path}: {name:?} is not a barcode: 1 to 16 of A-Z, 0-9, - and _"))
-    })?;
+    let barcode = parse_barcode(&name).map_err(|reason| CliError::invalid(format!("{}: {reason}", path.display())))?;
     let parent = parent(path);
     // The parent is not created: a mistyped path would start another directory of cartridges.
     check_directory(parent)?;
