@@ -91,20 +91,23 @@ pub fn serve(script: &[Response], wrap: impl Fn(TcpStream) -> Box<dyn Connection
     Server { address, requests, script }
 }
 
+/// Records the request before the response: who has the response finds the request recorded.
 fn respond(
     stream: &mut BufReader<Box<dyn Connection>>,
     response: Response,
     sender: &Sender<Request>,
     request: Request,
 ) -> bool {
-    let written = match response {
+    if sender.send(request).is_err() {
+        return false;
+    }
+    match response {
         Response::Status(status) => {
             let head = format!("HTTP/1.1 {status} Text\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n");
             stream.get_mut().write_all(head.as_bytes()).and_then(|()| stream.get_mut().flush()).is_ok()
         }
         Response::Nothing | Response::Close => false,
-    };
-    sender.send(request).is_ok() && written
+    }
 }
 
 fn read(stream: &mut BufReader<Box<dyn Connection>>) -> Option<Request> {
