@@ -19,11 +19,11 @@ mod tls;
 use access::Access;
 use connections::Connections;
 pub(crate) use members::MAX_TEXT;
+use rustix::process::{getpriority_process, setpriority_process};
 use service::Service;
 pub(crate) use sessions::COOKIE_NAME;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tls::Tls;
@@ -36,8 +36,8 @@ use vtl::config::HttpSetup;
 const WORKER_THREADS: usize = 2;
 /// Threads that execute requests; further requests wait.
 const EXECUTING_THREADS: usize = 32;
-/// Niceness of the workers in addition to that of the daemon.
-const PRIORITY: i32 = 10;
+/// Niceness of all threads of the server, in addition to that of the daemon.
+const PRIORITY: i32 = 15;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// Interval at which the files of the certificate are checked for a change.
@@ -99,7 +99,7 @@ impl HttpServer {
             .max_blocking_threads(EXECUTING_THREADS)
             .enable_io()
             .enable_time()
-            .on_thread_start(lower_priority_of_workers())
+            .on_thread_start(lower_priority())
             .build()?;
         let (stop, stopped) = watch::channel(false);
         let access = Access::new(Arc::clone(site), setup, address.ip());
@@ -166,15 +166,13 @@ fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Gives the workers of a runtime, which are its first threads, a lower priority than the threads of drives and hosts, so that
-/// requests do not slow down a tape that streams. The threads that execute requests keep theirs: drives inherit it.
-fn lower_priority_of_workers() -> impl Fn() + Send + Sync + 'static {
-    let started = AtomicUsize::new(0);
+/// Gives the threads of the server a lower priority than those of drives and hosts, so that requests do not slow down a tape
+/// that streams. What a request lets the site spawn has the priority of the site.
+fn lower_priority() -> impl Fn() + Send + Sync + 'static {
+    // Linux has a priority for each thread: this is the one of the calling thread.
+    let priority = getpriority_process(None).unwrap_or(0).saturating_add(PRIORITY);
     move || {
-        // Linux changes only the calling thread.
-        if started.fetch_add(1, Ordering::Relaxed) < WORKER_THREADS
-            && let Err(error) = rustix::process::nice(PRIORITY)
-        {
+        if let Err(error) = setpriority_process(None, priority) {
             tracing::debug!(%error, "the HTTP server has the priority of the drives");
         }
     }

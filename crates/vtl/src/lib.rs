@@ -53,6 +53,7 @@ pub mod standalone;
 pub mod state_store;
 mod sync_times;
 pub mod target;
+mod threads;
 pub mod throttle;
 pub mod tokens;
 pub mod unit;

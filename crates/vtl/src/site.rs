@@ -20,6 +20,7 @@ use crate::recent_log::RecentLog;
 use crate::shared::Shared;
 use crate::state_store::{StateStore, Transaction};
 use crate::target::Target;
+use crate::threads::Threads;
 use crate::unit::{Device, Unit};
 use scsi_core::identity::InquiryStrings;
 use smc::element::ElementType;
@@ -30,7 +31,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
-use std::thread::JoinHandle;
 
 mod recorded;
 mod reload;
@@ -68,7 +68,7 @@ pub struct Site {
     http_urls: RwLock<Vec<String>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) audit: Arc<AuditTrail>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Threads,
     /// Held while cartridges are created.
     creation_lock: Mutex<()>,
     /// Held while a configuration is reloaded.
@@ -140,6 +140,7 @@ impl Site {
         check_libraries_kept(config, &shared.inventory())?;
         shared.report_unmounted_directories()?;
         shared.recheck_blank();
+        let threads = Threads::new().map_err(LibraryError::Thread)?;
         let site = Arc::new_cyclic(|handle| Self {
             jobs: Jobs::default(),
             handle: Weak::clone(handle),
@@ -160,7 +161,7 @@ impl Site {
             http_urls: RwLock::default(),
             shared,
             audit,
-            threads: Mutex::default(),
+            threads,
             creation_lock: Mutex::default(),
         });
         let running = OpenSite { site: Arc::clone(&site), _lock: lock };
@@ -228,10 +229,7 @@ impl Site {
 
     /// Spawns a thread for which the shutdown of the site waits.
     pub(crate) fn spawn_thread(&self, name: String, run: impl FnOnce() + Send + 'static) -> Result<(), LibraryError> {
-        let mut threads = self.threads();
-        threads.retain(|thread| !thread.is_finished());
-        threads.push(std::thread::Builder::new().name(name).spawn(run).map_err(LibraryError::Thread)?);
-        Ok(())
+        self.threads.spawn(name, run).map_err(LibraryError::Thread)
     }
 
     /// Whether the site was shut down.
@@ -247,10 +245,6 @@ impl Site {
 
     pub(crate) fn creation_lock(&self) -> MutexGuard<'_, ()> {
         lock(&self.creation_lock)
-    }
-
-    fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
-        lock(&self.threads)
     }
 
     /// Refuses libraries whose LUNs conflict or whose new cartridges do not fit.
@@ -457,10 +451,7 @@ impl Site {
         *lock(&self.configuration_file) = None;
         let units: Vec<Arc<Unit>> = self.libraries().iter().flat_map(|library| library.all_units()).collect();
         units.iter().for_each(|unit| unit.stop());
-        let threads = std::mem::take(&mut *self.threads());
-        for thread in threads {
-            let _ = thread.join();
-        }
+        self.threads.join();
         // No command follows: an observer can write what it still has.
         write(&self.shared.observers).clear();
         let mut faults = Vec::new();

@@ -368,3 +368,36 @@ fn malformed_http_ends_the_connection() {
     }
     assert_eq!(served.get("/v1/robot").status, 200);
 }
+
+/// Niceness of the threads of this process with a name, in increasing order.
+fn niceness(name: &str) -> Vec<i32> {
+    let mut all = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        // A thread may end meanwhile.
+        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+        let (start, fields) = stat.rsplit_once(')').unwrap();
+        if start.split_once('(').unwrap().1 == name {
+            all.push(fields.split_whitespace().nth(16).unwrap().parse().unwrap());
+        }
+    }
+    all.sort_unstable();
+    all
+}
+
+#[test]
+fn requests_have_a_low_priority_and_the_drives_that_they_add_do_not() {
+    let served = serve(SITE);
+    let own = rustix::process::getpriority_process(None).unwrap();
+    let added =
+        "[[library]]\nname = \"added\"\nslots = 2\ncartridges = []\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let named = SITE.replacen("[[library]]", "[[library]]\nname = \"main\"", 1);
+    let config: vtl::Config = vtl::config::parse("f", &format!("{named}{added}")).unwrap();
+    let site = std::sync::Arc::downgrade(&served.site);
+    served.site.set_reload_handler(std::sync::Arc::new(move || {
+        assert_eq!(rustix::process::getpriority_process(None).unwrap(), (own + 15).min(19));
+        Ok(site.upgrade().unwrap().reload(&config).unwrap())
+    }));
+    let response = served.send("POST", "/v1/reload", "");
+    assert_eq!(response.status, 200, "{}", response.body);
+    assert_eq!(niceness("added/drive1"), [own]);
+}
