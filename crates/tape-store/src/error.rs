@@ -1,5 +1,6 @@
 //! Errors of cartridges and tapes. Each names the place and the value.
 
+use crate::backend::TakenOver;
 use crate::encrypt::DecryptError;
 use crate::feature::Feature;
 use std::io;
@@ -76,6 +77,13 @@ pub enum StoreError {
     /// The caller has stopped a verification or a conversion before its end; nothing was changed.
     #[error("was stopped")]
     Stopped,
+    /// Another daemon has taken over the cartridge, which is in a store that several daemons share. Nothing is written to the
+    /// cartridge from then on.
+    #[error("the cartridge was taken over by {owner}")]
+    TakenOver {
+        /// Name of the daemon that has the cartridge now.
+        owner: String,
+    },
     /// Another process or drive uses the cartridge.
     #[error("the cartridge is in use")]
     InUse,
@@ -171,7 +179,10 @@ pub enum Damage {
 
 impl StoreError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        |source| Self::Io { operation: what.into(), source: Arc::new(source) }
+        |source| match TakenOver::carried_by(&source) {
+            Some(TakenOver { owner }) => Self::TakenOver { owner: owner.clone() },
+            None => Self::Io { operation: what.into(), source: Arc::new(source) },
+        }
     }
 
     pub(crate) fn lock(error: io::Error) -> Self {
@@ -193,6 +204,16 @@ impl StoreError {
                 | Self::EncryptionUnsupported
                 | Self::NotRawEncryptedBlock
         )
+    }
+
+    /// Name of the daemon that has taken over the cartridge, if that is the error or its cause.
+    #[must_use]
+    pub fn taken_over_by(&self) -> Option<&str> {
+        match self {
+            Self::TakenOver { owner } => Some(owner),
+            Self::LostObjects { cause, .. } | Self::AtObject { cause, .. } => cause.taken_over_by(),
+            _ => None,
+        }
     }
 
     /// Whether the file system is full or a quota is exhausted.

@@ -227,6 +227,8 @@ pub enum MediumOperation {
 /// them durable. If accepted objects cannot be stored, the call that detects the failure returns
 /// [`StoreError::LostObjects`], and [`Self::take_deferred`] returns the loss once, for a deferred error to the
 /// initiator that wrote the objects.
+///
+/// Any operation that returns a [`StoreError`] returns [`StoreError::TakenOver`] once another daemon has the cartridge.
 pub trait Medium: Send {
     /// Number of partitions of the medium, 1 to 4.
     fn partitions(&self) -> u8;
@@ -248,6 +250,11 @@ pub trait Medium: Send {
     /// [`Self::close`]).
     fn may_wait(&self, _operation: MediumOperation) -> bool {
         false
+    }
+    /// Name of the daemon that has taken over the cartridge, once an operation has failed for this reason, or objects were
+    /// lost for it. Every later operation on the tape fails with [`StoreError::TakenOver`].
+    fn taken_over_by(&self) -> Option<&str> {
+        None
     }
     /// The largest logical object number that the format can store.
     fn max_object_number(&self) -> u64 {

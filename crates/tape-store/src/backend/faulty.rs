@@ -1,8 +1,8 @@
 //! A simulated disk for tests. It fails from a given call on. After a simulated crash it has all synchronised changes,
 //! and any part of the others. A failed synchronisation drops the changes it should have stored, though they can be read
-//! until the crash, as operating systems do.
+//! until the crash, as operating systems do. The disk can also be the cache of a store that several daemons share.
 
-use super::{Backend, Folder};
+use super::{Backend, CommitPoint, Folder, TakenOver};
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -52,9 +52,23 @@ struct Disk {
     /// All calls since recording began: the file, and its change or, without one, its synchronisation. `None` if
     /// nothing is recorded.
     log: Option<Vec<(String, Option<FileChange>)>>,
+    /// Calls of [`Folder::commit`], those that failed included.
+    commits: Vec<CommitPoint>,
+    commit_error: Option<io::ErrorKind>,
+    /// The number of calls after which another daemon has the cartridge, and its name.
+    owner: Option<(u64, String)>,
+    may_wait: bool,
 }
 
 impl Disk {
+    /// Fails if another daemon has taken over the cartridge.
+    fn check_owned(&self) -> io::Result<()> {
+        match &self.owner {
+            Some((at, owner)) if self.calls >= *at => Err(TakenOver { owner: owner.clone() }.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether the call counted last has to fail.
     fn has_failed(&self) -> bool {
         self.fail_from_call.is_some_and(|at| self.calls > at)
@@ -200,6 +214,32 @@ impl FaultyFolder {
         (disk.fail_from_call, disk.error) = (at, Some(error));
     }
 
+    /// Takes the calls of [`Folder::commit`] since the last time, those that failed included.
+    #[must_use]
+    pub fn take_commits(&self) -> Vec<CommitPoint> {
+        std::mem::take(&mut self.disk().commits)
+    }
+
+    /// Makes [`Folder::commit`] fail with this error; `None` ends it.
+    pub fn fail_commits(&self, error: Option<io::ErrorKind>) {
+        self.disk().commit_error = error;
+    }
+
+    /// Makes every call after call number `at` fail, because this daemon has taken over the cartridge.
+    pub fn take_over_at(&self, at: u64, owner: &str) {
+        self.disk().owner = Some((at, owner.into()));
+    }
+
+    /// Makes the calls succeed again: the other daemon has released the cartridge.
+    pub fn give_back(&self) {
+        self.disk().owner = None;
+    }
+
+    /// Sets what [`Folder::may_wait`] returns.
+    pub fn set_may_wait(&self, may_wait: bool) {
+        self.disk().may_wait = may_wait;
+    }
+
     /// The folder after a power loss. For each change that was not synchronised, `choose(len)` returns how many of its
     /// bytes are on the disk; a change of length or a replacement counts as one byte.
     #[must_use]
@@ -227,6 +267,7 @@ impl FaultyFolder {
 
     fn change(&self, name: &str, change: Option<FileChange>) -> io::Result<()> {
         let mut disk = self.disk();
+        disk.check_owned()?;
         disk.calls += 1;
         if disk.has_failed() {
             if let (None, Some(file)) = (&change, disk.files.get_mut(name)) {
@@ -268,6 +309,7 @@ impl Backend for FaultyFile {
 
     fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let mut disk = self.folder.disk();
+        disk.check_owned()?;
         disk.bytes_read += into.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let Some(file) = disk.files.get(&self.name) else { return Ok(0) };
         let mut rest = file.live.get(usize_of(offset)?..).unwrap_or_default();
@@ -311,6 +353,7 @@ impl Folder for FaultyFolder {
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let mut disk = self.disk();
+        disk.check_owned()?;
         disk.calls += 1;
         if disk.has_failed() {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
@@ -322,11 +365,14 @@ impl Folder for FaultyFolder {
     }
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
-        self.disk().files.entry(name.into()).or_default();
+        let mut disk = self.disk();
+        disk.check_owned()?;
+        disk.files.entry(name.into()).or_default();
         Ok(Box::new(FaultyFile { name: name.into(), folder: self.clone() }))
     }
 
     fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.disk().check_owned()?;
         Ok(self.disk().files.get(name).map(|file| file.live.clone()))
     }
 
@@ -343,6 +389,7 @@ impl Folder for FaultyFolder {
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
         let mut disk = self.disk();
+        disk.check_owned()?;
         disk.calls += 1;
         if disk.has_failed() {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
@@ -357,5 +404,16 @@ impl Folder for FaultyFolder {
 
     fn available(&mut self) -> Option<u64> {
         self.disk().available
+    }
+
+    fn commit(&mut self, point: CommitPoint) -> io::Result<()> {
+        let mut disk = self.disk();
+        disk.commits.push(point);
+        disk.check_owned()?;
+        disk.commit_error.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn may_wait(&self) -> bool {
+        self.disk().may_wait
     }
 }

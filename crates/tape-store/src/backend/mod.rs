@@ -80,6 +80,9 @@ impl Backend for DiscardFile {
 }
 
 /// The folder with the files of one cartridge.
+///
+/// The folder can be in a store that several daemons share. Its errors, and those of its files, then carry [`TakenOver`]
+/// once another daemon has the cartridge.
 pub trait Folder: Send {
     /// Locks the folder while this value exists: exclusively, or shared with other shared locks.
     ///
@@ -142,6 +145,55 @@ pub trait Folder: Send {
     /// The storage fails.
     fn fingerprint(&mut self) -> io::Result<Option<u64>> {
         Ok(None)
+    }
+    /// Makes what is synchronised durable beyond this machine, if the store behind the folder promises that. Called after the
+    /// files were synchronised, even if nothing has changed since the last call.
+    ///
+    /// # Errors
+    /// The store fails: nothing since the last success is guaranteed to be durable beyond this machine. The call is repeated
+    /// before the next write to the tape, and at the next [`CommitPoint`].
+    fn commit(&mut self, _point: CommitPoint) -> io::Result<()> {
+        Ok(())
+    }
+    /// Whether calls of this folder and of its files may wait for a network. The owner of a drive then runs no command for
+    /// the tape on a thread that serves other units.
+    fn may_wait(&self) -> bool {
+        false
+    }
+}
+
+/// The reason of a call of [`Folder::commit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitPoint {
+    /// The tape was synchronised and stays mounted: WRITE FILEMARKS with IMMED=0, or a change of the position.
+    Synchronise,
+    /// The tape was synchronised and is unmounted. The cartridge memory of the unload is already saved.
+    Unload,
+}
+
+/// The error of a cartridge that another daemon has taken over, in a store that several daemons share: an [`io::Error`] of a
+/// [`Folder`] or a [`Backend`] carries it. It becomes [`StoreError::TakenOver`](crate::error::StoreError::TakenOver). Nothing
+/// is written to the cartridge from then on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cartridge was taken over by {owner}")]
+pub struct TakenOver {
+    /// Name of the daemon that has the cartridge now.
+    pub owner: String,
+}
+
+impl From<TakenOver> for io::Error {
+    fn from(taken_over: TakenOver) -> Self {
+        Self::other(taken_over)
+    }
+}
+
+impl TakenOver {
+    /// The value that an I/O error carries, directly or as the cause of another I/O error.
+    #[must_use]
+    pub fn carried_by(error: &io::Error) -> Option<&Self> {
+        let carried = error.get_ref()?;
+        carried.downcast_ref().or_else(|| Self::carried_by(carried.downcast_ref()?))
     }
 }
 

@@ -251,6 +251,7 @@ impl ThreeFile {
 
     /// Removes the objects after the position and frees buffers. An error here is about earlier objects.
     pub(super) fn truncate_at_position(&mut self, len: usize) -> Result<(), StoreError> {
+        self.repeat_failed_commit()?;
         let object = self.object;
         let Self { partitions, buffers, current, options, .. } = self;
         let part = partitions.get_mut(*current).ok_or(StoreError::NoPartition(u8::MAX))?;

@@ -20,6 +20,7 @@ impl ThreeFile {
         // Blocks in flight are to be removed as well; an error storing them is irrelevant.
         let _ = self.drain();
         self.deferred = None;
+        self.repeat_failed_commit()?;
         for part in &mut self.partitions {
             part.truncate(0)?;
         }

@@ -7,6 +7,7 @@
 //! last synchronisation.
 
 mod append;
+mod commit;
 mod format;
 mod frame;
 mod index;
@@ -24,13 +25,13 @@ mod source;
 mod tests;
 mod watermark;
 
-use crate::backend::Folder;
+use crate::backend::{CommitPoint, Folder};
 use crate::cartridge::Format;
 use crate::encrypt::{AppendSession, Decryption, Encryption, EncryptionInfo};
 use crate::error::StoreError;
 use crate::medium::{
-    Codec, DeferredLoss, MAX_BLOCK, Medium, PartitionUsage, Position, ReadOutcome, SpaceOutcome, SpaceUnit, Warnings,
-    WriteOutcome,
+    Codec, DeferredLoss, MAX_BLOCK, Medium, MediumOperation, PartitionUsage, Position, ReadOutcome, SpaceOutcome,
+    SpaceUnit, Warnings, WriteOutcome,
 };
 use crate::workers::Workers;
 use crate::{media, mhvtl};
@@ -64,6 +65,12 @@ pub struct ThreeFile {
     file_system_limit: FileSystemLimit,
     /// Size of the programmable early warning zone in bytes before early warning; 0 if disabled.
     programmable_early_warning: u64,
+    /// Whether calls of the folder and of the files may wait for a network.
+    may_wait: bool,
+    /// The last commit failed, and is repeated before anything is written.
+    commit_failed: bool,
+    /// Name of the daemon that has taken over the cartridge, once an operation has failed for this reason.
+    taken_over_by: Option<String>,
 }
 
 /// Properties of a tape that are known before its files are opened.
@@ -173,6 +180,7 @@ impl ThreeFile {
         let read_only =
             if recovery.damaged && options.format == Format::Mhvtl { Some(DAMAGED_REASON) } else { opened_read_only };
         let tape = Self {
+            may_wait: folder.may_wait(),
             folder,
             partitions,
             current: 0,
@@ -189,6 +197,8 @@ impl ThreeFile {
             deferred: None,
             file_system_limit: FileSystemLimit::default(),
             programmable_early_warning: 0,
+            commit_failed: false,
+            taken_over_by: None,
         };
         Ok((tape, recovery))
     }
@@ -228,6 +238,20 @@ impl ThreeFile {
         }
         self.current = usize::from(partition);
         Ok(())
+    }
+
+    /// Removes all objects from the position to end of data.
+    fn truncate_partition(&mut self) -> Result<(), StoreError> {
+        if let Some(reason) = self.read_only {
+            return Err(StoreError::ReadOnly(reason));
+        }
+        self.drain()?;
+        self.repeat_failed_commit()?;
+        let (object, at) = (self.object, self.current);
+        let Self { partitions, buffers, options, .. } = self;
+        partitions.get_mut(at).map_or(Ok(()), |part| {
+            part.rewrite_unsynced(buffers, options.discard_data).and_then(|()| part.truncate(object))
+        })
     }
 
     /// Bytes of payload before the position, without frames.
@@ -302,6 +326,14 @@ impl Medium for ThreeFile {
         self.ends_at_file_system()
     }
 
+    fn may_wait(&self, _operation: MediumOperation) -> bool {
+        self.may_wait
+    }
+
+    fn taken_over_by(&self) -> Option<&str> {
+        self.taken_over_by.as_deref()
+    }
+
     fn position(&self) -> Position {
         Position { partition: u8::try_from(self.current).unwrap_or(u8::MAX), object: self.object, file: self.file }
     }
@@ -329,11 +361,11 @@ impl Medium for ThreeFile {
     }
 
     fn append(&mut self, block: &[IoSlice<'_>], codec: Codec) -> Result<WriteOutcome, StoreError> {
-        self.append_block(block, codec, None)
+        self.while_owned(|tape| tape.append_block(block, codec, None))
     }
 
     fn append_filemark(&mut self) -> Result<WriteOutcome, StoreError> {
-        self.write_filemark()
+        self.while_owned(Self::write_filemark)
     }
 
     fn append_encrypted(
@@ -342,7 +374,7 @@ impl Medium for ThreeFile {
         codec: Codec,
         encryption: &Encryption,
     ) -> Result<WriteOutcome, StoreError> {
-        self.append_block(block, codec, Some(encryption))
+        self.while_owned(|tape| tape.append_block(block, codec, Some(encryption)))
     }
 
     fn read_decrypting(
@@ -350,58 +382,58 @@ impl Medium for ThreeFile {
         into: &mut [IoSliceMut<'_>],
         decryption: Decryption<'_>,
     ) -> Result<ReadOutcome, StoreError> {
-        self.read_object(into, decryption)
+        self.while_owned(|tape| tape.read_object(into, decryption))
     }
 
     fn append_raw(&mut self, raw_block: &[IoSlice<'_>]) -> Result<WriteOutcome, StoreError> {
-        self.append_raw_block(raw_block)
+        self.while_owned(|tape| tape.append_raw_block(raw_block))
     }
 
     fn next_encryption(&mut self) -> Result<Option<EncryptionInfo>, StoreError> {
-        self.next_encryption_info()
+        self.while_owned(Self::next_encryption_info)
     }
 
     fn space(&mut self, unit: SpaceUnit, count: i64) -> Result<SpaceOutcome, StoreError> {
-        self.drain()?;
-        self.space_by(unit, count)
+        self.while_owned(|tape| {
+            tape.drain()?;
+            tape.space_by(unit, count)
+        })
     }
 
     fn space_to_end(&mut self) -> Result<(), StoreError> {
-        self.drain()?;
-        let end = self.part()?.objects();
-        self.move_within(end)
+        self.while_owned(|tape| {
+            tape.drain()?;
+            let end = tape.part()?.objects();
+            tape.move_within(end)
+        })
     }
 
     fn locate(&mut self, partition: u8, object: u64) -> Result<bool, StoreError> {
-        self.drain()?;
-        self.move_to(partition, |part| {
-            let target = object.min(part.objects());
-            Ok((target, target == object))
+        self.while_owned(|tape| {
+            tape.drain()?;
+            tape.move_to(partition, |part| {
+                let target = object.min(part.objects());
+                Ok((target, target == object))
+            })
         })
     }
 
     fn locate_file(&mut self, partition: u8, file: u64) -> Result<bool, StoreError> {
-        self.drain()?;
-        self.move_to(partition, |part| {
-            let found = file <= part.filemarks();
-            Ok((if found { part.after_filemark(file)? } else { part.objects() }, found))
+        self.while_owned(|tape| {
+            tape.drain()?;
+            tape.move_to(partition, |part| {
+                let found = file <= part.filemarks();
+                Ok((if found { part.after_filemark(file)? } else { part.objects() }, found))
+            })
         })
     }
 
     fn truncate(&mut self) -> Result<(), StoreError> {
-        if let Some(reason) = self.read_only {
-            return Err(StoreError::ReadOnly(reason));
-        }
-        self.drain()?;
-        let (object, at) = (self.object, self.current);
-        let Self { partitions, buffers, options, .. } = self;
-        partitions.get_mut(at).map_or(Ok(()), |part| {
-            part.rewrite_unsynced(buffers, options.discard_data).and_then(|()| part.truncate(object))
-        })
+        self.while_owned(Self::truncate_partition)
     }
 
     fn format(&mut self, sizes: &[u64]) -> Result<(), StoreError> {
-        self.format_partitions(sizes)
+        self.while_owned(|tape| tape.format_partitions(sizes))
     }
 
     fn stored_bytes(&self) -> u64 {
@@ -414,36 +446,40 @@ impl Medium for ThreeFile {
 
     fn clear_keys(&mut self) {
         // Blocks in flight are encrypted with their key first; if that fails, it is a deferred error.
-        let _ = Self::drain(self);
+        let _ = Medium::drain(self);
         self.session = None;
         self.buffers.clear_keys();
     }
 
     fn drain(&mut self) -> Result<(), StoreError> {
-        Self::drain(self)
+        self.while_owned(Self::drain)
     }
 
     fn sync(&mut self) -> Result<(), StoreError> {
         if self.read_only.is_some() {
             return Ok(());
         }
-        self.drain()?;
-        for at in 0..self.partitions.len() {
-            self.sync_partition(at, Partition::sync)?;
-        }
-        Ok(())
+        self.while_owned(|tape| {
+            tape.drain()?;
+            for at in 0..tape.partitions.len() {
+                tape.sync_partition(at, Partition::sync)?;
+            }
+            tape.commit(CommitPoint::Synchronise)
+        })
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
         if self.read_only.is_some() {
             return Ok(());
         }
-        // Make as much as possible durable, even if a step fails: there is no second attempt.
-        let mut closed = self.drain();
-        for at in 0..self.partitions.len() {
-            closed = closed.and(self.sync_partition(at, Partition::close));
-        }
-        closed
+        self.while_owned(|tape| {
+            // Make as much as possible durable, even if a step fails: there is no second attempt.
+            let mut closed = tape.drain();
+            for at in 0..tape.partitions.len() {
+                closed = closed.and(tape.sync_partition(at, Partition::close));
+            }
+            closed.and(tape.commit(CommitPoint::Unload))
+        })
     }
 
     fn take_deferred(&mut self) -> Option<DeferredLoss> {
