@@ -15,6 +15,7 @@
 
 mod beat;
 mod error;
+mod folders;
 mod keys;
 mod manifest;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub mod trust;
 mod url;
 
 pub use error::ShelfError;
+pub use folders::{Durability, FoldersSetup, ShelfFolders};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy};
 pub use owned::{CommitError, OwnedCartridge};

@@ -64,6 +64,12 @@ impl OwnedCartridge {
         self.newest.version
     }
 
+    /// Nonce of the newest manifest.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.newest.nonce
+    }
+
     /// The content of the newest manifest.
     #[must_use]
     pub const fn content(&self) -> &Content {
@@ -123,7 +129,7 @@ impl OwnedCartridge {
     ///
     /// # Errors
     /// As [`Self::commit`]. The cartridge can be taken over when its heartbeats end.
-    pub async fn release(mut self, content: Content) -> Result<(), CommitError> {
+    pub async fn release(&mut self, content: Content) -> Result<(), CommitError> {
         self.commit_as(ManifestState::Closed, content).await
     }
 

@@ -41,6 +41,15 @@ impl Shelf {
     /// # Errors
     /// [`TakeError::Missing`], [`TakeError::InUse`], or the error of the store.
     pub async fn take(&self, barcode: &str) -> Result<OwnedCartridge, TakeError> {
+        self.take_with(barcode, self.nonce()?).await.map(|(owned, _)| owned)
+    }
+
+    /// As [`Self::take`], with the nonce of the lease. The second result is the last manifest before those of the new owner.
+    pub(crate) async fn take_with(
+        &self,
+        barcode: &str,
+        nonce: String,
+    ) -> Result<(OwnedCartridge, Manifest), TakeError> {
         let keys = CartridgeKeys::new(barcode);
         let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
         let manifest = newest(&self.objects, &keys).await?;
@@ -49,7 +58,7 @@ impl Shelf {
         if let Some(owner) = user {
             return Err(in_use(&owner));
         }
-        let lease = Lease { epoch: epoch + 1, nonce: self.nonce()?, owner: self.options.owner.clone() };
+        let lease = Lease { epoch: epoch + 1, nonce, owner: self.options.owner.clone() };
         let key = keys.lease(lease.epoch);
         if let Creation::Exists(other) = self.objects.create(&key, record::encode(&key, &lease)?).await? {
             return Err(in_use(&record::decode::<Lease>(&key, &other)?.owner));
@@ -77,18 +86,33 @@ impl Shelf {
 
     /// Creates the next manifest with the epoch of the lease. Manifests that the former owner creates meanwhile come before it,
     /// and count.
-    async fn exclude(&self, keys: CartridgeKeys, lease: Lease, newest: Manifest) -> Result<OwnedCartridge, TakeError> {
-        let mut owned = OwnedCartridge::new(self.clone(), keys, lease, newest);
+    async fn exclude(
+        &self,
+        keys: CartridgeKeys,
+        lease: Lease,
+        mut newest: Manifest,
+    ) -> Result<(OwnedCartridge, Manifest), TakeError> {
+        let mut owned = OwnedCartridge::new(self.clone(), keys, lease, newest.clone());
         owned.beat().await?;
         loop {
             match owned.try_create(ManifestState::Open, owned.content().clone()).await? {
-                None => return Ok(owned),
+                None => return Ok((owned, newest)),
                 Some(other) if other.epoch > owned.epoch() => {
                     return Err(TakeError::InUse { barcode: other.barcode, owner: other.owner });
                 }
-                Some(other) => owned.follow(other),
+                Some(other) => {
+                    newest = other.clone();
+                    owned.follow(other);
+                }
             }
         }
+    }
+
+    /// The nonce of the lease of an epoch; `None` if there is none.
+    pub(crate) async fn lease_nonce(&self, barcode: &str, epoch: u64) -> Result<Option<String>, ShelfError> {
+        let key = CartridgeKeys::new(barcode).lease(epoch);
+        let Some(bytes) = self.objects.get(&key).await? else { return Ok(None) };
+        Ok(Some(record::decode::<Lease>(&key, &bytes)?.nonce))
     }
 }
 

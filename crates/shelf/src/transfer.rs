@@ -17,6 +17,8 @@ use tokio::task::{JoinError, JoinHandle};
 const PARALLEL: usize = 4;
 /// Bytes of a file that one request reads.
 const READ_LEN: u64 = 16 << 20;
+/// Bytes that one request reads for a drive, which waits for all of them.
+const FETCH_LEN: u64 = 4 << 20;
 
 /// The error of a transfer between files and a shelf.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +190,7 @@ fn interrupted(ended: JoinError) -> ShelfError {
 }
 
 /// The name of a segment has a nonce: an existing object of this name with other bytes is not of this daemon.
-async fn create_segment(objects: &Objects, key: &str, object: Bytes) -> Result<(), ShelfError> {
+pub(crate) async fn create_segment(objects: &Objects, key: &str, object: Bytes) -> Result<(), ShelfError> {
     match objects.create(key, object).await? {
         Creation::Created => Ok(()),
         Creation::Exists(_) => Err(ShelfError::malformed(key, "it exists with other bytes")),
@@ -212,7 +214,7 @@ impl Shelf {
         for (name, file) in &content.files {
             let mut target = folder.open(name).map_err(file_error(name))?;
             target.set_len(0).and_then(|()| target.set_len(file.len)).map_err(file_error(name))?;
-            let mut pieces = pieces(file);
+            let mut pieces = pieces(file, READ_LEN);
             let mut running = VecDeque::new();
             loop {
                 while running.len() < PARALLEL
@@ -228,6 +230,22 @@ impl Shelf {
             target.sync().map_err(file_error(name))?;
         }
         Ok(())
+    }
+
+    /// The bytes of extents that follow one another, fetched by several requests at the same time.
+    pub(crate) async fn read_extents(&self, barcode: &str, part: &FileContent) -> Result<Vec<u8>, ShelfError> {
+        let mut bytes = Vec::new();
+        let mut pieces = pieces(part, FETCH_LEN);
+        let mut running = VecDeque::new();
+        loop {
+            while running.len() < PARALLEL
+                && let Some(piece) = pieces.next()
+            {
+                running.push_back(self.spawn_read(barcode, piece));
+            }
+            let Some(request) = running.pop_front() else { return Ok(bytes) };
+            bytes.extend_from_slice(&request.await.map_err(interrupted)??);
+        }
     }
 
     fn spawn_read(&self, barcode: &str, piece: Extent) -> JoinHandle<Result<Vec<u8>, ShelfError>> {
@@ -280,13 +298,13 @@ impl Shelf {
     }
 }
 
-/// The extents of a file, in pieces of at most [`READ_LEN`].
-fn pieces(file: &FileContent) -> impl Iterator<Item = Extent> + '_ {
-    let step = usize::try_from(READ_LEN).unwrap_or(usize::MAX);
+/// The extents of a file, in pieces of at most `most` bytes.
+fn pieces(file: &FileContent, most: u64) -> impl Iterator<Item = Extent> + '_ {
+    let step = usize::try_from(most).unwrap_or(usize::MAX);
     file.extents.iter().flat_map(move |extent| {
         (0..extent.len).step_by(step).map(move |from| Extent {
             offset: extent.offset + from,
-            len: READ_LEN.min(extent.len - from),
+            len: most.min(extent.len - from),
             segment: extent.segment.clone(),
             at: extent.at + from,
         })
@@ -355,7 +373,7 @@ mod tests {
     async fn files_return_from_the_shelf_as_they_were() {
         let (store, folders) = (Arc::new(InMemory::new()), MemoryFolderStore::default());
         let shelf = shelf(&store);
-        let (owned, content) = stored(&shelf, &folders).await;
+        let (mut owned, content) = stored(&shelf, &folders).await;
         owned.release(content).await.unwrap();
 
         let manifest = shelf.newest("V00001L8").await.unwrap().unwrap();

@@ -30,6 +30,10 @@ impl Shelf {
             expect(unused_variables, reason = "of the clients")
         )]
         let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|error| invalid(error.into()))?;
+        #[cfg_attr(
+            not(any(feature = "s3", feature = "gcs", feature = "azure")),
+            expect(unused_variables, reason = "of the clients")
+        )]
         let settings: Vec<_> = settings.into_iter().collect();
         let (store, prefix): (Arc<dyn ObjectStore>, String) = match scheme {
             ObjectStoreScheme::Local => (directory(&parsed).map_err(invalid)?, String::new()),

@@ -1,0 +1,388 @@
+//! A cartridge that this daemon has taken, with its files in a local directory.
+
+use super::local::{LocalDirectory, LocalFile, LocalRecord, SparseFile};
+use super::tracked_file::{SMALL_LEN, TrackedFile};
+use super::{Shared, lock};
+use crate::manifest::{Content, FileContent};
+use crate::owned::OwnedCartridge;
+use crate::segment::SEGMENT_LEN;
+use crate::{Manifest, Shelf, TakeError};
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+use tape_store::backend::{Folder, TakenOver};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// Segments that are put at the same time before a commit.
+const PARALLEL_SEALS: usize = 4;
+
+/// A file: its bookkeeping and its local file.
+pub(super) struct OpenFile {
+    pub(super) tracked: TrackedFile,
+    pub(super) local: Arc<SparseFile>,
+    /// End and length of the last range that was fetched.
+    pub(super) fetched: (u64, u64),
+}
+
+impl OpenFile {
+    const fn new(tracked: TrackedFile, local: Arc<SparseFile>) -> Self {
+        Self { tracked, local, fetched: (0, 0) }
+    }
+}
+
+pub(super) struct State {
+    pub(super) files: BTreeMap<String, OpenFile>,
+    pub(super) record: LocalRecord,
+    /// The daemon that has taken the cartridge over.
+    pub(super) taken_over_by: Option<String>,
+    /// Whether files were created or removed since the newest manifest.
+    pub(super) has_other_files: bool,
+    pub(super) last_commit: Option<Instant>,
+    pub(super) sealing: Vec<JoinHandle<()>>,
+}
+
+/// A cartridge that this daemon has taken. All methods block the calling thread, which must not be one of the runtime.
+pub(crate) struct CachedCartridge {
+    pub(super) shelf: Shelf,
+    pub(super) runtime: Handle,
+    pub(super) shared: Arc<Shared>,
+    pub(super) barcode: String,
+    pub(super) epoch: u64,
+    pub(super) directory: LocalDirectory,
+    pub(super) owned: Arc<AsyncMutex<OwnedCartridge>>,
+    pub(super) state: Mutex<State>,
+    pub(super) last_segment: AtomicU64,
+    pub(super) seals: Arc<Semaphore>,
+    pub(super) beats: JoinHandle<()>,
+}
+
+impl Drop for CachedCartridge {
+    fn drop(&mut self) {
+        self.beats.abort();
+        lock(&self.state).sealing.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn take_error(error: TakeError) -> io::Error {
+    match error {
+        TakeError::Missing { .. } => io::ErrorKind::NotFound.into(),
+        TakeError::InUse { .. } => io::Error::new(io::ErrorKind::WouldBlock, error),
+        TakeError::Shelf(error) => io::Error::other(error),
+    }
+}
+
+impl CachedCartridge {
+    /// Takes a cartridge from the shelf, and prepares its local files: those of an interrupted use are continued if no other
+    /// daemon has used the cartridge since.
+    pub(crate) fn take(shelf: &Shelf, runtime: &Handle, shared: &Arc<Shared>, barcode: &str) -> io::Result<Self> {
+        let directory = LocalDirectory::at(shared.setup.directory.join(barcode));
+        shared.cache.claim(barcode);
+        let nonce = shelf.nonce().map_err(io::Error::other)?;
+        let mut old = directory.record()?;
+        if let Some(old) = old.as_mut().filter(|old| !old.is_released) {
+            old.leases.push(nonce.clone());
+            directory.store(old)?;
+        }
+        let taken = runtime.block_on(shelf.take_with(barcode, nonce));
+        let (owned, former) = taken.map_err(take_error).inspect_err(|_| {
+            if let Some(old) = old.as_ref().filter(|old| old.is_released) {
+                shared.cache.release(barcode, old.cached_bytes());
+            }
+        })?;
+        let taken = Self::new(shelf, runtime, shared, directory, owned);
+        let content = former.content.clone();
+        match old {
+            Some(old) if taken.continues(&old, &former)? => taken.continue_files(&old, content)?,
+            old => taken.create_files(old.as_ref(), content)?,
+        }
+        Ok(taken)
+    }
+
+    fn new(
+        shelf: &Shelf,
+        runtime: &Handle,
+        shared: &Arc<Shared>,
+        directory: LocalDirectory,
+        owned: OwnedCartridge,
+    ) -> Self {
+        let epoch = owned.epoch();
+        let record = LocalRecord {
+            epoch,
+            version: owned.version(),
+            nonce: owned.nonce().to_owned(),
+            is_released: false,
+            leases: Vec::new(),
+            files: BTreeMap::new(),
+        };
+        let state = State {
+            files: BTreeMap::new(),
+            record,
+            taken_over_by: None,
+            has_other_files: false,
+            last_commit: None,
+            sealing: Vec::new(),
+        };
+        let barcode = owned.keys().barcode().to_owned();
+        let owned = Arc::new(AsyncMutex::new(owned));
+        let beats = runtime.spawn(beat(Arc::downgrade(&owned), shelf.options.beat));
+        Self {
+            shelf: shelf.clone(),
+            runtime: runtime.clone(),
+            shared: Arc::clone(shared),
+            barcode,
+            epoch,
+            directory,
+            owned,
+            state: Mutex::new(state),
+            last_segment: AtomicU64::new(0),
+            seals: Arc::new(Semaphore::new(PARALLEL_SEALS)),
+            beats,
+        }
+    }
+
+    /// Whether the local files belong to the content of this manifest: no other daemon has created one since.
+    fn continues(&self, old: &LocalRecord, newest: &Manifest) -> io::Result<bool> {
+        if old.is_released {
+            return Ok((old.version, &old.nonce) == (newest.version, &newest.nonce));
+        }
+        if old.epoch == newest.epoch || old.leases.is_empty() {
+            return Ok(old.epoch == newest.epoch);
+        }
+        // This machine may have been interrupted after it had taken the cartridge.
+        let lease = self.runtime.block_on(self.shelf.lease_nonce(&self.barcode, newest.epoch));
+        Ok(lease.map_err(io::Error::other)?.is_some_and(|nonce| old.leases.contains(&nonce)))
+    }
+
+    /// Continues with the local files of an earlier use.
+    fn continue_files(&self, old: &LocalRecord, content: Content) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let mut content = content.files;
+        for name in self.directory.names()? {
+            let local = self.directory.open(&name)?;
+            let known = old.files.get(&name).cloned().unwrap_or_default();
+            // An extension that was not durable when the machine stopped.
+            if local.len()? < known.shelved {
+                local.set_len(known.shelved)?;
+            }
+            let len = local.len()?;
+            let shelved = content.remove(&name);
+            let tracked = match shelved {
+                Some(shelved) if old.is_released && shelved.len == len => {
+                    let mut tracked = TrackedFile::shelved(shelved);
+                    for part in known.cached {
+                        tracked.filled(part);
+                    }
+                    tracked
+                }
+                shelved => TrackedFile::local(len, known.shelved, shelved.unwrap_or_default()),
+            };
+            state.files.insert(name, OpenFile::new(tracked, Arc::new(local)));
+        }
+        state.has_other_files = !content.is_empty();
+        if old.is_released {
+            // Files that the manifest has and the directory does not have were lost here only.
+            for (name, file) in std::mem::take(&mut content) {
+                let open = self.create_file(&name, file)?;
+                state.files.insert(name, open);
+            }
+            state.has_other_files = false;
+        }
+        self.fetch_small_files(&mut state)?;
+        self.store_record(&mut state)
+    }
+
+    /// Creates the local files, without their bytes.
+    fn create_files(&self, old: Option<&LocalRecord>, content: Content) -> io::Result<()> {
+        match old {
+            Some(old) if old.is_released => self.shared.cache.remove(old.cached_bytes()),
+            Some(old) => self.set_aside(old)?,
+            None => {}
+        }
+        self.directory.create_empty()?;
+        let mut state = lock(&self.state);
+        for (name, file) in content.files {
+            let open = self.create_file(&name, file)?;
+            state.files.insert(name, open);
+        }
+        self.fetch_small_files(&mut state)?;
+        self.store_record(&mut state)
+    }
+
+    fn create_file(&self, name: &str, content: FileContent) -> io::Result<OpenFile> {
+        let local = self.directory.open(name)?;
+        local.set_len(content.len)?;
+        Ok(OpenFile::new(TrackedFile::shelved(content), Arc::new(local)))
+    }
+
+    /// Local files of an interrupted use that another daemon has followed are not removed: they may have data that was
+    /// acknowledged on this machine only.
+    fn set_aside(&self, old: &LocalRecord) -> io::Result<()> {
+        let path = self.directory.set_aside(old.epoch)?;
+        tracing::warn!(
+            barcode = self.barcode,
+            path = %path.display(),
+            "another daemon has used the cartridge since it was last written here; the former local files were set aside"
+        );
+        Ok(())
+    }
+
+    /// Stores what the local files are. It must be durable before a byte is changed that it counts as shelved.
+    pub(super) fn store_record(&self, state: &mut State) -> io::Result<()> {
+        let of = |file: &OpenFile| LocalFile {
+            shelved: if file.tracked.is_small() { 0 } else { file.tracked.shelved_len() },
+            cached: if state.record.is_released { file.tracked.cached() } else { Vec::new() },
+        };
+        let files = state.files.iter().map(|(name, file)| (name.clone(), of(file))).collect();
+        state.record.files = files;
+        self.directory.store(&state.record)
+    }
+
+    pub(super) fn check_owned(state: &State) -> io::Result<()> {
+        let taken_over = |owner: &String| -> io::Error { TakenOver { owner: owner.clone() }.into() };
+        state.taken_over_by.as_ref().map(taken_over).map_or(Ok(()), Err)
+    }
+
+    /// The names of the files.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.state).files.keys().cloned().collect()
+    }
+
+    /// Creates a file if it does not exist.
+    pub(crate) fn create(&self, name: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        if !state.files.contains_key(name) {
+            let open = self.create_file(name, FileContent::default())?;
+            state.files.insert(name.to_owned(), open);
+            state.has_other_files = true;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        lock(&self.state).files.contains_key(name)
+    }
+
+    pub(super) fn with_file<T>(&self, name: &str, call: impl FnOnce(&mut OpenFile) -> io::Result<T>) -> io::Result<T> {
+        let mut state = lock(&self.state);
+        call(state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?)
+    }
+
+    pub(crate) fn len(&self, name: &str) -> io::Result<u64> {
+        self.with_file(name, |file| Ok(file.tracked.len()))
+    }
+
+    /// Gives up what the shelf has from an offset on, before the local file is changed there.
+    pub(super) fn lower(&self, name: &str, at: u64) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
+        if file.tracked.is_small() || at >= file.tracked.shelved_len() {
+            return Ok(());
+        }
+        let before = file.tracked.cached_bytes();
+        file.tracked.cut(at);
+        self.shared.cache.remove(before - file.tracked.cached_bytes());
+        self.store_record(&mut state)
+    }
+
+    pub(crate) fn write(self: &Arc<Self>, name: &str, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
+        let len: u64 = from.iter().map(|slice| slice.len() as u64).sum();
+        let (shelved, is_small) =
+            self.with_file(name, |file| Ok((file.tracked.shelved_len(), file.tracked.is_small())))?;
+        if offset < shelved && !is_small {
+            // What follows the written bytes is from now on in the local file only.
+            self.fetch_all(name, offset..shelved)?;
+        }
+        self.lower(name, offset)?;
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
+        file.local.write_slices(offset, from)?;
+        file.tracked.written(&(offset..offset + len));
+        let seal = file.tracked.next_seal(SEGMENT_LEN as u64).map(|seal| (seal, Arc::clone(&file.local)));
+        if let Some(((number, range), local)) = seal {
+            state.sealing.retain(|running| !running.is_finished());
+            let task = self.spawn_seal(name.to_owned(), number, range, local);
+            state.sealing.push(task);
+            self.wait_for_seals(state)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_len(&self, name: &str, len: u64) -> io::Result<()> {
+        if len <= SMALL_LEN && self.len(name)? > SMALL_LEN {
+            // A small file is in the local file as a whole.
+            self.fetch_all(name, 0..len)?;
+        }
+        self.lower(name, len)?;
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
+        file.tracked.set_len(len);
+        file.local.set_len(len)
+    }
+
+    pub(crate) fn sync_file(&self, name: &str) -> io::Result<()> {
+        let local = self.with_file(name, |file| Ok(Arc::clone(&file.local)))?;
+        self.shared.sync(&mut || local.sync())
+    }
+
+    /// Replaces a whole small file.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.lower(name, 0)
+            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        self.directory.folder().replace(name, bytes)?;
+        let local = Arc::new(self.directory.open(name)?);
+        let tracked = TrackedFile::local(bytes.len() as u64, 0, FileContent::default());
+        state.files.insert(name.to_owned(), OpenFile::new(tracked, local));
+        Ok(())
+    }
+
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        self.directory.folder().remove(name)?;
+        state.has_other_files |= state.files.remove(name).is_some();
+        Ok(())
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let len = self.len(from)?;
+        // No record of one name counts for a file of the other one.
+        self.fetch_all(from, 0..len)?;
+        self.lower(from, 0)?;
+        if self.has(to) {
+            self.lower(to, 0)?;
+        }
+        let mut state = lock(&self.state);
+        self.directory.folder().rename(from, to)?;
+        let local = Arc::new(self.directory.open(to)?);
+        state.files.remove(from);
+        let tracked = TrackedFile::local(len, 0, FileContent::default());
+        state.files.insert(to.to_owned(), OpenFile::new(tracked, local));
+        state.has_other_files = true;
+        Ok(())
+    }
+
+    /// Bytes that no manifest names.
+    pub(crate) fn unshelved_bytes(&self) -> u64 {
+        lock(&self.state).files.values().map(|file| file.tracked.unshelved_bytes()).sum()
+    }
+}
+
+/// Writes a heartbeat in each period, while the cartridge is in use.
+async fn beat(owned: Weak<AsyncMutex<OwnedCartridge>>, period: Duration) {
+    loop {
+        tokio::time::sleep(period).await;
+        let Some(owned) = owned.upgrade() else { return };
+        owned.lock().await.beat_if_due().await;
+    }
+}

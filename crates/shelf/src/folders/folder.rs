@@ -1,0 +1,192 @@
+//! The folder of a cartridge on a shelf, and the files of a taken one.
+
+use super::snapshot::SnapshotFile;
+use super::{Access, Slot, Use, lock, newest};
+use crate::Content;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::sync::Arc;
+use tape_store::backend::{Backend, CommitPoint, Folder, MAX_SMALL_FILE};
+
+/// The folder of one cartridge: taken, or as the newest manifest shows it.
+pub(crate) struct ShelfFolder {
+    access: Access,
+    barcode: String,
+    view: View,
+    /// The slot that this folder has locked.
+    locked: Option<Arc<Slot>>,
+}
+
+enum View {
+    Taken(Arc<Use>),
+    Newest(Content),
+}
+
+impl ShelfFolder {
+    /// The folder of a cartridge. If this process uses the cartridge, it shows the files of the process.
+    pub(crate) fn open(access: Access, barcode: &str) -> io::Result<Self> {
+        let view = match access.in_use(barcode) {
+            Some(taken) => View::Taken(taken),
+            None => View::Newest(newest(&access, barcode)?.ok_or(io::ErrorKind::NotFound)?.content),
+        };
+        Ok(Self { access, barcode: barcode.to_owned(), view, locked: None })
+    }
+
+    /// The folder of a cartridge that is taken.
+    pub(crate) fn taken(access: Access, barcode: &str) -> io::Result<Self> {
+        let view = View::Taken(access.acquire(barcode)?);
+        Ok(Self { access, barcode: barcode.to_owned(), view, locked: None })
+    }
+
+    /// The cartridge for a change: it is taken, if it is not, until this folder is dropped or the use returned here ends.
+    fn for_change(&self) -> io::Result<Arc<Use>> {
+        match &self.view {
+            View::Taken(taken) => Ok(Arc::clone(taken)),
+            View::Newest(_) => self.access.acquire(&self.barcode),
+        }
+    }
+
+    /// The cartridge that this process uses, if it does now.
+    fn current(&self) -> Option<Arc<Use>> {
+        match &self.view {
+            View::Taken(taken) => Some(Arc::clone(taken)),
+            View::Newest(_) => self.access.in_use(&self.barcode),
+        }
+    }
+}
+
+impl Drop for ShelfFolder {
+    fn drop(&mut self) {
+        if let Some(slot) = self.locked.take() {
+            lock(&slot.content).is_locked = false;
+        }
+    }
+}
+
+impl Folder for ShelfFolder {
+    fn lock(&mut self, shared: bool) -> io::Result<()> {
+        let slot = self.access.slot(&self.barcode);
+        if self.locked.is_some() {
+            return Ok(());
+        }
+        if shared {
+            // A reader sees one state of the cartridge, whatever a writer does.
+            return if lock(&slot.content).is_locked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
+        }
+        let taken = self.for_change()?;
+        let mut content = lock(&slot.content);
+        if content.is_locked {
+            drop(content);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        content.is_locked = true;
+        drop(content);
+        self.locked = Some(slot);
+        self.view = View::Taken(taken);
+        Ok(())
+    }
+
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        if let Some(taken) = self.current() {
+            let exists = taken.cartridge.has(name);
+            return Ok(exists.then(|| Box::new(TakenFile { taken, name: name.to_owned() }) as _));
+        }
+        let View::Newest(content) = &self.view else { return Ok(None) };
+        let open = |content: &crate::FileContent| {
+            Box::new(SnapshotFile::new(self.access.clone(), self.barcode.clone(), content.clone())) as _
+        };
+        Ok(content.files.get(name).map(open))
+    }
+
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
+        let view = match &self.view {
+            View::Taken(taken) => View::Taken(Arc::clone(taken)),
+            View::Newest(content) => View::Newest(content.clone()),
+        };
+        Ok(Box::new(Self { access: self.access.clone(), barcode: self.barcode.clone(), view, locked: None }))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.for_change()?.cartridge.rename(from, to)
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
+        let taken = self.for_change()?;
+        taken.cartridge.create(name)?;
+        Ok(Box::new(TakenFile { taken, name: name.to_owned() }))
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.open_read_only(name)? else { return Ok(None) };
+        let len = file.len()?;
+        if len > MAX_SMALL_FILE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{name} is longer than 1 MiB")));
+        }
+        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        let got = file.read_at(0, &mut [IoSliceMut::new(&mut bytes)])?;
+        bytes.truncate(got);
+        Ok(Some(bytes))
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.for_change()?.cartridge.replace(name, bytes)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.for_change()?.cartridge.remove(name)
+    }
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        if let Some(taken) = self.current() {
+            return Ok(taken.cartridge.names());
+        }
+        Ok(match &self.view {
+            View::Newest(content) => content.files.keys().cloned().collect(),
+            View::Taken(_) => Vec::new(),
+        })
+    }
+
+    fn available(&mut self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.access.shared.setup.directory).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    fn commit(&mut self, point: CommitPoint) -> io::Result<()> {
+        let View::Taken(taken) = &self.view else { return Ok(()) };
+        match point {
+            CommitPoint::Unload => taken.cartridge.commit(),
+            _ => taken.cartridge.synchronised(),
+        }
+    }
+
+    fn may_wait(&self) -> bool {
+        true
+    }
+}
+
+/// A file of a taken cartridge.
+struct TakenFile {
+    taken: Arc<Use>,
+    name: String,
+}
+
+impl Backend for TakenFile {
+    fn len(&mut self) -> io::Result<u64> {
+        self.taken.cartridge.len(&self.name)
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.taken.cartridge.read(&self.name, offset, into)
+    }
+
+    fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
+        self.taken.cartridge.write(&self.name, offset, from)
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.taken.cartridge.set_len(&self.name, len)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.taken.cartridge.sync_file(&self.name)
+    }
+}

@@ -1,0 +1,360 @@
+//! The cartridges of a shelf as folders, for a store of tapes: with local files for those that are in use.
+//!
+//! A folder that is locked exclusively is taken from the shelf. Its files are local files with holes: what they do not have is
+//! fetched when it is read. Written bytes are in the local files first, and become segments and a manifest when the shelf's
+//! [`Durability`] requires it, and when the folder is released. A folder that is not taken shows the newest manifest.
+
+mod cache;
+mod cached_cartridge;
+mod commit;
+mod folder;
+mod local;
+mod reading;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod tracked_file;
+
+use crate::keys::CartridgeKeys;
+use crate::{Content, Shelf};
+use cache::Cache;
+use cached_cartridge::CachedCartridge;
+use folder::ShelfFolder;
+use local::LocalDirectory;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tape_store::backend::file::create_private_folders;
+use tape_store::backend::{Folder, FolderStore, SyncTimer, TakenOver};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Threads of the runtime of a shelf.
+const WORKER_THREADS: usize = 2;
+/// Time between two attempts to release a cartridge.
+const RETRY: Duration = Duration::from_secs(5);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a synchronisation of a tape on a shelf means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What was synchronised is on the local disk. It is on the shelf when the tape was unloaded.
+    Local,
+    /// What was synchronised is on the shelf. There is at most one commit in a second for each tape.
+    #[default]
+    Remote,
+}
+
+/// The local part of a shelf.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FoldersSetup {
+    /// Directory of the local files. One process uses it at a time.
+    pub directory: PathBuf,
+    /// What a synchronisation means.
+    pub durability: Durability,
+    /// Bytes that the local files may use for what the shelf has. Bytes that are not on the shelf yet come in addition.
+    pub cache: u64,
+    /// Shortest time between two commits of a tape, with [`Durability::Remote`]: a synchronisation that comes earlier waits.
+    pub commit_interval: Duration,
+}
+
+impl FoldersSetup {
+    /// The setup with this local directory: with [`Durability::Remote`], a cache of 10 GB and at most one commit in a second.
+    #[must_use]
+    pub const fn new(directory: PathBuf) -> Self {
+        let commit_interval = Duration::from_secs(1);
+        Self { directory, durability: Durability::Remote, cache: 10_000_000_000, commit_interval }
+    }
+
+    /// The same setup with another meaning of a synchronisation.
+    #[must_use]
+    pub fn with_durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
+    }
+
+    /// The same setup with a cache of this length in bytes.
+    #[must_use]
+    pub fn with_cache(self, cache: u64) -> Self {
+        Self { cache, ..self }
+    }
+
+    /// The same setup with another time between two commits.
+    #[must_use]
+    pub fn with_commit_interval(self, commit_interval: Duration) -> Self {
+        Self { commit_interval, ..self }
+    }
+}
+
+/// What all cartridges of a shelf share.
+struct Shared {
+    setup: FoldersSetup,
+    cache: Cache,
+    timer: OnceLock<Arc<dyn SyncTimer>>,
+}
+
+impl Shared {
+    fn sync(&self, sync: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        match self.timer.get() {
+            Some(timer) => timer.time(sync),
+            None => sync(),
+        }
+    }
+}
+
+/// A cartridge that this process may have taken.
+struct Slot {
+    barcode: String,
+    content: Mutex<SlotContent>,
+}
+
+#[derive(Default)]
+struct SlotContent {
+    cartridge: Option<Arc<CachedCartridge>>,
+    users: usize,
+    /// Whether a folder of the cartridge is locked.
+    is_locked: bool,
+}
+
+/// The use of a taken cartridge. The cartridge is released after its last use.
+struct Use {
+    slot: Arc<Slot>,
+    cartridge: Arc<CachedCartridge>,
+    unreleased: Sender<Arc<Slot>>,
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let mut content = lock(&self.slot.content);
+        content.users -= 1;
+        if !content.release(&self.slot.barcode) {
+            // The thread may have ended with the store; then the next process continues.
+            let _ = self.unreleased.send(Arc::clone(&self.slot));
+        }
+    }
+}
+
+impl SlotContent {
+    /// Releases the cartridge if nothing uses it; returns whether there is nothing left to do.
+    fn release(&mut self, barcode: &str) -> bool {
+        let Some(cartridge) = self.cartridge.as_ref().filter(|_| self.users == 0) else { return true };
+        match cartridge.release() {
+            Ok(()) => {}
+            // Nothing can be released any more.
+            Err(error) if error.get_ref().is_some_and(|error| error.is::<TakenOver>()) => {}
+            Err(error) => {
+                let unshelved_bytes = cartridge.unshelved_bytes();
+                tracing::warn!(barcode, %error, unshelved_bytes, "the cartridge is not shelved yet; this is tried again");
+                return false;
+            }
+        }
+        self.cartridge = None;
+        true
+    }
+}
+
+/// What folders and their store share.
+#[derive(Clone)]
+struct Access {
+    shelf: Shelf,
+    shared: Arc<Shared>,
+    runtime: Handle,
+    slots: Arc<Mutex<BTreeMap<String, Arc<Slot>>>>,
+    unreleased: Sender<Arc<Slot>>,
+}
+
+impl Access {
+    fn slot(&self, barcode: &str) -> Arc<Slot> {
+        let new = || Arc::new(Slot { barcode: barcode.to_owned(), content: Mutex::default() });
+        Arc::clone(lock(&self.slots).entry(barcode.to_owned()).or_insert_with(new))
+    }
+
+    /// Uses a cartridge that this process has taken, or takes it.
+    fn acquire(&self, barcode: &str) -> io::Result<Arc<Use>> {
+        let slot = self.slot(barcode);
+        let mut content = lock(&slot.content);
+        let cartridge = match &content.cartridge {
+            Some(cartridge) => Arc::clone(cartridge),
+            None => Arc::new(CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode)?),
+        };
+        content.cartridge = Some(Arc::clone(&cartridge));
+        content.users += 1;
+        drop(content);
+        Ok(Arc::new(Use { slot, cartridge, unreleased: self.unreleased.clone() }))
+    }
+
+    /// Uses a cartridge that this process has taken; `None` if it has not.
+    fn in_use(&self, barcode: &str) -> Option<Arc<Use>> {
+        let slot = Arc::clone(lock(&self.slots).get(barcode)?);
+        let mut content = lock(&slot.content);
+        let cartridge = Arc::clone(content.cartridge.as_ref()?);
+        content.users += 1;
+        drop(content);
+        Some(Arc::new(Use { slot, cartridge, unreleased: self.unreleased.clone() }))
+    }
+}
+
+/// The cartridges of a shelf as folders. Its methods block the calling thread, which must not be one that executes
+/// asynchronous tasks.
+pub struct ShelfFolders {
+    access: Access,
+    releasing: Option<JoinHandle<()>>,
+    stop: Sender<()>,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl fmt::Debug for ShelfFolders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShelfFolders").field("shelf", &self.access.shelf).finish_non_exhaustive()
+    }
+}
+
+impl ShelfFolders {
+    /// The cartridges of a shelf. What an earlier process has left in the local directory without shelving it is shelved now, in
+    /// the background.
+    ///
+    /// # Errors
+    /// The directory cannot be created or read, or a thread cannot be spawned.
+    pub fn open(shelf: Shelf, setup: FoldersSetup) -> io::Result<Self> {
+        create_private_folders(&setup.directory)?;
+        let cache = Cache::open(&setup.directory, setup.cache)?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(WORKER_THREADS).thread_name("shelf").enable_all().build()?;
+        let (unreleased, slots) = channel();
+        let (stop, stopped) = channel();
+        let access = Access {
+            shelf,
+            shared: Arc::new(Shared { setup, cache, timer: OnceLock::new() }),
+            runtime: runtime.handle().clone(),
+            slots: Arc::default(),
+            unreleased,
+        };
+        let left = access.left_barcodes()?;
+        let finisher = access.clone();
+        let release = move || {
+            left.iter().for_each(|barcode| finisher.finish(barcode));
+            drop(finisher);
+            retry_releases(&slots, &stopped);
+        };
+        let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
+        Ok(Self { access, releasing: Some(releasing), stop, runtime: Some(runtime) })
+    }
+
+    /// Bytes of taken cartridges that are in the local files only.
+    #[must_use]
+    pub fn unshelved_bytes(&self) -> u64 {
+        let slots: Vec<_> = lock(&self.access.slots).values().cloned().collect();
+        let bytes = |slot: Arc<Slot>| lock(&slot.content).cartridge.as_ref().map_or(0, |it| it.unshelved_bytes());
+        slots.into_iter().map(bytes).sum()
+    }
+
+    /// Bytes of the local files that are on the shelf, too.
+    #[must_use]
+    pub fn cached_bytes(&self) -> u64 {
+        self.access.shared.cache.bytes()
+    }
+}
+
+impl Drop for ShelfFolders {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = self.releasing.take() {
+            let _ = thread.join();
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Access {
+    /// The cartridges whose local files an earlier process did not release.
+    fn left_barcodes(&self) -> io::Result<Vec<String>> {
+        let mut left = Vec::new();
+        for entry in std::fs::read_dir(&self.shared.setup.directory)? {
+            let entry = entry?;
+            let Ok(barcode) = entry.file_name().into_string() else { continue };
+            if !barcode.contains('.')
+                && let Ok(Some(record)) = LocalDirectory::at(entry.path()).record()
+                && !record.is_released
+            {
+                left.push(barcode);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Shelves what an earlier process has left.
+    fn finish(&self, barcode: &str) {
+        match self.acquire(barcode) {
+            Ok(_released_at_once) => tracing::info!(barcode, "the cartridge of an interrupted process is shelved"),
+            Err(error) => tracing::warn!(barcode, %error, "what an interrupted process has left is not shelved"),
+        }
+    }
+}
+
+/// Releases cartridges whose release has failed, until the store is dropped: then once more.
+fn retry_releases(slots: &Receiver<Arc<Slot>>, stopped: &Receiver<()>) {
+    let mut waiting: Vec<Arc<Slot>> = Vec::new();
+    loop {
+        let is_stopped = !matches!(stopped.recv_timeout(RETRY), Err(RecvTimeoutError::Timeout));
+        waiting.extend(slots.try_iter());
+        waiting.retain(|slot| !lock(&slot.content).release(&slot.barcode));
+        if is_stopped {
+            return;
+        }
+    }
+}
+
+impl FolderStore for ShelfFolders {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.access.runtime.block_on(self.access.shelf.barcodes()).map_err(io::Error::other)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        check_name(name)?;
+        Ok(Box::new(ShelfFolder::open(self.access.clone(), name)?))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        check_name(name)?;
+        let added = self.access.runtime.block_on(self.access.shelf.add(name, Content::default()));
+        if !added.map_err(io::Error::other)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Ok(Box::new(ShelfFolder::taken(self.access.clone(), name)?))
+    }
+
+    fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {
+        let _ = self.access.shared.timer.set(timer);
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        check_name(name)?;
+        match self.access.acquire(name) {
+            Ok(taken) => taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Refuses names that are not one part of a path.
+fn check_name(name: &str) -> io::Result<()> {
+    let is_part = !name.is_empty() && !name.contains(['/', '\\', '\0', '.']);
+    if is_part { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NotFound, format!("{name:?} is not a barcode"))) }
+}
+
+/// The newest manifest of a cartridge.
+fn newest(access: &Access, name: &str) -> io::Result<Option<crate::Manifest>> {
+    let keys = CartridgeKeys::new(name);
+    access.runtime.block_on(crate::take::newest(access.shelf.objects(), &keys)).map_err(io::Error::other)
+}

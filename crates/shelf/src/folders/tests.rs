@@ -1,0 +1,440 @@
+//! Tapes on a shelf: two machines, crashes, takeovers and a full cache.
+
+#![allow(clippy::cast_possible_truncation, reason = "test data")]
+
+use super::*;
+use crate::{Entropy, RetryPolicy, ShelfOptions};
+use futures::stream::BoxStream;
+use object_store::memory::InMemory;
+use object_store::path::Path as ObjectPath;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use std::io::{IoSlice, IoSliceMut};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::error::StoreError;
+use tape_store::media::LTO_8;
+use tape_store::medium::{Codec, Medium, ReadOutcome};
+use tape_store::store::{NewCartridge, TapeStore};
+
+const BARCODE: &str = "V00001L8";
+
+/// A store in memory that fails from a given request on: the connection of one machine to it.
+#[derive(Debug)]
+struct Connection {
+    store: Arc<InMemory>,
+    requests: AtomicU64,
+    fails_from: AtomicU64,
+}
+
+impl Connection {
+    fn new(store: &Arc<InMemory>) -> Arc<Self> {
+        let fails_from = AtomicU64::new(u64::MAX);
+        Arc::new(Self { store: Arc::clone(store), requests: AtomicU64::new(0), fails_from })
+    }
+
+    fn count(&self) -> object_store::Result<()> {
+        let number = self.requests.fetch_add(1, Ordering::SeqCst);
+        if number < self.fails_from.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        Err(Error::Generic { store: "test", source: "no connection".into() })
+    }
+
+    fn fail_from(&self, request: u64) {
+        self.fails_from.store(request, Ordering::SeqCst);
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connection")
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Connection {
+    async fn put_opts(
+        &self,
+        at: &ObjectPath,
+        bytes: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        self.count()?;
+        self.store.put_opts(at, bytes, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        at: &ObjectPath,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.store.put_multipart_opts(at, options).await
+    }
+
+    async fn get_opts(&self, at: &ObjectPath, options: GetOptions) -> object_store::Result<GetResult> {
+        self.count()?;
+        self.store.get_opts(at, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        paths: BoxStream<'static, object_store::Result<ObjectPath>>,
+    ) -> BoxStream<'static, object_store::Result<ObjectPath>> {
+        self.store.delete_stream(paths)
+    }
+
+    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.store.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> object_store::Result<ListResult> {
+        self.store.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> object_store::Result<()> {
+        self.store.copy_opts(from, to, options).await
+    }
+}
+
+/// A machine with a shelf: its folders and the store of its tapes.
+struct Machine {
+    folders: Arc<ShelfFolders>,
+    tapes: TapeStore,
+}
+
+/// A shared value as a store of folders.
+struct SharedFolders(Arc<ShelfFolders>);
+
+impl FolderStore for SharedFolders {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.0.open(name)
+    }
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.0.create(name)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+}
+
+fn entropy(machine: &str) -> Entropy {
+    let (machine, count) = (machine.to_owned(), AtomicU64::new(0));
+    static STARTS: AtomicU64 = AtomicU64::new(0);
+    let start = STARTS.fetch_add(1, Ordering::Relaxed);
+    Arc::new(move |into: &mut [u8]| {
+        let text = format!("{machine} {start} {}", count.fetch_add(1, Ordering::Relaxed));
+        into.iter_mut().zip(blake3::hash(text.as_bytes()).as_bytes()).for_each(|(slot, byte)| *slot = *byte);
+        Ok(())
+    })
+}
+
+struct MachineSetup {
+    durability: Durability,
+    cache: u64,
+    beat: Duration,
+}
+
+impl Default for MachineSetup {
+    fn default() -> Self {
+        Self { durability: Durability::Remote, cache: 1 << 30, beat: Duration::from_millis(30) }
+    }
+}
+
+fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup: &MachineSetup) -> Machine {
+    let retry = RetryPolicy::new(2, Duration::from_millis(1));
+    let options = ShelfOptions::new(name).with_beat(setup.beat).with_retry(retry);
+    let shelf = Shelf::new(store, "site", options, entropy(name)).unwrap();
+    let local = FoldersSetup::new(directory.into())
+        .with_durability(setup.durability)
+        .with_cache(setup.cache)
+        .with_commit_interval(Duration::from_millis(1));
+    let folders = Arc::new(ShelfFolders::open(shelf, local).unwrap());
+    Machine { tapes: TapeStore::new(Box::new(SharedFolders(Arc::clone(&folders)))), folders }
+}
+
+fn machine(name: &str, store: &Arc<InMemory>, directory: &Path) -> Machine {
+    machine_with(name, Arc::clone(store) as _, directory, &MachineSetup::default())
+}
+
+fn block(number: u64, len: usize) -> Vec<u8> {
+    let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(byte).take(len).collect()
+}
+
+impl Machine {
+    fn create(&self) {
+        self.tapes.create(&barcode(), &NewCartridge::data(&LTO_8).with_capacity(1 << 30)).unwrap();
+    }
+
+    fn cartridge(&self) -> Cartridge {
+        self.tapes.find(&barcode()).unwrap()
+    }
+
+    fn load(&self) -> Box<dyn Medium> {
+        self.cartridge().open().unwrap().0
+    }
+
+    /// The blocks of the tape from the beginning.
+    fn blocks(&self, len: usize) -> Vec<Vec<u8>> {
+        let mut tape = self.load();
+        let mut blocks = Vec::new();
+        loop {
+            let mut into = vec![0; len];
+            match tape.read(&mut [IoSliceMut::new(&mut into)]).unwrap() {
+                ReadOutcome::Block { len, .. } => {
+                    into.truncate(len);
+                    blocks.push(into);
+                }
+                ReadOutcome::EndOfData => return blocks,
+                ReadOutcome::Filemark => {}
+            }
+        }
+    }
+}
+
+fn barcode() -> Barcode {
+    Barcode::new(BARCODE).unwrap()
+}
+
+fn append(tape: &mut dyn Medium, bytes: &[u8]) -> Result<(), StoreError> {
+    tape.append(&[IoSlice::new(bytes)], Codec::NONE).map(drop)
+}
+
+#[test]
+fn a_tape_written_on_one_machine_is_read_and_overwritten_on_another() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (first, second) = (machine("a", &store, a.path()), machine("b", &store, b.path()));
+    first.create();
+    let all: Vec<_> = (0..40).map(|number| block(number, 50_000)).collect();
+    let mut tape = first.load();
+    all.iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
+    tape.close().unwrap();
+    drop(tape);
+    assert_eq!(first.folders.unshelved_bytes(), 0);
+    assert!(second.blocks(60_000) == all);
+
+    // The second machine overwrites from block 7 on. The first one still has the former files.
+    let mut tape = second.load();
+    assert!(tape.locate(0, 7).unwrap());
+    append(tape.as_mut(), &block(99, 70_000)).unwrap();
+    tape.append_filemark().unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let mut expected = all[..7].to_vec();
+    expected.push(block(99, 70_000));
+    assert!(first.blocks(80_000) == expected);
+    assert!(second.blocks(80_000) == expected);
+    assert_eq!(first.tapes.list().unwrap(), [barcode()]);
+}
+
+#[test]
+fn one_machine_at_a_time_has_the_tape() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (first, second) = (machine("a", &store, a.path()), machine("b", &store, b.path()));
+    first.create();
+    let tape = first.load();
+    let in_use = |machine: &Machine| matches!(machine.cartridge().open(), Err(StoreError::InUse));
+    assert!(in_use(&first) && in_use(&second));
+    // What is read without the tape is that of the newest manifest.
+    assert!(second.cartridge().mam().is_ok());
+    drop(tape);
+    drop(second.load());
+}
+
+/// The copy of a directory, as it is when its machine stops.
+fn copied(from: &Path) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        for entry in std::fs::read_dir(from).unwrap() {
+            let (from, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+            if from.is_dir() {
+                std::fs::create_dir(&to).unwrap();
+                copy(&from, &to);
+            } else {
+                std::fs::copy(&from, &to).unwrap();
+            }
+        }
+    }
+    let to = tempfile::tempdir().unwrap();
+    copy(from, to.path());
+    to
+}
+
+#[test]
+fn what_was_synchronised_locally_survives_a_crash_and_is_shelved_at_the_next_start() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let setup =
+        MachineSetup { durability: Durability::Local, beat: Duration::from_secs(60), ..MachineSetup::default() };
+    let first = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    first.create();
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 200_000)).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let mut tape = first.load();
+    assert!(tape.locate(0, 1).unwrap());
+    append(tape.as_mut(), &block(2, 300_000)).unwrap();
+    tape.sync().unwrap();
+    assert!(first.folders.unshelved_bytes() >= 300_000);
+    let crashed = copied(a.path());
+    std::mem::forget((first, tape));
+
+    // The first start ends before the store responds to anything.
+    let dead = Connection::new(&store);
+    dead.fail_from(3);
+    drop(machine_with("a", dead, crashed.path(), &MachineSetup::default()));
+    let restarted = machine("a", &store, crashed.path());
+    assert!(restarted.blocks(400_000) == [block(1, 200_000), block(2, 300_000)]);
+    assert!(machine("b", &store, b.path()).blocks(400_000) == [block(1, 200_000), block(2, 300_000)]);
+}
+
+#[test]
+fn after_a_takeover_nothing_is_accepted_and_local_data_is_kept_aside() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // No heartbeat in the time of this test.
+    let silent = MachineSetup { beat: Duration::from_secs(60), ..MachineSetup::default() };
+    let first = machine_with("a", Arc::clone(&store) as _, a.path(), &silent);
+    first.create();
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 100_000)).unwrap();
+    tape.sync().unwrap();
+    let second = machine("b", &store, b.path());
+    let mut taken = second.load();
+    assert!(taken.locate(0, 1).unwrap());
+
+    append(tape.as_mut(), &block(2, 100_000)).unwrap();
+    let owner = |result: Result<(), StoreError>| match result {
+        Err(StoreError::TakenOver { owner }) => owner,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(owner(tape.sync()), "b");
+    let error = append(tape.as_mut(), &block(3, 100_000)).and_then(|()| tape.sync());
+    assert_eq!(owner(error), "b");
+    let mut into = vec![0; 100_000];
+    let read = tape.locate(0, 0).and_then(|_| tape.read(&mut [IoSliceMut::new(&mut into)]));
+    assert_eq!(owner(read.map(drop)), "b");
+    drop(tape);
+
+    append(taken.as_mut(), &block(4, 100_000)).unwrap();
+    taken.close().unwrap();
+    drop(taken);
+    let expected = [block(1, 100_000), block(4, 100_000)];
+    assert!(second.blocks(100_000) == expected && first.blocks(100_000) == expected);
+    let aside = std::fs::read_dir(a.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(aside.filter(|name| name.starts_with("V00001L8.unshelved-")).count() == 1);
+}
+
+#[test]
+fn a_small_cache_is_enough_for_a_long_tape() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = machine("a", &store, a.path());
+    first.create();
+    let mut tape = first.load();
+    let all: Vec<_> = (0..60).map(|number| block(number, 1_000_000)).collect();
+    all.iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
+    tape.close().unwrap();
+    drop(tape);
+    const LIMIT: u64 = 20 << 20;
+    let setup = MachineSetup { cache: LIMIT, ..MachineSetup::default() };
+    let second = machine_with("b", Arc::clone(&store) as _, b.path(), &setup);
+    let mut tape = second.load();
+    for pass in 0..2 {
+        assert!(tape.locate(0, 0).unwrap());
+        for expected in &all {
+            let mut into = vec![0; 1_000_000];
+            tape.read(&mut [IoSliceMut::new(&mut into)]).unwrap();
+            assert!(into == *expected, "pass {pass}");
+            assert!(second.folders.cached_bytes() <= LIMIT, "{}", second.folders.cached_bytes());
+        }
+    }
+    use std::os::unix::fs::MetadataExt;
+    let data = std::fs::metadata(b.path().join(BARCODE).join("files/data.0")).unwrap();
+    assert!(data.len() > 60_000_000 && data.blocks() * 512 < LIMIT + (1 << 20), "{} blocks", data.blocks());
+    drop(tape);
+    // The next load finds what is left.
+    let before = second.folders.cached_bytes();
+    drop(second.load());
+    assert_eq!(second.folders.cached_bytes(), before);
+}
+
+/// Writes a script of records on a tape: after each step, the tape has the numbers in `written`. Returns the numbers of the last
+/// state that was acknowledged, and of the states after it.
+fn run_script(machine: &Machine) -> (Vec<u64>, Vec<Vec<u64>>) {
+    let (mut acknowledged, mut later) = (Vec::new(), Vec::new());
+    let _ = (|| -> Result<(), StoreError> {
+        let mut written: Vec<u64> = Vec::new();
+        for load in 0..2_u64 {
+            let mut tape = machine.tapes.find(&barcode())?.open()?.0;
+            for step in 0..3_u64 {
+                // Each step overwrites the last record of the step before.
+                written.truncate(written.len().saturating_sub(1));
+                tape.locate(0, written.len() as u64)?;
+                for record in 0..3 {
+                    let number = load * 100 + step * 10 + record;
+                    append(tape.as_mut(), &block(number, 90_000))?;
+                    written.push(number);
+                    later.push(written.clone());
+                }
+                tape.sync()?;
+                (acknowledged, later) = (written.clone(), Vec::new());
+            }
+            tape.close()?;
+        }
+        Ok(())
+    })();
+    (acknowledged, later)
+}
+
+#[test]
+fn a_machine_that_stops_at_any_request_loses_nothing_that_was_acknowledged() {
+    let script = |fails_from: u64| {
+        let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        machine("c", &store, b.path()).create();
+        let connection = Connection::new(&store);
+        let first = machine_with("a", Arc::clone(&connection) as _, a.path(), &MachineSetup::default());
+        connection.requests.store(0, Ordering::SeqCst);
+        connection.fail_from(fails_from);
+        let (acknowledged, later) = run_script(&first);
+        let (requests, crashed) = (connection.requests.load(Ordering::SeqCst), copied(a.path()));
+        connection.fail_from(0);
+        drop(first);
+        // What the other machine sees is the last acknowledged state, or a later one.
+        let blocks = |machine: &Machine| machine.blocks(90_000);
+        let bytes = |numbers: &Vec<u64>| numbers.iter().map(|number| block(*number, 90_000)).collect::<Vec<_>>();
+        let allowed: Vec<_> = std::iter::once(&acknowledged).chain(&later).map(bytes).collect();
+        let other = copied(b.path());
+        let seen = blocks(&machine("b", &store, other.path()));
+        assert!(allowed.contains(&seen), "request {fails_from}: {} of {}", seen.len(), acknowledged.len());
+        // The machine itself finds that another one has used the tape: it shows the same.
+        assert!(blocks(&machine("a", &store, crashed.path())) == seen, "request {fails_from}");
+        requests
+    };
+    let all = script(u64::MAX);
+    assert!(all > 40, "{all} requests");
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let fails_from = next.fetch_add(1, Ordering::Relaxed);
+                    if fails_from >= all {
+                        return;
+                    }
+                    script(fails_from);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,317 @@
+//! Which bytes of a file of a taken cartridge are on the shelf, and which are in the local file. This does no I/O.
+
+use crate::manifest::{Extent, FileContent};
+use rangemap::RangeSet;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// Files up to this length are in the local file as a whole, and are put on the shelf as a whole.
+pub(crate) const SMALL_LEN: u64 = 64 << 10;
+
+/// Longest part that is given up at a time.
+const PIECE_LEN: usize = 1 << 20;
+
+/// A part of a file that a task puts on the shelf, before a manifest names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seal {
+    number: u64,
+    range: Range<u64>,
+    /// The extent, when the segment is on the shelf.
+    extent: Option<Extent>,
+}
+
+/// The state of one file. Bytes before `shelved` are those of the newest manifest; the local file has some of them. The bytes
+/// after it are in the local file only.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrackedFile {
+    len: u64,
+    shelved: u64,
+    /// The extents of the bytes before `shelved`.
+    extents: Vec<Extent>,
+    /// The bytes before `shelved` that the local file has.
+    present: RangeSet<u64>,
+    /// The parts of `present` in the order in which they arrived.
+    arrived: VecDeque<Range<u64>>,
+    /// Parts after `shelved`, ascending.
+    seals: VecDeque<Seal>,
+    last_seal: u64,
+    /// Whether a small file differs from the newest manifest.
+    is_changed: bool,
+}
+
+impl TrackedFile {
+    /// A file that the shelf has, and whose bytes the local file does not have.
+    pub(crate) fn shelved(content: FileContent) -> Self {
+        Self { len: content.len, shelved: content.len, extents: content.extents, ..Self::default() }
+    }
+
+    /// A local file of this length: the shelf has its bytes before `shelved` in `content`.
+    pub(crate) fn local(len: u64, shelved: u64, content: FileContent) -> Self {
+        let mut file = Self { is_changed: true, ..Self::shelved(content) };
+        file.cut(shelved.min(len));
+        file.len = len;
+        file
+    }
+
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(crate) const fn shelved_len(&self) -> u64 {
+        self.shelved
+    }
+
+    pub(crate) const fn is_small(&self) -> bool {
+        self.len <= SMALL_LEN
+    }
+
+    /// Whether the file differs from that of the newest manifest.
+    pub(crate) const fn is_changed(&self) -> bool {
+        self.is_changed || self.shelved < self.len
+    }
+
+    /// Bytes that no manifest names.
+    pub(crate) const fn unshelved_bytes(&self) -> u64 {
+        self.len - self.shelved
+    }
+
+    /// The parts of a range that the local file does not have.
+    pub(crate) fn missing(&self, range: &Range<u64>) -> Vec<Range<u64>> {
+        let end = range.end.min(self.shelved);
+        if range.start >= end { Vec::new() } else { self.present.gaps(&(range.start..end)).collect() }
+    }
+
+    /// The extents of a part of the file before `shelved`, cut to it.
+    pub(crate) fn extents(&self, range: &Range<u64>) -> FileContent {
+        let mut extents = Vec::new();
+        for extent in &self.extents {
+            let (start, end) = (extent.offset.max(range.start), (extent.offset + extent.len).min(range.end));
+            if start < end {
+                let at = extent.at + (start - extent.offset);
+                extents.push(Extent { offset: start, len: end - start, segment: extent.segment.clone(), at });
+            }
+        }
+        FileContent { len: range.end, extents }
+    }
+
+    /// The local file has these bytes now. Returns how many of them are new.
+    pub(crate) fn filled(&mut self, range: Range<u64>) -> u64 {
+        let new: Vec<_> = self.missing(&range);
+        for part in &new {
+            self.present.insert(part.clone());
+            let starts = (part.start..part.end).step_by(PIECE_LEN);
+            self.arrived.extend(starts.map(|start| start..part.end.min(start + PIECE_LEN as u64)));
+        }
+        new.iter().map(|part| part.end - part.start).sum()
+    }
+
+    /// Bytes before `shelved` that the local file has.
+    pub(crate) fn cached_bytes(&self) -> u64 {
+        self.present.iter().map(|part| part.end - part.start).sum()
+    }
+
+    /// Gives up the part that arrived first, but none of `keep`; the caller removes it from the local file.
+    pub(crate) fn evict(&mut self, keep: &Range<u64>) -> Option<Range<u64>> {
+        if self.is_small() {
+            return None;
+        }
+        let oldest = self.arrived.iter().position(|part| part.end <= keep.start || part.start >= keep.end)?;
+        let part = self.arrived.remove(oldest)?;
+        self.present.remove(part.clone());
+        Some(part)
+    }
+
+    /// The bytes from `at` on are not those of the newest manifest any more.
+    pub(crate) fn cut(&mut self, at: u64) {
+        self.shelved = self.shelved.min(at);
+        self.extents = self.extents(&(0..self.shelved)).extents;
+        self.present.remove(self.shelved..u64::MAX);
+        let shelved = self.shelved;
+        self.arrived.retain_mut(|part| {
+            part.end = part.end.min(shelved);
+            part.start < part.end
+        });
+        self.seals.retain(|seal| seal.range.end <= at);
+    }
+
+    /// Sets the length. The bytes before it stay those of the newest manifest.
+    pub(crate) fn set_len(&mut self, len: u64) {
+        if len < self.len {
+            self.cut(len);
+        }
+        self.is_changed |= len != self.len;
+        self.len = len;
+    }
+
+    /// Bytes were written to the local file. Those before `shelved` were given up with [`Self::cut`] before, unless the file is small.
+    pub(crate) fn written(&mut self, range: &Range<u64>) {
+        self.seals.retain(|seal| seal.range.end <= range.start);
+        let was_small = self.is_small();
+        self.len = self.len.max(range.end);
+        if was_small {
+            self.is_changed = true;
+            if !self.is_small() {
+                // Where a small file was changed is not known.
+                self.cut(0);
+            }
+        }
+    }
+
+    /// The next part that is long enough to be put on the shelf now, and its number.
+    pub(crate) fn next_seal(&mut self, len: u64) -> Option<(u64, Range<u64>)> {
+        let start = self.seals.back().map_or(self.shelved, |seal| seal.range.end);
+        if self.is_small() || self.len - start < len {
+            return None;
+        }
+        self.last_seal += 1;
+        let range = start..start + len;
+        self.seals.push_back(Seal { number: self.last_seal, range: range.clone(), extent: None });
+        Some((self.last_seal, range))
+    }
+
+    /// A part is on the shelf (`None`: it is not). The part may have been given up meanwhile.
+    pub(crate) fn sealed(&mut self, number: u64, extent: Option<Extent>) {
+        match (self.seals.iter().position(|seal| seal.number == number), extent) {
+            (Some(at), Some(extent)) => {
+                if let Some(seal) = self.seals.get_mut(at) {
+                    seal.extent = Some(extent);
+                }
+            }
+            (Some(at), None) => drop(self.seals.remove(at)),
+            (None, _) => {}
+        }
+    }
+
+    /// The parts that are on no segment yet, and are to be put on the shelf before a manifest names the whole file.
+    pub(crate) fn unsealed(&mut self) -> Vec<Range<u64>> {
+        if self.is_small() && self.is_changed {
+            self.cut(0);
+        }
+        let mut start = self.shelved;
+        let mut parts = Vec::new();
+        for seal in self.seals.iter().filter(|seal| seal.extent.is_some()) {
+            parts.push(start..seal.range.start);
+            start = seal.range.end;
+        }
+        parts.push(start..self.len);
+        parts.retain(|part| part.start < part.end);
+        parts
+    }
+
+    /// The content with the extents of the parts of [`Self::unsealed`].
+    pub(crate) fn content_with(&self, new: Vec<Extent>) -> FileContent {
+        let sealed = self.seals.iter().filter_map(|seal| seal.extent.clone());
+        let mut extents: Vec<Extent> = self.extents.iter().cloned().chain(sealed).chain(new).collect();
+        extents.sort_by_key(|extent| extent.offset);
+        FileContent { len: self.len, extents }
+    }
+
+    /// A manifest names this content: the local file has all of its bytes that were not shelved before. Returns their number.
+    pub(crate) fn committed(&mut self, content: FileContent) -> u64 {
+        let (from, to) = (self.shelved, content.len);
+        (self.shelved, self.extents) = (content.len, content.extents);
+        self.seals.clear();
+        self.is_changed = false;
+        self.filled(from..to)
+    }
+
+    /// The parts that the local file has, for a later load.
+    pub(crate) fn cached(&self) -> Vec<Range<u64>> {
+        self.present.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of ranges")]
+mod tests {
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    fn extent(offset: u64, len: u64, segment: &str) -> Extent {
+        Extent { offset, len, segment: segment.into(), at: 7 }
+    }
+
+    fn shelved() -> TrackedFile {
+        TrackedFile::shelved(FileContent {
+            len: 3 * MB,
+            extents: vec![extent(0, 2 * MB, "a"), extent(2 * MB, MB, "b")],
+        })
+    }
+
+    #[test]
+    fn bytes_are_fetched_once_and_given_up_in_their_order() {
+        let mut file = shelved();
+        assert_eq!(file.missing(&(MB..9 * MB)), [MB..3 * MB]);
+        assert_eq!(file.filled(MB..2 * MB), MB);
+        assert_eq!(file.filled(0..2 * MB), MB);
+        assert_eq!(file.missing(&(0..9 * MB)), [2 * MB..3 * MB]);
+        assert_eq!(file.cached_bytes(), 2 * MB);
+        assert_eq!(file.evict(&(MB..MB + 1)), Some(0..MB));
+        assert_eq!(file.evict(&(MB..MB + 1)), None);
+        assert_eq!(file.missing(&(0..9 * MB)), [0..MB, 2 * MB..3 * MB]);
+        assert_eq!(
+            file.extents(&(MB..2 * MB + 5)).extents,
+            [
+                Extent { offset: MB, len: MB, segment: "a".into(), at: 7 + MB },
+                Extent { offset: 2 * MB, len: 5, segment: "b".into(), at: 7 },
+            ]
+        );
+    }
+
+    #[test]
+    fn appended_bytes_become_segments_and_a_cut_gives_them_up() {
+        let mut file = shelved();
+        assert!(!file.is_changed());
+        file.written(&(3 * MB..6 * MB));
+        assert_eq!((file.is_changed(), file.unshelved_bytes()), (true, 3 * MB));
+        let (first, range) = file.next_seal(MB).unwrap();
+        assert_eq!(range, 3 * MB..4 * MB);
+        let (second, _) = file.next_seal(MB).unwrap();
+        assert_eq!(file.next_seal(2 * MB), None);
+        file.sealed(second, Some(extent(4 * MB, MB, "d")));
+        assert_eq!(file.unsealed(), [3 * MB..4 * MB, 5 * MB..6 * MB]);
+        file.sealed(first, None);
+        let new = vec![extent(3 * MB, MB, "c"), extent(5 * MB, MB, "e")];
+        let content = file.content_with(new);
+        assert_eq!(content.extents.iter().map(|extent| extent.segment.as_str()).collect::<String>(), "abcde");
+        assert_eq!(file.committed(content), 3 * MB);
+        assert_eq!((file.is_changed(), file.missing(&(0..6 * MB))), (false, vec![0..3 * MB]));
+
+        // Cut within the second segment: what follows is not that of the shelf.
+        file.written(&(6 * MB..8 * MB));
+        let (late, _) = file.next_seal(MB).unwrap();
+        file.set_len(2 * MB + 100);
+        file.sealed(late, Some(extent(6 * MB, MB, "x")));
+        assert_eq!((file.shelved_len(), file.unsealed()), (2 * MB + 100, vec![]));
+        file.written(&(2 * MB + 100..2 * MB + 300));
+        assert_eq!(file.unsealed(), [2 * MB + 100..2 * MB + 300]);
+        let content = file.content_with(vec![extent(2 * MB + 100, 200, "f")]);
+        assert_eq!(content.extents.iter().map(|extent| extent.len).collect::<Vec<_>>(), [2 * MB, 100, 200]);
+    }
+
+    #[test]
+    fn a_small_file_is_shelved_as_a_whole() {
+        let mut file = TrackedFile::shelved(FileContent { len: 1024, extents: vec![extent(0, 1024, "a")] });
+        file.filled(0..1024);
+        file.written(&(512..600));
+        assert_eq!((file.is_changed(), file.shelved_len()), (true, 1024));
+        assert_eq!(file.unsealed(), [0..1024]);
+        let content = file.content_with(vec![extent(0, 1024, "b")]);
+        assert_eq!(content.extents, [extent(0, 1024, "b")]);
+        file.committed(content);
+        assert!(!file.is_changed());
+        // It grows, and no byte of it counts as shelved.
+        file.written(&(10..20));
+        file.written(&(1024..MB));
+        assert_eq!((file.shelved_len(), file.unsealed()), (0, vec![0..MB]));
+    }
+
+    #[test]
+    fn after_a_crash_the_local_bytes_count_from_where_they_differ() {
+        let mut file = TrackedFile::local(4 * MB, MB, shelved().content_with(Vec::new()));
+        assert_eq!((file.missing(&(0..4 * MB)), file.unsealed()), (vec![0..MB], vec![MB..4 * MB]));
+        let shorter = TrackedFile::local(100, 0, FileContent::default());
+        assert_eq!((shorter.len(), shorter.is_changed()), (100, true));
+    }
+}
