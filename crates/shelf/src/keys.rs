@@ -40,6 +40,11 @@ impl CartridgeKeys {
         format!("{}/seg/{name}", self.root)
     }
 
+    /// A page of the index of a file, by its name: created once, never replaced.
+    pub(crate) fn page(&self, name: &str) -> String {
+        format!("{}/ix/{name}", self.root)
+    }
+
     /// The number of a recent manifest, from which newer ones are looked for; it is replaced, and may be old.
     pub(crate) fn head(&self) -> String {
         format!("{}/head", self.root)

@@ -16,6 +16,7 @@
 mod beat;
 mod error;
 mod folders;
+mod index;
 mod keys;
 mod manifest;
 #[cfg(test)]
@@ -140,7 +141,7 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an object is damaged.
     pub async fn newest(&self, barcode: &str) -> Result<Option<Manifest>, ShelfError> {
-        take::newest(&self.objects, &CartridgeKeys::new(barcode)).await
+        Ok(take::newest(&self.objects, &CartridgeKeys::new(barcode)).await?.map(|(newest, _)| newest))
     }
 
     /// The barcodes of the cartridges on the shelf, ascending. This lists the store, which takes long for many cartridges, and may

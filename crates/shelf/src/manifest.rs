@@ -50,6 +50,9 @@ pub struct Content {
 pub struct FileContent {
     /// Length of the file in bytes.
     pub len: u64,
+    /// Names of the index pages with the first parts, in the object of a manifest. Everywhere else, `extents` has all parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<String>,
     /// The parts of the file, ascending by offset and without gaps from 0 to `len`.
     pub extents: Vec<Extent>,
 }
@@ -83,7 +86,7 @@ impl Manifest {
         record::encode(&self.barcode, self)
     }
 
-    /// The manifest with this number, from its object. Its number and barcode must be those of the name of the object.
+    /// The manifest with this number, from its object, with the names of its index pages. Its number and barcode must be those of the name of the object.
     pub(crate) fn decode(keys: &CartridgeKeys, version: u64, bytes: &[u8]) -> Result<Self, ShelfError> {
         let key = keys.manifest(version);
         let malformed = |problem: String| Err(ShelfError::malformed(&key, problem));
@@ -99,7 +102,7 @@ impl Manifest {
             if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
                 return malformed(format!("{name:?} is not the name of a file"));
             }
-            if !file.is_whole() {
+            if file.pages.is_empty() && !file.is_whole() {
                 return malformed(format!("the extents of {name} do not have its {} bytes", file.len));
             }
         }
@@ -109,7 +112,7 @@ impl Manifest {
 
 impl FileContent {
     /// Whether the extents follow one another from 0 to the length of the file.
-    fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         let end = self.extents.iter().try_fold(0_u64, |end, extent| {
             let next = end.checked_add(extent.len)?;
             (extent.offset == end && extent.len > 0 && extent.at.checked_add(extent.len).is_some()).then_some(next)
@@ -124,7 +127,7 @@ mod tests {
 
     fn manifest() -> Manifest {
         let extent = Extent { offset: 0, len: 3, segment: "0000001-0000-ab".into(), at: 8 };
-        let file = FileContent { len: 3, extents: vec![extent] };
+        let file = FileContent { len: 3, extents: vec![extent], ..FileContent::default() };
         Manifest {
             barcode: "V00001L8".into(),
             version: 2,

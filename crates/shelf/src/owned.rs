@@ -3,6 +3,7 @@
 use crate::Shelf;
 use crate::beat::{Beat, Lease};
 use crate::error::ShelfError;
+use crate::index::{self, Compact, PageNames};
 use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Manifest, ManifestState};
 use crate::objects::{Creation, Objects};
@@ -43,13 +44,15 @@ pub struct OwnedCartridge {
     segments: u64,
     /// The newest manifest: of this daemon, or of the former owner before the first one of this daemon.
     newest: Manifest,
+    /// The index pages of its content.
+    pages: PageNames,
     /// Number of the manifest in the hint that this daemon has written.
     hint: u64,
 }
 
 impl OwnedCartridge {
-    pub(crate) fn new(shelf: Shelf, keys: CartridgeKeys, lease: Lease, newest: Manifest) -> Self {
-        Self { shelf, keys, lease, beats: 0, next_beat: Instant::now(), segments: 0, newest, hint: 0 }
+    pub(crate) fn new(shelf: Shelf, keys: CartridgeKeys, lease: Lease, newest: Manifest, pages: PageNames) -> Self {
+        Self { shelf, keys, lease, beats: 0, next_beat: Instant::now(), segments: 0, newest, pages, hint: 0 }
     }
 
     /// The epoch of the lease: each daemon that takes the cartridge gets a higher one.
@@ -138,7 +141,7 @@ impl OwnedCartridge {
             match self.try_create(state, content.clone()).await? {
                 None => break,
                 // An earlier commit of this daemon, whose response was lost.
-                Some(other) if other.epoch == self.epoch() => self.follow(other),
+                Some(other) if other.epoch == self.epoch() => self.follow(other).await?,
                 Some(other) => {
                     return Err(CommitError::TakenOver { barcode: other.barcode, owner: other.owner });
                 }
@@ -150,7 +153,8 @@ impl OwnedCartridge {
         Ok(())
     }
 
-    /// Creates the manifest after the newest one. Returns the manifest that exists in its place.
+    /// Creates the manifest after the newest one. Returns the manifest that exists in its place, with the names of its index
+    /// pages.
     pub(crate) async fn try_create(
         &mut self,
         state: ManifestState,
@@ -158,6 +162,9 @@ impl OwnedCartridge {
     ) -> Result<Option<Manifest>, ShelfError> {
         let version = self.newest.version + 1;
         let key = self.keys.manifest(version);
+        let compact = index::compact(&content, &self.newest.content, &self.pages)?;
+        let Compact { content: stored, names, new } = compact;
+        index::create(self.shelf.objects(), &self.keys, new).await?;
         let manifest = Manifest {
             barcode: self.newest.barcode.clone(),
             version,
@@ -165,11 +172,11 @@ impl OwnedCartridge {
             nonce: self.shelf.nonce()?,
             owner: self.lease.owner.clone(),
             state,
-            content,
+            content: stored,
         };
         match self.shelf.objects().create(&key, manifest.encode()?).await? {
             Creation::Created => {
-                self.newest = manifest;
+                (self.newest, self.pages) = (Manifest { content, ..manifest }, names);
                 Ok(None)
             }
             Creation::Exists(bytes) => Manifest::decode(&self.keys, version, &bytes).map(Some),
@@ -177,8 +184,15 @@ impl OwnedCartridge {
     }
 
     /// Continues after a manifest that exists.
-    pub(crate) fn follow(&mut self, newest: Manifest) {
+    pub(crate) async fn follow(&mut self, mut newest: Manifest) -> Result<(), ShelfError> {
+        self.pages = index::expand(self.shelf.objects(), &self.keys, &mut newest.content).await?;
         self.newest = newest;
+        Ok(())
+    }
+
+    /// The newest manifest.
+    pub(crate) const fn newest(&self) -> &Manifest {
+        &self.newest
     }
 
     /// A hint that is not written costs the next reader time, so that its failure is no error.

@@ -2,6 +2,7 @@
 
 use crate::beat::{Lease, is_silent, newest_lease};
 use crate::error::ShelfError;
+use crate::index::{self, PageNames};
 use crate::keys::CartridgeKeys;
 use crate::manifest::{Manifest, ManifestState};
 use crate::objects::{Creation, Objects};
@@ -53,7 +54,7 @@ impl Shelf {
         let keys = CartridgeKeys::new(barcode);
         let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
         let manifest = newest(&self.objects, &keys).await?;
-        let Some(manifest) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
+        let Some((manifest, pages)) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
         let (epoch, user) = self.user(&keys, &manifest).await?;
         if let Some(owner) = user {
             return Err(in_use(&owner));
@@ -63,7 +64,7 @@ impl Shelf {
         if let Creation::Exists(other) = self.objects.create(&key, record::encode(&key, &lease)?).await? {
             return Err(in_use(&record::decode::<Lease>(&key, &other)?.owner));
         }
-        self.exclude(keys, lease, manifest).await
+        self.exclude(OwnedCartridge::new(self.clone(), keys, lease, manifest, pages)).await
     }
 
     /// Name of the program that uses a cartridge; `None` if no program does. If the owner has not released the cartridge, this
@@ -86,24 +87,16 @@ impl Shelf {
 
     /// Creates the next manifest with the epoch of the lease. Manifests that the former owner creates meanwhile come before it,
     /// and count.
-    async fn exclude(
-        &self,
-        keys: CartridgeKeys,
-        lease: Lease,
-        mut newest: Manifest,
-    ) -> Result<(OwnedCartridge, Manifest), TakeError> {
-        let mut owned = OwnedCartridge::new(self.clone(), keys, lease, newest.clone());
+    async fn exclude(&self, mut owned: OwnedCartridge) -> Result<(OwnedCartridge, Manifest), TakeError> {
         owned.beat().await?;
         loop {
+            let newest = owned.newest().clone();
             match owned.try_create(ManifestState::Open, owned.content().clone()).await? {
                 None => return Ok((owned, newest)),
                 Some(other) if other.epoch > owned.epoch() => {
                     return Err(TakeError::InUse { barcode: other.barcode, owner: other.owner });
                 }
-                Some(other) => {
-                    newest = other.clone();
-                    owned.follow(other);
-                }
+                Some(other) => owned.follow(other).await?,
             }
         }
     }
@@ -117,7 +110,11 @@ impl Shelf {
 }
 
 /// The newest manifest: from the number in the hint on, each next one is read until there is none.
-pub(crate) async fn newest(objects: &Objects, keys: &CartridgeKeys) -> Result<Option<Manifest>, ShelfError> {
+/// The second result has the names of the index pages of its content.
+pub(crate) async fn newest(
+    objects: &Objects,
+    keys: &CartridgeKeys,
+) -> Result<Option<(Manifest, PageNames)>, ShelfError> {
     let hint = objects.get(&keys.head()).await?;
     let hint = hint.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
     let mut newest = match hint {
@@ -126,7 +123,10 @@ pub(crate) async fn newest(objects: &Objects, keys: &CartridgeKeys) -> Result<Op
     };
     loop {
         let version = newest.as_ref().map_or(Manifest::FIRST, |manifest| manifest.version + 1);
-        let Some(bytes) = objects.get(&keys.manifest(version)).await? else { return Ok(newest) };
+        let Some(bytes) = objects.get(&keys.manifest(version)).await? else { break };
         newest = Some(Manifest::decode(keys, version, &bytes)?);
     }
+    let Some(mut newest) = newest else { return Ok(None) };
+    let pages = index::expand(objects, keys, &mut newest.content).await?;
+    Ok(Some((newest, pages)))
 }

@@ -90,7 +90,7 @@ impl OwnedCartridge {
         for name in names {
             let Some(mut file) = folder.open_read_only(&name).map_err(file_error(&name))? else { continue };
             let len = file.len().map_err(file_error(&name))?;
-            let mut content = FileContent { len, extents: Vec::new() };
+            let mut content = FileContent { len, ..FileContent::default() };
             while let Some(left) = content.missing() {
                 let (segment, buffer) = writer.segment()?;
                 let (at, room) = (buffer.len(), SEGMENT_LEN - buffer.len());

@@ -15,7 +15,6 @@ mod snapshot;
 mod tests;
 mod tracked_file;
 
-use crate::keys::CartridgeKeys;
 use crate::{Content, Shelf};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
@@ -355,6 +354,5 @@ fn check_name(name: &str) -> io::Result<()> {
 
 /// The newest manifest of a cartridge.
 fn newest(access: &Access, name: &str) -> io::Result<Option<crate::Manifest>> {
-    let keys = CartridgeKeys::new(name);
-    access.runtime.block_on(crate::take::newest(access.shelf.objects(), &keys)).map_err(io::Error::other)
+    access.runtime.block_on(access.shelf.newest(name)).map_err(io::Error::other)
 }

@@ -91,7 +91,7 @@ impl TrackedFile {
                 extents.push(Extent { offset: start, len: end - start, segment: extent.segment.clone(), at });
             }
         }
-        FileContent { len: range.end, extents }
+        FileContent { len: range.end, extents, ..FileContent::default() }
     }
 
     /// The local file has these bytes now. Returns how many of them are new.
@@ -203,7 +203,7 @@ impl TrackedFile {
         let sealed = self.seals.iter().filter_map(|seal| seal.extent.clone());
         let mut extents: Vec<Extent> = self.extents.iter().cloned().chain(sealed).chain(new).collect();
         extents.sort_by_key(|extent| extent.offset);
-        FileContent { len: self.len, extents }
+        FileContent { len: self.len, extents, ..FileContent::default() }
     }
 
     /// A manifest names this content: the local file has all of its bytes that were not shelved before. Returns their number.
@@ -236,6 +236,7 @@ mod tests {
         TrackedFile::shelved(FileContent {
             len: 3 * MB,
             extents: vec![extent(0, 2 * MB, "a"), extent(2 * MB, MB, "b")],
+            ..FileContent::default()
         })
     }
 
@@ -292,7 +293,11 @@ mod tests {
 
     #[test]
     fn a_small_file_is_shelved_as_a_whole() {
-        let mut file = TrackedFile::shelved(FileContent { len: 1024, extents: vec![extent(0, 1024, "a")] });
+        let mut file = TrackedFile::shelved(FileContent {
+            len: 1024,
+            extents: vec![extent(0, 1024, "a")],
+            ..FileContent::default()
+        });
         file.filled(0..1024);
         file.written(&(512..600));
         assert_eq!((file.is_changed(), file.shelved_len()), (true, 1024));
