@@ -309,10 +309,13 @@ impl Drive {
             // The host must not assume that the tape is verified.
             self.lu.defer_error(operation.nexus, Sense::new(SenseKey::ABORTED_COMMAND, Asc(0)));
         }
-        let writer = self.state.media.opened().and_then(|mounted| mounted.last_writer);
+        let writers = self.state.media.opened().map(|mounted| (mounted.last_writer, mounted.unsynchronised_writer));
         let (cartridge, result) = self.state.unmount()?;
         self.state.clear_keys_at_demount(&mut self.lu);
-        if let (Err(error), Some(writer)) = (result, writer) {
+        let (last, unsynchronised) = writers.unwrap_or_default();
+        if let Err(error) = result
+            && let Some(writer) = if error.taken_over_by().is_some() { unsynchronised } else { last }
+        {
             self.lu.defer_error(writer, crate::fault::sense(&error, crate::fault::Operation::Writing));
         }
         self.state.health.alerts.clear_flags(alert::CLEARED_AT_UNLOAD);
@@ -412,6 +415,8 @@ mod reserved_bit_tests;
 mod saved_page_tests;
 #[cfg(test)]
 mod storage_failure_tests;
+#[cfg(test)]
+mod taken_over_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

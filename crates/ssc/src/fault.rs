@@ -23,6 +23,9 @@ pub(crate) fn sense(error: &StoreError, operation: Operation) -> Sense {
     if error.is_full() {
         return volume_overflow();
     }
+    if error.taken_over_by().is_some() {
+        return taken_over();
+    }
     match error {
         StoreError::CannotDecrypt { reason, .. } => {
             let asc = match reason {
@@ -79,6 +82,11 @@ fn has_no_files(error: &io::Error) -> bool {
     kinds.contains(&error.kind()) || error.raw_os_error() == Some(ELOOP)
 }
 
+/// NOT READY 3Ah/00h: another daemon has the cartridge, as if the medium had been removed.
+pub(crate) const fn taken_over() -> Sense {
+    Sense::new(SenseKey::NOT_READY, Asc::MEDIUM_NOT_PRESENT)
+}
+
 /// VOLUME OVERFLOW 00h/02h with EOM: the file system is full.
 fn volume_overflow() -> Sense {
     Sense::new(SenseKey::VOLUME_OVERFLOW, Asc::END_OF_PARTITION_MEDIUM_DETECTED).with_eom(true)
@@ -93,6 +101,7 @@ pub(crate) fn mam_error_before_write(error: &StoreError) -> Sense {
 pub(crate) fn mam_write_error(error: &StoreError) -> Sense {
     match error {
         _ if error.is_full() => Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
+        _ if error.taken_over_by().is_some() => taken_over(),
         StoreError::AttributeTooLarge { .. } => Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE),
         _ => Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR),
     }

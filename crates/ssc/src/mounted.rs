@@ -39,6 +39,8 @@ pub(crate) struct Mounted {
     pub(crate) mam_failed: bool,
     /// Nexus of the last write; it gets the deferred error.
     pub(crate) last_writer: Option<NexusId>,
+    /// Nexus of the last write since the last successful synchronisation.
+    pub(crate) unsynchronised_writer: Option<NexusId>,
     /// Append-only mode is on (WRITE MODE of mode page 10h/01h).
     pub(crate) append_only: bool,
     /// Overwrite that ALLOW OVERWRITE has allowed in append-only mode.
@@ -88,6 +90,16 @@ impl Mounted {
         Ok(())
     }
 
+    /// Records the nexus that is about to write.
+    pub(crate) const fn record_writer(&mut self, nexus: NexusId) {
+        (self.last_writer, self.unsynchronised_writer) = (Some(nexus), Some(nexus));
+    }
+
+    /// Name of the daemon that has taken over the cartridge, once an operation has failed for this reason.
+    pub(crate) fn taken_over_by(&self) -> Option<&str> {
+        self.medium.taken_over_by().or_else(|| self.cartridge.taken_over_by())
+    }
+
     /// Whether both the medium and the cartridge format of this volume support encryption.
     pub(crate) fn can_encrypt(&self) -> bool {
         self.cartridge.media().encryptable && self.medium.file_format().is_some_and(Format::supports_encryption)
@@ -128,7 +140,9 @@ impl Mounted {
         let (barcode, partition, object) = (self.cartridge.barcode(), at.partition, at.object);
         let cause = if let StoreError::LostObjects { cause, .. } = error { cause } else { error };
         self.storage_full = cause.is_full();
-        if matches!(error, StoreError::LostObjects { .. }) {
+        if matches!(error, StoreError::TakenOver { .. }) {
+            // Logged when the drive drops the tape.
+        } else if matches!(error, StoreError::LostObjects { .. }) {
             tracing::error!(%barcode, partition, object, %error, "write failed: buffered objects are lost");
             self.write_error = Some(fault::sense(cause, Operation::Writing));
         } else if self.storage_full {
@@ -206,8 +220,9 @@ impl Mounted {
 
     fn try_sync(&mut self) -> Result<(), StoreError> {
         let synced = self.medium.sync();
-        if let Err(error) = &synced {
-            self.record_write_failure(error);
+        match &synced {
+            Ok(()) => self.unsynchronised_writer = None,
+            Err(error) => self.record_write_failure(error),
         }
         self.unsynchronised = synced.is_err();
         synced
@@ -281,15 +296,25 @@ impl Mounted {
     }
 
     /// Ends the load: makes data durable and saves the counters to the cartridge memory. `alerts` are the raised
-    /// TapeAlert flags.
+    /// TapeAlert flags. Nothing is written to a cartridge that another daemon has taken over.
     pub(crate) fn unload(mut self, alerts: u64) -> (Cartridge, Result<(), StoreError>) {
-        let synced = self.medium.close();
-        self.mam.set_number(AttrId::TAPE_ALERT, alerts);
-        self.mam.set_flag(Flags::LOADED, false);
-        self.record_remaining_capacity();
+        let synced = self.medium.close_files();
+        self.record_load_in_mam(alerts);
         if synced.is_ok() {
             self.record_worm_objects();
         }
+        let unwritable = self.mam_failed || self.taken_over_by().is_some();
+        let saved = if unwritable { Ok(()) } else { self.cartridge.save_mam_and_copy(&self.mam) };
+        let closed = if self.taken_over_by().is_some() { Ok(()) } else { self.medium.close() };
+        let taken_over = self.taken_over_by().map(|owner| StoreError::TakenOver { owner: owner.to_owned() });
+        (self.cartridge, taken_over.map_or(Ok(()), Err).and(synced).and(saved).and(closed))
+    }
+
+    /// Records the end and the counters of this load.
+    fn record_load_in_mam(&mut self, alerts: u64) {
+        self.mam.set_number(AttrId::TAPE_ALERT, alerts);
+        self.mam.set_flag(Flags::LOADED, false);
+        self.record_remaining_capacity();
         let (written, read) = (self.counters.written_by_host, self.counters.read_by_host);
         for (life, load, count) in
             [(AttrId::LIFE_WRITTEN, AttrId::LOAD_WRITTEN, written), (AttrId::LIFE_READ, AttrId::LOAD_READ, read)]
@@ -304,7 +329,5 @@ impl Mounted {
         for (life, count) in failures.into_iter().filter(|(_, count)| *count > 0) {
             self.mam.set_number(life, self.mam.number(life).saturating_add(count));
         }
-        let saved = if self.mam_failed { Ok(()) } else { self.cartridge.save_mam_and_copy(&self.mam) };
-        (self.cartridge, synced.and(saved))
     }
 }

@@ -289,13 +289,14 @@ pub trait MediumSource: Send {
 pub struct Cartridge {
     facts: CartridgeFacts,
     medium: Box<dyn MediumSource>,
+    taken_over_by: Option<String>,
 }
 
 impl Cartridge {
     /// A cartridge with these facts, whose tape and cartridge memory `medium` opens.
     #[must_use]
     pub fn new(facts: CartridgeFacts, medium: Box<dyn MediumSource>) -> Self {
-        Self { facts, medium }
+        Self { facts, medium, taken_over_by: None }
     }
 
     /// A cartridge with these facts, whose files are in the folder that `folder` opens. `capacity` is in bytes; 0 if
@@ -329,6 +330,19 @@ impl Cartridge {
         self.facts.kind
     }
 
+    /// Name of the daemon that has taken over the cartridge, if the last use of the cartridge memory, or the last opening of
+    /// the tape, failed for this reason.
+    #[must_use]
+    pub fn taken_over_by(&self) -> Option<&str> {
+        self.taken_over_by.as_deref()
+    }
+
+    fn recording_owner<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        let owner = result.as_ref().err().and_then(StoreError::taken_over_by);
+        self.taken_over_by = owner.map(str::to_owned);
+        result
+    }
+
     /// Changes the density of the cartridge, here and in `mam`, which the caller saves. The capacity remains the same
     /// fraction of the native capacity.
     pub fn convert_density(&mut self, media: &'static MediaSpec, mam: &mut Mam) {
@@ -357,7 +371,8 @@ impl Cartridge {
     /// [`StoreError::InUse`], [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`], or [`StoreError::Io`] if
     /// the storage fails.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
-        self.medium.open(&mut self.facts, OpenMode::ReadWrite)
+        let opened = self.medium.open(&mut self.facts, OpenMode::ReadWrite);
+        self.recording_owner(opened)
     }
 
     /// As [`Self::open`], with the concrete type, for tools that inspect objects.
@@ -429,7 +444,8 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::NoCartridgeMemory`] if there is no cartridge, or [`StoreError::Io`] if the storage fails.
     pub fn mam_or_rebuilt(&mut self) -> Result<(Mam, Option<StoreError>), StoreError> {
-        self.medium.mam_or_rebuilt(&mut self.facts)
+        let read = self.medium.mam_or_rebuilt(&mut self.facts);
+        self.recording_owner(read)
     }
 
     /// Reads the cartridge memory, and takes medium, kind and capacity from it.
@@ -438,7 +454,8 @@ impl Cartridge {
     /// [`StoreError::NoCartridgeMemory`], [`StoreError::Malformed`] or [`StoreError::Unsupported`] if it cannot be
     /// used, or [`StoreError::Io`] if the storage fails.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
-        self.medium.mam(&mut self.facts)
+        let read = self.medium.mam(&mut self.facts);
+        self.recording_owner(read)
     }
 
     /// The format of the cartridge's files.
@@ -486,7 +503,8 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::InUse`], or as [`Self::save_mam_and_copy`].
     pub fn save_mam_exclusive(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        self.medium.save_mam(mam, MamSave::Exclusive)
+        let saved = self.medium.save_mam(mam, MamSave::Exclusive);
+        self.recording_owner(saved)
     }
 
     /// Sets or clears the write-protect tab, with an exclusive lock of the cartridge.
@@ -536,7 +554,8 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; the old cartridge memory remains.
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        self.medium.save_mam(mam, MamSave::Original)
+        let saved = self.medium.save_mam(mam, MamSave::Original);
+        self.recording_owner(saved)
     }
 
     /// As [`Self::save_mam`], and writes its copy too.
@@ -544,7 +563,8 @@ impl Cartridge {
     /// # Errors
     /// As [`Self::save_mam`].
     pub fn save_mam_and_copy(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        self.medium.save_mam(mam, MamSave::WithCopy)
+        let saved = self.medium.save_mam(mam, MamSave::WithCopy);
+        self.recording_owner(saved)
     }
 }
 

@@ -78,9 +78,10 @@ pub fn convert(
             }
         }
     }
-    to.close()?;
+    to.close_files()?;
     let mut files = files;
     cartridge_memory::write_imported(files.as_mut(), format, &mam, from.partitions())?;
+    to.close()?;
     Ok(from)
 }
 

@@ -401,6 +401,14 @@ pub trait Medium: Send {
     fn close(&mut self) -> Result<(), StoreError> {
         self.sync()
     }
+    /// Does on this machine what [`Self::close`] does. A drive saves the cartridge memory between this and [`Self::close`],
+    /// which makes both durable beyond this machine if the store behind the tape promises that.
+    ///
+    /// # Errors
+    /// As [`Self::sync`].
+    fn close_files(&mut self) -> Result<(), StoreError> {
+        self.sync()
+    }
     /// Returns and clears the loss of accepted objects that has not been reported yet.
     fn take_deferred(&mut self) -> Option<DeferredLoss>;
 }

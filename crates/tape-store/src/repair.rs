@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::medium::Medium;
 use crate::three_file::inspect::IndexReport;
 use crate::three_file::rebuild::{self, RebuiltIndex};
-use crate::three_file::{NO_WATERMARK, SHORT_DATA, ThreeFile};
+use crate::three_file::{NO_WATERMARK, SHORT_DATA, ThreeFile, commit_change};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 
@@ -190,7 +190,8 @@ impl Cartridge {
             copy_to_damaged_file(folder.as_mut(), name, 0)?;
         }
         tracing::info!(barcode = %self.barcode(), file = damaged, "rebuilding the cartridge memory");
-        cartridge_memory::write_imported(folder.as_mut(), format, &mam, partitions)
+        cartridge_memory::write_imported(folder.as_mut(), format, &mam, partitions)?;
+        commit_change(folder.as_mut())
     }
 
     fn replace_index(&mut self, partition: u8) -> Result<(), StoreError> {

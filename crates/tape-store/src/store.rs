@@ -7,7 +7,7 @@ use crate::convert::{Conversion, convert};
 use crate::error::StoreError;
 use crate::mam::AttrId;
 use crate::media::{LTO_8, MediaSpec};
-use crate::three_file::{FolderOpener, ThreeFileSource};
+use crate::three_file::{FolderOpener, ThreeFileSource, commit_change};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -137,7 +137,8 @@ impl TapeStore {
         if cartridge_memory::exists(folder.as_mut())? {
             return Err(StoreError::Cartridge { barcode: name.into(), problem: "exists already" });
         }
-        cartridge_memory::create(folder.as_mut(), name, new)
+        cartridge_memory::create(folder.as_mut(), name, new)?;
+        commit_change(folder.as_mut())
     }
 
     /// Whether a cartridge exists; one whose creation was interrupted does not.

@@ -67,7 +67,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
 }
 
 fn write_filemarks(mounted: &mut Mounted, count: u32, nexus: NexusId) -> Result<(), Sense> {
-    mounted.last_writer = Some(nexus);
+    mounted.record_writer(nexus);
     let at = mounted.medium.position();
     mounted.record_truncation(at.partition, at.object);
     for done in 0..count {

@@ -101,5 +101,6 @@ pub(super) fn format(mounted: &mut Mounted, sizes: &[u64], update: impl FnOnce(&
     let next = mam.number(AttrId::INITIALIZATION_COUNT).saturating_add(1).min(0xffff);
     mam.set_number(AttrId::INITIALIZATION_COUNT, next);
     mounted.record_remaining_capacity();
-    mounted.save_mam()
+    mounted.save_mam()?;
+    mounted.sync()
 }

@@ -88,7 +88,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let allowed = allowed.and_then(|()| mounted.check_encryption(encrypted));
     let outcome = match allowed.and_then(|()| mounted.before_write(MediumChange::Write)) {
         Ok(()) => {
-            mounted.last_writer = Some(cx.request.nexus);
+            mounted.record_writer(cx.request.nexus);
             let options = WriteOptions { codec, encryption: encryption.as_ref(), already_encrypted: external, method };
             let first = mounted.medium.position();
             let written = blocks(mounted, transfer.blocks(block_length), &options, &mut cx.data.data_out);

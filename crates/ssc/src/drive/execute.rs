@@ -5,7 +5,9 @@ use super::Drive;
 use super::records::medium_or_hardware_error;
 use crate::background;
 use crate::command::{self, Command, Context};
+use crate::fault;
 use crate::table::COMMANDS;
+use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::{DeviceCommand, SpcCommand};
 use scsi_core::command_spec::{CommandRow, CommandTable, MediumAccess};
@@ -50,6 +52,8 @@ impl DeviceServer for Drive {
         if self.has_background_work() && !self.slow_accesses().contains(MediumAccess::READ) {
             self.step(background::SHORT);
         }
+        // An event may have found it.
+        self.drop_taken_over(None);
     }
 
     fn run(
@@ -65,6 +69,8 @@ impl DeviceServer for Drive {
         let previous_holders = self.reservations(row.command);
         let Self { lu, state: device } = self;
         let outcome = command::run(row.command, &mut Context { lu, device, request, cdb, data });
+        let outcome =
+            if self.state.media.taken_over_by().is_some() { taken_over(row.command, outcome) } else { outcome };
         self.finish(row.command, cdb, request, &outcome);
         previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
         outcome
@@ -90,6 +96,18 @@ impl DeviceServer for Drive {
     }
 }
 
+/// The outcome of a command during which it was found that another daemon has taken over the cartridge: a command for the
+/// medium does not end with GOOD, whatever it has done.
+fn taken_over(command: DeviceCommand<Command>, outcome: Outcome) -> Outcome {
+    match (command, outcome) {
+        (DeviceCommand::Own(_), Err(Fault::CheckCondition(sense))) if sense.asc == Asc::MEDIUM_NOT_PRESENT => {
+            Err(Fault::CheckCondition(sense))
+        }
+        (DeviceCommand::Own(_), Ok(()) | Err(Fault::CheckCondition(_))) => Err(fault::taken_over().into()),
+        (DeviceCommand::Own(_) | DeviceCommand::Spc(_), other) => other,
+    }
+}
+
 impl Drive {
     /// Updates modes, alerts, logs and counters after a command, regardless of its outcome.
     fn finish(&mut self, command: DeviceCommand<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
@@ -99,6 +117,7 @@ impl Drive {
         let notified_nexus =
             matches!(outcome, Err(Fault::CheckCondition(sense)) if sense.deferred).then_some(request.nexus);
         self.report_lost_data(notified_nexus);
+        self.drop_taken_over(outcome.is_err().then_some(request.nexus));
         if let Some(mounted) = self.state.media.threaded_mut()
             && mounted.programmable_warning_reported
             && !mounted.medium.warnings().programmable

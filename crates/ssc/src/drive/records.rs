@@ -4,6 +4,7 @@ use super::Drive;
 use crate::alert::Alert;
 use crate::command::{self, Command};
 use crate::device::DriveState;
+use crate::fault::{self, Operation};
 use crate::lifetime_counters;
 use crate::log::ErrorContext;
 use crate::media::MediumFault;
@@ -27,6 +28,7 @@ impl Drive {
                 self.lu.dump_after_error(&self.state);
             }
             self.lu.defer_error(operation.nexus, sense);
+            self.drop_taken_over(Some(operation.nexus));
         }
     }
 
@@ -92,6 +94,22 @@ impl Drive {
         self.lu.request_save(Save::COUNTERS);
     }
 
+    /// Drops the tape of a cartridge that another daemon has taken over. Defers an error for accepted data that is lost to the
+    /// nexus of the last write, unless that is `notified_nexus`, to which this command has just reported it.
+    pub(super) fn drop_taken_over(&mut self, notified_nexus: Option<NexusId>) {
+        if self.state.media.taken_over_by().is_none() {
+            return;
+        }
+        self.report_lost_data(notified_nexus);
+        let verify = self.state.media.abandon_verify();
+        let lost_by = self.state.drop_tape();
+        self.state.clear_keys_at_demount(&mut self.lu);
+        let affected = [verify.map(|operation| operation.nexus), lost_by];
+        for nexus in affected.into_iter().flatten().filter(|nexus| Some(*nexus) != notified_nexus) {
+            self.lu.defer_error(nexus, fault::taken_over());
+        }
+    }
+
     /// Defers an error for accepted data that was lost. It goes to the nexus of the last write, unless that is
     /// `notified_nexus`, to which this command has just reported it.
     pub(super) fn report_lost_data(&mut self, notified_nexus: Option<NexusId>) {
@@ -108,11 +126,11 @@ impl Drive {
         }
         let (barcode, reason) = (mounted.cartridge.barcode().clone(), format!("written data is lost: {}", lost.cause));
         if let Some(writer) = mounted.last_writer.filter(|writer| Some(*writer) != notified_nexus) {
-            self.lu.defer_error(writer, crate::fault::sense(&lost.cause, crate::fault::Operation::Writing));
+            self.lu.defer_error(writer, fault::sense(&lost.cause, Operation::Writing));
         }
         self.state.health.report(MediumFault { barcode, reason, unusable: false });
         self.state.health.alerts.raise(Alert::WRITE_FAILURE);
-        if !lost.cause.is_full() {
+        if !lost.cause.is_full() && lost.cause.taken_over_by().is_none() {
             self.state.health.alerts.raise(Alert::HARD_ERROR);
         }
     }

@@ -12,7 +12,7 @@ use tape_store::media::LTO_8;
 use tape_store::store::{NewCartridge, TapeStore};
 
 /// A drive with a cartridge of this format, on a disk that fails on request.
-fn drive_on(disk: &FaultyFolder, level: Format) -> Drive {
+pub(super) fn drive_on(disk: &FaultyFolder, level: Format) -> Drive {
     let shelves = MemoryFolderStore::default();
     let store = TapeStore::new(Box::new(shelves.clone()));
     let new = NewCartridge::data(&LTO_8).with_serial("S1").with_capacity(1 << 30).with_format(level);

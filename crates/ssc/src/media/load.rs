@@ -143,6 +143,7 @@ impl DriveState {
             storage_full_reported: false,
             mam_failed,
             last_writer: None,
+            unsynchronised_writer: None,
             append_only: self.modes.append_only,
             allowed_overwrite: AllowedOverwrite::Nothing,
             worm_integrity_failed,

@@ -4,6 +4,7 @@
 //! [`MediaState::threaded`] or [`MediaState::opened`].
 
 mod load;
+mod taken_over;
 mod unload;
 
 pub(crate) use load::drive_name;

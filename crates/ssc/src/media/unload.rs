@@ -46,16 +46,25 @@ impl DriveState {
     /// Ends the load of a tape, and counts it.
     fn demount(&mut self, mut mounted: Mounted) -> (Cartridge, Result<(), StoreError>) {
         mounted.drain();
-        let statistics = crate::log::volume_statistics(self, &mounted);
-        self.health.count_demount(statistics, mounted.counters);
+        self.count_demount(&mounted);
         let (cartridge, result) = mounted.unload(self.health.alerts.raised_flags().bits());
-        if let Err(error) = &result {
-            let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
-            self.health.report(MediumFault { barcode, reason, unusable: false });
-            tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
-            self.health.alerts.raise(Alert::DIRECTORY_INVALID);
+        match &result {
+            Ok(()) => {}
+            Err(StoreError::TakenOver { owner }) => self.report_taken_over(&cartridge, owner.clone()),
+            Err(error) => {
+                let (barcode, reason) = (cartridge.barcode().clone(), format!("not unloaded cleanly: {error}"));
+                self.health.report(MediumFault { barcode, reason, unusable: false });
+                tracing::warn!(barcode = %cartridge.barcode(), %error, "cartridge was not unloaded cleanly");
+                self.health.alerts.raise(Alert::DIRECTORY_INVALID);
+            }
         }
         (cartridge, result)
+    }
+
+    /// Counts the work of the load of a tape.
+    pub(super) fn count_demount(&mut self, mounted: &Mounted) {
+        let statistics = crate::log::volume_statistics(self, mounted);
+        self.health.count_demount(statistics, mounted.counters);
     }
 }
 

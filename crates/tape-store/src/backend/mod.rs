@@ -150,8 +150,8 @@ pub trait Folder: Send {
     /// files were synchronised, even if nothing has changed since the last call.
     ///
     /// # Errors
-    /// The store fails: nothing since the last success is guaranteed to be durable beyond this machine. The call is repeated
-    /// before the next write to the tape, and at the next [`CommitPoint`].
+    /// The store fails: nothing since the last success is guaranteed to be durable beyond this machine. A tape repeats the
+    /// call before the next write.
     fn commit(&mut self, _point: CommitPoint) -> io::Result<()> {
         Ok(())
     }
@@ -168,7 +168,8 @@ pub trait Folder: Send {
 pub enum CommitPoint {
     /// The tape was synchronised and stays mounted: WRITE FILEMARKS with IMMED=0, or a change of the position.
     Synchronise,
-    /// The tape was synchronised and is unmounted. The cartridge memory of the unload is already saved.
+    /// The tape was closed, or the cartridge was created or changed outside a drive. No call of this folder follows. A drive
+    /// has saved the cartridge memory before, with another value of the folder.
     Unload,
 }
 

@@ -43,6 +43,7 @@ use std::io::{IoSlice, IoSliceMut};
 pub use append::FREE_RESERVE;
 pub use rebuild::RebuiltIndex;
 pub(crate) use recover::{NO_WATERMARK, SHORT_DATA};
+pub(crate) use source::commit_change;
 pub use source::{FolderOpener, ThreeFileSource};
 
 /// A mounted tape whose files are in a folder.
@@ -238,6 +239,15 @@ impl ThreeFile {
         }
         self.current = usize::from(partition);
         Ok(())
+    }
+
+    /// Makes as much as possible durable, even if a step fails: there is no second attempt.
+    fn close_partitions(&mut self) -> Result<(), StoreError> {
+        let mut closed = self.drain();
+        for at in 0..self.partitions.len() {
+            closed = closed.and(self.sync_partition(at, Partition::close));
+        }
+        closed
     }
 
     /// Removes all objects from the position to end of data.
@@ -473,13 +483,16 @@ impl Medium for ThreeFile {
             return Ok(());
         }
         self.while_owned(|tape| {
-            // Make as much as possible durable, even if a step fails: there is no second attempt.
-            let mut closed = tape.drain();
-            for at in 0..tape.partitions.len() {
-                closed = closed.and(tape.sync_partition(at, Partition::close));
-            }
+            let closed = tape.close_partitions();
             closed.and(tape.commit(CommitPoint::Unload))
         })
+    }
+
+    fn close_files(&mut self) -> Result<(), StoreError> {
+        if self.read_only.is_some() {
+            return Ok(());
+        }
+        self.while_owned(Self::close_partitions)
     }
 
     fn take_deferred(&mut self) -> Option<DeferredLoss> {

@@ -1,7 +1,7 @@
 //! The tape and the cartridge memory of a cartridge whose files are in one folder: opened, checked and saved.
 
 use super::{Recovery, TapeOptions, ThreeFile};
-use crate::backend::Folder;
+use crate::backend::{CommitPoint, Folder};
 use crate::cartridge::{CartridgeFacts, CartridgeKind, Format, MamSave, MediumSource, OpenMode};
 use crate::cartridge_memory::{self, StoredMam};
 use crate::error::StoreError;
@@ -111,7 +111,11 @@ impl MediumSource for ThreeFileSource {
         }
         match save {
             MamSave::Original => cartridge_memory::write(folder.as_mut(), mam),
-            MamSave::WithCopy | MamSave::Exclusive => cartridge_memory::write_both(folder.as_mut(), mam),
+            MamSave::WithCopy => cartridge_memory::write_both(folder.as_mut(), mam),
+            MamSave::Exclusive => {
+                cartridge_memory::write_both(folder.as_mut(), mam)?;
+                commit_change(folder.as_mut())
+            }
         }
     }
 
@@ -141,6 +145,11 @@ impl MediumSource for ThreeFileSource {
     fn files(&mut self) -> Option<&mut ThreeFileSource> {
         Some(self)
     }
+}
+
+/// Commits a cartridge that was created or changed outside a drive.
+pub(crate) fn commit_change(folder: &mut dyn Folder) -> Result<(), StoreError> {
+    folder.commit(CommitPoint::Unload).map_err(StoreError::io("committing the cartridge"))
 }
 
 fn mount(
