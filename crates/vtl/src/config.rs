@@ -10,6 +10,7 @@ mod notify;
 mod print;
 mod reference;
 mod resolve;
+mod shelves;
 pub(crate) mod tables;
 mod template;
 mod value_error;
@@ -26,6 +27,7 @@ pub use notify::{
 pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_elements, assign_luns, target_name};
+pub use shelves::{ShelfDurability, ShelfSetup};
 pub use template::template;
 pub use value_error::ValueError;
 
@@ -373,6 +375,10 @@ pub struct Config {
     pub shared_cartridges: bool,
     /// True to create missing cartridge directories.
     pub create_directories: bool,
+    /// Shelves on object storage, in order of the file.
+    pub shelves: Vec<ShelfSetup>,
+    /// Name of the shelf on which new cartridges are created; the first directory of cartridges if `None`.
+    pub new_cartridges: Option<String>,
     /// Configuration of the iSCSI portal.
     pub iscsi: IscsiSetup,
     /// Configuration of the HTTP API.

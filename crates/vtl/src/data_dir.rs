@@ -60,8 +60,12 @@ pub const AUDIT_DIRECTORY: &str = "audit";
 
 /// The storage of a site: its cartridge folders and its state files.
 pub struct DataDir {
-    /// The folders of all cartridges.
-    pub(crate) shelves: Box<dyn FolderStore>,
+    /// The folders of the cartridges in the directory, or in the configured directories.
+    pub(crate) cartridges: Box<dyn FolderStore>,
+    /// The folders of the cartridges on each shelf on object storage, by its name.
+    shelves: Vec<(String, Box<dyn FolderStore>)>,
+    /// Name of the shelf on which new cartridges are created.
+    pub(crate) new_cartridges: Option<String>,
     /// The way to open the media of the cartridges.
     pub(crate) media: Arc<dyn MediaFactory>,
     /// The folder of the state files.
@@ -83,9 +87,11 @@ impl DataDir {
 
     /// A data directory on storage that the caller provides.
     #[must_use]
-    pub fn from_folders(shelves: Box<dyn FolderStore>, folder: Box<dyn Folder>) -> Self {
+    pub fn from_folders(cartridges: Box<dyn FolderStore>, folder: Box<dyn Folder>) -> Self {
         Self {
-            shelves,
+            cartridges,
+            shelves: Vec::new(),
+            new_cartridges: None,
             media: Arc::new(ThreeFiles),
             folder,
             path: None,
@@ -93,6 +99,44 @@ impl DataDir {
             directories: Vec::new(),
             allow_new_site: false,
         }
+    }
+
+    /// The same data directory, with the cartridges on a shelf of the configuration. Existing cartridges are searched first in
+    /// the directories, then on the shelves in the order of the configuration. A site that is opened with the data
+    /// directory needs all shelves of its configuration.
+    #[must_use]
+    pub fn with_shelf(mut self, name: impl Into<String>, cartridges: Box<dyn FolderStore>) -> Self {
+        self.shelves.push((name.into(), cartridges));
+        self
+    }
+
+    /// Puts the shelves into the order of a configuration. A shelf that the configuration does not have is not used.
+    ///
+    /// # Errors
+    /// A shelf of the configuration was not added.
+    pub(crate) fn arrange_shelves(&mut self, config: &Config) -> Result<(), ConfigError> {
+        let mut arranged = Vec::new();
+        for setup in &config.shelves {
+            let Some(at) = self.shelves.iter().position(|(name, _)| *name == setup.name) else {
+                return Err(setup.error("name", "this program has no support for shelves on object storage".into()));
+            };
+            arranged.push(self.shelves.swap_remove(at));
+        }
+        self.shelves = arranged;
+        self.new_cartridges.clone_from(&config.new_cartridges);
+        Ok(())
+    }
+
+    /// Takes the folders of all cartridges, on disk and on shelves.
+    pub(crate) fn take_folders(&mut self) -> Box<dyn FolderStore> {
+        let cartridges = std::mem::replace(&mut self.cartridges, Box::new(MergedFolderStore::default()));
+        if self.shelves.is_empty() {
+            return cartridges;
+        }
+        let shelf = self.shelves.iter().position(|(name, _)| Some(name) == self.new_cartridges.as_ref());
+        let shelves = std::mem::take(&mut self.shelves).into_iter().map(|(_, folders)| folders);
+        let stores = std::iter::once(cartridges).chain(shelves).collect();
+        Box::new(MergedFolderStore { stores, new_in: shelf.map_or(0, |shelf| shelf + 1) })
     }
 
     /// The same data directory, whose media `media` opens.
@@ -130,9 +174,9 @@ impl DataDir {
     }
 
     fn with_lock(path: &Path, lock: Option<File>, create: bool) -> Self {
-        let shelves = Box::new(open_folder_store(&path.join("cartridges"), create));
+        let cartridges = Box::new(open_folder_store(&path.join("cartridges"), create));
         let folder = Box::new(OsFolder::at(path.into()));
-        Self { path: Some(path.into()), lock, ..Self::from_folders(shelves, folder) }
+        Self { path: Some(path.into()), lock, ..Self::from_folders(cartridges, folder) }
     }
 
     /// Opens the data directory and the cartridge directories of a configuration. Files and directories are private, or
@@ -162,11 +206,12 @@ impl DataDir {
     /// used are unusable.
     pub(crate) fn with_cartridge_directories(mut self, config: &Config, create: bool) -> Self {
         let open = |path: &PathBuf| {
-            let shelves = open_folder_store(path, create);
-            Box::new(if config.shared_cartridges { shelves.with_umask_permissions() } else { shelves }) as _
+            let folders = open_folder_store(path, create);
+            Box::new(if config.shared_cartridges { folders.with_umask_permissions() } else { folders }) as _
         };
         if !config.cartridge_directories.is_empty() {
-            self.shelves = Box::new(MergedFolderStore(config.cartridge_directories.iter().map(open).collect()));
+            let stores = config.cartridge_directories.iter().map(open).collect();
+            self.cartridges = Box::new(MergedFolderStore { stores, new_in: 0 });
             self.directories.clone_from(&config.cartridge_directories);
         }
         self
@@ -212,7 +257,7 @@ impl DataDir {
     /// Refuses to create a new site where there was one, unless [`Self::with_new_site`] allows it.
     fn check_new_site(&mut self, remains: &[&'static str]) -> Result<(), UpgradeError> {
         let prefix = self.message_prefix();
-        let cartridges = match self.shelves.list() {
+        let cartridges = match self.cartridges.list() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             list => list.map_err(|source| StateError::Io { file: format!("{prefix}cartridges"), source })?.len(),
         };
@@ -308,30 +353,36 @@ fn open_folder_store(path: &Path, create: bool) -> OsFolderStore {
     if let Err(error) = usable {
         tracing::error!(path = %path.display(), %error, "cartridge directory cannot be used");
     }
-    let mut shelves = OsFolderStore::at_unchecked(path);
-    if let Err(error) = shelves.mark_served()
+    let mut folders = OsFolderStore::at_unchecked(path);
+    if let Err(error) = folders.mark_served()
         && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(path = %path.display(), %error, "cannot lock the cartridge directory; tools may change it");
     }
-    shelves
+    folders
 }
 
-/// The directory that has a folder, and the opened folder.
+/// The store that has a folder, and the opened folder.
 type FoundFolder<'a> = (&'a dyn FolderStore, Box<dyn Folder>);
 
-/// Cartridge folders in more than one directory.
-struct MergedFolderStore(Vec<Box<dyn FolderStore>>);
+/// Cartridge folders in more than one directory, or on disk and on shelves.
+#[derive(Default)]
+struct MergedFolderStore {
+    /// The stores in the order of the search for a folder.
+    stores: Vec<Box<dyn FolderStore>>,
+    /// Number of the store that gets new folders, from 0.
+    new_in: usize,
+}
 
 impl MergedFolderStore {
-    /// The first directory that has the folder, and the opened folder; `None` if no directory has it. It may be in a
-    /// directory that cannot be read: then the error is that of the directory.
+    /// The first store that has the folder, and the opened folder; `None` if no store has it. It may be in a store that
+    /// cannot be read: then the error is that of the store.
     fn find(&self, name: &str) -> io::Result<Option<FoundFolder<'_>>> {
-        // A directory that cannot be used does not hide the others.
+        // A store that cannot be used does not hide the others.
         let mut failed = None;
-        for shelves in &self.0 {
-            match shelves.open(name) {
-                Ok(folder) => return Ok(Some((shelves.as_ref(), folder))),
+        for store in &self.stores {
+            match store.open(name) {
+                Ok(folder) => return Ok(Some((store.as_ref(), folder))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => failed = failed.or(Some(error)),
             }
@@ -339,22 +390,22 @@ impl MergedFolderStore {
         failed.map_or(Ok(None), Err)
     }
 
-    /// The first directory that has the folder.
-    fn directory_of(&self, name: &str) -> io::Result<&dyn FolderStore> {
-        self.find(name)?.map(|(directory, _)| directory).ok_or_else(|| io::ErrorKind::NotFound.into())
+    /// The first store that has the folder.
+    fn store_of(&self, name: &str) -> io::Result<&dyn FolderStore> {
+        self.find(name)?.map(|(store, _)| store).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl FolderStore for MergedFolderStore {
     fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {
-        self.0.iter_mut().for_each(|shelves| shelves.set_sync_timer(Arc::clone(&timer)));
+        self.stores.iter_mut().for_each(|store| store.set_sync_timer(Arc::clone(&timer)));
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         let mut failed = None;
-        for shelves in &self.0 {
-            match shelves.list() {
+        for store in &self.stores {
+            match store.list() {
                 Ok(more) => names.extend(more),
                 Err(error) => failed = Some(error),
             }
@@ -370,30 +421,30 @@ impl FolderStore for MergedFolderStore {
         if self.find(name)?.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.0.first().ok_or(io::ErrorKind::NotFound)?.create(name)
+        self.stores.get(self.new_in).ok_or(io::ErrorKind::NotFound)?.create(name)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         // Only this folder is removed, not another one of the same name.
-        self.find(name)?.map_or(Ok(()), |(directory, _)| directory.remove(name))
+        self.find(name)?.map_or(Ok(()), |(store, _)| store.remove(name))
     }
 
     fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
-        self.directory_of(name)?.create_replacement(name)
+        self.store_of(name)?.create_replacement(name)
     }
 
     fn replace(&self, name: &str) -> io::Result<()> {
-        self.directory_of(name)?.replace(name)
+        self.store_of(name)?.replace(name)
     }
 
     fn remove_replacement(&self, name: &str) -> io::Result<()> {
-        self.directory_of(name)?.remove_replacement(name)
+        self.store_of(name)?.remove_replacement(name)
     }
 
     fn is_occupied(&self, name: &str) -> io::Result<bool> {
         let mut failed = None;
-        for shelves in &self.0 {
-            match shelves.is_occupied(name) {
+        for store in &self.stores {
+            match store.is_occupied(name) {
                 Ok(false) => {}
                 Ok(true) => return Ok(true),
                 Err(error) => failed = failed.or(Some(error)),

@@ -36,7 +36,7 @@ impl SiteRecovery {
         }
         let data = DataDir::open_existing(path)?.with_cartridge_directories(config, false);
         let prefix = data.message_prefix();
-        let DataDir { shelves, mut folder, lock, .. } = data;
+        let DataDir { cartridges, mut folder, lock, .. } = data;
         let again = folder.reopen().map_err(|source| StateError::Io { file: prefix.clone(), source })?;
         let mut salvage = Salvage::read(again, &prefix)?;
         let mut plan = std::mem::take(&mut salvage.notes);
@@ -45,7 +45,7 @@ impl SiteRecovery {
         }
         let has_state = salvage.has_state()?;
         let mut entries = plan_known_cartridges(&salvage, config, &mut plan);
-        let store = TapeStore::new(shelves);
+        let store = TapeStore::new(cartridges);
         // The next start creates the missing directory.
         let lost = config.cartridge_directories.is_empty() && !path.join("cartridges").exists();
         let listed = if lost { Vec::new() } else { store.list().map_err(LibraryError::Store)? };
@@ -68,7 +68,11 @@ impl SiteRecovery {
         }
         for (name, entry) in &entries {
             let missing = listed.iter().all(|barcode| barcode.as_str() != name);
-            let note = if missing { "; its files are missing" } else { "" };
+            let note = match (missing, config.shelves.is_empty()) {
+                (false, _) => "",
+                (true, true) => "; its files are missing",
+                (true, false) => "; no directory has its files, and shelves were not read",
+            };
             plan.push(format!("{name}: {}{note}", location_name(&entry.location, config)));
         }
         let mut values: BTreeMap<_, _> =

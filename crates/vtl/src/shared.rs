@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) store: TapeStore,
     /// The configured cartridge directories.
     pub(crate) directories: Vec<PathBuf>,
+    /// Whether new cartridges are created on a shelf on object storage, and not in the first directory.
+    pub(crate) creates_on_shelf: bool,
     pub(crate) buffers: Arc<Buffers>,
     pub(crate) workers: Arc<ThreadedWorkers>,
     pub(crate) events: Arc<Events>,
@@ -113,14 +115,16 @@ impl Shared {
         let events = Arc::new(Events::new(start.clone(), options.clock.clone()));
         let disk_space = DiskSpace::new(data.disk_directories(), &events).map_err(LibraryError::Thread)?;
         let sync_times = Arc::new(SyncTimes::new(options.clock.clone()));
-        data.shelves.set_sync_timer(Arc::clone(&sync_times) as _);
+        let mut folders = data.take_folders();
+        folders.set_sync_timer(Arc::clone(&sync_times) as _);
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
             operator_states: Mutex::default(),
             reservations,
-            store: TapeStore::new(data.shelves).with_media(data.media),
+            store: TapeStore::new(folders).with_media(data.media),
             directories: data.directories,
+            creates_on_shelf: data.new_cartridges.is_some(),
             buffers: Arc::default(),
             workers: Arc::new(ThreadedWorkers::new()),
             trace: TraceRing::new(start.into()),

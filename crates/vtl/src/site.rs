@@ -3,7 +3,7 @@
 use crate::audit_trail::AuditTrail;
 use crate::buffers::Buffers;
 use crate::clock::Clock;
-use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
+use crate::config::{Config, LibrarySetup, PoolSetup, ShelfSetup, target_name};
 use crate::configuration::{self, ConfigurationFile};
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
@@ -58,6 +58,8 @@ pub struct Site {
     cartridge_directories: Vec<PathBuf>,
     /// The configured group with read access, and whether the cartridge directories are shared.
     permissions: (Option<String>, bool),
+    /// The shelves on object storage, and the name of the one on which new cartridges are created.
+    shelves: (Vec<ShelfSetup>, Option<String>),
     /// Conditions that need an operator.
     warnings: RwLock<Vec<String>>,
     /// The configuration in use as text, without secrets.
@@ -130,6 +132,7 @@ impl Site {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(mut data: DataDir, config: &Config, options: SiteOptions) -> Result<OpenSite, LibraryError> {
+        data.arrange_shelves(config)?;
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
         let audit = Arc::new(AuditTrail::open(data.audit_directory(), options.clock.clone()));
@@ -155,6 +158,7 @@ impl Site {
             pools: RwLock::new(config.pools.clone()),
             cartridge_directories: config.cartridge_directories.clone(),
             permissions: (config.group.clone(), config.shared_cartridges),
+            shelves: (config.shelves.clone(), config.new_cartridges.clone()),
             warnings: RwLock::default(),
             configuration: RwLock::new(configuration::text_of(config)),
             portals: RwLock::default(),

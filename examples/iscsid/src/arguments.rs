@@ -135,6 +135,12 @@ impl Arguments {
                     .into(),
             );
         }
+        if self.ephemeral && !config.shelves.is_empty() {
+            return Err(
+                "--ephemeral: the file has [[shelf]], whose cartridges would not be removed; use only one of the two"
+                    .into(),
+            );
+        }
         Ok(config)
     }
 

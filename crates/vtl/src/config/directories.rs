@@ -55,13 +55,14 @@ fn check(path: &Path, create: bool, creates_cartridges: bool) -> Result<(), Stri
     Ok(())
 }
 
-/// Whether a site that is new creates cartridges: a pool has blank ones, or the files of a listed one do not exist.
+/// Whether a site that is new creates cartridges in a directory: a pool has blank ones, or the files of a listed one do not exist.
 fn creates_cartridges(config: &Config) -> bool {
     let exists = |setup: &CartridgeSetup| {
         config.cartridge_directories.iter().any(|path| path.join(setup.barcode.as_str()).exists())
     };
-    config.pools.iter().any(|pool| pool.scratch > 0)
-        || config.libraries.iter().any(|library| !library.cartridges.iter().all(exists))
+    config.new_cartridges.is_none()
+        && (config.pools.iter().any(|pool| pool.scratch > 0)
+            || config.libraries.iter().any(|library| !library.cartridges.iter().all(exists)))
 }
 
 /// Creates a directory and removes it. The name is not a barcode, so that no other process takes it for a cartridge, and no

@@ -8,6 +8,7 @@ mod iscsi;
 mod library;
 mod notify;
 mod pools;
+mod shelves;
 mod source;
 mod storage;
 mod users;
@@ -24,6 +25,7 @@ use iscsi::iscsi;
 use library::library;
 use notify::notify;
 use pools::pool;
+use shelves::{new_cartridges, shelves};
 use source::{Source, syntax_error};
 use std::collections::{BTreeMap, BTreeSet};
 use storage::directories;
@@ -99,6 +101,8 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let iscsi = iscsi(&source, raw.iscsi)?;
     let http = http(&source, raw.http)?;
     let notify = notify(&source, raw.notify, &libraries)?;
+    let shelves = shelves(&source, raw.shelf)?;
+    let new_cartridges = new_cartridges(&source, raw.storage.new_cartridges, &shelves)?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
     let (cartridges, mut lines) = directories(&source, raw.storage.cartridges)?;
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
@@ -111,6 +115,8 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         create_directories: create,
         group,
         shared_cartridges: shared,
+        shelves,
+        new_cartridges,
         iscsi,
         http,
         notify,

@@ -2,7 +2,7 @@
 
 use super::{
     Advertise, CartridgeSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, MailSetup, MoveCommand,
-    NotifyMethod, NotifySetup, Pattern, PoolSetup, SecretSource, TransferPolicy, WebhookSetup,
+    NotifyMethod, NotifySetup, Pattern, PoolSetup, SecretSource, ShelfSetup, TransferPolicy, WebhookSetup,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
 use std::fmt;
@@ -19,6 +19,7 @@ impl fmt::Display for Config {
             || self.group.is_some()
             || self.shared_cartridges
             || self.create_directories
+            || self.new_cartridges.is_some()
         {
             writeln!(f, "[storage]")?;
             if !self.cartridge_directories.is_empty() {
@@ -31,11 +32,20 @@ impl fmt::Display for Config {
             if self.shared_cartridges {
                 writeln!(f, "shared = true")?;
             }
+            optional_key(f, "new_cartridges", self.new_cartridges.as_deref())?;
             writeln!(f)?;
         }
+        self.shelves.iter().try_for_each(|shelf| writeln!(f, "{shelf}"))?;
         self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
         write!(f, "{}{}", self.iscsi, self.http)?;
         self.notify.iter().try_for_each(|target| write!(f, "\n{target}"))
+    }
+}
+
+impl fmt::Display for ShelfSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "[[shelf]]\nname = {:?}\nurl = {}", self.name, string(&self.url))?;
+        writeln!(f, "durability = {:?}\ncache = {:?}", self.durability.name(), size(self.cache))
     }
 }
 

@@ -20,8 +20,8 @@ data directory stores the contents: cartridges, their locations, serial numbers,
 - `ferric-iscsid --config FILE --print-config` prints the configuration in effect.
 - `ferric reload`, or SIGHUP, makes a running daemon read its file again. New libraries, drives, slots and cartridges appear,
   and UNIT ATTENTION 3Fh/0Eh or 28h/00h is raised for every I_T nexus; running commands continue. Pools, policies and access
-  rules change to those of the file. A change that removes or modifies a library, drive or slot, or moves the cartridges, is
-  refused as a whole: it requires a restart.
+  rules change to those of the file. A change that removes or modifies a library, drive, slot or shelf, or moves the
+  cartridges, is refused as a whole: it requires a restart.
 - At a restart, a slot or drive that holds a cartridge but is no longer in the file is an error that names both.
 - The end of the file system counts as the end of the tape, with early warning 256 MiB before it.
 

@@ -257,6 +257,26 @@ tables! {
         shared: Flag,
         /// `true`: create missing directories of cartridges. Default: `false`; a missing directory is an error.
         create: Flag,
+        /// Name of the `[[shelf]]` on which new cartridges are created. Default: the first directory of cartridges.
+        new_cartridges: Text,
+    }
+
+    /// A shelf on object storage: cartridges in a bucket or a directory, which several daemons can use, one daemon a
+    /// cartridge; see [shelf.md](shelf.md). A cartridge is searched first in the directories of cartridges, then on the
+    /// shelves in the order of the file. The key `shelf` of a library is another thing: the place of cartridges outside the
+    /// library.
+    ShelfTable = "[[shelf]]" {
+        /// Name of the shelf: 1 to 32 of a-z, 0-9, `-` and `_`. Required. The data directory has the local files of the
+        /// shelf in `shelves/NAME`.
+        name: Text,
+        /// URL of the shelf: `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX` or `file:///DIRECTORY`. No
+        /// user name, password or query: credentials are taken from the environment of the daemon. Required.
+        url: Text,
+        /// `remote`: a synchronised filemark ends when its data is on the shelf, at most once a second; `local`: it ends
+        /// when its data is on the local disk, and the data is put on the shelf at the unload. Default: `remote`.
+        durability: Text,
+        /// Size of the local files that the shelf also has: `50GB`, at least 1GB. Default: `10GB`.
+        cache: Text,
     }
 
     /// The iSCSI portal.
@@ -373,6 +393,7 @@ pub(super) struct File {
     pub(super) cartridges: Option<Tables<CartridgeTable>>,
     pub(super) pool: Tables<PoolTable>,
     pub(super) storage: StorageTable,
+    pub(super) shelf: Tables<ShelfTable>,
     pub(super) iscsi: IscsiTable,
     pub(super) http: HttpTable,
     pub(super) notify: Tables<NotifyTable>,

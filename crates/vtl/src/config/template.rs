@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 85] = [
+const EXAMPLES: [(&str, &str, &str); 90] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -64,6 +64,11 @@ const EXAMPLES: [(&str, &str, &str); 85] = [
     ("[storage]", "create", "false"),
     ("[storage]", "group", "\"tape\""),
     ("[storage]", "shared", "false"),
+    ("[storage]", "new_cartridges", "\"archive\""),
+    ("[[shelf]]", "name", "\"archive\""),
+    ("[[shelf]]", "url", "\"s3://tapes/shelf\""),
+    ("[[shelf]]", "durability", "\"remote\""),
+    ("[[shelf]]", "cache", "\"10GB\""),
     ("[iscsi]", "bind", "\"127.0.0.1:3260\""),
     ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),
     ("[iscsi]", "advertise", "\"tape.example.com:3260\""),

@@ -27,6 +27,68 @@ fn the_http_table_is_read_and_printed() {
 }
 
 #[test]
+fn shelves_are_read_and_printed() {
+    let text = "[storage]\nnew_cartridges = \"b\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
+                durability = \"remote\"\ncache = \"10GB\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
+                durability = \"local\"\ncache = \"64GiB\"\n";
+    let config = parse("f", text).unwrap();
+    assert!(config.to_string().contains(&format!("\n{text}\n")), "{config}");
+    assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("b"), 64 << 30));
+    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:10: shelf.url: x");
+    let short = parse("f", "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n").unwrap();
+    assert!(short.shelves[0].equals(&config.shelves[0]) && short.shelves[0] != config.shelves[0]);
+    assert!(!short.shelves[0].equals(&config.shelves[1]) && short.new_cartridges.is_none());
+    for url in
+        ["az://c/p", "gs://b", "abfss://c@a.dfs.core.windows.net/p", "https://s3.eu.amazonaws.com/b/p", "file:///"]
+    {
+        parse("f", &format!("[[shelf]]\nname = \"a\"\nurl = \"{url}\"\n")).unwrap();
+    }
+}
+
+#[test]
+fn errors_of_shelves() {
+    let start = "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n";
+    let with = |line: &str| format!("{start}{line}\n");
+    let text = |url: &str| format!("[[shelf]]\nname = \"a\"\nurl = \"{url}\"\n");
+    let cases = [
+        ("[[shelf]]\nurl = \"s3://a\"\n".to_owned(), 1, "shelf.name", "is required"),
+        ("[[shelf]]\nname = \"A\"\nurl = \"s3://a\"\n".to_owned(), 2, "shelf.name", "\"A\" is not a name: 1 to 32"),
+        ("[[shelf]]\nname = \"a\"\n".to_owned(), 1, "shelf.url", "is required"),
+        (with("class = 1"), 4, "shelf.class", "unknown field `class`"),
+        (with("durability = \"both\""), 4, "shelf.durability", "\"both\" is invalid; expected \"local\" or \"remote\""),
+        (with("cache = \"999MB\""), 4, "shelf.cache", "\"999MB\" is too small; expected at least 1GB"),
+        (with("cache = \"much\""), 4, "shelf.cache", "\"much\" is not a size"),
+        (with("cache = 5"), 4, "shelf.cache", "expected a string, not 5"),
+        (with("[[shelf]]\nname = \"a\"\nurl = \"s3://b\""), 5, "shelf.name", "there are two shelves \"a\""),
+        (with("[[shelf]]\nname = \"b\"\nurl = \"s3://tapes/a/\""), 6, "shelf.url", "the URL of shelf \"a\", too"),
+        (
+            with("[storage]\nnew_cartridges = \"b\""),
+            5,
+            "storage.new_cartridges",
+            "no shelf \"b\"; its shelves are \"a\"",
+        ),
+        (text("tapes/a"), 3, "shelf.url", "\"tapes/a\" is not the URL of a shelf; expected s3://BUCKET/PREFIX"),
+        (text("ftp://tapes/a"), 3, "shelf.url", "\"ftp://tapes/a\" is not the URL of a shelf"),
+        (text("s3:///a"), 3, "shelf.url", "\"s3:///a\" is not the URL of a shelf"),
+        (text("s3://tapes/my tapes"), 3, "shelf.url", "has white space"),
+        (text("file://srv/shelf"), 3, "shelf.url", "\"file://srv/shelf\" is not file:///DIRECTORY"),
+    ];
+    assert_errors(&cases.each_ref().map(|(text, line, key, message)| (text.as_str(), *line, *key, *message)));
+    for url in [
+        "s3://id:hidden@tapes/a",
+        "s3://hidden@tapes/a",
+        "abfss://c:hidden@a.dfs.core.windows.net/p",
+        "az://c/p?sig=hidden",
+        "az://c?hidden",
+        "hidden@tapes/a",
+    ] {
+        let error = parse("f", &text(url)).unwrap_err().to_string();
+        assert!(error.starts_with("f:3: shelf.url: the URL of a shelf has no user name, password or query"), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+}
+
+#[test]
 fn printed_configuration_reads_back() {
     let text = "[library]\nmodel = \"IBM 03584L32\"\nslots = 3\nimport_export = 0\n[[drive]]\nmodel = \"ULT3580-TD5\"\ncount = 2\n\
         compression = \"zlib:6\"\n[[cartridges]]\npattern = \"A##L5\"\ncount = 2\nfirst = 7\nsize = \"64MiB\"\n\
@@ -113,6 +175,7 @@ fn errors_name_line_key_and_remedy() {
             "iscsi.initiators",
             "\"host\" is not an iSCSI name",
         ),
+        ("[storage]\nnew_cartridges = \"a\"\n", 2, "storage.new_cartridges", "no shelf \"a\"; it has no [[shelf]]"),
         ("drive = []\n", 1, "drive", "needs at least one drive"),
         ("library = 3 4\n", 1, "library", ""),
     ];

@@ -353,7 +353,7 @@ pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<()
         return Ok(());
     }
     if !shared.store.list().map_err(LibraryError::Store)?.is_empty() {
-        let unmounted = shared.unmounted_directories(inventory)?;
+        let unmounted = if shared.creates_on_shelf { Vec::new() } else { shared.unmounted_directories(inventory)? };
         let Some((path, count)) = unmounted.into_iter().find(|(path, _)| shared.directories.first() == Some(path))
         else {
             return Ok(());

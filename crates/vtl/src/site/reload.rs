@@ -52,10 +52,15 @@ impl Site {
     /// Refuses changes of settings that are used only at the start.
     fn check_settings_kept(&self, config: &Config) -> Result<(), ControlError> {
         let (group, shared) = &self.permissions;
+        let (shelves, new_cartridges) = &self.shelves;
+        let same_shelves = shelves.len() == config.shelves.len()
+            && shelves.iter().zip(&config.shelves).all(|(before, after)| before.equals(after));
         let settings = [
             ("storage.cartridges", config.cartridge_directories != self.cartridge_directories),
             ("storage.group", config.group != *group),
             ("storage.shared", config.shared_cartridges != *shared),
+            ("storage.new_cartridges", config.new_cartridges != *new_cartridges),
+            ("shelf", !same_shelves),
             ("iscsi.iqn", config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.target_base)),
         ];
         ControlError::check_restart(settings)

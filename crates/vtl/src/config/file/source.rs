@@ -76,7 +76,7 @@ pub(super) fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> Conf
 /// A key with the name of the table that it is in, as other errors have it.
 fn in_table(before: &str, key: &str) -> String {
     // What looks like a header in a value is none, and could be part of a secret.
-    const TABLES: [&str; 13] = [
+    const TABLES: [&str; 14] = [
         "library",
         "library.first",
         "library.drive",
@@ -85,6 +85,7 @@ fn in_table(before: &str, key: &str) -> String {
         "cartridges",
         "pool",
         "storage",
+        "shelf",
         "iscsi",
         "iscsi.user",
         "iscsi.mutual",

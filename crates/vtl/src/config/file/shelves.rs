@@ -1,0 +1,105 @@
+//! `[[shelf]]`, and the key of `[storage]` that names one.
+
+use super::source::Source;
+use super::values::{identifier, required, size};
+use crate::config::tables::{ShelfTable, Tables, Text};
+use crate::config::{ConfigError, ShelfDurability, ShelfSetup};
+use toml::Spanned;
+
+/// Size of the local files in bytes, if the configuration has none.
+const CACHE: u64 = 10_000_000_000;
+/// Smallest size of the local files in bytes.
+const MIN_CACHE: u64 = 1_000_000_000;
+
+/// Schemes of URLs with a host, and without one.
+const REMOTE_SCHEMES: [&str; 9] = ["s3", "gs", "az", "s3a", "adl", "azure", "abfs", "abfss", "https"];
+const LOCAL_SCHEME: &str = "file";
+
+/// The shelves, in order of the file.
+pub(super) fn shelves(source: &Source<'_>, tables: Tables<ShelfTable>) -> Result<Vec<ShelfSetup>, ConfigError> {
+    let mut shelves: Vec<ShelfSetup> = Vec::new();
+    for table in tables {
+        let at = table.span().start;
+        let setup = shelf(source, table.get_ref(), at)?;
+        let at = |text: &Text| text.as_ref().map_or(at, |text| text.span().start);
+        if shelves.iter().any(|other| other.name == setup.name) {
+            let message = format!("there are two shelves {:?}", setup.name);
+            return Err(source.error(at(&table.get_ref().name), "shelf.name", message));
+        }
+        let same = |url: &str| url.trim_end_matches('/') == setup.url.trim_end_matches('/');
+        if let Some(other) = shelves.iter().find(|other| same(&other.url)) {
+            let message = format!("{:?} is the URL of shelf {:?}, too", setup.url, other.name);
+            return Err(source.error(at(&table.get_ref().url), "shelf.url", message));
+        }
+        shelves.push(setup);
+    }
+    Ok(shelves)
+}
+
+fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetup, ConfigError> {
+    let name = identifier(source, required(source, &table.name, "shelf.name", at)?, "shelf.name")?;
+    let text = required(source, &table.url, "shelf.url", at)?;
+    let url = text.get_ref().clone();
+    check_url(&url).map_err(|message| source.error(text.span().start, "shelf.url", message))?;
+    let cache = size(source, &table.cache, "shelf.cache")?.unwrap_or(CACHE);
+    if let Some(text) = table.cache.as_ref().filter(|_| cache < MIN_CACHE) {
+        let message = format!("{:?} is too small; expected at least 1GB", text.get_ref());
+        return Err(source.error(text.span().start, "shelf.cache", message));
+    }
+    let durability = durability(source, &table.durability)?;
+    Ok(ShelfSetup { name, url, durability, cache, place: (source.file.into(), source.line(at)) })
+}
+
+fn durability(source: &Source<'_>, text: &Text) -> Result<ShelfDurability, ConfigError> {
+    let Some(text) = text else { return Ok(ShelfDurability::Remote) };
+    let known = [ShelfDurability::Local, ShelfDurability::Remote];
+    known.into_iter().find(|known| known.name() == text.get_ref()).ok_or_else(|| {
+        let message = format!("{:?} is invalid; expected \"local\" or \"remote\"", text.get_ref());
+        source.error(text.span().start, "shelf.durability", message)
+    })
+}
+
+/// Checks the form of a URL, without a request to the store. No message quotes what may be a secret.
+fn check_url(url: &str) -> Result<(), String> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (user, host) = host.rsplit_once('@').unwrap_or(("", host));
+    // In URLs of Azure, the container is before the host.
+    let is_container = scheme.starts_with("abfs") && !user.contains(':');
+    if (!user.is_empty() && !is_container) || rest.contains(['?', '#']) {
+        return Err(
+            "the URL of a shelf has no user name, password or query: give credentials in the environment, such as \
+                    AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                .into(),
+        );
+    }
+    if url.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err(format!("{url:?} has white space; write %20 for a blank"));
+    }
+    match scheme {
+        LOCAL_SCHEME if host.is_empty() && path.starts_with('/') => Ok(()),
+        LOCAL_SCHEME => Err(format!("{url:?} is not file:///DIRECTORY, with a complete path")),
+        _ if REMOTE_SCHEMES.contains(&scheme) && !host.is_empty() => Ok(()),
+        _ => Err(format!(
+            "{url:?} is not the URL of a shelf; expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or \
+             file:///DIRECTORY"
+        )),
+    }
+}
+
+/// The shelf for new cartridges.
+pub(super) fn new_cartridges(
+    source: &Source<'_>,
+    name: Option<Spanned<String>>,
+    shelves: &[ShelfSetup],
+) -> Result<Option<String>, ConfigError> {
+    let Some(name) = name else { return Ok(None) };
+    if shelves.iter().any(|shelf| shelf.name == *name.get_ref()) {
+        return Ok(Some(name.into_inner()));
+    }
+    let all: Vec<String> = shelves.iter().map(|shelf| format!("{:?}", shelf.name)).collect();
+    let known =
+        if all.is_empty() { "it has no [[shelf]]".into() } else { format!("its shelves are {}", all.join(", ")) };
+    let message = format!("the file has no shelf {:?}; {known}", name.get_ref());
+    Err(source.error(name.span().start, "storage.new_cartridges", message))
+}
