@@ -9,8 +9,8 @@ mod verify;
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
 use clap::Subcommand;
-use shelf::{CommitError, Manifest, Shelf, ShelfError, ShelfOptions, TakeError, TransferError};
-use std::sync::Arc;
+use command_line::shelf::open_shelf;
+use shelf::{CommitError, Manifest, Shelf, ShelfError, TakeError, TransferError};
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
 
@@ -64,17 +64,9 @@ impl OpenShelf {
     fn open(address: &Address) -> Result<Self, CliError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| CliError::system(&error, format!("starting threads: {error}")))?;
-        // The credentials are in the environment, by convention of the stores.
-        let environment = std::env::vars_os();
-        let settings =
-            environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        let settings =
-            settings.filter(|(name, _)| ["AWS_", "AZURE_", "GOOGLE_"].iter().any(|own| name.starts_with(own)));
-        let owner = format!("ferric shelf, process {} of {}", std::process::id(), host_name());
         let shelf = {
             let _runtime = runtime.enter();
-            Shelf::open(&address.url, settings, ShelfOptions::new(owner), Arc::new(vtl::entropy::SYSTEM.bytes))
-                .map_err(shelf_error)?
+            open_shelf(&address.url, "ferric shelf", vtl::entropy::fill).map_err(shelf_error)?
         };
         Ok(Self { shelf, runtime })
     }
@@ -97,10 +89,6 @@ impl OpenShelf {
         }
         Ok(manifest)
     }
-}
-
-fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn shelf_error(error: ShelfError) -> CliError {
