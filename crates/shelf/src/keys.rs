@@ -40,6 +40,26 @@ impl CartridgeKeys {
         format!("{}/seg/{name}", self.root)
     }
 
+    /// The directory of the manifests.
+    pub(crate) fn manifests(&self) -> String {
+        format!("{}/m", self.root)
+    }
+
+    /// The directory of the leases.
+    pub(crate) fn leases(&self) -> String {
+        format!("{}/l", self.root)
+    }
+
+    /// The directory of the segments.
+    pub(crate) fn segments(&self) -> String {
+        format!("{}/seg", self.root)
+    }
+
+    /// The directory of the index pages.
+    pub(crate) fn pages(&self) -> String {
+        format!("{}/ix", self.root)
+    }
+
     /// A page of the index of a file, by its name: created once, never replaced.
     pub(crate) fn page(&self, name: &str) -> String {
         format!("{}/ix/{name}", self.root)

@@ -16,6 +16,7 @@
 mod beat;
 mod error;
 mod folders;
+mod garbage;
 mod index;
 mod keys;
 mod manifest;
@@ -29,14 +30,17 @@ mod take;
 mod transfer;
 pub mod trust;
 mod url;
+mod usage;
 
 pub use error::ShelfError;
 pub use folders::{Durability, FoldersSetup, ShelfFolders};
+pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy};
 pub use owned::{CommitError, OwnedCartridge};
 pub use take::TakeError;
 pub use transfer::{DamagedSegment, Progress, TransferError, Verification};
+pub use usage::Usage;
 
 use keys::CartridgeKeys;
 use object_store::ObjectStore;

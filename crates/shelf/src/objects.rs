@@ -4,11 +4,12 @@ use crate::error::ShelfError;
 use crate::segment::SEGMENT_LEN;
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ObjectStore, ObjectStoreExt, PutMode};
+use futures_util::{Stream, StreamExt};
+use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The attempts and pauses of a request when the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +217,23 @@ impl Objects {
         Ok(found.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)).collect())
     }
 
+    /// The objects of a directory, ascending by name; empty if there is none.
+    pub(crate) async fn list(&self, directory: &str) -> Result<Vec<StoredObject>, ShelfError> {
+        let path = self.path(directory);
+        let list = || async { within_each(self.store.list(Some(&path))).await };
+        let mut found: Vec<StoredObject> =
+            self.repeat("listing", directory, list).await?.into_iter().filter_map(StoredObject::new).collect();
+        found.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(found)
+    }
+
+    /// The time of the last change of an object, by the clock of the store.
+    pub(crate) async fn modified(&self, key: &str) -> Result<SystemTime, ShelfError> {
+        let path = self.path(key);
+        let head = || within(0, async { self.store.head(&path).await });
+        Ok(self.repeat("reading", key, head).await?.last_modified.into())
+    }
+
     /// Reads an object that exists, several times if the store does not show it.
     pub(crate) async fn get_existing(&self, key: &str) -> Result<Bytes, ShelfError> {
         for attempt in 0..self.retry.attempts {
@@ -226,6 +244,34 @@ impl Objects {
         }
         Err(ShelfError::Hidden { key: key.to_owned() })
     }
+}
+
+/// An object that was listed.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredObject {
+    /// The last part of its name.
+    pub(crate) name: String,
+    pub(crate) len: u64,
+    /// Time of the last change, by the clock of the store.
+    pub(crate) modified: SystemTime,
+}
+
+impl StoredObject {
+    fn new(meta: ObjectMeta) -> Option<Self> {
+        let name = meta.location.filename()?.to_owned();
+        Some(Self { name, len: meta.size, modified: meta.last_modified.into() })
+    }
+}
+
+/// All objects of a list, each page of which comes within the time limit.
+async fn within_each(
+    mut list: impl Stream<Item = object_store::Result<ObjectMeta>> + Unpin,
+) -> object_store::Result<Vec<ObjectMeta>> {
+    let mut found = Vec::new();
+    while let Some(next) = within(0, async { list.next().await.transpose() }).await? {
+        found.push(next);
+    }
+    Ok(found)
 }
 
 /// Whether the store refuses a request, so that it is not repeated.

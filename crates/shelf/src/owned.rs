@@ -190,6 +190,10 @@ impl OwnedCartridge {
         Ok(())
     }
 
+    pub(crate) const fn page_names(&self) -> &PageNames {
+        &self.pages
+    }
+
     /// The newest manifest.
     pub(crate) const fn newest(&self) -> &Manifest {
         &self.newest

@@ -18,7 +18,7 @@ const PARALLEL: usize = 4;
 /// Bytes of a file that one request reads.
 const READ_LEN: u64 = 16 << 20;
 /// Bytes that one request reads for a drive, which waits for all of them.
-const FETCH_LEN: u64 = 4 << 20;
+pub(crate) const FETCH_LEN: u64 = 4 << 20;
 
 /// The error of a transfer between files and a shelf.
 #[derive(Debug, thiserror::Error)]

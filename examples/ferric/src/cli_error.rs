@@ -89,7 +89,8 @@ impl CliError {
         }
     }
 
-    fn code(&self) -> ErrorCode {
+    /// The kind of the error.
+    pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::Failed(code, _) => *code,
             Self::Daemon(_) => ErrorCode::Refused,

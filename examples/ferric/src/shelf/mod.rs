@@ -2,6 +2,8 @@
 
 mod archive;
 mod check;
+mod cost;
+mod gc;
 mod list;
 mod recall;
 mod verify;
@@ -32,6 +34,12 @@ pub(crate) enum Command {
     /// Check whether several daemons can share a store: whether it creates an object once only
     #[command(after_help = "Examples:\n  ferric shelf check --shelf file://$PWD/shelf")]
     Check(check::Arguments),
+    /// Remove segments that no state of the last 24 hours names
+    #[command(after_help = "Examples:\n  ferric shelf gc --shelf file://$PWD/shelf --dry-run")]
+    Gc(gc::Arguments),
+    /// Count the objects of a shelf, and compute what its storage and its requests cost
+    #[command(after_help = "Examples:\n  ferric shelf cost --shelf file://$PWD/shelf --storage-price 0.023")]
+    Cost(cost::Arguments),
 }
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
@@ -42,6 +50,8 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::List(arguments) => list::run(output, &arguments),
         Command::Verify(arguments) => verify::run(output, &arguments),
         Command::Check(arguments) => check::run(output, &arguments),
+        Command::Gc(arguments) => gc::run(output, &arguments),
+        Command::Cost(arguments) => cost::run(output, &arguments),
     }
 }
 

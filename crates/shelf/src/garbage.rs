@@ -1,0 +1,144 @@
+//! Removal of segments and index pages that no recent manifest names.
+//!
+//! Manifests and leases are never removed: that their names exist is what excludes a former owner, however late it is.
+
+use crate::error::ShelfError;
+use crate::index;
+use crate::manifest::Manifest;
+use crate::objects::StoredObject;
+use crate::owned::OwnedCartridge;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Time for which the segments of a replaced manifest stay: a reader may still use it.
+pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// What a removal has found on the shelf of one cartridge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Garbage {
+    /// Segments and index pages that no recent manifest names, and that were removed unless it was only a test.
+    pub objects: u64,
+    /// Their length in bytes.
+    pub bytes: u64,
+    /// Segments and index pages that were kept.
+    pub kept_objects: u64,
+    /// Their length in bytes.
+    pub kept_bytes: u64,
+}
+
+impl OwnedCartridge {
+    /// Removes the segments and index pages of the cartridge that no manifest of the time `kept_for` names ([`KEPT_FOR`]), and that
+    /// are older. Only the owner of the lease does this. Times are those of the store: no clock of this machine counts. With
+    /// `is_test`, nothing is removed.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or denies the removal of an object; [`ShelfError::Malformed`] if a manifest is damaged:
+    /// then nothing is removed.
+    pub async fn remove_garbage(&mut self, kept_for: Duration, is_test: bool) -> Result<Garbage, ShelfError> {
+        // The heartbeat has the time of the store.
+        self.beat().await?;
+        let beat = self.keys().beat(self.epoch());
+        let now = self.objects().modified(&beat).await?;
+        let is_old = |object: &StoredObject| now.duration_since(object.modified).is_ok_and(|age| age > kept_for);
+        let named = self.named_since(is_old).await?;
+        let mut garbage = Garbage::default();
+        for directory in [self.keys().segments(), self.keys().pages()] {
+            for object in self.objects().list(&directory).await? {
+                if named.contains(&object.name) || !is_old(&object) {
+                    garbage.kept_objects += 1;
+                    garbage.kept_bytes += object.len;
+                    continue;
+                }
+                if !is_test {
+                    self.objects().remove(&format!("{directory}/{}", object.name)).await?;
+                    self.beat_if_due().await;
+                }
+                garbage.objects += 1;
+                garbage.bytes += object.len;
+            }
+        }
+        Ok(garbage)
+    }
+
+    /// The names of the segments and pages that the newest manifest names, or one that was the newest in the time that counts.
+    async fn named_since(&self, is_old: impl Fn(&StoredObject) -> bool) -> Result<BTreeSet<String>, ShelfError> {
+        let mut versions = Vec::new();
+        for object in self.objects().list(&self.keys().manifests()).await? {
+            if let Ok(version) = object.name.parse::<u64>() {
+                versions.push((version, is_old(&object)));
+            }
+        }
+        versions.sort_unstable();
+        let mut named = BTreeSet::new();
+        name_all(self.newest(), &mut named);
+        // A manifest counts until the next one exists: the last old one was the newest when the time began.
+        let first = versions.iter().rposition(|(_, is_old)| *is_old).unwrap_or_default();
+        for (version, _) in versions.get(first..).unwrap_or_default() {
+            let key = self.keys().manifest(*version);
+            let mut manifest = Manifest::decode(self.keys(), *version, &self.objects().get_existing(&key).await?)?;
+            name_all(&manifest, &mut named);
+            index::expand(self.objects(), self.keys(), &mut manifest.content).await?;
+            name_all(&manifest, &mut named);
+        }
+        named.extend(self.page_names().values().flatten().cloned());
+        Ok(named)
+    }
+}
+
+fn name_all(manifest: &Manifest, named: &mut BTreeSet<String>) {
+    for file in manifest.content.files.values() {
+        named.extend(file.pages.iter().cloned());
+        named.extend(file.extents.iter().map(|extent| extent.segment.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{Content, Extent, FileContent};
+    use crate::{Shelf, ShelfOptions};
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    fn content(segments: &[&str]) -> Content {
+        let extent = |(at, segment): (u64, &&str)| Extent { offset: at, len: 1, segment: (*segment).into(), at: 0 };
+        let extents: Vec<Extent> = (0..).zip(segments).map(extent).collect();
+        let file = FileContent { len: extents.len() as u64, extents, ..FileContent::default() };
+        Content { files: [("data.0".to_owned(), file)].into() }
+    }
+
+    #[tokio::test]
+    async fn only_what_no_recent_manifest_names_is_removed() {
+        let count = AtomicU64::new(0);
+        let entropy = Arc::new(move |into: &mut [u8]| {
+            into[15] = count.fetch_add(1, Ordering::Relaxed).to_le_bytes()[0];
+            Ok(())
+        });
+        let shelf = Shelf::new(Arc::new(InMemory::new()), "site", ShelfOptions::new("test"), entropy).unwrap();
+        shelf.add("V00001L8", Content::default()).await.unwrap();
+        let mut owned = shelf.take("V00001L8").await.unwrap();
+        for segment in ["a", "b", "c", "left"] {
+            let key = owned.keys().segment(segment);
+            shelf.objects().create(&key, segment.into()).await.unwrap();
+        }
+        owned.commit(content(&["a", "b"])).await.unwrap();
+        owned.commit(content(&["a"])).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        owned.commit(content(&["a", "c"])).await.unwrap();
+
+        // Everything is younger than a day.
+        let found = owned.remove_garbage(super::KEPT_FOR, false).await.unwrap();
+        assert_eq!((found.objects, found.kept_objects, found.kept_bytes), (0, 4, 7));
+        // When the time began, the manifest with "a" was the newest one.
+        let short = Duration::from_millis(150);
+        let test = owned.remove_garbage(short, true).await.unwrap();
+        assert_eq!((test.objects, test.bytes, test.kept_objects), (2, 5, 2));
+        assert_eq!(owned.remove_garbage(short, false).await.unwrap(), test);
+        let left: Vec<String> =
+            shelf.objects().list(&owned.keys().segments()).await.unwrap().into_iter().map(|object| object.name).collect();
+        assert_eq!(left, ["a", "c"]);
+        assert_eq!(owned.remove_garbage(short, false).await.unwrap().objects, 0);
+    }
+}

@@ -1,0 +1,80 @@
+//! `ferric shelf gc`
+
+use super::{Address, OpenShelf, commit_error, shelf_error, take_error};
+use crate::cli_error::{CliError, ErrorCode};
+use crate::output::{self, Output};
+use crate::tape::parse_barcode;
+use serde::Serialize;
+use shelf::{Garbage, KEPT_FOR};
+use tape_store::cartridge::Barcode;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    address: Address,
+    /// Barcodes of the cartridges; all cartridges of the shelf if none is given
+    #[arg(value_parser = parse_barcode)]
+    barcodes: Vec<Barcode>,
+    /// Only report what would be removed
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// The result for one cartridge.
+#[derive(Serialize)]
+struct Collected {
+    barcode: String,
+    /// Segments and index pages that were removed, or would be.
+    objects: u64,
+    /// Their length.
+    bytes: u64,
+    kept_objects: u64,
+    kept_bytes: u64,
+    /// The reason why nothing was removed, such as a daemon that uses the cartridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
+}
+
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
+    let open = OpenShelf::open(&arguments.address)?;
+    let barcodes = match arguments.barcodes.as_slice() {
+        [] => open.runtime.block_on(open.shelf.barcodes()).map_err(shelf_error)?,
+        some => some.iter().map(Barcode::to_string).collect(),
+    };
+    let mut reports = Vec::new();
+    let bar = output.progress_bar(Some(barcodes.len() as u64), output::CARTRIDGES);
+    for barcode in barcodes {
+        let (garbage, skipped) = match collect(&open, &barcode, arguments.dry_run) {
+            Ok(garbage) => (garbage, None),
+            Err(error) if error.code() == ErrorCode::Busy => (Garbage::default(), Some(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        let Garbage { objects, bytes, kept_objects, kept_bytes, .. } = garbage;
+        reports.push(Collected { barcode, objects, bytes, kept_objects, kept_bytes, skipped });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    output.show(&reports, |reports| reports.iter().try_for_each(|report| print(report, arguments.dry_run)))
+}
+
+fn collect(open: &OpenShelf, barcode: &str, dry_run: bool) -> Result<Garbage, CliError> {
+    open.runtime.block_on(async {
+        let mut owned = open.shelf.take(barcode).await.map_err(take_error)?;
+        let garbage = owned.remove_garbage(KEPT_FOR, dry_run).await.map_err(shelf_error);
+        // Also after an error: nobody has to wait for this program.
+        let content = owned.content().clone();
+        owned.release(content).await.map_err(commit_error)?;
+        garbage
+    })
+}
+
+fn print(report: &Collected, dry_run: bool) -> Result<(), CliError> {
+    let Collected { barcode, objects, bytes, kept_objects, kept_bytes, skipped } = report;
+    if let Some(reason) = skipped {
+        return output::print_line(format!("{barcode}: skipped: {reason}"));
+    }
+    let done = if dry_run { "would be removed" } else { "removed" };
+    let (removed, kept) = (output::format_count(*objects, "object"), output::format_count(*kept_objects, "object"));
+    let (bytes, kept_bytes) = (output::format_size(*bytes), output::format_size(*kept_bytes));
+    output::print_line(format!("{barcode}: {removed} {done} ({bytes}), {kept} kept ({kept_bytes})"))
+}
