@@ -81,7 +81,9 @@ Signals:
   SIGHUP           read the configuration file again
 
 Environment:
-  FERRIC_DATA  data directory, if --data is not given
+  FERRIC_DATA                data directory, if --data is not given
+  AWS_*, AZURE_*, GOOGLE_*   credentials and settings of the stores of [[shelf]], such as
+                             AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT
 
 Exit codes:
   0  ended by a signal

@@ -6,6 +6,7 @@ mod http;
 mod notify;
 mod ready;
 mod reload;
+mod shelves;
 mod sys;
 
 use arguments::Arguments;
@@ -164,6 +165,7 @@ fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError
         return Err(ControlError::invalid(format!("--data: {} is not a directory", directory.display())).into());
     }
     let data = DataDir::open_configured(&directory, config)?;
+    let data = shelves::open(data, &directory, &config.shelves)?;
     let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }

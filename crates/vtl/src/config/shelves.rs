@@ -23,7 +23,7 @@ pub struct ShelfSetup {
 pub enum ShelfDurability {
     /// The local disk. The shelf has the data when the cartridge is unloaded.
     Local,
-    /// The shelf.
+    /// The shelf, as objects of its store.
     Remote,
 }
 

@@ -1,0 +1,100 @@
+//! The shelves of the daemon on object storage, in builds that have them.
+
+use std::path::Path;
+use vtl::config::{ConfigError, ShelfSetup};
+use vtl::data_dir::DataDir;
+
+/// Adds the shelves of the configuration to the data directory, which has their local files in `shelves/NAME`.
+///
+/// # Errors
+/// A shelf cannot be used, or its store fails; the error names the shelf.
+pub(crate) fn open(data: DataDir, directory: &Path, shelves: &[ShelfSetup]) -> Result<DataDir, ConfigError> {
+    #[cfg(feature = "shelf")]
+    let opened = shelves.iter().try_fold(data, |data, setup| {
+        let folders = enabled::open(setup, &directory.join("shelves").join(&setup.name))?;
+        Ok(data.with_shelf(&setup.name, Box::new(folders)))
+    });
+    #[cfg(not(feature = "shelf"))]
+    let opened = {
+        let _ = directory;
+        let built_without =
+            |setup: &ShelfSetup| setup.error("name", "this daemon was built without the feature shelf".into());
+        shelves.first().map_or(Ok(data), |setup| Err(built_without(setup)))
+    };
+    opened
+}
+
+#[cfg(feature = "shelf")]
+mod enabled {
+    use command_line::shelf::open_shelf;
+    use shelf::trust::{self, Verdict};
+    use shelf::{Durability, FoldersSetup, Shelf, ShelfError, ShelfFolders};
+    use std::fmt::Display;
+    use std::io;
+    use std::path::Path;
+    use tape_store::backend::Folder;
+    use tape_store::backend::file::{OsFolder, create_private_folders};
+    use vtl::config::{ConfigError, ShelfDurability, ShelfSetup};
+
+    /// File in the local directory of a shelf, with the URL whose store was checked.
+    const CHECKED: &str = "checked";
+
+    /// Opens a shelf with its local directory. The first time, its store is checked.
+    pub(super) fn open(setup: &ShelfSetup, local: &Path) -> Result<ShelfFolders, ConfigError> {
+        let error_of_directory = |error: io::Error| setup.error("name", format!("{}: {error}", local.display()));
+        create_private_folders(local).map_err(error_of_directory)?;
+        let mut folder = OsFolder::at(local.into());
+        let checked = folder.read(CHECKED).map_err(error_of_directory)?;
+        check_url(setup, local, checked.as_deref())?;
+        if checked.is_none() {
+            tracing::info!(shelf = setup.name, url = setup.url, "checking whether daemons can share the store");
+            check_store(setup)?;
+            folder.replace(CHECKED, format!("{}\n", setup.url).as_bytes()).map_err(error_of_directory)?;
+        }
+        let durability = match setup.durability {
+            ShelfDurability::Local => Durability::Local,
+            ShelfDurability::Remote => Durability::Remote,
+        };
+        let shelf = open_url(setup)?;
+        let folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
+        ShelfFolders::open(shelf, folders).map_err(error_of_directory)
+    }
+
+    fn open_url(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {
+        open_shelf(&setup.url, "ferric-iscsid", vtl::entropy::fill).map_err(|error| match error {
+            // The error of a file already names the URL.
+            ShelfError::Url { source, .. } => setup.error("url", format!("{:?}: {source}", setup.url)),
+            other => error_of_store(setup, &other),
+        })
+    }
+
+    fn error_of_store(setup: &ShelfSetup, error: &dyn Display) -> ConfigError {
+        setup.error("url", format!("{}: {error}", setup.url))
+    }
+
+    /// Refuses the local files of another shelf: their content would be put on this one.
+    fn check_url(setup: &ShelfSetup, local: &Path, checked: Option<&[u8]>) -> Result<(), ConfigError> {
+        let Some(before) = checked.map(|bytes| String::from_utf8_lossy(bytes)) else { return Ok(()) };
+        let (before, now) = (before.trim_end(), setup.url.as_str());
+        if before.trim_end_matches('/') == now.trim_end_matches('/') {
+            return Ok(());
+        }
+        let message = format!("{} has the local files of {before}; use another name for {now}", local.display());
+        Err(setup.error("url", message))
+    }
+
+    /// Refuses a store on which another daemon would overwrite what this one writes.
+    fn check_store(setup: &ShelfSetup) -> Result<(), ConfigError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|error| setup.error("name", format!("starting threads: {error}")))?;
+        let verdict = runtime.block_on(async {
+            let shelf = open_url(setup)?;
+            let nonce = shelf.nonce().map_err(|error| error_of_store(setup, &error))?;
+            trust::first_check(shelf.objects(), &nonce).await.map_err(|error| error_of_store(setup, &error))
+        })?;
+        match verdict {
+            Verdict::Once => Ok(()),
+            other => Err(error_of_store(setup, &other)),
+        }
+    }
+}
