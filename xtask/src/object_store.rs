@@ -93,18 +93,23 @@ impl Store {
     }
 }
 
-/// Runs the tests of `shelf` that need an object store.
+/// Runs the tests of shelves, and of daemons that share one, on an object store.
 pub(crate) fn run_object_store() -> Result<(), String> {
     let directory = workspace().join("target/seaweedfs");
     let program = install(&directory)?;
     let store = Store::start(&directory, &program)?;
     print_line("\nshelves on SeaweedFS:");
-    let mut command = Command::new("cargo");
-    command.args(["test", "--quiet", "--package", "shelf", "--features", "s3", "--test", "engine", "--", "--ignored"]);
-    command
-        .env("FERRIC_TEST_SHELF", "s3://ferric-test/site")
-        .env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", store.port));
-    command.envs([("AWS_ALLOW_HTTP", "true"), ("AWS_REGION", "us-east-1")]);
-    command.envs([("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]);
-    check("shelves on SeaweedFS", command.current_dir(workspace()))
+    let shelf = ["--package", "shelf", "--features", "s3", "--test", "engine", "--", "--ignored"];
+    let daemons = ["--package", "iscsid", "--test", "shared_shelf"];
+    for test in [shelf.as_slice(), &daemons] {
+        let mut command = Command::new("cargo");
+        command.args(["test", "--quiet"]).args(test);
+        command
+            .env("FERRIC_TEST_SHELF", "s3://ferric-test/site")
+            .env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", store.port));
+        command.envs([("AWS_ALLOW_HTTP", "true"), ("AWS_REGION", "us-east-1")]);
+        command.envs([("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]);
+        check("shelves on SeaweedFS", command.current_dir(workspace()))?;
+    }
+    Ok(())
 }

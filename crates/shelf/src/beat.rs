@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// Periods without a heartbeat after which a cartridge can be taken over.
 const MISSED_BEATS: u32 = 3;
+/// How often a waiting daemon looks at the objects of the owner in a period: a cartridge may be released meanwhile.
+const LOOKS_PER_PERIOD: u32 = 5;
 
 /// The object of an epoch, which one daemon can create only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,21 +43,36 @@ pub(crate) async fn newest_lease(
     }
 }
 
-/// Waits for a heartbeat of an epoch; returns whether there was none in [`MISSED_BEATS`] periods. Only the time that this
-/// daemon measures counts, and whether the object changes: the clocks of two daemons may differ.
-pub(crate) async fn is_silent(
+/// What the owner of a cartridge has done while another daemon waited for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activity {
+    /// Nothing in [`MISSED_BEATS`] periods.
+    None,
+    /// There was a heartbeat.
+    Beat,
+    /// There is a new manifest.
+    Manifest,
+}
+
+/// Waits for a sign of life of the owner with an epoch, after the manifest with the number `version`. Only the time that this
+/// daemon measures counts, and whether an object changes: the clocks of two daemons may differ.
+pub(crate) async fn wait_for_owner(
     objects: &Objects,
     keys: &CartridgeKeys,
     epoch: u64,
+    version: u64,
     period: Duration,
-) -> Result<bool, ShelfError> {
-    let key = keys.beat(epoch);
+) -> Result<Activity, ShelfError> {
+    let (key, next) = (keys.beat(epoch), keys.manifest(version + 1));
     let first = objects.get(&key).await?;
-    for _ in 0..MISSED_BEATS {
-        tokio::time::sleep(period).await;
+    for _ in 0..MISSED_BEATS * LOOKS_PER_PERIOD {
+        tokio::time::sleep(period / LOOKS_PER_PERIOD).await;
+        if objects.get(&next).await?.is_some() {
+            return Ok(Activity::Manifest);
+        }
         if objects.get(&key).await? != first {
-            return Ok(false);
+            return Ok(Activity::Beat);
         }
     }
-    Ok(true)
+    Ok(Activity::None)
 }

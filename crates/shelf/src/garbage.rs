@@ -136,8 +136,14 @@ mod tests {
         let test = owned.remove_garbage(short, true).await.unwrap();
         assert_eq!((test.objects, test.bytes, test.kept_objects), (2, 5, 2));
         assert_eq!(owned.remove_garbage(short, false).await.unwrap(), test);
-        let left: Vec<String> =
-            shelf.objects().list(&owned.keys().segments()).await.unwrap().into_iter().map(|object| object.name).collect();
+        let left: Vec<String> = shelf
+            .objects()
+            .list(&owned.keys().segments())
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|object| object.name)
+            .collect();
         assert_eq!(left, ["a", "c"]);
         assert_eq!(owned.remove_garbage(short, false).await.unwrap().objects, 0);
     }

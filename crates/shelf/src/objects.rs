@@ -3,8 +3,8 @@
 use crate::error::ShelfError;
 use crate::segment::SEGMENT_LEN;
 use bytes::Bytes;
-use object_store::path::Path;
 use futures_util::{Stream, StreamExt};
+use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use std::fmt;
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! Taking a cartridge: the newest manifest, the lease, and the manifest that excludes the former owner.
 
-use crate::beat::{Lease, is_silent, newest_lease};
+use crate::beat::{Activity, Lease, newest_lease, wait_for_owner};
 use crate::error::ShelfError;
 use crate::index::{self, PageNames};
 use crate::keys::CartridgeKeys;
@@ -32,6 +32,16 @@ pub enum TakeError {
     Shelf(#[from] ShelfError),
 }
 
+/// Who uses a cartridge.
+enum User {
+    /// No daemon; the next epoch follows this one.
+    None { epoch: u64 },
+    /// The daemon with this name.
+    Daemon(String),
+    /// While this daemon waited for the daemon with this name, there was a new manifest.
+    Changed(String),
+}
+
 impl Shelf {
     /// Takes a cartridge for this daemon. If its owner has not released it, this waits for three periods of its heartbeat, and
     /// takes the cartridge over if there is none.
@@ -42,23 +52,34 @@ impl Shelf {
     /// # Errors
     /// [`TakeError::Missing`], [`TakeError::InUse`], or the error of the store.
     pub async fn take(&self, barcode: &str) -> Result<OwnedCartridge, TakeError> {
-        self.take_with(barcode, self.nonce()?).await.map(|(owned, _)| owned)
+        self.take_with(barcode, self.nonce()?, &[]).await.map(|(owned, _)| owned)
     }
 
-    /// As [`Self::take`], with the nonce of the lease. The second result is the last manifest before those of the new owner.
+    /// As [`Self::take`], with the nonce of the lease. `ended` are nonces of leases whose programs have ended for certain: their
+    /// heartbeats are not waited for. The second result is the last manifest before those of the new owner.
     pub(crate) async fn take_with(
         &self,
         barcode: &str,
         nonce: String,
+        ended: &[String],
     ) -> Result<(OwnedCartridge, Manifest), TakeError> {
         let keys = CartridgeKeys::new(barcode);
         let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
-        let manifest = newest(&self.objects, &keys).await?;
-        let Some((manifest, pages)) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
-        let (epoch, user) = self.user(&keys, &manifest).await?;
-        if let Some(owner) = user {
-            return Err(in_use(&owner));
-        }
+        let (manifest, pages, epoch) = loop {
+            let manifest = newest(&self.objects, &keys).await?;
+            let Some((manifest, pages)) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
+            match self.user(&keys, &manifest, ended).await? {
+                User::None { epoch } => break (manifest, pages, epoch),
+                // A release ends the waiting; another commit shows that the owner works.
+                User::Changed(owner) => {
+                    let newest = newest(&self.objects, &keys).await?;
+                    if newest.is_none_or(|(newest, _)| newest.state != ManifestState::Closed) {
+                        return Err(in_use(&owner));
+                    }
+                }
+                User::Daemon(owner) => return Err(in_use(&owner)),
+            }
+        };
         let lease = Lease { epoch: epoch + 1, nonce, owner: self.options.owner.clone() };
         let key = keys.lease(lease.epoch);
         if let Creation::Exists(other) = self.objects.create(&key, record::encode(&key, &lease)?).await? {
@@ -73,16 +94,33 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an object is damaged.
     pub async fn user_of(&self, manifest: &Manifest) -> Result<Option<String>, ShelfError> {
-        Ok(self.user(&CartridgeKeys::new(&manifest.barcode), manifest).await?.1)
+        Ok(match self.user(&CartridgeKeys::new(&manifest.barcode), manifest, &[]).await? {
+            User::None { .. } => None,
+            // The caller has an old manifest now.
+            User::Daemon(owner) | User::Changed(owner) => Some(owner),
+        })
     }
 
-    /// The newest epoch of a cartridge, and the name of the program that uses it.
-    async fn user(&self, keys: &CartridgeKeys, manifest: &Manifest) -> Result<(u64, Option<String>), ShelfError> {
+    /// Who uses a cartridge. If the owner has not released it, this waits.
+    async fn user(&self, keys: &CartridgeKeys, manifest: &Manifest, ended: &[String]) -> Result<User, ShelfError> {
         let lease = newest_lease(&self.objects, keys, manifest.epoch).await?;
+        let is_released = lease.is_none() && manifest.state == ManifestState::Closed;
+        let nonce = match &lease {
+            Some(lease) => Some(lease.nonce.clone()),
+            None if ended.is_empty() || is_released => None,
+            None => self.lease_nonce(&manifest.barcode, manifest.epoch).await?,
+        };
         let (epoch, owner) = lease.map_or((manifest.epoch, manifest.owner.clone()), |lease| (lease.epoch, lease.owner));
-        let is_released = epoch == manifest.epoch && manifest.state == ManifestState::Closed;
-        let is_free = is_released || is_silent(&self.objects, keys, epoch, self.options.beat).await?;
-        Ok((epoch, Some(owner).filter(|_| !is_free)))
+        let has_ended = nonce.is_some_and(|nonce| ended.contains(&nonce));
+        if is_released || has_ended {
+            return Ok(User::None { epoch });
+        }
+        let activity = wait_for_owner(&self.objects, keys, epoch, manifest.version, self.options.beat).await?;
+        Ok(match activity {
+            Activity::None => User::None { epoch },
+            Activity::Beat => User::Daemon(owner),
+            Activity::Manifest => User::Changed(owner),
+        })
     }
 
     /// Creates the next manifest with the epoch of the lease. Manifests that the former owner creates meanwhile come before it,

@@ -64,7 +64,8 @@ impl Shelf {
             let Some(newest) = self.newest(&barcode).await? else { continue };
             usage.used_bytes += newest.content.bytes();
             let files = newest.content.files.values();
-            usage.reads += files.flat_map(|file| &file.extents).map(|extent| extent.len.div_ceil(FETCH_LEN)).sum::<u64>();
+            usage.reads +=
+                files.flat_map(|file| &file.extents).map(|extent| extent.len.div_ceil(FETCH_LEN)).sum::<u64>();
         }
         Ok(usage)
     }

@@ -84,17 +84,20 @@ impl CachedCartridge {
         shared.cache.claim(barcode);
         let nonce = shelf.nonce().map_err(io::Error::other)?;
         let mut old = directory.record()?;
+        let mut ended = Vec::new();
         if let Some(old) = old.as_mut().filter(|old| !old.is_released) {
+            // One process uses the directory at a time: those that have asked for these leases have ended.
+            ended.clone_from(&old.leases);
             old.leases.push(nonce.clone());
             directory.store(old)?;
         }
-        let taken = runtime.block_on(shelf.take_with(barcode, nonce));
+        let taken = runtime.block_on(shelf.take_with(barcode, nonce.clone(), &ended));
         let (owned, former) = taken.map_err(take_error).inspect_err(|_| {
             if let Some(old) = old.as_ref().filter(|old| old.is_released) {
                 shared.cache.release(barcode, old.cached_bytes());
             }
         })?;
-        let taken = Self::new(shelf, runtime, shared, directory, owned);
+        let taken = Self::new(shelf, runtime, shared, directory, owned, nonce);
         let content = former.content.clone();
         match old {
             Some(old) if taken.continues(&old, &former)? => taken.continue_files(&old, content)?,
@@ -109,6 +112,7 @@ impl CachedCartridge {
         shared: &Arc<Shared>,
         directory: LocalDirectory,
         owned: OwnedCartridge,
+        lease: String,
     ) -> Self {
         let epoch = owned.epoch();
         let record = LocalRecord {
@@ -116,7 +120,7 @@ impl CachedCartridge {
             version: owned.version(),
             nonce: owned.nonce().to_owned(),
             is_released: false,
-            leases: Vec::new(),
+            leases: vec![lease],
             files: BTreeMap::new(),
         };
         let state = State {
@@ -150,8 +154,8 @@ impl CachedCartridge {
         if old.is_released {
             return Ok((old.version, &old.nonce) == (newest.version, &newest.nonce));
         }
-        if old.epoch == newest.epoch || old.leases.is_empty() {
-            return Ok(old.epoch == newest.epoch);
+        if old.epoch == newest.epoch {
+            return Ok(true);
         }
         // This machine may have been interrupted after it had taken the cartridge.
         let lease = self.runtime.block_on(self.shelf.lease_nonce(&self.barcode, newest.epoch));

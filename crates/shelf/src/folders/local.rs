@@ -26,8 +26,7 @@ pub(crate) struct LocalRecord {
     pub(crate) nonce: String,
     /// Whether the cartridge was released: the files have nothing that the manifest does not have.
     pub(crate) is_released: bool,
-    /// Nonces of the leases that this machine has asked for since: one of them may have become the newest epoch.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Nonce of that lease, and of those that this machine has asked for since: one of them may have become the newest epoch.
     pub(crate) leases: Vec<String>,
     pub(crate) files: BTreeMap<String, LocalFile>,
 }
