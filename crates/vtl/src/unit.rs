@@ -35,7 +35,7 @@ use observe::{NexusNames, unit_name};
 use queue::CommandQueue;
 pub(crate) use run::wipe_key;
 use scsi_core::asc::Asc;
-use scsi_core::command_spec::CommandRef;
+use scsi_core::command_spec::{CommandRef, MediumAccess};
 use scsi_core::identity::Identity;
 use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
@@ -232,10 +232,14 @@ impl Unit {
 
     fn notify(&self, event: UnitEvent) {
         lock(&self.queue).events.push_back(event);
-        match self.device.try_lock() {
-            Ok(mut device) => drop(self.catch_panic(&mut device, |device| self.apply_events(device))),
-            Err(_) => self.wake.notify_all(),
+        let Ok(mut device) = self.device.try_lock() else { return self.wake.notify_all() };
+        // An event that clears encryption keys writes the blocks that are encrypted with them: this thread must not wait.
+        let slow = self.catch_panic(&mut device, |device| device.slow_accesses());
+        if slow.is_ok_and(|slow| slow.contains(MediumAccess::DRAIN)) {
+            drop(device);
+            return self.wake.notify_all();
         }
+        let _ = self.catch_panic(&mut device, |device| self.apply_events(device));
     }
 
     fn apply_events(&self, device: &mut Device) {

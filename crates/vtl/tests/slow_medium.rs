@@ -2,9 +2,13 @@
 //! delays no other drive. The same holds for a slow state store.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+#[path = "common/faulty_store.rs"]
+mod faulty_store;
 #[path = "common/hooked_folder.rs"]
 mod hooked_folder;
 
+use faulty_store::FaultyStore;
+use scsi_core::command_spec::MediumAccess;
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::target::{CdbBytes, DataBuffers, Request, Tag, TaskAttribute};
@@ -16,7 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
-use tape_store::backend::memory::MemoryFolderStore;
+use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::cartridge::{Barcode, CartridgeFacts, Format, MamSave, MediumSource, OpenMode};
 use tape_store::encrypt::Decryption;
 use tape_store::error::StoreError;
@@ -289,9 +293,6 @@ const QUEUED: (Status, bool) = (Status::GOOD, true);
 
 /// Two drives with loaded tapes, and a host without unit attentions.
 fn site(behaviour: &Arc<Behaviour>) -> (OpenSite, Host) {
-    let text = "[[library]]\nname = \"main\"\nslots = 5\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
-        [[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"64MB\"\n\
-        [[library]]\nname = \"other\"\nslots = 2\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 1\nsize = \"64MB\"\n";
     let hook = {
         let behaviour = Arc::clone(behaviour);
         Arc::new(move || {
@@ -301,7 +302,17 @@ fn site(behaviour: &Arc<Behaviour>) -> (OpenSite, Host) {
     };
     let shelves = Box::<MemoryFolderStore>::default();
     let data = DataDir::from_folders(shelves, hooked_folder::folder(hook));
-    let data = data.with_media(Arc::new(Media(Arc::clone(behaviour))));
+    let (site, host) = open_site(data.with_media(Arc::new(Media(Arc::clone(behaviour)))));
+    behaviour.calls.lock().unwrap().clear();
+    behaviour.stores.lock().unwrap().clear();
+    (site, host)
+}
+
+/// Two drives with loaded tapes in these directories, and a host without unit attentions.
+fn open_site(data: DataDir) -> (OpenSite, Host) {
+    let text = "[[library]]\nname = \"main\"\nslots = 5\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n\
+        [[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"64MB\"\n\
+        [[library]]\nname = \"other\"\nslots = 2\n[[library.cartridges]]\npattern = \"B#L8\"\ncount = 1\nsize = \"64MB\"\n";
     let site = Site::open_data_dir(data, &parse("f", text).unwrap()).unwrap();
     for (slot, drive) in [(1000, 500), (1001, 501)] {
         site.libraries()[0].move_medium(ElementAddress(slot), ElementAddress(drive)).unwrap();
@@ -310,8 +321,6 @@ fn site(behaviour: &Arc<Behaviour>) -> (OpenSite, Host) {
     for drive in [DRIVE_1, DRIVE_2] {
         while host.run(drive, &[0; 6], b"").0 != Status::GOOD {}
     }
-    behaviour.calls.lock().unwrap().clear();
-    behaviour.stores.lock().unwrap().clear();
     (site, host)
 }
 
@@ -622,4 +631,105 @@ fn request_for_a_drive_with_a_long_command_is_refused() {
     release.send(()).unwrap();
     assert_eq!(host.wait().completion.status, Status::GOOD);
     control(&site, unload).unwrap();
+}
+
+/// A site whose first drive has a cartridge in a folder that may wait for a network, and the disks of all cartridges.
+fn site_with_slow_folder() -> (OpenSite, Host, FaultyStore) {
+    let store = FaultyStore::default();
+    let data = DataDir::from_folders(Box::new(store.clone()), Box::<MemoryFolder>::default());
+    let (site, host) = open_site(data);
+    assert_eq!(host.run(DRIVE_1, &WRITE, b"hello"), HERE);
+    store.disk("A1L8").set_may_wait(true);
+    // A load reads the property of the folder once.
+    for cdb in [UNLOAD, LOAD] {
+        assert_eq!(host.run(DRIVE_1, &cdb, b""), QUEUED);
+    }
+    (site, host, store)
+}
+
+/// No command of the drive calls the folder, or a file of it, on the thread that submits the command. Nor does an event of an
+/// I_T nexus.
+#[test]
+fn folder_that_may_wait_is_used_on_the_thread_of_the_unit_only() {
+    let (site, host, store) = site_with_slow_folder();
+    let (sender, calls) = channel();
+    let sender = Mutex::new(sender);
+    let submitting = thread::current().id();
+    store.disk("A1L8").set_hook(Arc::new(move |call| {
+        sender.lock().unwrap().send((call, thread::current().id())).unwrap();
+    }));
+    for cdb in [&WRITE[..], &REWIND, &READ, &LOG_SENSE] {
+        assert_eq!(host.run(DRIVE_1, cdb, b"hello"), QUEUED, "{cdb:02x?}");
+    }
+    // The loss of a nexus writes the block that a worker has compressed, since it could be encrypted with a key of the nexus.
+    let other = Host::login(&site.targets()[0]);
+    while other.run(DRIVE_1, &[0; 6], b"").0 != Status::GOOD {}
+    assert_eq!(other.run(DRIVE_1, &REWIND, b""), QUEUED);
+    let (mut seed, mut block) = (1_u32, vec![0; 100_000]);
+    for byte in &mut block {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = seed.to_be_bytes()[0];
+    }
+    assert_eq!(other.run(DRIVE_1, &[0x0a, 0, 1, 0x86, 0xa0, 0], &block), QUEUED);
+    let mut made: Vec<_> = calls.try_iter().collect();
+    site.targets()[0].logout(other.nexus);
+    while host.run(DRIVE_1, &[0; 6], b"").0 != Status::GOOD {}
+    let after: Vec<_> = calls.try_iter().collect();
+    assert!(after.iter().any(|(call, _)| *call == "write_at"), "{after:?}");
+    made.extend(after);
+    let mut commands = 0;
+    for row in ssc::table::COMMANDS.0 {
+        let mut cdb = vec![0; row.spec.cdb_usage.len()];
+        (cdb[0], commands) = (row.spec.opcode.0, commands + 1);
+        if let Some(action) = row.spec.service_action {
+            cdb[1] = u8::try_from(action.0).unwrap();
+        }
+        let (_, queued) = host.run(DRIVE_1, &cdb, b"");
+        let may_wait = row.spec.may_wait(MediumAccess::all());
+        assert!(queued || !may_wait, "{} ran on this thread", row.spec.name);
+        if cdb == UNLOAD {
+            assert_eq!(host.run(DRIVE_1, &LOAD, b""), QUEUED);
+        }
+    }
+    assert_eq!(commands, 75);
+    made.extend(calls.try_iter());
+    let here: Vec<_> = made.iter().filter(|(_, thread)| *thread == submitting).map(|(call, _)| call).collect();
+    assert_eq!(here, [&""; 0], "calls on this thread");
+    for call in ["read_at", "write_at", "commit", "replace", "open"] {
+        assert!(made.iter().any(|(name, _)| *name == call), "no {call}");
+    }
+}
+
+/// The read of a block waits for the network. The thread that has submitted it serves the other drive, and queues more commands.
+#[test]
+fn folder_that_waits_delays_no_other_drive() {
+    let (site, host, store) = site_with_slow_folder();
+    let ((entered, on_entry), (release, released)) = (channel(), channel::<()>());
+    let gate = Mutex::new(Some((entered, released)));
+    store.disk("A1L8").set_hook(Arc::new(move |call| {
+        if call == "read_at"
+            && let Some((entered, released)) = gate.lock().unwrap().take()
+        {
+            entered.send(()).unwrap();
+            // A test that would never end fails instead.
+            released.recv_timeout(Duration::from_secs(30)).unwrap();
+        }
+    }));
+    assert!(matches!(host.submit(DRIVE_1, &READ, b""), Submitted::Queued));
+    on_entry.recv_timeout(Duration::from_secs(10)).unwrap();
+    let other = Host::login(&site.targets()[0]);
+    while other.run(DRIVE_2, &[0; 6], b"").0 != Status::GOOD {}
+    for cdb in [&WRITE[..], &LOG_SENSE, &[0; 6]] {
+        assert_eq!(other.run(DRIVE_2, cdb, b"hello"), HERE, "{cdb:02x?}");
+    }
+    assert_eq!(other.run(DRIVE_2, &REWIND, b""), QUEUED);
+    assert_eq!(other.run(DRIVE_2, &READ, b""), HERE);
+    // Events and commands for the drive that waits do not wait themselves.
+    site.targets()[0].logout(other.nexus);
+    assert!(matches!(host.submit(DRIVE_1, &[0; 6], b""), Submitted::Queued));
+    assert!(host.replies.try_recv().is_err());
+    release.send(()).unwrap();
+    let read = host.wait();
+    assert_eq!((read.completion.status, &read.data.data_in[..5]), (Status::GOOD, &b"hello"[..]));
+    assert_eq!(host.wait().completion.status, Status::GOOD);
 }

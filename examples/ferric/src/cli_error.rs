@@ -118,7 +118,7 @@ fn store_code(error: &StoreError) -> ErrorCode {
             ErrorCode::Damaged
         }
         StoreError::NoCartridgeMemory => ErrorCode::NotFound,
-        StoreError::InUse | StoreError::NotUnloaded => ErrorCode::Busy,
+        StoreError::InUse | StoreError::NotUnloaded | StoreError::TakenOver { .. } => ErrorCode::Busy,
         StoreError::Retained { .. } => ErrorCode::Locked,
         StoreError::AtObject { cause, .. } => store_code(cause),
         StoreError::Cartridge { .. } | StoreError::ReadOnly(_) => ErrorCode::Conflict,

@@ -23,8 +23,8 @@ impl MediaState {
 }
 
 impl DriveState {
-    /// Ends the load of a cartridge that was taken over. Returns the nexus of the last write since the last synchronisation,
-    /// whose data is lost.
+    /// Ends the load of a cartridge that was taken over. Returns the nexus of the last write since the last synchronisation;
+    /// its data is lost.
     pub(crate) fn drop_tape(&mut self) -> Option<NexusId> {
         let owner = self.media.taken_over_by()?.to_owned();
         let (cartridge, lost_by) = self.close_without_writing()?;

@@ -4,6 +4,7 @@
 
 use super::{Backend, CommitPoint, Folder, TakenOver};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -52,12 +53,23 @@ struct Disk {
     /// All calls since recording began: the file, and its change or, without one, its synchronisation. `None` if
     /// nothing is recorded.
     log: Option<Vec<(String, Option<FileChange>)>>,
-    /// Calls of [`Folder::commit`], those that failed included.
+    /// Calls of [`Folder::commit`], failed calls included.
     commits: Vec<CommitPoint>,
     commit_error: Option<io::ErrorKind>,
     /// The number of calls after which another daemon has the cartridge, and its name.
     owner: Option<(u64, String)>,
     may_wait: bool,
+    hook: Option<CallHook>,
+}
+
+/// A function that is called before each call of a folder or of its files, with the name of the call.
+#[derive(Clone)]
+struct CallHook(Arc<dyn Fn(&'static str) + Send + Sync>);
+
+impl fmt::Debug for CallHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallHook")
+    }
 }
 
 impl Disk {
@@ -158,6 +170,22 @@ impl FaultyFolder {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Begins a call. The hook may wait: the disk is not locked yet.
+    fn begin(&self, call: &'static str) -> io::Result<MutexGuard<'_, Disk>> {
+        let hook = self.disk().hook.clone();
+        if let Some(CallHook(hook)) = hook {
+            hook(call);
+        }
+        let disk = self.disk();
+        disk.check_owned()?;
+        Ok(disk)
+    }
+
+    /// Sets a function that is called before each call of the folder or of its files, with the name of the call. It may wait.
+    pub fn set_hook(&self, hook: Arc<dyn Fn(&'static str) + Send + Sync>) {
+        self.disk().hook = Some(CallHook(hook));
+    }
+
     /// A folder with these files, all durable.
     #[must_use]
     pub fn from_files(files: BTreeMap<String, Vec<u8>>) -> Self {
@@ -214,7 +242,7 @@ impl FaultyFolder {
         (disk.fail_from_call, disk.error) = (at, Some(error));
     }
 
-    /// Takes the calls of [`Folder::commit`] since the last time, those that failed included.
+    /// Takes the calls of [`Folder::commit`] since the last time, failed calls included.
     #[must_use]
     pub fn take_commits(&self) -> Vec<CommitPoint> {
         std::mem::take(&mut self.disk().commits)
@@ -235,7 +263,7 @@ impl FaultyFolder {
         self.disk().owner = None;
     }
 
-    /// Sets what [`Folder::may_wait`] returns.
+    /// Sets whether [`Folder::may_wait`] returns that calls may wait for a network.
     pub fn set_may_wait(&self, may_wait: bool) {
         self.disk().may_wait = may_wait;
     }
@@ -265,9 +293,8 @@ impl FaultyFolder {
         Self::from_files(after)
     }
 
-    fn change(&self, name: &str, change: Option<FileChange>) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.check_owned()?;
+    fn change(&self, call: &'static str, name: &str, change: Option<FileChange>) -> io::Result<()> {
+        let mut disk = self.begin(call)?;
         disk.calls += 1;
         if disk.has_failed() {
             if let (None, Some(file)) = (&change, disk.files.get_mut(name)) {
@@ -304,12 +331,11 @@ fn usize_of(value: u64) -> io::Result<usize> {
 
 impl Backend for FaultyFile {
     fn len(&mut self) -> io::Result<u64> {
-        Ok(self.folder.disk().files.get(&self.name).map_or(0, |file| file.live.len() as u64))
+        Ok(self.folder.begin("len")?.files.get(&self.name).map_or(0, |file| file.live.len() as u64))
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut disk = self.folder.disk();
-        disk.check_owned()?;
+        let mut disk = self.folder.begin("read_at")?;
         disk.bytes_read += into.iter().map(|slice| slice.len() as u64).sum::<u64>();
         let Some(file) = disk.files.get(&self.name) else { return Ok(0) };
         let mut rest = file.live.get(usize_of(offset)?..).unwrap_or_default();
@@ -326,25 +352,26 @@ impl Backend for FaultyFile {
 
     fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
         let bytes = from.iter().flat_map(|slice| slice.iter().copied()).collect();
-        self.folder.change(&self.name, Some(FileChange::Write { at: usize_of(offset)?, bytes }))
+        self.folder.change("write_at", &self.name, Some(FileChange::Write { at: usize_of(offset)?, bytes }))
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.folder.change(&self.name, Some(FileChange::SetLen(usize_of(len)?)))
+        self.folder.change("set_len", &self.name, Some(FileChange::SetLen(usize_of(len)?)))
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.folder.change(&self.name, None)
+        self.folder.change("sync", &self.name, None)
     }
 }
 
 impl Folder for FaultyFolder {
     fn lock(&mut self, _shared: bool) -> io::Result<()> {
-        Ok(())
+        self.begin("lock").map(drop)
     }
 
     fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
-        if self.disk().files.contains_key(name) { Ok(Some(self.open(name)?)) } else { Ok(None) }
+        let exists = self.begin("open_read_only")?.files.contains_key(name);
+        if exists { Ok(Some(self.open(name)?)) } else { Ok(None) }
     }
 
     fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
@@ -352,8 +379,7 @@ impl Folder for FaultyFolder {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.check_owned()?;
+        let mut disk = self.begin("rename")?;
         disk.calls += 1;
         if disk.has_failed() {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
@@ -365,19 +391,17 @@ impl Folder for FaultyFolder {
     }
 
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
-        let mut disk = self.disk();
-        disk.check_owned()?;
+        let mut disk = self.begin("open")?;
         disk.files.entry(name.into()).or_default();
         Ok(Box::new(FaultyFile { name: name.into(), folder: self.clone() }))
     }
 
     fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        self.disk().check_owned()?;
-        Ok(self.disk().files.get(name).map(|file| file.live.clone()))
+        Ok(self.begin("read")?.files.get(name).map(|file| file.live.clone()))
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.change(name, Some(FileChange::Replace(bytes.to_vec())))?;
+        self.change("replace", name, Some(FileChange::Replace(bytes.to_vec())))?;
         let mut disk = self.disk();
         if let Some(log) = &mut disk.log {
             log.push((name.into(), None));
@@ -388,8 +412,7 @@ impl Folder for FaultyFolder {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.check_owned()?;
+        let mut disk = self.begin("remove")?;
         disk.calls += 1;
         if disk.has_failed() {
             return Err(disk.error.unwrap_or(io::ErrorKind::Other).into());
@@ -399,17 +422,16 @@ impl Folder for FaultyFolder {
     }
 
     fn list(&mut self) -> io::Result<Vec<String>> {
-        Ok(self.disk().files.keys().cloned().collect())
+        Ok(self.begin("list")?.files.keys().cloned().collect())
     }
 
     fn available(&mut self) -> Option<u64> {
-        self.disk().available
+        self.begin("available").ok()?.available
     }
 
     fn commit(&mut self, point: CommitPoint) -> io::Result<()> {
-        let mut disk = self.disk();
-        disk.commits.push(point);
-        disk.check_owned()?;
+        self.disk().commits.push(point);
+        let disk = self.begin("commit")?;
         disk.commit_error.map_or(Ok(()), |error| Err(error.into()))
     }
 

@@ -145,7 +145,7 @@ mod tests {
     }
 
     /// Whatever call finds that the cartridge was taken over, the host gets no success for what is lost, every later operation
-    /// fails, and nothing is written any more.
+    /// fails, and nothing more is written.
     #[test]
     fn nothing_succeeds_after_the_cartridge_was_taken_over() {
         let mut found = 0;

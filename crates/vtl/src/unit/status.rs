@@ -74,13 +74,15 @@ impl Unit {
         }
     }
 
-    /// Sends the events of damage that the drive has found in its cartridge.
-    fn publish_medium_faults(&self, device: &mut Device) {
-        let Device::Drive(drive) = device else { return };
+    /// Sends the events of damage that the drive has found in its cartridge. Returns whether the drive cannot use it.
+    fn publish_medium_faults(&self, device: &mut Device) -> bool {
+        let Device::Drive(drive) = device else { return false };
         let faults = drive.take_faults();
+        let unusable = faults.iter().any(|fault| fault.unusable);
         if !faults.is_empty() {
             self.shared.record_medium_faults(&self.subject(Cause::unit()), faults);
         }
+        unusable
     }
 
     /// Logs a move that a fault of the robot or of a drive has ended: it needs a person.
@@ -107,7 +109,10 @@ impl Unit {
     pub(super) fn publish_after_command(&self, device: &mut Device, now: Instant) {
         self.publish_alerts(device);
         self.publish_slow_accesses(device);
-        self.publish_medium_faults(device);
+        if self.publish_medium_faults(device) {
+            // A command that does not block can also find that the cartridge was taken over.
+            self.publish_status(device);
+        }
         self.log_failed_move(device);
         self.publish_counters(device);
         self.shared.disk_space.request_check(now);
