@@ -51,6 +51,7 @@ pub struct UnitSummary {
 /// All libraries, shelves and targets that one process serves.
 pub struct Site {
     /// The common part of the target names.
+    identifier: String,
     target_base: String,
     libraries: RwLock<Vec<Arc<Library>>>,
     targets: RwLock<Vec<Arc<Target>>>,
@@ -138,8 +139,8 @@ impl Site {
         let audit = Arc::new(AuditTrail::open(data.audit_directory(), options.clock.clone()));
         let shared = Arc::new(Shared::open(data, name, options)?);
         shared.events.set_auditor(Arc::clone(&audit));
-        let suffix = site_suffix(&shared.state)?;
-        let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{suffix}"));
+        let identifier = site_suffix(&shared.state)?;
+        let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{identifier}"));
         check_libraries_kept(config, &shared.inventory())?;
         shared.report_unmounted_directories()?;
         shared.recheck_blank();
@@ -152,6 +153,7 @@ impl Site {
             recent_log: Mutex::default(),
             configuration_file: Mutex::default(),
             notifications: Mutex::default(),
+            identifier,
             target_base: base,
             libraries: RwLock::default(),
             targets: RwLock::default(),
@@ -224,6 +226,12 @@ impl Site {
             }
         };
         self.spawn_thread("site".into(), reconcile)
+    }
+
+    /// The identifier of the site: eight hexadecimal digits that were chosen when it was created.
+    #[must_use]
+    pub fn identifier(&self) -> &str {
+        &self.identifier
     }
 
     /// This site, for a thread that uses it; `None` while it is dropped.

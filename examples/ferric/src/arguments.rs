@@ -1,6 +1,6 @@
 //! The command line of `ferric`.
 
-use crate::{completions, config, man, migrate, options, recover, run, shelf, site, tape};
+use crate::{completions, config, man, migrate, offline_site, options, run, shelf, site, tape};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Operate tape libraries and cartridges
@@ -53,9 +53,15 @@ pub(crate) enum Command {
     #[command(subcommand, after_help = "Examples:\n  ferric migrate mhvtl --config ./mhvtl --check")]
     Migrate(migrate::Command),
     Run(run::Arguments),
-    /// Recover the state of a data directory while no daemon runs
-    #[command(subcommand, name = "site", after_help = "Examples:\n  ferric site recover ./ferric-data --dry-run")]
-    Offline(recover::Command),
+    /// Recover or restore the state of a data directory while no daemon runs
+    #[command(
+        subcommand,
+        name = "site",
+        after_help = "Examples:
+  ferric site recover ./ferric-data --dry-run
+  ferric site restore file://$PWD/shelf ./restored"
+    )]
+    Offline(offline_site::Command),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Write the man pages of ferric

@@ -9,9 +9,11 @@ mod help_tests;
 mod man;
 mod migrate;
 mod number;
+mod offline_site;
 mod options;
 mod output;
 mod recover;
+mod restore;
 mod run;
 mod shelf;
 mod site;
@@ -57,7 +59,7 @@ fn execute(options: &Options, command: Command) -> Result<ExitCode, CliError> {
         Command::Shelf(command) => shelf::run(options, command),
         Command::Config(command) => config::run(options, command),
         Command::Migrate(command) => migrate::run(options, command),
-        Command::Offline(command) => recover::run(options, command),
+        Command::Offline(command) => offline_site::run(options, command),
         Command::Site(command) => site::run(options, command),
         Command::Completions(arguments) => completions::run(options, &arguments),
         Command::Man(arguments) => man::run(options, &arguments),

@@ -46,7 +46,10 @@ pub(crate) fn add_to(program: Command) -> Command {
     of_library(program.arg(json())).mut_subcommands(|command| match command.get_name() {
         // Also between the two words of the command; the help of the group does not show it.
         "tape" => command.mut_subcommand("list", |list| list.arg(data())).arg(data().hide(true)),
-        "site" => command.mut_subcommand("recover", |recover| recover.arg(data())).arg(data().hide(true)),
+        "site" => {
+            let command = command.mut_subcommand("recover", |recover| recover.arg(data()));
+            command.mut_subcommand("restore", |restore| restore.arg(data())).arg(data().hide(true))
+        }
         // The commands without a running daemon take none of them.
         "config" => {
             let of_running = |name| move |command: Command| command.mut_subcommand(name, of_daemon);

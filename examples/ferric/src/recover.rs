@@ -9,15 +9,7 @@ use std::path::{Path, PathBuf};
 use vtl::config::{Config, mhvtl, parse};
 use vtl::recover::SiteRecovery;
 
-#[derive(clap::Subcommand)]
-pub(crate) enum Command {
-    /// Recover a site whose state files are lost or damaged, from their intact parts, its identities and its
-    /// cartridges
-    #[command(after_help = EXAMPLES)]
-    Recover(Recover),
-}
-
-const EXAMPLES: &str = "Examples:
+pub(crate) const EXAMPLES: &str = "Examples:
   ferric site recover ./ferric-data --dry-run
   ferric site recover ./ferric-data --config ferric.toml --yes";
 
@@ -69,11 +61,11 @@ impl Report<'_> {
     }
 }
 
-pub(crate) fn run(options: &Options, Command::Recover(arguments): Command) -> Result<(), CliError> {
+pub(crate) fn run(options: &Options, arguments: &Recover) -> Result<(), CliError> {
     let output = options.output;
     let directory = arguments.directory.clone().map_or_else(|| find_directory(options), Ok)?;
     let refused = |error: vtl::library::LibraryError| CliError::conflict(error.to_string());
-    let recovery = SiteRecovery::plan(&directory, &configuration(output, &arguments)?).map_err(refused)?;
+    let recovery = SiteRecovery::plan(&directory, &configuration(output, arguments)?).map_err(refused)?;
     let mut report = Report {
         directory: &directory,
         intact: recovery.is_intact(),

@@ -7,6 +7,8 @@ mod notify;
 mod ready;
 mod reload;
 mod shelves;
+#[cfg(feature = "shelf")]
+mod site_copy;
 mod sys;
 
 use arguments::Arguments;
@@ -116,6 +118,9 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     site.set_reload_handler(Arc::new(move || reloader.reload()));
     let control = arguments.data_directory().join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
+    #[cfg(feature = "shelf")]
+    let copier =
+        site_copy::SiteCopier::start(&site, &config.shelves, &arguments.data_directory(), arguments.config_file())?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
     ready::print_overview(&site, portal.address(), &config.iscsi.advertise);
     ready::report_ready(&arguments, ready, &site, portal.address(), &control).map_err(|error| error.to_string())?;
@@ -129,6 +134,8 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     }
     portal.close();
     let closed = site.shut_down().map_err(|error| error.to_string());
+    #[cfg(feature = "shelf")]
+    drop(copier);
     // Its subscribers have received all events.
     drop(http);
     notifier.close();

@@ -113,6 +113,11 @@ fn try_load(session: &mut Initiator) -> bool {
     true
 }
 
+#[expect(clippy::disallowed_methods, reason = "the daemon is killed at some time")]
+fn wait(time: Duration) {
+    std::thread::sleep(time);
+}
+
 #[test]
 fn of_racing_loads_at_most_one_succeeds_and_every_record_counts() {
     let shared = Shared::new("race");
@@ -186,7 +191,7 @@ fn a_killed_daemon_has_every_synchronised_record_when_it_starts_again() {
             acknowledged = found;
             let killed_after = Duration::from_millis(u64::from(record(round, 1)[0]) * 12);
             let killer = std::thread::spawn(move || {
-                std::thread::sleep(killed_after);
+                wait(killed_after);
                 daemon.kill();
             });
             for number in round * 1000.. {

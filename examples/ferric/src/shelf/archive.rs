@@ -32,7 +32,7 @@ struct Archived {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let shelf = OpenShelf::open(&arguments.address)?;
+    let shelf = OpenShelf::open(&arguments.address.url)?;
     let mut done = Vec::new();
     for path in &arguments.paths {
         // Prints what is done also if a later one fails.

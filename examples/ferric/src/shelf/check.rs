@@ -22,7 +22,7 @@ struct Checked {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let open = OpenShelf::open(&arguments.address)?;
+    let open = OpenShelf::open(&arguments.address.url)?;
     let nonce = open.shelf.nonce().map_err(shelf_error)?;
     let verdict = open.runtime.block_on(trust::check(open.shelf.objects(), &nonce)).map_err(shelf_error)?;
     let (shareable, winners) = match verdict {

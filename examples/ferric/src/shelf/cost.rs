@@ -51,8 +51,7 @@ fn report(usage: &Usage, arguments: &Arguments) -> Report {
         0 => 0,
         bytes => (requests as f64 * TB / bytes as f64).round() as u64,
     };
-    let (write_requests_per_tb, read_requests_per_tb) =
-        (per_tb(usage.write_requests()), per_tb(usage.read_requests()));
+    let (write_requests_per_tb, read_requests_per_tb) = (per_tb(usage.write_requests()), per_tb(usage.read_requests()));
     let cost = |requests: u64, price: f64| requests as f64 / 1000.0 * price;
     Report {
         cartridges: usage.cartridges,
@@ -68,7 +67,7 @@ fn report(usage: &Usage, arguments: &Arguments) -> Report {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let open = OpenShelf::open(&arguments.address)?;
+    let open = OpenShelf::open(&arguments.address.url)?;
     let usage = open.runtime.block_on(open.shelf.usage()).map_err(shelf_error)?;
     output.show(&report(&usage, arguments), print)
 }

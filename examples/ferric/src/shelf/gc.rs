@@ -36,7 +36,7 @@ struct Collected {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let open = OpenShelf::open(&arguments.address)?;
+    let open = OpenShelf::open(&arguments.address.url)?;
     let barcodes = match arguments.barcodes.as_slice() {
         [] => open.runtime.block_on(open.shelf.barcodes()).map_err(shelf_error)?,
         some => some.iter().map(Barcode::to_string).collect(),

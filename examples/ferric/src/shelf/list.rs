@@ -42,7 +42,7 @@ impl From<Manifest> for Listed {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let open = OpenShelf::open(&arguments.address)?;
+    let open = OpenShelf::open(&arguments.address.url)?;
     let listed: Vec<Listed> = open.runtime.block_on(async {
         let mut listed = Vec::new();
         for barcode in open.shelf.barcodes().await.map_err(shelf_error)? {

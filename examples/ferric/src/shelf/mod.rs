@@ -65,18 +65,18 @@ struct Address {
 }
 
 /// An open shelf, and the threads of its requests.
-struct OpenShelf {
-    shelf: Shelf,
-    runtime: Runtime,
+pub(crate) struct OpenShelf {
+    pub(crate) shelf: Shelf,
+    pub(crate) runtime: Runtime,
 }
 
 impl OpenShelf {
-    fn open(address: &Address) -> Result<Self, CliError> {
+    pub(crate) fn open(url: &str) -> Result<Self, CliError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| CliError::system(&error, format!("starting threads: {error}")))?;
         let shelf = {
             let _runtime = runtime.enter();
-            open_shelf(&address.url, "ferric shelf", vtl::entropy::fill).map_err(shelf_error)?
+            open_shelf(url, "ferric shelf", vtl::entropy::fill).map_err(shelf_error)?
         };
         Ok(Self { shelf, runtime })
     }
@@ -101,7 +101,7 @@ impl OpenShelf {
     }
 }
 
-fn shelf_error(error: ShelfError) -> CliError {
+pub(crate) fn shelf_error(error: ShelfError) -> CliError {
     let code = match &error {
         ShelfError::Prefix { .. } | ShelfError::Url { .. } => ErrorCode::Invalid,
         ShelfError::Malformed { .. } => ErrorCode::Damaged,

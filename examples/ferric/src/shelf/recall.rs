@@ -37,7 +37,7 @@ struct Recalled {
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     check_directory(&arguments.to)?;
-    let shelf = OpenShelf::open(&arguments.address)?;
+    let shelf = OpenShelf::open(&arguments.address.url)?;
     let mut done = Vec::new();
     for barcode in &arguments.barcodes {
         let recalled = recall(output, &shelf, barcode, &arguments.to)?;

@@ -55,7 +55,7 @@ impl From<DamagedSegment> for Damaged {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let open = OpenShelf::open(&arguments.address)?;
+    let open = OpenShelf::open(&arguments.address.url)?;
     let mut reports = Vec::new();
     for barcode in &arguments.barcodes {
         let manifest = open.newest(barcode)?;

@@ -1,0 +1,150 @@
+//! Copies of the site's state, identities and configuration on its shelves, from which `ferric site restore` restores it.
+
+use command_line::shelf::open_shelf;
+use shelf::{Shelf, SiteCopy};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+use vtl::Site;
+use vtl::config::ShelfSetup;
+
+/// The files of the data directory that a copy has. One of the two state files is always whole.
+const FILES: [&str; 3] = ["state.1", "state.2", "identities.toml"];
+/// Name of the configuration file in a copy.
+const CONFIGURATION: &str = "site.toml";
+/// Shortest time between two copies.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// At most this part of the time is spent on copies: one in so many.
+const SHARE: u32 = 10;
+
+/// Copies the files of a site to its shelves when they change, until it is dropped; then once more.
+#[derive(Debug)]
+pub(crate) struct SiteCopier {
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for SiteCopier {
+    fn drop(&mut self) {
+        let _ = self.stop.send(());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A shelf, and what its copy has.
+struct Target {
+    name: String,
+    shelf: Shelf,
+    copied: Option<Changes>,
+    /// Whether the last copy failed, which is logged once.
+    has_failed: bool,
+}
+
+/// Length and time of the last change of each file.
+type Changes = Vec<Option<(u64, SystemTime)>>;
+
+struct Source {
+    site: String,
+    data: PathBuf,
+    configuration: Option<PathBuf>,
+}
+
+impl Source {
+    fn paths(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        let files = FILES.map(|name| (name, self.data.join(name)));
+        files.into_iter().chain(self.configuration.clone().map(|path| (CONFIGURATION, path)))
+    }
+
+    fn changes(&self) -> Changes {
+        let change = |path: PathBuf| fs::metadata(path).and_then(|data| Ok((data.len(), data.modified()?))).ok();
+        self.paths().map(|(_, path)| change(path)).collect()
+    }
+
+    fn copy(&self) -> io::Result<SiteCopy> {
+        let mut files = BTreeMap::new();
+        for (name, path) in self.paths() {
+            match fs::read(&path) {
+                Ok(bytes) => drop(files.insert(name.to_owned(), bytes)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
+            }
+        }
+        Ok(SiteCopy { site: self.site.clone(), files })
+    }
+}
+
+impl SiteCopier {
+    /// Starts the copies of a site to the shelves of its configuration; `None` if it has none.
+    ///
+    /// # Errors
+    /// A shelf cannot be opened, or the thread cannot be spawned.
+    pub(crate) fn start(
+        site: &Site,
+        shelves: &[ShelfSetup],
+        data: &Path,
+        configuration: Option<&Path>,
+    ) -> Result<Option<Self>, String> {
+        if shelves.is_empty() {
+            return Ok(None);
+        }
+        let failed = |error: io::Error| format!("copies of the site: {error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let mut targets = Vec::new();
+        for setup in shelves {
+            let _context = runtime.enter();
+            let shelf = open_shelf(&setup.url, "ferric-iscsid", vtl::entropy::fill);
+            let shelf = shelf.map_err(|error| format!("shelf {}: {error}", setup.name))?;
+            targets.push(Target { name: setup.name.clone(), shelf, copied: None, has_failed: false });
+        }
+        let (site, configuration) = (site.identifier().to_owned(), configuration.map(Path::to_path_buf));
+        let source = Source { site, data: data.to_path_buf(), configuration };
+        let (stop, stopped) = channel();
+        let run = move || loop {
+            let began = Instant::now();
+            targets.iter_mut().for_each(|target| target.update(&source, &runtime));
+            let pause = INTERVAL.max(began.elapsed() * SHARE);
+            if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                return targets.iter_mut().for_each(|target| target.update(&source, &runtime));
+            }
+        };
+        let thread = std::thread::Builder::new().name("site copy".into()).spawn(run).map_err(failed)?;
+        Ok(Some(Self { stop, thread: Some(thread) }))
+    }
+}
+
+impl Target {
+    /// Replaces the copy on the shelf, if the site has changed.
+    fn update(&mut self, source: &Source, runtime: &Runtime) {
+        // What changes while the files are read is copied the next time.
+        let changes = source.changes();
+        if self.copied.as_ref() == Some(&changes) {
+            return;
+        }
+        let put = source
+            .copy()
+            .map_err(|error| error.to_string())
+            .and_then(|copy| runtime.block_on(self.shelf.put_site(&copy)).map_err(|error| error.to_string()));
+        let shelf = &self.name;
+        match put {
+            Ok(()) => {
+                self.copied = Some(changes);
+                if std::mem::take(&mut self.has_failed) {
+                    tracing::info!(shelf, "the copy of the site is up to date again");
+                }
+            }
+            Err(error) if self.has_failed => tracing::debug!(shelf, error, "the site was not copied"),
+            Err(error) => {
+                self.has_failed = true;
+                tracing::warn!(shelf, error, "the site was not copied to the shelf; this is tried again");
+            }
+        }
+    }
+}
