@@ -6,6 +6,7 @@ use super::tests::*;
 use super::*;
 use scsi_core::nexus::NexusId;
 use std::io::ErrorKind;
+use std::sync::Mutex;
 use tape_store::backend::CommitPoint;
 use tape_store::backend::faulty::FaultyFolder;
 use tape_store::cartridge::Format;
@@ -17,6 +18,7 @@ const READ: &str = "08 00 00 00 08 00";
 const TEST_UNIT_READY: &str = "00 00 00 00 00 00";
 const UNLOAD: &str = "1b 00 00 00 00 00";
 const LOAD: &str = "1b 00 00 00 01 00";
+const READ_ATTRIBUTE: &str = "8c 00 00 00 00 00 00 00 00 00 00 00 00 40 00 00";
 const LOG_SENSE: &str = "4d 00 4c 00 00 00 00 00 04 00";
 /// Commands that use the tape or the cartridge memory: READ(6), WRITE(6), WRITE FILEMARKS(6), SPACE(6) to end of data, TEST
 /// UNIT READY, REWIND, LOCATE(10), VERIFY(6), ERASE(6), READ POSITION, READ ATTRIBUTE, FORMAT MEDIUM.
@@ -31,7 +33,7 @@ const MEDIUM_COMMANDS: [&str; 12] = [
     "13 00 00 00 01 00",
     "19 00 00 00 00 00",
     "34 00 00 00 00 00 00 00 00 00",
-    "8c 00 00 00 00 00 00 00 00 00 00 00 00 40 00 00",
+    READ_ATTRIBUTE,
     "04 00 00 00 00 00",
 ];
 
@@ -192,6 +194,32 @@ fn robot_gets_a_cartridge_that_was_taken_over() {
     assert_eq!(sense_of(&mut drive, HOST, TEST_UNIT_READY), GONE);
 }
 
+/// Only the first call of the unload fails: nothing is written afterwards, though the storage would accept it.
+#[test]
+fn unload_writes_nothing_after_the_cartridge_was_taken_over() {
+    let disk = FaultyFolder::default();
+    let mut drive = drive_on(&disk, Format::Native);
+    good(&mut drive, WRITE, &[1; 8]);
+    let (hooked, later) = (disk.clone(), Arc::new(Mutex::new(None)));
+    let calls: Arc<Mutex<Option<Vec<&'static str>>>> = Arc::clone(&later);
+    disk.set_hook(Arc::new(move |call| {
+        let mut calls = calls.lock().unwrap();
+        match calls.as_mut() {
+            None => {
+                *calls = Some(Vec::new());
+                hooked.take_over_at(0, "vault2");
+            }
+            Some(calls) => {
+                hooked.give_back();
+                calls.push(call);
+            }
+        }
+    }));
+    assert_eq!(drive.remove().unwrap().barcode().as_str(), "T00001L8");
+    assert_eq!(*later.lock().unwrap(), Some(Vec::new()));
+    assert_eq!(faults(&mut drive), [taken_over_by_vault2()]);
+}
+
 #[test]
 fn accepted_data_of_a_cartridge_that_was_taken_over_is_reported_as_lost() {
     // Data in memory only: a deferred error for the command of the same nexus.
@@ -227,28 +255,35 @@ fn accepted_data_of_a_cartridge_that_was_taken_over_is_reported_as_lost() {
     disk.take_over_at(disk.calls(), "vault2");
     assert_eq!(sense_of(&mut drive, OTHER, REWIND), GONE);
     check_dropped(&mut drive, "REWIND");
+}
 
-    // LOG SENSE writes the blocks of the workers and ignores the failure; it is no command for the medium.
-    let disk = FaultyFolder::default();
-    let mut drive = drive_on(&disk, Format::Native);
-    drive.eject().unwrap();
-    drive.set_workers(Arc::new(tape_store::workers::InlineWorkers(4)));
-    drive.set_codec(Codec::zstd(1));
-    good(&mut drive, LOAD, b"");
-    clear_attentions(&mut drive);
+/// LOG SENSE and READ ATTRIBUTE write the blocks of the workers and ignore the failure. READ ATTRIBUTE, a command for the medium,
+/// does not end with GOOD.
+#[test]
+fn command_that_ignores_a_failure_finds_that_the_cartridge_was_taken_over() {
     let noise = |seed: &mut u32| {
         *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         Some(seed.to_be_bytes()[0])
     };
     let block: Vec<u8> = (0..70_000).scan(1, |seed, _| noise(seed)).collect();
-    good(&mut drive, "0a 00 01 11 70 00", &block);
-    disk.take_over_at(disk.calls(), "vault2");
-    assert_eq!(run(&mut drive, LOG_SENSE, &[], 1024).0, 0);
-    assert_eq!(sense_of(&mut drive, HOST, TEST_UNIT_READY), GONE_DEFERRED);
-    check_dropped(&mut drive, "LOG SENSE");
+    for (cdb, expected) in [(LOG_SENSE, None), (READ_ATTRIBUTE, Some(GONE))] {
+        let disk = FaultyFolder::default();
+        let mut drive = drive_on(&disk, Format::Native);
+        drive.eject().unwrap();
+        drive.set_workers(Arc::new(tape_store::workers::InlineWorkers(4)));
+        drive.set_codec(Codec::zstd(1));
+        good(&mut drive, LOAD, b"");
+        clear_attentions(&mut drive);
+        good(&mut drive, "0a 00 01 11 70 00", &block);
+        disk.take_over_at(disk.calls(), "vault2");
+        let (status, sense, _) = run(&mut drive, cdb, &[], 1024);
+        assert_eq!((status == 2).then(|| codes(&sense)), expected, "{cdb}");
+        assert_eq!(sense_of(&mut drive, HOST, TEST_UNIT_READY), GONE_DEFERRED, "{cdb}");
+        check_dropped(&mut drive, cdb);
+    }
 }
 
-/// WRITE ATTRIBUTE, READ ATTRIBUTE and a load with HOLD=1, which use the cartridge memory.
+/// WRITE ATTRIBUTE to a threaded tape, and after a load with HOLD=1.
 #[test]
 fn cartridge_memory_of_a_cartridge_that_was_taken_over() {
     // Attribute 080Ch of partition 0.
