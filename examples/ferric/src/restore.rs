@@ -17,7 +17,7 @@ const CONFIGURATION: &str = "site.toml";
 
 pub(crate) const EXAMPLES: &str = "Examples:
   ferric site restore file://$PWD/shelf ./restored
-  ferric site restore s3://tapes/archive ./restored --site 0a1b2c3d";
+  ferric site restore file://$PWD/shelf ./other --site 0a1b2c3d";
 
 #[derive(clap::Args)]
 pub(crate) struct Restore {

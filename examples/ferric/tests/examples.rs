@@ -1,6 +1,7 @@
 //! Runs the examples of every help text as printed, against a site and cartridges made for them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+use shelf::{Shelf, ShelfOptions, SiteCopy};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -149,6 +150,9 @@ fn run_examples(name: &str, examples: &[String]) {
         fs::remove_file(data.join("state.1")).unwrap();
         fs::remove_file(data.join("state.2")).unwrap();
     }
+    if name == "site restore" {
+        copy_sites(&path.join("shelf"));
+    }
     for (_, line) in
         PREPARATIONS.iter().filter(|(command, _)| name == *command || name.starts_with(&format!("{command} ")))
     {
@@ -164,6 +168,15 @@ fn run_examples(name: &str, examples: &[String]) {
         let (code, text) = shell(path, &line);
         assert_eq!(code, expected, "{name}: {example}\n{text}");
     }
+}
+
+/// A shelf with the copy of a site.
+fn copy_sites(directory: &Path) {
+    fs::create_dir(directory).unwrap();
+    let url = format!("file://{}", directory.display());
+    let shelf = Shelf::open(&url, [], ShelfOptions::new("test"), Arc::new(|_: &mut [u8]| Ok(()))).unwrap();
+    let copy = SiteCopy { site: "0a1b2c3d".into(), files: [("state.1".to_owned(), Vec::new())].into() };
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(shelf.put_site(&copy)).unwrap();
 }
 
 #[test]

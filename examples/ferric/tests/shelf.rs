@@ -1,7 +1,7 @@
 //! `ferric shelf` with a shelf in a directory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
-use shelf::{Content, Shelf, ShelfOptions};
+use shelf::{Content, Shelf, ShelfOptions, SiteCopy};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -182,4 +182,73 @@ fn errors_name_what_is_wrong() {
     runtime.block_on(site.shelf().add("V00007L8", Content::default())).unwrap();
     let text = site.refused("shelf recall --shelf URL V00007L8");
     assert_eq!(text, "ferric: cartridge V00007L8 has no files on the shelf: archive it again\n");
+}
+
+#[tokio::test]
+async fn a_site_is_restored_into_a_new_directory_only() {
+    let site = Site::new();
+    assert!(site.refused("site restore URL restored").contains(" has no copy of a site"));
+    let files = [("state.1", b"state".to_vec()), ("site.toml", b"# configuration".to_vec())];
+    let copy = SiteCopy { site: "0a1b2c3d".into(), files: files.map(|(name, bytes)| (name.into(), bytes)).into() };
+    site.shelf().put_site(&copy).await.unwrap();
+    let text = "site 0a1b2c3d is restored in restored: 2 files\n\
+        start it with: ferric-iscsid --data restored --config restored/site.toml\n";
+    assert_eq!(site.run("site restore URL restored"), text);
+    assert_eq!(fs::read(site.path("restored/state.1")).unwrap(), b"state");
+    let refused = site.refused("site restore URL restored");
+    assert!(refused.contains("restored is not empty: a site is restored into a new directory"), "{refused}");
+
+    site.shelf().put_site(&SiteCopy { site: "ffffffff".into(), files: [].into() }).await.unwrap();
+    let refused = site.refused("site restore URL other");
+    assert!(refused.contains("has copies of several sites; select one with --site: 0a1b2c3d, ffffffff"), "{refused}");
+    assert!(site.refused("site restore URL other --site 00000000").contains("has no copy of a site 00000000"));
+    assert!(site.run("site restore URL other --site ffffffff").ends_with("ferric-iscsid --data other\n"));
+}
+
+#[test]
+fn what_no_recent_state_names_is_removed_after_a_day_only() {
+    let site = Site::new();
+    site.run("shelf archive --shelf URL ./tapes/V00001L8");
+    site.run("shelf archive --shelf URL ./tapes/V00001L8");
+    let segments = site.objects("/seg/").len();
+    assert_eq!(segments, 2);
+    let text = site.run("shelf gc --shelf URL --dry-run");
+    assert!(text.starts_with("V00001L8: 0 objects would be removed (0 bytes), 2 objects kept ("), "{text}");
+    // The store says that the first archive is two days old.
+    let old = std::time::SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
+    let mut objects: Vec<_> = site.objects("/V00001L8/");
+    objects.sort_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
+    for path in objects.iter().filter(|path| path.to_string_lossy().contains("/seg/0000001-")) {
+        fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    for path in objects.iter().filter(|path| path.to_string_lossy().contains("/m/")) {
+        fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    let text = site.run("shelf gc --shelf URL V00001L8");
+    assert!(text.starts_with("V00001L8: 1 object removed ("), "{text}");
+    assert_eq!(site.objects("/seg/").len(), 1);
+    site.run("shelf recall --shelf URL V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+    assert!(site.refused("shelf gc --shelf URL V00009L8").contains("cartridge V00009L8 is not on the shelf"));
+}
+
+#[test]
+fn the_cost_is_counted_from_the_objects() {
+    let site = Site::new();
+    let text = site.run("shelf cost --shelf URL");
+    assert!(text.starts_with("0 cartridges, 0 objects, 0 bytes stored, 0 bytes of files\n"), "{text}");
+    site.run("shelf archive --shelf URL ./tapes/V00001L8");
+    let line = "shelf cost --shelf URL --json --storage-price 1000000 --write-price 1000 --read-price 500";
+    let report: serde_json::Value = serde_json::from_str(&site.run(line)).unwrap();
+    let stored: u64 = ["/seg/", "/m/", "/l/", "/ix/"]
+        .iter()
+        .flat_map(|kind| site.objects(kind))
+        .map(|path| fs::metadata(path).unwrap().len())
+        .sum();
+    assert_eq!((&report["cartridges"], &report["stored_bytes"]), (&1.into(), &stored.into()));
+    let month = report["storage_per_month"].as_f64().unwrap();
+    assert!((month - stored as f64 / 1e9 * 1e6).abs() < 1e-6, "{month}");
+    // The price of one request is the one of 1,000 / 1,000.
+    assert_eq!(report["write_cost_per_tb"].as_f64(), report["write_requests_per_tb"].as_f64());
+    assert_eq!(report["read_cost_per_tb"].as_f64().map(|cost| cost * 2.0), report["read_requests_per_tb"].as_f64());
 }
