@@ -251,6 +251,16 @@ impl CachedCartridge {
         state.taken_over_by.as_ref().map(taken_over).map_or(Ok(()), Err)
     }
 
+    /// Called before each change: the local files differ from the shelf from then on, also after a release.
+    fn begin_change(&self, state: &mut State) -> io::Result<()> {
+        Self::check_owned(state)?;
+        if state.record.is_released {
+            state.record.is_released = false;
+            self.store_record(state)?;
+        }
+        Ok(())
+    }
+
     /// The names of the files.
     pub(crate) fn names(&self) -> Vec<String> {
         lock(&self.state).files.keys().cloned().collect()
@@ -259,7 +269,7 @@ impl CachedCartridge {
     /// Creates a file if it does not exist.
     pub(crate) fn create(&self, name: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
-        Self::check_owned(&state)?;
+        self.begin_change(&mut state)?;
         if !state.files.contains_key(name) {
             let open = self.create_file(name, FileContent::default())?;
             state.files.insert(name.to_owned(), open);
@@ -284,7 +294,7 @@ impl CachedCartridge {
     /// Gives up what the shelf has from an offset on, before the local file is changed there.
     pub(super) fn lower(&self, name: &str, at: u64) -> io::Result<()> {
         let mut state = lock(&self.state);
-        Self::check_owned(&state)?;
+        self.begin_change(&mut state)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
         if file.tracked.is_small() || at >= file.tracked.shelved_len() {
             return Ok(());
@@ -305,7 +315,7 @@ impl CachedCartridge {
         }
         self.lower(name, offset)?;
         let mut state = lock(&self.state);
-        Self::check_owned(&state)?;
+        self.begin_change(&mut state)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
         file.local.write_slices(offset, from)?;
         file.tracked.written(&(offset..offset + len));
@@ -326,7 +336,7 @@ impl CachedCartridge {
         }
         self.lower(name, len)?;
         let mut state = lock(&self.state);
-        Self::check_owned(&state)?;
+        self.begin_change(&mut state)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
         file.tracked.set_len(len);
         file.local.set_len(len)
@@ -342,7 +352,7 @@ impl CachedCartridge {
         self.lower(name, 0)
             .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
         let mut state = lock(&self.state);
-        Self::check_owned(&state)?;
+        self.begin_change(&mut state)?;
         self.directory.folder().replace(name, bytes)?;
         let local = Arc::new(self.directory.open(name)?);
         let tracked = TrackedFile::local(bytes.len() as u64, 0, FileContent::default());
@@ -352,7 +362,7 @@ impl CachedCartridge {
 
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
-        Self::check_owned(&state)?;
+        self.begin_change(&mut state)?;
         self.directory.folder().remove(name)?;
         state.has_other_files |= state.files.remove(name).is_some();
         Ok(())

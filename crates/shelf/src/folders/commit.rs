@@ -128,16 +128,21 @@ impl CachedCartridge {
         self.committed(&owned, content, committed, false)
     }
 
-    /// Puts everything on the shelf, and releases the cartridge.
+    /// Puts everything on the shelf, and releases the cartridge, unless it is.
     pub(crate) fn release(&self) -> io::Result<()> {
         Self::check_owned(&lock(&self.state))?;
+        if lock(&self.state).record.is_released {
+            return Ok(());
+        }
         let content = self.put_files()?;
         let mut owned = self.runtime.block_on(self.owned.lock());
         let committed = self.runtime.block_on(owned.release(content.clone()));
-        self.committed(&owned, content, committed, true)?;
-        let state = lock(&self.state);
-        self.shared.cache.release(&self.barcode, state.record.cached_bytes());
-        Ok(())
+        self.committed(&owned, content, committed, true)
+    }
+
+    /// Leaves the local files to the cache, after the release.
+    pub(crate) fn leave_to_cache(&self) {
+        self.shared.cache.release(&self.barcode, lock(&self.state).record.cached_bytes());
     }
 
     fn committed(

@@ -153,7 +153,7 @@ impl Folder for ShelfFolder {
     fn commit(&mut self, point: CommitPoint) -> io::Result<()> {
         let View::Taken(taken) = &self.view else { return Ok(()) };
         match point {
-            CommitPoint::Unload => taken.cartridge.commit(),
+            CommitPoint::Unload => taken.commit_unload(),
             _ => taken.cartridge.synchronised(),
         }
     }

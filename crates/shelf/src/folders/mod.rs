@@ -129,6 +129,14 @@ struct Use {
     unreleased: Sender<Arc<Slot>>,
 }
 
+impl Use {
+    /// Puts everything on the shelf; the last user releases the cartridge with the same manifest.
+    fn commit_unload(&self) -> io::Result<()> {
+        let content = lock(&self.slot.content);
+        if content.users == 1 { self.cartridge.release() } else { self.cartridge.commit() }
+    }
+}
+
 impl Drop for Use {
     fn drop(&mut self) {
         let mut content = lock(&self.slot.content);
@@ -145,7 +153,7 @@ impl SlotContent {
     fn release(&mut self, barcode: &str) -> bool {
         let Some(cartridge) = self.cartridge.as_ref().filter(|_| self.users == 0) else { return true };
         match cartridge.release() {
-            Ok(()) => {}
+            Ok(()) => cartridge.leave_to_cache(),
             // Nothing can be released any more.
             Err(error) if error.get_ref().is_some_and(|error| error.is::<TakenOver>()) => {}
             Err(error) => {
