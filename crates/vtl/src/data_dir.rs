@@ -3,9 +3,11 @@
 //! `cartridges/` has the files of all cartridges, regardless of their location; it is never rearranged. `state.1` and
 //! `state.2` hold everything else, and `identities.toml` repeats the identities of the units. `audit/` has the audit log.
 
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, check_directories, group_number};
 use crate::inventory::{CartridgeRecord, Location};
 use crate::permissions::PermissionFixer;
+use crate::shelf_outage::ShelfStore;
 use crate::state_store::{StateError, StateStore, Transaction};
 use rustix::fs::{FlockOperation, flock};
 use scsi_core::lu;
@@ -128,13 +130,14 @@ impl DataDir {
     }
 
     /// Takes the folders of all cartridges, on disk and on shelves.
-    pub(crate) fn take_folders(&mut self) -> Box<dyn FolderStore> {
+    pub(crate) fn take_folders(&mut self, clock: &Clock) -> Box<dyn FolderStore> {
         let cartridges = std::mem::replace(&mut self.cartridges, Box::new(MergedFolderStore::default()));
         if self.shelves.is_empty() {
             return cartridges;
         }
         let shelf = self.shelves.iter().position(|(name, _)| Some(name) == self.new_cartridges.as_ref());
-        let shelves = std::mem::take(&mut self.shelves).into_iter().map(|(_, folders)| folders);
+        let shelves = std::mem::take(&mut self.shelves).into_iter();
+        let shelves = shelves.map(|(name, folders)| Box::new(ShelfStore::new(name, folders, clock.clone())) as _);
         let stores = std::iter::once(cartridges).chain(shelves).collect();
         Box::new(MergedFolderStore { stores, new_in: shelf.map_or(0, |shelf| shelf + 1) })
     }

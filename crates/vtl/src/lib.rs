@@ -48,6 +48,7 @@ pub mod recover;
 mod reservations;
 pub mod sessions;
 mod shared;
+mod shelf_outage;
 pub mod site;
 pub mod standalone;
 pub mod state_store;

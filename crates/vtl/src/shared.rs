@@ -115,7 +115,7 @@ impl Shared {
         let events = Arc::new(Events::new(start.clone(), options.clock.clone()));
         let disk_space = DiskSpace::new(data.disk_directories(), &events).map_err(LibraryError::Thread)?;
         let sync_times = Arc::new(SyncTimes::new(options.clock.clone()));
-        let mut folders = data.take_folders();
+        let mut folders = data.take_folders(&options.clock);
         folders.set_sync_timer(Arc::clone(&sync_times) as _);
         Ok(Self {
             state,
