@@ -34,6 +34,7 @@ mod enabled {
     use std::path::Path;
     use tape_store::backend::Folder;
     use tape_store::backend::file::{OsFolder, create_private_folders};
+    use tape_store::cartridge::Barcode;
     use vtl::config::{ConfigError, ShelfDurability, ShelfSetup};
 
     /// File in the local directory of a shelf, with the URL whose store was checked.
@@ -50,6 +51,9 @@ mod enabled {
             tracing::info!(shelf = setup.name, url = setup.url, "checking whether daemons can share the store");
             check_store(setup)?;
             folder.replace(CHECKED, format!("{}\n", setup.url).as_bytes()).map_err(error_of_directory)?;
+        }
+        if setup.url.starts_with("file:") {
+            check_mounted(setup, local)?;
         }
         let durability = match setup.durability {
             ShelfDurability::Local => Durability::Local,
@@ -83,11 +87,34 @@ mod enabled {
         Err(setup.error("url", message))
     }
 
+    /// Calls an asynchronous function on dedicated threads.
+    fn block_on<T>(setup: &ShelfSetup, call: impl Future<Output = Result<T, ConfigError>>) -> Result<T, ConfigError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        runtime.map_err(|error| setup.error("name", format!("starting threads: {error}")))?.block_on(call)
+    }
+
+    /// Refuses a shelf in a directory that has no cartridges although there are local files of some: the directory is probably an
+    /// empty mount point, where a commit would succeed.
+    fn check_mounted(setup: &ShelfSetup, local: &Path) -> Result<(), ConfigError> {
+        let entries = std::fs::read_dir(local).into_iter().flatten().flatten();
+        let known = entries.filter(|entry| entry.file_name().to_str().and_then(Barcode::new).is_some()).count();
+        let on_shelf = block_on(setup, async {
+            open_url(setup)?.barcodes().await.map_err(|error| error_of_store(setup, &error))
+        })?;
+        if known == 0 || !on_shelf.is_empty() {
+            return Ok(());
+        }
+        let local = local.display();
+        let message = format!(
+            "the shelf has no cartridges, but {local} has local files of {known}; mount its disk, or remove {local} if the \
+             shelf is new"
+        );
+        Err(error_of_store(setup, &message))
+    }
+
     /// Refuses a store on which another daemon would overwrite what this one writes.
     fn check_store(setup: &ShelfSetup) -> Result<(), ConfigError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|error| setup.error("name", format!("starting threads: {error}")))?;
-        let verdict = runtime.block_on(async {
+        let verdict = block_on(setup, async {
             let shelf = open_url(setup)?;
             let nonce = shelf.nonce().map_err(|error| error_of_store(setup, &error))?;
             trust::first_check(shelf.objects(), &nonce).await.map_err(|error| error_of_store(setup, &error))

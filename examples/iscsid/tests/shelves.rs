@@ -141,4 +141,14 @@ fn shelves_that_cannot_be_used_are_refused() {
         url("missing")
     );
     assert_eq!(refused(&data, &missing), expected);
+    // The disk of the directory is not mounted.
+    std::fs::rename(&shelf, dir.path().join("disk")).unwrap();
+    std::fs::create_dir(&shelf).unwrap();
+    let message = refused(&data, &good);
+    let place = format!("{place}url: {}: the shelf has no cartridges, but {} has", url("shelf"), local.display());
+    assert!(message.starts_with(&format!("{place} local files of 2; mount its disk")), "{message}");
+    assert_eq!(std::fs::read_dir(&shelf).unwrap().count(), 0);
+    std::fs::remove_dir(&shelf).unwrap();
+    std::fs::rename(dir.path().join("disk"), &shelf).unwrap();
+    assert_eq!(Daemon::start(&data, &good).terminate(), Some(0));
 }
