@@ -33,6 +33,14 @@ pub enum ShelfError {
         /// The error of the last attempt.
         source: object_store::Error,
     },
+    /// The segments of a cartridge cannot be encrypted or decrypted.
+    #[error("cartridge {barcode}: {problem}")]
+    Key {
+        /// The barcode.
+        barcode: String,
+        /// The reason, in words.
+        problem: String,
+    },
     /// A request ended without a result: the process ends, or a defect.
     #[error("a request to the store ended: {0}")]
     Interrupted(String),

@@ -40,6 +40,11 @@ impl CartridgeKeys {
         format!("{}/seg/{name}", self.root)
     }
 
+    /// The wrapped data key of the cartridge: created once, and replaced when it is wrapped with another key.
+    pub(crate) fn key(&self) -> String {
+        format!("{}/key", self.root)
+    }
+
     /// The directory of the manifests.
     pub(crate) fn manifests(&self) -> String {
         format!("{}/m", self.root)

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod beat;
+mod encryption;
 mod error;
 mod folders;
 mod garbage;
@@ -33,6 +34,7 @@ pub mod trust;
 mod url;
 mod usage;
 
+pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
 pub use folders::{Durability, FoldersSetup, ShelfFolders};
 pub use garbage::{Garbage, KEPT_FOR};
@@ -44,6 +46,7 @@ pub use take::TakeError;
 pub use transfer::{DamagedSegment, Progress, TransferError, Verification};
 pub use usage::Usage;
 
+use encryption::DataKeys;
 use keys::CartridgeKeys;
 use object_store::ObjectStore;
 use std::fmt;
@@ -93,6 +96,7 @@ pub struct Shelf {
     objects: Objects,
     options: ShelfOptions,
     entropy: Entropy,
+    data_keys: Arc<DataKeys>,
 }
 
 impl fmt::Debug for Shelf {
@@ -113,7 +117,7 @@ impl Shelf {
         entropy: Entropy,
     ) -> Result<Self, ShelfError> {
         let objects = Objects::new(store, prefix, options.retry)?;
-        Ok(Self { objects, options, entropy })
+        Ok(Self { objects, options, entropy, data_keys: Arc::default() })
     }
 
     /// The objects of the shelf.

@@ -8,6 +8,7 @@ use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Manifest, ManifestState};
 use crate::objects::{Creation, Objects};
 use crate::record;
+use crate::segment;
 use tokio::time::Instant;
 
 /// Commits after which the hint is written again: a reader reads at most so many manifests after it.
@@ -79,6 +80,10 @@ impl OwnedCartridge {
         &self.newest.content
     }
 
+    pub(crate) const fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
     pub(crate) const fn objects(&self) -> &Objects {
         self.shelf.objects()
     }
@@ -104,7 +109,7 @@ impl OwnedCartridge {
     /// The name of a new segment: the epoch, a number and a nonce.
     pub(crate) fn next_segment(&mut self) -> Result<String, ShelfError> {
         self.segments += 1;
-        Ok(format!("{:07}-{:06}-{}", self.lease.epoch, self.segments, self.shelf.nonce()?))
+        Ok(segment::name_of(self.lease.epoch, self.segments, &self.shelf.nonce()?, self.shelf.is_encrypted()))
     }
 
     /// Writes a heartbeat. The owner does so once in each period, or another daemon takes the cartridge over.

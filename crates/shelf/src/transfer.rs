@@ -150,7 +150,8 @@ impl<'a> SegmentWriter<'a> {
         if self.running.len() == PARALLEL {
             self.finish_first().await?;
         }
-        let object = segment::encode(&self.name, &std::mem::take(&mut self.buffer));
+        let data_key = self.owned.shelf().data_key_for_writing(self.owned.keys().barcode()).await?;
+        let object = segment::encode(&self.name, &std::mem::take(&mut self.buffer), data_key.as_deref())?;
         let (objects, key) = (self.owned.objects().clone(), self.owned.keys().segment(&self.name));
         self.running.push_back(tokio::spawn(async move { create_segment(&objects, &key, object).await }));
         Ok(())
@@ -249,8 +250,17 @@ impl Shelf {
     }
 
     fn spawn_read(&self, barcode: &str, piece: Extent) -> JoinHandle<Result<Vec<u8>, ShelfError>> {
-        let (objects, keys) = (self.objects().clone(), CartridgeKeys::new(barcode));
-        tokio::spawn(async move { read_extent(&objects, &keys, &piece).await })
+        let (shelf, keys) = (self.clone(), CartridgeKeys::new(barcode));
+        tokio::spawn(async move { shelf.read_extent(&keys, &piece).await })
+    }
+
+    async fn read_extent(&self, keys: &CartridgeKeys, extent: &Extent) -> Result<Vec<u8>, ShelfError> {
+        let (key, name) = (keys.segment(&extent.segment), &extent.segment);
+        let data_key = if segment::is_encrypted(name) { Some(self.data_key(keys.barcode()).await?) } else { None };
+        let range = extent.at..extent.at.saturating_add(extent.len);
+        let stored = self.objects().get_range(&key, segment::object_range(name, &range).0).await?;
+        let stored = stored.ok_or_else(|| ShelfError::malformed(&key, "it is missing"))?;
+        segment::decode_range(&key, name, &range, &stored, data_key.as_deref())
     }
 
     /// Reads all segments that a content names, and compares them with their checksums. `progress` gets the bytes of each.
@@ -278,7 +288,7 @@ impl Shelf {
             let key = keys.segment(segment);
             verification.segments += 1;
             let checked = match self.objects().get_long(&key).await? {
-                Some(object) => segment::decode(&key, segment, &object).map(|content| content.len() as u64),
+                Some(object) => segment::check(&key, segment, &object),
                 None => Err(ShelfError::malformed(&key, "it is missing")),
             };
             let checked = match checked {
@@ -309,14 +319,6 @@ fn pieces(file: &FileContent, most: u64) -> impl Iterator<Item = Extent> + '_ {
             at: extent.at + from,
         })
     })
-}
-
-async fn read_extent(objects: &Objects, keys: &CartridgeKeys, extent: &Extent) -> Result<Vec<u8>, ShelfError> {
-    let key = keys.segment(&extent.segment);
-    let range = extent.at..extent.at.saturating_add(extent.len);
-    let stored = objects.get_range(&key, segment::object_range(&range).0).await?;
-    let stored = stored.ok_or_else(|| ShelfError::malformed(&key, "it is missing"))?;
-    segment::decode_range(&key, &extent.segment, &range, &stored)
 }
 
 #[cfg(test)]

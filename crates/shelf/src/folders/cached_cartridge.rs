@@ -71,7 +71,10 @@ impl Drop for CachedCartridge {
 fn take_error(error: TakeError) -> io::Error {
     match error {
         TakeError::Missing { .. } => io::ErrorKind::NotFound.into(),
-        TakeError::InUse { .. } => io::Error::new(io::ErrorKind::WouldBlock, error),
+        TakeError::InUse { .. } => {
+            tracing::info!(%error, "the cartridge cannot be taken");
+            io::Error::new(io::ErrorKind::WouldBlock, error)
+        }
         TakeError::Shelf(error) => io::Error::other(error),
     }
 }

@@ -50,13 +50,14 @@ impl CachedCartridge {
 
     fn segment_name(&self) -> Result<String, ShelfError> {
         let number = self.last_segment.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(format!("{:07}-{number:06}-{}", self.epoch, self.shelf.nonce()?))
+        Ok(segment::name_of(self.epoch, number, &self.shelf.nonce()?, self.shelf.is_encrypted()))
     }
 
     async fn put_segment(&self, content: &[u8]) -> Result<String, ShelfError> {
         let name = self.segment_name()?;
         let key = CartridgeKeys::new(&self.barcode).segment(&name);
-        let object = segment::encode(&name, content);
+        let data_key = self.shelf.data_key_for_writing(&self.barcode).await?;
+        let object = segment::encode(&name, content, data_key.as_deref())?;
         create_segment(self.shelf.objects(), &key, object).await?;
         Ok(name)
     }

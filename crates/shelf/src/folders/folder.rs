@@ -26,7 +26,11 @@ impl ShelfFolder {
     pub(crate) fn open(access: Access, barcode: &str) -> io::Result<Self> {
         let view = match access.in_use(barcode) {
             Some(taken) => View::Taken(taken),
-            None => View::Newest(newest(&access, barcode)?.ok_or(io::ErrorKind::NotFound)?.content),
+            // A manifest without files is what a removed cartridge has left.
+            None => match newest(&access, barcode)?.map(|newest| newest.content) {
+                Some(content) if !content.files.is_empty() => View::Newest(content),
+                _ => return Err(io::ErrorKind::NotFound.into()),
+            },
         };
         Ok(Self { access, barcode: barcode.to_owned(), view, locked: None })
     }

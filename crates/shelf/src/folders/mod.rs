@@ -31,6 +31,7 @@ use std::time::Duration;
 use tape_store::backend::file::create_private_folders;
 use tape_store::backend::{Folder, FolderStore, SyncTimer, TakenOver};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::Instant;
 
 /// Threads of the runtime of a shelf.
 const WORKER_THREADS: usize = 2;
@@ -118,6 +119,8 @@ struct Slot {
 struct SlotContent {
     cartridge: Option<Arc<CachedCartridge>>,
     users: usize,
+    /// Time of the last failure of the store.
+    failed: Option<Instant>,
     /// Whether a folder of the cartridge is locked.
     is_locked: bool,
 }
@@ -132,8 +135,10 @@ struct Use {
 impl Use {
     /// Puts everything on the shelf; the last user releases the cartridge with the same manifest.
     fn commit_unload(&self) -> io::Result<()> {
-        let content = lock(&self.slot.content);
-        if content.users == 1 { self.cartridge.release() } else { self.cartridge.commit() }
+        let mut content = lock(&self.slot.content);
+        let committed = if content.users == 1 { self.cartridge.release() } else { self.cartridge.commit() };
+        content.failed = committed.is_err().then(Instant::now);
+        committed
     }
 }
 
@@ -141,7 +146,9 @@ impl Drop for Use {
     fn drop(&mut self) {
         let mut content = lock(&self.slot.content);
         content.users -= 1;
-        if !content.release(&self.slot.barcode) {
+        // After a failure a moment ago, the caller does not wait for another one.
+        let has_just_failed = content.failed.is_some_and(|failed| failed.elapsed() < RETRY);
+        if has_just_failed || !content.release(&self.slot.barcode) {
             // The thread may have ended with the store; then the next process continues.
             let _ = self.unreleased.send(Arc::clone(&self.slot));
         }
@@ -157,6 +164,7 @@ impl SlotContent {
             // Nothing can be released any more.
             Err(error) if error.get_ref().is_some_and(|error| error.is::<TakenOver>()) => {}
             Err(error) => {
+                self.failed = Some(Instant::now());
                 let unshelved_bytes = cartridge.unshelved_bytes();
                 tracing::warn!(barcode, %error, unshelved_bytes, "the cartridge is not shelved yet; this is tried again");
                 return false;
@@ -334,7 +342,9 @@ impl FolderStore for ShelfFolders {
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         check_name(name)?;
         let added = self.access.runtime.block_on(self.access.shelf.add(name, Content::default()));
-        if !added.map_err(io::Error::other)? {
+        let exists = !added.map_err(io::Error::other)?;
+        // A manifest without files is what a removed cartridge, or an interrupted creation, has left.
+        if exists && newest(&self.access, name)?.is_some_and(|newest| !newest.content.files.is_empty()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         Ok(Box::new(ShelfFolder::taken(self.access.clone(), name)?))
