@@ -35,6 +35,9 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("shelf", "mkdir shelf recalled && ferric tape create ./tapes/V00001L8 --size 64MB"),
     ("shelf recall", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("shelf verify", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
+    ("shelf rewrap", "for k in a b; do head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > $k; done"),
+    ("shelf rewrap", "ferric shelf archive --shelf file://$PWD/shelf --key file:a ./tapes/V00001L8"),
+    ("shelf destroy", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("token remove", "ferric token create backup-server"),
     ("config add", "printf '[[library]]\\nname = \"second\"\\n' > second-library.toml"),
     ("alarm acknowledge", "for flag in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do ferric alert $flag raise; done"),
@@ -176,7 +179,12 @@ fn copy_sites(directory: &Path) {
     let url = format!("file://{}", directory.display());
     let shelf = Shelf::open(&url, [], ShelfOptions::new("test"), Arc::new(|_: &mut [u8]| Ok(()))).unwrap();
     let copy = SiteCopy { site: "0a1b2c3d".into(), files: [("state.1".to_owned(), Vec::new())].into() };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(shelf.put_site(&copy)).unwrap();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(shelf.put_site(&copy))
+        .unwrap();
 }
 
 #[test]

@@ -215,9 +215,8 @@ fn what_no_recent_state_names_is_removed_after_a_day_only() {
     let text = site.run("shelf gc --shelf URL --dry-run");
     assert!(text.starts_with("V00001L8: 0 objects would be removed (0 bytes), 2 objects kept ("), "{text}");
     // The store says that the first archive is two days old.
-    let old = std::time::SystemTime::now() - Duration::from_secs(2 * 24 * 3600);
-    let mut objects: Vec<_> = site.objects("/V00001L8/");
-    objects.sort_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
+    let objects: Vec<_> = site.objects("/V00001L8/");
+    let old = fs::metadata(&objects[0]).unwrap().modified().unwrap() - Duration::from_secs(2 * 24 * 3600);
     for path in objects.iter().filter(|path| path.to_string_lossy().contains("/seg/0000001-")) {
         fs::File::options().write(true).open(path).unwrap().set_modified(old).unwrap();
     }
@@ -251,4 +250,32 @@ fn the_cost_is_counted_from_the_objects() {
     // The price of one request is the one of 1,000 / 1,000.
     assert_eq!(report["write_cost_per_tb"].as_f64(), report["write_requests_per_tb"].as_f64());
     assert_eq!(report["read_cost_per_tb"].as_f64().map(|cost| cost * 2.0), report["read_requests_per_tb"].as_f64());
+}
+
+#[test]
+fn an_encrypted_cartridge_is_rewrapped_and_destroyed() {
+    let site = Site::new();
+    for (name, digit) in [("old.key", "1"), ("new.key", "2")] {
+        fs::write(site.path(name), digit.repeat(64)).unwrap();
+    }
+    site.run("shelf archive --shelf URL --key file:old.key ./tapes/V00001L8");
+    site.run("shelf verify --shelf URL V00001L8");
+    let refused = site.refused("shelf recall --shelf URL V00001L8 --to recalled");
+    assert!(refused.contains("cartridge V00001L8: it is encrypted, and the key "), "{refused}");
+    let rewrap = "shelf rewrap --shelf URL --key file:new.key --former-key file:old.key";
+    assert_eq!(site.run(rewrap), "V00001L8: its data key is wrapped with the new key\n");
+    assert_eq!(site.run(rewrap), "V00001L8: nothing to do\n");
+    site.run("shelf recall --shelf URL --key file:new.key V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+
+    let refused = site.refused("shelf destroy --shelf URL V00001L8");
+    assert!(refused.contains("the data of V00001L8 would be lost for ever; nothing was changed"), "{refused}");
+    let done = site.run("shelf destroy --shelf URL V00001L8 --yes");
+    assert_eq!(done, "V00001L8: its key is destroyed, and with it the data\n");
+    fs::remove_dir_all(site.path("recalled/V00001L8")).unwrap();
+    let refused = site.refused("shelf recall --shelf URL --key file:new.key V00001L8 --to recalled");
+    assert!(refused.contains("its key was destroyed: its data cannot be read any more"), "{refused}");
+    let again = site.run("shelf destroy --shelf URL V00001L8 --yes");
+    assert!(again.contains("it has no key"), "{again}");
+    assert!(site.refused("shelf rewrap --shelf URL").contains("the new key is missing: give it with --key"));
 }

@@ -26,7 +26,7 @@ pub(crate) fn open(data: DataDir, directory: &Path, shelves: &[ShelfSetup]) -> R
 
 #[cfg(feature = "shelf")]
 mod enabled {
-    use command_line::shelf::open_shelf;
+    use command_line::shelf::{open_shelf, read_keys};
     use shelf::trust::{self, Verdict};
     use shelf::{Durability, FoldersSetup, Shelf, ShelfError, ShelfFolders};
     use std::fmt::Display;
@@ -59,7 +59,11 @@ mod enabled {
             ShelfDurability::Local => Durability::Local,
             ShelfDurability::Remote => Durability::Remote,
         };
-        let shelf = open_url(setup)?;
+        let mut shelf = open_url(setup)?;
+        if let Some(key) = &setup.encrypt {
+            let keys = read_keys(key, &setup.former_keys).map_err(|error| setup.error("encrypt", error.to_string()))?;
+            shelf = shelf.with_keys(keys);
+        }
         let folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
         ShelfFolders::open(shelf, folders).map_err(error_of_directory)
     }

@@ -14,6 +14,10 @@ pub struct ShelfSetup {
     pub durability: ShelfDurability,
     /// Maximum number of bytes of the local files that the shelf also has, at least 1 GB.
     pub cache: u64,
+    /// Place of the key with which new data is encrypted, such as `file:/etc/ferric/shelf.key`; `None`: it is not encrypted.
+    pub encrypt: Option<String>,
+    /// Places of former keys, with which cartridges can be read.
+    pub former_keys: Vec<String>,
     /// Path of the configuration file, as the caller gave it, and line of the table in it.
     pub place: (String, usize),
 }

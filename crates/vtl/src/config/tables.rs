@@ -277,6 +277,12 @@ tables! {
         durability: Text,
         /// Size of the local files that the shelf also has: `50GB`, at least 1GB. Default: `10GB`.
         cache: Text,
+        /// Encrypt new data on the shelf, with a key for each cartridge that this key wraps: `file:PATH`, `variable:NAME` (of
+        /// the environment of the daemon) or `command:PROGRAM ARGUMENT...` (its standard output). The key is 64 hexadecimal
+        /// digits. Default: no encryption.
+        encrypt: Text,
+        /// Keys of before, in the same form, with which cartridges can be read until `ferric shelf rewrap`. Default: `[]`.
+        former_keys: Texts,
     }
 
     /// The iSCSI portal.

@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 90] = [
+const EXAMPLES: [(&str, &str, &str); 92] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -69,6 +69,8 @@ const EXAMPLES: [(&str, &str, &str); 90] = [
     ("[[shelf]]", "url", "\"s3://tapes/shelf\""),
     ("[[shelf]]", "durability", "\"remote\""),
     ("[[shelf]]", "cache", "\"10GB\""),
+    ("[[shelf]]", "encrypt", "\"file:/etc/ferric/shelf.key\""),
+    ("[[shelf]]", "former_keys", "[\"file:/etc/ferric/former.key\"]"),
     ("[iscsi]", "bind", "\"127.0.0.1:3260\""),
     ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),
     ("[iscsi]", "advertise", "\"tape.example.com:3260\""),

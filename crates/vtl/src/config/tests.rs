@@ -30,7 +30,8 @@ fn the_http_table_is_read_and_printed() {
 fn shelves_are_read_and_printed() {
     let text = "[storage]\nnew_cartridges = \"b\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
                 durability = \"remote\"\ncache = \"10GB\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
-                durability = \"local\"\ncache = \"64GiB\"\n";
+                durability = \"local\"\ncache = \"64GiB\"\nencrypt = \"file:/k\"\n\
+                former_keys = [\"variable:K\", \"command:a b\"]\n";
     let config = parse("f", text).unwrap();
     assert!(config.to_string().contains(&format!("\n{text}\n")), "{config}");
     assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("b"), 64 << 30));
@@ -58,6 +59,10 @@ fn errors_of_shelves() {
         (with("durability = \"both\""), 4, "shelf.durability", "\"both\" is invalid; expected \"local\" or \"remote\""),
         (with("cache = \"999MB\""), 4, "shelf.cache", "\"999MB\" is too small; expected at least 1GB"),
         (with("cache = \"much\""), 4, "shelf.cache", "\"much\" is not a size"),
+        (with("encrypt = \"0011\""), 4, "shelf.encrypt", "is not the place of a key; expected file:PATH"),
+        (with("encrypt = \"file:\""), 4, "shelf.encrypt", "is not the place of a key"),
+        (with("encrypt = \"file:/k\"\nformer_keys = [\n\"k\"]"), 6, "shelf.former_keys", "is not the place of a key"),
+        (with("former_keys = [\"file:/k\"]"), 4, "shelf.former_keys", "needs the key encrypt"),
         (with("cache = 5"), 4, "shelf.cache", "expected a string, not 5"),
         (with("[[shelf]]\nname = \"a\"\nurl = \"s3://b\""), 5, "shelf.name", "there are two shelves \"a\""),
         (with("[[shelf]]\nname = \"b\"\nurl = \"s3://tapes/a/\""), 6, "shelf.url", "the URL of shelf \"a\", too"),

@@ -1,6 +1,6 @@
 //! `ferric shelf archive`
 
-use super::{Address, OpenShelf, commit_error, shelf_error, take_error, transfer_error};
+use super::{Address, Keys, OpenShelf, commit_error, shelf_error, take_error, transfer_error};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, BYTES, Output};
 use crate::tape::{OpenCartridge, cartridge_folder};
@@ -16,6 +16,8 @@ use tape_store::verify::used_bytes;
 pub(crate) struct Arguments {
     #[command(flatten)]
     address: Address,
+    #[command(flatten)]
+    keys: Keys,
     /// Directories of cartridges; the name of each is its barcode
     #[arg(required = true)]
     paths: Vec<PathBuf>,
@@ -32,7 +34,7 @@ struct Archived {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let shelf = OpenShelf::open(&arguments.address.url)?;
+    let shelf = OpenShelf::open(&arguments.address.url)?.with_keys(&arguments.keys)?;
     let mut done = Vec::new();
     for path in &arguments.paths {
         // Prints what is done also if a later one fails.

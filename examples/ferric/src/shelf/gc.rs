@@ -1,6 +1,6 @@
 //! `ferric shelf gc`
 
-use super::{Address, OpenShelf, commit_error, shelf_error, take_error};
+use super::{Address, OpenShelf};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, Output};
 use crate::tape::parse_barcode;
@@ -37,14 +37,13 @@ struct Collected {
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     let open = OpenShelf::open(&arguments.address.url)?;
-    let barcodes = match arguments.barcodes.as_slice() {
-        [] => open.runtime.block_on(open.shelf.barcodes()).map_err(shelf_error)?,
-        some => some.iter().map(Barcode::to_string).collect(),
-    };
+    let barcodes = open.barcodes(&arguments.barcodes)?;
     let mut reports = Vec::new();
     let bar = output.progress_bar(Some(barcodes.len() as u64), output::CARTRIDGES);
     for barcode in barcodes {
-        let (garbage, skipped) = match collect(&open, &barcode, arguments.dry_run) {
+        let collected =
+            open.with_taken(&barcode, async |owned| owned.remove_garbage(KEPT_FOR, arguments.dry_run).await);
+        let (garbage, skipped) = match collected {
             Ok(garbage) => (garbage, None),
             Err(error) if error.code() == ErrorCode::Busy => (Garbage::default(), Some(error.to_string())),
             Err(error) => return Err(error),
@@ -55,17 +54,6 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     }
     bar.finish_and_clear();
     output.show(&reports, |reports| reports.iter().try_for_each(|report| print(report, arguments.dry_run)))
-}
-
-fn collect(open: &OpenShelf, barcode: &str, dry_run: bool) -> Result<Garbage, CliError> {
-    open.runtime.block_on(async {
-        let mut owned = open.shelf.take(barcode).await.map_err(take_error)?;
-        let garbage = owned.remove_garbage(KEPT_FOR, dry_run).await.map_err(shelf_error);
-        // Also after an error: nobody has to wait for this program.
-        let content = owned.content().clone();
-        owned.release(content).await.map_err(commit_error)?;
-        garbage
-    })
 }
 
 fn print(report: &Collected, dry_run: bool) -> Result<(), CliError> {

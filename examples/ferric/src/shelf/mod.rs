@@ -3,16 +3,18 @@
 mod archive;
 mod check;
 mod cost;
+mod destroy;
 mod gc;
 mod list;
 mod recall;
+mod rewrap;
 mod verify;
 
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
 use clap::Subcommand;
-use command_line::shelf::open_shelf;
-use shelf::{CommitError, Manifest, Shelf, ShelfError, TakeError, TransferError};
+use command_line::shelf::{open_shelf, read_keys};
+use shelf::{CommitError, Manifest, OwnedCartridge, Shelf, ShelfError, TakeError, TransferError};
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
 
@@ -40,6 +42,14 @@ pub(crate) enum Command {
     /// Count the objects of a shelf, and compute what its storage and its requests cost
     #[command(after_help = "Examples:\n  ferric shelf cost --shelf file://$PWD/shelf --storage-price 0.023")]
     Cost(cost::Arguments),
+    /// Wrap the data keys of cartridges with a new key of the shelf
+    #[command(
+        after_help = "Examples:\n  ferric shelf rewrap --shelf file://$PWD/shelf --key file:b --former-key file:a"
+    )]
+    Rewrap(rewrap::Arguments),
+    /// Destroy the data keys of cartridges: nobody can read their encrypted data any more
+    #[command(after_help = "Examples:\n  ferric shelf destroy --shelf file://$PWD/shelf V00001L8 --yes")]
+    Destroy(destroy::Arguments),
 }
 
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
@@ -52,6 +62,8 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Check(arguments) => check::run(output, &arguments),
         Command::Gc(arguments) => gc::run(output, &arguments),
         Command::Cost(arguments) => cost::run(output, &arguments),
+        Command::Rewrap(arguments) => rewrap::run(output, &arguments),
+        Command::Destroy(arguments) => destroy::run(output, &arguments),
     }
 }
 
@@ -62,6 +74,17 @@ struct Address {
     /// from the environment, such as `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and `AWS_ENDPOINT`
     #[arg(long = "shelf", value_name = "URL")]
     url: String,
+}
+
+/// The keys of an encrypted shelf.
+#[derive(clap::Args)]
+struct Keys {
+    /// Key of the shelf, 64 hexadecimal digits: file:PATH, variable:NAME or "command:PROGRAM ARGUMENT..."
+    #[arg(long, value_name = "PLACE")]
+    key: Option<String>,
+    /// A key of before, with which cartridges can be read; may be given several times
+    #[arg(long = "former-key", value_name = "PLACE", requires = "key")]
+    former_keys: Vec<String>,
 }
 
 /// An open shelf, and the threads of its requests.
@@ -79,6 +102,37 @@ impl OpenShelf {
             open_shelf(url, "ferric shelf", vtl::entropy::fill).map_err(shelf_error)?
         };
         Ok(Self { shelf, runtime })
+    }
+
+    /// The same shelf, with the keys of a command.
+    fn with_keys(self, keys: &Keys) -> Result<Self, CliError> {
+        let Some(key) = &keys.key else { return Ok(self) };
+        let ring = read_keys(key, &keys.former_keys).map_err(|error| CliError::invalid(error.to_string()))?;
+        Ok(Self { shelf: self.shelf.with_keys(ring), ..self })
+    }
+
+    /// Takes a cartridge, calls `call` with it, and releases it.
+    fn with_taken<T>(
+        &self,
+        barcode: &str,
+        call: impl AsyncFnOnce(&mut OwnedCartridge) -> Result<T, ShelfError>,
+    ) -> Result<T, CliError> {
+        self.runtime.block_on(async {
+            let mut owned = self.shelf.take(barcode).await.map_err(take_error)?;
+            let result = call(&mut owned).await.map_err(shelf_error);
+            // Also after an error: nobody has to wait for this program.
+            let content = owned.content().clone();
+            owned.release(content).await.map_err(commit_error)?;
+            result
+        })
+    }
+
+    /// The given barcodes; all of the shelf if none is given.
+    fn barcodes(&self, given: &[Barcode]) -> Result<Vec<String>, CliError> {
+        match given {
+            [] => self.runtime.block_on(self.shelf.barcodes()).map_err(shelf_error),
+            some => Ok(some.iter().map(Barcode::to_string).collect()),
+        }
     }
 
     /// The newest state of a cartridge, which must be on the shelf.

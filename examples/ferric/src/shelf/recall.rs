@@ -1,6 +1,6 @@
 //! `ferric shelf recall`
 
-use super::{Address, OpenShelf, transfer_error};
+use super::{Address, Keys, OpenShelf, transfer_error};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, BYTES, Output};
 use crate::tape::{check_directory, parse_barcode, serving_process};
@@ -16,6 +16,8 @@ use tape_store::cartridge::Barcode;
 pub(crate) struct Arguments {
     #[command(flatten)]
     address: Address,
+    #[command(flatten)]
+    keys: Keys,
     /// Barcodes of the cartridges
     #[arg(required = true, value_parser = parse_barcode)]
     barcodes: Vec<Barcode>,
@@ -37,7 +39,7 @@ struct Recalled {
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     check_directory(&arguments.to)?;
-    let shelf = OpenShelf::open(&arguments.address.url)?;
+    let shelf = OpenShelf::open(&arguments.address.url)?.with_keys(&arguments.keys)?;
     let mut done = Vec::new();
     for barcode in &arguments.barcodes {
         let recalled = recall(output, &shelf, barcode, &arguments.to)?;

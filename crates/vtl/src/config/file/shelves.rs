@@ -47,7 +47,28 @@ fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetu
         return Err(source.error(text.span().start, "shelf.cache", message));
     }
     let durability = durability(source, &table.durability)?;
-    Ok(ShelfSetup { name, url, durability, cache, place: (source.file.into(), source.line(at)) })
+    let encrypt = table.encrypt.as_ref().map(|text| key(source, text, "shelf.encrypt")).transpose()?;
+    let former_keys = table.former_keys.iter().map(|text| key(source, text, "shelf.former_keys"));
+    let former_keys = former_keys.collect::<Result<Vec<_>, _>>()?;
+    if let (None, Some(former)) = (&encrypt, table.former_keys.first()) {
+        let message = String::from("needs the key encrypt, which wraps new data keys");
+        return Err(source.error(former.span().start, "shelf.former_keys", message));
+    }
+    let place = (source.file.into(), source.line(at));
+    Ok(ShelfSetup { name, url, durability, cache, encrypt, former_keys, place })
+}
+
+/// The place of a key. No message quotes a text of another form, which may be the key itself.
+fn key(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String, ConfigError> {
+    let is_place = |text: &str| {
+        text.split_once(':')
+            .is_some_and(|(kind, rest)| ["file", "variable", "command"].contains(&kind) && !rest.is_empty())
+    };
+    if is_place(text.get_ref()) {
+        return Ok(text.get_ref().clone());
+    }
+    let message = "is not the place of a key; expected file:PATH, variable:NAME or command:PROGRAM ARGUMENT...";
+    Err(source.error(text.span().start, key, message.to_owned()))
 }
 
 fn durability(source: &Source<'_>, text: &Text) -> Result<ShelfDurability, ConfigError> {

@@ -1,0 +1,56 @@
+//! `ferric shelf rewrap`
+
+use super::{Address, Keys, OpenShelf};
+use crate::cli_error::{CliError, ErrorCode};
+use crate::output::{self, Output};
+use crate::tape::parse_barcode;
+use serde::Serialize;
+use tape_store::cartridge::Barcode;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    address: Address,
+    #[command(flatten)]
+    keys: Keys,
+    /// Barcodes of the cartridges; all cartridges of the shelf if none is given
+    #[arg(value_parser = parse_barcode)]
+    barcodes: Vec<Barcode>,
+}
+
+/// The result for one cartridge.
+#[derive(Serialize)]
+struct Rewrapped {
+    barcode: String,
+    /// Whether its data key was wrapped with a former key. Otherwise it has none, or the new key wraps it already.
+    rewrapped: bool,
+    /// The reason why nothing was changed, such as a daemon that uses the cartridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
+}
+
+pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
+    if arguments.keys.key.is_none() {
+        return Err(CliError::invalid("the new key is missing: give it with --key"));
+    }
+    let open = OpenShelf::open(&arguments.address.url)?.with_keys(&arguments.keys)?;
+    let mut reports = Vec::new();
+    for barcode in open.barcodes(&arguments.barcodes)? {
+        let (rewrapped, skipped) = match open.with_taken(&barcode, async |owned| owned.rewrap_key().await) {
+            Ok(rewrapped) => (rewrapped, None),
+            Err(error) if error.code() == ErrorCode::Busy => (false, Some(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        reports.push(Rewrapped { barcode, rewrapped, skipped });
+    }
+    output.show(&reports, |reports| reports.iter().try_for_each(print))
+}
+
+fn print(report: &Rewrapped) -> Result<(), CliError> {
+    let Rewrapped { barcode, rewrapped, skipped } = report;
+    match skipped {
+        Some(reason) => output::print_line(format!("{barcode}: skipped: {reason}")),
+        None if *rewrapped => output::print_line(format!("{barcode}: its data key is wrapped with the new key")),
+        None => output::print_line(format!("{barcode}: nothing to do")),
+    }
+}
