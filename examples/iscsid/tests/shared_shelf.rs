@@ -189,6 +189,11 @@ fn a_killed_daemon_has_every_synchronised_record_when_it_starts_again() {
             let found = numbers(&mut session);
             assert!(found.starts_with(&acknowledged), "round {round}: {found:?} of {acknowledged:?}");
             acknowledged = found;
+            if acknowledged.len() > 200 {
+                // The tape is overwritten from its beginning: until the first filemark, it has the former records or none.
+                assert_eq!(rewind(&mut session), CommandResponse::default());
+                acknowledged.clear();
+            }
             let killed_after = Duration::from_millis(u64::from(record(round, 1)[0]) * 12);
             let killer = std::thread::spawn(move || {
                 wait(killed_after);
