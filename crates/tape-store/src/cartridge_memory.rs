@@ -75,7 +75,7 @@ pub(crate) fn exists(folder: &mut dyn Folder) -> Result<bool, StoreError> {
 }
 
 /// Whether a file of this name is a data, index, watermark or filemark file.
-fn is_tape_file(name: &str) -> bool {
+pub(crate) fn is_tape_file(name: &str) -> bool {
     ["data", "indx", "mark"].contains(&name.split('.').next().unwrap_or_default())
 }
 

@@ -31,6 +31,7 @@ pub mod convert;
 pub mod encrypt;
 pub mod error;
 pub mod feature;
+pub mod folder_move;
 pub mod image;
 pub mod integrity;
 pub mod key_wrapping;

@@ -102,7 +102,13 @@ impl TapeStore {
     /// The cartridges in the folders of this store.
     #[must_use]
     pub fn new(folders: Box<dyn FolderStore>) -> Self {
-        Self { folders: folders.into(), media: Arc::new(ThreeFiles) }
+        Self::of_shared(folders.into())
+    }
+
+    /// The cartridges in the folders of a store that the caller uses, too: to move folders that no cartridge has opened.
+    #[must_use]
+    pub fn of_shared(folders: Arc<dyn FolderStore>) -> Self {
+        Self { folders, media: Arc::new(ThreeFiles) }
     }
 
     /// The same store, whose media `media` opens.

@@ -547,6 +547,7 @@ impl Site {
             let element = library.map(|(library, address)| library.element_name(address));
             Some(CartridgeStatus {
                 element,
+                shelf_name: self.shared.stores.shelf_of(&name).map(str::to_owned),
                 location: entry.location,
                 size: entry.size,
                 kind: kind.map(|kind| kind.name().into()),

@@ -3,6 +3,7 @@
 //! `cartridges/` has the files of all cartridges, regardless of their location; it is never rearranged. `state.1` and
 //! `state.2` hold everything else, and `identities.toml` repeats the identities of the units. `audit/` has the audit log.
 
+use crate::cartridge_stores::CartridgeStores;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, check_directories, group_number};
 use crate::inventory::{CartridgeRecord, Location};
@@ -130,16 +131,13 @@ impl DataDir {
     }
 
     /// Takes the folders of all cartridges, on disk and on shelves.
-    pub(crate) fn take_folders(&mut self, clock: &Clock) -> Box<dyn FolderStore> {
-        let cartridges = std::mem::replace(&mut self.cartridges, Box::new(MergedFolderStore::default()));
-        if self.shelves.is_empty() {
-            return cartridges;
-        }
-        let shelf = self.shelves.iter().position(|(name, _)| Some(name) == self.new_cartridges.as_ref());
-        let shelves = std::mem::take(&mut self.shelves).into_iter();
-        let shelves = shelves.map(|(name, folders)| Box::new(ShelfStore::new(name, folders, clock.clone())) as _);
-        let stores = std::iter::once(cartridges).chain(shelves).collect();
-        Box::new(MergedFolderStore { stores, new_in: shelf.map_or(0, |shelf| shelf + 1) })
+    pub(crate) fn take_folders(&mut self, clock: &Clock) -> CartridgeStores {
+        let directory = std::mem::replace(&mut self.cartridges, Box::new(MergedFolderStore::default()));
+        let shelves = std::mem::take(&mut self.shelves).into_iter().map(|(name, folders)| {
+            let store: Box<dyn FolderStore> = Box::new(ShelfStore::new(name.clone(), folders, clock.clone()));
+            (name, store)
+        });
+        CartridgeStores::new(directory, shelves.collect(), self.new_cartridges.as_deref())
     }
 
     /// The same data directory, whose media `media` opens.
@@ -214,7 +212,7 @@ impl DataDir {
         };
         if !config.cartridge_directories.is_empty() {
             let stores = config.cartridge_directories.iter().map(open).collect();
-            self.cartridges = Box::new(MergedFolderStore { stores, new_in: 0 });
+            self.cartridges = Box::new(MergedFolderStore { stores });
             self.directories.clone_from(&config.cartridge_directories);
         }
         self
@@ -368,13 +366,11 @@ fn open_folder_store(path: &Path, create: bool) -> OsFolderStore {
 /// The store that has a folder, and the opened folder.
 type FoundFolder<'a> = (&'a dyn FolderStore, Box<dyn Folder>);
 
-/// Cartridge folders in more than one directory, or on disk and on shelves.
+/// Cartridge folders in more than one directory.
 #[derive(Default)]
 struct MergedFolderStore {
-    /// The stores in the order of the search for a folder.
+    /// The stores in the order of the search for a folder. The first one gets new folders.
     stores: Vec<Box<dyn FolderStore>>,
-    /// Number of the store that gets new folders, from 0.
-    new_in: usize,
 }
 
 impl MergedFolderStore {
@@ -424,7 +420,7 @@ impl FolderStore for MergedFolderStore {
         if self.find(name)?.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        self.stores.get(self.new_in).ok_or(io::ErrorKind::NotFound)?.create(name)
+        self.stores.first().ok_or(io::ErrorKind::NotFound)?.create(name)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Jobs: work that takes long. Each runs on a separate thread, has a progress, can be cancelled, and pauses for hosts
 //! and requests that need the same cartridge.
 
+mod archive;
 mod progress;
 mod transfer;
 mod verify;

@@ -15,6 +15,7 @@ mod bay;
 pub mod budget;
 pub mod buffers;
 mod cartridge_directories;
+pub mod cartridge_stores;
 mod cartridges;
 pub mod clock;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The state that all units of a site share.
 
 use crate::buffers::Buffers;
+use crate::cartridge_stores::CartridgeStores;
 use crate::clock::{Clock, ClockListener};
 use crate::control::{Door, element_name};
 use crate::corrupt_records::CorruptRecords;
@@ -30,6 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use tape_store::backend::FolderStore;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::store::TapeStore;
 
@@ -41,6 +43,8 @@ pub(crate) struct Shared {
     /// Cartridges whose files are in use outside of drives.
     pub(crate) reservations: Arc<Reservations>,
     pub(crate) store: TapeStore,
+    /// The folders of the cartridges of `store`.
+    pub(crate) stores: Arc<CartridgeStores>,
     /// The configured cartridge directories.
     pub(crate) directories: Vec<PathBuf>,
     /// Whether new cartridges are created on a shelf on object storage, and not in the first directory.
@@ -117,12 +121,14 @@ impl Shared {
         let sync_times = Arc::new(SyncTimes::new(options.clock.clone()));
         let mut folders = data.take_folders(&options.clock);
         folders.set_sync_timer(Arc::clone(&sync_times) as _);
+        let stores = Arc::new(folders);
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
             operator_states: Mutex::default(),
             reservations,
-            store: TapeStore::new(folders).with_media(data.media),
+            store: TapeStore::of_shared(Arc::clone(&stores) as _).with_media(data.media),
+            stores,
             directories: data.directories,
             creates_on_shelf: data.new_cartridges.is_some(),
             buffers: Arc::default(),

@@ -1,12 +1,12 @@
 //! Sites with cartridges on shelves on object storage: stores of folders in addition to the directory of cartridges.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;
 
 use common::barcode;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::backend::{Folder, FolderStore};
 use tape_store::cartridge::Cartridge;
@@ -17,27 +17,36 @@ use tape_store::store::{NewCartridge, TapeStore};
 use vtl::config::parse;
 use vtl::control::ControlRequest;
 use vtl::data_dir::DataDir;
+use vtl::jobs::{JobState, JobStatus, Work};
 use vtl::site::{OpenSite, Site};
 
 const LIBRARY: &str = "[library]\nslots = 8\n[[cartridges]]\npattern = \"V0000#L8\"\ncount = 2\nsize = \"64MB\"\n";
 const SHELVES: &str =
     "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://tapes/b\"\n";
 
-/// A store on which every operation fails while it is away.
+/// A store on which every operation fails while it is away, and waits while it is blocked.
 #[derive(Clone, Default)]
-struct Store(MemoryFolderStore, Arc<AtomicBool>);
+struct Store(MemoryFolderStore, Arc<AtomicBool>, Arc<Mutex<()>>);
 
 impl Store {
     fn reach(&self) -> io::Result<&MemoryFolderStore> {
+        let _blocked = self.2.lock().unwrap();
         if self.1.load(Ordering::Relaxed) { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(&self.0) }
+    }
+
+    /// Lets all operations wait until the value is dropped.
+    fn block(&self) -> MutexGuard<'_, ()> {
+        self.2.lock().unwrap()
     }
 
     fn set_away(&self, away: bool) {
         self.1.store(away, Ordering::Relaxed);
     }
 
+    /// The folders with files.
     fn names(&self) -> Vec<String> {
         let mut names = self.0.list().unwrap();
+        names.retain(|name| !self.0.open(name).unwrap().list().unwrap().is_empty());
         names.sort();
         names
     }
@@ -55,6 +64,15 @@ impl FolderStore for Store {
     }
     fn remove(&self, name: &str) -> io::Result<()> {
         self.reach()?.remove(name)
+    }
+    fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.reach()?.create_replacement(name)
+    }
+    fn replace(&self, name: &str) -> io::Result<()> {
+        self.reach()?.replace(name)
+    }
+    fn remove_replacement(&self, name: &str) -> io::Result<()> {
+        self.reach()?.remove_replacement(name)
     }
 }
 
@@ -193,4 +211,137 @@ fn a_program_without_shelves_refuses_them_and_changes_require_a_restart() {
     ] {
         assert_eq!(reload(&text), Err(format!("changing {key} requires a restart; nothing was changed")));
     }
+}
+
+/// Runs a job to its end; the error is that of the start or of the job.
+fn run(site: &Site, work: Work) -> Result<JobStatus, String> {
+    let request = |request: &ControlRequest| {
+        let response = site.control(request).map_err(|error| error.to_string())?;
+        Ok::<_, String>(serde_json::to_value(response).unwrap())
+    };
+    let started = request(&ControlRequest::StartJob { work })?;
+    let job = started["job"].as_u64();
+    loop {
+        let jobs = request(&ControlRequest::Jobs { job, wait_ms: Some(1000) })?;
+        let [status] = <[JobStatus; 1]>::try_from(serde_json::from_value::<Vec<JobStatus>>(jobs).unwrap()).unwrap();
+        match status.state {
+            JobState::Running => {}
+            JobState::Done => return Ok(status),
+            _ => return Err(status.failure.map_or_else(|| "cancelled".into(), |failure| failure.to_string())),
+        }
+    }
+}
+
+fn archive(site: &Site, to: Option<&str>, cartridges: &[&str]) -> Result<JobStatus, String> {
+    let cartridges = cartridges.iter().map(|&name| name.to_owned()).collect();
+    run(site, Work::Archive { to: to.map(str::to_owned), cartridges })
+}
+
+fn recall(site: &Site, cartridges: &[&str]) -> Result<JobStatus, String> {
+    run(site, Work::Recall { cartridges: cartridges.iter().map(|&name| name.to_owned()).collect() })
+}
+
+/// Element, shelf and blankness of each cartridge.
+fn places(site: &Site) -> Vec<(Option<String>, Option<String>, Option<bool>)> {
+    site.cartridges().into_iter().map(|one| (one.element, one.shelf_name, one.blank)).collect()
+}
+
+fn name(name: &str) -> Option<String> {
+    Some(name.to_owned())
+}
+
+#[test]
+fn jobs_move_cartridges_to_a_shelf_and_back() {
+    let storage = Storage::default();
+    let text = format!("{LIBRARY}[[drive]]\nmodel = \"ULT3580-TD8\"\n{SHELVES}");
+    drop(storage.start(&text).unwrap());
+    storage.directory.0.remove("V00001L8").unwrap();
+    put(&storage.directory, "V00001L8", false);
+    let site = storage.start(&text).unwrap();
+    let before = places(&site);
+    assert_eq!(before.iter().map(|(_, shelf, _)| shelf.clone()).collect::<Vec<_>>(), [None, None]);
+    let done = archive(&site, Some("b"), &["V00001L8", "V00002L8"]).unwrap();
+    assert_eq!((done.progress.cartridges, done.progress.cartridges_total), (2, 2));
+    assert!(done.progress.bytes > 0 && done.progress.bytes == done.progress.bytes_total);
+    let both = vec!["V00001L8", "V00002L8"];
+    assert_eq!(storage.names(), [vec![], vec![], both.clone()]);
+    let with_shelf = |shelf: Option<&str>| {
+        before.iter().map(|(place, _, blank)| (place.clone(), shelf.map(str::to_owned), *blank)).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&site), with_shelf(Some("b")));
+    // A drive uses it there.
+    let load = ControlRequest::Load { library: None, cartridge: "V00001L8".into(), drive: None };
+    site.control(&load).unwrap();
+    assert_eq!(recall(&site, &["V00001L8"]).unwrap_err(), "V00001L8 is in drive1; unload it first");
+    site.control(&ControlRequest::Unload { library: None, drive: "drive1".into() }).unwrap();
+    // The shelf is remembered.
+    drop(site);
+    let site = storage.start(&text).unwrap();
+    assert_eq!(places(&site), with_shelf(Some("b")));
+    recall(&site, &["V00001L8", "V00002L8"]).unwrap();
+    assert_eq!(storage.names(), [both, vec![], vec![]]);
+    assert_eq!(places(&site), with_shelf(None));
+    // The empty folder on the other shelf does not matter.
+    archive(&site, Some("a"), &["V00002L8"]).unwrap();
+    assert_eq!(storage.names(), [vec!["V00001L8"], vec!["V00002L8"], vec![]]);
+    assert_eq!(site.cartridges()[1].shelf_name, name("a"));
+}
+
+#[test]
+fn moves_that_are_impossible_are_refused_and_change_nothing() {
+    let storage = Storage::default();
+    let site = storage.start(LIBRARY).unwrap();
+    let without = "the configuration has no shelf on object storage ([[shelf]])";
+    assert_eq!(archive(&site, None, &["V00001L8"]).unwrap_err(), without);
+    assert_eq!(archive(&site, Some("a"), &["V00001L8"]).unwrap_err(), without);
+    let in_directory = "V00001L8 is on no shelf; its files are in the directory of cartridges";
+    assert_eq!(recall(&site, &["V00001L8"]).unwrap_err(), in_directory);
+    drop(site);
+    let site = storage.start(&format!("{LIBRARY}{SHELVES}")).unwrap();
+    let several = "to: the configuration has the shelves \"a\", \"b\"; name one of them";
+    assert_eq!(archive(&site, None, &["V00001L8"]).unwrap_err(), several);
+    let unknown = "to: there is no shelf \"c\" on object storage; the configuration has \"a\", \"b\"";
+    assert_eq!(archive(&site, Some("c"), &["V00001L8"]).unwrap_err(), unknown);
+    assert_eq!(archive(&site, Some("a"), &["V00009L8"]).unwrap_err(), "there is no cartridge V00009L8");
+    let twice = "cartridges: V00001L8 is named twice";
+    assert_eq!(archive(&site, Some("a"), &["V00001L8", "V00001L8"]).unwrap_err(), twice);
+    put(&storage.b, "V00001L8", false);
+    let former = "shelf \"b\" has a former state of V00001L8, too; archive the cartridge to \"b\"";
+    assert_eq!(archive(&site, Some("a"), &["V00001L8"]).unwrap_err(), former);
+    storage.b.set_away(true);
+    let away = "cartridge V00001L8: opening the cartridge failed: connection refused";
+    assert_eq!(archive(&site, Some("a"), &["V00001L8"]).unwrap_err(), away);
+    let creating = "cartridge V00001L8: creating the cartridge on the shelf failed: connection refused";
+    assert_eq!(archive(&site, Some("b"), &["V00001L8"]).unwrap_err(), creating);
+    storage.b.set_away(false);
+    assert_eq!(site.cartridges()[0].blank, Some(true));
+    archive(&site, Some("b"), &["V00001L8"]).unwrap();
+    assert_eq!(archive(&site, Some("b"), &["V00001L8"]).unwrap_err(), "V00001L8 is on shelf \"b\" already");
+    let elsewhere = "V00001L8 is on shelf \"b\"; recall it first";
+    assert_eq!(archive(&site, Some("a"), &["V00001L8"]).unwrap_err(), elsewhere);
+    assert_eq!(storage.names(), [vec!["V00002L8"], vec![], vec!["V00001L8"]]);
+    assert_eq!(TapeStore::new(Box::new(storage.b.clone())).is_blank(&barcode("V00001L8")).unwrap(), Some(true));
+}
+
+#[test]
+fn a_cancelled_job_changes_nothing_more() {
+    let storage = Storage::default();
+    let site = storage.start(&format!("{LIBRARY}{SHELVES}")).unwrap();
+    // The job is cancelled while the store waits.
+    let waiting = storage.a.block();
+    let cartridges = vec!["V00001L8".to_owned(), "V00002L8".to_owned()];
+    let work = Work::Archive { to: name("a"), cartridges };
+    let started = serde_json::to_value(site.control(&ControlRequest::StartJob { work }).unwrap()).unwrap();
+    let job = started["job"].as_u64().unwrap();
+    site.control(&ControlRequest::CancelJob { job }).unwrap();
+    drop(waiting);
+    let jobs = loop {
+        let jobs = site.control(&ControlRequest::Jobs { job: Some(job), wait_ms: Some(1000) }).unwrap();
+        let jobs = serde_json::to_value(jobs).unwrap();
+        if jobs[0]["state"] != "running" {
+            break jobs;
+        }
+    };
+    assert_eq!((&jobs[0]["state"], &jobs[0]["result"]["moved"]), (&"cancelled".into(), &serde_json::json!([])));
+    assert_eq!(storage.names(), [vec!["V00001L8", "V00002L8"], vec![], vec![]]);
 }

@@ -163,6 +163,10 @@ pub struct CartridgeStatus {
     /// Name of its element, such as `slot3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element: Option<String>,
+    /// Name of the shelf on object storage that has the files of the cartridge; `None` if they are in the directory of
+    /// cartridges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shelf_name: Option<String>,
     /// Native capacity, in bytes, without compression.
     pub size: u64,
     /// Kind of the cartridge: `data`, `worm`, `null` or `cleaning`.

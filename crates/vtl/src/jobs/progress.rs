@@ -11,9 +11,9 @@ pub struct JobProgress {
     pub cartridges: u64,
     /// Cartridges of the job; 0 until it has begun.
     pub cartridges_total: u64,
-    /// Stored bytes of the present cartridge that are verified or converted.
+    /// Bytes of the present cartridge that are verified, converted or copied.
     pub bytes: u64,
-    /// All stored bytes of the present cartridge; 0 if the work is not counted in bytes.
+    /// All bytes of the present cartridge; 0 if the work is not counted in bytes.
     pub bytes_total: u64,
 }
 

@@ -161,18 +161,30 @@ impl Site {
         Err(ControlError::locked(message).with_barcode(barcode.as_str()))
     }
 
-    /// Calls `read` with a cartridge that is not in a drive, until it ends, the job is cancelled, or a host or a request
-    /// needs the cartridge.
+    /// Calls `read` with a cartridge that is not in a drive, as [`Self::work_on`]; the total of the progress is what is read.
     fn read_whole<T>(
         &self,
         barcode: &Barcode,
         progress: &Progress,
         read: impl FnOnce(&mut Cartridge, &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<T, StoreError>,
     ) -> Result<T, ControlError> {
+        self.work_on(barcode, progress, |cartridge, flow| {
+            progress.begin_cartridge(used_bytes(cartridge)?);
+            read(cartridge, flow)
+        })
+    }
+
+    /// Calls `work` with a cartridge that is not in a drive, until it ends, the job is cancelled, or a host or a request
+    /// needs the cartridge.
+    pub(super) fn work_on<T>(
+        &self,
+        barcode: &Barcode,
+        progress: &Progress,
+        work: impl FnOnce(&mut Cartridge, &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<T, StoreError>,
+    ) -> Result<T, ControlError> {
         let mut is_needed = false;
         let done = self.with_reserved_cartridge(barcode, |cartridge, reservation| {
-            progress.begin_cartridge(used_bytes(cartridge)?);
-            read(cartridge, &mut |bytes| {
+            work(cartridge, &mut |bytes| {
                 is_needed = reservation.is_wanted();
                 if is_needed || self.is_shut_down() { ControlFlow::Break(()) } else { progress.advance(bytes) }
             })

@@ -50,6 +50,20 @@ pub enum Work {
         /// Barcodes of 1 to 10,000 cartridges.
         cartridges: Vec<String>,
     },
+    /// Moves the files of cartridges that are not in drives from the directory of cartridges to a shelf on object storage. Their
+    /// places do not change.
+    Archive {
+        /// Name of the shelf on object storage; the only one if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        /// Barcodes of 1 to 10,000 cartridges.
+        cartridges: Vec<String>,
+    },
+    /// Moves the files of cartridges that are not in drives from their shelves on object storage to the directory of cartridges.
+    Recall {
+        /// Barcodes of 1 to 10,000 cartridges.
+        cartridges: Vec<String>,
+    },
 }
 
 /// A format of the files of a cartridge: native or that of mhvtl.
@@ -81,6 +95,8 @@ impl Work {
             Self::Convert { .. } => "convert",
             Self::Import { .. } => "import",
             Self::Export { .. } => "export",
+            Self::Archive { .. } => "archive",
+            Self::Recall { .. } => "recall",
         }
     }
 
@@ -90,9 +106,11 @@ impl Work {
         match self {
             Self::Create { count, .. } => *count,
             Self::Convert { .. } => 1,
-            Self::Verify { cartridges } | Self::Import { cartridges, .. } | Self::Export { cartridges, .. } => {
-                cartridges.len()
-            }
+            Self::Verify { cartridges }
+            | Self::Import { cartridges, .. }
+            | Self::Export { cartridges, .. }
+            | Self::Archive { cartridges, .. }
+            | Self::Recall { cartridges } => cartridges.len(),
         }
     }
 
@@ -101,7 +119,9 @@ impl Work {
         match self {
             Self::Create { pool, .. } => vec![pool.clone()],
             Self::Convert { cartridge, .. } => vec![cartridge.clone()],
-            Self::Verify { cartridges } => cartridges.clone(),
+            Self::Verify { cartridges } | Self::Recall { cartridges } | Self::Archive { cartridges, .. } => {
+                cartridges.clone()
+            }
             Self::Import { library, cartridges } | Self::Export { library, cartridges } => {
                 library.iter().chain(cartridges).cloned().collect()
             }
@@ -118,7 +138,7 @@ pub enum JobResult {
     Created(CreatedCartridges),
     /// Cartridges that were verified, damaged or not.
     Verified(VerifiedCartridges),
-    /// Cartridges that were moved between a library and a shelf.
+    /// Cartridges that were moved between a library and a shelf, or between the directory and a shelf on object storage.
     Moved(MovedCartridges),
     /// A cartridge that was converted.
     Converted(ConvertedCartridge),
@@ -131,7 +151,7 @@ pub struct VerifiedCartridges {
     pub verified: Vec<VerifiedCartridge>,
 }
 
-/// The cartridges that a job has imported or exported.
+/// The cartridges that a job has imported, exported, archived or recalled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovedCartridges {
     /// The barcodes, in the order of the request.
@@ -144,7 +164,9 @@ impl JobResult {
         match work {
             Work::Create { .. } => Self::Created(CreatedCartridges { created: Vec::new() }),
             Work::Verify { .. } => Self::Verified(VerifiedCartridges::default()),
-            Work::Import { .. } | Work::Export { .. } => Self::Moved(MovedCartridges::default()),
+            Work::Import { .. } | Work::Export { .. } | Work::Archive { .. } | Work::Recall { .. } => {
+                Self::Moved(MovedCartridges::default())
+            }
             Work::Convert { cartridge, format } => {
                 Self::Converted(ConvertedCartridge { cartridge: cartridge.clone(), format: *format, converted: false })
             }
@@ -182,10 +204,18 @@ impl Site {
                 library.as_deref().map(|name| self.resolve_library(Some(name))).transpose()?;
                 check_distinct(cartridges)?;
             }
-            Work::Verify { cartridges } => check_distinct(cartridges)?,
+            Work::Archive { to, cartridges } => {
+                self.target_shelf(to.as_deref())?;
+                check_distinct(cartridges)?;
+            }
+            Work::Verify { cartridges } | Work::Recall { cartridges } => check_distinct(cartridges)?,
         }
         // An import may be of a cartridge whose files were created outside the daemon.
-        if let Work::Verify { cartridges } | Work::Export { cartridges, .. } = work {
+        if let Work::Verify { cartridges }
+        | Work::Export { cartridges, .. }
+        | Work::Archive { cartridges, .. }
+        | Work::Recall { cartridges } = work
+        {
             cartridges.iter().try_for_each(|cartridge| self.resolve_cartridge(cartridge).map(drop))?;
         }
         Ok(())
@@ -223,6 +253,12 @@ impl Site {
             }
             Work::Export { library, cartridges } => {
                 Self::move_each(cartridges, progress, |cartridge| self.export_from_slot(library.as_deref(), cartridge))
+            }
+            Work::Archive { to, cartridges } => Self::move_each(cartridges, progress, |cartridge| {
+                self.archive_cartridge(cartridge, &self.target_shelf(to.as_deref())?, progress)
+            }),
+            Work::Recall { cartridges } => {
+                Self::move_each(cartridges, progress, |cartridge| self.recall_cartridge(cartridge, progress))
             }
         }
     }

@@ -1,0 +1,168 @@
+//! The folders of all cartridges of a site: those of the directory of cartridges, and those of the shelves on object storage.
+
+use crate::locks::lock;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use tape_store::backend::{Folder, FolderStore, SyncTimer};
+
+/// The directory of cartridges or the directories, and the shelves on object storage in the order of the configuration. A cartridge
+/// is that of the first of them whose folder has files: interrupted work can leave an empty folder.
+pub(crate) struct CartridgeStores {
+    directory: Box<dyn FolderStore>,
+    shelves: Vec<(String, Box<dyn FolderStore>)>,
+    /// The index of the shelf that gets new cartridges; `None` for the directory.
+    new_in: Option<usize>,
+    /// The index of the shelf on which each cartridge was found last; none for one that was found in the directory.
+    found: Mutex<BTreeMap<String, usize>>,
+}
+
+/// A folder, and the index of its shelf; `None` for the directory.
+struct FoundFolder {
+    shelf: Option<usize>,
+    folder: Box<dyn Folder>,
+    is_empty: bool,
+}
+
+impl CartridgeStores {
+    /// The stores; `new_cartridges` is the name of the shelf that gets new cartridges.
+    pub(crate) fn new(
+        directory: Box<dyn FolderStore>,
+        shelves: Vec<(String, Box<dyn FolderStore>)>,
+        new_cartridges: Option<&str>,
+    ) -> Self {
+        let new_in = shelves.iter().position(|(name, _)| Some(name.as_str()) == new_cartridges);
+        Self { directory, shelves, new_in, found: Mutex::default() }
+    }
+
+    /// The directory of cartridges.
+    pub(crate) fn directory(&self) -> &dyn FolderStore {
+        self.directory.as_ref()
+    }
+
+    /// The shelves with their names, in the order of the configuration.
+    pub(crate) fn shelves(&self) -> impl Iterator<Item = (&str, &dyn FolderStore)> {
+        self.shelves.iter().map(|(name, store)| (name.as_str(), store.as_ref()))
+    }
+
+    /// Name of the shelf on which the cartridge was when its folder was opened last; `None` for the directory.
+    pub(crate) fn shelf_of(&self, name: &str) -> Option<&str> {
+        let shelf = *lock(&self.found).get(name)?;
+        self.shelves.get(shelf).map(|(name, _)| name.as_str())
+    }
+
+    /// Name of the shelf that has the cartridge now; `None` for the directory.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if no store has the cartridge; or a store cannot be read.
+    pub(crate) fn find_shelf(&self, name: &str) -> io::Result<Option<&str>> {
+        let found = self.find(name)?.filter(|found| !found.is_empty).ok_or(io::ErrorKind::NotFound)?;
+        Ok(found.shelf.and_then(|shelf| self.shelves.get(shelf)).map(|(name, _)| name.as_str()))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &dyn FolderStore> {
+        std::iter::once(self.directory()).chain(self.shelves().map(|(_, store)| store))
+    }
+
+    fn store(&self, shelf: Option<usize>) -> &dyn FolderStore {
+        shelf.and_then(|shelf| self.shelves.get(shelf)).map_or(self.directory.as_ref(), |(_, store)| store.as_ref())
+    }
+
+    /// The folder of a cartridge; `None` if no store has it. It may be in a store that cannot be read: then the error is that
+    /// of the store.
+    fn find(&self, name: &str) -> io::Result<Option<FoundFolder>> {
+        let open = |shelf: Option<usize>| {
+            let mut folder = self.store(shelf).open(name)?;
+            // Without shelves, an empty folder hides no other one.
+            let is_empty = !self.shelves.is_empty() && folder.list()?.is_empty();
+            Ok::<_, io::Error>(FoundFolder { shelf, folder, is_empty })
+        };
+        let (mut failed, mut empty) = (None, None);
+        for shelf in std::iter::once(None).chain((0..self.shelves.len()).map(Some)) {
+            match open(shelf) {
+                Ok(found) if found.is_empty => empty = empty.or(Some(found)),
+                Ok(found) => {
+                    let mut places = lock(&self.found);
+                    match shelf {
+                        Some(shelf) => places.insert(name.into(), shelf),
+                        None => places.remove(name),
+                    };
+                    return Ok(Some(found));
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                // A store that cannot be used does not hide the others.
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(empty), Err)
+    }
+
+    /// The store that has the folder.
+    fn store_of(&self, name: &str) -> io::Result<&dyn FolderStore> {
+        self.find(name)?.map(|found| self.store(found.shelf)).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl FolderStore for CartridgeStores {
+    fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {
+        self.directory.set_sync_timer(Arc::clone(&timer));
+        self.shelves.iter_mut().for_each(|(_, store)| store.set_sync_timer(Arc::clone(&timer)));
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut failed = None;
+        for store in self.all() {
+            match store.list() {
+                Ok(more) => names.extend(more),
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.filter(|_| names.is_empty()).map_or(Ok(names), Err)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.find(name)?.map(|found| found.folder).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        match self.find(name)? {
+            Some(found) if !found.is_empty || found.shelf == self.new_in => Err(io::ErrorKind::AlreadyExists.into()),
+            // An empty folder elsewhere: of a cartridge that was moved or removed.
+            Some(_) => match self.store(self.new_in).create(name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.store(self.new_in).open(name),
+                created => created,
+            },
+            None => self.store(self.new_in).create(name),
+        }
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        // Only this folder is removed, not another one of the same name.
+        self.find(name)?.map_or(Ok(()), |found| self.store(found.shelf).remove(name))
+    }
+
+    fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        self.store_of(name)?.create_replacement(name)
+    }
+
+    fn replace(&self, name: &str) -> io::Result<()> {
+        self.store_of(name)?.replace(name)
+    }
+
+    fn remove_replacement(&self, name: &str) -> io::Result<()> {
+        self.store_of(name)?.remove_replacement(name)
+    }
+
+    fn is_occupied(&self, name: &str) -> io::Result<bool> {
+        let mut failed = None;
+        for store in self.all() {
+            match store.is_occupied(name) {
+                Ok(false) => {}
+                Ok(true) => return Ok(true),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(false), Err)
+    }
+}
