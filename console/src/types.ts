@@ -239,13 +239,14 @@ export type JobState = "running" | "done" | "failed" | "cancelled";
 
 /** The work of a job; which members it has depends on its kind. */
 export interface Work {
-  kind: "create" | "verify" | "convert" | "import" | "export";
+  kind: "create" | "verify" | "convert" | "import" | "export" | "archive" | "recall";
   pool?: string;
   count?: number;
   cartridge?: string;
   cartridges?: string[];
   format?: "native" | "mhvtl";
   library?: string;
+  to?: string;
 }
 
 export interface VerifiedCartridge {

@@ -192,6 +192,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("cartridge", Of::Text),
         has("location", Of::Named("Location")),
         may("element", Of::Text),
+        may("shelf_name", Of::Text),
         has("size", Of::Number),
         may("kind", KIND),
         may("label", LABEL),

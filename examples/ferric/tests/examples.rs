@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use tape_store::backend::memory::MemoryFolderStore;
 use vtl::ControlError;
 use vtl::config::parse;
 use vtl::configuration::{ConfigurationFile, ConfigurationFileState, ConfigurationFileStatus};
@@ -18,6 +19,9 @@ use vtl::site::Site;
 
 /// The site of the examples: the default library, with a pool.
 const CONFIG: &str = "[[pool]]\nname = \"scratch\"\npattern = \"S#####L8\"\nsize = \"64MB\"\n";
+
+/// The shelf of the commands that need one.
+const SHELF: &str = "[[shelf]]\nname = \"archive\"\nurl = \"s3://tapes/archive\"\n";
 
 /// Lines that make what the examples of a command need, if it is more than the site.
 const PREPARATIONS: &[(&str, &str)] = &[
@@ -38,6 +42,7 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("shelf rewrap", "for k in a b; do head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > $k; done"),
     ("shelf rewrap", "ferric shelf archive --shelf file://$PWD/shelf --key file:a ./tapes/V00001L8"),
     ("shelf destroy", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
+    ("recall", "ferric archive V00001L8 V00002L8"),
     ("token remove", "ferric token create backup-server"),
     ("config add", "printf '[[library]]\\nname = \"second\"\\n' > second-library.toml"),
     ("alarm acknowledge", "for flag in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do ferric alert $flag raise; done"),
@@ -133,11 +138,12 @@ fn run_examples(name: &str, examples: &[String]) {
         fs::remove_file(path.join("ferric.toml")).unwrap();
     }
     let data = path.join("ferric-data");
-    let config = parse("ferric.toml", CONFIG).unwrap();
+    let has_shelf = ["archive", "recall"].contains(&name);
+    let config = parse("ferric.toml", &format!("{CONFIG}{}", if has_shelf { SHELF } else { "" })).unwrap();
     // Only these commands work on the files of a site.
     let storage = match name {
         "tape list" | "site recover" | "audit" => DataDir::open_configured(&data, &config).unwrap(),
-        _ => DataDir::in_memory(),
+        _ => DataDir::in_memory().with_shelf("archive", Box::<MemoryFolderStore>::default()),
     };
     fs::create_dir_all(&data).unwrap();
     let site = Site::open_data_dir(storage, &config).unwrap();

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use tape_store::backend::memory::MemoryFolderStore;
 use vtl::config::parse;
 use vtl::control::socket::ControlSocket;
 use vtl::data_dir::DataDir;
@@ -15,7 +16,8 @@ use vtl::site::Site;
 
 const CONFIG: &str = "[library]\nslots = 6\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\n\
     [[cartridges]]\npattern = \"A#L8\"\ncount = 2\nsize = \"64MB\"\n\
-    [[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n";
+    [[pool]]\nname = \"p\"\npattern = \"P#L8\"\nsize = \"64MB\"\n\
+    [[shelf]]\nname = \"archive\"\nurl = \"s3://tapes/archive\"\n";
 
 /// Every command that prints a document, in an order in which each succeeds.
 const COMMANDS: &[&str] = &[
@@ -34,6 +36,9 @@ const COMMANDS: &[&str] = &[
     "pool p --create 1",
     "job create p 1",
     "job verify A2L8",
+    "archive A2L8",
+    "cartridge A2L8",
+    "recall A2L8",
     "job list",
     "cartridge A1L8",
     "cartridge contents A2L8",
@@ -115,7 +120,8 @@ fn prepare(directory: &Path) {
 fn documents_have_documented_shapes() {
     let dir = tempfile::tempdir().unwrap();
     prepare(dir.path());
-    let site = Site::open_data_dir(DataDir::in_memory(), &parse("f", CONFIG).unwrap()).unwrap();
+    let storage = DataDir::in_memory().with_shelf("archive", Box::<MemoryFolderStore>::default());
+    let site = Site::open_data_dir(storage, &parse("f", CONFIG).unwrap()).unwrap();
     let _control = ControlSocket::open(&dir.path().join("s"), &site).unwrap();
     site.set_recent_log(RecentLog::default());
     let (mut shown, mut keys) = (String::new(), BTreeSet::new());

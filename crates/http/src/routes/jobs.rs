@@ -16,28 +16,31 @@ pub(super) const ROUTES: &[Route] = &[
         .query(&[WAIT])
         .action(Action::Control(Shape::Only))
         .returns("Job"),
-    Route::post("/v1/jobs", "start_job", "Start a job: create, verify, convert, import or export cartridges")
-        .body(&[
-            Member::new(
-                "kind",
-                Kind::Words(&["create", "verify", "convert", "import", "export"]),
-                "The work; the other members depend on it.",
-            )
+    Route::post(
+        "/v1/jobs",
+        "start_job",
+        "Start a job: create, verify, convert, import, export, archive or recall cartridges",
+    )
+    .body(&[
+        Member::new(
+            "kind",
+            Kind::Words(&["create", "verify", "convert", "import", "export", "archive", "recall"]),
+            "The work; the other members depend on it.",
+        )
+        .in_group(WORK),
+        Member::new("pool", Kind::Text, "Name of the pool, for create.").optional().in_group(WORK),
+        Member::new("count", Kind::Number(1, 10_000), "Number of cartridges, for create.").optional().in_group(WORK),
+        Member::new("cartridges", Kind::Texts(10_000), "Barcodes, for all kinds but create and convert.")
+            .optional()
             .in_group(WORK),
-            Member::new("pool", Kind::Text, "Name of the pool, for create.").optional().in_group(WORK),
-            Member::new("count", Kind::Number(1, 10_000), "Number of cartridges, for create.")
-                .optional()
-                .in_group(WORK),
-            Member::new("cartridges", Kind::Texts(10_000), "Barcodes, for verify, import and export.")
-                .optional()
-                .in_group(WORK),
-            Member::new("cartridge", Kind::Text, "Barcode, for convert.").optional().in_group(WORK),
-            Member::new("format", Kind::Words(&["native", "mhvtl"]), "New format, for convert.")
-                .optional()
-                .in_group(WORK),
-            LIBRARY.in_group(WORK),
-        ])
-        .returns("Job"),
+        Member::new("cartridge", Kind::Text, "Barcode, for convert.").optional().in_group(WORK),
+        Member::new("format", Kind::Words(&["native", "mhvtl"]), "New format, for convert.").optional().in_group(WORK),
+        Member::new("to", Kind::Text, "Name of the shelf on object storage, for archive; the only one if absent.")
+            .optional()
+            .in_group(WORK),
+        LIBRARY.in_group(WORK),
+    ])
+    .returns("Job"),
     Route::delete("/v1/jobs/{job}", "cancel_job", "Cancel a job; cartridges that are done remain as they are")
         .returns("Job"),
 ];

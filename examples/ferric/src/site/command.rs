@@ -38,6 +38,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric job create scratch 20\n  ferric job list"
     )]
     Job(JobCommand),
+    /// Move the files of cartridges that are not in drives from the directory of cartridges to a shelf on object storage
+    #[command(
+        after_help = "Examples:\n  ferric archive V00001L8 V00002L8\n  ferric archive V00003L8 --to archive --detach"
+    )]
+    Archive(ArchiveArgs),
+    /// Move the files of cartridges that are not in drives from their shelves on object storage to the directory of cartridges
+    #[command(after_help = "Examples:\n  ferric recall V00001L8 V00002L8")]
+    Recall(RecallArgs),
     /// List the alarms: events that need a person; or acknowledge them
     #[command(subcommand, after_help = "Examples:\n  ferric alarm list\n  ferric alarm acknowledge --all")]
     Alarm(AlarmCommand),
@@ -232,6 +240,29 @@ pub(crate) enum JobCommand {
         #[command(flatten)]
         detach: Detach,
     },
+}
+
+/// Arguments of `ferric archive`.
+#[derive(Args)]
+pub(crate) struct ArchiveArgs {
+    /// Barcodes of the cartridges
+    #[arg(required = true)]
+    pub(super) cartridges: Vec<String>,
+    /// Name of the shelf in the configuration [default: the only one]
+    #[arg(long, value_name = "SHELF")]
+    pub(super) to: Option<String>,
+    #[command(flatten)]
+    pub(super) detach: Detach,
+}
+
+/// Arguments of `ferric recall`.
+#[derive(Args)]
+pub(crate) struct RecallArgs {
+    /// Barcodes of the cartridges
+    #[arg(required = true)]
+    pub(super) cartridges: Vec<String>,
+    #[command(flatten)]
+    pub(super) detach: Detach,
 }
 
 /// A command for alarms: events of the levels warn and error since the start of the daemon.

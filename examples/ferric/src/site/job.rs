@@ -1,7 +1,7 @@
 //! `ferric job`: work of the daemon that takes long. Waits for its end with a progress bar.
 
 use super::client::Client;
-use super::command::JobCommand;
+use super::command::{ArchiveArgs, Detach, JobCommand, RecallArgs};
 use super::events::time_text;
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
@@ -41,11 +41,27 @@ pub(super) fn run(options: &Options, command: JobCommand) -> Result<(), CliError
             (Work::Export { library: options.library.clone(), cartridges }, detach)
         }
     };
+    start(output, &mut client, work, &detach)
+}
+
+/// Moves cartridges to a shelf on object storage.
+pub(super) fn archive(options: &Options, arguments: ArchiveArgs) -> Result<(), CliError> {
+    let ArchiveArgs { cartridges, to, detach } = arguments;
+    start(options.output, &mut Client::connect(options)?, Work::Archive { to, cartridges }, &detach)
+}
+
+/// Moves cartridges from their shelves on object storage to the directory of cartridges.
+pub(super) fn recall(options: &Options, arguments: RecallArgs) -> Result<(), CliError> {
+    let RecallArgs { cartridges, detach } = arguments;
+    start(options.output, &mut Client::connect(options)?, Work::Recall { cartridges }, &detach)
+}
+
+fn start(output: Output, client: &mut Client, work: Work, detach: &Detach) -> Result<(), CliError> {
     let started: JobStatus = client.request_as(&Request::StartJob { work })?;
     if detach.detach {
         return output.done(output.show(&started, print_row));
     }
-    show(output, &wait(output, &mut client, started)?)
+    show(output, &wait(output, client, started)?)
 }
 
 /// Does the work of a job, and returns its result as JSON.
@@ -63,7 +79,9 @@ fn status(client: &mut Client, job: u64, wait_ms: u64) -> Result<JobStatus, CliE
 
 /// Waits for the end of a job. If the command is interrupted, the job continues.
 fn wait(output: Output, client: &mut Client, mut job: JobStatus) -> Result<JobStatus, CliError> {
-    let in_bytes = matches!(&job.work, Work::Verify { .. } | Work::Convert { .. }) && job.work.cartridges() == 1;
+    let counts_bytes =
+        matches!(&job.work, Work::Verify { .. } | Work::Convert { .. } | Work::Archive { .. } | Work::Recall { .. });
+    let in_bytes = counts_bytes && job.work.cartridges() == 1;
     let bar = output.progress_bar(Some(0), if in_bytes { BYTES } else { CARTRIDGES });
     while job.state == JobState::Running {
         job = status(client, job.job, WAIT_MS)?;

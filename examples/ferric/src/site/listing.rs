@@ -195,6 +195,7 @@ pub(super) fn print_cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Cli
             None => crate::output::format_size(cartridge.size),
         };
         let mut words = vec![format!("{:<10}", cartridge.cartridge), what, place];
+        words.extend(cartridge.shelf_name.as_ref().map(|shelf| format!("files on shelf {shelf}")));
         words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
         words.extend(cartridge.blank.filter(|blank| *blank && cartridge.unusable.is_none()).map(|_| "blank".into()));
         words.extend(cartridge.label.map(|state| label_text(state).into()));

@@ -45,6 +45,8 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Audit(arguments) => audit::run(options, &arguments),
         Command::Metrics(arguments) => metrics::run(options, &arguments),
         Command::Job(command) => job::run(options, command),
+        Command::Archive(arguments) => job::archive(options, arguments),
+        Command::Recall(arguments) => job::recall(options, arguments),
         Command::Notify(action) => notify::run(options, action),
         Command::Alarm(command) => alarm::run(options, command),
         Command::Log => {
