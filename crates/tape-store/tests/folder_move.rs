@@ -170,7 +170,7 @@ const ARCHIVE: Move = |directory, shelf| move_to_shelf(directory, shelf, NAME, &
 const RECALL: Move = |directory, shelf| move_from_shelf(shelf, directory, NAME, &mut |_| ControlFlow::Continue(()));
 
 /// Ends the program after each number of calls. Then the directory has all files or none, and if it has none, the shelf has
-/// all: those of its last commit, and those that were written since. The next attempt completes the move.
+/// all: those of its last commit, and the files as they are now. The next attempt completes the move.
 fn end_at_each_call(is_archive: bool, former_state: Option<&Files>) -> u64 {
     let (all, run) = (cartridge(), if is_archive { ARCHIVE } else { RECALL });
     for calls in 0.. {

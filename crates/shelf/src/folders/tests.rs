@@ -14,8 +14,10 @@ use object_store::{
 use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
+use tape_store::folder_move::{move_from_shelf, move_to_shelf};
 use tape_store::media::LTO_8;
 use tape_store::medium::{Codec, Medium, ReadOutcome};
 use tape_store::store::{NewCartridge, TapeStore};
@@ -505,4 +507,71 @@ fn an_encrypted_cartridge_needs_its_key_which_can_be_rotated_and_destroyed() {
     assert!(with_owned(&last, &|owned, runtime| runtime.block_on(owned.destroy_key()).unwrap()));
     let error = machine(Some(2), &[1]).tapes.find(&barcode()).err().unwrap().to_string();
     assert!(error.ends_with("its key was destroyed: its data cannot be read any more"), "{error}");
+
+/// The names of the files of the cartridge in a store; none without a folder.
+fn files(store: &dyn FolderStore) -> Vec<String> {
+    match store.open(BARCODE) {
+        Ok(mut folder) => folder.list().unwrap(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn move_cartridge(machine: &Machine, directory: &OsFolderStore, is_recall: bool) -> Result<(), StoreError> {
+    let (shelf, mut keep_on) = (machine.folders.as_ref(), |_| std::ops::ControlFlow::Continue(()));
+    if is_recall {
+        move_from_shelf(shelf, directory, BARCODE, &mut keep_on)
+    } else {
+        move_to_shelf(directory, shelf, BARCODE, &mut keep_on)
+    }
+}
+
+/// A move in which this number of requests succeeds before all others fail; then the machine is started again, and repeats it.
+/// Returns whether a request has failed.
+fn cut_move(is_recall: bool, succeed: u64) -> bool {
+    let (store, home) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let directory = OsFolderStore::at(home.path()).unwrap();
+    let other = machine("b", &store, b.path());
+    let local = Machine { tapes: TapeStore::new(Box::new(OsFolderStore::at(home.path()).unwrap())), ..other };
+    local.create();
+    let all: Vec<_> = (0..4).map(|number| block(number, 90_000)).collect();
+    let mut tape = local.load();
+    all.iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
+    tape.close().unwrap();
+    drop(tape);
+    let connection = Connection::new(&store);
+    let first = machine_with("a", Arc::clone(&connection) as _, a.path(), &MachineSetup::default());
+    if is_recall {
+        move_cartridge(&first, &directory, false).unwrap();
+        assert!(files(&directory).is_empty());
+    }
+    let limit = connection.requests.load(Ordering::SeqCst) + succeed;
+    connection.fail_from(limit);
+    let done = move_cartridge(&first, &directory, is_recall);
+    let (was_cut, crashed) = (connection.requests.load(Ordering::SeqCst) > limit, copied(a.path()));
+    connection.fail_from(0);
+    drop(first);
+    let restarted = machine("a", &store, crashed.path());
+    let has_files = !files(&directory).is_empty();
+    let found = if has_files { &local } else { &restarted };
+    assert!(found.blocks(100_000) == all, "recall: {is_recall}, request {succeed}");
+    if has_files != is_recall {
+        move_cartridge(&restarted, &directory, is_recall).unwrap();
+    }
+    let (place, former) = (if is_recall { &local } else { &restarted }, files(restarted.folders.as_ref()));
+    assert!(place.blocks(100_000) == all, "recall: {is_recall}, request {succeed}, after the next attempt");
+    assert_eq!(files(&directory).is_empty(), !is_recall);
+    // A recall whose last requests have failed leaves the former state on the shelf.
+    assert!(!is_recall || former.is_empty() || (done.is_err() && has_files));
+    assert!(was_cut || done.is_ok(), "recall: {is_recall}: {done:?}");
+    was_cut
+}
+
+#[test]
+fn a_cartridge_that_moves_while_requests_fail_is_in_one_place() {
+    for is_recall in [false, true] {
+        let requests = (0..).find(|succeed| !cut_move(is_recall, *succeed)).unwrap();
+        assert!(requests > 10, "{requests} requests");
+    }
 }
