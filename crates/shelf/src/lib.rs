@@ -151,7 +151,7 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an object is damaged.
     pub async fn newest(&self, barcode: &str) -> Result<Option<Manifest>, ShelfError> {
-        Ok(take::newest(&self.objects, &CartridgeKeys::new(barcode)).await?.map(|(newest, _)| newest))
+        Ok(take::newest(&self.objects, &CartridgeKeys::new(barcode)).await?.map(|found| found.manifest))
     }
 
     /// The barcodes of the cartridges on the shelf, ascending. This lists the store, which takes long for many cartridges, and may

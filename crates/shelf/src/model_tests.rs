@@ -3,7 +3,9 @@
 //! Each daemon takes cartridges, appends numbers to them, commits, pauses, loses its lease and crashes at any request. After
 //! each history, the manifests in the store are compared with what was acknowledged.
 
-use crate::manifest::{Content, Extent, FileContent, Manifest};
+use crate::keys::CartridgeKeys;
+use crate::manifest::{Content, Extent, FileContent, Manifest, ManifestState};
+use crate::take::{FoundManifest, newest};
 use crate::{CommitError, Entropy, OwnedCartridge, RetryPolicy, Shelf, ShelfOptions, TakeError};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -66,6 +68,7 @@ struct Counts {
     commits: u64,
     uncertain_commits: u64,
     takes: u64,
+    known_takes: u64,
     refused_takes: u64,
     taken_over: u64,
     crashes: u64,
@@ -237,9 +240,21 @@ impl History {
         loop {
             sleep(self.random.millis(1_500)).await;
             let barcode = BARCODES[usize::try_from(self.random.below(2)).unwrap()];
+            // A drive has looked at the cartridge before it takes it. What it has found may be old.
+            let keys = CartridgeKeys::new(barcode);
+            let known = if self.random.one_in(2) { newest(shelf.objects(), &keys).await.ok().flatten() } else { None };
+            if known.is_some() {
+                sleep(self.random.millis(4_000)).await;
+            }
             let acknowledged = self.acknowledged.lock().unwrap().get(barcode).cloned().unwrap_or_default();
-            match shelf.take(barcode).await {
+            let nonce = shelf.nonce().unwrap();
+            match shelf.take_with(barcode, nonce, &[], known.as_ref()).await.map(|(owned, _)| owned) {
                 Ok(owned) => {
+                    let was_free = |known: &FoundManifest| known.manifest.state == ManifestState::Closed;
+                    let begins_with = |known: FoundManifest| known.manifest.epoch + 1 == owned.epoch();
+                    if known.filter(was_free).is_some_and(begins_with) {
+                        self.count(|counts| counts.known_takes += 1);
+                    }
                     self.count(|counts| counts.takes += 1);
                     // What was acknowledged before the taking began. A daemon that was stopped in it may have been taken over
                     // already, by one that has committed since.
@@ -344,7 +359,7 @@ async fn run_history(seed: u64, daemons: u64) -> Counts {
 
 /// Each manifest continues the one before it, epochs do not decrease, and the last has each acknowledged number once.
 async fn check_manifests(shelf: &Shelf, barcode: &str, acknowledged: &[u64]) {
-    let keys = crate::keys::CartridgeKeys::new(barcode);
+    let keys = CartridgeKeys::new(barcode);
     let (mut content, mut epoch, mut version) = (Vec::new(), 0, 0);
     loop {
         version += 1;
@@ -387,6 +402,7 @@ fn run_histories(seeds: std::ops::Range<u64>) -> Counts {
         sum.commits += counts.commits;
         sum.uncertain_commits += counts.uncertain_commits;
         sum.takes += counts.takes;
+        sum.known_takes += counts.known_takes;
         sum.refused_takes += counts.refused_takes;
         sum.taken_over += counts.taken_over;
         sum.crashes += counts.crashes;
@@ -409,6 +425,7 @@ fn histories_lose_and_double_nothing() {
         counts.commits,
         counts.uncertain_commits,
         counts.takes,
+        counts.known_takes,
         counts.refused_takes,
         counts.taken_over,
         counts.crashes,

@@ -117,11 +117,19 @@ impl OwnedCartridge {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails.
     pub async fn beat(&mut self) -> Result<(), ShelfError> {
+        self.next_beat_request()?.await
+    }
+
+    /// The request of the next heartbeat, which is written when it is awaited.
+    pub(crate) fn next_beat_request(
+        &mut self,
+    ) -> Result<impl Future<Output = Result<(), ShelfError>> + Send + use<>, ShelfError> {
         self.beats += 1;
         self.next_beat = Instant::now() + self.shelf.options.beat;
         let key = self.keys.beat(self.lease.epoch);
         let beat = Beat { epoch: self.lease.epoch, nonce: self.lease.nonce.clone(), counter: self.beats };
-        self.shelf.objects().replace(&key, record::encode(&key, &beat)?).await
+        let (objects, bytes) = (self.shelf.objects().clone(), record::encode(&key, &beat)?);
+        Ok(async move { objects.replace(&key, bytes).await })
     }
 
     /// Makes a content the newest one. The segments that it names must be on the shelf. When this returns, the content

@@ -8,6 +8,10 @@ use crate::manifest::{Manifest, ManifestState};
 use crate::objects::{Creation, Objects};
 use crate::owned::OwnedCartridge;
 use crate::{Shelf, record};
+use futures_util::future::try_join_all;
+
+/// Manifests that are read at the same time.
+const MAX_PARALLEL: u64 = 8;
 
 /// The reason why a daemon cannot take a cartridge from a shelf.
 #[derive(Debug, thiserror::Error)]
@@ -52,40 +56,81 @@ impl Shelf {
     /// # Errors
     /// [`TakeError::Missing`], [`TakeError::InUse`], or the error of the store.
     pub async fn take(&self, barcode: &str) -> Result<OwnedCartridge, TakeError> {
-        self.take_with(barcode, self.nonce()?, &[]).await.map(|(owned, _)| owned)
+        self.take_with(barcode, self.nonce()?, &[], None).await.map(|(owned, _)| owned)
     }
 
     /// As [`Self::take`], with the nonce of the lease. `ended` are nonces of leases whose programs have ended for certain: their
-    /// heartbeats are not waited for. The second result is the last manifest before those of the new owner.
+    /// heartbeats are not waited for. `known` is a manifest of the cartridge that may be old. The second result is the last
+    /// manifest before those of the new owner.
     pub(crate) async fn take_with(
         &self,
         barcode: &str,
         nonce: String,
         ended: &[String],
+        known: Option<&FoundManifest>,
     ) -> Result<(OwnedCartridge, Manifest), TakeError> {
+        if let Some(known) = known.filter(|known| known.manifest.state == ManifestState::Closed)
+            && let Ok(taken) = self.take_released(barcode, &nonce, known).await?
+        {
+            return Ok(taken);
+        }
         let keys = CartridgeKeys::new(barcode);
         let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
         let (manifest, pages, epoch) = loop {
-            let manifest = newest(&self.objects, &keys).await?;
-            let Some((manifest, pages)) = manifest else { return Err(TakeError::Missing { barcode: barcode.into() }) };
+            let found = newest(&self.objects, &keys).await?;
+            let missing = || TakeError::Missing { barcode: barcode.into() };
+            let FoundManifest { manifest, pages } = found.ok_or_else(missing)?;
             match self.user(&keys, &manifest, ended).await? {
                 User::None { epoch } => break (manifest, pages, epoch),
                 // A release ends the waiting; another commit shows that the owner works.
                 User::Changed(owner) => {
                     let newest = newest(&self.objects, &keys).await?;
-                    if newest.is_none_or(|(newest, _)| newest.state != ManifestState::Closed) {
+                    if newest.is_none_or(|newest| newest.manifest.state != ManifestState::Closed) {
                         return Err(in_use(&owner));
                     }
                 }
                 User::Daemon(owner) => return Err(in_use(&owner)),
             }
         };
-        let lease = Lease { epoch: epoch + 1, nonce, owner: self.options.owner.clone() };
-        let key = keys.lease(lease.epoch);
-        if let Creation::Exists(other) = self.objects.create(&key, record::encode(&key, &lease)?).await? {
-            return Err(in_use(&record::decode::<Lease>(&key, &other)?.owner));
+        match self.create_lease(&keys, epoch + 1, nonce).await? {
+            Ok(lease) => self.exclude(OwnedCartridge::new(self.clone(), keys, lease, manifest, pages)).await,
+            Err(other) => Err(in_use(&other.owner)),
         }
-        self.exclude(OwnedCartridge::new(self.clone(), keys, lease, manifest, pages)).await
+    }
+
+    /// Takes a cartridge that was free after a manifest, without looking for newer ones. The inner error is that there is a newer
+    /// lease: then nothing was changed.
+    ///
+    /// The manifest may be old, because the creations decide as they do for one that was read just now. Leases and manifests are
+    /// never removed. So if a program has taken the cartridge since, its lease has this epoch or a later one, and the lease of this
+    /// epoch exists: epochs have no gaps. If the owner of the manifest has created another one, it is found in the place of the
+    /// manifest that excludes this owner, and its content counts.
+    async fn take_released(
+        &self,
+        barcode: &str,
+        nonce: &str,
+        known: &FoundManifest,
+    ) -> Result<Result<(OwnedCartridge, Manifest), Lease>, TakeError> {
+        let (keys, FoundManifest { manifest, pages }) = (CartridgeKeys::new(barcode), known.clone());
+        Ok(match self.create_lease(&keys, manifest.epoch + 1, nonce.to_owned()).await? {
+            Ok(lease) => Ok(self.exclude(OwnedCartridge::new(self.clone(), keys, lease, manifest, pages)).await?),
+            Err(other) => Err(other),
+        })
+    }
+
+    /// Creates the lease of an epoch. The inner error is the lease of another program.
+    async fn create_lease(
+        &self,
+        keys: &CartridgeKeys,
+        epoch: u64,
+        nonce: String,
+    ) -> Result<Result<Lease, Lease>, ShelfError> {
+        let lease = Lease { epoch, nonce, owner: self.options.owner.clone() };
+        let key = keys.lease(epoch);
+        Ok(match self.objects.create(&key, record::encode(&key, &lease)?).await? {
+            Creation::Created => Ok(lease),
+            Creation::Exists(other) => Err(record::decode(&key, &other)?),
+        })
     }
 
     /// Name of the program that uses a cartridge; `None` if no program does. If the owner has not released the cartridge, this
@@ -126,10 +171,17 @@ impl Shelf {
     /// Creates the next manifest with the epoch of the lease. Manifests that the former owner creates meanwhile come before it,
     /// and count.
     async fn exclude(&self, mut owned: OwnedCartridge) -> Result<(OwnedCartridge, Manifest), TakeError> {
-        owned.beat().await?;
+        // The lease exists already, so that it makes no difference which of the two is first.
+        let mut first_beat = Some(owned.next_beat_request()?);
         loop {
             let newest = owned.newest().clone();
-            match owned.try_create(ManifestState::Open, owned.content().clone()).await? {
+            let content = owned.content().clone();
+            let create = owned.try_create(ManifestState::Open, content);
+            let created = match first_beat.take() {
+                Some(beat) => tokio::try_join!(create, beat)?.0,
+                None => create.await?,
+            };
+            match created {
                 None => return Ok((owned, newest)),
                 Some(other) if other.epoch > owned.epoch() => {
                     return Err(TakeError::InUse { barcode: other.barcode, owner: other.owner });
@@ -147,24 +199,37 @@ impl Shelf {
     }
 }
 
+/// A manifest whose content has all extents.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundManifest {
+    pub(crate) manifest: Manifest,
+    /// The index pages of its content.
+    pub(crate) pages: PageNames,
+}
+
 /// The newest manifest: from the number in the hint on, each next one is read until there is none.
-/// The second result has the names of the index pages of its content.
-pub(crate) async fn newest(
-    objects: &Objects,
-    keys: &CartridgeKeys,
-) -> Result<Option<(Manifest, PageNames)>, ShelfError> {
+pub(crate) async fn newest(objects: &Objects, keys: &CartridgeKeys) -> Result<Option<FoundManifest>, ShelfError> {
     let hint = objects.get(&keys.head()).await?;
     let hint = hint.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
-    let mut newest = match hint {
-        Some(version) => Some(Manifest::decode(keys, version, &objects.get_existing(&keys.manifest(version)).await?)?),
-        None => None,
-    };
-    loop {
-        let version = newest.as_ref().map_or(Manifest::FIRST, |manifest| manifest.version + 1);
-        let Some(bytes) = objects.get(&keys.manifest(version)).await? else { break };
-        newest = Some(Manifest::decode(keys, version, &bytes)?);
+    let (first, mut newest) = (hint.unwrap_or(Manifest::FIRST), None);
+    // The manifest of the hint and the next one are read at the same time, then twice as many.
+    let (mut version, mut count) = (first, 2);
+    'manifests: loop {
+        let read = |version: u64| async move {
+            match hint {
+                // It exists.
+                Some(hint) if hint == version => objects.get_existing(&keys.manifest(version)).await.map(Some),
+                _ => objects.get(&keys.manifest(version)).await,
+            }
+        };
+        for bytes in try_join_all((version..version + count).map(read)).await? {
+            let Some(bytes) = bytes else { break 'manifests };
+            newest = Some(Manifest::decode(keys, version, &bytes)?);
+            version += 1;
+        }
+        count = (count * 2).min(MAX_PARALLEL);
     }
-    let Some(mut newest) = newest else { return Ok(None) };
-    let pages = index::expand(objects, keys, &mut newest.content).await?;
-    Ok(Some((newest, pages)))
+    let Some(mut manifest) = newest else { return Ok(None) };
+    let pages = index::expand(objects, keys, &mut manifest.content).await?;
+    Ok(Some(FoundManifest { manifest, pages }))
 }

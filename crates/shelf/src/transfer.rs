@@ -256,9 +256,12 @@ impl Shelf {
 
     async fn read_extent(&self, keys: &CartridgeKeys, extent: &Extent) -> Result<Vec<u8>, ShelfError> {
         let (key, name) = (keys.segment(&extent.segment), &extent.segment);
-        let data_key = if segment::is_encrypted(name) { Some(self.data_key(keys.barcode()).await?) } else { None };
         let range = extent.at..extent.at.saturating_add(extent.len);
-        let stored = self.objects().get_range(&key, segment::object_range(name, &range).0).await?;
+        let data_key = async {
+            if segment::is_encrypted(name) { self.data_key(keys.barcode()).await.map(Some) } else { Ok(None) }
+        };
+        let stored = self.objects().get_range(&key, segment::object_range(name, &range).0);
+        let (data_key, stored) = tokio::try_join!(data_key, stored)?;
         let stored = stored.ok_or_else(|| ShelfError::malformed(&key, "it is missing"))?;
         segment::decode_range(&key, name, &range, &stored, data_key.as_deref())
     }

@@ -1,6 +1,8 @@
 //! A cartridge that this daemon has taken, with its files in a local directory.
 
 use super::local::{LocalDirectory, LocalFile, LocalRecord, SparseFile};
+use super::prefetch::Prefetch;
+use super::recent::Seen;
 use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Shared, lock};
 use crate::manifest::{Content, FileContent};
@@ -81,8 +83,14 @@ fn take_error(error: TakeError) -> io::Error {
 
 impl CachedCartridge {
     /// Takes a cartridge from the shelf, and prepares its local files: those of an interrupted use are continued if no other
-    /// daemon has used the cartridge since.
-    pub(crate) fn take(shelf: &Shelf, runtime: &Handle, shared: &Arc<Shared>, barcode: &str) -> io::Result<Self> {
+    /// daemon has used the cartridge since. `known` is what was found of the cartridge, and may be old.
+    pub(crate) fn take(
+        shelf: &Shelf,
+        runtime: &Handle,
+        shared: &Arc<Shared>,
+        barcode: &str,
+        known: Option<&Seen>,
+    ) -> io::Result<Self> {
         let directory = LocalDirectory::at(shared.setup.directory.join(barcode));
         shared.cache.claim(barcode);
         let nonce = shelf.nonce().map_err(io::Error::other)?;
@@ -94,18 +102,26 @@ impl CachedCartridge {
             old.leases.push(nonce.clone());
             directory.store(old)?;
         }
-        let taken = runtime.block_on(shelf.take_with(barcode, nonce.clone(), &ended));
+        let prefetch = Prefetch::spawn(shelf, runtime, known, old.as_ref());
+        let known = known.map(|known| &known.found);
+        let taken = runtime.block_on(shelf.take_with(barcode, nonce.clone(), &ended, known));
         let (owned, former) = taken.map_err(take_error).inspect_err(|_| {
             if let Some(old) = old.as_ref().filter(|old| old.is_released) {
                 shared.cache.release(barcode, old.cached_bytes());
             }
         })?;
         let taken = Self::new(shelf, runtime, shared, directory, owned, nonce);
-        let content = former.content.clone();
         match old {
-            Some(old) if taken.continues(&old, &former)? => taken.continue_files(&old, content)?,
-            old => taken.create_files(old.as_ref(), content)?,
+            Some(old) if taken.continues(&old, &former)? => taken.continue_files(&old, former.content.clone())?,
+            old => taken.create_files(old.as_ref(), former.content.clone())?,
         }
+        let mut state = lock(&taken.state);
+        let mut prefetch = prefetch.of(&former);
+        taken.use_small_files(&mut state, &mut prefetch)?;
+        taken.fetch_small_files(&mut state)?;
+        taken.store_record(&mut state)?;
+        taken.use_long_files(&mut state, prefetch)?;
+        drop(state);
         Ok(taken)
     }
 
@@ -199,8 +215,7 @@ impl CachedCartridge {
             }
             state.has_other_files = false;
         }
-        self.fetch_small_files(&mut state)?;
-        self.store_record(&mut state)
+        Ok(())
     }
 
     /// Creates the local files, without their bytes.
@@ -216,8 +231,7 @@ impl CachedCartridge {
             let open = self.create_file(&name, file)?;
             state.files.insert(name, open);
         }
-        self.fetch_small_files(&mut state)?;
-        self.store_record(&mut state)
+        Ok(())
     }
 
     fn create_file(&self, name: &str, content: FileContent) -> io::Result<OpenFile> {

@@ -1,8 +1,8 @@
 //! The folder of a cartridge on a shelf, and the files of a taken one.
 
+use super::recent::Seen;
 use super::snapshot::SnapshotFile;
-use super::{Access, Slot, Use, lock, newest};
-use crate::Content;
+use super::{Access, Slot, Use, lock};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use tape_store::backend::{Backend, CommitPoint, Folder, MAX_SMALL_FILE};
@@ -18,17 +18,19 @@ pub(crate) struct ShelfFolder {
 
 enum View {
     Taken(Arc<Use>),
-    Newest(Content),
+    Newest(Arc<Seen>),
 }
 
 impl ShelfFolder {
     /// The folder of a cartridge. If this process uses the cartridge, it shows the files of the process.
     pub(crate) fn open(access: Access, barcode: &str) -> io::Result<Self> {
+        let recent = Arc::clone(&access.recent);
+        let look = recent.look(barcode);
         let view = match access.in_use(barcode) {
             Some(taken) => View::Taken(taken),
             // A manifest without files is what a removed cartridge has left.
-            None => match newest(&access, barcode)?.map(|newest| newest.content) {
-                Some(content) if !content.files.is_empty() => View::Newest(content),
+            None => match access.newest(&look, barcode)? {
+                Some(seen) if !seen.manifest().content.files.is_empty() => View::Newest(seen),
                 _ => return Err(io::ErrorKind::NotFound.into()),
             },
         };
@@ -94,17 +96,15 @@ impl Folder for ShelfFolder {
             let exists = taken.cartridge.has(name);
             return Ok(exists.then(|| Box::new(TakenFile { taken, name: name.to_owned() }) as _));
         }
-        let View::Newest(content) = &self.view else { return Ok(None) };
-        let open = |content: &crate::FileContent| {
-            Box::new(SnapshotFile::new(self.access.clone(), self.barcode.clone(), content.clone())) as _
-        };
-        Ok(content.files.get(name).map(open))
+        let View::Newest(seen) = &self.view else { return Ok(None) };
+        let file = SnapshotFile::open(&self.access, seen, name);
+        Ok(file.map(|file| Box::new(file) as _))
     }
 
     fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
         let view = match &self.view {
             View::Taken(taken) => View::Taken(Arc::clone(taken)),
-            View::Newest(content) => View::Newest(content.clone()),
+            View::Newest(seen) => View::Newest(Arc::clone(seen)),
         };
         Ok(Box::new(Self { access: self.access.clone(), barcode: self.barcode.clone(), view, locked: None }))
     }
@@ -144,7 +144,7 @@ impl Folder for ShelfFolder {
             return Ok(taken.cartridge.names());
         }
         Ok(match &self.view {
-            View::Newest(content) => content.files.keys().cloned().collect(),
+            View::Newest(seen) => seen.manifest().content.files.keys().cloned().collect(),
             View::Taken(_) => Vec::new(),
         })
     }

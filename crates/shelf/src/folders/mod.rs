@@ -9,17 +9,21 @@ mod cached_cartridge;
 mod commit;
 mod folder;
 mod local;
+mod prefetch;
 mod reading;
+mod recent;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod tracked_file;
 
-use crate::{Content, Shelf};
+use crate::keys::CartridgeKeys;
+use crate::{Content, FileContent, Shelf, ShelfError, take};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
 use folder::ShelfFolder;
 use local::LocalDirectory;
+use recent::{Look, Recent, Seen};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -31,12 +35,16 @@ use std::time::Duration;
 use tape_store::backend::file::create_private_folders;
 use tape_store::backend::{Folder, FolderStore, SyncTimer, TakenOver};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
 /// Threads of the runtime of a shelf.
 const WORKER_THREADS: usize = 2;
 /// Time between two attempts to release a cartridge.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// A request for a part of a file.
+type Fetch = tokio::task::JoinHandle<Result<Vec<u8>, ShelfError>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -182,6 +190,7 @@ struct Access {
     shared: Arc<Shared>,
     runtime: Handle,
     slots: Arc<Mutex<BTreeMap<String, Arc<Slot>>>>,
+    recent: Arc<Recent>,
     unreleased: Sender<Arc<Slot>>,
 }
 
@@ -197,12 +206,30 @@ impl Access {
         let mut content = lock(&slot.content);
         let cartridge = match &content.cartridge {
             Some(cartridge) => Arc::clone(cartridge),
-            None => Arc::new(CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode)?),
+            None => {
+                let known = self.recent.forget(barcode);
+                let taken = CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode, known.as_deref())?;
+                Arc::new(taken)
+            }
         };
         content.cartridge = Some(Arc::clone(&cartridge));
         content.users += 1;
         drop(content);
         Ok(Arc::new(Use { slot, cartridge, unreleased: self.unreleased.clone() }))
+    }
+
+    /// The newest manifest of a cartridge, or one that was the newest a moment ago; `None` if there is no such cartridge.
+    fn newest(&self, look: &Look<'_>, barcode: &str) -> io::Result<Option<Arc<Seen>>> {
+        if let Some(seen) = look.remembered() {
+            return Ok(Some(seen));
+        }
+        let keys = CartridgeKeys::new(barcode);
+        let found = self.runtime.block_on(take::newest(self.shelf.objects(), &keys)).map_err(io::Error::other)?;
+        let seen = found.map(|found| Arc::new(Seen::new(found)));
+        if let Some(seen) = &seen {
+            look.remember(seen);
+        }
+        Ok(seen)
     }
 
     /// Uses a cartridge that this process has taken; `None` if it has not.
@@ -218,6 +245,9 @@ impl Access {
 
 /// The cartridges of a shelf as folders. Its methods block the calling thread, which must not be one that executes
 /// asynchronous tasks.
+///
+/// A folder that this process does not lock exclusively shows the cartridge as it was up to two seconds before the folder was
+/// opened: what another daemon has changed in this time may not be there. An exclusive lock always shows the newest state.
 pub struct ShelfFolders {
     access: Access,
     releasing: Option<JoinHandle<()>>,
@@ -250,6 +280,7 @@ impl ShelfFolders {
             shared: Arc::new(Shared { setup, cache, timer: OnceLock::new() }),
             runtime: runtime.handle().clone(),
             slots: Arc::default(),
+            recent: Arc::default(),
             unreleased,
         };
         let left = access.left_barcodes()?;
@@ -344,7 +375,8 @@ impl FolderStore for ShelfFolders {
         let added = self.access.runtime.block_on(self.access.shelf.add(name, Content::default()));
         let exists = !added.map_err(io::Error::other)?;
         // A manifest without files is what a removed cartridge, or an interrupted creation, has left.
-        if exists && newest(&self.access, name)?.is_some_and(|newest| !newest.content.files.is_empty()) {
+        let newest = || self.access.runtime.block_on(self.access.shelf.newest(name)).map_err(io::Error::other);
+        if exists && newest()?.is_some_and(|newest| !newest.content.files.is_empty()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         Ok(Box::new(ShelfFolder::taken(self.access.clone(), name)?))
@@ -370,7 +402,13 @@ fn check_name(name: &str) -> io::Result<()> {
     if is_part { Ok(()) } else { Err(io::Error::new(io::ErrorKind::NotFound, format!("{name:?} is not a barcode"))) }
 }
 
-/// The newest manifest of a cartridge.
-fn newest(access: &Access, name: &str) -> io::Result<Option<crate::Manifest>> {
-    access.runtime.block_on(access.shelf.newest(name)).map_err(io::Error::other)
+/// Begins to fetch a part of a file.
+fn spawn_fetch(shelf: &Shelf, runtime: &Handle, barcode: &str, content: FileContent) -> Fetch {
+    let (shelf, barcode) = (shelf.clone(), barcode.to_owned());
+    runtime.spawn(async move { shelf.read_extents(&barcode, &content).await })
+}
+
+/// The bytes of a request of [`spawn_fetch`] that has ended.
+fn fetched(ended: Result<Result<Vec<u8>, ShelfError>, JoinError>) -> io::Result<Vec<u8>> {
+    ended.unwrap_or_else(|ended| Err(ShelfError::Interrupted(ended.to_string()))).map_err(io::Error::other)
 }

@@ -1,13 +1,11 @@
 //! Reading a taken cartridge: what its local files do not have is fetched.
 
 use super::cached_cartridge::{CachedCartridge, OpenFile, State};
-use super::lock;
 use super::tracked_file::SMALL_LEN;
-use crate::ShelfError;
+use super::{Fetch, fetched, lock, spawn_fetch};
 use crate::manifest::FileContent;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Range;
-use tokio::task::JoinHandle;
 
 /// Bytes that are fetched for a reader that begins to read, and at most ahead of one that continues.
 const FIRST_FETCH: u64 = 1 << 20;
@@ -47,15 +45,12 @@ impl CachedCartridge {
         Ok(())
     }
 
-    fn spawn_fetch(&self, content: &FileContent) -> JoinHandle<Result<Vec<u8>, ShelfError>> {
-        let (shelf, barcode, content) = (self.shelf.clone(), self.barcode.clone(), content.clone());
-        self.runtime.spawn(async move { shelf.read_extents(&barcode, &content).await })
+    fn spawn_fetch(&self, content: &FileContent) -> Fetch {
+        spawn_fetch(&self.shelf, &self.runtime, &self.barcode, content.clone())
     }
 
-    fn finish_fetch(&self, request: JoinHandle<Result<Vec<u8>, ShelfError>>) -> io::Result<Vec<u8>> {
-        let fetched =
-            self.runtime.block_on(request).unwrap_or_else(|ended| Err(ShelfError::Interrupted(ended.to_string())));
-        fetched.map_err(io::Error::other)
+    fn finish_fetch(&self, request: Fetch) -> io::Result<Vec<u8>> {
+        fetched(self.runtime.block_on(request))
     }
 
     /// Reads from the local file; what it does not have is fetched first.
@@ -87,8 +82,8 @@ impl CachedCartridge {
         let requests: Vec<_> = parts.iter().map(|(content, _)| self.spawn_fetch(content)).collect();
         for ((_, part), request) in parts.iter().zip(requests) {
             let bytes = self.finish_fetch(request)?;
-            self.make_room(name, bytes.len() as u64, wanted);
             self.with_file(name, |file| {
+                self.make_room_in(name, file, bytes.len() as u64, wanted);
                 file.local.write_slices(part.start, &[IoSlice::new(&bytes)])?;
                 let new = file.tracked.filled(part.clone());
                 self.shared.cache.add(new);
@@ -99,17 +94,14 @@ impl CachedCartridge {
     }
 
     /// Keeps the cache within its limit, as far as this file has something that is not needed now.
-    fn make_room(&self, name: &str, bytes: u64, keep: &Range<u64>) {
-        let evict = |file: &mut OpenFile| {
-            while self.shared.cache.is_full_with(bytes) {
-                let Some(part) = file.tracked.evict(keep) else { break };
-                file.local.punch(&part)?;
-                self.shared.cache.remove(part.end - part.start);
+    pub(super) fn make_room_in(&self, name: &str, file: &mut OpenFile, bytes: u64, keep: &Range<u64>) {
+        while self.shared.cache.is_full_with(bytes) {
+            let Some(part) = file.tracked.evict(keep) else { break };
+            if let Err(error) = file.local.punch(&part) {
+                tracing::warn!(barcode = self.barcode, file = name, %error, "the cache keeps bytes that it does not need");
+                break;
             }
-            Ok(())
-        };
-        if let Err(error) = self.with_file(name, evict) {
-            tracing::warn!(barcode = self.barcode, file = name, %error, "the cache keeps bytes that it does not need");
+            self.shared.cache.remove(part.end - part.start);
         }
     }
 

@@ -1,9 +1,13 @@
 //! A file of a cartridge that is not taken, as a manifest names it: it is only read.
 
 use super::Access;
+use super::recent::Seen;
+use super::tracked_file::{SMALL_LEN, TrackedFile};
 use crate::manifest::FileContent;
+use bytes::Bytes;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Range;
+use std::sync::Arc;
 use tape_store::backend::Backend;
 
 /// Bytes that one miss fetches at least, and at most when the reader is sequential.
@@ -12,16 +16,21 @@ const WINDOW: Range<u64> = 64 << 10..8 << 20;
 /// A file on the shelf. It has the bytes of the last request in memory.
 pub(crate) struct SnapshotFile {
     access: Access,
-    barcode: String,
+    /// The manifest that names the file.
+    seen: Arc<Seen>,
+    name: String,
     content: FileContent,
     /// Offset of the bytes in memory, and the bytes.
-    window: (u64, Vec<u8>),
+    window: (u64, Bytes),
     step: u64,
 }
 
 impl SnapshotFile {
-    pub(crate) const fn new(access: Access, barcode: String, content: FileContent) -> Self {
-        Self { access, barcode, content, window: (0, Vec::new()), step: WINDOW.start }
+    /// A file of a manifest; `None` if it names no such file.
+    pub(crate) fn open(access: &Access, seen: &Arc<Seen>, name: &str) -> Option<Self> {
+        let content = seen.manifest().content.files.get(name)?.clone();
+        let (seen, name, window) = (Arc::clone(seen), name.to_owned(), (0, Bytes::new()));
+        Some(Self { access: access.clone(), seen, name, content, window, step: WINDOW.start })
     }
 
     /// The bytes in memory from an offset on.
@@ -32,13 +41,30 @@ impl SnapshotFile {
     }
 
     fn fetch(&mut self, offset: u64) -> io::Result<()> {
+        if self.content.len <= SMALL_LEN {
+            let bytes = match self.seen.small_file(&self.name) {
+                Some(bytes) => bytes,
+                None => {
+                    let bytes = self.read(&(0..self.content.len))?;
+                    self.seen.add_small_file(&self.name, bytes.clone());
+                    bytes
+                }
+            };
+            self.window = (0, bytes);
+            return Ok(());
+        }
         let is_sequential = offset == self.window.0 + self.window.1.len() as u64 && offset > 0;
         self.step = if is_sequential { (self.step * 2).min(WINDOW.end) } else { WINDOW.start };
         let range = offset..self.content.len.min(offset.saturating_add(self.step));
-        let part = super::tracked_file::TrackedFile::shelved(self.content.clone()).extents(&range);
-        let bytes = self.access.runtime.block_on(self.access.shelf.read_extents(&self.barcode, &part));
-        self.window = (offset, bytes.map_err(io::Error::other)?);
+        self.window = (offset, self.read(&range)?);
         Ok(())
+    }
+
+    fn read(&self, range: &Range<u64>) -> io::Result<Bytes> {
+        let part = TrackedFile::shelved(self.content.clone()).extents(range);
+        let barcode = &self.seen.manifest().barcode;
+        let bytes = self.access.runtime.block_on(self.access.shelf.read_extents(barcode, &part));
+        Ok(bytes.map_err(io::Error::other)?.into())
     }
 }
 

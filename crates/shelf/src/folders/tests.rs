@@ -2,6 +2,8 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
+mod rounds;
+
 use super::*;
 use crate::{Entropy, KEY_LEN, KeyRing, RetryPolicy, ShelfOptions, WrappingKey};
 use futures::stream::BoxStream;
@@ -30,12 +32,18 @@ struct Connection {
     store: Arc<InMemory>,
     requests: AtomicU64,
     fails_from: AtomicU64,
+    /// Time that each request needs, and the requests in their sequence; without it, none are recorded.
+    rounds: Option<(Duration, Mutex<rounds::Rounds>)>,
 }
 
 impl Connection {
     fn new(store: &Arc<InMemory>) -> Arc<Self> {
+        Arc::new(Self::with_rounds(store, None))
+    }
+
+    fn with_rounds(store: &Arc<InMemory>, rounds: Option<(Duration, Mutex<rounds::Rounds>)>) -> Self {
         let fails_from = AtomicU64::new(u64::MAX);
-        Arc::new(Self { store: Arc::clone(store), requests: AtomicU64::new(0), fails_from })
+        Self { store: Arc::clone(store), requests: AtomicU64::new(0), fails_from, rounds }
     }
 
     fn count(&self) -> object_store::Result<()> {
@@ -66,7 +74,7 @@ impl ObjectStore for Connection {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.count()?;
-        self.store.put_opts(at, bytes, options).await
+        self.timed(format!("put {at}"), self.store.put_opts(at, bytes, options)).await
     }
 
     async fn put_multipart_opts(
@@ -79,7 +87,7 @@ impl ObjectStore for Connection {
 
     async fn get_opts(&self, at: &ObjectPath, options: GetOptions) -> object_store::Result<GetResult> {
         self.count()?;
-        self.store.get_opts(at, options).await
+        self.timed(format!("get {at} {:?}", options.range), self.store.get_opts(at, options)).await
     }
 
     fn delete_stream(
@@ -371,10 +379,13 @@ fn a_small_cache_is_enough_for_a_long_tape() {
     let data = std::fs::metadata(b.path().join(BARCODE).join("files/data.0")).unwrap();
     assert!(data.len() > 60_000_000 && data.blocks() * 512 < LIMIT + (1 << 20), "{} blocks", data.blocks());
     drop(tape);
-    // The next load finds what is left.
+    // The next load finds the remaining parts, and fetches the beginning only, which was given up first.
     let before = second.folders.cached_bytes();
     drop(second.load());
-    assert_eq!(second.folders.cached_bytes(), before);
+    let after = second.folders.cached_bytes();
+    assert!(after <= LIMIT && before.abs_diff(after) <= 1 << 20, "{before} {after}");
+    drop(second.load());
+    assert_eq!(second.folders.cached_bytes(), after);
 }
 
 /// Writes a script of records on a tape: after each step, the tape has the numbers in `written`. Returns the numbers of the last
@@ -430,7 +441,8 @@ fn a_machine_that_stops_at_any_request_loses_nothing_that_was_acknowledged() {
         requests
     };
     let all = script(u64::MAX);
-    assert!(all > 40, "{all} requests");
+    // Two loads, each with three commits and a release.
+    assert!(all > 30, "{all} requests");
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for _ in 0..4 {

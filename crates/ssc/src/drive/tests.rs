@@ -8,8 +8,10 @@ use scsi_core::nexus::TransportId;
 use scsi_core::port::TargetPort;
 use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use std::io::{IoSlice, IoSliceMut};
+use tape_store::backend::FolderStore;
 use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind, Format};
+use tape_store::error::StoreError;
 use tape_store::media::{LTO_3, LTO_5, LTO_8, MediaSpec};
 use tape_store::store::{NewCartridge, TapeStore};
 
@@ -621,4 +623,27 @@ fn lost_write_is_a_deferred_error_of_the_writer() {
     assert_eq!(run(&mut drive, "12 00 00 00 24 00", &[], 36).0, 0);
     assert_eq!(run(&mut drive, "01 00 00 00 00 00", &[], 0), (2, sense, vec![]));
     good(&mut drive, "01 00 00 00 00 00", b"");
+}
+
+#[test]
+fn a_load_uses_the_cartridge_memory_that_the_locked_tape_has() {
+    let folders = MemoryFolderStore::default();
+    let store = TapeStore::new(Box::new(folders.clone()));
+    let barcode = Barcode::new("T00001").unwrap();
+    store.create(&barcode, &NewCartridge::data(&LTO_8).with_capacity(1 << 30)).unwrap();
+    let mut opened = 0;
+    let open = move || {
+        opened += 1;
+        if opened == 2 {
+            // Another program changes the cartridge memory between the first look and the lock.
+            store.find(&barcode).unwrap().set_write_protect_tab(true).unwrap();
+        }
+        folders.open("T00001").map_err(|_| StoreError::NoCartridgeMemory)
+    };
+    let barcode = Barcode::new("T00001").unwrap();
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(Cartridge::in_folder(barcode, &LTO_8, CartridgeKind::Data, 1 << 30, Box::new(open))).unwrap();
+    clear_attentions(&mut drive);
+    let (status, sense, _) = run(&mut drive, "0a 00 00 00 03 00", b"abc", 0);
+    assert_eq!((status, sense[2] & 0x0f, sense[12]), (2, 7, 0x27), "{sense:02x?}");
 }

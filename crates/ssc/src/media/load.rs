@@ -22,8 +22,8 @@ impl DriveState {
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
         self.health.alerts.clear_flags(alert::CLEARED_AT_LOAD);
         // The cartridge memory, not the barcode label, identifies the medium.
-        let (mam, damage) = match cartridge.mam_or_rebuilt() {
-            Ok((mam, damage)) => (mam, damage),
+        let damage = match cartridge.mam_or_rebuilt() {
+            Ok((_, damage)) => damage,
             Err(error) => {
                 self.health.alerts.raise(Alert::MEMORY_CHIP);
                 return self.set_unusable(cartridge, &error);
@@ -46,7 +46,7 @@ impl DriveState {
             self.media.load = Load::Unusable(cartridge, sense);
             return;
         };
-        match open(&mut cartridge, mam, damage, drive_name) {
+        match open(&mut cartridge, drive_name) {
             Ok(opened) => self.media.load = Load::Mounted(Box::new(self.thread_tape(cartridge, opened, format))),
             Err(error) => self.set_unusable(cartridge, &error),
         }
@@ -212,13 +212,10 @@ struct OpenedTape {
 
 /// Opens the tape and records the load in the cartridge memory: load count, drive history, counters of this load.
 /// With a damaged cartridge memory the tape is read-only, and the memory is left unchanged.
-fn open(
-    cartridge: &mut Cartridge,
-    mut mam: Mam,
-    damage: Option<StoreError>,
-    drive_name: &str,
-) -> Result<OpenedTape, StoreError> {
+fn open(cartridge: &mut Cartridge, drive_name: &str) -> Result<OpenedTape, StoreError> {
     let (medium, recovery) = cartridge.open()?;
+    // Until the tape was locked, another program may have changed the cartridge memory.
+    let (mut mam, damage) = cartridge.mam_or_rebuilt()?;
     let lost_statistics = mam.flags().contains(Flags::LOADED);
     if let Some(damage) = &damage {
         tracing::warn!(barcode = %cartridge.barcode(), error = %damage, "cartridge memory is damaged, cartridge is write-protected");

@@ -158,7 +158,13 @@ fn mount(
     read_only: bool,
     salvage: bool,
 ) -> Result<(ThreeFile, Recovery), StoreError> {
-    let StoredFacts { format, mam, mam_damage: damage } = read_or_rebuild(facts, folder.as_mut())?;
+    let mut stored = read_or_rebuild(facts, folder.as_mut())?;
+    if !read_only && stored.mam_damage.is_none() {
+        folder.lock(false).map_err(StoreError::lock)?;
+        // Until then, another program may have changed the cartridge.
+        stored = read_or_rebuild(facts, folder.as_mut())?;
+    }
+    let StoredFacts { format, mam, mam_damage: damage } = stored;
     let last_writer = format == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
     // Without valid cartridge memory, the write-protect tab and the kind are unknown.
     let read_only = read_only || damage.is_some();
