@@ -169,7 +169,7 @@ fn bind(listen: &str) -> io::Result<std::net::TcpListener> {
 /// Gives the threads of the server a lower priority than those of drives and hosts, so that requests do not slow down a tape
 /// that streams. What a request lets the site spawn has the priority of the site.
 fn lower_priority() -> impl Fn() + Send + Sync + 'static {
-    // Linux has a priority for each thread: this is the one of the calling thread.
+    // Linux has a priority for each thread: this is that of the calling thread.
     let priority = getpriority_process(None).unwrap_or(0).saturating_add(PRIORITY);
     move || {
         if let Err(error) = setpriority_process(None, priority) {

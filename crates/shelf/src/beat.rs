@@ -43,7 +43,7 @@ pub(crate) async fn newest_lease(
     }
 }
 
-/// What the owner of a cartridge has done while another daemon waited for it.
+/// The activity of the owner of a cartridge while another daemon waited for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {
     /// Nothing in [`MISSED_BEATS`] periods.

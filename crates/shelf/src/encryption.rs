@@ -234,7 +234,7 @@ impl Shelf {
             return Ok(known);
         }
         let object = self.objects().get(&CartridgeKeys::new(barcode).key()).await?;
-        let object = object.ok_or_else(|| error(barcode, "its key was destroyed: its data cannot be read any more"))?;
+        let object = object.ok_or_else(|| error(barcode, "its key was destroyed: its data can no longer be read"))?;
         self.unwrapped(barcode, &object)
     }
 
@@ -279,7 +279,7 @@ impl crate::OwnedCartridge {
         Ok(true)
     }
 
-    /// Removes the data key of the cartridge: nobody can read its encrypted segments any more, not even from a copy of the store
+    /// Removes the data key of the cartridge: its encrypted segments can no longer be read, not even from a copy of the store
     /// without the key. Returns whether it had a key.
     ///
     /// # Errors

@@ -13,17 +13,17 @@ use std::time::Duration;
 /// Time for which the segments of a replaced manifest stay: a reader may still use it.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// What a removal has found on the shelf of one cartridge.
+/// The segments and index pages of one cartridge, and those that no recent manifest names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Garbage {
     /// Segments and index pages that no recent manifest names, and that were removed unless it was only a test.
     pub objects: u64,
-    /// Their length in bytes.
+    /// Length of these objects in bytes.
     pub bytes: u64,
     /// Segments and index pages that were kept.
     pub kept_objects: u64,
-    /// Their length in bytes.
+    /// Length of the kept objects in bytes.
     pub kept_bytes: u64,
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// The files of a site at one time: its state, its identities and its configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteCopy {
-    /// Identifier of the site.
+    /// Identifier of the site, eight hexadecimal digits.
     pub site: String,
     /// The files by their names.
     pub files: BTreeMap<String, Vec<u8>>,

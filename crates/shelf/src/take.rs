@@ -36,7 +36,7 @@ pub enum TakeError {
     Shelf(#[from] ShelfError),
 }
 
-/// Who uses a cartridge.
+/// The user of a cartridge.
 enum User {
     /// No daemon; the next epoch follows this one.
     None { epoch: u64 },
@@ -146,7 +146,7 @@ impl Shelf {
         })
     }
 
-    /// Who uses a cartridge. If the owner has not released it, this waits.
+    /// The user of a cartridge. If the owner has not released it, this waits.
     async fn user(&self, keys: &CartridgeKeys, manifest: &Manifest, ended: &[String]) -> Result<User, ShelfError> {
         let lease = newest_lease(&self.objects, keys, manifest.epoch).await?;
         let is_released = lease.is_none() && manifest.state == ManifestState::Closed;

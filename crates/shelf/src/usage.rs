@@ -1,4 +1,4 @@
-//! What a shelf uses in its store.
+//! The objects of a shelf, counted.
 
 use crate::Shelf;
 use crate::error::ShelfError;
@@ -9,7 +9,7 @@ use crate::transfer::FETCH_LEN;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {
-    /// Number of cartridges.
+    /// Number of cartridges on the shelf.
     pub cartridges: u64,
     /// Number of objects of all kinds.
     pub objects: u64,
@@ -19,7 +19,7 @@ pub struct Usage {
     pub used_bytes: u64,
     /// Number of manifests, leases and index pages.
     pub records: u64,
-    /// Number of segments.
+    /// Number of segments of all cartridges.
     pub segments: u64,
     /// Requests that read the present content of all segments and pages.
     reads: u64,

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 
-/// What a new thread is to do.
+/// A thread to be spawned, and the channel for its handle.
 struct Spawn {
     name: String,
     run: Box<dyn FnOnce() + Send>,

@@ -247,7 +247,7 @@ fn the_cost_is_counted_from_the_objects() {
     assert_eq!((&report["cartridges"], &report["stored_bytes"]), (&1.into(), &stored.into()));
     let month = report["storage_per_month"].as_f64().unwrap();
     assert!((month - stored as f64 / 1e9 * 1e6).abs() < 1e-6, "{month}");
-    // The price of one request is the one of 1,000 / 1,000.
+    // A price is that of 1,000 requests.
     assert_eq!(report["write_cost_per_tb"].as_f64(), report["write_requests_per_tb"].as_f64());
     assert_eq!(report["read_cost_per_tb"].as_f64().map(|cost| cost * 2.0), report["read_requests_per_tb"].as_f64());
 }
@@ -269,12 +269,12 @@ fn an_encrypted_cartridge_is_rewrapped_and_destroyed() {
     site.assert_same("tapes/V00001L8", "recalled/V00001L8");
 
     let refused = site.refused("shelf destroy --shelf URL V00001L8");
-    assert!(refused.contains("the data of V00001L8 would be lost for ever; nothing was changed"), "{refused}");
+    assert!(refused.contains("the data of V00001L8 would be lost forever; nothing was changed"), "{refused}");
     let done = site.run("shelf destroy --shelf URL V00001L8 --yes");
     assert_eq!(done, "V00001L8: its key is destroyed, and with it the data\n");
     fs::remove_dir_all(site.path("recalled/V00001L8")).unwrap();
     let refused = site.refused("shelf recall --shelf URL --key file:new.key V00001L8 --to recalled");
-    assert!(refused.contains("its key was destroyed: its data cannot be read any more"), "{refused}");
+    assert!(refused.contains("its key was destroyed: its data can no longer be read"), "{refused}");
     let again = site.run("shelf destroy --shelf URL V00001L8 --yes");
     assert!(again.contains("it has no key"), "{again}");
     assert!(site.refused("shelf rewrap --shelf URL").contains("the new key is missing: give it with --key"));

@@ -91,7 +91,7 @@ pub fn serve(script: &[Response], wrap: impl Fn(TcpStream) -> Box<dyn Connection
     Server { address, requests, script }
 }
 
-/// Records the request before the response: who has the response finds the request recorded.
+/// Records the request before the response, so that a client with the response finds the request recorded.
 fn respond(
     stream: &mut BufReader<Box<dyn Connection>>,
     response: Response,

@@ -97,7 +97,7 @@ impl CachedCartridge {
         let mut old = directory.record()?;
         let mut ended = Vec::new();
         if let Some(old) = old.as_mut().filter(|old| !old.is_released) {
-            // One process uses the directory at a time: those that have asked for these leases have ended.
+            // One process uses the directory at a time: the processes that have asked for these leases have ended.
             ended.clone_from(&old.leases);
             old.leases.push(nonce.clone());
             directory.store(old)?;

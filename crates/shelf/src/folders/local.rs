@@ -16,7 +16,7 @@ use tape_store::backend::file::{OsFolder, create_private_folders};
 /// Name of the record in the directory of a cartridge; the files of the cartridge are in the folder `files` beside it.
 const RECORD: &str = "record";
 
-/// What the local files of a cartridge are, after the program has ended at any moment.
+/// The relation of the local files of a cartridge to its manifest. It holds after the program has ended at any moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LocalRecord {
     /// Epoch of the lease under which the files were used.
@@ -26,12 +26,12 @@ pub(crate) struct LocalRecord {
     pub(crate) nonce: String,
     /// Whether the cartridge was released: the files have nothing that the manifest does not have.
     pub(crate) is_released: bool,
-    /// Nonce of that lease, and of those that this machine has asked for since: one of them may have become the newest epoch.
+    /// Nonce of that lease, and of the later leases that this machine has asked for: one of them may have become the newest epoch.
     pub(crate) leases: Vec<String>,
     pub(crate) files: BTreeMap<String, LocalFile>,
 }
 
-/// What the record has of a file.
+/// The relation of one local file to the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LocalFile {
     /// The bytes before this offset are those of the manifest.

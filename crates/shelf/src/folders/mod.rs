@@ -1,4 +1,4 @@
-//! The cartridges of a shelf as folders, for a store of tapes: with local files for those that are in use.
+//! The cartridges of a shelf as folders, for a store of tapes: with local files for the cartridges in use.
 //!
 //! A folder that is locked exclusively is taken from the shelf. Its files are local files with holes: what they do not have is
 //! fetched when it is read. Written bytes are in the local files first, and become segments and a manifest when the shelf's
@@ -50,7 +50,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a synchronisation of a tape on a shelf means.
+/// The storage that has the data of a tape when a synchronisation of the tape ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// What was synchronised is on the local disk. It is on the shelf when the tape was unloaded.
@@ -60,13 +60,13 @@ pub enum Durability {
     Remote,
 }
 
-/// The local part of a shelf.
+/// The local directory of a shelf, its size, and the times of commits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FoldersSetup {
     /// Directory of the local files. One process uses it at a time.
     pub directory: PathBuf,
-    /// What a synchronisation means.
+    /// The storage that has the data when a synchronisation ends.
     pub durability: Durability,
     /// Bytes that the local files may use for what the shelf has. Bytes that are not on the shelf yet come in addition.
     pub cache: u64,
@@ -169,7 +169,7 @@ impl SlotContent {
         let Some(cartridge) = self.cartridge.as_ref().filter(|_| self.users == 0) else { return true };
         match cartridge.release() {
             Ok(()) => cartridge.leave_to_cache(),
-            // Nothing can be released any more.
+            // Another daemon has the cartridge: nothing remains to be released.
             Err(error) if error.get_ref().is_some_and(|error| error.is::<TakenOver>()) => {}
             Err(error) => {
                 self.failed = Some(Instant::now());

@@ -264,7 +264,7 @@ fn one_machine_at_a_time_has_the_tape() {
     let tape = first.load();
     let in_use = |machine: &Machine| matches!(machine.cartridge().open(), Err(StoreError::InUse));
     assert!(in_use(&first) && in_use(&second));
-    // What is read without the tape is that of the newest manifest.
+    // A reader without the tape reads the newest manifest.
     assert!(second.cartridge().mam().is_ok());
     drop(tape);
     drop(second.load());
@@ -429,7 +429,7 @@ fn a_machine_that_stops_at_any_request_loses_nothing_that_was_acknowledged() {
         let (requests, crashed) = (connection.requests.load(Ordering::SeqCst), copied(a.path()));
         connection.fail_from(0);
         drop(first);
-        // What the other machine sees is the last acknowledged state, or a later one.
+        // The other machine sees the last acknowledged state, or a later one.
         let blocks = |machine: &Machine| machine.blocks(90_000);
         let bytes = |numbers: &Vec<u64>| numbers.iter().map(|number| block(*number, 90_000)).collect::<Vec<_>>();
         let allowed: Vec<_> = std::iter::once(&acknowledged).chain(&later).map(bytes).collect();
@@ -518,7 +518,8 @@ fn an_encrypted_cartridge_needs_its_key_which_can_be_rotated_and_destroyed() {
     let last = machine(Some(2), &[]);
     assert!(with_owned(&last, &|owned, runtime| runtime.block_on(owned.destroy_key()).unwrap()));
     let error = machine(Some(2), &[1]).tapes.find(&barcode()).err().unwrap().to_string();
-    assert!(error.ends_with("its key was destroyed: its data cannot be read any more"), "{error}");
+    assert!(error.ends_with("its key was destroyed: its data can no longer be read"), "{error}");
+}
 
 /// The names of the files of the cartridge in a store; none without a folder.
 fn files(store: &dyn FolderStore) -> Vec<String> {

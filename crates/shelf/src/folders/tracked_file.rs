@@ -40,7 +40,7 @@ pub(crate) struct TrackedFile {
 }
 
 impl TrackedFile {
-    /// A file that the shelf has, and whose bytes the local file does not have.
+    /// A file of which the local file has no byte yet.
     pub(crate) fn shelved(content: FileContent) -> Self {
         Self { len: content.len, shelved: content.len, extents: content.extents, ..Self::default() }
     }
@@ -121,7 +121,7 @@ impl TrackedFile {
         Some(part)
     }
 
-    /// The bytes from `at` on are not those of the newest manifest any more.
+    /// The bytes from `at` on are no longer those of the newest manifest.
     pub(crate) fn cut(&mut self, at: u64) {
         self.shelved = self.shelved.min(at);
         self.extents = self.extents(&(0..self.shelved)).extents;
@@ -151,7 +151,7 @@ impl TrackedFile {
         if was_small {
             self.is_changed = true;
             if !self.is_small() {
-                // Where a small file was changed is not known.
+                // The changed parts of a small file are not known.
                 self.cut(0);
             }
         }

@@ -30,7 +30,7 @@ struct Destroyed {
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     if !arguments.yes {
         let all = arguments.barcodes.iter().map(Barcode::to_string).collect::<Vec<_>>().join(", ");
-        let what = "would be lost for ever; nothing was changed: add --yes to destroy the keys";
+        let what = "would be lost forever; nothing was changed: add --yes to destroy the keys";
         return Err(CliError::conflict(format!("the data of {all} {what}")));
     }
     let open = OpenShelf::open(&arguments.address.url)?;

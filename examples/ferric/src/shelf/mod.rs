@@ -47,7 +47,7 @@ pub(crate) enum Command {
         after_help = "Examples:\n  ferric shelf rewrap --shelf file://$PWD/shelf --key file:b --former-key file:a"
     )]
     Rewrap(rewrap::Arguments),
-    /// Destroy the data keys of cartridges: nobody can read their encrypted data any more
+    /// Destroy the data keys of cartridges: their encrypted data can no longer be read
     #[command(after_help = "Examples:\n  ferric shelf destroy --shelf file://$PWD/shelf V00001L8 --yes")]
     Destroy(destroy::Arguments),
 }
@@ -120,7 +120,7 @@ impl OpenShelf {
         self.runtime.block_on(async {
             let mut owned = self.shelf.take(barcode).await.map_err(take_error)?;
             let result = call(&mut owned).await.map_err(shelf_error);
-            // Also after an error: nobody has to wait for this program.
+            // Also after an error, so that no other program waits for this one.
             let content = owned.content().clone();
             owned.release(content).await.map_err(commit_error)?;
             result
