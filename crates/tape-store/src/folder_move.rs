@@ -48,13 +48,13 @@ pub fn move_to_shelf(
         .and_then(|()| directory.create_replacement(name).map(drop).map_err(StoreError::io("preparing the removal")));
     if let Err(error) = copied {
         // If this fails, too, what the shelf has is ignored, and removed at the next attempt.
-        let _ = remove_files(to.as_mut());
+        let _ = empty(to.as_mut());
         return Err(error);
     }
     // The folder is exchanged for an empty one: it never has a part of the files.
     let replaced = directory.replace(name).map_err(StoreError::io("removing the files of the directory"));
     if replaced.is_err() && has_files(directory, name)? {
-        let _ = remove_files(to.as_mut());
+        let _ = empty(to.as_mut());
         let _ = directory.remove_replacement(name);
         return replaced;
     }
@@ -88,7 +88,7 @@ pub fn move_from_shelf(
         let _ = directory.remove(name);
         return replaced;
     }
-    remove_files(from.as_mut()).and(replaced)
+    empty(from.as_mut()).and(replaced)
 }
 
 fn open(store: &dyn FolderStore, name: &str) -> Result<Box<dyn Folder>, StoreError> {
@@ -159,10 +159,15 @@ fn copy_file(
     to.sync().map(ControlFlow::Continue)
 }
 
-/// Removes all files of a folder, durably, also beyond this machine if the store promises that.
 fn remove_files(folder: &mut dyn Folder) -> Result<(), StoreError> {
     for name in list(folder)? {
         folder.remove(&name).map_err(StoreError::io(format!("removing {name}")))?;
     }
+    Ok(())
+}
+
+/// Removes all files of a folder, durably, also beyond this machine if the store promises that.
+fn empty(folder: &mut dyn Folder) -> Result<(), StoreError> {
+    remove_files(folder)?;
     folder.commit(CommitPoint::Unload).map_err(StoreError::io("committing the removal"))
 }
