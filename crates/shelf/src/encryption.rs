@@ -172,7 +172,8 @@ impl DataKeys {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(barcode.to_owned(), Arc::clone(key));
     }
 
-    fn forget(&self, barcode: &str) {
+    /// Forgets the key of a cartridge: another program may have destroyed it since.
+    pub(crate) fn forget(&self, barcode: &str) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(barcode);
     }
 }
@@ -189,7 +190,7 @@ impl StoredKey {
     fn unwrap(&self, barcode: &str, ring: Option<&KeyRing>) -> Result<SecretBox<[u8; KEY_LEN]>, String> {
         let missing = || format!("it is encrypted, and the key {} of the shelf is not configured", self.wrapped_by);
         let by = ring.and_then(|ring| ring.key(&self.wrapped_by)).ok_or_else(missing)?;
-        let damaged = || "its wrapped key is damaged".to_owned();
+        let damaged = || "the object with its wrapped key is damaged: restore it from a copy of the store".to_owned();
         let nonce: [u8; NONCE_LEN] = unhex(&self.nonce).and_then(|nonce| nonce.try_into().ok()).ok_or_else(damaged)?;
         let mut wrapped = unhex(&self.key).ok_or_else(damaged)?;
         let aad = Aad::from(barcode.as_bytes());
@@ -236,6 +237,15 @@ impl Shelf {
         let object = self.objects().get(&CartridgeKeys::new(barcode).key()).await?;
         let object = object.ok_or_else(|| error(barcode, "its key was destroyed: its data can no longer be read"))?;
         self.unwrapped(barcode, &object)
+    }
+
+    /// Refuses to write in clear to a cartridge that has a key.
+    pub(crate) async fn check_keys(&self, barcode: &str) -> Result<(), ShelfError> {
+        let has_key = self.objects().get(&CartridgeKeys::new(barcode).key()).await?.is_some();
+        if has_key && !self.is_encrypted() {
+            return Err(error(barcode, "it is encrypted: give the key of the shelf"));
+        }
+        Ok(())
     }
 
     /// The data key for new segments; `None` if they are not encrypted. A cartridge that has no key gets one.
@@ -314,10 +324,16 @@ mod tests {
         let stored = StoredKey::wrap("A", &ring(1).current, &[7; KEY_LEN], [3; NONCE_LEN]).unwrap();
         assert_eq!(*stored.unwrap("A", Some(&ring(1))).unwrap(), [7; KEY_LEN]);
         let problem = |barcode: &str, ring: Option<&KeyRing>| stored.unwrap(barcode, ring).unwrap_err();
-        assert_eq!(problem("B", Some(&ring(1))), "its wrapped key is damaged");
+        assert_eq!(
+            problem("B", Some(&ring(1))),
+            "the object with its wrapped key is damaged: restore it from a copy of the store"
+        );
         let missing = format!("it is encrypted, and the key {} of the shelf is not configured", ring(1).current.id());
         assert_eq!([problem("A", Some(&ring(2))), problem("A", None)], [missing.clone(), missing]);
         let damaged = StoredKey { key: stored.key.replacen(&stored.key[..1], "g", 1), ..stored };
-        assert_eq!(damaged.unwrap("A", Some(&ring(1))).unwrap_err(), "its wrapped key is damaged");
+        assert_eq!(
+            damaged.unwrap("A", Some(&ring(1))).unwrap_err(),
+            "the object with its wrapped key is damaged: restore it from a copy of the store"
+        );
     }
 }

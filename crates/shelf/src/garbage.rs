@@ -62,7 +62,7 @@ impl OwnedCartridge {
     }
 
     /// The names of the segments and pages that the newest manifest names, or one that was the newest in the time that counts.
-    async fn named_since(&self, is_old: impl Fn(&StoredObject) -> bool) -> Result<BTreeSet<String>, ShelfError> {
+    async fn named_since(&mut self, is_old: impl Fn(&StoredObject) -> bool) -> Result<BTreeSet<String>, ShelfError> {
         let mut versions = Vec::new();
         for object in self.objects().list(&self.keys().manifests()).await? {
             if let Ok(version) = object.name.parse::<u64>() {
@@ -70,16 +70,22 @@ impl OwnedCartridge {
             }
         }
         versions.sort_unstable();
-        let mut named = BTreeSet::new();
+        let (mut named, mut pages) = (BTreeSet::new(), BTreeSet::new());
         name_all(self.newest(), &mut named);
         // A manifest counts until the next one exists: the last old one was the newest when the time began.
         let first = versions.iter().rposition(|(_, is_old)| *is_old).unwrap_or_default();
         for (version, _) in versions.get(first..).unwrap_or_default() {
             let key = self.keys().manifest(*version);
-            let mut manifest = Manifest::decode(self.keys(), *version, &self.objects().get_existing(&key).await?)?;
+            let manifest = Manifest::decode(self.keys(), *version, &self.objects().get_existing(&key).await?)?;
             name_all(&manifest, &mut named);
-            index::expand(self.objects(), self.keys(), &mut manifest.content).await?;
-            name_all(&manifest, &mut named);
+            // Manifests share their pages, so that each page is read once.
+            for page in manifest.content.files.values().flat_map(|file| &file.pages) {
+                if pages.insert(page.clone()) {
+                    let extents = index::read_page(self.objects(), &self.keys().page(page), page).await?;
+                    named.extend(extents.into_iter().map(|extent| extent.segment));
+                }
+            }
+            self.beat_if_due().await;
         }
         named.extend(self.page_names().values().flatten().cloned());
         Ok(named)

@@ -125,7 +125,7 @@ async fn read(objects: &Objects, keys: &CartridgeKeys, pages: &[String]) -> Resu
     }
 }
 
-async fn read_page(objects: &Objects, key: &str, name: &str) -> Result<Vec<Extent>, ShelfError> {
+pub(crate) async fn read_page(objects: &Objects, key: &str, name: &str) -> Result<Vec<Extent>, ShelfError> {
     let bytes = objects.get_existing(key).await?;
     if name_of(&bytes) != name {
         return Err(ShelfError::malformed(key, "its name is not that of its content"));

@@ -151,6 +151,7 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an object is damaged.
     pub async fn newest(&self, barcode: &str) -> Result<Option<Manifest>, ShelfError> {
+        self.data_keys.forget(barcode);
         Ok(take::newest(&self.objects, &CartridgeKeys::new(barcode)).await?.map(|found| found.manifest))
     }
 

@@ -132,6 +132,25 @@ impl OwnedCartridge {
         Ok(async move { objects.replace(&key, bytes).await })
     }
 
+    /// Writes heartbeats without an end, beside the commits of the owner. A failure is only logged.
+    pub(crate) fn heartbeats(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (shelf, key) = (self.shelf.clone(), self.keys.beat(self.lease.epoch));
+        let (epoch, nonce, mut counter) = (self.lease.epoch, self.lease.nonce.clone(), self.beats);
+        async move {
+            loop {
+                tokio::time::sleep(shelf.options.beat).await;
+                counter += 1;
+                let written = match record::encode(&key, &Beat { epoch, nonce: nonce.clone(), counter }) {
+                    Ok(beat) => shelf.objects().replace(&key, beat).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = written {
+                    tracing::debug!(%error, "heartbeat");
+                }
+            }
+        }
+    }
+
     /// Makes a content the newest one. The segments that it names must be on the shelf. When this returns, the content
     /// survives the loss of this daemon.
     ///
@@ -175,6 +194,12 @@ impl OwnedCartridge {
     ) -> Result<Option<Manifest>, ShelfError> {
         let version = self.newest.version + 1;
         let key = self.keys.manifest(version);
+        if let Some((name, file)) = content.files.iter().find(|(_, file)| !file.is_whole()) {
+            return Err(ShelfError::malformed(
+                &key,
+                format!("its extents of {name} would not have {} bytes", file.len),
+            ));
+        }
         let compact = index::compact(&content, &self.newest.content, &self.pages)?;
         let Compact { content: stored, names, new } = compact;
         index::create(self.shelf.objects(), &self.keys, new).await?;

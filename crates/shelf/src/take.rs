@@ -74,6 +74,7 @@ impl Shelf {
         {
             return Ok(taken);
         }
+        self.data_keys.forget(barcode);
         let keys = CartridgeKeys::new(barcode);
         let in_use = |owner: &str| TakeError::InUse { barcode: barcode.into(), owner: owner.into() };
         let (manifest, pages, epoch) = loop {
@@ -189,6 +190,15 @@ impl Shelf {
                 Some(other) => owned.follow(other).await?,
             }
         }
+    }
+
+    /// The manifest with this number, with all its extents; `None` if there is none.
+    pub(crate) async fn manifest(&self, barcode: &str, version: u64) -> Result<Option<Manifest>, ShelfError> {
+        let keys = CartridgeKeys::new(barcode);
+        let Some(bytes) = self.objects.get(&keys.manifest(version)).await? else { return Ok(None) };
+        let mut manifest = Manifest::decode(&keys, version, &bytes)?;
+        index::expand(&self.objects, &keys, &mut manifest.content).await?;
+        Ok(Some(manifest))
     }
 
     /// The nonce of the lease of an epoch; `None` if there is none.

@@ -84,6 +84,7 @@ impl OwnedCartridge {
         folder: &mut dyn Folder,
         progress: &mut Progress<'_>,
     ) -> Result<Content, TransferError> {
+        self.shelf().check_keys(self.keys().barcode()).await?;
         let mut writer = SegmentWriter::new(self);
         let mut names = folder.list().map_err(file_error("the folder"))?;
         names.sort();

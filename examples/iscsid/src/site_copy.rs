@@ -22,6 +22,10 @@ const CONFIGURATION: &str = "site.toml";
 const INTERVAL: Duration = Duration::from_secs(2);
 /// At most this part of the time is spent on copies: one in so many.
 const SHARE: u32 = 10;
+/// Longest time between two copies, also after failures.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+/// Time for the last copy, when the daemon stops.
+const LAST_COPY: Duration = Duration::from_secs(10);
 
 /// Copies the files of a site to its shelves when they change, until it is dropped; then once more.
 #[derive(Debug)]
@@ -109,10 +113,10 @@ impl SiteCopier {
         let (stop, stopped) = channel();
         let run = move || loop {
             let began = Instant::now();
-            targets.iter_mut().for_each(|target| target.update(&source, &runtime));
-            let pause = INTERVAL.max(began.elapsed() * SHARE);
+            targets.iter_mut().for_each(|target| target.update(&source, &runtime, Duration::MAX));
+            let pause = INTERVAL.max(began.elapsed() * SHARE).min(MAX_PAUSE);
             if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-                return targets.iter_mut().for_each(|target| target.update(&source, &runtime));
+                return targets.iter_mut().for_each(|target| target.update(&source, &runtime, LAST_COPY));
             }
         };
         let thread = std::thread::Builder::new().name("site copy".into()).spawn(run).map_err(failed)?;
@@ -122,16 +126,17 @@ impl SiteCopier {
 
 impl Target {
     /// Replaces the copy on the shelf, if the site has changed.
-    fn update(&mut self, source: &Source, runtime: &Runtime) {
+    fn update(&mut self, source: &Source, runtime: &Runtime, limit: Duration) {
         // What changes while the files are read is copied the next time.
         let changes = source.changes();
         if self.copied.as_ref() == Some(&changes) {
             return;
         }
-        let put = source
-            .copy()
-            .map_err(|error| error.to_string())
-            .and_then(|copy| runtime.block_on(self.shelf.put_site(&copy)).map_err(|error| error.to_string()));
+        let put = source.copy().map_err(|error| error.to_string()).and_then(|copy| {
+            let put = async { tokio::time::timeout(limit, self.shelf.put_site(&copy)).await };
+            let ended = runtime.block_on(put).map_err(|_| format!("no response in {} s", limit.as_secs()))?;
+            ended.map_err(|error| error.to_string())
+        });
         let shelf = &self.name;
         match put {
             Ok(()) => {

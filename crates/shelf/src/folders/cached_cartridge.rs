@@ -8,12 +8,12 @@ use super::{Shared, lock};
 use crate::manifest::{Content, FileContent};
 use crate::owned::OwnedCartridge;
 use crate::segment::SEGMENT_LEN;
-use crate::{Manifest, Shelf, TakeError};
+use crate::{Manifest, Shelf, ShelfError, TakeError};
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
+use std::ops::RangeInclusive;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 use tape_store::backend::{Folder, TakenOver};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -29,11 +29,13 @@ pub(super) struct OpenFile {
     pub(super) local: Arc<SparseFile>,
     /// End and length of the last range that was fetched.
     pub(super) fetched: (u64, u64),
+    /// Bytes of the file that the cache counts.
+    pub(super) counted: u64,
 }
 
 impl OpenFile {
     const fn new(tracked: TrackedFile, local: Arc<SparseFile>) -> Self {
-        Self { tracked, local, fetched: (0, 0) }
+        Self { tracked, local, fetched: (0, 0), counted: 0 }
     }
 }
 
@@ -46,6 +48,8 @@ pub(super) struct State {
     pub(super) has_other_files: bool,
     pub(super) last_commit: Option<Instant>,
     pub(super) sealing: Vec<JoinHandle<()>>,
+    /// Whether the stored record may be another than this one, because it could not be stored.
+    pub(super) is_record_stale: bool,
 }
 
 /// A cartridge that this daemon has taken. All methods block the calling thread, which must not be one of the runtime.
@@ -56,7 +60,7 @@ pub(crate) struct CachedCartridge {
     pub(super) barcode: String,
     pub(super) epoch: u64,
     pub(super) directory: LocalDirectory,
-    pub(super) owned: Arc<AsyncMutex<OwnedCartridge>>,
+    pub(super) owned: AsyncMutex<OwnedCartridge>,
     pub(super) state: Mutex<State>,
     pub(super) last_segment: AtomicU64,
     pub(super) seals: Arc<Semaphore>,
@@ -66,7 +70,12 @@ pub(crate) struct CachedCartridge {
 impl Drop for CachedCartridge {
     fn drop(&mut self) {
         self.beats.abort();
-        lock(&self.state).sealing.iter().for_each(JoinHandle::abort);
+        let state = lock(&self.state);
+        state.sealing.iter().for_each(JoinHandle::abort);
+        // The files of a released cartridge stay in the cache.
+        if !state.record.is_released {
+            self.shared.cache.remove(state.files.values().map(|file| file.counted).sum());
+        }
     }
 }
 
@@ -119,6 +128,10 @@ impl CachedCartridge {
         let mut prefetch = prefetch.of(&former);
         taken.use_small_files(&mut state, &mut prefetch)?;
         taken.fetch_small_files(&mut state)?;
+        // The record counts small files as local: they must not be less durable than it.
+        for file in state.files.values().filter(|file| file.tracked.is_small()) {
+            file.local.sync()?;
+        }
         taken.store_record(&mut state)?;
         taken.use_long_files(&mut state, prefetch)?;
         drop(state);
@@ -149,10 +162,12 @@ impl CachedCartridge {
             has_other_files: false,
             last_commit: None,
             sealing: Vec::new(),
+            is_record_stale: true,
         };
         let barcode = owned.keys().barcode().to_owned();
-        let owned = Arc::new(AsyncMutex::new(owned));
-        let beats = runtime.spawn(beat(Arc::downgrade(&owned), shelf.options.beat));
+        // Beside the commits, which may take longer than the lease.
+        let beats = runtime.spawn(owned.heartbeats());
+        let owned = AsyncMutex::new(owned);
         Self {
             shelf: shelf.clone(),
             runtime: runtime.clone(),
@@ -168,21 +183,39 @@ impl CachedCartridge {
         }
     }
 
-    /// Whether the local files belong to the content of this manifest: no other daemon has created one since.
+    /// Whether the local files belong to the content of this manifest: no other daemon has changed the cartridge since.
     fn continues(&self, old: &LocalRecord, newest: &Manifest) -> io::Result<bool> {
-        if old.is_released {
-            return Ok((old.version, &old.nonce) == (newest.version, &newest.nonce));
-        }
-        if old.epoch == newest.epoch {
+        if (old.version, &old.nonce) == (newest.version, &newest.nonce) {
             return Ok(true);
         }
-        // This machine may have been interrupted after it had taken the cartridge.
-        let lease = self.runtime.block_on(self.shelf.lease_nonce(&self.barcode, newest.epoch));
-        Ok(lease.map_err(io::Error::other)?.is_some_and(|nonce| old.leases.contains(&nonce)))
+        let continues = async {
+            // This machine may have been interrupted after it had taken the cartridge. Each epoch since must be its own.
+            if !old.is_released && self.are_own(old, old.epoch + 1..=newest.epoch).await? {
+                return Ok(true);
+            }
+            // Another program may have taken the cartridge without a change.
+            let then = self.shelf.manifest(&self.barcode, old.version).await?;
+            Ok::<_, ShelfError>(then.is_some_and(|then| then.nonce == old.nonce && then.content == newest.content))
+        };
+        self.runtime.block_on(continues).map_err(io::Error::other)
+    }
+
+    /// Whether this machine has asked for the leases of all these epochs.
+    async fn are_own(&self, old: &LocalRecord, epochs: RangeInclusive<u64>) -> Result<bool, ShelfError> {
+        for epoch in epochs {
+            let nonce = self.shelf.lease_nonce(&self.barcode, epoch).await?;
+            if nonce.is_none_or(|nonce| !old.leases.contains(&nonce)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Continues with the local files of an earlier use.
     fn continue_files(&self, old: &LocalRecord, content: Content) -> io::Result<()> {
+        if old.is_released {
+            return self.continue_released(old, content);
+        }
         let mut state = lock(&self.state);
         let mut content = content.files;
         for name in self.directory.names()? {
@@ -192,28 +225,37 @@ impl CachedCartridge {
             if local.len()? < known.shelved {
                 local.set_len(known.shelved)?;
             }
-            let len = local.len()?;
-            let shelved = content.remove(&name);
-            let tracked = match shelved {
-                Some(shelved) if old.is_released && shelved.len == len => {
-                    let mut tracked = TrackedFile::shelved(shelved);
-                    for part in known.cached {
-                        tracked.filled(part);
-                    }
-                    tracked
-                }
-                shelved => TrackedFile::local(len, known.shelved, shelved.unwrap_or_default()),
-            };
+            let shelved = content.remove(&name).unwrap_or_default();
+            let tracked = TrackedFile::local(local.len()?, known.shelved, shelved);
             state.files.insert(name, OpenFile::new(tracked, Arc::new(local)));
         }
         state.has_other_files = !content.is_empty();
-        if old.is_released {
-            // Files that the manifest has and the directory does not have were lost here only.
-            for (name, file) in std::mem::take(&mut content) {
-                let open = self.create_file(&name, file)?;
-                state.files.insert(name, open);
+        Ok(())
+    }
+
+    /// Continues with the local files of a cartridge that was released: they are only a cache.
+    fn continue_released(&self, old: &LocalRecord, content: Content) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        for name in self.directory.names()? {
+            if !content.files.contains_key(&name) {
+                self.directory.remove_file(&name)?;
             }
-            state.has_other_files = false;
+        }
+        for (name, shelved) in content.files {
+            let local = self.directory.open(&name)?;
+            let cached = old.files.get(&name).map_or(&[][..], |file| &file.cached);
+            let is_whole = local.len()? == shelved.len;
+            if !is_whole {
+                local.set_len(0)?;
+                local.set_len(shelved.len)?;
+            }
+            let mut open = OpenFile::new(TrackedFile::shelved(shelved), Arc::new(local));
+            for part in cached.iter().filter(|_| is_whole) {
+                open.tracked.filled(part.clone());
+            }
+            open.counted = cached.iter().map(|part| part.end.saturating_sub(part.start)).sum();
+            self.recount(&mut open);
+            state.files.insert(name, open);
         }
         Ok(())
     }
@@ -260,7 +302,10 @@ impl CachedCartridge {
         };
         let files = state.files.iter().map(|(name, file)| (name.clone(), of(file))).collect();
         state.record.files = files;
-        self.directory.store(&state.record)
+        state.is_record_stale = true;
+        self.directory.store(&state.record)?;
+        state.is_record_stale = false;
+        Ok(())
     }
 
     pub(super) fn check_owned(state: &State) -> io::Result<()> {
@@ -271,7 +316,7 @@ impl CachedCartridge {
     /// Called before each change: the local files differ from the shelf from then on, also after a release.
     fn begin_change(&self, state: &mut State) -> io::Result<()> {
         Self::check_owned(state)?;
-        if state.record.is_released {
+        if state.record.is_released || state.is_record_stale {
             state.record.is_released = false;
             self.store_record(state)?;
         }
@@ -316,9 +361,8 @@ impl CachedCartridge {
         if file.tracked.is_small() || at >= file.tracked.shelved_len() {
             return Ok(());
         }
-        let before = file.tracked.cached_bytes();
         file.tracked.cut(at);
-        self.shared.cache.remove(before - file.tracked.cached_bytes());
+        self.recount(file);
         self.store_record(&mut state)
     }
 
@@ -329,6 +373,7 @@ impl CachedCartridge {
         if offset < shelved && !is_small {
             // What follows the written bytes is from now on in the local file only.
             self.fetch_all(name, offset..shelved)?;
+            self.sync_file(name)?;
         }
         self.lower(name, offset)?;
         let mut state = lock(&self.state);
@@ -355,8 +400,16 @@ impl CachedCartridge {
         let mut state = lock(&self.state);
         self.begin_change(&mut state)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
+        let was_small = file.tracked.is_small();
+        file.local.set_len(len)?;
         file.tracked.set_len(len);
-        file.local.set_len(len)
+        self.recount(file);
+        if was_small == file.tracked.is_small() {
+            return Ok(());
+        }
+        // A small file counts as local from its beginning.
+        file.local.sync()?;
+        self.store_record(&mut state)
     }
 
     pub(crate) fn sync_file(&self, name: &str) -> io::Result<()> {
@@ -364,56 +417,76 @@ impl CachedCartridge {
         self.shared.sync(&mut || local.sync())
     }
 
+    /// Lets a file count as local from its beginning, before its name gets another content. A crash leaves the former content.
+    fn make_local(&self, name: &str) -> io::Result<()> {
+        let len = self.len(name)?;
+        self.fetch_all(name, 0..len)?;
+        self.sync_file(name)?;
+        self.lower(name, 0)
+    }
+
     /// Replaces a whole small file.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.lower(name, 0)
-            .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
+        if self.has(name) {
+            self.make_local(name)?;
+        }
         let mut state = lock(&self.state);
         self.begin_change(&mut state)?;
         self.directory.folder().replace(name, bytes)?;
         let local = Arc::new(self.directory.open(name)?);
         let tracked = TrackedFile::local(bytes.len() as u64, 0, FileContent::default());
-        state.files.insert(name.to_owned(), OpenFile::new(tracked, local));
+        self.insert(&mut state, name, OpenFile::new(tracked, local));
         Ok(())
+    }
+
+    /// Adds a file, in the place of another one of this name.
+    fn insert(&self, state: &mut State, name: &str, file: OpenFile) {
+        if let Some(former) = state.files.insert(name.to_owned(), file) {
+            self.shared.cache.remove(former.counted);
+        }
     }
 
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = lock(&self.state);
         self.begin_change(&mut state)?;
-        self.directory.folder().remove(name)?;
-        state.has_other_files |= state.files.remove(name).is_some();
-        Ok(())
+        self.directory.remove_file(name)?;
+        let Some(removed) = state.files.remove(name) else { return Ok(()) };
+        self.shared.cache.remove(removed.counted);
+        state.has_other_files = true;
+        // A new file of this name has nothing of the shelf.
+        self.store_record(&mut state)
     }
 
     pub(crate) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let len = self.len(from)?;
-        // No record of one name counts for a file of the other one.
-        self.fetch_all(from, 0..len)?;
-        self.lower(from, 0)?;
+        // The record of one name must not count for the file of the other one.
+        self.make_local(from)?;
         if self.has(to) {
-            self.lower(to, 0)?;
+            self.make_local(to)?;
         }
         let mut state = lock(&self.state);
+        self.begin_change(&mut state)?;
         self.directory.folder().rename(from, to)?;
         let local = Arc::new(self.directory.open(to)?);
-        state.files.remove(from);
+        if let Some(former) = state.files.remove(from) {
+            self.shared.cache.remove(former.counted);
+        }
         let tracked = TrackedFile::local(len, 0, FileContent::default());
-        state.files.insert(to.to_owned(), OpenFile::new(tracked, local));
+        self.insert(&mut state, to, OpenFile::new(tracked, local));
         state.has_other_files = true;
         Ok(())
+    }
+
+    /// Lets the cache count the bytes that a file has now.
+    pub(super) fn recount(&self, file: &mut OpenFile) {
+        let now = file.tracked.cached_bytes();
+        self.shared.cache.add(now.saturating_sub(file.counted));
+        self.shared.cache.remove(file.counted.saturating_sub(now));
+        file.counted = now;
     }
 
     /// Bytes that no manifest names.
     pub(crate) fn unshelved_bytes(&self) -> u64 {
         lock(&self.state).files.values().map(|file| file.tracked.unshelved_bytes()).sum()
-    }
-}
-
-/// Writes a heartbeat in each period, while the cartridge is in use.
-async fn beat(owned: Weak<AsyncMutex<OwnedCartridge>>, period: Duration) {
-    loop {
-        tokio::time::sleep(period).await;
-        let Some(owned) = owned.upgrade() else { return };
-        owned.lock().await.beat_if_due().await;
     }
 }

@@ -53,11 +53,12 @@ impl CachedCartridge {
         Ok(segment::name_of(self.epoch, number, &self.shelf.nonce()?, self.shelf.is_encrypted()))
     }
 
-    async fn put_segment(&self, content: &[u8]) -> Result<String, ShelfError> {
+    async fn put_segment(&self, content: Vec<u8>) -> Result<String, ShelfError> {
         let name = self.segment_name()?;
         let key = CartridgeKeys::new(&self.barcode).segment(&name);
         let data_key = self.shelf.data_key_for_writing(&self.barcode).await?;
-        let object = segment::encode(&name, content, data_key.as_deref())?;
+        let object = segment::encode(&name, &content, data_key.as_deref())?;
+        drop(content);
         create_segment(self.shelf.objects(), &key, object).await?;
         Ok(name)
     }
@@ -74,9 +75,9 @@ impl CachedCartridge {
         self.runtime.spawn(async move {
             let Ok(_permit) = seals.acquire().await else { return };
             let Some(this) = this.upgrade() else { return };
-            let read = range.clone();
-            let sealed = match tokio::task::spawn_blocking(move || local.read_range(&read)).await {
-                Ok(Ok(bytes)) => this.put_segment(&bytes).await.map_err(io::Error::other),
+            let (read, from) = (range.clone(), Arc::clone(&local));
+            let sealed = match tokio::task::spawn_blocking(move || from.read_range(&read)).await {
+                Ok(Ok(bytes)) => this.put_segment(bytes).await.map_err(io::Error::other),
                 Ok(Err(error)) => Err(error),
                 Err(ended) => Err(io::Error::other(ended)),
             };
@@ -86,7 +87,10 @@ impl CachedCartridge {
                 .ok();
             // The cartridge may have been released meanwhile, and the file removed.
             let _ = this.with_file(&name, |file| {
-                file.tracked.sealed(number, extent);
+                // Another file may have this name now.
+                if Arc::ptr_eq(&file.local, &local) {
+                    file.tracked.sealed(number, extent);
+                }
                 Ok(())
             });
         })
@@ -165,8 +169,13 @@ impl CachedCartridge {
         }
         for (name, shelved) in content.files {
             if let Some(file) = state.files.get_mut(&name) {
-                self.shared.cache.add(file.tracked.committed(shelved));
+                file.tracked.committed(shelved);
+                self.recount(file);
             }
+        }
+        if is_released {
+            // The record names the cached bytes, whose checksums were compared when they were fetched.
+            state.files.values().try_for_each(|file| file.local.sync())?;
         }
         state.has_other_files = false;
         state.last_commit = Some(Instant::now());
@@ -178,8 +187,9 @@ impl CachedCartridge {
     /// Puts the parts of all files on the shelf that it does not have, and returns the content that names them.
     fn put_files(&self) -> io::Result<Content> {
         let sealing = std::mem::take(&mut lock(&self.state).sealing);
+        // A task that has failed leaves its part to this commit; none may end later.
         for task in sealing {
-            self.runtime.block_on(task).map_err(io::Error::other)?;
+            let _ = self.runtime.block_on(task);
         }
         let mut new: BTreeMap<String, Vec<Extent>> = BTreeMap::new();
         let mut next = NextSegment::default();
@@ -221,7 +231,7 @@ impl CachedCartridge {
     /// Puts a segment, and adds its parts to the extents of their files.
     fn put_parts(&self, next: &mut NextSegment, new: &mut BTreeMap<String, Vec<Extent>>) -> io::Result<()> {
         let NextSegment { content, parts } = std::mem::take(next);
-        let segment = self.runtime.block_on(self.put_segment(&content)).map_err(io::Error::other)?;
+        let segment = self.runtime.block_on(self.put_segment(content)).map_err(io::Error::other)?;
         for (file, extent) in parts {
             new.entry(file).or_default().push(Extent { segment: segment.clone(), ..extent });
         }

@@ -122,6 +122,12 @@ impl LocalDirectory {
         Ok(SparseFile(file))
     }
 
+    /// Removes a file durably; a missing one is not an error.
+    pub(crate) fn remove_file(&self, name: &str) -> io::Result<()> {
+        self.folder().remove(name)?;
+        File::open(self.files())?.sync_all()
+    }
+
     /// The names of the files.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         self.folder().list()

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -251,7 +251,8 @@ impl Access {
 pub struct ShelfFolders {
     access: Access,
     releasing: Option<JoinHandle<()>>,
-    stop: Sender<()>,
+    /// `None` only while it is dropped, which stops the thread.
+    stop: Option<Sender<()>>,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -285,13 +286,9 @@ impl ShelfFolders {
         };
         let left = access.left_barcodes()?;
         let finisher = access.clone();
-        let release = move || {
-            left.iter().for_each(|barcode| finisher.finish(barcode));
-            drop(finisher);
-            retry_releases(&slots, &stopped);
-        };
+        let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots, &stopped);
         let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
-        Ok(Self { access, releasing: Some(releasing), stop, runtime: Some(runtime) })
+        Ok(Self { access, releasing: Some(releasing), stop: Some(stop), runtime: Some(runtime) })
     }
 
     /// Bytes of taken cartridges that are in the local files only.
@@ -311,7 +308,7 @@ impl ShelfFolders {
 
 impl Drop for ShelfFolders {
     fn drop(&mut self) {
-        let _ = self.stop.send(());
+        drop(self.stop.take());
         if let Some(thread) = self.releasing.take() {
             let _ = thread.join();
         }
@@ -337,25 +334,46 @@ impl Access {
         }
         Ok(left)
     }
-
-    /// Shelves what an earlier process has left.
-    fn finish(&self, barcode: &str) {
-        match self.acquire(barcode) {
-            Ok(_released_at_once) => tracing::info!(barcode, "the cartridge of an interrupted process is shelved"),
-            Err(error) => tracing::warn!(barcode, %error, "what an interrupted process has left is not shelved"),
-        }
-    }
 }
 
-/// Releases cartridges whose release has failed, until the store is dropped: then once more.
-fn retry_releases(slots: &Receiver<Arc<Slot>>, stopped: &Receiver<()>) {
-    let mut waiting: Vec<Arc<Slot>> = Vec::new();
-    loop {
-        let is_stopped = !matches!(stopped.recv_timeout(RETRY), Err(RecvTimeoutError::Timeout));
-        waiting.extend(slots.try_iter());
-        waiting.retain(|slot| !lock(&slot.content).release(&slot.barcode));
-        if is_stopped {
-            return;
+/// The releases that are tried again until they succeed, or the store is dropped: then once more.
+struct Releases {
+    access: Access,
+    /// Barcodes of the cartridges that an earlier process did not release.
+    left: Vec<String>,
+    waiting: Vec<Arc<Slot>>,
+}
+
+impl Releases {
+    fn run(mut self, slots: &Receiver<Arc<Slot>>, stopped: &Receiver<()>) {
+        let mut is_stopped = false;
+        while !is_stopped {
+            self.finish_left(stopped);
+            is_stopped = stopped.recv_timeout(RETRY) == Err(RecvTimeoutError::Disconnected);
+            self.waiting.extend(slots.try_iter());
+            self.waiting.retain(|slot| !lock(&slot.content).release(&slot.barcode));
+        }
+    }
+
+    /// Takes and releases the cartridges of an earlier process, up to the first failure: the store may not respond.
+    fn finish_left(&mut self, stopped: &Receiver<()>) {
+        while let Some(barcode) = self.left.last() {
+            if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+                return self.left.clear();
+            }
+            let finished = self.access.acquire(barcode).and_then(|taken| taken.commit_unload());
+            match finished {
+                Ok(()) => tracing::info!(barcode, "the cartridge of an interrupted process is shelved"),
+                // Another daemon has it: at the next load here, the local files are set aside.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tracing::warn!(barcode, %error, "the local files of an interrupted process are not shelved");
+                }
+                Err(error) => {
+                    tracing::warn!(barcode, %error, "the cartridge of an interrupted process is not shelved yet; this is tried again");
+                    return;
+                }
+            }
+            self.left.pop();
         }
     }
 }
@@ -389,7 +407,11 @@ impl FolderStore for ShelfFolders {
     fn remove(&self, name: &str) -> io::Result<()> {
         check_name(name)?;
         match self.access.acquire(name) {
-            Ok(taken) => taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file)),
+            Ok(taken) if lock(&taken.slot.content).is_locked => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(taken) => {
+                taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
+                taken.commit_unload()
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }

@@ -120,13 +120,13 @@ impl CachedCartridge {
             }
             if !is_small {
                 self.make_room_in(&name, file, bytes.len() as u64, &range);
-                self.shared.cache.add(bytes.len() as u64);
                 if range.start == 0 {
                     file.fetched = (range.end, FIRST_LEN);
                 }
             }
             file.local.write_slices(range.start, &[IoSlice::new(&bytes)])?;
             file.tracked.filled(range);
+            self.recount(file);
         }
         Ok(())
     }

@@ -40,6 +40,7 @@ impl CachedCartridge {
             if let Some(file) = state.files.get_mut(name) {
                 file.local.write_slices(part.start, &[IoSlice::new(&bytes)])?;
                 file.tracked.filled(part.clone());
+                self.recount(file);
             }
         }
         Ok(())
@@ -85,8 +86,8 @@ impl CachedCartridge {
             self.with_file(name, |file| {
                 self.make_room_in(name, file, bytes.len() as u64, wanted);
                 file.local.write_slices(part.start, &[IoSlice::new(&bytes)])?;
-                let new = file.tracked.filled(part.clone());
-                self.shared.cache.add(new);
+                file.tracked.filled(part.clone());
+                self.recount(file);
                 Ok(())
             })?;
         }
@@ -101,7 +102,7 @@ impl CachedCartridge {
                 tracing::warn!(barcode = self.barcode, file = name, %error, "the cache keeps bytes that it does not need");
                 break;
             }
-            self.shared.cache.remove(part.end - part.start);
+            self.recount(file);
         }
     }
 

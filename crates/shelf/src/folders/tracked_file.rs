@@ -94,15 +94,13 @@ impl TrackedFile {
         FileContent { len: range.end, extents, ..FileContent::default() }
     }
 
-    /// The local file has these bytes now. Returns how many of them are new.
-    pub(crate) fn filled(&mut self, range: Range<u64>) -> u64 {
-        let new: Vec<_> = self.missing(&range);
-        for part in &new {
+    /// The local file has these bytes now.
+    pub(crate) fn filled(&mut self, range: Range<u64>) {
+        for part in self.missing(&range) {
             self.present.insert(part.clone());
             let starts = (part.start..part.end).step_by(PIECE_LEN);
             self.arrived.extend(starts.map(|start| start..part.end.min(start + PIECE_LEN as u64)));
         }
-        new.iter().map(|part| part.end - part.start).sum()
     }
 
     /// Bytes before `shelved` that the local file has.
@@ -140,7 +138,12 @@ impl TrackedFile {
             self.cut(len);
         }
         self.is_changed |= len != self.len;
+        let was_small = self.is_small();
         self.len = len;
+        if was_small && !self.is_small() {
+            // The changed parts of a small file are not known.
+            self.cut(0);
+        }
     }
 
     /// Bytes were written to the local file. Those before `shelved` were given up with [`Self::cut`] before, unless the file is small.
@@ -206,13 +209,13 @@ impl TrackedFile {
         FileContent { len: self.len, extents, ..FileContent::default() }
     }
 
-    /// A manifest names this content: the local file has all of its bytes that were not shelved before. Returns their number.
-    pub(crate) fn committed(&mut self, content: FileContent) -> u64 {
+    /// A manifest names this content: the local file has all of its bytes that were not shelved before.
+    pub(crate) fn committed(&mut self, content: FileContent) {
         let (from, to) = (self.shelved, content.len);
         (self.shelved, self.extents) = (content.len, content.extents);
         self.seals.clear();
         self.is_changed = false;
-        self.filled(from..to)
+        self.filled(from..to);
     }
 
     /// The parts that the local file has, for a later load.
@@ -244,8 +247,8 @@ mod tests {
     fn bytes_are_fetched_once_and_given_up_in_their_order() {
         let mut file = shelved();
         assert_eq!(file.missing(&(MB..9 * MB)), [MB..3 * MB]);
-        assert_eq!(file.filled(MB..2 * MB), MB);
-        assert_eq!(file.filled(0..2 * MB), MB);
+        file.filled(MB..2 * MB);
+        file.filled(0..2 * MB);
         assert_eq!(file.missing(&(0..9 * MB)), [2 * MB..3 * MB]);
         assert_eq!(file.cached_bytes(), 2 * MB);
         assert_eq!(file.evict(&(MB..MB + 1)), Some(0..MB));
@@ -276,7 +279,8 @@ mod tests {
         let new = vec![extent(3 * MB, MB, "c"), extent(5 * MB, MB, "e")];
         let content = file.content_with(new);
         assert_eq!(content.extents.iter().map(|extent| extent.segment.as_str()).collect::<String>(), "abcde");
-        assert_eq!(file.committed(content), 3 * MB);
+        file.committed(content);
+        assert_eq!(file.cached_bytes(), 3 * MB);
         assert_eq!((file.is_changed(), file.missing(&(0..6 * MB))), (false, vec![0..3 * MB]));
 
         // Cut within the second segment: what follows is not that of the shelf.

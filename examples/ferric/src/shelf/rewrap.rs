@@ -43,7 +43,14 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
         };
         reports.push(Rewrapped { barcode, rewrapped, skipped });
     }
-    output.show(&reports, |reports| reports.iter().try_for_each(print))
+    output.show(&reports, |reports| reports.iter().try_for_each(print))?;
+    let skipped: Vec<&str> = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str()).collect();
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    let message =
+        format!("keep the former key: these cartridges are in use, and still need it: {}", skipped.join(", "));
+    Err(CliError::new(ErrorCode::Busy, message))
 }
 
 fn print(report: &Rewrapped) -> Result<(), CliError> {
