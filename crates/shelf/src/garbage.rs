@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Time for which the segments of a replaced manifest stay: a reader may still use it.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// The segments and index pages of one cartridge, and those that no recent manifest names.
+/// The segments and index pages of one cartridge: the named ones, and the garbage, which no recent manifest names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Garbage {

@@ -240,7 +240,7 @@ impl History {
         loop {
             sleep(self.random.millis(1_500)).await;
             let barcode = BARCODES[usize::try_from(self.random.below(2)).unwrap()];
-            // A drive has looked at the cartridge before it takes it. What it has found may be old.
+            // A drive has looked at the cartridge before it takes it. The manifest that it has found may be old.
             let keys = CartridgeKeys::new(barcode);
             let known = if self.random.one_in(2) { newest(shelf.objects(), &keys).await.ok().flatten() } else { None };
             if known.is_some() {

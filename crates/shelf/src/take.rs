@@ -104,8 +104,8 @@ impl Shelf {
     ///
     /// The manifest may be old, because the creations decide as they do for one that was read just now. Leases and manifests are
     /// never removed. So if a program has taken the cartridge since, its lease has this epoch or a later one, and the lease of this
-    /// epoch exists: epochs have no gaps. If the owner of the manifest has created another one, it is found in the place of the
-    /// manifest that excludes this owner, and its content counts.
+    /// epoch exists: epochs have no gaps. If the owner of the manifest has created another one, the creation of the
+    /// manifest that excludes this owner finds it, and its content counts.
     async fn take_released(
         &self,
         barcode: &str,

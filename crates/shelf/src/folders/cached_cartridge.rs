@@ -439,7 +439,7 @@ impl CachedCartridge {
         Ok(())
     }
 
-    /// Adds a file, in the place of another one of this name.
+    /// Adds a file, which replaces another one of this name.
     fn insert(&self, state: &mut State, name: &str, file: OpenFile) {
         if let Some(former) = state.files.insert(name.to_owned(), file) {
             self.shared.cache.remove(former.counted);

@@ -246,8 +246,8 @@ impl Access {
 /// The cartridges of a shelf as folders. Its methods block the calling thread, which must not be one that executes
 /// asynchronous tasks.
 ///
-/// A folder that this process does not lock exclusively shows the cartridge as it was up to two seconds before the folder was
-/// opened: what another daemon has changed in this time may not be there. An exclusive lock always shows the newest state.
+/// A folder that this process does not lock exclusively shows the newest manifest, or one that was the newest up to two
+/// seconds before the folder was opened: a change of another daemon in this time may not be there. An exclusive lock always shows the newest state.
 pub struct ShelfFolders {
     access: Access,
     releasing: Option<JoinHandle<()>>,
