@@ -128,8 +128,11 @@ impl Objects {
     /// [`ShelfError::Store`] if the store fails: whether it was written is unknown.
     pub async fn replace(&self, key: &str, bytes: Bytes) -> Result<(), ShelfError> {
         let path = self.path(key);
-        self.repeat("writing", key, || within(0, async { self.store.put(&path, bytes.clone().into()).await.map(drop) }))
-            .await
+        let len = bytes.len() as u64;
+        self.repeat("writing", key, || {
+            within(len, async { self.store.put(&path, bytes.clone().into()).await.map(drop) })
+        })
+        .await
     }
 
     /// The bytes of an object; `None` if the store has no such object, or does not show it yet.

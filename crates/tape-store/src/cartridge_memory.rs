@@ -19,6 +19,9 @@ const OWNER: &str = "ferric.owner";
 const MAX_FILEMARK_TABLE: usize = 16 << 20;
 const OWNER_MAGIC: &[u8; 8] = b"FERRICOW";
 
+/// The files with the cartridge memory in any format.
+pub(crate) const NAMES: [&str; 2] = [NATIVE_FILE, mhvtl::MAM];
+
 /// A cartridge memory as its files store it.
 pub(crate) enum StoredMam {
     /// Native format: `ferric.mam`.

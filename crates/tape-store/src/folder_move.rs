@@ -2,7 +2,7 @@
 //! cartridge is found: that of the directory if its folder has files, otherwise that of the shelf.
 
 use crate::backend::{Backend, CommitPoint, Folder, FolderStore};
-use crate::cartridge_memory::is_tape_file;
+use crate::cartridge_memory::{self, is_tape_file};
 use crate::error::StoreError;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::ControlFlow;
@@ -26,8 +26,9 @@ pub fn files_len(folder: &mut dyn Folder) -> Result<u64, StoreError> {
 /// piece that is copied, and can stop the copy.
 ///
 /// # Errors
-/// [`StoreError::InUse`] if another program or daemon uses the cartridge; [`StoreError::Stopped`] if `progress` has stopped
-/// the copy; [`StoreError::TakenOver`] if another daemon has the cartridge of the shelf now; or [`StoreError::Io`] if the storage
+/// [`StoreError::InUse`] if another program or daemon uses the cartridge; [`StoreError::Cartridge`] if the shelf has another state
+/// of it; [`StoreError::Stopped`] if `progress` has stopped the copy; [`StoreError::TakenOver`] if another daemon has the cartridge
+/// of the shelf now; or [`StoreError::Io`] if the storage
 /// fails. Then the directory has the cartridge, unless the error says that old files remain.
 pub fn move_to_shelf(
     directory: &dyn FolderStore,
@@ -43,6 +44,7 @@ pub fn move_to_shelf(
     };
     let mut to = created.map_err(StoreError::io("creating the cartridge on the shelf"))?;
     to.lock(false).map_err(StoreError::lock)?;
+    check_same(from.as_mut(), to.as_mut(), name)?;
     let copied = remove_files(to.as_mut())
         .and_then(|()| copy_files(from.as_mut(), to.as_mut(), progress))
         .and_then(|()| directory.create_replacement(name).map(drop).map_err(StoreError::io("preparing the removal")));
@@ -88,7 +90,28 @@ pub fn move_from_shelf(
         let _ = directory.remove(name);
         return replaced;
     }
-    empty(from.as_mut()).and(replaced)
+    let emptied = empty(from.as_mut());
+    if let Err(StoreError::TakenOver { .. }) = &emptied {
+        // The copy is that of before: the other daemon may have written since. Nothing has used it.
+        let _ = directory.remove(name);
+    }
+    emptied.and(replaced)
+}
+
+/// Refuses to replace a cartridge by another one of the same barcode, or by an older state of it. Each use of a cartridge changes
+/// its cartridge memory.
+fn check_same(from: &mut dyn Folder, to: &mut dyn Folder, barcode: &str) -> Result<(), StoreError> {
+    for name in cartridge_memory::NAMES {
+        let failed = || StoreError::io(format!("reading {name}"));
+        let Some(present) = to.read(name).map_err(failed())? else { continue };
+        let same = from.read(name).map_err(failed())?;
+        // An interrupted copy may have a part of it.
+        if same.is_none_or(|same| !same.starts_with(&present)) {
+            let problem = "the shelf has another state of it, which only `ferric shelf archive` replaces";
+            return Err(StoreError::Cartridge { barcode: barcode.into(), problem });
+        }
+    }
+    Ok(())
 }
 
 fn open(store: &dyn FolderStore, name: &str) -> Result<Box<dyn Folder>, StoreError> {

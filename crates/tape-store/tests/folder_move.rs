@@ -160,8 +160,9 @@ fn cartridge() -> Files {
     files.map(|(name, bytes)| (name.to_owned(), bytes)).into()
 }
 
+/// What an interrupted copy of [`cartridge`] has left, and another file.
 fn former() -> Files {
-    [("ferric.mam".to_owned(), vec![9; 100]), ("data.1".to_owned(), vec![8; 9])].into()
+    [("ferric.mam".to_owned(), vec![1; 100]), ("data.1".to_owned(), vec![8; 9])].into()
 }
 
 type Move = fn(&dyn FolderStore, &dyn FolderStore) -> Result<(), StoreError>;
@@ -204,6 +205,20 @@ fn end_at_each_call(is_archive: bool, former_state: Option<&Files>) -> u64 {
         }
     }
     unreachable!()
+}
+
+#[test]
+fn another_state_on_the_shelf_is_not_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let (directory, shelf) = (OsFolderStore::at(home.path()).unwrap(), MemoryFolderStore::default());
+    let other: Files = [("ferric.mam".to_owned(), vec![9; 300]), ("data.0".to_owned(), vec![8; 9])].into();
+    put(&directory, &cartridge());
+    put(&shelf, &other);
+    let problem = "the shelf has another state of it, which only `ferric shelf archive` replaces";
+    assert!(
+        matches!(ARCHIVE(&directory, &shelf), Err(StoreError::Cartridge { problem: found, .. }) if found == problem)
+    );
+    assert!(files_in(&directory) == cartridge() && files_in(&shelf) == other);
 }
 
 #[test]

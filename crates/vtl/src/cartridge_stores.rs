@@ -78,7 +78,10 @@ impl CartridgeStores {
             Ok::<_, io::Error>(FoundFolder { shelf, folder, is_empty })
         };
         let (mut failed, mut empty) = (None, None);
-        for shelf in std::iter::once(None).chain((0..self.shelves.len()).map(Some)) {
+        // First the directory, then the shelf that had it last: other shelves may not respond.
+        let last = lock(&self.found).get(name).copied();
+        let others = (0..self.shelves.len()).filter(|shelf| Some(*shelf) != last).map(Some);
+        for shelf in std::iter::once(None).chain(last.map(Some)).chain(others) {
             match open(shelf) {
                 Ok(found) if found.is_empty => empty = empty.or(Some(found)),
                 Ok(found) => {
@@ -90,7 +93,9 @@ impl CartridgeStores {
                     return Ok(Some(found));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                // A store that cannot be used does not hide the others.
+                // A shelf may have a former state of a cartridge that is in the directory.
+                Err(error) if shelf.is_none() => return Err(error),
+                // A shelf that cannot be used does not hide the others.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
@@ -138,8 +143,18 @@ impl FolderStore for CartridgeStores {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        // Only this folder is removed, not another one of the same name.
-        self.find(name)?.map_or(Ok(()), |found| self.store(found.shelf).remove(name))
+        // Also a former state on a shelf, which would be found next.
+        for store in self.all() {
+            match store.open(name) {
+                Ok(folder) => {
+                    drop(folder);
+                    store.remove(name)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {

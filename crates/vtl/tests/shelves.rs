@@ -315,6 +315,9 @@ fn moves_that_are_impossible_are_refused_and_change_nothing() {
     assert_eq!(archive(&site, Some("b"), &["V00001L8"]).unwrap_err(), creating);
     storage.b.set_away(false);
     assert_eq!(site.cartridges()[0].blank, Some(true));
+    let other = "cartridge V00001L8: the shelf has another state of it, which only `ferric shelf archive` replaces";
+    assert_eq!(archive(&site, Some("b"), &["V00001L8"]).unwrap_err(), other);
+    storage.b.remove("V00001L8").unwrap();
     archive(&site, Some("b"), &["V00001L8"]).unwrap();
     assert_eq!(archive(&site, Some("b"), &["V00001L8"]).unwrap_err(), "V00001L8 is on shelf \"b\" already");
     let elsewhere = "V00001L8 is on shelf \"b\"; recall it first";

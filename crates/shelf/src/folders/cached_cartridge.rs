@@ -264,7 +264,7 @@ impl CachedCartridge {
     fn create_files(&self, old: Option<&LocalRecord>, content: Content) -> io::Result<()> {
         match old {
             Some(old) if old.is_released => self.shared.cache.remove(old.cached_bytes()),
-            Some(old) => self.set_aside(old)?,
+            Some(_) => self.set_aside()?,
             None => {}
         }
         self.directory.create_empty()?;
@@ -284,8 +284,8 @@ impl CachedCartridge {
 
     /// Local files of an interrupted use that another daemon has followed are not removed: they may have data that was
     /// acknowledged on this machine only.
-    fn set_aside(&self, old: &LocalRecord) -> io::Result<()> {
-        let path = self.directory.set_aside(old.epoch)?;
+    fn set_aside(&self) -> io::Result<()> {
+        let path = self.directory.set_aside("unshelved")?;
         tracing::warn!(
             barcode = self.barcode,
             path = %path.display(),

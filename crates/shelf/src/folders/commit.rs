@@ -145,6 +145,11 @@ impl CachedCartridge {
         self.committed(&owned, content, committed, true)
     }
 
+    /// Whether the cartridge was released, and was not changed since.
+    pub(crate) fn is_released(&self) -> bool {
+        lock(&self.state).record.is_released
+    }
+
     /// Leaves the local files to the cache, after the release.
     pub(crate) fn leave_to_cache(&self) {
         self.shared.cache.release(&self.barcode, lock(&self.state).record.cached_bytes());

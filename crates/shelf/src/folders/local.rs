@@ -72,9 +72,15 @@ impl LocalDirectory {
     /// The record; `None` if there is none, or it is damaged, so that the files mean nothing.
     pub(crate) fn record(&self) -> io::Result<Option<LocalRecord>> {
         match fs::read(self.path.join(RECORD)) {
-            Ok(bytes) => Ok(record::decode(RECORD, &bytes)
-                .inspect_err(|error| tracing::warn!(path = %self.path.display(), %error, "local files are not used"))
-                .ok()),
+            Ok(bytes) => match record::decode(RECORD, &bytes) {
+                Ok(record) => Ok(Some(record)),
+                Err(error) => {
+                    // They may be the only copy of data that is not on the shelf.
+                    let path = self.set_aside("damaged")?;
+                    tracing::warn!(path = %path.display(), %error, "the local files have no record, and were set aside");
+                    Ok(None)
+                }
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -106,10 +112,13 @@ impl LocalDirectory {
     }
 
     /// Moves the directory beside the others, where nothing uses it. Returns its new path.
-    pub(crate) fn set_aside(&self, epoch: u64) -> io::Result<PathBuf> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".unshelved-{epoch}"));
-        let target = PathBuf::from(name);
+    pub(crate) fn set_aside(&self, reason: &str) -> io::Result<PathBuf> {
+        let path = |number: u32| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{reason}-{number}"));
+            PathBuf::from(name)
+        };
+        let target = (1..).map(path).find(|path| !path.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
         fs::rename(&self.path, &target)?;
         File::open(target.parent().unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(target)

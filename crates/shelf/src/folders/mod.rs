@@ -145,7 +145,8 @@ impl Use {
     fn commit_unload(&self) -> io::Result<()> {
         let mut content = lock(&self.slot.content);
         let committed = if content.users == 1 { self.cartridge.release() } else { self.cartridge.commit() };
-        content.failed = committed.is_err().then(Instant::now);
+        let has_failed = committed.as_ref().is_err_and(|error| TakenOver::carried_by(error).is_none());
+        content.failed = has_failed.then(Instant::now);
         committed
     }
 }
@@ -205,6 +206,8 @@ impl Access {
         let slot = self.slot(barcode);
         let mut content = lock(&slot.content);
         let cartridge = match &content.cartridge {
+            // Its last user is about to leave it, and other daemons may take it.
+            Some(cartridge) if cartridge.is_released() => return Err(io::ErrorKind::WouldBlock.into()),
             Some(cartridge) => Arc::clone(cartridge),
             None => {
                 let known = self.recent.forget(barcode);
@@ -223,6 +226,8 @@ impl Access {
         if let Some(seen) = look.remembered() {
             return Ok(Some(seen));
         }
+        // Another program may have destroyed the key since.
+        self.shelf.data_keys.forget(barcode);
         let keys = CartridgeKeys::new(barcode);
         let found = self.runtime.block_on(take::newest(self.shelf.objects(), &keys)).map_err(io::Error::other)?;
         let seen = found.map(|found| Arc::new(Seen::new(found)));
@@ -319,6 +324,27 @@ impl Drop for ShelfFolders {
 }
 
 impl Access {
+    /// Takes a cartridge of an earlier process, and releases it. Nothing else uses it meanwhile.
+    fn finish(&self, barcode: &str) -> io::Result<()> {
+        let slot = self.slot(barcode);
+        let mut content = lock(&slot.content);
+        if content.cartridge.is_some() {
+            // A drive has it again.
+            return Ok(());
+        }
+        let taken = CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode, None)?;
+        let released = taken.release();
+        if released.is_ok() {
+            taken.leave_to_cache();
+        } else {
+            // A load continues with it; otherwise its release is tried again.
+            content.cartridge = Some(Arc::new(taken));
+            content.failed = Some(Instant::now());
+            let _ = self.unreleased.send(Arc::clone(&slot));
+        }
+        Ok(())
+    }
+
     /// The cartridges whose local files an earlier process did not release.
     fn left_barcodes(&self) -> io::Result<Vec<String>> {
         let mut left = Vec::new();
@@ -361,8 +387,7 @@ impl Releases {
             if stopped.try_recv() == Err(TryRecvError::Disconnected) {
                 return self.left.clear();
             }
-            let finished = self.access.acquire(barcode).and_then(|taken| taken.commit_unload());
-            match finished {
+            match self.access.finish(barcode) {
                 Ok(()) => tracing::info!(barcode, "the cartridge of an interrupted process is shelved"),
                 // Another daemon has it: at the next load here, the local files are set aside.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -370,6 +395,8 @@ impl Releases {
                 }
                 Err(error) => {
                     tracing::warn!(barcode, %error, "the cartridge of an interrupted process is not shelved yet; this is tried again");
+                    // The next attempt begins with another one, which may not fail.
+                    self.left.rotate_right(1);
                     return;
                 }
             }

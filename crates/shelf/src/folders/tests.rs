@@ -623,3 +623,26 @@ fn local_files_never_continue_the_tape_of_another_daemon() {
         assert_eq!(names.filter(|name| name.to_string_lossy().contains(".unshelved-")).count(), 1);
     }
 }
+
+#[test]
+fn a_key_that_is_destroyed_between_two_loads_is_not_used_again() {
+    let (store, data) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let setup = MachineSetup { keys: Some((1, Vec::new())), ..MachineSetup::default() };
+    let first = machine_with("a", Arc::clone(&store) as _, data.path(), &setup);
+    first.create();
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 200_000)).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = machine("b", &store, elsewhere.path());
+    let access = &other.folders.access;
+    let mut owned = access.runtime.block_on(access.shelf.take(BARCODE)).unwrap();
+    assert!(access.runtime.block_on(owned.destroy_key()).unwrap());
+    let content = owned.content().clone();
+    access.runtime.block_on(owned.release(content)).unwrap();
+    // A machine remembers a cartridge for two seconds.
+    first.folders.access.recent.forget(BARCODE);
+    let error = first.tapes.find(&barcode()).err().unwrap().to_string();
+    assert!(error.contains("its key was destroyed"), "{error}");
+}
