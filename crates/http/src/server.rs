@@ -36,8 +36,9 @@ use vtl::config::HttpSetup;
 const WORKER_THREADS: usize = 2;
 /// Threads that execute requests; further requests wait.
 const EXECUTING_THREADS: usize = 32;
-/// Niceness of all threads of the server, in addition to that of the daemon.
-const PRIORITY: i32 = 19;
+/// Niceness of all threads of the server, in addition to that of the daemon. With much more, a console shows nothing live while all
+/// processors are busy with a tape.
+const PRIORITY: i32 = 10;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1024;
 /// Interval at which the files of the certificate are checked for a change.

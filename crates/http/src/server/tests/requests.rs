@@ -394,7 +394,7 @@ fn requests_have_a_low_priority_and_the_drives_that_they_add_do_not() {
     let config: vtl::Config = vtl::config::parse("f", &format!("{named}{added}")).unwrap();
     let site = std::sync::Arc::downgrade(&served.site);
     served.site.set_reload_handler(std::sync::Arc::new(move || {
-        assert_eq!(rustix::process::getpriority_process(None).unwrap(), (own + 19).min(19));
+        assert_eq!(rustix::process::getpriority_process(None).unwrap(), (own + 10).min(19));
         Ok(site.upgrade().unwrap().reload(&config).unwrap())
     }));
     let response = served.send("POST", "/v1/reload", "");
