@@ -160,7 +160,7 @@ fn cartridge() -> Files {
     files.map(|(name, bytes)| (name.to_owned(), bytes)).into()
 }
 
-/// What an interrupted copy of [`cartridge`] has left, and another file.
+/// The remains of an interrupted copy of [`cartridge`], and another file.
 fn former() -> Files {
     [("ferric.mam".to_owned(), vec![1; 100]), ("data.1".to_owned(), vec![8; 9])].into()
 }
