@@ -24,7 +24,7 @@ enum LineMode {
 }
 
 /// Prefixes of lines that are not run to their end.
-const SPECIAL: [(&str, LineMode); 12] = [
+const SPECIAL: [(&str, LineMode); 14] = [
     ("git clone", LineMode::Skipped("the tests run in a clone")),
     ("cargo build --release", LineMode::Skipped("the programs are built already")),
     ("cargo install", LineMode::Skipped("would build everything a second time")),
@@ -36,6 +36,8 @@ const SPECIAL: [(&str, LineMode); 12] = [
         LineMode::Skipped("a test of ferric run runs all daemons of Bacula"),
     ),
     ("ferric run --keep ./tapes -- am", LineMode::Skipped("a test of ferric run runs Amanda as its user")),
+    ("ferric archive", LineMode::Skipped("a test of ferric has a shelf, and runs it")),
+    ("ferric recall", LineMode::Skipped("a test of ferric has a shelf, and runs it")),
     ("vtlcmd", LineMode::Skipped("needs a running mhvtl daemon")),
     ("ferric events", LineMode::Interrupted),
     ("ferric-iscsid", LineMode::Background),
