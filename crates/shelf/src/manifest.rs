@@ -6,6 +6,7 @@ use crate::record;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// One state of a cartridge. Its object is created once and never replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +100,7 @@ impl Manifest {
         }
         for (name, file) in &manifest.content.files {
             // A name is one in the folder of the cartridge: the object may come from elsewhere.
-            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+            if !is_file_name(name) {
                 return malformed(format!("{name:?} is not the name of a file"));
             }
             if file.pages.is_empty() && !file.is_whole() {
@@ -110,7 +111,25 @@ impl Manifest {
     }
 }
 
+/// Whether a name is that of a file in a folder, and of no other place.
+pub(crate) fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
 impl FileContent {
+    /// A part of the file: its extents, cut to the range.
+    pub(crate) fn part(&self, range: &Range<u64>) -> Self {
+        let mut extents = Vec::new();
+        for extent in &self.extents {
+            let (start, end) = (extent.offset.max(range.start), (extent.offset + extent.len).min(range.end));
+            if start < end {
+                let at = extent.at + (start - extent.offset);
+                extents.push(Extent { offset: start, len: end - start, segment: extent.segment.clone(), at });
+            }
+        }
+        Self { len: range.end, extents, ..Self::default() }
+    }
+
     /// Whether the extents follow one another from 0 to the length of the file.
     pub(crate) fn is_whole(&self) -> bool {
         let end = self.extents.iter().try_fold(0_u64, |end, extent| {

@@ -2,6 +2,7 @@
 
 use crate::Shelf;
 use crate::error::ShelfError;
+use crate::manifest::is_file_name;
 use crate::record;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +16,11 @@ pub struct SiteCopy {
     pub site: String,
     /// The files by their names.
     pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl SiteCopy {
+    /// Name of the configuration file in a copy, whatever its name was.
+    pub const CONFIGURATION: &str = "site.toml";
 }
 
 /// The object of a copy.
@@ -62,7 +68,7 @@ impl Shelf {
         let stored: StoredCopy = record::decode(&key, &bytes)?;
         let mut files = BTreeMap::new();
         for (name, text) in stored.files {
-            if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+            if !is_file_name(&name) {
                 return Err(ShelfError::malformed(&key, format!("{name:?} is not the name of a file")));
             }
             let bytes =

@@ -24,6 +24,32 @@ struct FoundFolder {
     is_empty: bool,
 }
 
+/// The names of the folders in several stores. A store that cannot be read does not hide those of the others.
+pub(crate) fn list_all<'a>(stores: impl Iterator<Item = &'a dyn FolderStore>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut failed = None;
+    for store in stores {
+        match store.list() {
+            Ok(more) => names.extend(more),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.filter(|_| names.is_empty()).map_or(Ok(names), Err)
+}
+
+/// Whether a name is in use in one of several stores. If none that can be read has it, the error of another one is returned.
+pub(crate) fn is_occupied_in<'a>(stores: impl Iterator<Item = &'a dyn FolderStore>, name: &str) -> io::Result<bool> {
+    let mut failed = None;
+    for store in stores {
+        match store.is_occupied(name) {
+            Ok(false) => {}
+            Ok(true) => return Ok(true),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(false), Err)
+}
+
 impl CartridgeStores {
     /// The stores; `new_cartridges` is the name of the shelf that gets new cartridges.
     pub(crate) fn new(
@@ -115,15 +141,7 @@ impl FolderStore for CartridgeStores {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut failed = None;
-        for store in self.all() {
-            match store.list() {
-                Ok(more) => names.extend(more),
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.filter(|_| names.is_empty()).map_or(Ok(names), Err)
+        list_all(self.all())
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -170,14 +188,6 @@ impl FolderStore for CartridgeStores {
     }
 
     fn is_occupied(&self, name: &str) -> io::Result<bool> {
-        let mut failed = None;
-        for store in self.all() {
-            match store.is_occupied(name) {
-                Ok(false) => {}
-                Ok(true) => return Ok(true),
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        failed.map_or(Ok(false), Err)
+        is_occupied_in(self.all(), name)
     }
 }

@@ -3,7 +3,7 @@
 //! `cartridges/` has the files of all cartridges, regardless of their location; it is never rearranged. `state.1` and
 //! `state.2` hold everything else, and `identities.toml` repeats the identities of the units. `audit/` has the audit log.
 
-use crate::cartridge_stores::CartridgeStores;
+use crate::cartridge_stores::{CartridgeStores, is_occupied_in, list_all};
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, check_directories, group_number};
 use crate::inventory::{CartridgeRecord, Location};
@@ -374,6 +374,10 @@ struct MergedFolderStore {
 }
 
 impl MergedFolderStore {
+    fn all(&self) -> impl Iterator<Item = &dyn FolderStore> {
+        self.stores.iter().map(AsRef::as_ref)
+    }
+
     /// The first store that has the folder, and the opened folder; `None` if no store has it. It may be in a store that
     /// cannot be read: then the error is that of the store.
     fn find(&self, name: &str) -> io::Result<Option<FoundFolder<'_>>> {
@@ -401,15 +405,7 @@ impl FolderStore for MergedFolderStore {
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut failed = None;
-        for store in &self.stores {
-            match store.list() {
-                Ok(more) => names.extend(more),
-                Err(error) => failed = Some(error),
-            }
-        }
-        failed.filter(|_| names.is_empty()).map_or(Ok(names), Err)
+        list_all(self.all())
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -441,15 +437,7 @@ impl FolderStore for MergedFolderStore {
     }
 
     fn is_occupied(&self, name: &str) -> io::Result<bool> {
-        let mut failed = None;
-        for store in &self.stores {
-            match store.is_occupied(name) {
-                Ok(false) => {}
-                Ok(true) => return Ok(true),
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        failed.map_or(Ok(false), Err)
+        is_occupied_in(self.all(), name)
     }
 }
 

@@ -12,9 +12,6 @@ use std::path::{Path, PathBuf};
 use tape_store::backend::Folder;
 use tape_store::backend::file::{OsFolder, create_private_folders};
 
-/// Name of the configuration file in a copy.
-const CONFIGURATION: &str = "site.toml";
-
 pub(crate) const EXAMPLES: &str = "Examples:
   ferric site restore file://$PWD/shelf ./restored
   ferric site restore file://$PWD/shelf ./other --site 0a1b2c3d";
@@ -57,7 +54,8 @@ pub(crate) fn run(options: &Options, arguments: &Restore) -> Result<(), CliError
     let copy = copy.ok_or_else(missing)?;
     write(&directory, &copy)?;
     let files: Vec<String> = copy.files.keys().cloned().collect();
-    let configuration = files.iter().any(|name| name == CONFIGURATION).then(|| directory.join(CONFIGURATION));
+    let configuration =
+        files.iter().any(|name| name == SiteCopy::CONFIGURATION).then(|| directory.join(SiteCopy::CONFIGURATION));
     options.output.show(&Restored { site, directory, configuration, files }, print)
 }
 

@@ -102,10 +102,13 @@ mod enabled {
     fn check_mounted(setup: &ShelfSetup, local: &Path) -> Result<(), ConfigError> {
         let entries = std::fs::read_dir(local).into_iter().flatten().flatten();
         let known = entries.filter(|entry| entry.file_name().to_str().and_then(Barcode::new).is_some()).count();
+        if known == 0 {
+            return Ok(());
+        }
         let on_shelf = block_on(setup, async {
             open_url(setup)?.barcodes().await.map_err(|error| error_of_store(setup, &error))
         })?;
-        if known == 0 || !on_shelf.is_empty() {
+        if !on_shelf.is_empty() {
             return Ok(());
         }
         let local = local.display();

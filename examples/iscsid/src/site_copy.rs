@@ -16,8 +16,6 @@ use vtl::config::ShelfSetup;
 
 /// The files of the data directory that a copy has. One of the two state files is always whole.
 const FILES: [&str; 3] = ["state.1", "state.2", "identities.toml"];
-/// Name of the configuration file in a copy.
-const CONFIGURATION: &str = "site.toml";
 /// Shortest time between two copies.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// At most this part of the time is spent on copies: one in so many.
@@ -64,7 +62,7 @@ struct Source {
 impl Source {
     fn paths(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
         let files = FILES.map(|name| (name, self.data.join(name)));
-        files.into_iter().chain(self.configuration.clone().map(|path| (CONFIGURATION, path)))
+        files.into_iter().chain(self.configuration.clone().map(|path| (SiteCopy::CONFIGURATION, path)))
     }
 
     fn changes(&self) -> Changes {

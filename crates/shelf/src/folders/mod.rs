@@ -171,7 +171,7 @@ impl SlotContent {
         match cartridge.release() {
             Ok(()) => cartridge.leave_to_cache(),
             // Another daemon has the cartridge: nothing remains to be released.
-            Err(error) if error.get_ref().is_some_and(|error| error.is::<TakenOver>()) => {}
+            Err(error) if TakenOver::carried_by(&error).is_some() => {}
             Err(error) => {
                 self.failed = Some(Instant::now());
                 let unshelved_bytes = cartridge.unshelved_bytes();

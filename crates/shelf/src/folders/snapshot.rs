@@ -2,7 +2,7 @@
 
 use super::Access;
 use super::recent::Seen;
-use super::tracked_file::{SMALL_LEN, TrackedFile};
+use super::tracked_file::SMALL_LEN;
 use crate::manifest::FileContent;
 use bytes::Bytes;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -61,7 +61,7 @@ impl SnapshotFile {
     }
 
     fn read(&self, range: &Range<u64>) -> io::Result<Bytes> {
-        let part = TrackedFile::shelved(self.content.clone()).extents(range);
+        let part = self.content.part(range);
         let barcode = &self.seen.manifest().barcode;
         let bytes = self.access.runtime.block_on(self.access.shelf.read_extents(barcode, &part));
         Ok(bytes.map_err(io::Error::other)?.into())

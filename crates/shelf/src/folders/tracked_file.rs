@@ -25,9 +25,8 @@ struct Seal {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrackedFile {
     len: u64,
-    shelved: u64,
-    /// The extents of the bytes before `shelved`.
-    extents: Vec<Extent>,
+    /// The bytes of the newest manifest, as far as they are still those of the file: its length is `shelved`.
+    content: FileContent,
     /// The bytes before `shelved` that the local file has.
     present: RangeSet<u64>,
     /// The parts of `present` in the order in which they arrived.
@@ -42,7 +41,7 @@ pub(crate) struct TrackedFile {
 impl TrackedFile {
     /// A file of which the local file has no byte yet.
     pub(crate) fn shelved(content: FileContent) -> Self {
-        Self { len: content.len, shelved: content.len, extents: content.extents, ..Self::default() }
+        Self { len: content.len, content, ..Self::default() }
     }
 
     /// A local file of this length: the shelf has its bytes before `shelved` in `content`.
@@ -58,7 +57,7 @@ impl TrackedFile {
     }
 
     pub(crate) const fn shelved_len(&self) -> u64 {
-        self.shelved
+        self.content.len
     }
 
     pub(crate) const fn is_small(&self) -> bool {
@@ -67,31 +66,23 @@ impl TrackedFile {
 
     /// Whether the file differs from that of the newest manifest.
     pub(crate) const fn is_changed(&self) -> bool {
-        self.is_changed || self.shelved < self.len
+        self.is_changed || self.content.len < self.len
     }
 
     /// Bytes that no manifest names.
     pub(crate) const fn unshelved_bytes(&self) -> u64 {
-        self.len - self.shelved
+        self.len - self.content.len
     }
 
     /// The parts of a range that the local file does not have.
     pub(crate) fn missing(&self, range: &Range<u64>) -> Vec<Range<u64>> {
-        let end = range.end.min(self.shelved);
+        let end = range.end.min(self.content.len);
         if range.start >= end { Vec::new() } else { self.present.gaps(&(range.start..end)).collect() }
     }
 
     /// The extents of a part of the file before `shelved`, cut to it.
     pub(crate) fn extents(&self, range: &Range<u64>) -> FileContent {
-        let mut extents = Vec::new();
-        for extent in &self.extents {
-            let (start, end) = (extent.offset.max(range.start), (extent.offset + extent.len).min(range.end));
-            if start < end {
-                let at = extent.at + (start - extent.offset);
-                extents.push(Extent { offset: start, len: end - start, segment: extent.segment.clone(), at });
-            }
-        }
-        FileContent { len: range.end, extents, ..FileContent::default() }
+        self.content.part(range)
     }
 
     /// The local file has these bytes now.
@@ -121,10 +112,11 @@ impl TrackedFile {
 
     /// The bytes from `at` on are no longer those of the newest manifest.
     pub(crate) fn cut(&mut self, at: u64) {
-        self.shelved = self.shelved.min(at);
-        self.extents = self.extents(&(0..self.shelved)).extents;
-        self.present.remove(self.shelved..u64::MAX);
-        let shelved = self.shelved;
+        if at < self.content.len {
+            self.content = self.content.part(&(0..at));
+        }
+        let shelved = self.content.len;
+        self.present.remove(shelved..u64::MAX);
         self.arrived.retain_mut(|part| {
             part.end = part.end.min(shelved);
             part.start < part.end
@@ -162,7 +154,7 @@ impl TrackedFile {
 
     /// The next part that is long enough to be put on the shelf now, and its number.
     pub(crate) fn next_seal(&mut self, len: u64) -> Option<(u64, Range<u64>)> {
-        let start = self.seals.back().map_or(self.shelved, |seal| seal.range.end);
+        let start = self.seals.back().map_or(self.content.len, |seal| seal.range.end);
         if self.is_small() || self.len - start < len {
             return None;
         }
@@ -190,7 +182,7 @@ impl TrackedFile {
         if self.is_small() && self.is_changed {
             self.cut(0);
         }
-        let mut start = self.shelved;
+        let mut start = self.content.len;
         let mut parts = Vec::new();
         for seal in self.seals.iter().filter(|seal| seal.extent.is_some()) {
             parts.push(start..seal.range.start);
@@ -204,15 +196,15 @@ impl TrackedFile {
     /// The content with the extents of the parts of [`Self::unsealed`].
     pub(crate) fn content_with(&self, new: Vec<Extent>) -> FileContent {
         let sealed = self.seals.iter().filter_map(|seal| seal.extent.clone());
-        let mut extents: Vec<Extent> = self.extents.iter().cloned().chain(sealed).chain(new).collect();
+        let mut extents: Vec<Extent> = self.content.extents.iter().cloned().chain(sealed).chain(new).collect();
         extents.sort_by_key(|extent| extent.offset);
         FileContent { len: self.len, extents, ..FileContent::default() }
     }
 
     /// A manifest names this content: the local file has all of its bytes that were not shelved before.
     pub(crate) fn committed(&mut self, content: FileContent) {
-        let (from, to) = (self.shelved, content.len);
-        (self.shelved, self.extents) = (content.len, content.extents);
+        let (from, to) = (self.content.len, content.len);
+        self.content = content;
         self.seals.clear();
         self.is_changed = false;
         self.filled(from..to);
