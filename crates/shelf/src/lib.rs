@@ -36,10 +36,10 @@ mod usage;
 
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
-pub use folders::{Durability, FoldersSetup, ShelfFolders};
+pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, UnshelvedCartridge};
 pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
-pub use objects::{Creation, Objects, RetryPolicy};
+pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
 pub use site::SiteCopy;
 pub use take::TakeError;

@@ -8,8 +8,9 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 /// The attempts and pauses of a request when the store fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +53,43 @@ pub enum Creation {
     Exists(Bytes),
 }
 
+/// A store whose last request has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreFailure {
+    /// The error of the last request.
+    pub error: String,
+    /// Time since the first failed request after the last one that succeeded.
+    pub failing_for: Duration,
+}
+
+/// The failed requests since the last one that succeeded.
+#[derive(Clone, Default)]
+struct Failures(Arc<Mutex<Option<(Instant, String)>>>);
+
+impl Failures {
+    fn note<T>(&self, response: &object_store::Result<T>) {
+        let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match response {
+            // The store has answered.
+            Ok(_) | Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => {
+                *failing = None
+            }
+            Err(error) => {
+                let since = failing.as_ref().map_or_else(Instant::now, |(since, _)| *since);
+                *failing = Some((since, error.to_string()));
+            }
+        }
+    }
+}
+
 /// The objects under the prefix of a shelf.
 #[derive(Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     retry: RetryPolicy,
+    failures: Failures,
 }
 
 impl fmt::Debug for Objects {
@@ -83,7 +115,14 @@ async fn within<T>(len: u64, request: impl Future<Output = object_store::Result<
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str, retry: RetryPolicy) -> Result<Self, ShelfError> {
         let parsed = Path::parse(prefix).map_err(|source| ShelfError::Prefix { prefix: prefix.to_owned(), source })?;
-        Ok(Self { store, prefix: parsed, retry })
+        Ok(Self { store, prefix: parsed, retry, failures: Failures::default() })
+    }
+
+    /// The failure of the store, if its last request has failed. A request that is repeated counts each attempt.
+    #[must_use]
+    pub fn failure(&self) -> Option<StoreFailure> {
+        let failing = self.failures.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        failing.map(|(since, error)| StoreFailure { error, failing_for: since.elapsed() })
     }
 
     fn path(&self, key: &str) -> Path {
@@ -103,7 +142,9 @@ impl Objects {
         let mut last = None;
         for attempt in 0..self.retry.attempts {
             let put = self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into());
-            match within(bytes.len() as u64, put).await {
+            let response = within(bytes.len() as u64, put).await;
+            self.failures.note(&response);
+            match response {
                 Ok(_) => return Ok(Creation::Created),
                 // Some stores also give this response while another creation is not finished.
                 Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
@@ -202,7 +243,9 @@ impl Objects {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            match request().await {
+            let response = request().await;
+            self.failures.note(&response);
+            match response {
                 Ok(done) => return Ok(done),
                 Err(source) if attempt >= self.retry.attempts || is_refusal(&source) => {
                     return Err(store_error(operation, key, source));

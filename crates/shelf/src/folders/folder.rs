@@ -1,8 +1,9 @@
 //! The folder of a cartridge on a shelf, and the files of a taken one.
 
+use super::Access;
 use super::recent::Seen;
+use super::slot::{Slot, Use};
 use super::snapshot::SnapshotFile;
-use super::{Access, Slot, Use, lock};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use tape_store::backend::{Backend, CommitPoint, Folder, MAX_SMALL_FILE};
@@ -63,7 +64,7 @@ impl ShelfFolder {
 impl Drop for ShelfFolder {
     fn drop(&mut self) {
         if let Some(slot) = self.locked.take() {
-            lock(&slot.content).is_locked = false;
+            slot.unlock();
         }
     }
 }
@@ -76,16 +77,12 @@ impl Folder for ShelfFolder {
         }
         if shared {
             // A reader sees one state of the cartridge, whatever a writer does.
-            return if lock(&slot.content).is_locked { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
+            return if slot.is_locked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
         }
         let taken = self.for_change()?;
-        let mut content = lock(&slot.content);
-        if content.is_locked {
-            drop(content);
+        if !slot.try_lock() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        content.is_locked = true;
-        drop(content);
         self.locked = Some(slot);
         self.view = View::Taken(taken);
         Ok(())

@@ -9,13 +9,17 @@ mod cached_cartridge;
 mod commit;
 mod folder;
 mod local;
+mod monitor;
 mod prefetch;
 mod reading;
 mod recent;
+mod slot;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod tracked_file;
+
+pub use monitor::{ShelfMonitor, UnshelvedCartridge};
 
 use crate::keys::CartridgeKeys;
 use crate::{Content, FileContent, Shelf, ShelfError, take};
@@ -24,6 +28,7 @@ use cached_cartridge::CachedCartridge;
 use folder::ShelfFolder;
 use local::LocalDirectory;
 use recent::{Look, Recent, Seen};
+use slot::{Slot, Use};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -33,10 +38,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tape_store::backend::file::create_private_folders;
-use tape_store::backend::{Folder, FolderStore, SyncTimer, TakenOver};
+use tape_store::backend::{Folder, FolderStore, SyncTimer};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
-use tokio::time::Instant;
 
 /// Threads of the runtime of a shelf.
 const WORKER_THREADS: usize = 2;
@@ -117,73 +121,6 @@ impl Shared {
     }
 }
 
-/// A cartridge that this process may have taken.
-struct Slot {
-    barcode: String,
-    content: Mutex<SlotContent>,
-}
-
-#[derive(Default)]
-struct SlotContent {
-    cartridge: Option<Arc<CachedCartridge>>,
-    users: usize,
-    /// Time of the last failure of the store.
-    failed: Option<Instant>,
-    /// Whether a folder of the cartridge is locked.
-    is_locked: bool,
-}
-
-/// The use of a taken cartridge. The cartridge is released after its last use.
-struct Use {
-    slot: Arc<Slot>,
-    cartridge: Arc<CachedCartridge>,
-    unreleased: Sender<Arc<Slot>>,
-}
-
-impl Use {
-    /// Puts everything on the shelf; the last user releases the cartridge with the same manifest.
-    fn commit_unload(&self) -> io::Result<()> {
-        let mut content = lock(&self.slot.content);
-        let committed = if content.users == 1 { self.cartridge.release() } else { self.cartridge.commit() };
-        let has_failed = committed.as_ref().is_err_and(|error| TakenOver::carried_by(error).is_none());
-        content.failed = has_failed.then(Instant::now);
-        committed
-    }
-}
-
-impl Drop for Use {
-    fn drop(&mut self) {
-        let mut content = lock(&self.slot.content);
-        content.users -= 1;
-        // After a failure a moment ago, the caller does not wait for another one.
-        let has_just_failed = content.failed.is_some_and(|failed| failed.elapsed() < RETRY);
-        if has_just_failed || !content.release(&self.slot.barcode) {
-            // The thread may have ended with the store; then the next process continues.
-            let _ = self.unreleased.send(Arc::clone(&self.slot));
-        }
-    }
-}
-
-impl SlotContent {
-    /// Releases the cartridge if nothing uses it; returns whether there is nothing left to do.
-    fn release(&mut self, barcode: &str) -> bool {
-        let Some(cartridge) = self.cartridge.as_ref().filter(|_| self.users == 0) else { return true };
-        match cartridge.release() {
-            Ok(()) => cartridge.leave_to_cache(),
-            // Another daemon has the cartridge: nothing remains to be released.
-            Err(error) if TakenOver::carried_by(&error).is_some() => {}
-            Err(error) => {
-                self.failed = Some(Instant::now());
-                let unshelved_bytes = cartridge.unshelved_bytes();
-                tracing::warn!(barcode, %error, unshelved_bytes, "the cartridge is not shelved yet; this is tried again");
-                return false;
-            }
-        }
-        self.cartridge = None;
-        true
-    }
-}
-
 /// What folders and their store share.
 #[derive(Clone)]
 struct Access {
@@ -197,28 +134,16 @@ struct Access {
 
 impl Access {
     fn slot(&self, barcode: &str) -> Arc<Slot> {
-        let new = || Arc::new(Slot { barcode: barcode.to_owned(), content: Mutex::default() });
+        let new = || Arc::new(Slot::new(barcode));
         Arc::clone(lock(&self.slots).entry(barcode.to_owned()).or_insert_with(new))
     }
 
     /// Uses a cartridge that this process has taken, or takes it.
     fn acquire(&self, barcode: &str) -> io::Result<Arc<Use>> {
-        let slot = self.slot(barcode);
-        let mut content = lock(&slot.content);
-        let cartridge = match &content.cartridge {
-            // Its last user is about to leave it, and other daemons may take it.
-            Some(cartridge) if cartridge.is_released() => return Err(io::ErrorKind::WouldBlock.into()),
-            Some(cartridge) => Arc::clone(cartridge),
-            None => {
-                let known = self.recent.forget(barcode);
-                let taken = CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode, known.as_deref())?;
-                Arc::new(taken)
-            }
-        };
-        content.cartridge = Some(Arc::clone(&cartridge));
-        content.users += 1;
-        drop(content);
-        Ok(Arc::new(Use { slot, cartridge, unreleased: self.unreleased.clone() }))
+        self.slot(barcode).acquire(&self.unreleased, || {
+            let known = self.recent.forget(barcode);
+            CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode, known.as_deref())
+        })
     }
 
     /// The newest manifest of a cartridge, or one that was the newest a moment ago; `None` if there is no such cartridge.
@@ -240,11 +165,7 @@ impl Access {
     /// Uses a cartridge that this process has taken; `None` if it has not.
     fn in_use(&self, barcode: &str) -> Option<Arc<Use>> {
         let slot = Arc::clone(lock(&self.slots).get(barcode)?);
-        let mut content = lock(&slot.content);
-        let cartridge = Arc::clone(content.cartridge.as_ref()?);
-        content.users += 1;
-        drop(content);
-        Some(Arc::new(Use { slot, cartridge, unreleased: self.unreleased.clone() }))
+        slot.in_use(&self.unreleased)
     }
 }
 
@@ -296,18 +217,10 @@ impl ShelfFolders {
         Ok(Self { access, releasing: Some(releasing), stop: Some(stop), runtime: Some(runtime) })
     }
 
-    /// Bytes of taken cartridges that are in the local files only.
+    /// A view of what waits for the store, which stays valid and never waits for the store.
     #[must_use]
-    pub fn unshelved_bytes(&self) -> u64 {
-        let slots: Vec<_> = lock(&self.access.slots).values().cloned().collect();
-        let bytes = |slot: Arc<Slot>| lock(&slot.content).cartridge.as_ref().map_or(0, |it| it.unshelved_bytes());
-        slots.into_iter().map(bytes).sum()
-    }
-
-    /// Bytes of the local files that are on the shelf, too.
-    #[must_use]
-    pub fn cached_bytes(&self) -> u64 {
-        self.access.shared.cache.bytes()
+    pub fn monitor(&self) -> ShelfMonitor {
+        ShelfMonitor::new(self.access.clone())
     }
 }
 
@@ -327,20 +240,9 @@ impl Access {
     /// Takes a cartridge of an earlier process, and releases it. Nothing else uses it meanwhile.
     fn finish(&self, barcode: &str) -> io::Result<()> {
         let slot = self.slot(barcode);
-        let mut content = lock(&slot.content);
-        if content.cartridge.is_some() {
-            // A drive has it again.
-            return Ok(());
-        }
-        let taken = CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode, None)?;
-        let released = taken.release();
-        if released.is_ok() {
-            taken.leave_to_cache();
-        } else {
-            // A load continues with it; otherwise its release is tried again.
-            content.cartridge = Some(Arc::new(taken));
-            content.failed = Some(Instant::now());
-            let _ = self.unreleased.send(Arc::clone(&slot));
+        let take = || CachedCartridge::take(&self.shelf, &self.runtime, &self.shared, barcode, None);
+        if slot.finish(take)? {
+            let _ = self.unreleased.send(slot);
         }
         Ok(())
     }
@@ -377,7 +279,7 @@ impl Releases {
             self.finish_left(stopped);
             is_stopped = stopped.recv_timeout(RETRY) == Err(RecvTimeoutError::Disconnected);
             self.waiting.extend(slots.try_iter());
-            self.waiting.retain(|slot| !lock(&slot.content).release(&slot.barcode));
+            self.waiting.retain(|slot| !slot.release());
         }
     }
 
@@ -434,7 +336,7 @@ impl FolderStore for ShelfFolders {
     fn remove(&self, name: &str) -> io::Result<()> {
         check_name(name)?;
         match self.access.acquire(name) {
-            Ok(taken) if lock(&taken.slot.content).is_locked => Err(io::ErrorKind::WouldBlock.into()),
+            Ok(taken) if taken.is_locked() => Err(io::ErrorKind::WouldBlock.into()),
             Ok(taken) => {
                 taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
                 taken.commit_unload()

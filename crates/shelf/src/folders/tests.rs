@@ -239,7 +239,7 @@ fn a_tape_written_on_one_machine_is_read_and_overwritten_on_another() {
     all.iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
     tape.close().unwrap();
     drop(tape);
-    assert_eq!(first.folders.unshelved_bytes(), 0);
+    assert_eq!(first.folders.monitor().unshelved_bytes(), 0);
     assert!(second.blocks(60_000) == all);
 
     // The second machine overwrites from block 7 on. The first one still has the former files.
@@ -303,7 +303,7 @@ fn what_was_synchronised_locally_survives_a_crash_and_is_shelved_at_the_next_sta
     assert!(tape.locate(0, 1).unwrap());
     append(tape.as_mut(), &block(2, 300_000)).unwrap();
     tape.sync().unwrap();
-    assert!(first.folders.unshelved_bytes() >= 300_000);
+    assert!(first.folders.monitor().unshelved_bytes() >= 300_000);
     let crashed = copied(a.path());
     std::mem::forget((first, tape));
 
@@ -372,7 +372,7 @@ fn a_small_cache_is_enough_for_a_long_tape() {
             let mut into = vec![0; 1_000_000];
             tape.read(&mut [IoSliceMut::new(&mut into)]).unwrap();
             assert!(into == *expected, "pass {pass}");
-            assert!(second.folders.cached_bytes() <= LIMIT, "{}", second.folders.cached_bytes());
+            assert!(second.folders.monitor().cached_bytes() <= LIMIT, "{}", second.folders.monitor().cached_bytes());
         }
     }
     use std::os::unix::fs::MetadataExt;
@@ -380,12 +380,12 @@ fn a_small_cache_is_enough_for_a_long_tape() {
     assert!(data.len() > 60_000_000 && data.blocks() * 512 < LIMIT + (1 << 20), "{} blocks", data.blocks());
     drop(tape);
     // The next load finds the remaining parts, and fetches the beginning only, which was given up first.
-    let before = second.folders.cached_bytes();
+    let before = second.folders.monitor().cached_bytes();
     drop(second.load());
-    let after = second.folders.cached_bytes();
+    let after = second.folders.monitor().cached_bytes();
     assert!(after <= LIMIT && before.abs_diff(after) <= 1 << 20, "{before} {after}");
     drop(second.load());
-    assert_eq!(second.folders.cached_bytes(), after);
+    assert_eq!(second.folders.monitor().cached_bytes(), after);
 }
 
 /// Writes a script of records on a tape: after each step, the tape has the numbers in `written`. Returns the numbers of the last
@@ -645,4 +645,45 @@ fn a_key_that_is_destroyed_between_two_loads_is_not_used_again() {
     first.folders.access.recent.forget(BARCODE);
     let error = first.tapes.find(&barcode()).err().unwrap().to_string();
     assert!(error.contains("its key was destroyed"), "{error}");
+}
+
+#[test]
+fn a_cartridge_is_shown_while_it_is_being_taken_and_a_failing_store_is_named() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = machine("a", &store, a.path());
+    first.create();
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 100_000)).unwrap();
+    tape.sync().unwrap();
+    append(tape.as_mut(), &block(2, 200_000)).unwrap();
+    tape.drain().unwrap();
+    let unshelved = first.folders.monitor().unshelved();
+    assert!(unshelved.len() == 1 && unshelved[0].barcode == BARCODE, "{unshelved:?}");
+    assert!((200_000..210_000).contains(&unshelved[0].bytes), "{unshelved:?}");
+    std::mem::forget((first, tape));
+
+    // The second machine waits for heartbeats of the first one, which has ended as far as it sees.
+    let connection = Connection::new(&store);
+    let slow = MachineSetup { beat: Duration::from_millis(700), ..MachineSetup::default() };
+    let second = machine_with("b", Arc::clone(&connection) as _, b.path(), &slow);
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| second.cartridge().open().map(drop));
+        let requests = || connection.requests.load(Ordering::SeqCst);
+        while requests() < 8 {
+            std::thread::yield_now();
+        }
+        assert!(second.cartridge().mam().is_ok());
+        assert_eq!(second.folders.monitor().unshelved(), []);
+        assert!(!loading.is_finished());
+        let _ = loading.join().unwrap();
+    });
+    assert_eq!(second.folders.monitor().failure(), None);
+    connection.fail_from(0);
+    second.folders.access.recent.forget(BARCODE);
+    assert!(second.tapes.find(&barcode()).is_err());
+    let failure = second.folders.monitor().failure().unwrap();
+    assert!(failure.error.contains("no connection") && failure.failing_for < Duration::from_secs(60), "{failure:?}");
+    connection.fail_from(u64::MAX);
+    assert!(second.tapes.find(&barcode()).is_ok());
+    assert_eq!(second.folders.monitor().failure(), None);
 }

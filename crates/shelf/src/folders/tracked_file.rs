@@ -71,7 +71,8 @@ impl TrackedFile {
 
     /// Bytes that no manifest names.
     pub(crate) const fn unshelved_bytes(&self) -> u64 {
-        self.len - self.content.len
+        let is_whole = self.is_small() && self.is_changed;
+        if is_whole { self.len } else { self.len - self.content.len }
     }
 
     /// The parts of a range that the local file does not have.

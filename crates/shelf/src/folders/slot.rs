@@ -1,0 +1,237 @@
+//! The use of a cartridge by this process: it is taken for the first user, and released after the last one.
+
+use super::cached_cartridge::CachedCartridge;
+use super::{RETRY, lock};
+use std::io;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use tape_store::backend::TakenOver;
+use tokio::time::Instant;
+
+/// A cartridge that this process may have taken. While one thread takes or releases it, others can look at it, and use it if it is
+/// taken.
+pub(super) struct Slot {
+    barcode: String,
+    content: Mutex<SlotContent>,
+    /// Signalled when a thread has taken or released the cartridge.
+    idle: Condvar,
+}
+
+#[derive(Default)]
+struct SlotContent {
+    cartridge: Option<Arc<CachedCartridge>>,
+    users: usize,
+    /// Whether a thread is taking, committing or releasing the cartridge.
+    is_busy: bool,
+    /// Time of the last failure of the store.
+    failed: Option<Instant>,
+    /// Whether a folder of the cartridge is locked.
+    is_locked: bool,
+}
+
+/// The right of one thread to take, commit or release the cartridge.
+struct Busy<'a> {
+    slot: &'a Slot,
+    has_ended: bool,
+}
+
+impl Busy<'_> {
+    /// Ends it together with the last change of the content: a user that leaves meanwhile relies on this thread.
+    fn end(mut self, mut content: MutexGuard<'_, SlotContent>) {
+        content.is_busy = false;
+        drop(content);
+        self.slot.idle.notify_all();
+        self.has_ended = true;
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            lock(&self.slot.content).is_busy = false;
+            self.slot.idle.notify_all();
+        }
+    }
+}
+
+impl Slot {
+    pub(super) fn new(barcode: &str) -> Self {
+        Self { barcode: barcode.to_owned(), content: Mutex::default(), idle: Condvar::new() }
+    }
+
+    /// Waits until no other thread takes, commits or releases the cartridge.
+    fn idle(&self) -> MutexGuard<'_, SlotContent> {
+        let content = lock(&self.content);
+        self.idle.wait_while(content, |content| content.is_busy).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    const fn begin(&self, content: &mut SlotContent) -> Busy<'_> {
+        content.is_busy = true;
+        Busy { slot: self, has_ended: false }
+    }
+
+    /// The cartridge, if this process has taken it. This never waits for the store.
+    pub(super) fn cartridge(&self) -> Option<Arc<CachedCartridge>> {
+        lock(&self.content).cartridge.clone()
+    }
+
+    pub(super) fn barcode(&self) -> &str {
+        &self.barcode
+    }
+
+    pub(super) fn is_locked(&self) -> bool {
+        lock(&self.content).is_locked
+    }
+
+    /// Locks the folder of the cartridge; `false` if it is locked.
+    pub(super) fn try_lock(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.content).is_locked, true)
+    }
+
+    pub(super) fn unlock(&self) {
+        lock(&self.content).is_locked = false;
+    }
+
+    /// Uses the cartridge, and takes it with `take` unless this process has it.
+    pub(super) fn acquire(
+        self: &Arc<Self>,
+        unreleased: &Sender<Arc<Self>>,
+        take: impl FnOnce() -> io::Result<CachedCartridge>,
+    ) -> io::Result<Arc<Use>> {
+        let mut content = self.idle();
+        let cartridge = match &content.cartridge {
+            // Its last user is about to leave it, and other daemons may take it.
+            Some(cartridge) if cartridge.is_released() => return Err(io::ErrorKind::WouldBlock.into()),
+            Some(cartridge) => Arc::clone(cartridge),
+            None => {
+                let busy = self.begin(&mut content);
+                drop(content);
+                let taken = Arc::new(take()?);
+                let mut content = lock(&self.content);
+                content.cartridge = Some(Arc::clone(&taken));
+                content.users += 1;
+                busy.end(content);
+                return Ok(self.used_by(taken, unreleased));
+            }
+        };
+        content.users += 1;
+        drop(content);
+        Ok(self.used_by(cartridge, unreleased))
+    }
+
+    fn used_by(self: &Arc<Self>, cartridge: Arc<CachedCartridge>, unreleased: &Sender<Arc<Self>>) -> Arc<Use> {
+        Arc::new(Use { slot: Arc::clone(self), cartridge, unreleased: unreleased.clone() })
+    }
+
+    /// Uses the cartridge if this process has taken it. This never waits for the store.
+    pub(super) fn in_use(self: &Arc<Self>, unreleased: &Sender<Arc<Self>>) -> Option<Arc<Use>> {
+        let mut content = lock(&self.content);
+        let cartridge = content.cartridge.clone()?;
+        content.users += 1;
+        drop(content);
+        Some(self.used_by(cartridge, unreleased))
+    }
+
+    /// Takes the cartridge with `take`, and releases it, unless a drive has it again. If the release fails, a load continues with
+    /// the cartridge; the result is whether the release must be tried again.
+    pub(super) fn finish(&self, take: impl FnOnce() -> io::Result<CachedCartridge>) -> io::Result<bool> {
+        let mut content = self.idle();
+        if content.cartridge.is_some() {
+            return Ok(false);
+        }
+        let busy = self.begin(&mut content);
+        drop(content);
+        let taken = take()?;
+        let released = taken.release();
+        if released.is_ok() {
+            taken.leave_to_cache();
+            return Ok(false);
+        }
+        let mut content = lock(&self.content);
+        content.cartridge = Some(Arc::new(taken));
+        content.failed = Some(Instant::now());
+        busy.end(content);
+        Ok(true)
+    }
+
+    /// Releases the cartridge if nothing uses it; returns whether there is nothing left to do.
+    pub(super) fn release(&self) -> bool {
+        self.release_unused(self.idle())
+    }
+
+    fn release_unused(&self, mut content: MutexGuard<'_, SlotContent>) -> bool {
+        let Some(cartridge) = content.cartridge.clone().filter(|_| content.users == 0) else { return true };
+        let busy = self.begin(&mut content);
+        drop(content);
+        let released = cartridge.release();
+        let mut content = lock(&self.content);
+        let is_done = match released {
+            // A reader came meanwhile, and is the last user.
+            _ if content.users > 0 => true,
+            Ok(()) if cartridge.is_released() => {
+                cartridge.leave_to_cache();
+                content.cartridge = None;
+                true
+            }
+            // Something has changed the files meanwhile.
+            Ok(()) => false,
+            // Another daemon has the cartridge: nothing remains to be released.
+            Err(error) if TakenOver::carried_by(&error).is_some() => {
+                content.cartridge = None;
+                true
+            }
+            Err(error) => {
+                content.failed = Some(Instant::now());
+                let (barcode, unshelved_bytes) = (&self.barcode, cartridge.unshelved_bytes());
+                tracing::warn!(barcode, %error, unshelved_bytes, "the cartridge is not shelved yet; this is tried again");
+                false
+            }
+        };
+        busy.end(content);
+        is_done
+    }
+}
+
+/// The use of a taken cartridge. The cartridge is released after its last use.
+pub(super) struct Use {
+    slot: Arc<Slot>,
+    pub(super) cartridge: Arc<CachedCartridge>,
+    unreleased: Sender<Arc<Slot>>,
+}
+
+impl Use {
+    /// Puts everything on the shelf; the last user releases the cartridge with the same manifest.
+    pub(super) fn commit_unload(&self) -> io::Result<()> {
+        let mut content = self.slot.idle();
+        let (busy, is_last) = (self.slot.begin(&mut content), content.users == 1);
+        drop(content);
+        let committed = if is_last { self.cartridge.release() } else { self.cartridge.commit() };
+        let has_failed = committed.as_ref().is_err_and(|error| TakenOver::carried_by(error).is_none());
+        let mut content = lock(&self.slot.content);
+        content.failed = has_failed.then(Instant::now);
+        busy.end(content);
+        committed
+    }
+
+    /// Whether a folder of the cartridge is locked.
+    pub(super) fn is_locked(&self) -> bool {
+        self.slot.is_locked()
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let mut content = lock(&self.slot.content);
+        content.users -= 1;
+        // The thread that is busy with the cartridge sees at its end that this was the last user.
+        if content.users > 0 || content.is_busy {
+            return;
+        }
+        // After a failure a moment ago, the caller does not wait for another one.
+        let has_just_failed = content.failed.is_some_and(|failed| failed.elapsed() < RETRY);
+        if has_just_failed || !self.slot.release_unused(content) {
+            // The thread may have ended with the store; then the next process continues.
+            let _ = self.unreleased.send(Arc::clone(&self.slot));
+        }
+    }
+}
