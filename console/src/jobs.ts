@@ -12,13 +12,14 @@ function objectsOf({ cartridge, cartridges = [] }: Work): string {
 
 export function workText(work: Work): string {
   const library = work.library === undefined ? "" : ` (library ${work.library})`;
+  const shelf = work.to === undefined ? "" : ` to shelf ${work.to}`;
   switch (work.kind) {
     case "create":
       return `create ${plural(work.count ?? 0, "cartridge")} of pool ${work.pool}`;
     case "convert":
       return `convert ${objectsOf(work)} to the ${work.format} format`;
     default:
-      return `${work.kind} ${objectsOf(work)}${library}`;
+      return `${work.kind} ${objectsOf(work)}${shelf}${library}`;
   }
 }
 

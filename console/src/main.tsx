@@ -23,6 +23,7 @@ import { Jobs } from "./views/jobs";
 import { Notifications } from "./views/notifications";
 import { Rack } from "./views/rack";
 import { Setup } from "./views/setup";
+import { Shelves } from "./views/shelves";
 import { Tokens } from "./views/tokens";
 
 const VIEWS: [name: string, text: string, role: Role][] = [
@@ -31,6 +32,7 @@ const VIEWS: [name: string, text: string, role: Role][] = [
   ["jobs", "Jobs", "read"],
   ["events", "Events", "read"],
   ["hosts", "Hosts", "read"],
+  ["shelves", "Shelves", "read"],
   ["notifications", "Notifications", "read"],
   ["audit", "Audit", "read"],
   ["tokens", "Access tokens", "admin"],
@@ -57,6 +59,8 @@ function View() {
       return <Hosts />;
     case "jobs":
       return <Jobs />;
+    case "shelves":
+      return <Shelves />;
     case "notifications":
       return <Notifications />;
     case "configuration":

@@ -2,7 +2,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { get } from "./api";
-import type { Drive, Element, Location, Page, Pool, SiteEvent, SiteStatus, Summary } from "./types";
+import type { Drive, Element, Location, ObjectShelf, Page, Pool, SiteEvent, SiteStatus, Summary } from "./types";
 
 /** A library with its elements, which are changed in place: a component that shows them reads `revision`. */
 export interface Library {
@@ -19,6 +19,8 @@ export const shelves = signal<Map<string, Set<string>>>(new Map());
 export const pools = signal<Pool[]>([]);
 export const warnings = signal<string[]>([]);
 export const portals = signal<string[]>([]);
+/** Shelves on object storage, as they were at the snapshot. */
+export const objectShelves = signal<ObjectShelf[]>([]);
 export const protocolVersion = signal<number | undefined>(undefined);
 /** Changes whenever an element has changed. */
 export const revision = signal(0);
@@ -59,6 +61,7 @@ export function applySnapshot(status: SiteStatus): void {
       byAddress: new Map([...io, ...slots].map((element) => [element.address, element])),
     }));
     shelves.value = new Map(Object.entries(status.shelves).map(([name, barcodes]) => [name, new Set(barcodes)]));
+    objectShelves.value = status.object_shelves ?? [];
     warnings.value = status.warnings ?? [];
     portals.value = status.portals ?? [];
     protocolVersion.value = status.version;

@@ -71,6 +71,22 @@ export interface SiteStatus {
   warnings?: string[];
   portals?: string[];
   http?: string[];
+  object_shelves?: ObjectShelf[];
+}
+
+/** A shelf on object storage. */
+export interface ObjectShelf {
+  shelf: string;
+  url: string;
+  durability: "local" | "remote";
+  new_cartridges?: boolean;
+  encrypted?: boolean;
+  cartridges: number;
+  unshelved_bytes: number;
+  unshelved?: { cartridge: string; bytes: number }[];
+  cached_bytes: number;
+  cache_bytes: number;
+  error?: string;
 }
 
 export interface InElement {
@@ -87,6 +103,8 @@ export interface Cartridge {
   cartridge: string;
   location: Location;
   element?: string;
+  shelf_name?: string;
+  unshelved_bytes?: number;
   size: number;
   kind?: Kind;
   label?: "missing" | "unreadable";

@@ -528,6 +528,28 @@ consoleTest(
 );
 
 consoleTest(
+  "a cartridge is archived to a shelf and recalled",
+  async ({ page }) => {
+    const row = page.getByRole("row").filter({ has: page.getByRole("cell", { name: "archive", exact: true }) });
+    await row.getByText("responds").waitFor();
+    await row.getByText("nothing").waitFor();
+    await page.goto(page.url().replace("#/shelves", "#/cartridge/V00001L8"));
+    await page.getByRole("button", { name: "Archive to shelf archive" }).click();
+    await page.getByRole("cell", { name: "archive V00001L8 to shelf archive" }).waitFor();
+    await page.getByText("1 moved").waitFor();
+    await page.getByRole("link", { name: "V00001L8" }).first().click();
+    await page.getByText("on shelf archive").waitFor();
+    await page.getByRole("link", { name: "shelf archive" }).click();
+    await row.getByRole("cell", { name: "1", exact: true }).waitFor();
+    await page.goBack();
+    await page.getByRole("button", { name: "Recall from shelf archive" }).click();
+    await page.getByRole("cell", { name: "recall V00001L8" }).waitFor();
+    await page.getByText("1 moved").nth(1).waitFor();
+  },
+  { config: (directory) => `${SITE}[[shelf]]\nname = "archive"\nurl = "file://${directory}"\n`, path: "#/shelves" },
+);
+
+consoleTest(
   "a changed configuration is checked, and nothing is changed",
   async ({ daemon, page }) => {
     const text = page.getByLabel("Text (TOML)");
@@ -610,7 +632,7 @@ consoleTest(
   { config: LARGE },
 );
 
-const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00001L8", "cartridge/V00002L8", "cartridge/V00003L8", "jobs", "events", "hosts", "notifications", "audit", "tokens", "configuration", "setup", "about"].map((view) => `#/${view}`);
+const VIEWS = ["rack", "drive/main/drive1", "cartridges", "cartridge/V00001L8", "cartridge/V00002L8", "cartridge/V00003L8", "jobs", "events", "hosts", "shelves", "notifications", "audit", "tokens", "configuration", "setup", "about"].map((view) => `#/${view}`);
 
 const THEMES = ["light", "dark"];
 const SMALL = { width: 360, height: 740 };

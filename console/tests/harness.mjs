@@ -39,7 +39,7 @@ export class Daemon {
   static async start(config = SITE, options = []) {
     const directory = await mkdtemp(join(tmpdir(), "ferric-console-"));
     const file = join(directory, "site.toml");
-    if (config !== null) await writeFile(file, config);
+    if (config !== null) await writeFile(file, typeof config === "function" ? config(directory) : config);
     const daemon = new Daemon();
     Object.assign(daemon, { directory, options: config === null ? options : ["--config", file, ...options], http: "127.0.0.1:0" });
     await daemon.run();

@@ -11,7 +11,7 @@ import type { Metrics } from "../types";
 import { messageOf, notify } from "../ui";
 
 /** The parts of the bundle: each is the document of a path. None of them has secrets. */
-const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/sessions", "/v1/notifications", "/v1/configuration", "/v1/log", "/v1/trace?max=1000"];
+const PARTS = ["/v1/status", "/v1/metrics", "/v1/counters", "/v1/pools", "/v1/alerts", "/v1/sessions", "/v1/object-shelves", "/v1/notifications", "/v1/configuration", "/v1/log", "/v1/trace?max=1000"];
 
 async function makeBundle(): Promise<Blob> {
   const parts: Record<string, unknown> = {};

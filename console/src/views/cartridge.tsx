@@ -11,7 +11,7 @@ import { Dialog, DialogButtons } from "../parts/dialog";
 import { Select } from "../parts/fields";
 import { Icon } from "../parts/icon";
 import { Spine } from "../parts/spine";
-import { findLibrary, libraries, locationName, revision } from "../site";
+import { findLibrary, libraries, locationName, objectShelves, revision } from "../site";
 import type { AuditRecord, Cartridge, Page } from "../types";
 import { act, messageOf, path } from "../ui";
 import { Contents, InDrive } from "./cartridge-contents";
@@ -38,6 +38,15 @@ function Facts({ cartridge }: { cartridge: Cartridge }) {
     <dl class="facts">
       <dt>Place</dt>
       <dd>{locationName(cartridge.location)}</dd>
+      {cartridge.shelf_name !== undefined && (
+        <>
+          <dt>Files</dt>
+          <dd>
+            on <a href={path("shelves")}>shelf {cartridge.shelf_name}</a>
+            {cartridge.unshelved_bytes !== undefined && `, ${bytes(cartridge.unshelved_bytes)} not shelved yet`}
+          </dd>
+        </>
+      )}
       <dt>Kind</dt>
       <dd>{kindName(cartridge.kind)}</dd>
       {cartridge.kind !== "cleaning" && (
@@ -115,6 +124,27 @@ function ConvertDialog({ cartridge, onClose }: { cartridge: Cartridge; onClose: 
         <DialogButtons onCancel={onClose}>Convert</DialogButtons>
       </form>
     </Dialog>
+  );
+}
+
+/** Buttons that move the files of a cartridge to a shelf on object storage, and back. */
+function ShelfButtons({ cartridge }: { cartridge: Cartridge }) {
+  const cartridges = [cartridge.cartridge];
+  if (cartridge.shelf_name !== undefined) {
+    return (
+      <button class="quiet" onClick={() => void startJob({ kind: "recall", cartridges })}>
+        Recall from shelf {cartridge.shelf_name}
+      </button>
+    );
+  }
+  return (
+    <>
+      {objectShelves.value.map(({ shelf }) => (
+        <button key={shelf} class="quiet" onClick={() => void startJob({ kind: "archive", to: shelf, cartridges })}>
+          Archive to shelf {shelf}
+        </button>
+      ))}
+    </>
   );
 }
 
@@ -212,6 +242,7 @@ function Actions({ cartridge }: { cartridge: Cartridge }) {
           <button class="quiet" onClick={() => (dialog.value = "convert")}>
             Convert…
           </button>
+          <ShelfButtons cartridge={cartridge} />
         </>
       )}
       {may("admin") && cartridge.kind !== "cleaning" && (

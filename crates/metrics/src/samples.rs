@@ -3,6 +3,7 @@
 use vtl::metrics::{DriveMetrics, LibraryMetrics, PortalCounters, SiteMetrics, UnitMetrics};
 use vtl::notifications::NotifyStatus;
 use vtl::observer::HistogramCounts;
+use vtl::shelf_status::ShelfStatus;
 
 /// One value of a metric, with the values of its labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,11 @@ type UnitValues = Vec<(Vec<String>, Value)>;
 /// One value for each drive.
 pub(crate) fn drive<T: Into<Value>>(site: &SiteMetrics, value: impl Fn(&DriveMetrics) -> T) -> Vec<Sample> {
     drives(site, |drive| vec![(Vec::new(), value(drive).into())])
+}
+
+/// One value for each shelf on object storage.
+pub(crate) fn shelf<T: Into<Value>>(site: &SiteMetrics, value: impl Fn(&ShelfStatus) -> T) -> Vec<Sample> {
+    site.shelves.iter().map(|shelf| labelled([&shelf.shelf], value(shelf))).collect()
 }
 
 /// Values for each drive.

@@ -1,6 +1,8 @@
 //! The table of all metrics.
 
-use crate::samples::{Value, alerts, changer, changers, commands, drive, drives, labelled, notify, one, portal, sense};
+use crate::samples::{
+    Value, alerts, changer, changers, commands, drive, drives, labelled, notify, one, portal, sense, shelf,
+};
 use crate::{BaseUnit, Kind, Metric};
 
 const DRIVE: &[&str] = &["library", "drive", "serial"];
@@ -128,6 +130,20 @@ pub const METRICS: &[Metric] = &[
         .from(|site| one(Value::Durations(site.sync_us.clone()))),
     row("ferric_storage_corrupt_records", Counter, &["directory"], "Records that drives could not read, or that verifications found damaged, by the directory of their cartridges")
         .from(|site| site.corrupt_records.iter().map(|count| labelled([&count.directory], count.found)).collect()),
+    // Shelves on object storage.
+    row("ferric_shelf_cartridges", Gauge, &["shelf"], "Cartridges of the site whose files are on a shelf on object storage")
+        .from(|site| shelf(site, |shelf| shelf.cartridges)),
+    row("ferric_shelf_unshelved", Gauge, &["shelf"], "Bytes that are on the local disk, and not on the shelf yet")
+        .in_unit(Bytes)
+        .from(|site| shelf(site, |shelf| shelf.unshelved_bytes)),
+    row("ferric_shelf_cached", Gauge, &["shelf"], "Bytes on the local disk that the shelf has, too")
+        .in_unit(Bytes)
+        .from(|site| shelf(site, |shelf| shelf.cached_bytes)),
+    row("ferric_shelf_cache", Gauge, &["shelf"], "Maximum number of bytes on the local disk that the shelf has, too")
+        .in_unit(Bytes)
+        .from(|site| shelf(site, |shelf| shelf.cache_bytes)),
+    row("ferric_shelf_responds", Gauge, &["shelf"], "0 if the object store did not respond the last time")
+        .from(|site| shelf(site, |shelf| shelf.error.is_none())),
     // iSCSI portals.
     row("ferric_iscsi_connections", Gauge, &["portal"], "Open connections, logged in or not")
         .from(|site| portal(site, |counters| counters.connections)),

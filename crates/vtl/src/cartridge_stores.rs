@@ -77,6 +77,18 @@ impl CartridgeStores {
         self.shelves.get(shelf).map(|(name, _)| name.as_str())
     }
 
+    /// Number of cartridges that were found last on the shelf of this name.
+    pub(crate) fn count_on(&self, shelf: &str) -> u64 {
+        let index = self.shelves.iter().position(|(name, _)| name == shelf);
+        lock(&self.found).values().filter(|found| Some(**found) == index).count() as u64
+    }
+
+    /// The cartridges that have bytes on the local disk that are not on their shelf yet, and the number of these bytes.
+    pub(crate) fn unshelved(&self) -> BTreeMap<String, u64> {
+        let all = self.shelves().flat_map(|(_, store)| store.shelving().unshelved);
+        all.filter(|(_, bytes)| *bytes > 0).collect()
+    }
+
     /// Name of the shelf that has the cartridge now; `None` for the directory.
     ///
     /// # Errors

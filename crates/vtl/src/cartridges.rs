@@ -522,6 +522,7 @@ impl Site {
         cartridges: impl IntoIterator<Item = (String, CartridgeRecord)>,
     ) -> Vec<CartridgeStatus> {
         let pools = self.pools();
+        let unshelved = self.shared.stores.unshelved();
         let status = |(name, entry): (String, CartridgeRecord)| {
             let barcode = Barcode::new(&name)?;
             // If the MAM is damaged, its copy is used, and drives write-protect the cartridge.
@@ -547,6 +548,7 @@ impl Site {
             let element = library.map(|(library, address)| library.element_name(address));
             Some(CartridgeStatus {
                 element,
+                unshelved_bytes: unshelved.get(&name).copied(),
                 shelf_name: self.shared.stores.shelf_of(&name).map(str::to_owned),
                 location: entry.location,
                 size: entry.size,

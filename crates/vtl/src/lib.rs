@@ -50,6 +50,7 @@ mod reservations;
 pub mod sessions;
 mod shared;
 mod shelf_outage;
+pub mod shelf_status;
 pub mod site;
 pub mod standalone;
 pub mod state_store;

@@ -12,6 +12,7 @@ use crate::locks::read;
 use crate::notifications::NotifyStatus;
 use crate::observer::{CommandCounters, HistogramCounts, TapePosition};
 use crate::sessions::SessionState;
+use crate::shelf_status::ShelfStatus;
 use crate::site::Site;
 use crate::unit::{DriveCounts, Unit};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,9 @@ pub struct SiteMetrics {
     /// Notification targets, in order of the configuration.
     #[serde(default)]
     pub notify: Vec<NotifyStatus>,
+    /// Shelves on object storage, in order of the configuration.
+    #[serde(default)]
+    pub shelves: Vec<ShelfStatus>,
     /// Memory and threads of the process.
     pub process: ProcessMetrics,
 }
@@ -220,6 +224,7 @@ impl Site {
             corrupt_records: self.shared.corrupt_records.counts(),
             portals: self.portal_metrics(),
             notify: self.notify_status(),
+            shelves: self.shelf_status(),
             process: ProcessMetrics::of_this_process(),
         }
     }

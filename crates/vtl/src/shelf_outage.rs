@@ -6,7 +6,7 @@ use crate::locks::lock;
 use scsi_core::time::Instant;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex};
-use tape_store::backend::{Folder, FolderStore, SyncTimer};
+use tape_store::backend::{Folder, FolderStore, Shelving, SyncTimer};
 
 /// Time in microseconds after which a call that fails shows that the store does not respond. An error of one cartridge, such as
 /// a damaged manifest, is faster.
@@ -44,6 +44,9 @@ impl ShelfStore {
         }
         let result = call(self.folders.as_ref());
         let now = self.clock.monotonic();
+        if result.is_ok() {
+            *lock(&self.outage) = None;
+        }
         let is_slow = now.0.saturating_sub(start.0) >= SLOW_US;
         match &result {
             // A cartridge that another daemon uses is waited for.
@@ -93,6 +96,12 @@ impl FolderStore for ShelfStore {
         self.call(|folders| folders.remove_replacement(name))
     }
 
+    fn shelving(&self) -> Shelving {
+        let outage = lock(&self.outage).as_ref().map(|outage| outage.error.clone());
+        let shelving = self.folders.shelving();
+        Shelving { error: outage.or(shelving.error), ..shelving }
+    }
+
     fn is_occupied(&self, name: &str) -> io::Result<bool> {
         self.call(|folders| folders.is_occupied(name))
     }
@@ -131,6 +140,21 @@ mod tests {
         fn remove(&self, _name: &str) -> io::Result<()> {
             self.list().map(drop)
         }
+    }
+
+    #[test]
+    fn the_error_of_a_store_is_shown_until_it_responds() {
+        let clock = VirtualClock::new(Now { mono: Instant(5), wall: Timestamp(0) });
+        let failure = Arc::new(Mutex::new((ErrorKind::Other, Duration::from_secs(11))));
+        let failing = Failing { clock: clock.clone(), failure, calls: Arc::default() };
+        let mut store = ShelfStore::new("a".into(), Box::new(failing), clock.clock());
+        assert_eq!(store.shelving().error, None);
+        assert!(store.list().is_err());
+        clock.advance(Duration::from_secs(20));
+        assert_eq!(store.shelving().error.as_deref(), Some("other error"));
+        store.folders = Box::<MemoryFolderStore>::default();
+        store.list().unwrap();
+        assert_eq!(store.shelving().error, None);
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct Site {
     /// The configured group with read access, and whether the cartridge directories are shared.
     permissions: (Option<String>, bool),
     /// The shelves on object storage, and the name of the one on which new cartridges are created.
-    shelves: (Vec<ShelfSetup>, Option<String>),
+    pub(crate) shelves: (Vec<ShelfSetup>, Option<String>),
     /// Conditions that need an operator.
     warnings: RwLock<Vec<String>>,
     /// The configuration in use as text, without secrets.

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
-use tape_store::backend::{Folder, FolderStore};
+use tape_store::backend::{Folder, FolderStore, Shelving};
 use tape_store::cartridge::Cartridge;
 use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
@@ -73,6 +73,12 @@ impl FolderStore for Store {
     }
     fn remove_replacement(&self, name: &str) -> io::Result<()> {
         self.reach()?.remove_replacement(name)
+    }
+    fn shelving(&self) -> Shelving {
+        // A shelf reports its error without a call.
+        let error = self.1.load(Ordering::Relaxed).then(|| "connection refused".to_owned());
+        let unshelved = [("V00001L8".to_owned(), 7), ("V00002L8".to_owned(), 0)].into();
+        Shelving { unshelved, cached_bytes: 5, cache_bytes: 9, error }
     }
 }
 
@@ -248,6 +254,39 @@ fn places(site: &Site) -> Vec<(Option<String>, Option<String>, Option<bool>)> {
 
 fn name(name: &str) -> Option<String> {
     Some(name.to_owned())
+}
+
+#[test]
+fn the_status_shows_what_is_not_shelved_yet() {
+    let storage = Storage::default();
+    let new =
+        format!("[storage]\nnew_cartridges = \"b\"\n{LIBRARY}{SHELVES}durability = \"local\"\nencrypt = \"file:k\"\n");
+    let site = storage.start(&new).unwrap();
+    storage.a.set_away(true);
+    let shelves = site.shelf_status();
+    assert_eq!(site.status().object_shelves, shelves);
+    assert_eq!(site.metrics().shelves, shelves);
+    let shown = serde_json::to_value(shelves).unwrap();
+    let unshelved = serde_json::json!([{"cartridge": "V00001L8", "bytes": 7}]);
+    assert_eq!(
+        shown,
+        serde_json::json!([
+            {
+                "shelf": "a", "url": "s3://tapes/a", "durability": "remote", "cartridges": 0, "unshelved_bytes": 7,
+                "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9, "error": "connection refused"
+            },
+            {
+                "shelf": "b", "url": "s3://tapes/b", "durability": "local", "new_cartridges": true, "encrypted": true,
+                "cartridges": 2, "unshelved_bytes": 7, "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9
+            }
+        ])
+    );
+    assert_eq!(
+        site.control(&ControlRequest::ShelfList).map(|list| serde_json::to_value(list).unwrap()).unwrap(),
+        shown
+    );
+    let cartridges = site.cartridges();
+    assert_eq!(cartridges.iter().map(|one| one.unshelved_bytes).collect::<Vec<_>>(), [Some(7), None]);
 }
 
 #[test]

@@ -52,10 +52,11 @@ pub(crate) fn add_to(program: Command) -> Command {
         }
         // The commands without a running daemon take none of them.
         "config" => {
-            let of_running = |name| move |command: Command| command.mut_subcommand(name, of_daemon);
-            let command = ["show", "add", "check"].into_iter().fold(command, |command, name| of_running(name)(command));
+            let names = ["show", "add", "check"];
+            let command = names.into_iter().fold(command, |command, name| command.mut_subcommand(name, of_daemon));
             of_daemon(command).mut_args(hide_options_of_daemon)
         }
+        "shelf" => of_daemon(command.mut_subcommand("status", of_daemon)).mut_args(hide_options_of_daemon),
         "cartridge" => of_library(command.mut_subcommands(of_library)),
         "job" => of_library(command.mut_subcommands(of_library)).mut_args(hide_options_of_daemon),
         "notify" | "token" | "alarm" => of_daemon(command.mut_subcommands(of_daemon)).mut_args(hide_options_of_daemon),

@@ -111,6 +111,9 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/v1/reload", "reload", "Read the configuration file of the daemon again")
         .admin()
         .returns("ReloadReport"),
+    Route::get("/v1/object-shelves", "shelf_list", "State of each shelf on object storage")
+        .action(Action::Control(Shape::Items))
+        .returns("ObjectShelves"),
     Route::get("/v1/notifications", "notify_list", "State of each notification target")
         .action(Action::Control(Shape::Items))
         .returns("Notifications"),

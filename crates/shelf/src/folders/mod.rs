@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tape_store::backend::file::create_private_folders;
-use tape_store::backend::{Folder, FolderStore, SyncTimer};
+use tape_store::backend::{Folder, FolderStore, Shelving, SyncTimer};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
 
@@ -327,6 +327,16 @@ impl FolderStore for ShelfFolders {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         Ok(Box::new(ShelfFolder::taken(self.access.clone(), name)?))
+    }
+
+    fn shelving(&self) -> Shelving {
+        let monitor = self.monitor();
+        Shelving {
+            unshelved: monitor.unshelved().into_iter().map(|cartridge| (cartridge.barcode, cartridge.bytes)).collect(),
+            cached_bytes: monitor.cached_bytes(),
+            cache_bytes: monitor.cache_limit(),
+            error: monitor.failure().map(|failure| failure.error),
+        }
     }
 
     fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {

@@ -6,6 +6,7 @@ pub mod memory;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 
@@ -264,6 +265,10 @@ pub trait FolderStore: Send + Sync {
     fn remove_replacement(&self, _name: &str) -> io::Result<()> {
         Ok(())
     }
+    /// State of a store on a shelf; nothing for another store. It must not wait for the object store.
+    fn shelving(&self) -> Shelving {
+        Shelving::default()
+    }
     /// Whether the name is in use: by a folder, or by something else that prevents a folder of this name.
     ///
     /// # Errors
@@ -275,6 +280,19 @@ pub trait FolderStore: Send + Sync {
             Err(error) => Err(error),
         }
     }
+}
+
+/// State of a store whose folders are on a shelf in an object store, with local files for those in use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shelving {
+    /// The folders that have bytes in local files only, and the number of these bytes.
+    pub unshelved: BTreeMap<String, u64>,
+    /// Bytes of local files that are on the shelf, too.
+    pub cached_bytes: u64,
+    /// Maximum number of such bytes.
+    pub cache_bytes: u64,
+    /// Reason why the object store did not respond the last time.
+    pub error: Option<String>,
 }
 
 /// Marks the I/O error of a directory of cartridges that cannot be read: whether it contains a cartridge is unknown.

@@ -80,6 +80,7 @@ impl Site {
             Request::Tokens => Reply::Tokens(self.tokens()),
             Request::Sessions => Reply::Sessions(self.sessions()),
             Request::NotifyList => Reply::NotifyList(self.notify_status()),
+            Request::ShelfList => Reply::ShelfList(self.shelf_status()),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
             Request::Status
             | Request::Find { .. }
@@ -181,6 +182,7 @@ impl Site {
             | Request::Tokens
             | Request::Sessions
             | Request::NotifyList
+            | Request::ShelfList
             | Request::Events { .. } => return Err(ControlError::defect()),
         })
     }

@@ -115,6 +115,7 @@ impl ControlRequest {
             | Self::TokenRemove { .. }
             | Self::Reload
             | Self::NotifyList
+            | Self::ShelfList
             | Self::Sessions
             | Self::Configuration
             | Self::ConfigurationCheck { .. }

@@ -308,6 +308,8 @@ pub enum ControlRequest {
     Sessions,
     /// Requests the state of each notification target: a list of [`NotifyStatus`](crate::notifications::NotifyStatus).
     NotifyList,
+    /// Requests the state of each shelf on object storage: a list of [`ShelfStatus`](crate::shelf_status::ShelfStatus).
+    ShelfList,
     /// Sends a test event to a notification target, and waits for the result.
     NotifyTest {
         /// Name of the target.
@@ -358,6 +360,7 @@ impl ControlRequest {
             | Self::AuditVerify
             | Self::Tokens
             | Self::NotifyList
+            | Self::ShelfList
             | Self::Sessions
             | Self::Configuration
             | Self::ConfigurationCheck { .. }

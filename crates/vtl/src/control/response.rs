@@ -12,6 +12,7 @@ use crate::models::Models;
 use crate::notifications::{NotifyStatus, NotifyTest};
 use crate::recent_log::LogLines;
 use crate::sessions::IscsiSession;
+use crate::shelf_status::ShelfStatus;
 use crate::tokens::{CreatedToken, RemovedToken, TokenStatus};
 use audit::{Record, Verified};
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,8 @@ pub enum ControlResponse {
     Sessions(Vec<IscsiSession>),
     /// The state of each notification target.
     NotifyList(Vec<NotifyStatus>),
+    /// The state of each shelf on object storage.
+    ShelfList(Vec<ShelfStatus>),
     /// A test event was delivered to a notification target.
     NotifyTest(NotifyTest),
     /// The configuration in use as text.

@@ -5,6 +5,7 @@ use crate::events::ReservationStatus;
 use crate::inventory::Location;
 use crate::library::{Elements, Library};
 use crate::notifications::NotifyStatus;
+use crate::shelf_status::ShelfStatus;
 use crate::site::Site;
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct SiteStatus {
     /// Notification targets, in order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<NotifyStatus>,
+    /// Shelves on object storage, in order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub object_shelves: Vec<ShelfStatus>,
 }
 
 const fn first_version() -> u32 {
@@ -167,6 +171,9 @@ pub struct CartridgeStatus {
     /// cartridges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelf_name: Option<String>,
+    /// Number of bytes that are on the local disk only, and not on that shelf yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unshelved_bytes: Option<u64>,
     /// Native capacity, in bytes, without compression.
     pub size: u64,
     /// Kind of the cartridge: `data`, `worm`, `null` or `cleaning`.
@@ -230,7 +237,8 @@ impl Site {
         let libraries = self.libraries().iter().map(|library| library.status()).collect();
         let (warnings, portals) = (self.warnings(), self.portals());
         let (http, notify) = (self.http_urls(), self.notify_status());
-        SiteStatus { libraries, shelves, version: PROTOCOL_VERSION, warnings, portals, http, notify }
+        let (version, object_shelves) = (PROTOCOL_VERSION, self.shelf_status());
+        SiteStatus { libraries, shelves, version, warnings, portals, http, notify, object_shelves }
     }
 }
 

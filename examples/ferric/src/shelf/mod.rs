@@ -8,6 +8,7 @@ mod gc;
 mod list;
 mod recall;
 mod rewrap;
+pub(crate) mod status;
 mod verify;
 
 use crate::cli_error::{CliError, ErrorCode};
@@ -21,6 +22,9 @@ use tokio::runtime::Runtime;
 /// A command for the cartridges on a shelf in an object store.
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Show the shelves of a daemon: what is not shelved yet, and whether their stores respond
+    #[command(after_help = "Examples:\n  ferric shelf status\n  ferric shelf status --json")]
+    Status,
     /// Copy cartridges from their directories to a shelf, and replace their former state there
     #[command(after_help = "Examples:\n  ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8")]
     Archive(archive::Arguments),
@@ -55,6 +59,7 @@ pub(crate) enum Command {
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
     let output = options.output;
     match command {
+        Command::Status => status::run(options),
         Command::Archive(arguments) => archive::run(output, &arguments),
         Command::Recall(arguments) => recall::run(output, &arguments),
         Command::List(arguments) => list::run(output, &arguments),

@@ -13,14 +13,14 @@ use socket::SocketClient;
 use vtl::control::ControlRequest as Request;
 use vtl::events::EventPosition;
 
-pub(super) enum Client {
+pub(crate) enum Client {
     Socket(SocketClient),
     Http(HttpClient),
 }
 
 impl Client {
     /// Connects to the daemon of `--url`, or else to the first one that answers on its control socket.
-    pub(super) fn connect(options: &Options) -> Result<Self, CliError> {
+    pub(crate) fn connect(options: &Options) -> Result<Self, CliError> {
         match &options.remote {
             Some(daemon) => HttpClient::new(daemon).map(Self::Http),
             None => SocketClient::connect(options).map(Self::Socket),
@@ -28,7 +28,7 @@ impl Client {
     }
 
     /// One request and its answer, as a value.
-    pub(super) fn request_as<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, CliError> {
+    pub(crate) fn request_as<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, CliError> {
         let answer = self.request(request)?;
         serde_json::from_value(answer).map_err(|error| {
             let daemon = match self {
@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// One request and its answer.
-    pub(super) fn request(&mut self, request: &Request) -> Result<Value, CliError> {
+    pub(crate) fn request(&mut self, request: &Request) -> Result<Value, CliError> {
         match self {
             Self::Socket(client) => client.request(request),
             Self::Http(client) => client.request(&members(request)?),
@@ -50,7 +50,7 @@ impl Client {
 
     /// Passes the position where the subscription begins, with its snapshot if it has one, to `begin`, and then every
     /// event to `each`, until the daemon ends.
-    pub(super) fn subscribe(
+    pub(crate) fn subscribe(
         &mut self,
         since: Option<EventPosition>,
         begin: impl FnOnce(&Value) -> Result<(), CliError>,

@@ -20,6 +20,7 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.portals.iter().try_for_each(|portal| print_line(format!("iSCSI portal {portal}")))?;
     status.http.iter().try_for_each(|url| print_line(format!("HTTP API {url}")))?;
     status.notify.iter().try_for_each(|target| print_line(format!("notify {}", target_text(target))))?;
+    status.object_shelves.iter().try_for_each(|shelf| print_line(crate::shelf::status::line(shelf)))?;
     if status.libraries.is_empty() {
         print_line("the site has no library")?;
     }
@@ -196,6 +197,8 @@ pub(super) fn print_cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Cli
         };
         let mut words = vec![format!("{:<10}", cartridge.cartridge), what, place];
         words.extend(cartridge.shelf_name.as_ref().map(|shelf| format!("files on shelf {shelf}")));
+        let unshelved = cartridge.unshelved_bytes.map(crate::output::format_size);
+        words.extend(unshelved.map(|size| format!("{size} not shelved yet")));
         words.extend(cartridge.pool.as_ref().map(|pool| format!("pool {pool}")));
         words.extend(cartridge.blank.filter(|blank| *blank && cartridge.unusable.is_none()).map(|_| "blank".into()));
         words.extend(cartridge.label.map(|state| label_text(state).into()));

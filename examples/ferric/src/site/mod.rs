@@ -2,7 +2,7 @@
 
 mod alarm;
 mod audit;
-mod client;
+pub(crate) mod client;
 mod command;
 mod configuration;
 mod contents;

@@ -17,7 +17,7 @@ use vtl_http::routes::{self, Located, Shape};
 /// Time to connect to the daemon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(in crate::site) struct HttpClient {
+pub(crate) struct HttpClient {
     agent: Agent,
     /// URL without a slash at its end.
     pub(super) url: String,

@@ -54,7 +54,7 @@ fn connection_error(path: &str, error: &io::Error) -> CliError {
     CliError::new(ErrorCode::Unavailable, message)
 }
 
-pub(in crate::site) struct SocketClient {
+pub(crate) struct SocketClient {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
     pub(super) path: PathBuf,

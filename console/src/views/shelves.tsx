@@ -1,0 +1,68 @@
+// Shelves on object storage: what is not shelved yet, and whether their stores respond.
+
+import { useDocument } from "../document";
+import { bytes, count } from "../format";
+import { Icon } from "../parts/icon";
+import { Listing } from "../parts/listing";
+import type { Column } from "../parts/table";
+import type { ObjectShelf, Page } from "../types";
+import { path } from "../ui";
+
+const POLL_MS = 3000;
+
+function State({ shelf }: { shelf: ObjectShelf }) {
+  return shelf.error === undefined ? (
+    <span class="nowrap">
+      <Icon name="check" /> responds
+    </span>
+  ) : (
+    <span class="bad">
+      <Icon name="alert" /> does not respond: {shelf.error}
+    </span>
+  );
+}
+
+function Unshelved({ shelf }: { shelf: ObjectShelf }) {
+  if (!shelf.unshelved) return <>nothing</>;
+  return (
+    <ul class="plain">
+      {shelf.unshelved.map(({ cartridge, bytes: size }) => (
+        <li key={cartridge}>
+          <a class="mono" href={path("cartridge", cartridge)}>
+            {cartridge}
+          </a>{" "}
+          {bytes(size)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const COLUMNS: Column<ObjectShelf>[] = [
+  ["shelf", ({ shelf }) => shelf, "mono"],
+  ["URL", ({ url }) => url, "mono"],
+  ["store", (shelf) => <State shelf={shelf} />],
+  ["durability", ({ durability }) => durability],
+  ["encryption", ({ encrypted }) => (encrypted ? "encrypted" : "none")],
+  ["cartridges", (shelf) => `${count(shelf.cartridges)}${shelf.new_cartridges ? ", and new ones" : ""}`],
+  ["not shelved yet", (shelf) => <Unshelved shelf={shelf} />],
+  ["cached", (shelf) => `${bytes(shelf.cached_bytes)} of ${bytes(shelf.cache_bytes)}`],
+];
+
+export function Shelves() {
+  const shown = useDocument<Page<ObjectShelf>>("/v1/object-shelves", { pollMs: POLL_MS });
+  return (
+    <div class="view">
+      <header class="view-head">
+        <h1>Shelves</h1>
+      </header>
+      {shown.error.value && <p class="banner bad">{shown.error.value}</p>}
+      <section class="panel">
+        <Listing label="Shelves on object storage" columns={COLUMNS} items={shown.value.value?.items} keyOf={({ shelf }) => shelf}>
+          This site has no shelf on object storage. A table <code>[[shelf]]</code> of the configuration adds one.
+        </Listing>
+        <p class="muted">What is not shelved yet is on the disk of this machine only.</p>
+      </section>
+    </div>
+  );
+}

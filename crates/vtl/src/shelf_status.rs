@@ -1,0 +1,79 @@
+//! The shelves of a site on object storage, as operators see them.
+
+use crate::config::ShelfSetup;
+use crate::site::Site;
+use serde::{Deserialize, Serialize};
+use tape_store::backend::Shelving;
+
+/// State of a shelf on object storage: an item of the response to `shelf_list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShelfStatus {
+    /// Name of the shelf, unique in the site.
+    pub shelf: String,
+    /// URL of the shelf, without credentials.
+    pub url: String,
+    /// The storage that has the data when a synchronised filemark ends: `local` or `remote`.
+    pub durability: String,
+    /// True if new cartridges are created on the shelf.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_cartridges: bool,
+    /// True if new data is encrypted before it leaves the machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
+    /// Number of cartridges of the site whose files were on the shelf when they were used last.
+    pub cartridges: u64,
+    /// Bytes that are on the local disk only.
+    pub unshelved_bytes: u64,
+    /// The cartridges that have such bytes, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unshelved: Vec<UnshelvedCartridge>,
+    /// Bytes on the local disk that the shelf has, too.
+    pub cached_bytes: u64,
+    /// Maximum number of such bytes.
+    pub cache_bytes: u64,
+    /// Reason why the object store did not respond the last time. Cartridges of the shelf cannot be loaded then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A cartridge with bytes that are not on its shelf yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnshelvedCartridge {
+    /// Barcode of the cartridge.
+    pub cartridge: String,
+    /// Number of bytes that are on the local disk only.
+    pub bytes: u64,
+}
+
+impl Site {
+    /// The state of each shelf on object storage, in the order of the configuration. It waits for no object store.
+    #[must_use]
+    pub fn shelf_status(&self) -> Vec<ShelfStatus> {
+        let (setups, new_cartridges) = &self.shelves;
+        let state = |setup: &ShelfSetup| {
+            let stores = &self.shared.stores;
+            let (_, store) = stores.shelves().find(|(name, _)| *name == setup.name)?;
+            let is_new = new_cartridges.as_deref() == Some(&setup.name);
+            Some(status_of(setup, is_new, stores.count_on(&setup.name), store.shelving()))
+        };
+        setups.iter().filter_map(state).collect()
+    }
+}
+
+fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving: Shelving) -> ShelfStatus {
+    let unshelved = shelving.unshelved.into_iter().filter(|(_, bytes)| *bytes > 0);
+    let unshelved: Vec<_> = unshelved.map(|(cartridge, bytes)| UnshelvedCartridge { cartridge, bytes }).collect();
+    ShelfStatus {
+        shelf: setup.name.clone(),
+        url: setup.url.clone(),
+        durability: setup.durability.name().into(),
+        new_cartridges,
+        encrypted: setup.encrypt.is_some(),
+        cartridges,
+        unshelved_bytes: unshelved.iter().map(|one| one.bytes).sum(),
+        unshelved,
+        cached_bytes: shelving.cached_bytes,
+        cache_bytes: shelving.cache_bytes,
+        error: shelving.error,
+    }
+}

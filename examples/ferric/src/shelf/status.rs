@@ -1,0 +1,72 @@
+//! `ferric shelf status`: the shelves of a daemon.
+
+use crate::cli_error::CliError;
+use crate::options::Options;
+use crate::output::{format_count, format_size, print_line};
+use crate::site::client::Client;
+use vtl::control::ControlRequest;
+use vtl::shelf_status::ShelfStatus;
+
+pub(super) fn run(options: &Options) -> Result<(), CliError> {
+    let shelves: Vec<ShelfStatus> = Client::connect(options)?.request_as(&ControlRequest::ShelfList)?;
+    options.output.show(shelves.as_slice(), |shelves| {
+        if shelves.is_empty() {
+            return print_line("the configuration has no shelf on object storage ([[shelf]])");
+        }
+        shelves.iter().try_for_each(print)
+    })
+}
+
+fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
+    print_line(format!("{}  {}", shelf.shelf, shelf.url))?;
+    let mut kind = vec![format!("durability {}", shelf.durability)];
+    kind.push(format_count(shelf.cartridges, "cartridge"));
+    kind.extend(shelf.new_cartridges.then(|| "new cartridges are created here".into()));
+    kind.extend(shelf.encrypted.then(|| "encrypted".into()));
+    print_line(format!("  {}", kind.join(", ")))?;
+    let (cached, cache) = (format_size(shelf.cached_bytes), format_size(shelf.cache_bytes));
+    print_line(format!("  {cached} of {cache} cached"))?;
+    for cartridge in &shelf.unshelved {
+        print_line(format!("  {:<10}  {} not shelved yet", cartridge.cartridge, format_size(cartridge.bytes)))?;
+    }
+    shelf.error.iter().try_for_each(|error| print_line(format!("  the store does not respond: {error}")))
+}
+
+/// A shelf as one line of the status of a site.
+pub(crate) fn line(shelf: &ShelfStatus) -> String {
+    let mut words = vec![shelf.url.clone(), format_count(shelf.cartridges, "cartridge")];
+    if shelf.unshelved_bytes > 0 {
+        words.push(format!("{} not shelved yet", format_size(shelf.unshelved_bytes)));
+    }
+    words.extend(shelf.error.as_ref().map(|error| format!("the store does not respond: {error}")));
+    format!("object shelf {}: {}", shelf.shelf, words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vtl::shelf_status::UnshelvedCartridge;
+
+    #[test]
+    fn a_shelf_is_a_line() {
+        let mut shelf = ShelfStatus {
+            shelf: "archive".into(),
+            url: "s3://tapes/archive".into(),
+            durability: "local".into(),
+            new_cartridges: true,
+            encrypted: false,
+            cartridges: 1,
+            unshelved_bytes: 0,
+            unshelved: Vec::new(),
+            cached_bytes: 0,
+            cache_bytes: 50_000_000_000,
+            error: None,
+        };
+        assert_eq!(line(&shelf), "object shelf archive: s3://tapes/archive, 1 cartridge");
+        shelf.unshelved = vec![UnshelvedCartridge { cartridge: "V00001L8".into(), bytes: 1_200_000 }];
+        (shelf.unshelved_bytes, shelf.error) = (1_200_000, Some("connection refused".into()));
+        let text = "object shelf archive: s3://tapes/archive, 1 cartridge, 1.2 MB not shelved yet, the store does not respond: \
+            connection refused";
+        assert_eq!(line(&shelf), text);
+    }
+}
