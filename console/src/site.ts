@@ -19,7 +19,7 @@ export const shelves = signal<Map<string, Set<string>>>(new Map());
 export const pools = signal<Pool[]>([]);
 export const warnings = signal<string[]>([]);
 export const portals = signal<string[]>([]);
-/** Shelves on object storage, as they were at the snapshot. */
+/** Shelves on object storage, of the snapshot. */
 export const objectShelves = signal<ObjectShelf[]>([]);
 export const protocolVersion = signal<number | undefined>(undefined);
 /** Changes whenever an element has changed. */

@@ -1,4 +1,4 @@
-// Shelves on object storage: what is not shelved yet, and whether their stores respond.
+// Shelves on object storage: the unshelved bytes, and whether their stores respond.
 
 import { useDocument } from "../document";
 import { bytes, count } from "../format";
@@ -45,7 +45,7 @@ const COLUMNS: Column<ObjectShelf>[] = [
   ["durability", ({ durability }) => durability],
   ["encryption", ({ encrypted }) => (encrypted ? "encrypted" : "none")],
   ["cartridges", (shelf) => `${count(shelf.cartridges)}${shelf.new_cartridges ? ", and new ones" : ""}`],
-  ["not shelved yet", (shelf) => <Unshelved shelf={shelf} />],
+  ["unshelved", (shelf) => <Unshelved shelf={shelf} />],
   ["cached", (shelf) => `${bytes(shelf.cached_bytes)} of ${bytes(shelf.cache_bytes)}`],
 ];
 
@@ -61,7 +61,7 @@ export function Shelves() {
         <Listing label="Shelves on object storage" columns={COLUMNS} items={shown.value.value?.items} keyOf={({ shelf }) => shelf}>
           This site has no shelf on object storage. A table <code>[[shelf]]</code> of the configuration adds one.
         </Listing>
-        <p class="muted">What is not shelved yet is on the disk of this machine only.</p>
+        <p class="muted">The unshelved bytes are on the disk of this machine only.</p>
       </section>
     </div>
   );

@@ -39,7 +39,7 @@ pub struct ShelfStatus {
 /// A cartridge with bytes that are not on its shelf yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnshelvedCartridge {
-    /// Barcode of the cartridge.
+    /// Barcode of the cartridge on the shelf.
     pub cartridge: String,
     /// Number of bytes that are on the local disk only.
     pub bytes: u64,

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnshelvedCartridge {
-    /// The barcode.
+    /// Barcode of the taken cartridge.
     pub barcode: String,
     /// Bytes of its files that are on this machine only.
     pub bytes: u64,

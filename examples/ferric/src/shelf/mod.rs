@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 /// A command for the cartridges on a shelf in an object store.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Show the shelves of a daemon: what is not shelved yet, and whether their stores respond
+    /// Show the shelves of a daemon: the unshelved bytes, and whether their stores respond
     #[command(after_help = "Examples:\n  ferric shelf status\n  ferric shelf status --json")]
     Status,
     /// Copy cartridges from their directories to a shelf, and replace their former state there

@@ -43,6 +43,7 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
         r#"{"cartridge":"A3L8","from":10,"from_element":"io1","library":"main","shelf":"main"}"#,
     ),
     ("GET", "/v1/shelves", "", r#"{"items":[{"shelf":"main","cartridges":1}]}"#),
+    ("GET", "/v1/object-shelves", "", r#"{"items":[]}"#),
     (
         "POST",
         "/v1/imports",
