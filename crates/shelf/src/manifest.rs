@@ -116,17 +116,19 @@ pub(crate) fn is_file_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
+impl Extent {
+    /// The part of the extent in a range of the file; `None` if it has none of it.
+    pub(crate) fn part(&self, range: &Range<u64>) -> Option<Self> {
+        let (start, end) = (self.offset.max(range.start), (self.offset + self.len).min(range.end));
+        let at = || self.at + (start - self.offset);
+        (start < end).then(|| Self { offset: start, len: end - start, segment: self.segment.clone(), at: at() })
+    }
+}
+
 impl FileContent {
     /// A part of the file: its extents, cut to the range.
     pub(crate) fn part(&self, range: &Range<u64>) -> Self {
-        let mut extents = Vec::new();
-        for extent in &self.extents {
-            let (start, end) = (extent.offset.max(range.start), (extent.offset + extent.len).min(range.end));
-            if start < end {
-                let at = extent.at + (start - extent.offset);
-                extents.push(Extent { offset: start, len: end - start, segment: extent.segment.clone(), at });
-            }
-        }
+        let extents = self.extents.iter().filter_map(|extent| extent.part(range)).collect();
         Self { len: range.end, extents, ..Self::default() }
     }
 

@@ -1,5 +1,6 @@
 //! A cartridge that this daemon has taken, with its files in a local directory.
 
+use super::commit::Snapshot;
 use super::local::{LocalDirectory, LocalFile, LocalRecord, SparseFile};
 use super::prefetch::Prefetch;
 use super::recent::Seen;
@@ -7,13 +8,12 @@ use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Shared, lock};
 use crate::manifest::{Content, FileContent};
 use crate::owned::OwnedCartridge;
-use crate::segment::SEGMENT_LEN;
 use crate::{Manifest, Shelf, ShelfError, TakeError};
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::ops::RangeInclusive;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use tape_store::backend::{Folder, TakenOver};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -44,12 +44,31 @@ pub(super) struct State {
     pub(super) record: LocalRecord,
     /// The daemon that has taken the cartridge over.
     pub(super) taken_over_by: Option<String>,
-    /// Whether files were created or removed since the newest manifest.
-    pub(super) has_other_files: bool,
+    /// Number of the changes of the names of files, and of those that the newest manifest has.
+    pub(super) renames: u64,
+    pub(super) shelved_renames: u64,
     pub(super) last_commit: Option<Instant>,
-    pub(super) sealing: Vec<JoinHandle<()>>,
+    /// What was synchronised on this machine, and is to be committed in the background.
+    pub(super) pending: Option<Snapshot>,
+    /// When the cartridge was taken, or a commit in the background has ended.
+    pub(super) last_attempt: Instant,
+    /// When a file was changed.
+    pub(super) last_change: Instant,
     /// Whether the stored record may be another than this one, because it could not be stored.
     pub(super) is_record_stale: bool,
+}
+
+impl State {
+    /// Whether the files differ from those of the newest manifest.
+    pub(super) fn is_changed(&self) -> bool {
+        self.renames != self.shelved_renames || self.files.values().any(|file| file.tracked.is_changed())
+    }
+
+    /// A file is changed from this offset on: what was synchronised may no longer be there as a whole.
+    fn changes(&mut self, name: &str, from: u64) {
+        self.pending = self.pending.take().filter(|pending| pending.allows_change(name, from));
+        self.last_change = Instant::now();
+    }
 }
 
 /// A cartridge that this daemon has taken. All methods block the calling thread, which must not be one of the runtime.
@@ -64,6 +83,14 @@ pub(crate) struct CachedCartridge {
     pub(super) state: Mutex<State>,
     pub(super) last_segment: AtomicU64,
     pub(super) seals: Arc<Semaphore>,
+    /// Signalled with the state when a segment was put, or was not.
+    pub(super) sealed: Condvar,
+    /// The threads that put segments before a commit.
+    pub(super) uploads: Handle,
+    /// Locked during a commit.
+    pub(super) committing: Mutex<()>,
+    /// Whether a task commits in the background.
+    pub(super) is_in_background: AtomicBool,
     pub(super) beats: JoinHandle<()>,
 }
 
@@ -71,7 +98,6 @@ impl Drop for CachedCartridge {
     fn drop(&mut self) {
         self.beats.abort();
         let state = lock(&self.state);
-        state.sealing.iter().for_each(JoinHandle::abort);
         // The files of a released cartridge stay in the cache.
         if !state.record.is_released {
             self.shared.cache.remove(state.files.values().map(|file| file.counted).sum());
@@ -159,9 +185,12 @@ impl CachedCartridge {
             files: BTreeMap::new(),
             record,
             taken_over_by: None,
-            has_other_files: false,
+            renames: 0,
+            shelved_renames: 0,
             last_commit: None,
-            sealing: Vec::new(),
+            pending: None,
+            last_attempt: Instant::now(),
+            last_change: Instant::now(),
             is_record_stale: true,
         };
         let barcode = owned.keys().barcode().to_owned();
@@ -179,6 +208,10 @@ impl CachedCartridge {
             state: Mutex::new(state),
             last_segment: AtomicU64::new(0),
             seals: Arc::new(Semaphore::new(PARALLEL_SEALS)),
+            sealed: Condvar::new(),
+            uploads: shared.uploads.clone().unwrap_or_else(|| runtime.clone()),
+            committing: Mutex::default(),
+            is_in_background: AtomicBool::new(false),
             beats,
         }
     }
@@ -229,7 +262,7 @@ impl CachedCartridge {
             let tracked = TrackedFile::local(local.len()?, known.shelved, shelved);
             state.files.insert(name, OpenFile::new(tracked, Arc::new(local)));
         }
-        state.has_other_files = !content.is_empty();
+        state.renames += u64::from(!content.is_empty());
         Ok(())
     }
 
@@ -335,7 +368,7 @@ impl CachedCartridge {
         if !state.files.contains_key(name) {
             let open = self.create_file(name, FileContent::default())?;
             state.files.insert(name.to_owned(), open);
-            state.has_other_files = true;
+            state.renames += 1;
         }
         Ok(())
     }
@@ -353,41 +386,58 @@ impl CachedCartridge {
         self.with_file(name, |file| Ok(file.tracked.len()))
     }
 
-    /// Gives up what the shelf has from an offset on, before the local file is changed there.
-    pub(super) fn lower(&self, name: &str, at: u64) -> io::Result<()> {
+    /// Gives up what the shelf has from an offset on, before the local file is changed there. Until the state is unlocked, no commit
+    /// changes that.
+    fn lower(&self, name: &str, at: u64) -> io::Result<MutexGuard<'_, State>> {
         let mut state = lock(&self.state);
-        self.begin_change(&mut state)?;
+        self.lower_in(&mut state, name, at)?;
+        Ok(state)
+    }
+
+    fn lower_in(&self, state: &mut State, name: &str, at: u64) -> io::Result<()> {
+        self.begin_change(state)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
-        if file.tracked.is_small() || at >= file.tracked.shelved_len() {
-            return Ok(());
+        if !file.tracked.is_small() && at < file.tracked.shelved_len() {
+            file.tracked.cut(at);
+            self.recount(file);
+            state.changes(name, at);
+            self.store_record(state)?;
         }
-        file.tracked.cut(at);
-        self.recount(file);
-        self.store_record(&mut state)
+        Ok(())
+    }
+
+    /// As [`Self::lower`], before bytes are written at an offset: what follows them is from now on in the local file only.
+    fn lower_for_write(&self, name: &str, offset: u64) -> io::Result<MutexGuard<'_, State>> {
+        loop {
+            let (shelved, is_small) =
+                self.with_file(name, |file| Ok((file.tracked.shelved_len(), file.tracked.is_small())))?;
+            if offset < shelved && !is_small {
+                self.fetch_all(name, offset..shelved)?;
+                self.sync_file(name)?;
+            }
+            let mut state = lock(&self.state);
+            // Otherwise a commit has ended meanwhile.
+            if state.files.get(name).is_none_or(|file| file.tracked.shelved_len() <= shelved) {
+                self.lower_in(&mut state, name, offset)?;
+                return Ok(state);
+            }
+        }
     }
 
     pub(crate) fn write(self: &Arc<Self>, name: &str, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
         let len: u64 = from.iter().map(|slice| slice.len() as u64).sum();
-        let (shelved, is_small) =
-            self.with_file(name, |file| Ok((file.tracked.shelved_len(), file.tracked.is_small())))?;
-        if offset < shelved && !is_small {
-            // What follows the written bytes is from now on in the local file only.
-            self.fetch_all(name, offset..shelved)?;
-            self.sync_file(name)?;
-        }
-        self.lower(name, offset)?;
-        let mut state = lock(&self.state);
-        self.begin_change(&mut state)?;
+        let mut state = self.lower_for_write(name, offset)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
-        file.local.write_slices(offset, from)?;
-        file.tracked.written(&(offset..offset + len));
-        let seal = file.tracked.next_seal(SEGMENT_LEN as u64).map(|seal| (seal, Arc::clone(&file.local)));
-        if let Some(((number, range), local)) = seal {
-            state.sealing.retain(|running| !running.is_finished());
-            let task = self.spawn_seal(name.to_owned(), number, range, local);
-            state.sealing.push(task);
-            self.wait_for_seals(state)?;
+        // Also if it fails: then the bytes are unknown.
+        let start = offset.min(file.tracked.len());
+        file.tracked.written(&(start..start));
+        let written = file.local.write_slices(offset, from);
+        if written.is_ok() {
+            file.tracked.written(&(offset..offset + len));
         }
+        state.changes(name, offset);
+        written?;
+        self.seal_written(state, name);
         Ok(())
     }
 
@@ -396,17 +446,19 @@ impl CachedCartridge {
             // A small file is in the local file as a whole.
             self.fetch_all(name, 0..len)?;
         }
-        self.lower(name, len)?;
-        let mut state = lock(&self.state);
-        self.begin_change(&mut state)?;
+        let mut state = self.lower(name, len)?;
         let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
         let was_small = file.tracked.is_small();
+        let former = file.tracked.len();
         file.local.set_len(len)?;
         file.tracked.set_len(len);
         self.recount(file);
-        if was_small == file.tracked.is_small() {
+        let is_small = file.tracked.is_small();
+        state.changes(name, len.min(former));
+        if was_small == is_small {
             return Ok(());
         }
+        let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
         // A small file counts as local from its beginning.
         file.local.sync()?;
         self.store_record(&mut state)
@@ -422,7 +474,7 @@ impl CachedCartridge {
         let len = self.len(name)?;
         self.fetch_all(name, 0..len)?;
         self.sync_file(name)?;
-        self.lower(name, 0)
+        self.lower(name, 0).map(drop)
     }
 
     /// Replaces a whole small file.
@@ -432,6 +484,7 @@ impl CachedCartridge {
         }
         let mut state = lock(&self.state);
         self.begin_change(&mut state)?;
+        state.changes(name, 0);
         self.directory.folder().replace(name, bytes)?;
         let local = Arc::new(self.directory.open(name)?);
         let tracked = TrackedFile::local(bytes.len() as u64, 0, FileContent::default());
@@ -452,7 +505,8 @@ impl CachedCartridge {
         self.directory.remove_file(name)?;
         let Some(removed) = state.files.remove(name) else { return Ok(()) };
         self.shared.cache.remove(removed.counted);
-        state.has_other_files = true;
+        state.pending = None;
+        state.renames += 1;
         // A new file of this name has nothing of the shelf.
         self.store_record(&mut state)
     }
@@ -473,7 +527,8 @@ impl CachedCartridge {
         }
         let tracked = TrackedFile::local(len, 0, FileContent::default());
         self.insert(&mut state, to, OpenFile::new(tracked, local));
-        state.has_other_files = true;
+        state.pending = None;
+        state.renames += 1;
         Ok(())
     }
 

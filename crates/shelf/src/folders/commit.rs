@@ -1,31 +1,53 @@
-//! Segments and manifests of a taken cartridge.
+//! Manifests of a taken cartridge.
+//!
+//! A commit puts the state of one moment on the shelf, at which all files were synchronised: the length of each long file, and the bytes
+//! of each small one. Meanwhile files may be changed. If bytes of a long file before its length then are changed before all of
+//! them were put, the commit is given up.
 
 use super::cached_cartridge::{CachedCartridge, OpenFile, State};
 use super::local::SparseFile;
 use super::{Durability, lock};
-use crate::ShelfError;
-use crate::keys::CartridgeKeys;
-use crate::manifest::{Content, Extent};
+use crate::manifest::{Content, Extent, FileContent};
 use crate::owned::{CommitError, OwnedCartridge};
-use crate::segment::{self, SEGMENT_LEN};
-use crate::transfer::create_segment;
+use crate::segment::SEGMENT_LEN;
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use tape_store::backend::TakenOver;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Parts of files, in bytes, that wait for the store before writes wait too; if the cache is larger, that much.
-const MIN_UNSHELVED: u64 = 256 << 20;
+/// The files of a cartridge at one moment.
+pub(super) struct Snapshot {
+    files: BTreeMap<String, FileSnapshot>,
+    /// Number of the changes of the names of files.
+    renames: u64,
+}
 
-/// A part of a file that is on no segment.
-struct Unsealed {
-    file: String,
+struct FileSnapshot {
     local: Arc<SparseFile>,
-    range: Range<u64>,
+    /// Number of the changes of the file.
+    changes: u64,
+    content: SnapshotContent,
+}
+
+#[derive(Clone)]
+enum SnapshotContent {
+    /// A small file that is not changed.
+    Shelved(FileContent),
+    /// The bytes of a small file.
+    Small(Bytes),
+    /// The bytes of a long file up to this offset.
+    Long(u64),
+}
+
+/// The purpose of a commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// No host waits for it.
+    Background,
+    Commit,
+    Release,
 }
 
 /// Parts of files that become a segment.
@@ -36,76 +58,68 @@ struct NextSegment {
     parts: Vec<(String, Extent)>,
 }
 
+/// The new extents of each file.
+type NewExtents = BTreeMap<String, Vec<Extent>>;
+
+impl FileSnapshot {
+    fn of(file: &OpenFile, former: Option<&Self>) -> io::Result<Self> {
+        let (tracked, changes) = (&file.tracked, file.tracked.changes());
+        let is_same = |former: &&Self| former.changes == changes && Arc::ptr_eq(&former.local, &file.local);
+        let content = match former.filter(is_same).map(|former| &former.content) {
+            Some(small @ SnapshotContent::Small(_)) if tracked.is_changed() => small.clone(),
+            _ if !tracked.is_small() => SnapshotContent::Long(tracked.len()),
+            _ if !tracked.is_changed() => SnapshotContent::Shelved(tracked.extents(&(0..tracked.len()))),
+            _ => SnapshotContent::Small(file.local.read_range(&(0..tracked.len()))?.into()),
+        };
+        Ok(Self { local: Arc::clone(&file.local), changes, content })
+    }
+
+    /// Whether the file still has the bytes of the snapshot, or the snapshot itself has them.
+    fn is_valid(&self, now: Option<&OpenFile>, changed_from: impl Fn(&OpenFile) -> u64) -> bool {
+        let SnapshotContent::Long(len) = self.content else { return true };
+        now.is_some_and(|now| Arc::ptr_eq(&now.local, &self.local) && changed_from(now) >= len)
+    }
+}
+
+impl Snapshot {
+    fn of(state: &State, former: Option<&Self>) -> io::Result<Self> {
+        let of = |(name, file): (&String, &OpenFile)| {
+            let former = former.and_then(|former| former.files.get(name));
+            Ok((name.clone(), FileSnapshot::of(file, former)?))
+        };
+        Ok(Self { files: state.files.iter().map(of).collect::<io::Result<_>>()?, renames: state.renames })
+    }
+
+    /// Whether a change of a file from this offset on leaves the snapshot as it was.
+    pub(super) fn allows_change(&self, name: &str, from: u64) -> bool {
+        !self.files.get(name).is_some_and(|file| matches!(file.content, SnapshotContent::Long(len) if from < len))
+    }
+
+    fn is_valid(&self, state: &State) -> bool {
+        let changed_from = |file: &OpenFile| file.tracked.changed_from();
+        self.files.iter().all(|(name, file)| file.is_valid(state.files.get(name), changed_from))
+    }
+}
+
 impl CachedCartridge {
-    /// Lets a writer wait while too much waits for the store.
-    pub(super) fn wait_for_seals(&self, mut state: MutexGuard<'_, State>) -> io::Result<()> {
-        let limit = self.shared.cache.limit().max(MIN_UNSHELVED) / SEGMENT_LEN as u64;
-        if (state.sealing.len() as u64) < limit {
-            return Ok(());
-        }
-        let first = state.sealing.remove(0);
-        drop(state);
-        self.runtime.block_on(first).map_err(io::Error::other)
-    }
-
-    fn segment_name(&self) -> Result<String, ShelfError> {
-        let number = self.last_segment.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(segment::name_of(self.epoch, number, &self.shelf.nonce()?, self.shelf.is_encrypted()))
-    }
-
-    async fn put_segment(&self, content: Vec<u8>) -> Result<String, ShelfError> {
-        let name = self.segment_name()?;
-        let key = CartridgeKeys::new(&self.barcode).segment(&name);
-        let data_key = self.shelf.data_key_for_writing(&self.barcode).await?;
-        let object = segment::encode(&name, &content, data_key.as_deref())?;
-        drop(content);
-        create_segment(self.shelf.objects(), &key, object).await?;
-        Ok(name)
-    }
-
-    /// Puts a part of a file on the shelf before a commit names it. If that fails, the commit does it.
-    pub(super) fn spawn_seal(
-        self: &Arc<Self>,
-        name: String,
-        number: u64,
-        range: Range<u64>,
-        local: Arc<SparseFile>,
-    ) -> JoinHandle<()> {
-        let (this, seals) = (Arc::downgrade(self), Arc::clone(&self.seals));
-        self.runtime.spawn(async move {
-            let Ok(_permit) = seals.acquire().await else { return };
-            let Some(this) = this.upgrade() else { return };
-            let (read, from) = (range.clone(), Arc::clone(&local));
-            let sealed = match tokio::task::spawn_blocking(move || from.read_range(&read)).await {
-                Ok(Ok(bytes)) => this.put_segment(bytes).await.map_err(io::Error::other),
-                Ok(Err(error)) => Err(error),
-                Err(ended) => Err(io::Error::other(ended)),
-            };
-            let extent = sealed
-                .map(|segment| Extent { offset: range.start, len: range.end - range.start, segment, at: 0 })
-                .inspect_err(|error| tracing::debug!(barcode = this.barcode, %error, "a segment was not put"))
-                .ok();
-            // The cartridge may have been released meanwhile, and the file removed.
-            let _ = this.with_file(&name, |file| {
-                // Another file may have this name now.
-                if Arc::ptr_eq(&file.local, &local) {
-                    file.tracked.sealed(number, extent);
-                }
-                Ok(())
-            });
-        })
-    }
-
     /// Makes what was synchronised durable as the shelf promises: with [`Durability::Remote`], it is on the shelf when this returns.
-    pub(crate) fn synchronised(&self) -> io::Result<()> {
+    pub(crate) fn synchronised(self: &Arc<Self>) -> io::Result<()> {
         match self.shared.setup.durability {
-            Durability::Local => Self::check_owned(&lock(&self.state)),
+            Durability::Local => {
+                let mut state = lock(&self.state);
+                Self::check_owned(&state)?;
+                state.pending = match state.is_changed() {
+                    true => Some(Snapshot::of(&state, state.pending.as_ref())?),
+                    false => None,
+                };
+                Ok(())
+            }
             Durability::Remote => self.commit_grouped(),
         }
     }
 
     /// Commits, but at most once in the interval of the setup.
-    fn commit_grouped(&self) -> io::Result<()> {
+    fn commit_grouped(self: &Arc<Self>) -> io::Result<()> {
         let last = lock(&self.state).last_commit;
         if self.is_changed()
             && let Some(last) = last
@@ -117,32 +131,57 @@ impl CachedCartridge {
     }
 
     fn is_changed(&self) -> bool {
-        let state = lock(&self.state);
-        state.has_other_files || state.files.values().any(|file| file.tracked.is_changed())
+        lock(&self.state).is_changed()
     }
 
     /// Puts everything on the shelf, with a manifest that names it.
-    pub(crate) fn commit(&self) -> io::Result<()> {
+    pub(crate) fn commit(self: &Arc<Self>) -> io::Result<()> {
+        let _committing = lock(&self.committing);
         Self::check_owned(&lock(&self.state))?;
         if !self.is_changed() {
             return Ok(());
         }
-        let content = self.put_files()?;
-        let mut owned = self.runtime.block_on(self.owned.lock());
-        let committed = self.runtime.block_on(owned.commit(content.clone()));
-        self.committed(&owned, content, committed, false)
+        self.commit_all(Kind::Commit)
     }
 
     /// Puts everything on the shelf, and releases the cartridge, unless it is.
-    pub(crate) fn release(&self) -> io::Result<()> {
+    pub(crate) fn release(self: &Arc<Self>) -> io::Result<()> {
+        let _committing = lock(&self.committing);
         Self::check_owned(&lock(&self.state))?;
         if lock(&self.state).record.is_released {
             return Ok(());
         }
-        let content = self.put_files()?;
-        let mut owned = self.runtime.block_on(self.owned.lock());
-        let committed = self.runtime.block_on(owned.release(content.clone()));
-        self.committed(&owned, content, committed, true)
+        self.commit_all(Kind::Release)
+    }
+
+    /// Commits what was synchronised last, if this is still possible. Returns whether it was.
+    pub(super) fn commit_pending(self: &Arc<Self>) -> io::Result<bool> {
+        let _committing = lock(&self.committing);
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        let Some(snapshot) = state.pending.take().filter(|_| !state.record.is_released) else { return Ok(false) };
+        state.files.values_mut().for_each(|file| file.tracked.begin_commit());
+        drop(state);
+        let committed = self.commit_snapshot(&snapshot, Kind::Background);
+        let mut state = lock(&self.state);
+        if committed.is_err() && state.pending.is_none() && snapshot.is_valid(&state) {
+            state.pending = Some(snapshot);
+        }
+        committed
+    }
+
+    /// Commits the present files. A reader of the same process may change the cartridge memory meanwhile: then this is repeated.
+    fn commit_all(self: &Arc<Self>, kind: Kind) -> io::Result<()> {
+        loop {
+            let mut state = lock(&self.state);
+            let snapshot = Snapshot::of(&state, None)?;
+            state.pending = None;
+            state.files.values_mut().for_each(|file| file.tracked.begin_commit());
+            drop(state);
+            if self.commit_snapshot(&snapshot, kind)? {
+                return Ok(());
+            }
+        }
     }
 
     /// Whether the cartridge was released, and was not changed since.
@@ -155,12 +194,44 @@ impl CachedCartridge {
         self.shared.cache.release(&self.barcode, lock(&self.state).record.cached_bytes());
     }
 
+    /// Puts a snapshot on the shelf, with a manifest that names it; `false` if files were changed before it was there.
+    fn commit_snapshot(self: &Arc<Self>, snapshot: &Snapshot, kind: Kind) -> io::Result<bool> {
+        self.sync_files()?;
+        let mut new = self.put_files(snapshot, kind)?;
+        let state = lock(&self.state);
+        if !snapshot.is_valid(&state) {
+            return Ok(false);
+        }
+        let content = |(name, file): (&String, &FileSnapshot)| {
+            let new = new.remove(name).unwrap_or_default();
+            let content = match &file.content {
+                SnapshotContent::Shelved(content) => content.clone(),
+                SnapshotContent::Small(bytes) => {
+                    FileContent { len: bytes.len() as u64, extents: new, ..FileContent::default() }
+                }
+                SnapshotContent::Long(len) => state.files.get(name)?.tracked.content_with(new, *len),
+            };
+            Some((name.clone(), content))
+        };
+        let content = Content { files: snapshot.files.iter().filter_map(content).collect() };
+        drop(state);
+        let mut owned = self.runtime.block_on(self.owned.lock());
+        let is_release = kind == Kind::Release;
+        let committed = match is_release {
+            true => self.runtime.block_on(owned.release(content.clone())),
+            false => self.runtime.block_on(owned.commit(content.clone())),
+        };
+        self.committed(&owned, snapshot, content, committed, is_release)?;
+        Ok(true)
+    }
+
     fn committed(
         &self,
         owned: &OwnedCartridge,
+        snapshot: &Snapshot,
         content: Content,
         committed: Result<(), CommitError>,
-        is_released: bool,
+        is_release: bool,
     ) -> io::Result<()> {
         let mut state = lock(&self.state);
         match committed {
@@ -173,68 +244,98 @@ impl CachedCartridge {
             Err(CommitError::Shelf(error)) => return Err(io::Error::other(error)),
         }
         for (name, shelved) in content.files {
-            if let Some(file) = state.files.get_mut(&name) {
-                file.tracked.committed(shelved);
+            let (Some(then), Some(file)) = (snapshot.files.get(&name), state.files.get_mut(&name)) else { continue };
+            if Arc::ptr_eq(&then.local, &file.local) {
+                file.tracked.committed(shelved, then.changes);
                 self.recount(file);
             }
         }
+        state.shelved_renames = snapshot.renames;
+        let is_released = is_release && !state.is_changed();
         if is_released {
             // The record names the cached bytes, whose checksums were compared when they were fetched.
             state.files.values().try_for_each(|file| file.local.sync())?;
         }
-        state.has_other_files = false;
         state.last_commit = Some(Instant::now());
         (state.record.version, state.record.nonce) = (owned.version(), owned.nonce().to_owned());
         state.record.is_released = is_released;
         self.store_record(&mut state)
     }
 
-    /// Puts the parts of all files on the shelf that it does not have, and returns the content that names them.
-    fn put_files(&self) -> io::Result<Content> {
-        let sealing = std::mem::take(&mut lock(&self.state).sealing);
-        // A task that has failed leaves its part to this commit; none may end later.
-        for task in sealing {
-            let _ = self.runtime.block_on(task);
-        }
-        let mut new: BTreeMap<String, Vec<Extent>> = BTreeMap::new();
-        let mut next = NextSegment::default();
-        for Unsealed { file, local, mut range } in self.unsealed()? {
-            while !range.is_empty() {
-                let room = (SEGMENT_LEN - next.content.len()) as u64;
-                let piece = range.start..range.end.min(range.start + room);
-                next.push(&file, piece.start, &local.read_range(&piece)?);
-                range.start = piece.end;
-                if next.content.len() == SEGMENT_LEN {
-                    self.put_parts(&mut next, &mut new)?;
-                }
+    /// Makes the local files durable: the shelf is never ahead of them.
+    fn sync_files(&self) -> io::Result<()> {
+        let state = lock(&self.state);
+        let changed = state.files.values().filter(|file| file.tracked.is_changed());
+        let changed: Vec<_> = changed.map(|file| Arc::clone(&file.local)).collect();
+        drop(state);
+        changed.iter().try_for_each(|file| file.sync())
+    }
+
+    /// Puts the parts of a snapshot on the shelf that are on no segment, and returns their extents.
+    fn put_files(self: &Arc<Self>, snapshot: &Snapshot, kind: Kind) -> io::Result<NewExtents> {
+        let long = |(name, file): (_, &FileSnapshot)| match file.content {
+            SnapshotContent::Long(len) => Some((name, len)),
+            _ => None,
+        };
+        let runtime = if kind == Kind::Background { &self.uploads } else { &self.runtime };
+        snapshot.files.iter().filter_map(long).for_each(|(name, len)| self.spawn_seals(name, len, runtime));
+        let (mut new, mut next) = (NewExtents::new(), NextSegment::default());
+        for (name, file) in &snapshot.files {
+            match &file.content {
+                SnapshotContent::Shelved(_) => {}
+                SnapshotContent::Small(bytes) => self.put_bytes(name, 0, bytes, &mut next, &mut new)?,
+                SnapshotContent::Long(len) => self.put_rest(name, file, *len, &mut next, &mut new)?,
             }
         }
         if !next.content.is_empty() {
             self.put_parts(&mut next, &mut new)?;
         }
-        let state = lock(&self.state);
-        let content = |(name, file): (&String, &OpenFile)| {
-            (name.clone(), file.tracked.content_with(new.remove(name).unwrap_or_default()))
-        };
-        Ok(Content { files: state.files.iter().map(content).collect() })
+        Ok(new)
     }
 
-    /// Makes the local files durable, and returns the parts that are on no segment: the shelf is never ahead of them.
-    fn unsealed(&self) -> io::Result<Vec<Unsealed>> {
-        let mut state = lock(&self.state);
-        let mut parts = Vec::new();
-        for (name, file) in &mut state.files {
-            if file.tracked.is_changed() {
-                file.local.sync()?;
+    /// Puts what no segment has of a long file up to the offset `end`.
+    fn put_rest(
+        &self,
+        name: &str,
+        file: &FileSnapshot,
+        end: u64,
+        next: &mut NextSegment,
+        new: &mut NewExtents,
+    ) -> io::Result<()> {
+        // A task that has failed leaves its part to this commit.
+        self.wait_for_seals(name, end);
+        let unsealed = lock(&self.state).files.get(name).map(|file| file.tracked.unsealed(end));
+        for mut range in unsealed.unwrap_or_default() {
+            while !range.is_empty() {
+                let piece = range.start..range.end.min(range.start + (SEGMENT_LEN - next.content.len()) as u64);
+                self.put_bytes(name, piece.start, &file.local.read_range(&piece)?, next, new)?;
+                range.start = piece.end;
             }
-            let of = |range| Unsealed { file: name.clone(), local: Arc::clone(&file.local), range };
-            parts.extend(file.tracked.unsealed().into_iter().map(of));
         }
-        Ok(parts)
+        Ok(())
+    }
+
+    fn put_bytes(
+        &self,
+        name: &str,
+        mut offset: u64,
+        mut bytes: &[u8],
+        next: &mut NextSegment,
+        new: &mut NewExtents,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(SEGMENT_LEN - next.content.len()));
+            next.push(name, offset, now);
+            (offset, bytes) = (offset + now.len() as u64, later);
+            if next.content.len() == SEGMENT_LEN {
+                self.put_parts(next, new)?;
+            }
+        }
+        Ok(())
     }
 
     /// Puts a segment, and adds its parts to the extents of their files.
-    fn put_parts(&self, next: &mut NextSegment, new: &mut BTreeMap<String, Vec<Extent>>) -> io::Result<()> {
+    fn put_parts(&self, next: &mut NextSegment, new: &mut NewExtents) -> io::Result<()> {
         let NextSegment { content, parts } = std::mem::take(next);
         let segment = self.runtime.block_on(self.put_segment(content)).map_err(io::Error::other)?;
         for (file, extent) in parts {

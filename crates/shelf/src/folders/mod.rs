@@ -4,6 +4,7 @@
 //! fetched when it is read. Written bytes are in the local files first, and become segments and a manifest when the shelf's
 //! [`Durability`] requires it, and when the folder is released. A folder that is not taken shows the newest manifest.
 
+mod background;
 mod cache;
 mod cached_cartridge;
 mod commit;
@@ -13,6 +14,7 @@ mod monitor;
 mod prefetch;
 mod reading;
 mod recent;
+mod seals;
 mod slot;
 mod snapshot;
 #[cfg(test)]
@@ -57,7 +59,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The storage that has the data of a tape when a synchronisation of the tape ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// What was synchronised is on the local disk. It is on the shelf when the tape was unloaded.
+    /// What was synchronised is on the local disk. It is on the shelf when the tape was unloaded, and a part of it before: a task
+    /// commits it in the background.
     Local,
     /// What was synchronised is on the shelf. There is at most one commit in a second for each tape.
     #[default]
@@ -76,14 +79,21 @@ pub struct FoldersSetup {
     pub cache: u64,
     /// Shortest time between two commits of a tape, with [`Durability::Remote`]: a synchronisation that comes earlier waits.
     pub commit_interval: Duration,
+    /// With [`Durability::Local`]: longest time between two commits of a tape that is written and synchronised without a pause.
+    pub background_interval: Duration,
+    /// With [`Durability::Local`]: time without a change after which what was synchronised is committed.
+    pub idle: Duration,
 }
 
 impl FoldersSetup {
-    /// The setup with this local directory: with [`Durability::Remote`], a cache of 10 GB and at most one commit in a second.
+    /// The setup with this local directory: with [`Durability::Remote`], a cache of 10 GB and at most one commit in a second. With
+    /// [`Durability::Local`], there is a commit after 3 seconds without a change, or after 30 seconds.
     #[must_use]
     pub const fn new(directory: PathBuf) -> Self {
         let commit_interval = Duration::from_secs(1);
-        Self { directory, durability: Durability::Remote, cache: 10_000_000_000, commit_interval }
+        let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
+        let (durability, cache) = (Durability::Remote, 10_000_000_000);
+        Self { directory, durability, cache, commit_interval, background_interval, idle }
     }
 
     /// The same setup with another meaning of a synchronisation.
@@ -103,12 +113,20 @@ impl FoldersSetup {
     pub fn with_commit_interval(self, commit_interval: Duration) -> Self {
         Self { commit_interval, ..self }
     }
+
+    /// The same setup with other times of the commits in the background.
+    #[must_use]
+    pub fn with_background(self, background_interval: Duration, idle: Duration) -> Self {
+        Self { background_interval, idle, ..self }
+    }
 }
 
 /// What all cartridges of a shelf share.
 struct Shared {
     setup: FoldersSetup,
     cache: Cache,
+    /// The threads that put segments for which no host waits.
+    uploads: Option<Handle>,
     timer: OnceLock<Arc<dyn SyncTimer>>,
 }
 
@@ -179,8 +197,8 @@ pub struct ShelfFolders {
     releasing: Option<JoinHandle<()>>,
     /// `None` only while it is dropped, which stops the thread.
     stop: Option<Sender<()>>,
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    /// Empty only while it is dropped.
+    runtimes: Vec<Runtime>,
 }
 
 impl fmt::Debug for ShelfFolders {
@@ -198,23 +216,45 @@ impl ShelfFolders {
     pub fn open(shelf: Shelf, setup: FoldersSetup) -> io::Result<Self> {
         create_private_folders(&setup.directory)?;
         let cache = Cache::open(&setup.directory, setup.cache)?;
-        let runtime =
-            Builder::new_multi_thread().worker_threads(WORKER_THREADS).thread_name("shelf").enable_all().build()?;
+        let threads = |name: &str| {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(WORKER_THREADS).thread_name(name).enable_all();
+            builder
+        };
+        let runtime = threads("shelf").build()?;
+        let uploads = match setup.durability {
+            Durability::Local => Some(threads("shelf/upload").on_thread_start(background::lower_priority).build()?),
+            Durability::Remote => None,
+        };
         let (unreleased, slots) = channel();
         let (stop, stopped) = channel();
         let access = Access {
             shelf,
-            shared: Arc::new(Shared { setup, cache, timer: OnceLock::new() }),
+            shared: Arc::new(Shared {
+                setup,
+                cache,
+                uploads: uploads.as_ref().map(|it| it.handle().clone()),
+                timer: OnceLock::new(),
+            }),
             runtime: runtime.handle().clone(),
             slots: Arc::default(),
             recent: Arc::default(),
             unreleased,
         };
         let left = access.left_barcodes()?;
+        if let Some(uploads) = &uploads {
+            let tick = access.shared.setup.idle / 4;
+            background::spawn_commits(uploads.handle(), Arc::clone(&access.slots), tick);
+        }
         let finisher = access.clone();
         let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots, &stopped);
         let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
-        Ok(Self { access, releasing: Some(releasing), stop: Some(stop), runtime: Some(runtime) })
+        Ok(Self {
+            access,
+            releasing: Some(releasing),
+            stop: Some(stop),
+            runtimes: uploads.into_iter().chain([runtime]).collect(),
+        })
     }
 
     /// A view of what waits for the store, which stays valid and never waits for the store.
@@ -230,9 +270,7 @@ impl Drop for ShelfFolders {
         if let Some(thread) = self.releasing.take() {
             let _ = thread.join();
         }
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.runtimes.drain(..).for_each(Runtime::shutdown_background);
     }
 }
 

@@ -141,14 +141,14 @@ impl Slot {
         }
         let busy = self.begin(&mut content);
         drop(content);
-        let taken = take()?;
+        let taken = Arc::new(take()?);
         let released = taken.release();
         if released.is_ok() {
             taken.leave_to_cache();
             return Ok(false);
         }
         let mut content = lock(&self.content);
-        content.cartridge = Some(Arc::new(taken));
+        content.cartridge = Some(taken);
         content.failed = Some(Instant::now());
         busy.end(content);
         Ok(true)

@@ -150,11 +150,20 @@ struct MachineSetup {
     durability: Durability,
     cache: u64,
     beat: Duration,
+    /// Times of commits in the background.
+    background: (Duration, Duration),
 }
 
 impl Default for MachineSetup {
     fn default() -> Self {
-        Self { keys: None, durability: Durability::Remote, cache: 1 << 30, beat: Duration::from_millis(30) }
+        let never = Duration::from_secs(3600);
+        Self {
+            keys: None,
+            durability: Durability::Remote,
+            cache: 1 << 30,
+            beat: Duration::from_millis(30),
+            background: (never, never),
+        }
     }
 }
 
@@ -170,6 +179,7 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
     let local = FoldersSetup::new(directory.into())
         .with_durability(setup.durability)
         .with_cache(setup.cache)
+        .with_background(setup.background.0, setup.background.1)
         .with_commit_interval(Duration::from_millis(1));
     let folders = Arc::new(ShelfFolders::open(shelf, local).unwrap());
     Machine { tapes: TapeStore::new(Box::new(SharedFolders(Arc::clone(&folders)))), folders }
@@ -414,6 +424,120 @@ fn run_script(machine: &Machine) -> (Vec<u64>, Vec<Vec<u64>>) {
         Ok(())
     })();
     (acknowledged, later)
+}
+
+/// As [`run_script`] with local durability: after the last step of each load, what was synchronised is committed, as a task does in the
+/// background. Returns the states that were synchronised, and the number of those that are on the shelf for certain.
+fn run_local_script(machine: &Machine) -> (Vec<Vec<u64>>, usize) {
+    let (mut synchronised, mut shelved) = (vec![Vec::new()], 0);
+    let _ = (|| -> Result<(), StoreError> {
+        let mut written: Vec<u64> = Vec::new();
+        for load in 0..2_u64 {
+            let mut tape = machine.tapes.find(&barcode())?.open()?.0;
+            for step in 0..4_u64 {
+                written.truncate(written.len().saturating_sub(1));
+                tape.locate(0, written.len() as u64)?;
+                for record in 0..3 {
+                    let number = load * 100 + step * 10 + record;
+                    append(tape.as_mut(), &block(number, 90_000))?;
+                    written.push(number);
+                }
+                tape.sync()?;
+                synchronised.push(written.clone());
+                // What follows is on the tape only, and is not committed.
+                append(tape.as_mut(), &block(7, 50_000))?;
+                tape.drain()?;
+                let cartridge = machine.folders.access.slot(BARCODE).cartridge().unwrap();
+                if step != 1 && cartridge.commit_pending().map_err(|_| StoreError::InUse)? {
+                    shelved = synchronised.len();
+                }
+                tape.locate(0, written.len() as u64)?;
+                tape.truncate()?;
+            }
+            tape.close()?;
+            shelved = synchronised.len();
+        }
+        Ok(())
+    })();
+    (synchronised, shelved)
+}
+
+#[test]
+fn a_commit_in_the_background_is_a_state_that_was_synchronised() {
+    let script = |fails_from: u64| {
+        let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        machine("c", &store, b.path()).create();
+        let connection = Connection::new(&store);
+        let setup = MachineSetup { durability: Durability::Local, ..MachineSetup::default() };
+        let first = machine_with("a", Arc::clone(&connection) as _, a.path(), &setup);
+        connection.requests.store(0, Ordering::SeqCst);
+        connection.fail_from(fails_from);
+        let (synchronised, shelved) = run_local_script(&first);
+        let (requests, crashed) = (connection.requests.load(Ordering::SeqCst), copied(a.path()));
+        connection.fail_from(0);
+        drop(first);
+        let bytes = |numbers: &Vec<u64>| numbers.iter().map(|number| block(*number, 90_000)).collect::<Vec<_>>();
+        let states: Vec<_> = synchronised.iter().map(bytes).collect();
+        // The machine is lost: the shelf has one of the states, and not one before the last commit.
+        let store_of_other = Arc::new(store.fork());
+        let seen = machine("b", &store_of_other, b.path()).blocks(90_000);
+        let first_allowed = shelved.saturating_sub(1);
+        assert!(states[first_allowed..].contains(&seen), "request {fails_from}: {} of {shelved}", seen.len());
+        // The machine starts again: it has the last state that was synchronised, and what was written after it.
+        let continued = machine("a", &store, crashed.path()).blocks(90_000);
+        let last = states.last().unwrap();
+        assert!(continued.starts_with(last) && continued.len() <= last.len() + 3, "request {fails_from}");
+        requests
+    };
+    let all = script(u64::MAX);
+    assert!(all > 30, "{all} requests");
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(fails_from) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|next| *next < all) {
+                    script(fails_from);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn another_machine_has_what_was_committed_in_the_background() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let setup = MachineSetup {
+        durability: Durability::Local,
+        background: (Duration::from_millis(200), Duration::from_millis(20)),
+        beat: Duration::from_secs(60),
+        ..MachineSetup::default()
+    };
+    let first = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    first.create();
+    let mut tape = first.load();
+    let version =
+        || first.folders.access.runtime.block_on(first.folders.access.shelf.newest(BARCODE)).unwrap().unwrap().version;
+    let before = version();
+    let wait = |past: u64| {
+        while version() <= past {
+            std::thread::yield_now();
+        }
+    };
+    append(tape.as_mut(), &block(1, 200_000)).unwrap();
+    tape.sync().unwrap();
+    wait(before);
+    assert_eq!(first.folders.monitor().unshelved(), []);
+    append(tape.as_mut(), &block(2, 200_000)).unwrap();
+    tape.sync().unwrap();
+    // A tape that is written without a pause is committed, too: the state of the synchronisation, not that of the moment.
+    let (between, mut number) = (version(), 10);
+    while version() == between {
+        append(tape.as_mut(), &block(number, 20_000)).unwrap();
+        tape.drain().unwrap();
+        number += 1;
+    }
+    std::mem::forget((first, tape));
+    assert!(machine("b", &store, b.path()).blocks(200_000) == [block(1, 200_000), block(2, 200_000)]);
 }
 
 #[test]

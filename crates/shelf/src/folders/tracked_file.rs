@@ -36,6 +36,10 @@ pub(crate) struct TrackedFile {
     last_seal: u64,
     /// Whether a small file differs from the newest manifest.
     is_changed: bool,
+    /// Number of changes of the bytes or of the length.
+    changes: u64,
+    /// Start of the bytes that were changed since the commit in progress began.
+    changed_from: u64,
 }
 
 impl TrackedFile {
@@ -111,8 +115,28 @@ impl TrackedFile {
         Some(part)
     }
 
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Start of the bytes that were changed since [`Self::begin_commit`].
+    pub(crate) const fn changed_from(&self) -> u64 {
+        self.changed_from
+    }
+
+    /// A commit of the present bytes begins.
+    pub(crate) const fn begin_commit(&mut self) {
+        self.changed_from = u64::MAX;
+    }
+
+    fn changed(&mut self, from: u64) {
+        self.changes += 1;
+        self.changed_from = self.changed_from.min(from);
+    }
+
     /// The bytes from `at` on are no longer those of the newest manifest.
     pub(crate) fn cut(&mut self, at: u64) {
+        self.changed(at);
         if at < self.content.len {
             self.content = self.content.part(&(0..at));
         }
@@ -127,6 +151,7 @@ impl TrackedFile {
 
     /// Sets the length. The bytes before it stay those of the newest manifest.
     pub(crate) fn set_len(&mut self, len: u64) {
+        self.changed(len.min(self.len));
         if len < self.len {
             self.cut(len);
         }
@@ -141,6 +166,7 @@ impl TrackedFile {
 
     /// Bytes were written to the local file. Those before `shelved` were given up with [`Self::cut`] before, unless the file is small.
     pub(crate) fn written(&mut self, range: &Range<u64>) {
+        self.changed(range.start);
         self.seals.retain(|seal| seal.range.end <= range.start);
         let was_small = self.is_small();
         self.len = self.len.max(range.end);
@@ -153,10 +179,19 @@ impl TrackedFile {
         }
     }
 
-    /// The next part that is long enough to be put on the shelf now, and its number.
-    pub(crate) fn next_seal(&mut self, len: u64) -> Option<(u64, Range<u64>)> {
-        let start = self.seals.back().map_or(self.content.len, |seal| seal.range.end);
-        if self.is_small() || self.len - start < len {
+    fn sealed_to(&self) -> u64 {
+        self.seals.back().map_or(self.content.len, |seal| seal.range.end)
+    }
+
+    /// Bytes that no task puts on the shelf yet; none of a small file.
+    pub(crate) fn unsealed_bytes(&self) -> u64 {
+        if self.is_small() { 0 } else { self.len - self.sealed_to() }
+    }
+
+    /// The next part of this length that can be put on the shelf now, and its number. It ends before the offset `end`.
+    pub(crate) fn next_seal(&mut self, len: u64, end: u64) -> Option<(u64, Range<u64>)> {
+        let start = self.sealed_to();
+        if self.is_small() || self.len.min(end).saturating_sub(start) < len {
             return None;
         }
         self.last_seal += 1;
@@ -170,7 +205,8 @@ impl TrackedFile {
         match (self.seals.iter().position(|seal| seal.number == number), extent) {
             (Some(at), Some(extent)) => {
                 if let Some(seal) = self.seals.get_mut(at) {
-                    seal.extent = Some(extent);
+                    // A manifest may name the beginning of the part already.
+                    seal.extent = extent.part(&seal.range);
                 }
             }
             (Some(at), None) => drop(self.seals.remove(at)),
@@ -178,37 +214,51 @@ impl TrackedFile {
         }
     }
 
-    /// The parts that are on no segment yet, and are to be put on the shelf before a manifest names the whole file.
-    pub(crate) fn unsealed(&mut self) -> Vec<Range<u64>> {
-        if self.is_small() && self.is_changed {
-            self.cut(0);
-        }
+    /// The number of tasks that put a part on the shelf which begins before the offset `end`.
+    pub(crate) fn sealing(&self, end: u64) -> usize {
+        self.seals.iter().filter(|seal| seal.extent.is_none() && seal.range.start < end).count()
+    }
+
+    /// The parts before the offset `end` that are on no segment yet. A small file is put on the shelf as a whole instead.
+    pub(crate) fn unsealed(&self, end: u64) -> Vec<Range<u64>> {
         let mut start = self.content.len;
         let mut parts = Vec::new();
         for seal in self.seals.iter().filter(|seal| seal.extent.is_some()) {
-            parts.push(start..seal.range.start);
+            parts.push(start..seal.range.start.min(end));
             start = seal.range.end;
         }
-        parts.push(start..self.len);
+        parts.push(start..end);
         parts.retain(|part| part.start < part.end);
         parts
     }
 
-    /// The content with the extents of the parts of [`Self::unsealed`].
-    pub(crate) fn content_with(&self, new: Vec<Extent>) -> FileContent {
-        let sealed = self.seals.iter().filter_map(|seal| seal.extent.clone());
-        let mut extents: Vec<Extent> = self.content.extents.iter().cloned().chain(sealed).chain(new).collect();
+    /// The content before the offset `end`, with the extents of the parts of [`Self::unsealed`].
+    pub(crate) fn content_with(&self, new: Vec<Extent>, end: u64) -> FileContent {
+        let sealed = self.seals.iter().filter_map(|seal| seal.extent.as_ref()?.part(&(0..end)));
+        let shelved = self.content.extents.iter().cloned();
+        let mut extents: Vec<Extent> = shelved.chain(sealed).chain(new).collect();
         extents.sort_by_key(|extent| extent.offset);
-        FileContent { len: self.len, extents, ..FileContent::default() }
+        FileContent { len: end, extents, ..FileContent::default() }
     }
 
-    /// A manifest names this content: the local file has all of its bytes that were not shelved before.
-    pub(crate) fn committed(&mut self, content: FileContent) {
-        let (from, to) = (self.content.len, content.len);
-        self.content = content;
-        self.seals.clear();
-        self.is_changed = false;
-        self.filled(from..to);
+    /// A manifest names this content, which the file had after `changes` changes: the local file has all of its bytes that were not
+    /// shelved before. What was changed since the commit began is not on the shelf.
+    pub(crate) fn committed(&mut self, content: FileContent, changes: u64) {
+        let is_same = self.changes == changes;
+        if self.is_small() && !is_same {
+            return;
+        }
+        let (from, to) = (self.content.len, content.len.min(self.changed_from));
+        self.content = if to < content.len { content.part(&(0..to)) } else { content };
+        self.seals.retain_mut(|seal| {
+            seal.range.start = seal.range.start.max(to);
+            seal.extent = seal.extent.take().and_then(|extent| extent.part(&seal.range));
+            seal.range.start < seal.range.end
+        });
+        self.is_changed &= !is_same;
+        if from < to {
+            self.filled(from..to);
+        }
     }
 
     /// The parts that the local file has, for a later load.
@@ -262,30 +312,67 @@ mod tests {
         assert!(!file.is_changed());
         file.written(&(3 * MB..6 * MB));
         assert_eq!((file.is_changed(), file.unshelved_bytes()), (true, 3 * MB));
-        let (first, range) = file.next_seal(MB).unwrap();
+        let (first, range) = file.next_seal(MB, u64::MAX).unwrap();
         assert_eq!(range, 3 * MB..4 * MB);
-        let (second, _) = file.next_seal(MB).unwrap();
-        assert_eq!(file.next_seal(2 * MB), None);
+        let (second, _) = file.next_seal(MB, u64::MAX).unwrap();
+        assert_eq!(file.next_seal(2 * MB, u64::MAX), None);
         file.sealed(second, Some(extent(4 * MB, MB, "d")));
-        assert_eq!(file.unsealed(), [3 * MB..4 * MB, 5 * MB..6 * MB]);
+        assert_eq!(file.unsealed(file.len()), [3 * MB..4 * MB, 5 * MB..6 * MB]);
         file.sealed(first, None);
         let new = vec![extent(3 * MB, MB, "c"), extent(5 * MB, MB, "e")];
-        let content = file.content_with(new);
+        let content = file.content_with(new, file.len());
         assert_eq!(content.extents.iter().map(|extent| extent.segment.as_str()).collect::<String>(), "abcde");
-        file.committed(content);
+        file.begin_commit();
+        file.committed(content, file.changes());
         assert_eq!(file.cached_bytes(), 3 * MB);
         assert_eq!((file.is_changed(), file.missing(&(0..6 * MB))), (false, vec![0..3 * MB]));
 
         // Cut within the second segment: what follows is not that of the shelf.
         file.written(&(6 * MB..8 * MB));
-        let (late, _) = file.next_seal(MB).unwrap();
+        let (late, _) = file.next_seal(MB, u64::MAX).unwrap();
         file.set_len(2 * MB + 100);
         file.sealed(late, Some(extent(6 * MB, MB, "x")));
-        assert_eq!((file.shelved_len(), file.unsealed()), (2 * MB + 100, vec![]));
+        assert_eq!((file.shelved_len(), file.unsealed(file.len())), (2 * MB + 100, vec![]));
         file.written(&(2 * MB + 100..2 * MB + 300));
-        assert_eq!(file.unsealed(), [2 * MB + 100..2 * MB + 300]);
-        let content = file.content_with(vec![extent(2 * MB + 100, 200, "f")]);
+        assert_eq!(file.unsealed(file.len()), [2 * MB + 100..2 * MB + 300]);
+        let content = file.content_with(vec![extent(2 * MB + 100, 200, "f")], file.len());
         assert_eq!(content.extents.iter().map(|extent| extent.len).collect::<Vec<_>>(), [2 * MB, 100, 200]);
+    }
+
+    #[test]
+    fn bytes_that_are_written_during_a_commit_are_not_shelved_with_it() {
+        let mut file = shelved();
+        file.written(&(3 * MB..6 * MB));
+        let (end, changes) = (file.len(), file.changes());
+        file.begin_commit();
+        file.written(&(6 * MB..8 * MB));
+        // A part of the next manifest, which a task puts on the shelf now, begins before the end of this one.
+        let (first, _) = file.next_seal(2 * MB, end).unwrap();
+        let (second, range) = file.next_seal(2 * MB, u64::MAX).unwrap();
+        assert_eq!((range, file.next_seal(2 * MB, end)), (5 * MB..7 * MB, None));
+        assert_eq!((file.sealing(end), file.changed_from()), (2, end));
+        file.sealed(first, Some(extent(3 * MB, 2 * MB, "c")));
+        assert_eq!((file.sealing(end), file.unsealed(end)), (1, vec![5 * MB..6 * MB]));
+        let content = file.content_with(vec![extent(5 * MB, MB, "d")], end);
+        assert!(content.is_whole());
+        file.committed(content, changes);
+        assert_eq!((file.shelved_len(), file.unshelved_bytes(), file.is_changed()), (end, 2 * MB, true));
+        file.sealed(second, Some(extent(5 * MB, 2 * MB, "e")));
+        assert_eq!(file.unsealed(8 * MB), [7 * MB..8 * MB]);
+        let content = file.content_with(vec![extent(7 * MB, MB, "f")], 8 * MB);
+        let last = Extent { offset: 6 * MB, len: MB, segment: "e".into(), at: 7 + MB };
+        assert_eq!((content.is_whole(), &content.extents[4]), (true, &last));
+
+        // What is overwritten meanwhile is not on the shelf, although the manifest names the former bytes.
+        let changes = file.changes();
+        file.begin_commit();
+        file.cut(4 * MB);
+        file.written(&(4 * MB..5 * MB));
+        file.committed(content, changes);
+        assert_eq!(
+            (file.shelved_len(), file.is_changed(), file.unsealed(8 * MB)),
+            (4 * MB, true, vec![4 * MB..8 * MB])
+        );
     }
 
     #[test]
@@ -297,22 +384,26 @@ mod tests {
         });
         file.filled(0..1024);
         file.written(&(512..600));
-        assert_eq!((file.is_changed(), file.shelved_len()), (true, 1024));
-        assert_eq!(file.unsealed(), [0..1024]);
-        let content = file.content_with(vec![extent(0, 1024, "b")]);
-        assert_eq!(content.extents, [extent(0, 1024, "b")]);
-        file.committed(content);
-        assert!(!file.is_changed());
+        assert_eq!((file.is_changed(), file.unshelved_bytes()), (true, 1024));
+        let changes = file.changes();
+        let content = FileContent { len: 1024, extents: vec![extent(0, 1024, "b")], ..FileContent::default() };
+        file.begin_commit();
+        file.written(&(0..1));
+        file.committed(content.clone(), changes);
+        assert!(file.is_changed());
+        file.begin_commit();
+        file.committed(content.clone(), file.changes());
+        assert!(!file.is_changed() && file.extents(&(0..1024)) == content);
         // It grows, and no byte of it counts as shelved.
         file.written(&(10..20));
         file.written(&(1024..MB));
-        assert_eq!((file.shelved_len(), file.unsealed()), (0, vec![0..MB]));
+        assert_eq!((file.shelved_len(), file.unsealed(file.len())), (0, vec![0..MB]));
     }
 
     #[test]
     fn after_a_crash_the_local_bytes_count_from_where_they_differ() {
-        let mut file = TrackedFile::local(4 * MB, MB, shelved().content_with(Vec::new()));
-        assert_eq!((file.missing(&(0..4 * MB)), file.unsealed()), (vec![0..MB], vec![MB..4 * MB]));
+        let file = TrackedFile::local(4 * MB, MB, shelved().content_with(Vec::new(), 3 * MB));
+        assert_eq!((file.missing(&(0..4 * MB)), file.unsealed(file.len())), (vec![0..MB], vec![MB..4 * MB]));
         let shorter = TrackedFile::local(100, 0, FileContent::default());
         assert_eq!((shorter.len(), shorter.is_changed()), (100, true));
     }
