@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Periods without a heartbeat after which a cartridge can be taken over.
-const MISSED_BEATS: u32 = 3;
+pub(crate) const MISSED_BEATS: u32 = 3;
 /// How often a waiting daemon looks at the objects of the owner in a period: a cartridge may be released meanwhile.
 const LOOKS_PER_PERIOD: u32 = 5;
 

@@ -16,6 +16,11 @@ impl CartridgeKeys {
         Self { barcode: barcode.to_owned(), root: format!("{hash:02x}/{barcode}") }
     }
 
+    /// The two hexadecimal digits: the directory of the cartridge, and its shard in the catalog.
+    pub(crate) fn hash(&self) -> &str {
+        self.root.get(..2).unwrap_or_default()
+    }
+
     pub(crate) fn barcode(&self) -> &str {
         &self.barcode
     }

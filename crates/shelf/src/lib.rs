@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod beat;
+mod catalog;
 mod encryption;
 mod error;
 mod folders;
@@ -28,12 +29,14 @@ mod owned;
 mod record;
 pub mod segment;
 mod site;
+mod site_lease;
 mod take;
 mod transfer;
 pub mod trust;
 mod url;
 mod usage;
 
+pub use catalog::{CatalogChange, RebuiltCatalog};
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
 pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, UnshelvedCartridge};
@@ -42,6 +45,7 @@ pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
 pub use site::SiteCopy;
+pub use site_lease::{FormerSiteLease, SiteCopies, SiteLease, TakeSiteError};
 pub use take::TakeError;
 pub use transfer::{DamagedSegment, Progress, TransferError, Verification};
 pub use usage::Usage;
@@ -53,6 +57,11 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Whether a directory of a shelf has cartridges: its name is two hexadecimal digits.
+fn is_hash(name: &str) -> bool {
+    name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
 
 /// Fills a slice with random bytes, for the nonces of manifests, leases and segments.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) -> io::Result<()> + Send + Sync>;
@@ -163,13 +172,25 @@ impl Shelf {
     pub async fn barcodes(&self) -> Result<Vec<String>, ShelfError> {
         let mut barcodes = Vec::new();
         for hash in self.objects.directories("").await? {
-            let is_hash = hash.len() == 2 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_hash {
+            if is_hash(&hash) {
                 barcodes.extend(self.objects.directories(&hash).await?);
             }
         }
         barcodes.sort();
         Ok(barcodes)
+    }
+
+    /// Whether the shelf has a cartridge. This needs few requests, also for many cartridges.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn has_cartridges(&self) -> Result<bool, ShelfError> {
+        for hash in self.objects.directories("").await?.iter().filter(|name| is_hash(name)) {
+            if !self.objects.directories(hash).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// A nonce: 32 hexadecimal digits.

@@ -6,6 +6,7 @@ use crate::manifest::is_file_name;
 use crate::record;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -44,10 +45,8 @@ impl Shelf {
     /// # Errors
     /// [`ShelfError::Store`] if the store fails: the former copy or the new one is there.
     pub async fn put_site(&self, copy: &SiteCopy) -> Result<(), ShelfError> {
-        let files = copy.files.iter().map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes))).collect();
         let key = key_of(&copy.site);
-        let stored = StoredCopy { site: copy.site.clone(), files };
-        self.objects().replace(&key, record::encode(&key, &stored)?).await
+        self.objects().replace(&key, encode_copy(&key, copy)?).await
     }
 
     /// The identifiers of the sites that have a copy on the shelf.
@@ -58,25 +57,43 @@ impl Shelf {
         self.objects().directories(DIRECTORY).await
     }
 
-    /// The copy of a site; `None` if there is none.
+    /// The newest copy of a site; `None` if there is none.
     ///
     /// # Errors
     /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if the copy is damaged.
     pub async fn site(&self, site: &str) -> Result<Option<SiteCopy>, ShelfError> {
+        match self.leased_copy(site).await? {
+            None => self.unleased_copy(site).await,
+            found => Ok(found),
+        }
+    }
+
+    /// The copy of a site without a lease.
+    pub(crate) async fn unleased_copy(&self, site: &str) -> Result<Option<SiteCopy>, ShelfError> {
         let key = key_of(site);
         let Some(bytes) = self.objects().get_long(&key).await? else { return Ok(None) };
-        let stored: StoredCopy = record::decode(&key, &bytes)?;
-        let mut files = BTreeMap::new();
-        for (name, text) in stored.files {
-            if !is_file_name(&name) {
-                return Err(ShelfError::malformed(&key, format!("{name:?} is not the name of a file")));
-            }
-            let bytes =
-                STANDARD.decode(text).map_err(|error| ShelfError::malformed(&key, format!("{name}: {error}")))?;
-            files.insert(name, bytes);
-        }
-        Ok(Some(SiteCopy { site: stored.site, files }))
+        decode_copy(&key, &bytes).map(Some)
     }
+}
+
+/// The object of a copy.
+pub(crate) fn encode_copy(key: &str, copy: &SiteCopy) -> Result<Bytes, ShelfError> {
+    let files = copy.files.iter().map(|(name, bytes)| (name.clone(), STANDARD.encode(bytes))).collect();
+    record::encode(key, &StoredCopy { site: copy.site.clone(), files })
+}
+
+/// The copy in an object. Its names are those of files in one directory: the object may come from elsewhere.
+pub(crate) fn decode_copy(key: &str, bytes: &[u8]) -> Result<SiteCopy, ShelfError> {
+    let stored: StoredCopy = record::decode(key, bytes)?;
+    let mut files = BTreeMap::new();
+    for (name, text) in stored.files {
+        if !is_file_name(&name) {
+            return Err(ShelfError::malformed(key, format!("{name:?} is not the name of a file")));
+        }
+        let bytes = STANDARD.decode(text).map_err(|error| ShelfError::malformed(key, format!("{name}: {error}")))?;
+        files.insert(name, bytes);
+    }
+    Ok(SiteCopy { site: stored.site, files })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 mod background;
 mod cache;
 mod cached_cartridge;
+mod catalog_writer;
 mod commit;
 mod folder;
 mod local;
@@ -27,6 +28,7 @@ use crate::keys::CartridgeKeys;
 use crate::{Content, FileContent, Shelf, ShelfError, take};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
+use catalog_writer::{CatalogWriter, PendingChanges};
 use folder::ShelfFolder;
 use local::LocalDirectory;
 use recent::{Look, Recent, Seen};
@@ -148,6 +150,7 @@ struct Access {
     slots: Arc<Mutex<BTreeMap<String, Arc<Slot>>>>,
     recent: Arc<Recent>,
     unreleased: Sender<Arc<Slot>>,
+    catalog: PendingChanges,
 }
 
 impl Access {
@@ -197,6 +200,8 @@ pub struct ShelfFolders {
     releasing: Option<JoinHandle<()>>,
     /// `None` only while it is dropped, which stops the thread.
     stop: Option<Sender<()>>,
+    /// `None` only while it is dropped.
+    catalog: Option<CatalogWriter>,
     /// Empty only while it is dropped.
     runtimes: Vec<Runtime>,
 }
@@ -240,7 +245,9 @@ impl ShelfFolders {
             slots: Arc::default(),
             recent: Arc::default(),
             unreleased,
+            catalog: PendingChanges::default(),
         };
+        let catalog = CatalogWriter::start(access.shelf.clone(), runtime.handle().clone(), access.catalog.clone())?;
         let left = access.left_barcodes()?;
         if let Some(uploads) = &uploads {
             let tick = access.shared.setup.idle / 4;
@@ -253,6 +260,7 @@ impl ShelfFolders {
             access,
             releasing: Some(releasing),
             stop: Some(stop),
+            catalog: Some(catalog),
             runtimes: uploads.into_iter().chain([runtime]).collect(),
         })
     }
@@ -270,6 +278,7 @@ impl Drop for ShelfFolders {
         if let Some(thread) = self.releasing.take() {
             let _ = thread.join();
         }
+        drop(self.catalog.take());
         self.runtimes.drain(..).for_each(Runtime::shutdown_background);
     }
 }
@@ -347,7 +356,12 @@ impl Releases {
 
 impl FolderStore for ShelfFolders {
     fn list(&self) -> io::Result<Vec<String>> {
-        self.access.runtime.block_on(self.access.shelf.barcodes()).map_err(io::Error::other)
+        self.access.runtime.block_on(self.access.shelf.listed_barcodes()).map_err(io::Error::other)
+    }
+
+    fn is_empty(&self) -> io::Result<bool> {
+        let has_cartridges = self.access.runtime.block_on(self.access.shelf.has_cartridges());
+        has_cartridges.map(|has_cartridges| !has_cartridges).map_err(io::Error::other)
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -364,7 +378,9 @@ impl FolderStore for ShelfFolders {
         if exists && newest()?.is_some_and(|newest| !newest.content.files.is_empty()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        Ok(Box::new(ShelfFolder::taken(self.access.clone(), name)?))
+        let taken = ShelfFolder::taken(self.access.clone(), name)?;
+        self.access.catalog.note(name, true);
+        Ok(Box::new(taken))
     }
 
     fn shelving(&self) -> Shelving {
@@ -387,7 +403,9 @@ impl FolderStore for ShelfFolders {
             Ok(taken) if taken.is_locked() => Err(io::ErrorKind::WouldBlock.into()),
             Ok(taken) => {
                 taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
-                taken.commit_unload()
+                taken.commit_unload()?;
+                self.access.catalog.note(name, false);
+                Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
