@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex};
 use tape_store::backend::{Folder, FolderStore, SyncTimer};
+use tape_store::cartridge::Barcode;
 
 /// The directory of cartridges or the directories, and the shelves on object storage in the order of the configuration. A cartridge
 /// is that of the first of them whose folder has files: interrupted work can leave an empty folder.
@@ -89,6 +90,30 @@ impl CartridgeStores {
         all.filter(|(_, bytes)| *bytes > 0).collect()
     }
 
+    /// Whether the directory or a shelf has a cartridge. If none that can be read has one, the error of another one is returned.
+    pub(crate) fn has_cartridges(&self) -> io::Result<bool> {
+        let listed = self.directory.list().map(|names| names.iter().any(|name| Barcode::new(name).is_some()));
+        let shelves = self.shelves.iter().map(|(_, store)| store.is_empty().map(|is_empty| !is_empty));
+        let mut failed = None;
+        for has_cartridges in std::iter::once(listed).chain(shelves) {
+            match has_cartridges {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(false), Err)
+    }
+
+    /// Takes the shelf on which a cartridge was found last from a record. Returns `false` if there is no such shelf.
+    pub(crate) fn restore_place(&self, name: &str, shelf: &str) -> bool {
+        let found = self.shelves.iter().position(|(own, _)| own == shelf);
+        if let Some(index) = found {
+            lock(&self.found).insert(name.to_owned(), index);
+        }
+        found.is_some()
+    }
+
     /// Name of the shelf that has the cartridge now; `None` for the directory.
     ///
     /// # Errors
@@ -170,6 +195,11 @@ impl FolderStore for CartridgeStores {
             },
             None => self.store(self.new_in).create(name),
         }
+        .inspect(|_| {
+            if let Some(shelf) = self.new_in {
+                lock(&self.found).insert(name.into(), shelf);
+            }
+        })
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {

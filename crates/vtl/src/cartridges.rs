@@ -4,7 +4,7 @@ use crate::clock::day;
 use crate::config::{CartridgeSetup, PoolSetup, TransferPolicy};
 use crate::control::{CartridgeStatus, ControlError, PoolStatus, operator_error_code};
 use crate::events::{Cause, Event, Subject};
-use crate::inventory::{self, CartridgeRecord, Location};
+use crate::inventory::{self, CartridgeRecord, Location, MemoryFacts};
 use crate::library::{
     Library, LibraryError, cartridge_or_placeholder, check_mounted, existing_cartridge, missing_files,
 };
@@ -17,7 +17,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
-use tape_store::mam::{AttrId, Flags, Mam};
+use tape_store::mam::AttrId;
 
 /// Most cartridges that one request creates.
 const MAX_CREATE: usize = 10_000;
@@ -121,8 +121,13 @@ impl Site {
     /// Whether the MAM of a cartridge is undamaged, its write-protect tab is off, and it is of the kind that its
     /// barcode names (data if the barcode names none).
     fn is_writable(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
-        let mam = existing_cartridge(&self.shared, barcode, entry).ok().and_then(|mut cartridge| cartridge.mam().ok());
-        mam.is_some_and(|mam| !mam.flags().contains(Flags::WRITE_PROTECTED) && mam.kind() == barcode.kind())
+        let facts = entry.known_facts().cloned().or_else(|| {
+            let mam = existing_cartridge(&self.shared, barcode, entry).ok()?.mam().ok()?;
+            let facts = MemoryFacts::of(&mam);
+            self.shared.remember_facts(barcode, entry, &facts);
+            Some(facts)
+        });
+        facts.is_some_and(|facts| !facts.write_protected && facts.kind() == Some(barcode.kind()))
     }
 
     /// Reads whether a cartridge is blank, and caches the result in the inventory.
@@ -487,6 +492,7 @@ impl Site {
                 return Err(being_moved(barcode).into());
             }
         }
+        self.shared.forget_facts(barcode)?;
         call(&mut other, &reservation).map_err(LibraryError::of(barcode))
     }
 
@@ -525,17 +531,11 @@ impl Site {
         let unshelved = self.shared.stores.unshelved();
         let status = |(name, entry): (String, CartridgeRecord)| {
             let barcode = Barcode::new(&name)?;
-            // If the MAM is damaged, its copy is used, and drives write-protect the cartridge.
-            let (mam, damage, unreadable) =
-                match cartridge_or_placeholder(&self.shared, &barcode, &entry).mam_or_rebuilt() {
-                    Ok((mam, damage)) => (Some(mam), damage, None),
-                    Err(StoreError::InUse) => (None, None, None),
-                    Err(error) => (None, None, Some(error.to_string())),
-                };
-            let kind = mam.as_ref().map(Mam::kind).or_else(|| entry.media(&barcode).map(|(_, kind)| kind));
+            let (facts, is_damaged, unreadable) = self.facts_of(&barcode, &entry);
+            let kind = facts.as_ref().and_then(MemoryFacts::kind);
+            let kind = kind.or_else(|| entry.media(&barcode).map(|(_, kind)| kind));
             let is_cleaning = kind == Some(CartridgeKind::Cleaning);
-            let number = |id| mam.as_ref().map_or(0, |mam| mam.number(id));
-            let until = mam.as_ref().map_or(0, |mam| mam.number(AttrId::RETAINED_UNTIL));
+            let until = facts.as_ref().map_or(0, |facts| facts.retained_until);
             let library = match &entry.location {
                 Location::Shelf(_) => None,
                 Location::Element { library, address, .. } => {
@@ -554,19 +554,40 @@ impl Site {
                 size: entry.size,
                 kind: kind.map(|kind| kind.name().into()),
                 label,
-                cleanings_left: (is_cleaning && mam.is_some())
-                    .then(|| number(AttrId::MEDIUM_TYPE_INFORMATION).saturating_sub(number(AttrId::LOAD_COUNT))),
+                cleanings_left: facts
+                    .as_ref()
+                    .filter(|_| is_cleaning)
+                    .map(|facts| facts.cleanings.saturating_sub(facts.loads)),
                 blank: entry.blank.filter(|_| !is_cleaning),
                 pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
-                write_protected: damage.is_some()
-                    || mam.as_ref().is_some_and(|mam| mam.flags().contains(Flags::WRITE_PROTECTED)),
+                write_protected: is_damaged || facts.as_ref().is_some_and(|facts| facts.write_protected),
                 retained_until: (until > self.shared.now().wall.seconds()).then_some(until),
                 unusable: self.shared.unusable.reason(&barcode).or(unreadable),
-                loads: number(AttrId::LOAD_COUNT),
+                loads: facts.map_or(0, |facts| facts.loads),
                 cartridge: name,
             })
         };
         cartridges.into_iter().filter_map(status).collect()
+    }
+
+    /// What the cartridge memory of a cartridge says, whether it is damaged, and the reason why it cannot be read. If it is
+    /// damaged, its copy is used, and drives write-protect the cartridge. A store on object storage is asked only if its
+    /// answer is not known.
+    fn facts_of(&self, barcode: &Barcode, entry: &CartridgeRecord) -> (Option<MemoryFacts>, bool, Option<String>) {
+        if let Some(known) = entry.known_facts() {
+            return (Some(known.clone()), false, None);
+        }
+        match cartridge_or_placeholder(&self.shared, barcode, entry).mam_or_rebuilt() {
+            Ok((mam, damage)) => {
+                let facts = MemoryFacts::of(&mam);
+                if damage.is_none() {
+                    self.shared.remember_facts(barcode, entry, &facts);
+                }
+                (Some(facts), damage.is_some(), None)
+            }
+            Err(StoreError::InUse) => (None, false, None),
+            Err(error) => (None, false, Some(error.to_string())),
+        }
     }
 
     /// Lists all pools with their status for operators.

@@ -538,7 +538,7 @@ fn read_v1_files(path: &Path, library: &str, change: &mut Transaction) -> Result
         crate::inventory::insert(
             change,
             &barcode,
-            &CartridgeRecord { location, size, blank: None, exported_from: None, media_kind: None },
+            &CartridgeRecord { location, size, blank: None, exported_from: None, media_kind: None, shelved: None },
         )?;
     }
     Ok(())

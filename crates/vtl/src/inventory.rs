@@ -1,6 +1,7 @@
 //! The location of every cartridge of a site: an element of a library, or a shelf outside the libraries.
 
 use crate::config::CartridgeSetup;
+pub use crate::shelved::{MemoryFacts, Shelved};
 use crate::state_store::{StateError, StateStore, Transaction};
 use serde::{Deserialize, Serialize};
 use smc::element::ElementAddress;
@@ -90,18 +91,24 @@ pub struct CartridgeRecord {
     /// Medium and kind; `None` if the barcode names them.
     #[serde(rename = "what", default, skip_serializing_if = "Option::is_none")]
     pub media_kind: Option<MediaKind>,
+    /// The shelf on object storage that has its files, and what its cartridge memory said; `None` if they are in a directory, or
+    /// that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shelved: Option<Box<Shelved>>,
 }
 
 impl CartridgeRecord {
     /// The record of a new, blank cartridge.
     pub(crate) fn new(location: Location, setup: &CartridgeSetup) -> Self {
-        let entry = Self { location, size: setup.size, blank: Some(true), exported_from: None, media_kind: None };
+        let (size, blank) = (setup.size, Some(true));
+        let entry = Self { location, size, blank, exported_from: None, media_kind: None, shelved: None };
         entry.with_media_kind(&setup.barcode, setup.media, setup.kind)
     }
 
     /// The record of a cartridge that was created outside the site.
     pub(crate) fn from_cartridge(location: Location, cartridge: &Cartridge) -> Self {
-        let entry = Self { location, size: cartridge.capacity(), blank: None, exported_from: None, media_kind: None };
+        let size = cartridge.capacity();
+        let entry = Self { location, size, blank: None, exported_from: None, media_kind: None, shelved: None };
         entry.with_media_kind(cartridge.barcode(), cartridge.media(), cartridge.kind())
     }
 
@@ -128,6 +135,7 @@ impl CartridgeRecord {
             |location: &Location| location.element_in(library).is_some_and(|(address, _)| is_drive(address));
         if was_in_drive(from) || was_in_drive(&self.location) {
             self.blank = None;
+            self.forget_facts();
         }
     }
 }

@@ -51,6 +51,7 @@ pub mod sessions;
 mod shared;
 mod shelf_outage;
 pub mod shelf_status;
+mod shelved;
 pub mod site;
 pub mod standalone;
 pub mod state_store;

@@ -26,7 +26,7 @@ use scsi_core::time::{Instant, Now};
 use smc::changer::{Changer, PendingChanges};
 use smc::library::CartridgeLocation;
 use smc::robot::OperatorState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -38,6 +38,8 @@ use tape_store::store::TapeStore;
 pub(crate) struct Shared {
     pub(crate) state: StateStore,
     inventory: Mutex<Inventory>,
+    /// Barcodes of the cartridges whose records have facts that are not durable yet.
+    pub(crate) learned: Mutex<BTreeSet<String>>,
     /// The operator state of each library, as its changer has it.
     operator_states: Mutex<BTreeMap<String, OperatorState>>,
     /// Cartridges whose files are in use outside of drives.
@@ -125,6 +127,7 @@ impl Shared {
         Ok(Self {
             state,
             inventory: Mutex::new(inventory),
+            learned: Mutex::default(),
             operator_states: Mutex::default(),
             reservations,
             store: TapeStore::of_shared(Arc::clone(&stores) as _).with_media(data.media),
@@ -180,9 +183,9 @@ impl Shared {
     }
 
     /// Checks each cartridge that was blank, because it may have been written while the site was closed. If it is no
-    /// longer blank, its state is unknown until the tape is read.
+    /// longer blank, its state is unknown until the tape is read. Cartridges on shelves on object storage are not checked.
     pub(crate) fn recheck_blank(&self) {
-        let was_blank = |(_, entry): &(&String, &CartridgeRecord)| entry.blank == Some(true);
+        let was_blank = |(_, entry): &(&String, &CartridgeRecord)| entry.blank == Some(true) && entry.shelved.is_none();
         let names: Vec<String> = self.inventory().iter().filter(was_blank).map(|(name, _)| name.clone()).collect();
         for name in names {
             let blank = Barcode::new(&name).and_then(|barcode| self.store.is_blank(&barcode).ok().flatten());

@@ -68,6 +68,10 @@ impl FolderStore for ShelfStore {
         self.call(|folders| folders.list())
     }
 
+    fn is_empty(&self) -> io::Result<bool> {
+        self.call(|folders| folders.is_empty())
+    }
+
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.call(|folders| folders.open(name))
     }

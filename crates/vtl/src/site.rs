@@ -143,6 +143,7 @@ impl Site {
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{identifier}"));
         check_libraries_kept(config, &shared.inventory())?;
         shared.report_unmounted_directories()?;
+        shared.restore_places();
         shared.recheck_blank();
         let threads = Threads::new().map_err(LibraryError::Thread)?;
         let site = Arc::new_cyclic(|handle| Self {
@@ -177,6 +178,7 @@ impl Site {
         }
         site.reconcile_or_warn();
         site.shared.store_directories()?;
+        site.shared.store_learned()?;
         site.spawn_reconciler()?;
         let started = Event::Started { release: env!("CARGO_PKG_VERSION").into(), version: PROTOCOL_VERSION };
         site.shared.events.notify(Subject::new(Cause::site()), started);
@@ -482,6 +484,7 @@ impl Site {
             faults.extend(closed.err().map(|error| error.to_string()));
             faults.extend(stored.err().map(|error| error.to_string()));
         }
+        faults.extend(self.shared.store_learned().err().map(|error| error.to_string()));
         faults.extend(self.shared.store_directories().err().map(|error| error.to_string()));
         // A last attempt to store changes that are still pending.
         faults.extend(self.shared.state.commit(Transaction::default()).err().map(|error| error.to_string()));

@@ -2,7 +2,7 @@
 
 use crate::control::{ControlError, ErrorCode};
 use crate::events::{Cause, Event, Subject};
-use crate::inventory::CartridgeRecord;
+use crate::inventory::{CartridgeRecord, MemoryFacts};
 use crate::library::{LibraryError, cartridge_or_placeholder};
 use crate::locks::lock;
 use crate::shared::Shared;
@@ -59,10 +59,10 @@ impl UnusableCartridges {
 
 impl Shared {
     /// Checks whether a cartridge is usable, from its MAM.
-    pub(crate) fn check_usable(&self, cartridge: &mut Cartridge) {
+    pub(crate) fn check_usable(&self, cartridge: &mut Cartridge, entry: &CartridgeRecord) {
         let barcode = cartridge.barcode().clone();
         match cartridge.mam_or_rebuilt() {
-            Ok((_, None)) => {}
+            Ok((mam, None)) => self.remember_facts(&barcode, entry, &MemoryFacts::of(&mam)),
             Ok((_, Some(error @ StoreError::Malformed { .. }))) => {
                 tracing::warn!(%barcode, %error, "cartridge memory is damaged: the cartridge can only be read");
                 let subject = Subject::new(Cause::site()).with_barcode(barcode.as_str());

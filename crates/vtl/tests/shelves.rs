@@ -5,7 +5,7 @@ mod common;
 
 use common::barcode;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
 use tape_store::backend::{Folder, FolderStore, Shelving};
@@ -24,12 +24,13 @@ const LIBRARY: &str = "[library]\nslots = 8\n[[cartridges]]\npattern = \"V0000#L
 const SHELVES: &str =
     "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://tapes/b\"\n";
 
-/// A store on which every operation fails while it is away, and waits while it is blocked.
+/// A store on which every operation fails while it is away, and waits while it is blocked. It counts the operations.
 #[derive(Clone, Default)]
-struct Store(MemoryFolderStore, Arc<AtomicBool>, Arc<Mutex<()>>);
+struct Store(MemoryFolderStore, Arc<AtomicBool>, Arc<Mutex<()>>, Arc<AtomicUsize>);
 
 impl Store {
     fn reach(&self) -> io::Result<&MemoryFolderStore> {
+        self.3.fetch_add(1, Ordering::Relaxed);
         let _blocked = self.2.lock().unwrap();
         if self.1.load(Ordering::Relaxed) { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(&self.0) }
     }
@@ -41,6 +42,11 @@ impl Store {
 
     fn set_away(&self, away: bool) {
         self.1.store(away, Ordering::Relaxed);
+    }
+
+    /// The number of operations since the last call.
+    fn take_calls(&self) -> usize {
+        self.3.swap(0, Ordering::Relaxed)
     }
 
     /// The folders with files.
@@ -193,6 +199,35 @@ fn a_shelf_that_is_away_hides_no_other_and_nothing_is_created_meanwhile() {
     let site = storage.start(&more).unwrap();
     assert_eq!(blank(&site)[3], ("V00004L8".to_owned(), Some(false)));
     assert_eq!(storage.names()[0], ["V00001L8", "V00002L8"]);
+}
+
+#[test]
+fn neither_the_start_nor_a_list_asks_the_store_for_each_cartridge() {
+    let storage = Storage::default();
+    let pool = "[[pool]]\nname = \"p\"\npattern = \"V0000#L8\"\nsize = \"64MB\"\nscratch = 2\n";
+    let text = format!("{LIBRARY}{pool}{SHELVES}[storage]\nnew_cartridges = \"a\"\n");
+    let status = |site: &Site| site.cartridges();
+    let first = {
+        let site = storage.start(&text).unwrap();
+        site.set_write_protect(&barcode("V00002L8"), true).unwrap();
+        status(&site)
+    };
+    assert_eq!(first.iter().map(|one| one.write_protected).collect::<Vec<_>>(), [false, true]);
+    assert!([&storage.a, &storage.b].map(Store::take_calls)[0] > 0);
+    // Also when the store is away. A request that changes a cartridge needs it.
+    storage.a.set_away(true);
+    let site = storage.start(&text.replace("scratch = 2", "scratch = 1")).unwrap();
+    assert_eq!(status(&site), first);
+    assert_eq!([&storage.a, &storage.b].map(Store::take_calls), [0, 0]);
+    assert!(site.set_write_protect(&barcode("V00002L8"), false).is_err());
+    storage.a.set_away(false);
+    site.set_write_protect(&barcode("V00002L8"), false).unwrap();
+    assert_eq!(status(&site).iter().map(|one| one.write_protected).collect::<Vec<_>>(), [false, false]);
+    drop(site);
+    // The directory counts before a shelf, also for a cartridge that was found on one.
+    put(&storage.directory, "V00001L8", false);
+    let site = storage.start(&text.replace("scratch = 2", "scratch = 0")).unwrap();
+    assert_eq!(status(&site).iter().map(|one| one.shelf_name.as_deref()).collect::<Vec<_>>(), [None, Some("a")]);
 }
 
 #[test]

@@ -226,6 +226,13 @@ pub trait FolderStore: Send + Sync {
     /// # Errors
     /// The storage fails.
     fn list(&self) -> io::Result<Vec<String>>;
+    /// Whether the store has no folder. A store with very many need not list them.
+    ///
+    /// # Errors
+    /// The storage fails.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.list()?.is_empty())
+    }
     /// Opens an existing folder.
     ///
     /// # Errors

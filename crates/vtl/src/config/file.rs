@@ -25,6 +25,7 @@ use iscsi::iscsi;
 use library::library;
 use notify::notify;
 use pools::pool;
+pub(super) use shelves::{CACHE as SHELF_CACHE, check_url as check_shelf_url};
 use shelves::{new_cartridges, shelves};
 use source::{Source, syntax_error};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,7 @@
 //! Shelves on object storage.
 
-use super::ConfigError;
+use super::file::{SHELF_CACHE, check_shelf_url};
+use super::{Config, ConfigError};
 
 /// Configuration of a shelf on object storage, which has cartridges of the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,5 +55,65 @@ impl ShelfSetup {
     pub fn error(&self, key: &str, message: String) -> ConfigError {
         let (file, line) = self.place.clone();
         ConfigError { file, line, key: format!("shelf.{key}"), column: 0, message }
+    }
+}
+
+impl Config {
+    /// Name of the shelf of a site that is stored in an object store, unless the configuration has a shelf with its URL.
+    pub const SITE_SHELF: &str = "site";
+
+    /// Adds the shelf of a site that is stored in an object store, as `place` names the URL: for new cartridges, unless the
+    /// configuration names another shelf for them. A `[[shelf]]` with this URL stays as it is. Returns the name of the shelf.
+    ///
+    /// # Errors
+    /// The URL is not that of a shelf, or the configuration has another shelf with the name [`Self::SITE_SHELF`].
+    pub fn add_site_shelf(&mut self, url: &str, place: &str) -> Result<String, String> {
+        check_shelf_url(url)?;
+        let is_same = |shelf: &&ShelfSetup| shelf.url.trim_end_matches('/') == url.trim_end_matches('/');
+        let name = match self.shelves.iter().find(is_same) {
+            Some(shelf) => shelf.name.clone(),
+            None if self.shelves.iter().any(|shelf| shelf.name == Self::SITE_SHELF) => {
+                return Err(format!(
+                    "the configuration has a shelf {:?} with another URL; use another name for it",
+                    Self::SITE_SHELF
+                ));
+            }
+            None => {
+                self.shelves.push(ShelfSetup {
+                    name: Self::SITE_SHELF.into(),
+                    url: url.into(),
+                    durability: ShelfDurability::Remote,
+                    cache: SHELF_CACHE,
+                    encrypt: None,
+                    former_keys: Vec::new(),
+                    place: (place.into(), 0),
+                });
+                Self::SITE_SHELF.into()
+            }
+        };
+        self.new_cartridges.get_or_insert_with(|| name.clone());
+        Ok(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn the_shelf_of_a_site_is_added_unless_the_configuration_has_it() {
+        let mut config = Config::default();
+        assert_eq!(config.add_site_shelf("s3://tapes/x", "--site").unwrap(), "site");
+        assert_eq!(config.new_cartridges.as_deref(), Some("site"));
+        assert_eq!((config.shelves.len(), config.shelves[0].url.as_str()), (1, "s3://tapes/x"));
+        let text = "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/x/\"\ndurability = \"local\"\n";
+        let mut config = parse("f", text).unwrap();
+        assert_eq!(config.add_site_shelf("s3://tapes/x", "--site").unwrap(), "a");
+        assert_eq!((config.shelves.len(), config.shelves[0].durability), (1, ShelfDurability::Local));
+        assert_eq!(config.new_cartridges.as_deref(), Some("a"));
+        let mut config = parse("f", &text.replace("\"a\"", "\"site\"")).unwrap();
+        assert!(config.add_site_shelf("s3://tapes/y", "--site").unwrap_err().contains("with another URL"));
+        assert!(config.add_site_shelf("tapes", "--site").unwrap_err().contains("is not the URL of a shelf"));
     }
 }

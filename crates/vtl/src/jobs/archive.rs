@@ -108,6 +108,7 @@ impl Site {
         });
         // The status has the new shelf.
         let _ = stores.find_shelf(barcode.as_str());
+        self.shared.forget_shelved(barcode);
         moved
     }
 

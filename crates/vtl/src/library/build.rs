@@ -352,7 +352,7 @@ pub(crate) fn check_mounted(shared: &Shared, inventory: &Inventory) -> Result<()
     if known == 0 {
         return Ok(());
     }
-    if !shared.store.list().map_err(LibraryError::Store)?.is_empty() {
+    if shared.has_cartridges()? {
         let unmounted = if shared.creates_on_shelf { Vec::new() } else { shared.unmounted_directories(inventory)? };
         let Some((path, count)) = unmounted.into_iter().find(|(path, _)| shared.directories.first() == Some(path))
         else {
@@ -493,14 +493,19 @@ fn check_elements_kept(setup: &LibrarySetup, inventory: &Inventory) -> Result<()
 /// Puts every cartridge into its element in the inventory.
 fn place_cartridges(elements: &mut smc::library::Library, library: &str, shared: &Shared) -> Result<(), LibraryError> {
     // Not locked during the loop: drives may need the inventory.
-    let inventory = shared.inventory().clone();
-    for (name, entry) in &inventory {
+    let is_inside = |(_, entry): &(&String, &CartridgeRecord)| entry.location.element_in(library).is_some();
+    let inside: Vec<(String, CartridgeRecord)> =
+        shared.inventory().iter().filter(is_inside).map(|(name, entry)| (name.clone(), entry.clone())).collect();
+    for (name, entry) in &inside {
         let Some((address, origin)) = entry.location.element_in(library) else { continue };
         let barcode = Barcode::new(name)
             .ok_or_else(|| LibraryError::Inconsistent(format!("inventory: {name:?} is not a barcode")))?;
         // An unusable cartridge still occupies its element.
         let mut cartridge = cartridge_or_placeholder(shared, &barcode, entry);
-        shared.check_usable(&mut cartridge);
+        // One on a shelf on object storage is checked when it is loaded: its store may have very many.
+        if entry.shelved.is_none() {
+            shared.check_usable(&mut cartridge, entry);
+        }
         let put = elements.add_cartridge(address, cartridge, origin, shared.now());
         put.map_err(|(why, _)| {
             LibraryError::Inconsistent(format!("cartridge {barcode} cannot be put into element {}: {why}", address.0))

@@ -7,7 +7,7 @@ use crate::config::{ConfigError, ShelfDurability, ShelfSetup};
 use toml::Spanned;
 
 /// Size of the local files in bytes, if the configuration has none.
-const CACHE: u64 = 10_000_000_000;
+pub(in crate::config) const CACHE: u64 = 10_000_000_000;
 /// Smallest size of the local files in bytes.
 const MIN_CACHE: u64 = 1_000_000_000;
 
@@ -81,7 +81,7 @@ fn durability(source: &Source<'_>, text: &Text) -> Result<ShelfDurability, Confi
 }
 
 /// Checks the form of a URL, without a request to the store. No message quotes what may be a secret.
-fn check_url(url: &str) -> Result<(), String> {
+pub(in crate::config) fn check_url(url: &str) -> Result<(), String> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let (user, host) = host.rsplit_once('@').unwrap_or(("", host));

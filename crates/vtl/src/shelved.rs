@@ -1,0 +1,183 @@
+//! What a site knows of its cartridges on shelves on object storage, so that neither its start nor a list asks the store for
+//! each of them.
+//!
+//! The facts are those of the cartridge memory when this site read it last. Another daemon may have changed the cartridge since:
+//! they are for lists, and a load and each request that changes a cartridge read the cartridge memory itself.
+
+use crate::inventory::{self, CartridgeRecord};
+use crate::library::LibraryError;
+use crate::locks::lock;
+use crate::shared::Shared;
+use crate::state_store::Transaction;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use tape_store::cartridge::{Barcode, CartridgeKind};
+use tape_store::error::StoreError;
+use tape_store::mam::{AttrId, Flags, Mam};
+
+/// A cartridge on a shelf on object storage, as the site has found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelved {
+    /// Name of the shelf in the configuration.
+    pub shelf: String,
+    /// What its cartridge memory said; `None` if it may have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<MemoryFacts>,
+}
+
+/// What lists show of a cartridge memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryFacts {
+    /// Name of the cartridge kind: `data`, `worm`, `null` or `cleaning`.
+    pub kind: String,
+    /// Whether the write-protect tab is set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub write_protected: bool,
+    /// End of the retention in seconds since 1970-01-01 UTC; 0 if the cartridge was never retained.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retained_until: u64,
+    /// Number of loads.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub loads: u64,
+    /// Number of cleanings that a cleaning cartridge permits; 0 for other kinds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cleanings: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl MemoryFacts {
+    /// The facts in a cartridge memory.
+    pub(crate) fn of(mam: &Mam) -> Self {
+        let is_cleaning = mam.kind() == CartridgeKind::Cleaning;
+        Self {
+            kind: mam.kind().name().into(),
+            write_protected: mam.flags().contains(Flags::WRITE_PROTECTED),
+            retained_until: mam.number(AttrId::RETAINED_UNTIL),
+            loads: mam.number(AttrId::LOAD_COUNT),
+            cleanings: if is_cleaning { mam.number(AttrId::MEDIUM_TYPE_INFORMATION) } else { 0 },
+        }
+    }
+
+    /// The kind of the cartridge; `None` if another release has written one that this release does not know.
+    pub(crate) fn kind(&self) -> Option<CartridgeKind> {
+        CartridgeKind::by_name(&self.kind)
+    }
+}
+
+impl CartridgeRecord {
+    /// The known facts of a cartridge on a shelf on object storage.
+    pub(crate) fn known_facts(&self) -> Option<&MemoryFacts> {
+        self.shelved.as_ref()?.facts.as_ref()
+    }
+
+    /// Forgets the facts of a cartridge memory that may have changed.
+    pub(crate) fn forget_facts(&mut self) {
+        if let Some(shelved) = &mut self.shelved {
+            shelved.facts = None;
+        }
+    }
+}
+
+impl Shared {
+    /// Remembers the facts of a cartridge memory that was read now, if the cartridge is on a shelf on object storage; otherwise
+    /// that it is on none. `before` is the record of the cartridge before its memory was read.
+    pub(crate) fn remember_facts(&self, barcode: &Barcode, before: &CartridgeRecord, facts: &MemoryFacts) {
+        let shelf = self.stores.shelf_of(barcode.as_str());
+        let shelved = shelf.map(|shelf| Box::new(Shelved { shelf: shelf.to_owned(), facts: Some(facts.clone()) }));
+        let mut inventory = self.inventory();
+        // If it has moved since, a drive may have changed it.
+        if let Some(entry) = inventory.get_mut(barcode.as_str()).filter(|entry| entry.location == before.location)
+            && entry.shelved != shelved
+        {
+            entry.shelved = shelved;
+            lock(&self.learned).insert(barcode.as_str().to_owned());
+        }
+    }
+
+    /// Forgets what the memory of a cartridge said, durably, before it is changed.
+    pub(crate) fn forget_facts(&self, barcode: &Barcode) -> Result<(), LibraryError> {
+        let mut inventory = self.inventory();
+        let Some(entry) = inventory.get_mut(barcode.as_str()).filter(|entry| entry.known_facts().is_some()) else {
+            return Ok(());
+        };
+        entry.forget_facts();
+        let mut change = Transaction::default();
+        inventory::insert(&mut change, barcode.as_str(), entry)?;
+        Ok(self.state.commit(change)?)
+    }
+
+    /// Forgets where the files of a cartridge are, and what its cartridge memory said: both may have changed.
+    pub(crate) fn forget_shelved(&self, barcode: &Barcode) {
+        if let Some(entry) = self.inventory().get_mut(barcode.as_str())
+            && entry.shelved.take().is_some()
+        {
+            lock(&self.learned).insert(barcode.as_str().to_owned());
+        }
+    }
+
+    /// Whether a directory of cartridges or a shelf on object storage has a cartridge.
+    pub(crate) fn has_cartridges(&self) -> Result<bool, LibraryError> {
+        let failed = |error| StoreError::Io { operation: "listing cartridges".into(), source: Arc::new(error) };
+        self.stores.has_cartridges().map_err(|error| LibraryError::Store(failed(error)))
+    }
+
+    /// Makes what was remembered since the last call durable, in one transaction.
+    pub(crate) fn store_learned(&self) -> Result<(), LibraryError> {
+        let learned = std::mem::take(&mut *lock(&self.learned));
+        if learned.is_empty() {
+            return Ok(());
+        }
+        // Locked until the transaction is durable: a move would be overwritten.
+        let inventory = self.inventory();
+        let mut change = Transaction::default();
+        for barcode in &learned {
+            if let Some(entry) = inventory.get(barcode) {
+                inventory::insert(&mut change, barcode, entry)?;
+            }
+        }
+        Ok(self.state.commit(change)?)
+    }
+
+    /// Takes the places of cartridges from the inventory, so that a search begins on their shelf. A place counts only if the
+    /// configuration has the shelf, and the directory of cartridges has no folder of this name: that one would be used first.
+    pub(crate) fn restore_places(&self) {
+        let mut inventory = self.inventory();
+        if inventory.values().all(|entry| entry.shelved.is_none()) {
+            return;
+        }
+        let in_directory = self.stores.directory().list().unwrap_or_default();
+        for name in in_directory {
+            if let Some(entry) = inventory.get_mut(&name) {
+                entry.shelved = None;
+            }
+        }
+        for (name, entry) in inventory.iter_mut() {
+            if let Some(shelved) = &entry.shelved
+                && !self.stores.restore_place(name, &shelved.shelf)
+            {
+                entry.shelved = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_name_only_what_differs() {
+        let facts =
+            MemoryFacts { kind: "data".into(), write_protected: false, retained_until: 0, loads: 3, cleanings: 0 };
+        let shelved = Shelved { shelf: "archive".into(), facts: Some(facts) };
+        let text = r#"{"shelf":"archive","facts":{"kind":"data","loads":3}}"#;
+        assert_eq!(serde_json::to_string(&shelved).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Shelved>(text).unwrap(), shelved);
+        let unknown: Shelved = serde_json::from_str(r#"{"shelf":"archive"}"#).unwrap();
+        assert_eq!(unknown.facts, None);
+    }
+}
