@@ -67,12 +67,15 @@ fn shards() -> impl Iterator<Item = String> {
 }
 
 impl Shelf {
-    /// Begins the catalog of a shelf that has no cartridges: it is complete.
+    /// Begins the catalog of a shelf that has no cartridges: it is complete. A shelf with a catalog stays as it is.
     ///
     /// # Errors
     /// [`ShelfError::Store`] if the store fails.
     pub async fn begin_catalog(&self) -> Result<(), ShelfError> {
-        if self.has_cartridges().await? { Ok(()) } else { self.objects.replace(COMPLETE, "complete".into()).await }
+        if self.objects.get(COMPLETE).await?.is_some() || self.has_cartridges().await? {
+            return Ok(());
+        }
+        self.objects.replace(COMPLETE, "complete".into()).await
     }
 
     /// The barcodes in the catalog, ascending; `None` if the shelf has no catalog. It may lack a cartridge that was added a moment ago,
@@ -102,7 +105,7 @@ impl Shelf {
             Ok(Some(barcodes)) => Ok(barcodes),
             Ok(None) => self.barcodes().await,
             Err(error @ ShelfError::Malformed { .. }) => {
-                tracing::warn!(%error, "the catalog of the shelf is damaged; rebuild it with `ferric shelf catalog`");
+                tracing::warn!(%error, "the catalog of the shelf is damaged; `ferric shelf catalog --rebuild` rebuilds it");
                 self.barcodes().await
             }
             Err(error) => Err(error),

@@ -24,6 +24,14 @@ pub(crate) struct Arguments {
     /// Directory of an mhvtl configuration, instead of --config; its cartridges are used in place
     #[arg(long, value_name = "DIR", conflicts_with = "config")]
     pub(crate) mhvtl_config: Option<PathBuf>,
+    /// Run a site that is stored in an object store: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or
+    /// file:///DIRECTORY. New cartridges are created there, and existing ones found. On an empty data directory, the site
+    /// returns from its copy there, with its configuration file unless --config is given
+    #[arg(long, value_name = "URL", conflicts_with_all = ["ephemeral", "mhvtl_config"])]
+    pub(crate) site: Option<String>,
+    /// Name of the site in the object store. One daemon at a time runs it
+    #[arg(long, value_name = "NAME", default_value = "main", requires = "site", value_parser = site_name)]
+    pub(crate) name: String,
     /// Address to listen on; port 0 selects a free port [default: iscsi.bind of the configuration, 127.0.0.1:3260]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) bind: Option<String>,
@@ -74,6 +82,7 @@ const EXAMPLES: &str = "Examples:
   ferric-iscsid                # the default library, with its data in ./ferric-data
   ferric-iscsid --data /srv/tapes --bind 0.0.0.0:3260
   ferric-iscsid --config ferric.toml --print-config
+  ferric-iscsid --data /var/lib/ferric --site s3://tapes/archive --name rack1
   ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json
 
 Signals:
@@ -82,7 +91,7 @@ Signals:
 
 Environment:
   FERRIC_DATA                data directory, if --data is not given
-  AWS_*, AZURE_*, GOOGLE_*   credentials and settings of the stores of [[shelf]], such as
+  AWS_*, AZURE_*, GOOGLE_*   credentials and settings of the stores of --site and [[shelf]], such as
                              AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT
 
 Exit codes:
@@ -99,6 +108,11 @@ impl Arguments {
     /// Replaces the data directory, regardless of the command line and the environment.
     pub(crate) fn set_data_directory(&mut self, directory: &Path) {
         self.data = Some(directory.into());
+    }
+
+    /// Uses this configuration file, unless the command line names one.
+    pub(crate) fn set_default_config(&mut self, file: PathBuf) {
+        self.config.get_or_insert(file);
     }
 
     /// The file or directory of the configuration; `None` for the default configuration.
@@ -130,6 +144,9 @@ impl Arguments {
         }
         if let Some(advertise) = &self.advertise {
             config.iscsi.advertise = parse_advertise(advertise).map_err(|message| format!("--advertise: {message}"))?;
+        }
+        if let Some(url) = &self.site {
+            config.add_site_shelf(url, "--site").map_err(|message| format!("--site: {message}"))?;
         }
         if self.ephemeral && !config.cartridge_directories.is_empty() {
             return Err(
@@ -166,6 +183,15 @@ impl Arguments {
         }
         Ok(config)
     }
+}
+
+/// Parses the name of a site in an object store.
+fn site_name(text: &str) -> Result<String, String> {
+    let is_valid = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    if (1..=32).contains(&text.len()) && text.bytes().all(is_valid) {
+        return Ok(text.to_owned());
+    }
+    Err("expected 1 to 32 of a-z, 0-9, - and _".into())
 }
 
 /// Parses a log level.

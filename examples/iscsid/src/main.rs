@@ -6,6 +6,8 @@ mod http;
 mod notify;
 mod ready;
 mod reload;
+#[cfg(feature = "shelf")]
+mod shared_site;
 mod shelves;
 #[cfg(feature = "shelf")]
 mod site_copy;
@@ -85,6 +87,7 @@ fn start_log(level: tracing::Level) -> io::Result<(LogGuard, RecentLog)> {
 }
 
 fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
+    let shared_site = join_site(&mut arguments)?;
     let text = arguments.read_config_text()?;
     let config = arguments.read_config(text.as_deref())?;
     if arguments.print_config {
@@ -119,8 +122,7 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     let control = arguments.data_directory().join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
     #[cfg(feature = "shelf")]
-    let copier =
-        site_copy::SiteCopier::start(&site, &config.shelves, &arguments.data_directory(), arguments.config_file())?;
+    let copiers = site_copy::start(&site, &config.shelves, &arguments, shared_site.as_ref())?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
     ready::print_overview(&site, portal.address(), &config.iscsi.advertise);
     ready::report_ready(&arguments, ready, &site, portal.address(), &control).map_err(|error| error.to_string())?;
@@ -135,11 +137,40 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     portal.close();
     let closed = site.shut_down().map_err(|error| error.to_string());
     #[cfg(feature = "shelf")]
-    drop(copier);
+    drop(copiers);
     // Its subscribers have received all events.
     drop(http);
     notifier.close();
-    closed
+    closed.and(leave_site(shared_site))
+}
+
+/// With `--site`, takes the site in the object store for this daemon, and restores its files if they are not here.
+#[cfg(feature = "shelf")]
+fn join_site(arguments: &mut Arguments) -> Result<Option<shared_site::SharedSite>, String> {
+    let Some(url) = arguments.site.clone().filter(|_| !arguments.print_config) else { return Ok(None) };
+    shared_site::SharedSite::join(&url, arguments).map(Some).map_err(|error| format!("--site: {error}"))
+}
+
+#[cfg(not(feature = "shelf"))]
+fn join_site(arguments: &mut Arguments) -> Result<Option<std::convert::Infallible>, String> {
+    match arguments.site {
+        Some(_) => Err("--site: this daemon was built without the feature shelf".into()),
+        None => Ok(None),
+    }
+}
+
+/// Releases the site in the object store.
+///
+/// # Errors
+/// Another daemon has taken it over.
+#[cfg(feature = "shelf")]
+fn leave_site(shared_site: Option<shared_site::SharedSite>) -> Result<(), String> {
+    shared_site.map_or(Ok(()), shared_site::SharedSite::leave)
+}
+
+#[cfg(not(feature = "shelf"))]
+fn leave_site(_: Option<std::convert::Infallible>) -> Result<(), String> {
+    Ok(())
 }
 
 /// Prefix of the names of temporary data directories.

@@ -105,10 +105,10 @@ mod enabled {
         if known == 0 {
             return Ok(());
         }
-        let on_shelf = block_on(setup, async {
-            open_url(setup)?.barcodes().await.map_err(|error| error_of_store(setup, &error))
+        let has_cartridges = block_on(setup, async {
+            open_url(setup)?.has_cartridges().await.map_err(|error| error_of_store(setup, &error))
         })?;
-        if !on_shelf.is_empty() {
+        if has_cartridges {
             return Ok(());
         }
         let local = local.display();
@@ -124,7 +124,11 @@ mod enabled {
         let verdict = block_on(setup, async {
             let shelf = open_url(setup)?;
             let nonce = shelf.nonce().map_err(|error| error_of_store(setup, &error))?;
-            trust::first_check(shelf.objects(), &nonce).await.map_err(|error| error_of_store(setup, &error))
+            let verdict =
+                trust::first_check(shelf.objects(), &nonce).await.map_err(|error| error_of_store(setup, &error))?;
+            // A new shelf has a catalog from its first cartridge on.
+            shelf.begin_catalog().await.map_err(|error| error_of_store(setup, &error))?;
+            Ok(verdict)
         })?;
         match verdict {
             Verdict::Once => Ok(()),

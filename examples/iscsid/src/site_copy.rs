@@ -1,7 +1,9 @@
 //! Copies of the site's state, identities and configuration on its shelves, from which `ferric site restore` restores it.
 
+use crate::arguments::Arguments;
+use crate::shared_site::SharedSite;
 use command_line::shelf::open_shelf;
-use shelf::{Shelf, SiteCopy};
+use shelf::{Shelf, ShelfError, SiteCopies, SiteCopy};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -41,10 +43,27 @@ impl Drop for SiteCopier {
     }
 }
 
+/// The place of the copies.
+enum Place {
+    /// The copy of a site on a shelf of its configuration, by the identifier of the site.
+    Shelf(Shelf),
+    /// The copies of the site that this daemon has taken with `--site`.
+    Leased(SiteCopies),
+}
+
+impl Place {
+    async fn put(&self, copy: &SiteCopy) -> Result<(), ShelfError> {
+        match self {
+            Self::Shelf(shelf) => shelf.put_site(copy).await,
+            Self::Leased(copies) => copies.put(copy).await,
+        }
+    }
+}
+
 /// A shelf, and what its copy has.
 struct Target {
     name: String,
-    shelf: Shelf,
+    place: Place,
     copied: Option<Changes>,
     /// Whether the last copy failed, which is logged once.
     has_failed: bool,
@@ -83,12 +102,35 @@ impl Source {
     }
 }
 
+/// Starts the copies of a site to the shelves of its configuration, and of one that was taken with `--site` to its store.
+///
+/// # Errors
+/// A shelf cannot be opened, or a thread cannot be spawned.
+pub(crate) fn start(
+    site: &Site,
+    shelves: &[ShelfSetup],
+    arguments: &Arguments,
+    shared: Option<&SharedSite>,
+) -> Result<Vec<SiteCopier>, String> {
+    let (data, configuration) = (arguments.data_directory(), arguments.config_file());
+    // A store has one copy of a site.
+    let is_other = |shelf: &&ShelfSetup| {
+        arguments.site.as_ref().is_none_or(|url| url.trim_end_matches('/') != shelf.url.trim_end_matches('/'))
+    };
+    let others: Vec<ShelfSetup> = shelves.iter().filter(is_other).cloned().collect();
+    let mut copiers: Vec<_> = SiteCopier::start(site, &others, &data, configuration)?.into_iter().collect();
+    if let Some(shared) = shared {
+        copiers.push(SiteCopier::start_leased(shared.name(), shared.copies(), &data, configuration)?);
+    }
+    Ok(copiers)
+}
+
 impl SiteCopier {
     /// Starts the copies of a site to the shelves of its configuration; `None` if it has none.
     ///
     /// # Errors
     /// A shelf cannot be opened, or the thread cannot be spawned.
-    pub(crate) fn start(
+    fn start(
         site: &Site,
         shelves: &[ShelfSetup],
         data: &Path,
@@ -104,10 +146,26 @@ impl SiteCopier {
             let _context = runtime.enter();
             let shelf = open_shelf(&setup.url, "ferric-iscsid", vtl::entropy::fill);
             let shelf = shelf.map_err(|error| format!("shelf {}: {error}", setup.name))?;
-            targets.push(Target { name: setup.name.clone(), shelf, copied: None, has_failed: false });
+            targets.push(Target::new(&setup.name, Place::Shelf(shelf)));
         }
         let (site, configuration) = (site.identifier().to_owned(), configuration.map(Path::to_path_buf));
         let source = Source { site, data: data.to_path_buf(), configuration };
+        Self::spawn(runtime, source, targets).map(Some).map_err(failed)
+    }
+
+    /// Starts the copies of a site that this daemon has taken with `--site`.
+    ///
+    /// # Errors
+    /// The thread cannot be spawned.
+    fn start_leased(site: &str, copies: SiteCopies, data: &Path, configuration: Option<&Path>) -> Result<Self, String> {
+        let failed = |error: io::Error| format!("copies of the site: {error}");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let configuration = configuration.map(Path::to_path_buf);
+        let source = Source { site: site.to_owned(), data: data.to_path_buf(), configuration };
+        Self::spawn(runtime, source, vec![Target::new("--site", Place::Leased(copies))]).map_err(failed)
+    }
+
+    fn spawn(runtime: Runtime, source: Source, mut targets: Vec<Target>) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let run = move || loop {
             let began = Instant::now();
@@ -117,12 +175,16 @@ impl SiteCopier {
                 return targets.iter_mut().for_each(|target| target.update(&source, &runtime, LAST_COPY));
             }
         };
-        let thread = std::thread::Builder::new().name("site copy".into()).spawn(run).map_err(failed)?;
-        Ok(Some(Self { stop, thread: Some(thread) }))
+        let thread = std::thread::Builder::new().name("site copy".into()).spawn(run)?;
+        Ok(Self { stop, thread: Some(thread) })
     }
 }
 
 impl Target {
+    fn new(name: &str, place: Place) -> Self {
+        Self { name: name.to_owned(), place, copied: None, has_failed: false }
+    }
+
     /// Replaces the copy on the shelf, if the site has changed.
     fn update(&mut self, source: &Source, runtime: &Runtime, limit: Duration) {
         // What changes while the files are read is copied the next time.
@@ -131,7 +193,7 @@ impl Target {
             return;
         }
         let put = source.copy().map_err(|error| error.to_string()).and_then(|copy| {
-            let put = async { tokio::time::timeout(limit, self.shelf.put_site(&copy)).await };
+            let put = async { tokio::time::timeout(limit, self.place.put(&copy)).await };
             let ended = runtime.block_on(put).map_err(|_| format!("no response in {} s", limit.as_secs()))?;
             ended.map_err(|error| error.to_string())
         });

@@ -86,7 +86,7 @@ fn write(shelf: &Shelf, runtime: &Handle, change: &CatalogChange, is_last: bool)
 /// The first failure is logged, and the last one.
 fn report(error: &ShelfError, cartridges: usize, is_last: bool, has_failed: bool) {
     if is_last {
-        tracing::warn!(%error, cartridges, "the catalog of the shelf lacks changes; rebuild it with `ferric shelf catalog`");
+        tracing::warn!(%error, cartridges, "the catalog of the shelf lacks changes; `ferric shelf catalog --rebuild` rebuilds it");
     } else if !has_failed {
         tracing::warn!(%error, cartridges, "the catalog of the shelf was not changed; this is tried again");
     }

@@ -76,6 +76,11 @@ impl Daemon {
         self.child.wait().unwrap().code()
     }
 
+    /// Waits until the daemon ends, and returns its exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     /// Resident memory in KiB.
     pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

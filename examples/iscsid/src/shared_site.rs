@@ -1,0 +1,233 @@
+//! `--site URL`: a site that is stored in an object store. This daemon takes it, restores its files if another daemon has run it
+//! since, writes heartbeats, and releases it at its end.
+
+use crate::arguments::Arguments;
+use command_line::shelf::open_shelf;
+use rustix::fs::{FlockOperation, flock};
+use shelf::{FormerSiteLease, SiteCopies, SiteCopy, SiteLease};
+use signal_hook::consts::SIGTERM;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tape_store::backend::file::{OsFolder, create_private_folders};
+use tape_store::backend::{Folder, free_name};
+use tokio::runtime::Runtime;
+
+/// File in the data directory with the lease that this directory had last. It is locked while a daemon uses it.
+const LEASE: &str = "site.lease";
+/// Files whose existence shows that a data directory has a state.
+const STATE: [&str; 2] = ["state.1", "state.2"];
+/// Time for the release of the site, when the daemon stops.
+const RELEASE: Duration = Duration::from_secs(10);
+
+/// The site in the object store that this daemon runs. Dropping it releases the site.
+#[derive(Debug)]
+pub(crate) struct SharedSite {
+    site: String,
+    copies: SiteCopies,
+    stop: Option<Sender<()>>,
+    /// Returns the error that another daemon has taken the site over.
+    heartbeats: Option<JoinHandle<Result<(), String>>>,
+    _lock: File,
+}
+
+impl SharedSite {
+    /// Takes the site of the command line. Afterwards, the data directory has the newest state of it, or none if the site is new.
+    ///
+    /// # Errors
+    /// Another daemon runs the site, the data directory has the state of another site, or the store or the disk fails.
+    pub(crate) fn join(url: &str, arguments: &mut Arguments) -> Result<Self, String> {
+        let data = arguments.data_directory();
+        let failed = |error: io::Error| format!("{}: {error}", data.display());
+        create_private_folders(&data).map_err(failed)?;
+        let lock = lock(&data)?;
+        let mut folder = OsFolder::at(data.clone());
+        let own = folder.read(LEASE).map_err(failed)?;
+        let own = own.and_then(|bytes| serde_json::from_slice::<FormerSiteLease>(&bytes).ok());
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| format!("starting threads: {error}"))?;
+        let shelf = {
+            let _context = runtime.enter();
+            open_shelf(url, "ferric-iscsid", vtl::entropy::fill).map_err(|error| error.to_string())?
+        };
+        tracing::info!(url, site = arguments.name, "taking the site");
+        let taken = runtime.block_on(shelf.take_site(&arguments.name, own.as_ref()));
+        let lease = taken.map_err(|error| match error {
+            shelf::TakeSiteError::InUse { .. } => format!("{url}: {error}; stop it first, or use another --name"),
+            other => format!("{url}: {other}"),
+        })?;
+        let prepared = prepare(&runtime, &lease, own.as_ref(), &mut folder, arguments)
+            .and_then(|()| choose_configuration(&mut folder, arguments));
+        if let Err(error) = prepared {
+            release(&runtime, &lease);
+            return Err(error);
+        }
+        Self::start(runtime, lease, lock)
+    }
+
+    fn start(runtime: Runtime, lease: SiteLease, lock: File) -> Result<Self, String> {
+        let (site, copies) = (lease.site().to_owned(), lease.copies());
+        let (stop, stopped) = channel();
+        let run = move || write_heartbeats(&runtime, lease, &stopped);
+        let heartbeats = std::thread::Builder::new().name("site lease".into()).spawn(run);
+        let heartbeats = heartbeats.map_err(|error| format!("starting threads: {error}"))?;
+        Ok(Self { site, copies, stop: Some(stop), heartbeats: Some(heartbeats), _lock: lock })
+    }
+
+    /// Name of the site in the store.
+    pub(crate) fn name(&self) -> &str {
+        &self.site
+    }
+
+    /// Writes the copies of the site.
+    pub(crate) fn copies(&self) -> SiteCopies {
+        self.copies.clone()
+    }
+
+    /// Releases the site.
+    ///
+    /// # Errors
+    /// Another daemon has taken it over.
+    pub(crate) fn leave(mut self) -> Result<(), String> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        drop(self.stop.take());
+        self.heartbeats.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Ok(())))
+    }
+}
+
+impl Drop for SharedSite {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+/// Locks the data directory for this use: a second daemon would believe that the first one has ended.
+fn lock(data: &Path) -> Result<File, String> {
+    let path = data.join(format!("{LEASE}.lock"));
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(format!("{} is in use by another ferric-iscsid", data.display()));
+    }
+    Ok(file)
+}
+
+/// Brings the newest state of the site into the data directory, and remembers the lease there.
+fn prepare(
+    runtime: &Runtime,
+    lease: &SiteLease,
+    own: Option<&FormerSiteLease>,
+    folder: &mut OsFolder,
+    arguments: &Arguments,
+) -> Result<(), String> {
+    let (data, site) = (arguments.data_directory(), lease.site());
+    let failed = |error: io::Error| format!("{}: {error}", data.display());
+    let names = folder.list().map_err(failed)?;
+    let has_state = names.iter().any(|name| STATE.contains(&name.as_str()));
+    // The state of this directory is the newest one if no other daemon has run the site since.
+    if !(has_state && lease.continues(own)) {
+        if let Some(owner) = lease.former_owner().filter(|_| has_state && own.is_none()) {
+            return Err(format!(
+                "{} has the state of another site, and site {site} was run by {owner}; use an empty directory, or another \
+                 --name",
+                data.display()
+            ));
+        }
+        let copy = runtime.block_on(lease.former_copy()).map_err(|error| error.to_string())?;
+        // If this is interrupted, the next start restores the site again.
+        remember(folder, &FormerSiteLease::default()).map_err(failed)?;
+        match copy {
+            Some(copy) => restore(folder, &copy).map_err(failed)?,
+            None if has_state => {
+                return Err(format!(
+                    "another daemon has run site {site} since {} was used, and left no copy of its state",
+                    data.display()
+                ));
+            }
+            None => tracing::info!(site, "the store has no copy of the site: it is new"),
+        }
+    }
+    remember(folder, &lease.remembered()).map_err(failed)
+}
+
+/// Uses the configuration file of the site, unless the command line names one: then that is the file of the site from now on.
+fn choose_configuration(folder: &mut OsFolder, arguments: &mut Arguments) -> Result<(), String> {
+    let own = arguments.data_directory().join(SiteCopy::CONFIGURATION);
+    if let Some(text) = arguments.read_config_text()? {
+        return folder
+            .replace(SiteCopy::CONFIGURATION, text.as_bytes())
+            .map_err(|error| format!("{}: {error}", own.display()));
+    }
+    if own.exists() {
+        arguments.set_default_config(own);
+    }
+    Ok(())
+}
+
+/// Writes the lease that the data directory has now.
+fn remember(folder: &mut OsFolder, lease: &FormerSiteLease) -> io::Result<()> {
+    folder.replace(LEASE, &serde_json::to_vec(lease).map_err(io::Error::other)?)
+}
+
+/// Replaces the files of the site by those of its copy. Former states are renamed.
+fn restore(folder: &mut OsFolder, copy: &SiteCopy) -> io::Result<()> {
+    let names = folder.list()?;
+    for name in names.iter().filter(|name| STATE.contains(&name.as_str())) {
+        let aside = free_name(folder, &format!("{name}.before"))?;
+        folder.rename(name, &aside)?;
+    }
+    copy.files.iter().try_for_each(|(name, bytes)| folder.replace(name, bytes))?;
+    tracing::info!(files = copy.files.len(), "the site was restored from its copy in the store");
+    Ok(())
+}
+
+/// Writes heartbeats until the daemon stops, and releases the site. If another daemon has taken the site over, the daemon is
+/// stopped.
+fn write_heartbeats(runtime: &Runtime, mut lease: SiteLease, stopped: &Receiver<()>) -> Result<(), String> {
+    let mut lost = None;
+    loop {
+        if stopped.recv_timeout(lease.period()) == Err(RecvTimeoutError::Disconnected) {
+            break;
+        }
+        if lost.is_some() {
+            continue;
+        }
+        match runtime.block_on(lease.taken_over_by()) {
+            Ok(Some(owner)) => {
+                let site = lease.site();
+                tracing::error!(site, owner, "the site was taken over by another daemon; this one stops");
+                lost = Some(format!("site {site} was taken over by {owner}"));
+                let _ = signal_hook::low_level::raise(SIGTERM);
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "lease of the site"),
+        }
+        if let Err(error) = runtime.block_on(lease.beat()) {
+            tracing::warn!(%error, site = lease.site(), "heartbeat of the site; this is tried again");
+        }
+    }
+    match lost {
+        Some(error) => Err(error),
+        None => {
+            release(runtime, &lease);
+            Ok(())
+        }
+    }
+}
+
+fn release(runtime: &Runtime, lease: &SiteLease) {
+    let released = runtime.block_on(async { tokio::time::timeout(RELEASE, lease.release()).await });
+    let error = match released {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no response in {} s", RELEASE.as_secs()),
+    };
+    tracing::warn!(site = lease.site(), error, "the site was not released; the next daemon waits for three heartbeats");
+}
