@@ -100,7 +100,7 @@ pub(crate) fn run_object_store() -> Result<(), String> {
     let store = Store::start(&directory, &program)?;
     print_line("\nshelves on SeaweedFS:");
     let shelf = ["--package", "shelf", "--features", "s3", "--test", "engine", "--", "--ignored"];
-    let daemons = ["--package", "iscsid", "--test", "shared_shelf"];
+    let daemons = ["--package", "iscsid", "--test", "shared_shelf", "--test", "sites"];
     for test in [shelf.as_slice(), &daemons] {
         let mut command = Command::new("cargo");
         command.args(["test", "--quiet"]).args(test);

@@ -38,7 +38,7 @@ pub struct CatalogChange {
     pub cartridges: BTreeMap<String, bool>,
 }
 
-/// The result of a rebuilt catalog.
+/// The number of cartridges in a rebuilt catalog, and of the differences from the former one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RebuiltCatalog {
@@ -315,7 +315,7 @@ mod tests {
         for barcode in ["V00001L8", "V00002L8", "V00003L8"] {
             shelf.add(barcode, content()).await.unwrap();
         }
-        // What a removed cartridge has left.
+        // The manifest that a removed cartridge has left.
         shelf.add("V00004L8", Content::default()).await.unwrap();
         shelf.begin_catalog().await.unwrap();
         assert_eq!(shelf.catalog().await.unwrap(), None, "the shelf has cartridges that no catalog names");

@@ -2,8 +2,8 @@
 //!
 //! The objects are below `sites/NAME`: `l/0000007` the lease of an epoch, created once; `beat/0000007` its heartbeat; `r/0000007`,
 //! which exists when the daemon has released the site; `copy/0000007` the copy of the site in this epoch; `head` a hint to the newest
-//! epoch. The protocol is that of a cartridge without manifests: a daemon that was taken over has the copy of an older epoch,
-//! which nobody reads.
+//! epoch. The protocol is that of a cartridge without manifests: a daemon that was taken over writes the copy of an older
+//! epoch, which does not count.
 
 use crate::beat::{Beat, Lease, MISSED_BEATS};
 use crate::error::ShelfError;
@@ -59,12 +59,12 @@ pub enum TakeSiteError {
     Shelf(#[from] ShelfError),
 }
 
-/// A lease that a daemon had, as its data directory remembers it. The default is no lease of any daemon.
+/// A lease that a daemon had, as its data directory stores it. The default is no lease of any daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FormerSiteLease {
-    /// Number of the lease.
+    /// Number of the lease, which increases by 1 with each daemon.
     pub epoch: u64,
-    /// Its nonce.
+    /// Nonce of the lease: 32 hexadecimal digits that no other lease has.
     pub nonce: String,
 }
 
@@ -163,13 +163,13 @@ impl Shelf {
 }
 
 impl SiteLease {
-    /// Name of the site.
+    /// Name of the site in the store, as the command line of the daemon gave it.
     #[must_use]
     pub fn site(&self) -> &str {
         &self.site
     }
 
-    /// What the data directory remembers of the lease.
+    /// The lease, as the data directory of the daemon stores it.
     #[must_use]
     pub fn remembered(&self) -> FormerSiteLease {
         FormerSiteLease { epoch: self.lease.epoch, nonce: self.lease.nonce.clone() }
@@ -187,7 +187,7 @@ impl SiteLease {
         self.former.as_ref().map(|former| former.owner.as_str())
     }
 
-    /// Time between two heartbeats.
+    /// Time between two heartbeats, as the options of the shelf give it.
     #[must_use]
     pub const fn period(&self) -> Duration {
         self.shelf.options.beat
@@ -344,7 +344,7 @@ mod tests {
         let all =
             (0..16).map(|_| {
                 let shelf = shelf(&store, "x");
-                // Those that wait for a heartbeat get none, because nobody writes them here.
+                // The other daemons wait for a heartbeat. No daemon writes one here.
                 let limit = Duration::from_secs(10);
                 async move {
                     tokio::time::timeout(limit, shelf.take_site("main", None)).await.is_ok_and(|taken| taken.is_ok())

@@ -570,7 +570,7 @@ impl Site {
         cartridges.into_iter().filter_map(status).collect()
     }
 
-    /// What the cartridge memory of a cartridge says, whether it is damaged, and the reason why it cannot be read. If it is
+    /// The facts in the memory of a cartridge, whether it is damaged, and the reason why it cannot be read. If it is
     /// damaged, its copy is used, and drives write-protect the cartridge. A store on object storage is asked only if its
     /// answer is not known.
     fn facts_of(&self, barcode: &Barcode, entry: &CartridgeRecord) -> (Option<MemoryFacts>, bool, Option<String>) {

@@ -91,8 +91,8 @@ pub struct CartridgeRecord {
     /// Medium and kind; `None` if the barcode names them.
     #[serde(rename = "what", default, skip_serializing_if = "Option::is_none")]
     pub media_kind: Option<MediaKind>,
-    /// The shelf on object storage that has its files, and what its cartridge memory said; `None` if they are in a directory, or
-    /// that is unknown.
+    /// The shelf on object storage that has its files, with the facts of its cartridge memory; `None` if the files are in a
+    /// directory, or their place is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelved: Option<Box<Shelved>>,
 }

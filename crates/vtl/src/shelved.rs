@@ -1,4 +1,4 @@
-//! What a site knows of its cartridges on shelves on object storage, so that neither its start nor a list asks the store for
+//! The stored facts of cartridges on shelves on object storage, so that neither the start of a site nor a list asks the store for
 //! each of them.
 //!
 //! The facts are those of the cartridge memory when this site read it last. Another daemon may have changed the cartridge since:
@@ -20,12 +20,12 @@ use tape_store::mam::{AttrId, Flags, Mam};
 pub struct Shelved {
     /// Name of the shelf in the configuration.
     pub shelf: String,
-    /// What its cartridge memory said; `None` if it may have changed since.
+    /// The facts of its cartridge memory; `None` if they may have changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub facts: Option<MemoryFacts>,
 }
 
-/// What lists show of a cartridge memory.
+/// The facts of a cartridge memory that lists show.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryFacts {
     /// Name of the cartridge kind: `data`, `worm`, `null` or `cleaning`.
@@ -36,7 +36,7 @@ pub struct MemoryFacts {
     /// End of the retention in seconds since 1970-01-01 UTC; 0 if the cartridge was never retained.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retained_until: u64,
-    /// Number of loads.
+    /// Number of loads into drives, since the cartridge was created.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub loads: u64,
     /// Number of cleanings that a cleaning cartridge permits; 0 for other kinds.
@@ -83,7 +83,7 @@ impl CartridgeRecord {
 }
 
 impl Shared {
-    /// Remembers the facts of a cartridge memory that was read now, if the cartridge is on a shelf on object storage; otherwise
+    /// Stores the facts of a cartridge memory that was read now, if the cartridge is on a shelf on object storage; otherwise
     /// that it is on none. `before` is the record of the cartridge before its memory was read.
     pub(crate) fn remember_facts(&self, barcode: &Barcode, before: &CartridgeRecord, facts: &MemoryFacts) {
         let shelf = self.stores.shelf_of(barcode.as_str());
@@ -98,7 +98,7 @@ impl Shared {
         }
     }
 
-    /// Forgets what the memory of a cartridge said, durably, before it is changed.
+    /// Forgets the facts of a cartridge memory, durably, before it is changed.
     pub(crate) fn forget_facts(&self, barcode: &Barcode) -> Result<(), LibraryError> {
         let mut inventory = self.inventory();
         let Some(entry) = inventory.get_mut(barcode.as_str()).filter(|entry| entry.known_facts().is_some()) else {
@@ -110,7 +110,7 @@ impl Shared {
         Ok(self.state.commit(change)?)
     }
 
-    /// Forgets where the files of a cartridge are, and what its cartridge memory said: both may have changed.
+    /// Forgets the shelf of a cartridge, and the facts of its memory: both may have changed.
     pub(crate) fn forget_shelved(&self, barcode: &Barcode) {
         if let Some(entry) = self.inventory().get_mut(barcode.as_str())
             && entry.shelved.take().is_some()
@@ -125,7 +125,7 @@ impl Shared {
         self.stores.has_cartridges().map_err(|error| LibraryError::Store(failed(error)))
     }
 
-    /// Makes what was remembered since the last call durable, in one transaction.
+    /// Makes the facts that were remembered since the last call durable, in one transaction.
     pub(crate) fn store_learned(&self) -> Result<(), LibraryError> {
         let learned = std::mem::take(&mut *lock(&self.learned));
         if learned.is_empty() {

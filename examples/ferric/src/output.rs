@@ -14,6 +14,8 @@ pub(crate) const BYTES: &str = "{bar:40} {decimal_bytes}/{decimal_total_bytes} {
 pub(crate) const UNKNOWN_BYTES: &str = "{spinner} {decimal_bytes} {decimal_bytes_per_sec}";
 /// Template of a progress bar that counts cartridges.
 pub(crate) const CARTRIDGES: &str = "{bar:40} {pos}/{len} cartridges, {eta} left";
+/// Template of a progress bar that counts the parts of a catalog.
+pub(crate) const PARTS: &str = "{bar:40} {pos}/{len} parts, {eta} left";
 /// Template of a progress bar that counts blocks and filemarks.
 pub(crate) const OBJECTS: &str = "{bar:40} {pos}/{len} objects, {eta} left";
 

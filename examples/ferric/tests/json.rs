@@ -67,6 +67,8 @@ const COMMANDS: &[&str] = &[
     "tape attr V1L8 write-protect",
     "shelf archive --shelf SHELF V1L8",
     "shelf list --shelf SHELF",
+    "shelf catalog --shelf SHELF",
+    "shelf catalog --shelf SHELF --rebuild",
     "shelf verify --shelf SHELF V1L8",
     "shelf recall --shelf SHELF V1L8 --to recalled",
     "shelf check --shelf SHELF",

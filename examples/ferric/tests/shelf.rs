@@ -232,6 +232,20 @@ fn what_no_recent_state_names_is_removed_after_a_day_only() {
 }
 
 #[test]
+fn the_catalog_has_the_archived_cartridges_and_is_rebuilt_without_loss() {
+    let site = Site::new();
+    let refused = site.refused("shelf catalog --shelf URL");
+    assert!(refused.ends_with("has no complete catalog; `ferric shelf catalog --rebuild` creates it\n"), "{refused}");
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    assert_eq!(site.run("shelf catalog --shelf URL"), "V00001L8\n");
+    assert_eq!(site.run("shelf catalog --shelf URL --rebuild"), "the catalog has 1 cartridge: 0 added, 0 removed\n");
+    // A program of a former release has added a cartridge, or one that ended before it wrote the catalog.
+    fs::remove_dir_all(site.path("shelf/catalog")).unwrap();
+    assert_eq!(site.run("shelf catalog --shelf URL --rebuild"), "the catalog has 1 cartridge: 1 added, 0 removed\n");
+    assert_eq!(site.run("shelf catalog --shelf URL"), "V00001L8\n");
+}
+
+#[test]
 fn the_cost_is_counted_from_the_objects() {
     let site = Site::new();
     let text = site.run("shelf cost --shelf URL");

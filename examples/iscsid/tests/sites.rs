@@ -136,7 +136,7 @@ fn a_cartridge_goes_from_one_daemon_to_another_by_its_barcode() {
     eprintln!("from the export to the first record: {elapsed:?}");
     common::rewind(&mut b);
     check_records(&mut b, 20);
-    // A list of the second daemon has both of its own and this one, on the shelf of the site.
+    // A list of the second daemon has its two cartridges and this one, on the shelf of the site.
     let listed = store.request("b", r#"{"op":"cartridges"}"#);
     assert_eq!(listed.matches(r#""shelf_name":"site""#).count(), 3, "{listed}");
     let missing = store.request("b", r#"{"op":"import","cartridge":"C00001L8"}"#);

@@ -5,8 +5,8 @@ use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, BYTES, Output};
 use crate::tape::{OpenCartridge, cartridge_folder};
 use serde::Serialize;
-use shelf::Content;
 use shelf::trust::{self, Verdict};
+use shelf::{CatalogChange, Content};
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use tape_store::cartridge::Cartridge;
@@ -83,6 +83,12 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
             Ok(content) => {
                 let (bytes, version) = (content.bytes(), owned.version() + 1);
                 owned.release(content).await.map_err(commit_error)?;
+                let change = CatalogChange { cartridges: [(barcode.to_string(), true)].into() };
+                if let Err(error) = open.shelf.change_catalog(&change).await {
+                    // The cartridge is on the shelf.
+                    let help = "`ferric shelf catalog --rebuild` adds it";
+                    output.warning(&format!("the catalog of the shelf lacks {barcode}: {error}; {help}"));
+                }
                 Ok(Archived { barcode: barcode.to_string(), bytes, version })
             }
             Err(error) => {
@@ -100,7 +106,7 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
 async fn check_trust(open: &OpenShelf) -> Result<(), CliError> {
     let nonce = open.shelf.nonce().map_err(shelf_error)?;
     match trust::first_check(open.shelf.objects(), &nonce).await.map_err(shelf_error)? {
-        Verdict::Once => Ok(()),
+        Verdict::Once => open.shelf.begin_catalog().await.map_err(shelf_error),
         other => Err(CliError::conflict(format!("{other}; nothing was archived"))),
     }
 }

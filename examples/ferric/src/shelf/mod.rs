@@ -1,6 +1,7 @@
 //! `ferric shelf`: one file per command.
 
 mod archive;
+mod catalog;
 mod check;
 mod cost;
 mod destroy;
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     /// List the cartridges on a shelf, with their sizes and their users
     #[command(after_help = "Examples:\n  ferric shelf list --shelf file://$PWD/shelf")]
     List(list::Arguments),
+    /// List the barcodes in the catalog of a shelf, which needs few requests for very many cartridges, or rebuild the catalog
+    #[command(after_help = "Examples:\n  ferric shelf catalog --shelf file://$PWD/shelf --rebuild")]
+    Catalog(catalog::Arguments),
     /// Read cartridges on a shelf, and compare every byte with the checksums
     #[command(after_help = "Examples:\n  ferric shelf verify --shelf file://$PWD/shelf V00001L8")]
     Verify(verify::Arguments),
@@ -63,6 +67,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Archive(arguments) => archive::run(output, &arguments),
         Command::Recall(arguments) => recall::run(output, &arguments),
         Command::List(arguments) => list::run(output, &arguments),
+        Command::Catalog(arguments) => catalog::run(output, &arguments),
         Command::Verify(arguments) => verify::run(output, &arguments),
         Command::Check(arguments) => check::run(output, &arguments),
         Command::Gc(arguments) => gc::run(output, &arguments),
