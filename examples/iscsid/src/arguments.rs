@@ -146,7 +146,7 @@ impl Arguments {
             config.iscsi.advertise = parse_advertise(advertise).map_err(|message| format!("--advertise: {message}"))?;
         }
         if let Some(url) = &self.site {
-            config.add_site_shelf(url, "--site").map_err(|message| format!("--site: {message}"))?;
+            config.add_site_shelf(url, "--site").map_err(|error| error.to_string())?;
         }
         if self.ephemeral && !config.cartridge_directories.is_empty() {
             return Err(

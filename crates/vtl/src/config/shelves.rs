@@ -67,16 +67,17 @@ impl Config {
     ///
     /// # Errors
     /// The URL is not that of a shelf, or the configuration has another shelf with the name [`Self::SITE_SHELF`].
-    pub fn add_site_shelf(&mut self, url: &str, place: &str) -> Result<String, String> {
-        check_shelf_url(url)?;
+    pub fn add_site_shelf(&mut self, url: &str, place: &str) -> Result<String, ConfigError> {
+        let error = |message| ConfigError { file: place.into(), line: 0, key: String::new(), column: 0, message };
+        check_shelf_url(url).map_err(error)?;
         let is_same = |shelf: &&ShelfSetup| shelf.url.trim_end_matches('/') == url.trim_end_matches('/');
         let name = match self.shelves.iter().find(is_same) {
             Some(shelf) => shelf.name.clone(),
             None if self.shelves.iter().any(|shelf| shelf.name == Self::SITE_SHELF) => {
-                return Err(format!(
+                return Err(error(format!(
                     "the configuration has a shelf {:?} with another URL; use another name for it",
                     Self::SITE_SHELF
-                ));
+                )));
             }
             None => {
                 self.shelves.push(ShelfSetup {
@@ -113,7 +114,8 @@ mod tests {
         assert_eq!((config.shelves.len(), config.shelves[0].durability), (1, ShelfDurability::Local));
         assert_eq!(config.new_cartridges.as_deref(), Some("a"));
         let mut config = parse("f", &text.replace("\"a\"", "\"site\"")).unwrap();
-        assert!(config.add_site_shelf("s3://tapes/y", "--site").unwrap_err().contains("with another URL"));
-        assert!(config.add_site_shelf("tapes", "--site").unwrap_err().contains("is not the URL of a shelf"));
+        assert!(config.add_site_shelf("s3://tapes/y", "--site").unwrap_err().message.contains("with another URL"));
+        let error = config.add_site_shelf("tapes", "--site").unwrap_err().to_string();
+        assert!(error.starts_with("--site: \"tapes\" is not the URL of a shelf; expected"), "{error}");
     }
 }
