@@ -9,11 +9,19 @@ mod common;
 use common::{DRIVE, Daemon, SLOT, command, move_medium, read, ready, record, write};
 use initiator::{CommandResponse, Initiator, Transfer};
 use shelf::{CatalogChange, Shelf, ShelfOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
+use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
+use tape_store::backend::{Folder, FolderStore};
+use tape_store::cartridge::Barcode;
+use tape_store::media::LTO_8;
+use tape_store::store::{NewCartridge, TapeStore};
 use tempfile::tempdir;
+use vtl::config::parse;
+use vtl::data_dir::DataDir;
+use vtl::site::Site;
 
 /// Cartridges of the site of the daemon.
 const OWN: u32 = 600;
@@ -126,4 +134,71 @@ fn measure(daemon: &Daemon, data: &Path, slot: u16) -> String {
          to its first record {to_first_record:?}",
         daemon.resident()
     )
+}
+
+/// A store that has every cartridge: a blank one.
+struct EveryCartridge;
+
+impl FolderStore for EveryCartridge {
+    fn list(&self) -> io::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+    fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        let store = MemoryFolderStore::default();
+        let new = NewCartridge::data(&LTO_8).with_capacity(64 << 20);
+        TapeStore::new(Box::new(store.clone())).create(&Barcode::new(name).unwrap(), &new).unwrap();
+        store.open(name)
+    }
+    fn create(&self, _name: &str) -> io::Result<Box<dyn Folder>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn remove(&self, _name: &str) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "a measurement with very many cartridges"]
+fn a_site_with_very_many_cartridges_starts() {
+    let count: u32 = variable("FERRIC_TEST_CARTRIDGES").map_or(1_000_000, |count| count.parse().unwrap());
+    let dir = tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("store")).unwrap();
+    let config = format!("library = []\n[[shelf]]\nname = \"a\"\nurl = \"file://{}/store\"\n", dir.path().display());
+    let mut state = MemoryFolder::default();
+    {
+        let storage = DataDir::from_folders(Box::<MemoryFolderStore>::default(), Box::new(state.clone()))
+            .with_shelf("a", Box::new(EveryCartridge));
+        let site = Site::open_data_dir(storage, &parse("f", &config).unwrap()).unwrap();
+        let began = now();
+        for number in 0..count {
+            site.take_over_cartridge(&Barcode::new(&format!("S{number:07}L8")).unwrap(), "vault").unwrap();
+        }
+        assert_eq!(site.cartridges().len(), count as usize);
+        site.shut_down().unwrap();
+        println!("{count} cartridges were added to a site in {:?}", began.elapsed());
+    }
+    let data = dir.path().join("data");
+    std::fs::create_dir_all(&data).unwrap();
+    for name in state.list().unwrap() {
+        let mut file = state.open_read_only(&name).unwrap().unwrap();
+        let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
+        file.read_at(0, &mut [io::IoSliceMut::new(&mut bytes)]).unwrap();
+        println!("{name}: {} bytes", bytes.len());
+        std::fs::write(data.join(name), bytes).unwrap();
+    }
+    for _ in 0..2 {
+        let began = now();
+        let mut command = command(&data, &config);
+        command.args(["--ready", "json"]).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let elapsed = began.elapsed();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let memory: Vec<_> =
+            status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("VmHWM")).collect();
+        println!("a site with {count} cartridges: start {elapsed:?}, {memory:?}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
