@@ -39,7 +39,7 @@ mod usage;
 pub use catalog::{CatalogChange, RebuiltCatalog};
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
-pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, UnshelvedCartridge};
+pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, Unload, UnshelvedCartridge};
 pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};

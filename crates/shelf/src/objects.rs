@@ -8,6 +8,7 @@ use object_store::path::Path;
 use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use std::fmt;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
@@ -63,11 +64,27 @@ pub struct StoreFailure {
     pub failing_for: Duration,
 }
 
+/// Time after which requests to a store that does not respond fail at once, if the process is going to end.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
 /// The failed requests since the last one that succeeded.
 #[derive(Clone, Default)]
-struct Failures(Arc<Mutex<Option<(Instant, String)>>>);
+struct Failures(Arc<Mutex<Option<(Instant, String)>>>, Arc<AtomicBool>);
 
 impl Failures {
+    /// Whether further requests are useless: the process is going to end, and the store has not responded for a while.
+    fn are_final(&self) -> bool {
+        let failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.1.load(Ordering::Relaxed) && failing.as_ref().is_some_and(|(since, _)| since.elapsed() >= STOP_LIMIT)
+    }
+
+    /// The error of a request that is not made.
+    fn refused(&self) -> Error {
+        let failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = failing.as_ref().map_or_else(String::new, |(_, error)| error.clone());
+        Error::Generic { store: "object store", source: source.into() }
+    }
+
     fn note<T>(&self, response: &object_store::Result<T>) {
         let mut failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match response {
@@ -125,6 +142,11 @@ impl Objects {
         failing.map(|(since, error)| StoreFailure { error, failing_for: since.elapsed() })
     }
 
+    /// The process is going to end: a store that has not responded for 20 seconds is not waited for any longer, by any request.
+    pub(crate) fn stop(&self) {
+        self.failures.1.store(true, Ordering::Relaxed);
+    }
+
     fn path(&self, key: &str) -> Path {
         key.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
     }
@@ -141,6 +163,9 @@ impl Objects {
         let path = self.path(key);
         let mut last = None;
         for attempt in 0..self.retry.attempts {
+            if self.failures.are_final() {
+                return Err(store_error("creating", key, self.failures.refused()));
+            }
             let put = self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into());
             let response = within(bytes.len() as u64, put).await;
             self.failures.note(&response);
@@ -243,6 +268,9 @@ impl Objects {
         let mut attempt = 0;
         loop {
             attempt += 1;
+            if self.failures.are_final() {
+                return Err(store_error(operation, key, self.failures.refused()));
+            }
             let response = request().await;
             self.failures.note(&response);
             match response {
@@ -335,4 +363,36 @@ const fn is_refusal(error: &Error) -> bool {
 
 fn store_error(operation: &'static str, key: &str, source: Error) -> ShelfError {
     ShelfError::Store { operation, key: key.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::local::LocalFileSystem;
+    use tokio::runtime::Builder;
+
+    #[test]
+    fn when_the_process_ends_a_store_that_does_not_respond_is_not_waited_for() {
+        // An object cannot be in a file, so that every request fails.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let store = Arc::new(LocalFileSystem::new_with_prefix(directory.path()).unwrap());
+        std::fs::copy(file.path(), directory.path().join("file")).unwrap();
+        let objects = Objects::new(store, "file", RetryPolicy::default()).unwrap();
+        Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+            let attempt = || async {
+                let start = Instant::now();
+                assert!(objects.create("key", Bytes::from_static(b"1")).await.is_err());
+                start.elapsed()
+            };
+            let usual = attempt().await;
+            assert!(usual > Duration::from_secs(10), "{usual:?}");
+            let failing_for = objects.failure().unwrap().failing_for;
+            assert!(failing_for <= usual && failing_for > Duration::from_secs(10));
+            objects.stop();
+            let last = attempt().await;
+            assert!(last < usual && objects.failure().unwrap().failing_for >= STOP_LIMIT, "{last:?} of {usual:?}");
+            assert_eq!(attempt().await, Duration::ZERO);
+        });
+    }
 }

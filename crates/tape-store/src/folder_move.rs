@@ -158,7 +158,7 @@ fn copy_files(
             return Err(StoreError::Stopped);
         }
     }
-    to.commit(CommitPoint::Unload).map_err(StoreError::io("committing the copy"))
+    to.commit(CommitPoint::Copy).map_err(StoreError::io("committing the copy"))
 }
 
 fn copy_file(
@@ -192,5 +192,5 @@ fn remove_files(folder: &mut dyn Folder) -> Result<(), StoreError> {
 /// Removes all files of a folder, durably, also beyond this machine if the store promises that.
 fn empty(folder: &mut dyn Folder) -> Result<(), StoreError> {
     remove_files(folder)?;
-    folder.commit(CommitPoint::Unload).map_err(StoreError::io("committing the removal"))
+    folder.commit(CommitPoint::Copy).map_err(StoreError::io("committing the removal"))
 }

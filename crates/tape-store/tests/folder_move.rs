@@ -106,7 +106,7 @@ impl Folder for CountedFolder {
     }
     fn commit(&mut self, point: CommitPoint) -> io::Result<()> {
         self.1.count()?;
-        assert_eq!(point, CommitPoint::Unload);
+        assert_eq!(point, CommitPoint::Copy);
         *self.2.lock().unwrap() = Some(content(self.0.as_mut()));
         self.0.commit(point)
     }

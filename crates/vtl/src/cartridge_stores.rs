@@ -185,6 +185,14 @@ impl FolderStore for CartridgeStores {
         self.find(name)?.map(|found| found.folder).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn is_taken(&self, name: &str) -> bool {
+        self.all().any(|store| store.is_taken(name))
+    }
+
+    fn stop(&self) {
+        self.all().for_each(FolderStore::stop);
+    }
+
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         match self.find(name)? {
             Some(found) if !found.is_empty || found.shelf == self.new_in => Err(io::ErrorKind::AlreadyExists.into()),

@@ -73,7 +73,19 @@ impl FolderStore for ShelfStore {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+        // A cartridge in a drive is on this machine: its cartridge memory is saved also while the store does not respond.
+        if self.folders.is_taken(name) {
+            return self.folders.open(name);
+        }
         self.call(|folders| folders.open(name))
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.folders.is_taken(name)
+    }
+
+    fn stop(&self) {
+        self.folders.stop();
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -126,6 +138,7 @@ mod tests {
         clock: VirtualClock,
         failure: Arc<Mutex<(ErrorKind, Duration)>>,
         calls: Arc<AtomicU64>,
+        taken: &'static str,
     }
 
     impl FolderStore for Failing {
@@ -135,7 +148,13 @@ mod tests {
             self.clock.advance(delay);
             Err(error.into())
         }
+        fn is_taken(&self, name: &str) -> bool {
+            name == self.taken
+        }
         fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
+            if self.is_taken(name) {
+                return MemoryFolderStore::default().create(name);
+            }
             self.list().and_then(|_| MemoryFolderStore::default().open(name))
         }
         fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
@@ -165,7 +184,7 @@ mod tests {
     fn after_a_slow_failure_calls_fail_at_once_for_a_while() {
         let clock = VirtualClock::new(Now { mono: Instant(5), wall: Timestamp(0) });
         let failure = Arc::new(Mutex::new((ErrorKind::Other, Duration::from_secs(11))));
-        let failing = Failing { clock: clock.clone(), failure, calls: Arc::default() };
+        let failing = Failing { clock: clock.clone(), failure, calls: Arc::default(), taken: "T" };
         let store = ShelfStore::new("a".into(), Box::new(failing.clone()), clock.clock());
         let calls = || failing.calls.load(Ordering::Relaxed);
         let fail = |error, seconds| *lock(&failing.failure) = (error, Duration::from_secs(seconds));
@@ -178,6 +197,8 @@ mod tests {
         }
         assert!(store.list().is_err() && store.create("W").is_err() && store.is_occupied("W").is_err());
         assert_eq!((calls(), clock.clock().monotonic()), (1, now));
+        // A cartridge in a drive can be used meanwhile.
+        assert!(store.open("T").is_ok());
         // Then the store is asked again. Neither a fast failure nor the answer that there is no cartridge is an outage.
         clock.advance(Duration::from_secs(10));
         for (error, seconds) in [(ErrorKind::Other, 2), (ErrorKind::NotFound, 20), (ErrorKind::WouldBlock, 20)] {

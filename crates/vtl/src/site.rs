@@ -31,6 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
+use tape_store::backend::FolderStore;
 
 mod recorded;
 mod reload;
@@ -459,6 +460,7 @@ impl Site {
             return Ok(());
         }
         self.jobs.cancel_all();
+        self.shared.stores.stop();
         self.shared.events.notify(Subject::new(Cause::site()), Event::Stopped);
         self.shared.events.close();
         *lock(&self.reload_handler) = None;

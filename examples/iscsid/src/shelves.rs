@@ -28,14 +28,14 @@ pub(crate) fn open(data: DataDir, directory: &Path, shelves: &[ShelfSetup]) -> R
 mod enabled {
     use command_line::shelf::{open_shelf, read_keys};
     use shelf::trust::{self, Verdict};
-    use shelf::{Durability, FoldersSetup, Shelf, ShelfError, ShelfFolders};
+    use shelf::{Durability, FoldersSetup, Shelf, ShelfError, ShelfFolders, Unload};
     use std::fmt::Display;
     use std::io;
     use std::path::Path;
     use tape_store::backend::Folder;
     use tape_store::backend::file::{OsFolder, create_private_folders};
     use tape_store::cartridge::Barcode;
-    use vtl::config::{ConfigError, ShelfDurability, ShelfSetup};
+    use vtl::config::{ConfigError, ShelfDurability, ShelfSetup, ShelfUnload};
 
     /// File in the local directory of a shelf, with the URL whose store was checked.
     const CHECKED: &str = "checked";
@@ -64,7 +64,12 @@ mod enabled {
             let keys = read_keys(key, &setup.former_keys).map_err(|error| setup.error("encrypt", error.to_string()))?;
             shelf = shelf.with_keys(keys);
         }
-        let folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
+        let unload = match setup.unload {
+            ShelfUnload::Wait => Unload::Wait,
+            ShelfUnload::Later => Unload::Later,
+        };
+        let folders = FoldersSetup::new(local.into()).with_durability(durability).with_unload(unload);
+        let folders = folders.with_cache(setup.cache);
         ShelfFolders::open(shelf, folders).map_err(error_of_directory)
     }
 

@@ -31,11 +31,13 @@ pub(super) struct OpenFile {
     pub(super) fetched: (u64, u64),
     /// Bytes of the file that the cache counts.
     pub(super) counted: u64,
+    /// Whether fetched bytes may not be durable in the local file.
+    pub(super) is_unsynchronised: bool,
 }
 
 impl OpenFile {
     const fn new(tracked: TrackedFile, local: Arc<SparseFile>) -> Self {
-        Self { tracked, local, fetched: (0, 0), counted: 0 }
+        Self { tracked, local, fetched: (0, 0), counted: 0, is_unsynchronised: false }
     }
 }
 
@@ -130,10 +132,10 @@ impl CachedCartridge {
         shared.cache.claim(barcode);
         let nonce = shelf.nonce().map_err(io::Error::other)?;
         let mut old = directory.record()?;
-        let mut ended = Vec::new();
+        let mut ended = lock(&shared.failed_leases).get(barcode).cloned().unwrap_or_default();
         if let Some(old) = old.as_mut().filter(|old| !old.is_released) {
             // One process uses the directory at a time: the processes that have asked for these leases have ended.
-            ended.clone_from(&old.leases);
+            ended.extend_from_slice(&old.leases);
             old.leases.push(nonce.clone());
             directory.store(old)?;
         }
@@ -141,27 +143,46 @@ impl CachedCartridge {
         let known = known.map(|known| &known.found);
         let taken = runtime.block_on(shelf.take_with(barcode, nonce.clone(), &ended, known));
         let (owned, former) = taken.map_err(take_error).inspect_err(|_| {
+            // The lease may exist, or be created yet: this process does not use it.
+            lock(&shared.failed_leases).entry(barcode.to_owned()).or_default().push(nonce.clone());
             if let Some(old) = old.as_ref().filter(|old| old.is_released) {
                 shared.cache.release(barcode, old.cached_bytes());
             }
         })?;
-        let taken = Self::new(shelf, runtime, shared, directory, owned, nonce);
-        match old {
-            Some(old) if taken.continues(&old, &former)? => taken.continue_files(&old, former.content.clone())?,
-            old => taken.create_files(old.as_ref(), former.content.clone())?,
+        lock(&shared.failed_leases).remove(barcode);
+        let taken = Self::new(shelf, runtime, shared, directory, owned, nonce.clone());
+        let prepared = taken.prepare(old, &former, prefetch);
+        if prepared.is_err() {
+            // Nothing was changed: others need not wait for the end of the lease.
+            let released = runtime.block_on(async {
+                let mut owned = taken.owned.lock().await;
+                let content = owned.content().clone();
+                owned.release(content).await
+            });
+            if let Err(error) = released {
+                tracing::debug!(barcode, %error, "the lease of a failed taking ends by itself");
+                lock(&shared.failed_leases).entry(barcode.to_owned()).or_default().push(nonce);
+            }
         }
-        let mut state = lock(&taken.state);
-        let mut prefetch = prefetch.of(&former);
-        taken.use_small_files(&mut state, &mut prefetch)?;
-        taken.fetch_small_files(&mut state)?;
+        prepared.map(|()| taken)
+    }
+
+    /// Prepares the local files after the taking.
+    fn prepare(&self, old: Option<LocalRecord>, former: &Manifest, prefetch: Prefetch) -> io::Result<()> {
+        match old {
+            Some(old) if self.continues(&old, former)? => self.continue_files(&old, former.content.clone())?,
+            old => self.create_files(old.as_ref(), former.content.clone())?,
+        }
+        let mut state = lock(&self.state);
+        let mut prefetch = prefetch.of(former);
+        self.use_small_files(&mut state, &mut prefetch)?;
+        self.fetch_small_files(&mut state)?;
         // The record counts small files as local: they must not be less durable than it.
         for file in state.files.values().filter(|file| file.tracked.is_small()) {
             file.local.sync()?;
         }
-        taken.store_record(&mut state)?;
-        taken.use_long_files(&mut state, prefetch)?;
-        drop(state);
-        Ok(taken)
+        self.store_record(&mut state)?;
+        self.use_long_files(&mut state, prefetch)
     }
 
     fn new(

@@ -105,17 +105,20 @@ impl CachedCartridge {
     /// Makes what was synchronised durable as the shelf promises: with [`Durability::Remote`], it is on the shelf when this returns.
     pub(crate) fn synchronised(self: &Arc<Self>) -> io::Result<()> {
         match self.shared.setup.durability {
-            Durability::Local => {
-                let mut state = lock(&self.state);
-                Self::check_owned(&state)?;
-                state.pending = match state.is_changed() {
-                    true => Some(Snapshot::of(&state, state.pending.as_ref())?),
-                    false => None,
-                };
-                Ok(())
-            }
+            Durability::Local => self.synchronised_here(),
             Durability::Remote => self.commit_grouped(),
         }
+    }
+
+    /// All files were made durable on this machine: a task can commit this state.
+    pub(super) fn synchronised_here(&self) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        Self::check_owned(&state)?;
+        state.pending = match state.is_changed() {
+            true => Some(Snapshot::of(&state, state.pending.as_ref())?),
+            false => None,
+        };
+        Ok(())
     }
 
     /// Commits, but at most once in the interval of the setup.
@@ -254,7 +257,10 @@ impl CachedCartridge {
         let is_released = is_release && !state.is_changed();
         if is_released {
             // The record names the cached bytes, whose checksums were compared when they were fetched.
-            state.files.values().try_for_each(|file| file.local.sync())?;
+            for file in state.files.values_mut().filter(|file| file.is_unsynchronised) {
+                file.local.sync()?;
+                file.is_unsynchronised = false;
+            }
         }
         state.last_commit = Some(Instant::now());
         (state.record.version, state.record.nonce) = (owned.version(), owned.nonce().to_owned());

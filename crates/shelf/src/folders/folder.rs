@@ -1,9 +1,9 @@
 //! The folder of a cartridge on a shelf, and the files of a taken one.
 
-use super::Access;
 use super::recent::Seen;
 use super::slot::{Slot, Use};
 use super::snapshot::SnapshotFile;
+use super::{Access, Unload};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use tape_store::backend::{Backend, CommitPoint, Folder, MAX_SMALL_FILE};
@@ -154,7 +154,8 @@ impl Folder for ShelfFolder {
     fn commit(&mut self, point: CommitPoint) -> io::Result<()> {
         let View::Taken(taken) = &self.view else { return Ok(()) };
         match point {
-            CommitPoint::Unload => taken.commit_unload(),
+            CommitPoint::Unload => taken.commit_unload(self.access.shared.setup.unload),
+            CommitPoint::Copy => taken.commit_unload(Unload::Wait),
             _ => taken.cartridge.synchronised(),
         }
     }

@@ -37,7 +37,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -45,6 +46,7 @@ use tape_store::backend::file::create_private_folders;
 use tape_store::backend::{Folder, FolderStore, Shelving, SyncTimer};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 /// Threads of the runtime of a shelf.
 const WORKER_THREADS: usize = 2;
@@ -69,6 +71,17 @@ pub enum Durability {
     Remote,
 }
 
+/// The end of an unload of a tape with data that is not on the shelf yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unload {
+    /// When the shelf has the data.
+    #[default]
+    Wait,
+    /// At once: the data is on the local disk. A thread puts it on the shelf. Meanwhile no other daemon can take the cartridge, and
+    /// this process can use it again.
+    Later,
+}
+
 /// The local directory of a shelf, its size, and the times of commits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -77,6 +90,8 @@ pub struct FoldersSetup {
     pub directory: PathBuf,
     /// The storage that has the data when a synchronisation ends.
     pub durability: Durability,
+    /// The end of an unload.
+    pub unload: Unload,
     /// Bytes that the local files may use for what the shelf has. Bytes that are not on the shelf yet come in addition.
     pub cache: u64,
     /// Shortest time between two commits of a tape, with [`Durability::Remote`]: a synchronisation that comes earlier waits.
@@ -95,13 +110,20 @@ impl FoldersSetup {
         let commit_interval = Duration::from_secs(1);
         let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
         let (durability, cache) = (Durability::Remote, 10_000_000_000);
-        Self { directory, durability, cache, commit_interval, background_interval, idle }
+        let unload = Unload::Wait;
+        Self { directory, durability, unload, cache, commit_interval, background_interval, idle }
     }
 
     /// The same setup with another meaning of a synchronisation.
     #[must_use]
     pub fn with_durability(self, durability: Durability) -> Self {
         Self { durability, ..self }
+    }
+
+    /// The same setup with another end of an unload.
+    #[must_use]
+    pub fn with_unload(self, unload: Unload) -> Self {
+        Self { unload, ..self }
     }
 
     /// The same setup with a cache of this length in bytes.
@@ -130,6 +152,10 @@ struct Shared {
     /// The threads that put segments for which no host waits.
     uploads: Option<Handle>,
     timer: OnceLock<Arc<dyn SyncTimer>>,
+    /// Nonces of the leases of takings that have failed, by barcode: this process does not use them.
+    failed_leases: Mutex<BTreeMap<String, Vec<String>>>,
+    /// Whether the store is being dropped.
+    is_stopped: AtomicBool,
 }
 
 impl Shared {
@@ -198,8 +224,6 @@ impl Access {
 pub struct ShelfFolders {
     access: Access,
     releasing: Option<JoinHandle<()>>,
-    /// `None` only while it is dropped, which stops the thread.
-    stop: Option<Sender<()>>,
     /// `None` only while it is dropped.
     catalog: Option<CatalogWriter>,
     /// Empty only while it is dropped.
@@ -232,7 +256,6 @@ impl ShelfFolders {
             Durability::Remote => None,
         };
         let (unreleased, slots) = channel();
-        let (stop, stopped) = channel();
         let access = Access {
             shelf,
             shared: Arc::new(Shared {
@@ -240,6 +263,8 @@ impl ShelfFolders {
                 cache,
                 uploads: uploads.as_ref().map(|it| it.handle().clone()),
                 timer: OnceLock::new(),
+                failed_leases: Mutex::default(),
+                is_stopped: AtomicBool::new(false),
             }),
             runtime: runtime.handle().clone(),
             slots: Arc::default(),
@@ -254,15 +279,10 @@ impl ShelfFolders {
             background::spawn_commits(uploads.handle(), Arc::clone(&access.slots), tick);
         }
         let finisher = access.clone();
-        let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots, &stopped);
+        let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots);
         let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
-        Ok(Self {
-            access,
-            releasing: Some(releasing),
-            stop: Some(stop),
-            catalog: Some(catalog),
-            runtimes: uploads.into_iter().chain([runtime]).collect(),
-        })
+        let runtimes = uploads.into_iter().chain([runtime]).collect();
+        Ok(Self { access, releasing: Some(releasing), catalog: Some(catalog), runtimes })
     }
 
     /// A view of what waits for the store, which stays valid and never waits for the store.
@@ -274,7 +294,9 @@ impl ShelfFolders {
 
 impl Drop for ShelfFolders {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        FolderStore::stop(self);
+        self.access.shared.is_stopped.store(true, Ordering::Release);
+        let _ = self.access.unreleased.send(Arc::new(Slot::new("")));
         if let Some(thread) = self.releasing.take() {
             let _ = thread.join();
         }
@@ -320,20 +342,42 @@ struct Releases {
 }
 
 impl Releases {
-    fn run(mut self, slots: &Receiver<Arc<Slot>>, stopped: &Receiver<()>) {
-        let mut is_stopped = false;
-        while !is_stopped {
-            self.finish_left(stopped);
-            is_stopped = stopped.recv_timeout(RETRY) == Err(RecvTimeoutError::Disconnected);
-            self.waiting.extend(slots.try_iter());
-            self.waiting.retain(|slot| !slot.release());
+    fn run(mut self, slots: &Receiver<Arc<Slot>>) {
+        let mut last_attempt: Option<Instant> = None;
+        loop {
+            let is_stopped = self.is_stopped();
+            if is_stopped || last_attempt.is_none_or(|last| last.elapsed() >= RETRY) {
+                self.finish_left();
+                self.waiting.extend(slots.try_iter());
+                self.waiting.retain(|slot| !slot.release());
+                last_attempt = Some(Instant::now());
+            }
+            if is_stopped {
+                return;
+            }
+            match slots.recv_timeout(RETRY) {
+                Ok(slot) => self.release(slot),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.access.shared.is_stopped.load(Ordering::Acquire)
+    }
+
+    /// Releases a cartridge now, unless the store has failed a moment ago.
+    fn release(&mut self, slot: Arc<Slot>) {
+        if slot.has_just_failed() || !slot.release() {
+            self.waiting.push(slot);
         }
     }
 
     /// Takes and releases the cartridges of an earlier process, up to the first failure: the store may not respond.
-    fn finish_left(&mut self, stopped: &Receiver<()>) {
+    fn finish_left(&mut self) {
         while let Some(barcode) = self.left.last() {
-            if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+            if self.is_stopped() {
                 return self.left.clear();
             }
             match self.access.finish(barcode) {
@@ -393,6 +437,14 @@ impl FolderStore for ShelfFolders {
         }
     }
 
+    fn is_taken(&self, name: &str) -> bool {
+        lock(&self.access.slots).get(name).is_some_and(|slot| slot.cartridge().is_some())
+    }
+
+    fn stop(&self) {
+        self.access.shelf.objects().stop();
+    }
+
     fn set_sync_timer(&mut self, timer: Arc<dyn SyncTimer>) {
         let _ = self.access.shared.timer.set(timer);
     }
@@ -403,7 +455,7 @@ impl FolderStore for ShelfFolders {
             Ok(taken) if taken.is_locked() => Err(io::ErrorKind::WouldBlock.into()),
             Ok(taken) => {
                 taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
-                taken.commit_unload()?;
+                taken.commit_unload(Unload::Wait)?;
                 self.access.catalog.note(name, false);
                 Ok(())
             }

@@ -125,6 +125,7 @@ impl CachedCartridge {
                 }
             }
             file.local.write_slices(range.start, &[IoSlice::new(&bytes)])?;
+            file.is_unsynchronised = true;
             file.tracked.filled(range);
             self.recount(file);
         }

@@ -86,6 +86,7 @@ impl CachedCartridge {
             self.with_file(name, |file| {
                 self.make_room_in(name, file, bytes.len() as u64, wanted);
                 file.local.write_slices(part.start, &[IoSlice::new(&bytes)])?;
+                file.is_unsynchronised = true;
                 file.tracked.filled(part.clone());
                 self.recount(file);
                 Ok(())

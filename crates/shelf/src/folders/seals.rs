@@ -1,6 +1,6 @@
 //! Segments of a taken cartridge: parts of files that are put on the shelf before a manifest names them.
 
-use super::cached_cartridge::{CachedCartridge, State};
+use super::cached_cartridge::{CachedCartridge, OpenFile, State};
 use super::local::SparseFile;
 use super::{Durability, lock};
 use crate::ShelfError;
@@ -94,7 +94,7 @@ impl CachedCartridge {
         let (seals, end) = (Arc::clone(&self.seals), SealEnd { cartridge: Arc::downgrade(self), part, extent: None });
         runtime.spawn(async move {
             let Ok(_permit) = seals.acquire().await else { return };
-            let Some(this) = end.cartridge.upgrade() else { return };
+            let Some(this) = end.cartridge.upgrade().filter(|this| this.is_wanted(&end.part)) else { return };
             let (read, from) = (end.part.range.clone(), Arc::clone(&end.part.local));
             let sealed = match tokio::task::spawn_blocking(move || from.read_range(&read)).await {
                 Ok(Ok(bytes)) => this.put_segment(bytes).await.map_err(io::Error::other),
@@ -108,6 +108,13 @@ impl CachedCartridge {
                 .ok();
             end.finish(extent);
         });
+    }
+
+    /// Whether a part is still that of its file.
+    fn is_wanted(&self, part: &Part) -> bool {
+        let wanted =
+            |file: &mut OpenFile| Ok(Arc::ptr_eq(&file.local, &part.local) && file.tracked.is_sealing(part.number));
+        self.with_file(&part.file, wanted).unwrap_or(false)
     }
 
     /// Puts full segments of a file that was written, when this is due: with [`Durability::Local`], uploads compete with hosts only

@@ -1,7 +1,7 @@
 //! The use of a cartridge by this process: it is taken for the first user, and released after the last one.
 
 use super::cached_cartridge::CachedCartridge;
-use super::{RETRY, lock};
+use super::{RETRY, Unload, lock};
 use std::io;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -27,6 +27,14 @@ struct SlotContent {
     failed: Option<Instant>,
     /// Whether a folder of the cartridge is locked.
     is_locked: bool,
+    /// Whether the last unload did not wait for the shelf: another thread releases the cartridge.
+    is_deferred: bool,
+}
+
+impl SlotContent {
+    fn has_just_failed(&self) -> bool {
+        self.failed.is_some_and(|failed| failed.elapsed() < RETRY)
+    }
 }
 
 /// The right of one thread to take, commit or release the cartridge.
@@ -81,6 +89,10 @@ impl Slot {
 
     pub(super) fn is_locked(&self) -> bool {
         lock(&self.content).is_locked
+    }
+
+    pub(super) fn has_just_failed(&self) -> bool {
+        lock(&self.content).has_just_failed()
     }
 
     /// Locks the folder of the cartridge; `false` if it is locked.
@@ -200,9 +212,15 @@ pub(super) struct Use {
 }
 
 impl Use {
-    /// Puts everything on the shelf; the last user releases the cartridge with the same manifest.
-    pub(super) fn commit_unload(&self) -> io::Result<()> {
+    /// Puts everything on the shelf; the last user releases the cartridge with the same manifest. With [`Unload::Later`], another
+    /// thread does this after the last use.
+    pub(super) fn commit_unload(&self, unload: Unload) -> io::Result<()> {
         let mut content = self.slot.idle();
+        content.is_deferred = unload == Unload::Later;
+        if content.is_deferred {
+            drop(content);
+            return self.cartridge.synchronised_here();
+        }
         let (busy, is_last) = (self.slot.begin(&mut content), content.users == 1);
         drop(content);
         let committed = if is_last { self.cartridge.release() } else { self.cartridge.commit() };
@@ -228,8 +246,8 @@ impl Drop for Use {
             return;
         }
         // After a failure a moment ago, the caller does not wait for another one.
-        let has_just_failed = content.failed.is_some_and(|failed| failed.elapsed() < RETRY);
-        if has_just_failed || !self.slot.release_unused(content) {
+        let waits = content.has_just_failed() || content.is_deferred;
+        if waits || !self.slot.release_unused(content) {
             // The thread may have ended with the store; then the next process continues.
             let _ = self.unreleased.send(Arc::clone(&self.slot));
         }

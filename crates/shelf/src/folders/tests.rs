@@ -15,7 +15,7 @@ use object_store::{
 };
 use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
@@ -32,6 +32,8 @@ struct Connection {
     store: Arc<InMemory>,
     requests: AtomicU64,
     fails_from: AtomicU64,
+    /// Whether the store refuses segments.
+    refuses_segments: AtomicBool,
     /// Time that each request needs, and the requests in their sequence; without it, none are recorded.
     rounds: Option<(Duration, Mutex<rounds::Rounds>)>,
 }
@@ -43,7 +45,8 @@ impl Connection {
 
     fn with_rounds(store: &Arc<InMemory>, rounds: Option<(Duration, Mutex<rounds::Rounds>)>) -> Self {
         let fails_from = AtomicU64::new(u64::MAX);
-        Self { store: Arc::clone(store), requests: AtomicU64::new(0), fails_from, rounds }
+        let refuses_segments = AtomicBool::new(false);
+        Self { store: Arc::clone(store), requests: AtomicU64::new(0), fails_from, refuses_segments, rounds }
     }
 
     fn count(&self) -> object_store::Result<()> {
@@ -74,6 +77,9 @@ impl ObjectStore for Connection {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.count()?;
+        if self.refuses_segments.load(Ordering::SeqCst) && at.as_ref().contains("/seg/") {
+            return Err(Error::Generic { store: "test", source: "no segment".into() });
+        }
         self.timed(format!("put {at}"), self.store.put_opts(at, bytes, options)).await
     }
 
@@ -152,6 +158,7 @@ struct MachineSetup {
     beat: Duration,
     /// Times of commits in the background.
     background: (Duration, Duration),
+    unload: Unload,
 }
 
 impl Default for MachineSetup {
@@ -163,6 +170,7 @@ impl Default for MachineSetup {
             cache: 1 << 30,
             beat: Duration::from_millis(30),
             background: (never, never),
+            unload: Unload::Wait,
         }
     }
 }
@@ -180,6 +188,7 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
         .with_durability(setup.durability)
         .with_cache(setup.cache)
         .with_background(setup.background.0, setup.background.1)
+        .with_unload(setup.unload)
         .with_commit_interval(Duration::from_millis(1));
     let folders = Arc::new(ShelfFolders::open(shelf, local).unwrap());
     Machine { tapes: TapeStore::new(Box::new(SharedFolders(Arc::clone(&folders)))), folders }
@@ -810,4 +819,60 @@ fn a_cartridge_is_shown_while_it_is_being_taken_and_a_failing_store_is_named() {
     connection.fail_from(u64::MAX);
     assert!(second.tapes.find(&barcode()).is_ok());
     assert_eq!(second.folders.monitor().failure(), None);
+}
+
+#[test]
+fn an_unload_that_does_not_wait_leaves_the_cartridge_to_this_machine_until_it_is_shelved() {
+    for durability in [Durability::Local, Durability::Remote] {
+        let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let connection = Connection::new(&store);
+        let setup = MachineSetup { durability, unload: Unload::Later, ..MachineSetup::default() };
+        let first = machine_with("a", Arc::clone(&connection) as _, a.path(), &setup);
+        first.create();
+        let second = machine_with("b", Arc::clone(&store) as _, b.path(), &MachineSetup::default());
+        let shelved = || {
+            while first.folders.access.slot(BARCODE).cartridge().is_some() {
+                std::thread::yield_now();
+            }
+        };
+        shelved();
+        connection.refuses_segments.store(true, Ordering::SeqCst);
+        for number in 1..3 {
+            let mut tape = first.load();
+            assert!(tape.locate(0, number - 1).unwrap());
+            append(tape.as_mut(), &block(number, 200_000)).unwrap();
+            tape.close().unwrap();
+            drop(tape);
+            let unshelved = first.folders.monitor().unshelved_bytes();
+            assert!(unshelved >= number * 200_000, "{unshelved}");
+            assert!(matches!(second.cartridge().open(), Err(StoreError::InUse)));
+        }
+        connection.refuses_segments.store(false, Ordering::SeqCst);
+        shelved();
+        assert_eq!(first.folders.monitor().unshelved(), []);
+        assert!(second.blocks(200_000) == [block(1, 200_000), block(2, 200_000)]);
+        assert!(first.blocks(200_000) == [block(1, 200_000), block(2, 200_000)]);
+    }
+}
+
+#[test]
+fn a_machine_does_not_wait_for_a_lease_that_it_could_not_use() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    machine("a", &store, a.path()).create();
+    let cut = |succeed: u64| {
+        let (store, directory) = (Arc::new(store.fork()), tempfile::tempdir().unwrap());
+        let connection = Connection::new(&store);
+        // A machine that waits for heartbeats waits for minutes here.
+        let setup = MachineSetup { beat: Duration::from_secs(60), ..MachineSetup::default() };
+        let first = machine_with("a", Arc::clone(&connection) as _, directory.path(), &setup);
+        connection.fail_from(succeed);
+        let was_cut = first.folders.access.acquire(BARCODE).is_err();
+        connection.fail_from(u64::MAX);
+        let start = Instant::now();
+        assert!(first.folders.access.acquire(BARCODE).is_ok(), "request {succeed}");
+        assert!(start.elapsed() < Duration::from_secs(60), "request {succeed}");
+        was_cut
+    };
+    let requests = (0..).find(|succeed| !cut(*succeed)).unwrap();
+    assert!(requests > 4, "{requests} requests");
 }

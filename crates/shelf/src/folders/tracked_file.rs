@@ -214,6 +214,11 @@ impl TrackedFile {
         }
     }
 
+    /// Whether a part with this number is to be put on the shelf.
+    pub(crate) fn is_sealing(&self, number: u64) -> bool {
+        self.seals.iter().any(|seal| seal.number == number && seal.extent.is_none())
+    }
+
     /// The number of tasks that put a part on the shelf which begins before the offset `end`.
     pub(crate) fn sealing(&self, end: u64) -> usize {
         self.seals.iter().filter(|seal| seal.extent.is_none() && seal.range.start < end).count()

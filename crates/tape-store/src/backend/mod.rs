@@ -172,6 +172,9 @@ pub enum CommitPoint {
     /// The tape was closed, or the cartridge was created or changed outside a drive. No call of this folder follows. A drive
     /// has saved the cartridge memory before, with another value of the folder.
     Unload,
+    /// The folder is a complete copy, whose source is removed next: it is durable beyond this machine when the call ends, also in a
+    /// store in which an unload does not wait for that.
+    Copy,
 }
 
 /// The error of a cartridge that another daemon has taken over, in a store that several daemons share: an [`io::Error`] of a
@@ -238,6 +241,13 @@ pub trait FolderStore: Send + Sync {
     /// # Errors
     /// The folder does not exist, or the storage fails.
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>>;
+    /// Whether this process has the files of a folder on this machine, for a drive or a change, so that [`Self::open`] does not wait for
+    /// a network.
+    fn is_taken(&self, _name: &str) -> bool {
+        false
+    }
+    /// The process is going to end: from now on, calls do not wait long for a store that does not respond.
+    fn stop(&self) {}
     /// Creates a new folder.
     ///
     /// # Errors

@@ -45,7 +45,8 @@ impl fmt::Display for Config {
 impl fmt::Display for ShelfSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[shelf]]\nname = {:?}\nurl = {}", self.name, string(&self.url))?;
-        writeln!(f, "durability = {:?}\ncache = {:?}", self.durability.name(), size(self.cache))?;
+        writeln!(f, "durability = {:?}\nunload = {:?}", self.durability.name(), self.unload.name())?;
+        writeln!(f, "cache = {:?}", size(self.cache))?;
         if let Some(encrypt) = &self.encrypt {
             writeln!(f, "encrypt = {}", string(encrypt))?;
         }

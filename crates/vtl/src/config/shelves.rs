@@ -13,6 +13,8 @@ pub struct ShelfSetup {
     pub url: String,
     /// When a synchronised filemark ends.
     pub durability: ShelfDurability,
+    /// When an unload ends.
+    pub unload: ShelfUnload,
     /// Maximum number of bytes of the local files that the shelf also has, at least 1 GB.
     pub cache: u64,
     /// Place of the key with which new data is encrypted, such as `file:/etc/ferric/shelf.key`; `None`: it is not encrypted.
@@ -39,6 +41,26 @@ impl ShelfDurability {
         match self {
             Self::Local => "local",
             Self::Remote => "remote",
+        }
+    }
+}
+
+/// The end of an unload of a cartridge that has data which is not on the shelf yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShelfUnload {
+    /// When the shelf has the data.
+    Wait,
+    /// At once. The daemon puts the data on the shelf in the background, and no other daemon can load the cartridge meanwhile.
+    Later,
+}
+
+impl ShelfUnload {
+    /// The value in the configuration: `wait` or `later`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Later => "later",
         }
     }
 }

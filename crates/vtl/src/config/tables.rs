@@ -273,8 +273,11 @@ tables! {
         /// user name, password or query: credentials are taken from the environment of the daemon. Required.
         url: Text,
         /// `remote`: a synchronised filemark ends when its data is on the shelf, at most once a second; `local`: it ends
-        /// when its data is on the local disk, and the data is put on the shelf at the unload. Default: `remote`.
+        /// when its data is on the local disk, and the data is put on the shelf in the background. Default: `remote`.
         durability: Text,
+        /// `wait`: an unload ends when the shelf has all data of the cartridge; `later`: it ends at once, and the daemon puts the
+        /// data on the shelf in the background, while no other daemon can load the cartridge. Default: `wait`.
+        unload: Text,
         /// Size of the local files that the shelf also has: `50GB`, at least 1GB. Default: `10GB`.
         cache: Text,
         /// Encrypt new data on the shelf, with a key for each cartridge that this key wraps: `file:PATH`, `variable:NAME` (of

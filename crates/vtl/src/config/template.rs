@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 92] = [
+const EXAMPLES: [(&str, &str, &str); 93] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -68,6 +68,7 @@ const EXAMPLES: [(&str, &str, &str); 92] = [
     ("[[shelf]]", "name", "\"archive\""),
     ("[[shelf]]", "url", "\"s3://tapes/shelf\""),
     ("[[shelf]]", "durability", "\"remote\""),
+    ("[[shelf]]", "unload", "\"wait\""),
     ("[[shelf]]", "cache", "\"10GB\""),
     ("[[shelf]]", "encrypt", "\"file:/etc/ferric/shelf.key\""),
     ("[[shelf]]", "former_keys", "[\"file:/etc/ferric/former.key\"]"),

@@ -29,13 +29,13 @@ fn the_http_table_is_read_and_printed() {
 #[test]
 fn shelves_are_read_and_printed() {
     let text = "[storage]\nnew_cartridges = \"b\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
-                durability = \"remote\"\ncache = \"10GB\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
-                durability = \"local\"\ncache = \"64GiB\"\nencrypt = \"file:/k\"\n\
+                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
+                durability = \"local\"\nunload = \"later\"\ncache = \"64GiB\"\nencrypt = \"file:/k\"\n\
                 former_keys = [\"variable:K\", \"command:a b\"]\n";
     let config = parse("f", text).unwrap();
     assert!(config.to_string().contains(&format!("\n{text}\n")), "{config}");
     assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("b"), 64 << 30));
-    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:10: shelf.url: x");
+    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:11: shelf.url: x");
     let short = parse("f", "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n").unwrap();
     assert!(short.shelves[0].equals(&config.shelves[0]) && short.shelves[0] != config.shelves[0]);
     assert!(!short.shelves[0].equals(&config.shelves[1]) && short.new_cartridges.is_none());
@@ -57,6 +57,7 @@ fn errors_of_shelves() {
         ("[[shelf]]\nname = \"a\"\n".to_owned(), 1, "shelf.url", "is required"),
         (with("class = 1"), 4, "shelf.class", "unknown field `class`"),
         (with("durability = \"both\""), 4, "shelf.durability", "\"both\" is invalid; expected \"local\" or \"remote\""),
+        (with("unload = \"no\""), 4, "shelf.unload", "\"no\" is invalid; expected \"wait\" or \"later\""),
         (with("cache = \"999MB\""), 4, "shelf.cache", "\"999MB\" is too small; expected at least 1GB"),
         (with("cache = \"much\""), 4, "shelf.cache", "\"much\" is not a size"),
         (with("encrypt = \"0011\""), 4, "shelf.encrypt", "is not the place of a key; expected file:PATH"),

@@ -3,7 +3,7 @@
 use super::source::Source;
 use super::values::{identifier, required, size};
 use crate::config::tables::{ShelfTable, Tables, Text};
-use crate::config::{ConfigError, ShelfDurability, ShelfSetup};
+use crate::config::{ConfigError, ShelfDurability, ShelfSetup, ShelfUnload};
 use toml::Spanned;
 
 /// Size of the local files in bytes, if the configuration has none.
@@ -47,6 +47,7 @@ fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetu
         return Err(source.error(text.span().start, "shelf.cache", message));
     }
     let durability = durability(source, &table.durability)?;
+    let unload = unload(source, &table.unload)?;
     let encrypt = table.encrypt.as_ref().map(|text| key(source, text, "shelf.encrypt")).transpose()?;
     let former_keys = table.former_keys.iter().map(|text| key(source, text, "shelf.former_keys"));
     let former_keys = former_keys.collect::<Result<Vec<_>, _>>()?;
@@ -55,7 +56,7 @@ fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetu
         return Err(source.error(former.span().start, "shelf.former_keys", message));
     }
     let place = (source.file.into(), source.line(at));
-    Ok(ShelfSetup { name, url, durability, cache, encrypt, former_keys, place })
+    Ok(ShelfSetup { name, url, durability, unload, cache, encrypt, former_keys, place })
 }
 
 /// The place of a key. No message quotes a text of another form, which may be the key itself.
@@ -77,6 +78,15 @@ fn durability(source: &Source<'_>, text: &Text) -> Result<ShelfDurability, Confi
     known.into_iter().find(|known| known.name() == text.get_ref()).ok_or_else(|| {
         let message = format!("{:?} is invalid; expected \"local\" or \"remote\"", text.get_ref());
         source.error(text.span().start, "shelf.durability", message)
+    })
+}
+
+fn unload(source: &Source<'_>, text: &Text) -> Result<ShelfUnload, ConfigError> {
+    let Some(text) = text else { return Ok(ShelfUnload::Wait) };
+    let known = [ShelfUnload::Wait, ShelfUnload::Later];
+    known.into_iter().find(|known| known.name() == text.get_ref()).ok_or_else(|| {
+        let message = format!("{:?} is invalid; expected \"wait\" or \"later\"", text.get_ref());
+        source.error(text.span().start, "shelf.unload", message)
     })
 }
 
