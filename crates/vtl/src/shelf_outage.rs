@@ -169,7 +169,7 @@ mod tests {
     fn the_error_of_a_store_is_shown_until_it_responds() {
         let clock = VirtualClock::new(Now { mono: Instant(5), wall: Timestamp(0) });
         let failure = Arc::new(Mutex::new((ErrorKind::Other, Duration::from_secs(11))));
-        let failing = Failing { clock: clock.clone(), failure, calls: Arc::default() };
+        let failing = Failing { clock: clock.clone(), failure, calls: Arc::default(), taken: "" };
         let mut store = ShelfStore::new("a".into(), Box::new(failing), clock.clock());
         assert_eq!(store.shelving().error, None);
         assert!(store.list().is_err());

@@ -105,6 +105,7 @@ impl Config {
                 self.shelves.push(ShelfSetup {
                     name: Self::SITE_SHELF.into(),
                     url: url.into(),
+                    unload: ShelfUnload::Wait,
                     durability: ShelfDurability::Remote,
                     cache: SHELF_CACHE,
                     encrypt: None,
