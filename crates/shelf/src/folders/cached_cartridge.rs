@@ -46,7 +46,7 @@ pub(super) struct State {
     pub(super) record: LocalRecord,
     /// The daemon that has taken the cartridge over.
     pub(super) taken_over_by: Option<String>,
-    /// Number of the changes of the names of files, and of those that the newest manifest has.
+    /// Number of the changes of the names of files, and the number at the newest manifest.
     pub(super) renames: u64,
     pub(super) shelved_renames: u64,
     pub(super) last_commit: Option<Instant>,

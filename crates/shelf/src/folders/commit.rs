@@ -90,7 +90,7 @@ impl Snapshot {
         Ok(Self { files: state.files.iter().map(of).collect::<io::Result<_>>()?, renames: state.renames })
     }
 
-    /// Whether a change of a file from this offset on leaves the snapshot as it was.
+    /// Whether a change of a file from this offset on leaves the snapshot valid.
     pub(super) fn allows_change(&self, name: &str, from: u64) -> bool {
         !self.files.get(name).is_some_and(|file| matches!(file.content, SnapshotContent::Long(len) if from < len))
     }

@@ -8,7 +8,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnshelvedCartridge {
-    /// Barcode of the taken cartridge.
+    /// The barcode of the cartridge, which is its name on the shelf.
     pub barcode: String,
     /// Bytes of its files that are on this machine only.
     pub bytes: u64,

@@ -436,7 +436,7 @@ fn run_script(machine: &Machine) -> (Vec<u64>, Vec<Vec<u64>>) {
 }
 
 /// As [`run_script`] with local durability: after the last step of each load, what was synchronised is committed, as a task does in the
-/// background. Returns the states that were synchronised, and the number of those that are on the shelf for certain.
+/// background. Returns the states that were synchronised, and how many of these states the shelf has for certain.
 fn run_local_script(machine: &Machine) -> (Vec<Vec<u64>>, usize) {
     let (mut synchronised, mut shelved) = (vec![Vec::new()], 0);
     let _ = (|| -> Result<(), StoreError> {

@@ -368,7 +368,7 @@ mod tests {
         let last = Extent { offset: 6 * MB, len: MB, segment: "e".into(), at: 7 + MB };
         assert_eq!((content.is_whole(), &content.extents[4]), (true, &last));
 
-        // What is overwritten meanwhile is not on the shelf, although the manifest names the former bytes.
+        // Bytes that are overwritten meanwhile are not on the shelf, although the manifest names the former bytes.
         let changes = file.changes();
         file.begin_commit();
         file.cut(4 * MB);

@@ -13,7 +13,7 @@ pub struct ShelfSetup {
     pub url: String,
     /// When a synchronised filemark ends.
     pub durability: ShelfDurability,
-    /// When an unload ends.
+    /// When an unload of a cartridge ends that has data which is not on the shelf yet.
     pub unload: ShelfUnload,
     /// Maximum number of bytes of the local files that the shelf also has, at least 1 GB.
     pub cache: u64,
