@@ -181,6 +181,12 @@ impl FolderStore for CartridgeStores {
         list_all(self.all())
     }
 
+    fn flush(&self) -> io::Result<()> {
+        // Each is flushed, also after an error.
+        let failed: Vec<io::Error> = self.all().filter_map(|store| store.flush().err()).collect();
+        failed.into_iter().next().map_or(Ok(()), Err)
+    }
+
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.find(name)?.map(|found| found.folder).ok_or_else(|| io::ErrorKind::NotFound.into())
     }

@@ -68,6 +68,10 @@ impl FolderStore for ShelfStore {
         self.call(|folders| folders.list())
     }
 
+    fn flush(&self) -> io::Result<()> {
+        self.call(|folders| folders.flush())
+    }
+
     fn is_empty(&self) -> io::Result<bool> {
         self.call(|folders| folders.is_empty())
     }

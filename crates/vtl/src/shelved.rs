@@ -11,6 +11,7 @@ use crate::shared::Shared;
 use crate::state_store::Transaction;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use tape_store::backend::FolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
@@ -116,6 +117,13 @@ impl Shared {
             && entry.shelved.take().is_some()
         {
             lock(&self.learned).insert(barcode.as_str().to_owned());
+        }
+    }
+
+    /// Writes the catalogs of the shelves. A catalog with differences is no loss of data, and can be rebuilt.
+    pub(crate) fn flush_stores(&self) {
+        if let Err(error) = self.stores.flush() {
+            tracing::warn!(%error, "the catalog of a shelf lacks changes; `ferric shelf catalog --rebuild` rebuilds it");
         }
     }
 

@@ -11,25 +11,45 @@ use tokio::runtime::Handle;
 
 /// Time between two changes of the catalog.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// Time for the last change, when the store is closed.
-const LAST_CHANGE: Duration = Duration::from_secs(10);
+/// Time for one change. It is tried again if it takes longer.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// The changes that the catalog does not have yet.
 #[derive(Clone, Default)]
-pub(super) struct PendingChanges(Arc<Mutex<CatalogChange>>);
+pub(super) struct PendingChanges {
+    changes: Arc<Mutex<CatalogChange>>,
+    /// Held while changes are written, so that [`Self::flush`] waits for them.
+    writing: Arc<Mutex<()>>,
+}
 
 impl PendingChanges {
     /// Notes whether a cartridge is on the shelf from now on.
     pub(super) fn note(&self, barcode: &str, exists: bool) {
-        lock(&self.0).cartridges.insert(barcode.to_owned(), exists);
+        lock(&self.changes).cartridges.insert(barcode.to_owned(), exists);
     }
 
     /// Notes changes that could not be written, unless newer ones have come.
     fn put_back(&self, change: CatalogChange) {
-        let mut pending = lock(&self.0);
+        let mut pending = lock(&self.changes);
         for (barcode, exists) in change.cartridges {
             pending.cartridges.entry(barcode).or_insert(exists);
         }
+    }
+
+    /// Writes the changes, which takes up to 10 seconds. If they cannot be written, they stay pending; the result has their number.
+    pub(super) fn flush(&self, shelf: &Shelf, runtime: &Handle) -> Result<(), (usize, ShelfError)> {
+        let _writing = lock(&self.writing);
+        let change = std::mem::take(&mut *lock(&self.changes));
+        if change.cartridges.is_empty() {
+            return Ok(());
+        }
+        let written = runtime.block_on(async { tokio::time::timeout(LIMIT, shelf.change_catalog(&change)).await });
+        let no_response = || ShelfError::Interrupted(format!("no response in {} s", LIMIT.as_secs()));
+        written.unwrap_or_else(|_| Err(no_response())).map_err(|error| {
+            let count = change.cartridges.len();
+            self.put_back(change);
+            (count, error)
+        })
     }
 }
 
@@ -46,15 +66,11 @@ impl CatalogWriter {
             let mut has_failed = false;
             loop {
                 let is_last = stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Disconnected);
-                let change = std::mem::take(&mut *lock(&pending.0));
-                if !change.cartridges.is_empty() {
-                    let written = write(&shelf, &runtime, &change, is_last);
-                    if let Err(error) = &written {
-                        report(error, change.cartridges.len(), is_last, has_failed);
-                        pending.put_back(change);
-                    }
-                    has_failed = written.is_err();
+                let written = pending.flush(&shelf, &runtime);
+                if let Err((cartridges, error)) = &written {
+                    report(error, *cartridges, is_last, has_failed);
                 }
+                has_failed = written.is_err();
                 if is_last {
                     return;
                 }
@@ -72,15 +88,6 @@ impl Drop for CatalogWriter {
             let _ = thread.join();
         }
     }
-}
-
-fn write(shelf: &Shelf, runtime: &Handle, change: &CatalogChange, is_last: bool) -> Result<(), ShelfError> {
-    let write = shelf.change_catalog(change);
-    if !is_last {
-        return runtime.block_on(write);
-    }
-    let limited = runtime.block_on(async { tokio::time::timeout(LAST_CHANGE, write).await });
-    limited.unwrap_or_else(|_| Err(ShelfError::Interrupted(format!("no response in {} s", LAST_CHANGE.as_secs()))))
 }
 
 /// The first failure is logged, and the last one.

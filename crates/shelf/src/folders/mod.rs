@@ -403,6 +403,11 @@ impl FolderStore for ShelfFolders {
         self.access.runtime.block_on(self.access.shelf.listed_barcodes()).map_err(io::Error::other)
     }
 
+    fn flush(&self) -> io::Result<()> {
+        let written = self.access.catalog.flush(&self.access.shelf, &self.access.runtime);
+        written.map_err(|(_, error)| io::Error::other(error))
+    }
+
     fn is_empty(&self) -> io::Result<bool> {
         let has_cartridges = self.access.runtime.block_on(self.access.shelf.has_cartridges());
         has_cartridges.map(|has_cartridges| !has_cartridges).map_err(io::Error::other)

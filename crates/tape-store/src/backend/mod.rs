@@ -236,6 +236,13 @@ pub trait FolderStore: Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.list()?.is_empty())
     }
+    /// Writes what the store writes later otherwise, such as its list of folders. The content of folders is not concerned.
+    ///
+    /// # Errors
+    /// The storage fails.
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
     /// Opens an existing folder.
     ///
     /// # Errors
