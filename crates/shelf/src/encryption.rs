@@ -3,10 +3,12 @@
 //! Names, lengths and the numbers of bytes are not encrypted: manifests and index pages are in clear.
 
 use crate::Shelf;
+use crate::copy::CopyError;
 use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
+use crate::manifest::Content;
 use crate::objects::Creation;
-use crate::record;
+use crate::{record, segment};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
 use bytes::Bytes;
@@ -246,6 +248,88 @@ impl Shelf {
             return Err(error(barcode, "it is encrypted: give the key of the shelf"));
         }
         Ok(())
+    }
+
+    /// Copies the data key of a cartridge with this content to another shelf, wrapped with its current key. Without keys, the
+    /// wrapped key is copied as it is. `replace` allows to replace a key that no state of the cartridge there needs.
+    pub(crate) async fn copy_key(
+        &self,
+        barcode: &str,
+        content: &Content,
+        to: &Self,
+        replace: bool,
+    ) -> Result<(), CopyError> {
+        let name = CartridgeKeys::new(barcode).key();
+        let refused = |problem: &str| Err(CopyError::Source(error(barcode, problem)));
+        let (mut encrypted, mut clear) = (false, false);
+        for segment in content.segments().into_keys() {
+            if segment::is_encrypted(&segment) { encrypted = true } else { clear = true }
+        }
+        if clear && to.is_encrypted() {
+            return refused(
+                "its data is not encrypted, but the target shelf is: recall the cartridge, and archive it there",
+            );
+        }
+        let source = self.objects().get(&name).await.map_err(CopyError::Source)?;
+        let target = if replace { None } else { to.objects().get(&name).await? };
+        let source = match (source, &target) {
+            (Some(source), _) => source,
+            (None, _) if encrypted => return refused("its key was destroyed: its data can no longer be read"),
+            (None, Some(_)) => return refused("it is not encrypted, but it has a key on the target shelf"),
+            (None, None) => return Ok(()),
+        };
+        let wrapped = self.rewrapped_for(to, barcode, &source)?;
+        to.data_keys.forget(barcode);
+        if replace {
+            return Ok(to.objects().replace(&name, wrapped).await?);
+        }
+        let there = match target {
+            Some(there) => there,
+            None => match to.objects().create(&name, wrapped).await? {
+                Creation::Created => return Ok(()),
+                Creation::Exists(there) => there,
+            },
+        };
+        if there == source || self.has_same_key(to, barcode, &source, &there)? {
+            return Ok(());
+        }
+        refused("it has another data key on the target shelf")
+    }
+
+    /// The object with a data key for another shelf: `source`, or the same key wrapped with the current key of that shelf.
+    fn rewrapped_for(&self, to: &Self, barcode: &str, source: &Bytes) -> Result<Bytes, CopyError> {
+        let name = CartridgeKeys::new(barcode).key();
+        let stored: StoredKey = record::decode(&name, source).map_err(CopyError::Source)?;
+        let ring = match (&self.data_keys.ring, &to.data_keys.ring) {
+            (None, None) => return Ok(source.clone()),
+            (Some(_), None) => {
+                return Err(CopyError::Target(error(barcode, "it is encrypted, and the shelf has no key")));
+            }
+            (_, Some(ring)) if ring.current.id == stored.wrapped_by => return Ok(source.clone()),
+            (_, Some(ring)) => ring,
+        };
+        let of_source = self.data_keys.ring.as_ref().filter(|own| own.key(&stored.wrapped_by).is_some());
+        let key = stored.unwrap(barcode, Some(of_source.unwrap_or(ring)));
+        let key = key.map_err(|problem| CopyError::Source(error(barcode, problem)))?;
+        let random = to.random()?;
+        let wrapped = StoredKey::wrap(barcode, &ring.current, &*key, random);
+        let wrapped = wrapped.ok_or_else(|| error(barcode, "its key cannot be wrapped"))?;
+        Ok(record::encode(&name, &wrapped)?)
+    }
+
+    /// Whether two objects have the same data key, as far as the keys of both shelves show it.
+    fn has_same_key(&self, to: &Self, barcode: &str, source: &Bytes, there: &Bytes) -> Result<bool, CopyError> {
+        let name = CartridgeKeys::new(barcode).key();
+        let unwrap = |object: &Bytes, rings: [&Self; 2]| {
+            let stored: StoredKey = record::decode(&name, object)?;
+            let rings = rings.map(|shelf| shelf.data_keys.ring.as_ref());
+            let has_key = |ring: &&KeyRing| ring.key(&stored.wrapped_by).is_some();
+            let ring = rings.into_iter().flatten().find(has_key);
+            stored.unwrap(barcode, ring).map_err(|problem| error(barcode, problem))
+        };
+        let source = unwrap(source, [self, to]).map_err(CopyError::Source)?;
+        let there = unwrap(there, [to, self]).map_err(CopyError::Target)?;
+        Ok(*source == *there)
     }
 
     /// The data key for new segments; `None` if they are not encrypted. A cartridge that has no key gets one.

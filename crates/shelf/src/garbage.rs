@@ -1,4 +1,4 @@
-//! Removal of segments and index pages that no recent manifest names.
+//! Removal of segments and index pages that no recent manifest names, and of the heartbeats of former owners.
 //!
 //! Manifests and leases are never removed: that their names exist is what excludes a former owner, however late it is.
 
@@ -17,7 +17,8 @@ pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Garbage {
-    /// Segments and index pages that no recent manifest names, and that were removed unless it was only a test.
+    /// Segments and index pages that no recent manifest names, and heartbeats of former owners, that were removed unless it was
+    /// only a test.
     pub objects: u64,
     /// Length of these objects in bytes.
     pub bytes: u64,
@@ -41,9 +42,12 @@ impl OwnedCartridge {
         let beat = self.keys().beat(self.epoch());
         let now = self.objects().modified(&beat).await?;
         let is_old = |object: &StoredObject| now.duration_since(object.modified).is_ok_and(|age| age > kept_for);
-        let named = self.named_since(is_old).await?;
+        let mut named = self.named_since(is_old).await?;
+        // Nobody looks at a heartbeat of another epoch than the newest.
+        let own_beat = beat.rsplit_once('/').map(|(_, name)| name.to_owned());
+        named.extend(own_beat);
         let mut garbage = Garbage::default();
-        for directory in [self.keys().segments(), self.keys().pages()] {
+        for directory in [self.keys().segments(), self.keys().pages(), self.keys().beats()] {
             for object in self.objects().list(&directory).await? {
                 if named.contains(&object.name) || !is_old(&object) {
                     garbage.kept_objects += 1;
@@ -124,7 +128,11 @@ mod tests {
         });
         let shelf = Shelf::new(Arc::new(InMemory::new()), "site", ShelfOptions::new("test"), entropy).unwrap();
         shelf.add("V00001L8", Content::default()).await.unwrap();
+        let former = shelf.take("V00001L8").await.unwrap();
+        let former_beat = former.keys().beat(former.epoch());
+        { former }.release(Content::default()).await.unwrap();
         let mut owned = shelf.take("V00001L8").await.unwrap();
+        assert!(shelf.objects().get(&former_beat).await.unwrap().is_some());
         for segment in ["a", "b", "c", "left"] {
             let key = owned.keys().segment(segment);
             shelf.objects().create(&key, segment.into()).await.unwrap();
@@ -136,11 +144,11 @@ mod tests {
 
         // Everything is younger than a day.
         let found = owned.remove_garbage(super::KEPT_FOR, false).await.unwrap();
-        assert_eq!((found.objects, found.kept_objects, found.kept_bytes), (0, 4, 7));
+        assert_eq!((found.objects, found.kept_objects), (0, 6));
         // When the time began, the manifest with "a" was the newest one.
         let short = Duration::from_millis(150);
         let test = owned.remove_garbage(short, true).await.unwrap();
-        assert_eq!((test.objects, test.bytes, test.kept_objects), (2, 5, 2));
+        assert_eq!((test.objects, test.kept_objects), (3, 3));
         assert_eq!(owned.remove_garbage(short, false).await.unwrap(), test);
         let left: Vec<String> = shelf
             .objects()
@@ -151,6 +159,8 @@ mod tests {
             .map(|object| object.name)
             .collect();
         assert_eq!(left, ["a", "c"]);
+        assert!(shelf.objects().get(&former_beat).await.unwrap().is_none());
+        assert!(shelf.objects().get(&owned.keys().beat(owned.epoch())).await.unwrap().is_some());
         assert_eq!(owned.remove_garbage(short, false).await.unwrap().objects, 0);
     }
 }

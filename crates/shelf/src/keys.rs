@@ -60,6 +60,11 @@ impl CartridgeKeys {
         format!("{}/l", self.root)
     }
 
+    /// The directory of the heartbeats.
+    pub(crate) fn beats(&self) -> String {
+        format!("{}/beat", self.root)
+    }
+
     /// The directory of the segments.
     pub(crate) fn segments(&self) -> String {
         format!("{}/seg", self.root)

@@ -15,6 +15,7 @@
 
 mod beat;
 mod catalog;
+mod copy;
 mod encryption;
 mod error;
 mod folders;
@@ -27,6 +28,7 @@ mod model_tests;
 mod objects;
 mod owned;
 mod record;
+mod replica;
 pub mod segment;
 mod site;
 mod site_lease;
@@ -37,6 +39,7 @@ mod url;
 mod usage;
 
 pub use catalog::{CatalogChange, RebuiltCatalog};
+pub use copy::{Copied, CopyError, CopyProgress, Origin};
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
 pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, Unload, UnshelvedCartridge};
@@ -44,6 +47,7 @@ pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
+pub use replica::ReplicaLag;
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLease, SiteCopies, SiteLease, TakeSiteError};
 pub use take::TakeError;
@@ -53,6 +57,7 @@ pub use usage::Usage;
 use encryption::DataKeys;
 use keys::CartridgeKeys;
 use object_store::ObjectStore;
+use replica::Replica;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -106,6 +111,7 @@ pub struct Shelf {
     options: ShelfOptions,
     entropy: Entropy,
     data_keys: Arc<DataKeys>,
+    replica: Option<Arc<Replica>>,
 }
 
 impl fmt::Debug for Shelf {
@@ -126,7 +132,7 @@ impl Shelf {
         entropy: Entropy,
     ) -> Result<Self, ShelfError> {
         let objects = Objects::new(store, prefix, options.retry)?;
-        Ok(Self { objects, options, entropy, data_keys: Arc::default() })
+        Ok(Self { objects, options, entropy, data_keys: Arc::default(), replica: None })
     }
 
     /// The objects of the shelf.
@@ -148,6 +154,7 @@ impl Shelf {
             owner: self.options.owner.clone(),
             state: ManifestState::Closed,
             content,
+            origin: None,
         };
         let key = CartridgeKeys::new(barcode).manifest(Manifest::FIRST);
         let created = self.objects.create(&key, manifest.encode()?).await?;

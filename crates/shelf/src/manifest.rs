@@ -1,5 +1,6 @@
 //! The manifest of a cartridge: which objects have the bytes of its files.
 
+use crate::copy::Origin;
 use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
 use crate::record;
@@ -25,6 +26,9 @@ pub struct Manifest {
     pub state: ManifestState,
     /// The files of the cartridge.
     pub content: Content,
+    /// The state on another shelf from which this state, or an earlier one, was copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// Whether a daemon uses a cartridge, after this manifest.
@@ -157,6 +161,7 @@ mod tests {
             owner: "a".into(),
             state: ManifestState::Open,
             content: Content { files: [("data.0".to_owned(), file)].into() },
+            origin: None,
         }
     }
 

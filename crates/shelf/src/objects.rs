@@ -235,6 +235,21 @@ impl Objects {
         self.repeat("removing", key, remove).await
     }
 
+    /// Whether the store shows an object.
+    pub(crate) async fn exists(&self, key: &str) -> Result<bool, ShelfError> {
+        let path = self.path(key);
+        let head = || {
+            within(0, async {
+                match self.store.head(&path).await {
+                    Ok(_) => Ok(true),
+                    Err(Error::NotFound { .. }) => Ok(false),
+                    Err(other) => Err(other),
+                }
+            })
+        };
+        self.repeat("reading", key, head).await
+    }
+
     /// The bytes of an object of up to the length of a segment; `None` if the store has no such object.
     pub(crate) async fn get_long(&self, key: &str) -> Result<Option<Bytes>, ShelfError> {
         self.get_with(key, SEGMENT_LEN as u64, GetOptions::default).await

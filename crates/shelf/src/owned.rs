@@ -2,6 +2,7 @@
 
 use crate::Shelf;
 use crate::beat::{Beat, Lease};
+use crate::copy::Origin;
 use crate::error::ShelfError;
 use crate::index::{self, Compact, PageNames};
 use crate::keys::CartridgeKeys;
@@ -9,6 +10,8 @@ use crate::manifest::{Content, Manifest, ManifestState};
 use crate::objects::{Creation, Objects};
 use crate::record;
 use crate::segment;
+use crate::transfer::interrupted;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Commits after which the hint is written again: a reader reads at most so many manifests after it.
@@ -49,11 +52,24 @@ pub struct OwnedCartridge {
     pages: PageNames,
     /// Number of the manifest in the hint that this daemon has written.
     hint: u64,
+    /// Number and nonce of the manifest on another shelf from which the next content is copied.
+    copied_from: Option<(u64, String)>,
 }
 
 impl OwnedCartridge {
     pub(crate) fn new(shelf: Shelf, keys: CartridgeKeys, lease: Lease, newest: Manifest, pages: PageNames) -> Self {
-        Self { shelf, keys, lease, beats: 0, next_beat: Instant::now(), segments: 0, newest, pages, hint: 0 }
+        Self {
+            shelf,
+            keys,
+            lease,
+            beats: 0,
+            next_beat: Instant::now(),
+            segments: 0,
+            newest,
+            pages,
+            hint: 0,
+            copied_from: None,
+        }
     }
 
     /// The epoch of the lease: each daemon that takes the cartridge gets a higher one.
@@ -90,10 +106,6 @@ impl OwnedCartridge {
 
     pub(crate) const fn keys(&self) -> &CartridgeKeys {
         &self.keys
-    }
-
-    pub(crate) const fn next_beat(&self) -> Instant {
-        self.next_beat
     }
 
     /// Writes a heartbeat if one is due. A failure is only logged, and the next heartbeat is written one period later: without
@@ -211,6 +223,7 @@ impl OwnedCartridge {
             owner: self.lease.owner.clone(),
             state,
             content: stored,
+            origin: self.origin(version),
         };
         match self.shelf.objects().create(&key, manifest.encode()?).await? {
             Creation::Created => {
@@ -218,6 +231,27 @@ impl OwnedCartridge {
                 Ok(None)
             }
             Creation::Exists(bytes) => Manifest::decode(&self.keys, version, &bytes).map(Some),
+        }
+    }
+
+    /// The next content is that of the manifest with this number and nonce on another shelf.
+    pub(crate) fn set_origin(&mut self, version: u64, nonce: &str) {
+        self.copied_from = Some((version, nonce.to_owned()));
+    }
+
+    /// The origin in the manifest with the number `copied_as`.
+    fn origin(&self, copied_as: u64) -> Option<Origin> {
+        let copied = self.copied_from.clone().map(|(version, nonce)| Origin { version, nonce, copied_as });
+        copied.or_else(|| self.newest.origin.clone())
+    }
+
+    /// Waits for a request, with a heartbeat in each period.
+    pub(crate) async fn beat_while<T>(&mut self, mut request: JoinHandle<T>) -> Result<T, ShelfError> {
+        loop {
+            tokio::select! {
+                done = &mut request => return done.map_err(interrupted),
+                () = tokio::time::sleep_until(self.next_beat) => self.beat_if_due().await,
+            }
         }
     }
 

@@ -8,13 +8,13 @@ use crate::objects::{Creation, Objects};
 use crate::owned::OwnedCartridge;
 use crate::segment::{self, SEGMENT_LEN};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, IoSlice, IoSliceMut};
 use tape_store::backend::Folder;
 use tokio::task::{JoinError, JoinHandle};
 
 /// Requests of a transfer that are in progress at the same time.
-const PARALLEL: usize = 4;
+pub(crate) const PARALLEL: usize = 4;
 /// Bytes of a file that one request reads.
 const READ_LEN: u64 = 16 << 20;
 /// Bytes that one request reads for a drive, which waits for all of them.
@@ -64,7 +64,7 @@ pub struct DamagedSegment {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verification {
-    /// Number of segments of the cartridge.
+    /// Number of segments that were read.
     pub segments: u64,
     /// Bytes of the segments that are whole.
     pub bytes: u64,
@@ -170,13 +170,8 @@ impl<'a> SegmentWriter<'a> {
 
     /// Waits for the request that began first, with a heartbeat in each period.
     async fn finish_first(&mut self) -> Result<(), ShelfError> {
-        let Some(mut request) = self.running.pop_front() else { return Ok(()) };
-        loop {
-            tokio::select! {
-                done = &mut request => return done.unwrap_or_else(|ended| Err(interrupted(ended))),
-                () = tokio::time::sleep_until(self.owned.next_beat()) => self.owned.beat_if_due().await,
-            }
-        }
+        let Some(request) = self.running.pop_front() else { return Ok(()) };
+        self.owned.beat_while(request).await?
     }
 }
 
@@ -187,7 +182,7 @@ impl Drop for SegmentWriter<'_> {
 }
 
 /// The error of a request that did not end by itself.
-fn interrupted(ended: JoinError) -> ShelfError {
+pub(crate) fn interrupted(ended: JoinError) -> ShelfError {
     ShelfError::Interrupted(ended.to_string())
 }
 
@@ -252,7 +247,10 @@ impl Shelf {
 
     fn spawn_read(&self, barcode: &str, piece: Extent) -> JoinHandle<Result<Vec<u8>, ShelfError>> {
         let (shelf, keys) = (self.clone(), CartridgeKeys::new(barcode));
-        tokio::spawn(async move { shelf.read_extent(&keys, &piece).await })
+        tokio::spawn(async move {
+            let (keys, piece) = (&keys, &piece);
+            shelf.read_segment_either(|shelf| async move { shelf.read_extent(keys, piece).await }).await
+        })
     }
 
     async fn read_extent(&self, keys: &CartridgeKeys, extent: &Extent) -> Result<Vec<u8>, ShelfError> {
@@ -277,11 +275,39 @@ impl Shelf {
         content: &Content,
         progress: &mut Progress<'_>,
     ) -> Result<Verification, ShelfError> {
+        self.verify_segments(barcode, content, |_| true, progress).await
+    }
+
+    /// A random sample of the segments that a content names: this part of them in percent, rounded up.
+    ///
+    /// # Errors
+    /// [`ShelfError::Random`] if there are no random bytes.
+    pub fn sample(&self, content: &Content, percent: u8) -> Result<BTreeSet<String>, ShelfError> {
+        let mut segments = Vec::new();
+        for segment in content.segments().into_keys() {
+            segments.push((self.nonce()?, segment));
+        }
+        segments.sort_unstable();
+        let count = (segments.len() * usize::from(percent)).div_ceil(100);
+        Ok(segments.into_iter().take(count).map(|(_, segment)| segment).collect())
+    }
+
+    /// As [`Self::verify`], for the segments whose names `choose` accepts.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn verify_segments(
+        &self,
+        barcode: &str,
+        content: &Content,
+        choose: impl Fn(&str) -> bool + Send,
+        progress: &mut Progress<'_>,
+    ) -> Result<Verification, ShelfError> {
         let keys = CartridgeKeys::new(barcode);
         // The parts of files in each segment, and the length that its content has at least.
         let mut segments: BTreeMap<&str, (Vec<FilePart>, u64)> = BTreeMap::new();
         for (name, file) in &content.files {
-            for extent in &file.extents {
+            for extent in file.extents.iter().filter(|extent| choose(&extent.segment)) {
                 let (parts, end) = segments.entry(&extent.segment).or_default();
                 parts.push((name.clone(), extent.offset, extent.len));
                 *end = (*end).max(extent.at.saturating_add(extent.len));
@@ -392,6 +418,13 @@ mod tests {
         let verification = shelf.verify("V00001L8", &manifest.content, &mut |_| {}).await.unwrap();
         assert_eq!((verification.segments, verification.damaged), (2, vec![]));
         assert_eq!(verification.bytes, SEGMENT_LEN as u64 + 300_000 + 20);
+        let content = &manifest.content;
+        for (percent, segments) in [(0, 0), (1, 1), (50, 1), (51, 2), (100, 2)] {
+            let sample = shelf.sample(content, percent).unwrap();
+            let choose = |segment: &str| sample.contains(segment);
+            let verification = shelf.verify_segments("V00001L8", content, choose, &mut |_| {}).await.unwrap();
+            assert_eq!((sample.len() as u64, verification.segments), (segments, segments), "{percent} percent");
+        }
     }
 
     #[tokio::test]

@@ -56,6 +56,13 @@ impl Shelf {
 /// A directory of this machine. An object is durable when it has been put.
 fn directory(url: &Url) -> Result<Arc<dyn ObjectStore>, Box<dyn std::error::Error + Send + Sync>> {
     let directory = url.to_file_path().map_err(|()| "it names no directory of this machine")?;
+    match directory.metadata() {
+        Ok(found) if !found.is_dir() => return Err("it is not a directory".into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err("the directory does not exist; create it, or mount its disk".into());
+        }
+        _ => {}
+    }
     Ok(Arc::new(LocalFileSystem::new_with_prefix(directory)?.with_fsync(true)))
 }
 
@@ -144,7 +151,8 @@ mod tests {
         for (url, problem) in [
             ("bucket/prefix", "relative URL without a base"),
             ("ftp://host/x", "ftp://host/x"),
-            ("file:///does/not/exist", "/does/not/exist"),
+            ("file:///does/not/exist", "the directory does not exist; create it, or mount its disk"),
+            ("file:///etc/passwd", "it is not a directory"),
             ("memory:///", "the scheme is none of s3, gs, az and file"),
             ("http://127.0.0.1/x", "the scheme is none of s3, gs, az and file"),
         ] {

@@ -303,7 +303,7 @@ impl Mounted {
         if synced.is_ok() {
             self.record_worm_objects();
         }
-        let unwritable = self.mam_failed || self.taken_over_by().is_some();
+        let unwritable = self.mam_failed || self.cartridge.is_read_only() || self.taken_over_by().is_some();
         let saved = if unwritable { Ok(()) } else { self.cartridge.save_mam_and_copy(&self.mam) };
         let closed = if self.taken_over_by().is_some() { Ok(()) } else { self.medium.close() };
         let taken_over = self.taken_over_by().map(|owner| StoreError::TakenOver { owner: owner.to_owned() });

@@ -290,13 +290,15 @@ pub struct Cartridge {
     facts: CartridgeFacts,
     medium: Box<dyn MediumSource>,
     taken_over_by: Option<String>,
+    /// Whether the folder could only be read when the tape was mounted last.
+    is_read_only: bool,
 }
 
 impl Cartridge {
     /// A cartridge with these facts, whose tape and cartridge memory `medium` opens.
     #[must_use]
     pub fn new(facts: CartridgeFacts, medium: Box<dyn MediumSource>) -> Self {
-        Self { facts, medium, taken_over_by: None }
+        Self { facts, medium, taken_over_by: None, is_read_only: false }
     }
 
     /// A cartridge with these facts, whose files are in the folder that `folder` opens. `capacity` is in bytes; 0 if
@@ -372,7 +374,25 @@ impl Cartridge {
     /// the storage fails.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
         let opened = self.medium.open(&mut self.facts, OpenMode::ReadWrite);
+        self.is_read_only = opened.as_ref().is_ok_and(|(_, recovery)| recovery.read_only_folder);
         self.recording_owner(opened)
+    }
+
+    /// Whether the files could only be read when the tape was mounted last ([`Folder::is_read_only`]). The cartridge memory cannot
+    /// be saved then: its original may be another one.
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        self.is_read_only
+    }
+
+    fn save(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError> {
+        if self.is_read_only {
+            return Err(StoreError::ReadOnly(
+                "its files are a copy, because the store of the original does not respond",
+            ));
+        }
+        let saved = self.medium.save_mam(mam, save);
+        self.recording_owner(saved)
     }
 
     /// As [`Self::open`], with the concrete type, for tools that inspect objects.
@@ -503,8 +523,7 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::InUse`], or as [`Self::save_mam_and_copy`].
     pub fn save_mam_exclusive(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        let saved = self.medium.save_mam(mam, MamSave::Exclusive);
-        self.recording_owner(saved)
+        self.save(mam, MamSave::Exclusive)
     }
 
     /// Sets or clears the write-protect tab, with an exclusive lock of the cartridge.
@@ -554,8 +573,7 @@ impl Cartridge {
     /// # Errors
     /// [`StoreError::Io`] if the storage fails; the old cartridge memory remains.
     pub fn save_mam(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        let saved = self.medium.save_mam(mam, MamSave::Original);
-        self.recording_owner(saved)
+        self.save(mam, MamSave::Original)
     }
 
     /// As [`Self::save_mam`], and writes its copy too.
@@ -563,8 +581,7 @@ impl Cartridge {
     /// # Errors
     /// As [`Self::save_mam`].
     pub fn save_mam_and_copy(&mut self, mam: &Mam) -> Result<(), StoreError> {
-        let saved = self.medium.save_mam(mam, MamSave::WithCopy);
-        self.recording_owner(saved)
+        self.save(mam, MamSave::WithCopy)
     }
 }
 

@@ -12,6 +12,8 @@ use tape_store::cartridge::Barcode;
 pub(crate) struct CartridgeStores {
     directory: Box<dyn FolderStore>,
     shelves: Vec<(String, Box<dyn FolderStore>)>,
+    /// The indexes of shelves that are replicas, by the index of the shelf that is copied to them.
+    replicas: BTreeMap<usize, usize>,
     /// The index of the shelf that gets new cartridges; `None` for the directory.
     new_in: Option<usize>,
     /// The index of the shelf on which each cartridge was found last; none for one that was found in the directory.
@@ -59,7 +61,20 @@ impl CartridgeStores {
         new_cartridges: Option<&str>,
     ) -> Self {
         let new_in = shelves.iter().position(|(name, _)| Some(name.as_str()) == new_cartridges);
-        Self { directory, shelves, new_in, found: Mutex::default() }
+        Self { directory, shelves, replicas: BTreeMap::new(), new_in, found: Mutex::default() }
+    }
+
+    /// The same stores; `replicas` are names of shelves, each with the name of its replica.
+    pub(crate) fn with_replicas(self, replicas: &BTreeMap<String, String>) -> Self {
+        let index = |name: &String| self.shelves.iter().position(|(shelf, _)| shelf == name);
+        let replicas = replicas.iter().filter_map(|(shelf, replica)| Some((index(shelf)?, index(replica)?))).collect();
+        Self { replicas, ..self }
+    }
+
+    /// Whether a shelf is the replica of another one.
+    pub(crate) fn is_replica_of(&self, replica: &str, shelf: &str) -> bool {
+        let name = |index: &usize| self.shelves.get(*index).map(|(name, _)| name.as_str());
+        self.replicas.iter().any(|(of, to)| name(of) == Some(shelf) && name(to) == Some(replica))
     }
 
     /// The directory of cartridges.
@@ -144,7 +159,11 @@ impl CartridgeStores {
         // First the directory, then the shelf that had it last: other shelves may not respond.
         let last = lock(&self.found).get(name).copied();
         let others = (0..self.shelves.len()).filter(|shelf| Some(*shelf) != last).map(Some);
+        let mut unread = Vec::new();
         for shelf in std::iter::once(None).chain(last.map(Some)).chain(others) {
+            if shelf.is_some_and(|shelf| unread.contains(&shelf)) {
+                continue;
+            }
             match open(shelf) {
                 Ok(found) if found.is_empty => empty = empty.or(Some(found)),
                 Ok(found) => {
@@ -159,7 +178,11 @@ impl CartridgeStores {
                 // A shelf may have a former state of a cartridge that is in the directory.
                 Err(error) if shelf.is_none() => return Err(error),
                 // A shelf that cannot be used does not hide the others.
-                Err(error) => failed = failed.or(Some(error)),
+                Err(error) => {
+                    failed = failed.or(Some(error));
+                    // The replica may have a former state, which must not be changed.
+                    unread.extend(shelf.and_then(|shelf| self.replicas.get(&shelf)));
+                }
             }
         }
         failed.map_or(Ok(empty), Err)

@@ -67,6 +67,8 @@ pub struct DataDir {
     pub(crate) cartridges: Box<dyn FolderStore>,
     /// The folders of the cartridges on each shelf on object storage, by its name.
     shelves: Vec<(String, Box<dyn FolderStore>)>,
+    /// Name of the replica of each shelf that has one.
+    replicas: BTreeMap<String, String>,
     /// Name of the shelf on which new cartridges are created.
     pub(crate) new_cartridges: Option<String>,
     /// The way to open the media of the cartridges.
@@ -94,6 +96,7 @@ impl DataDir {
         Self {
             cartridges,
             shelves: Vec::new(),
+            replicas: BTreeMap::new(),
             new_cartridges: None,
             media: Arc::new(ThreeFiles),
             folder,
@@ -126,6 +129,8 @@ impl DataDir {
             arranged.push(self.shelves.swap_remove(at));
         }
         self.shelves = arranged;
+        let replicas = config.shelves.iter().filter_map(|setup| Some((setup.name.clone(), setup.replica.clone()?)));
+        self.replicas = replicas.collect();
         self.new_cartridges.clone_from(&config.new_cartridges);
         Ok(())
     }
@@ -137,7 +142,7 @@ impl DataDir {
             let store: Box<dyn FolderStore> = Box::new(ShelfStore::new(name.clone(), folders, clock.clone()));
             (name, store)
         });
-        CartridgeStores::new(directory, shelves.collect(), self.new_cartridges.as_deref())
+        CartridgeStores::new(directory, shelves.collect(), self.new_cartridges.as_deref()).with_replicas(&self.replicas)
     }
 
     /// The same data directory, whose media `media` opens.

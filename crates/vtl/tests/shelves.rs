@@ -422,3 +422,20 @@ fn a_cancelled_job_changes_nothing_more() {
     assert_eq!((&jobs[0]["state"], &jobs[0]["result"]["moved"]), (&"cancelled".into(), &serde_json::json!([])));
     assert_eq!(storage.names(), [vec!["V00001L8", "V00002L8"], vec![], vec![]]);
 }
+
+/// The replica of a shelf that cannot be read is not used in its place: what is written to it would be lost.
+#[test]
+fn the_replica_of_a_shelf_that_is_away_is_not_changed() {
+    let storage = Storage::default();
+    let replicated = SHELVES.replace("/a\"\n", "/a\"\nreplica = \"b\"\n");
+    let library = LIBRARY.replace("count = 2", "count = 0");
+    put(&storage.a, "V00001L8", false);
+    put(&storage.b, "V00001L8", true);
+    let site = storage.start(&format!("{library}{replicated}")).unwrap();
+    let import = ControlRequest::Import { library: None, cartridge: "V00001L8".into(), to: None };
+    storage.a.set_away(true);
+    site.control(&import).unwrap_err();
+    storage.a.set_away(false);
+    site.control(&import).unwrap();
+    assert_eq!(blank(&site), pairs(&[("V00001L8", Some(false))]));
+}

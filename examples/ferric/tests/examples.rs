@@ -39,6 +39,8 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("shelf", "mkdir shelf recalled && ferric tape create ./tapes/V00001L8 --size 64MB"),
     ("shelf recall", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("shelf verify", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
+    ("cartridge copy", "mkdir shelf second && ferric tape create ./tapes/V00001L8 --size 64MB"),
+    ("cartridge copy", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("shelf rewrap", "for k in a b; do head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > $k; done"),
     ("shelf rewrap", "ferric shelf archive --shelf file://$PWD/shelf --key file:a ./tapes/V00001L8"),
     ("shelf destroy", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
@@ -74,7 +76,10 @@ fn examples(directory: &Path, words: &[&str], found: &mut Vec<(String, Vec<Strin
 
 fn is_command(directory: &Path, words: &[&str], name: &str) -> bool {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferric"));
-    command.args(words).args([name, "--help"]).current_dir(directory).output().unwrap().status.success()
+    let output = command.args(words).args([name, "--help"]).current_dir(directory).output().unwrap();
+    // For another word, it is the help of the command before it.
+    let usage = format!("Usage: {}", [&["ferric"], words, &[name]].concat().join(" "));
+    output.status.success() && String::from_utf8_lossy(&output.stdout).contains(&usage)
 }
 
 /// Runs a line in a shell that has the program on its path. Returns the exit code and both outputs.

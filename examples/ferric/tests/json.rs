@@ -73,6 +73,7 @@ const COMMANDS: &[&str] = &[
     "shelf recall --shelf SHELF V1L8 --to recalled",
     "shelf check --shelf SHELF",
     "shelf status",
+    "cartridge copy V1L8 --from SHELF --to SHELF",
     "config check f.toml",
     "config init new.toml",
     "config init -",

@@ -165,6 +165,68 @@ fn damage_on_the_shelf_is_named_and_never_data() {
     assert!(site.refused("shelf recall --shelf URL V00001L8 --to recalled").contains("it is missing"));
 }
 
+/// The errors of the commands for several cartridges do not hide what was done before.
+#[test]
+fn a_report_has_what_was_done_before_an_error() {
+    let site = Site::new();
+    for name in ["tapes/V00002L8", "tapes/V00003L8"] {
+        site.run(&format!("tape create {name} --size 64MB"));
+    }
+    site.run("shelf archive --shelf URL tapes/V00001L8 tapes/V00002L8 tapes/V00003L8");
+    for manifest in site.objects("V00002L8/m/") {
+        fs::write(manifest, "damaged").unwrap();
+    }
+    for (command, done) in [("gc --shelf URL", "0 objects removed"), ("destroy --yes --shelf URL", "it has no key")] {
+        let output = site.output(&format!("shelf {command} V00001L8 V00002L8 V00003L8"));
+        assert_eq!(output.status.code(), Some(1));
+        let [text, error] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        assert!(text.starts_with(&format!("V00001L8: {done}")) && text.lines().count() == 1, "{text}");
+        assert!(error.contains("V00002L8/m/") && error.contains("is damaged"), "{error}");
+    }
+}
+
+#[test]
+fn a_removed_cartridge_is_not_listed() {
+    let site = Site::new();
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let owned = site.shelf().take("V00001L8").await.unwrap();
+        { owned }.release(Content::default()).await.unwrap();
+    });
+    assert_eq!(site.run("shelf list --shelf URL"), "no cartridges\n");
+}
+
+#[test]
+fn a_copy_on_another_shelf_follows_its_cartridge() {
+    let site = Site::new();
+    fs::create_dir(site.path("second")).unwrap();
+    let second = format!("file://{}", site.path("second").display());
+    let copy = format!("cartridge copy V00001L8 --from URL --to {second}");
+    assert_eq!(site.refused(&copy), "ferric: cartridge V00001L8 is not on the shelf\n");
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    let text = site.run(&copy);
+    assert!(text.ends_with("1 of 1 segment copied, state 3 on the shelf\n"), "{text}");
+    assert!(site.run(&copy).contains(" 0 of 1 segment copied, state 3 "));
+    site.run("tape import image tapes/V00001L8");
+    site.run("shelf archive --shelf URL tapes/V00001L8");
+    assert!(site.run(&copy).contains(" 1 of 1 segment copied, state 5 "));
+    site.run(&format!("shelf verify --shelf {second} V00001L8 --sample 1"));
+    site.run(&format!("shelf recall --shelf {second} V00001L8 --to recalled"));
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+    // What was written there is not replaced.
+    site.run("tape import image recalled/V00001L8");
+    site.run(&format!("shelf archive --shelf {second} recalled/V00001L8"));
+    let text = site.refused(&copy);
+    assert!(
+        text.starts_with("ferric: the target shelf has another state of cartridge V00001L8: number 7, of"),
+        "{text}"
+    );
+    site.run(&format!("cartridge copy V00001L8 --from {second} --to URL"));
+    site.run("shelf recall --shelf URL V00001L8 --to tapes/..");
+    site.assert_same("V00001L8", "recalled/V00001L8");
+}
+
 #[test]
 fn errors_name_what_is_wrong() {
     let site = Site::new();
@@ -174,6 +236,10 @@ fn errors_name_what_is_wrong() {
         ("shelf archive --shelf URL tapes/V00009L8", "tapes/V00009L8: cartridge does not exist"),
         ("shelf recall --shelf URL V00001L8 --to nowhere", "nowhere: directory does not exist"),
         ("shelf list --shelf memory:///", "shelf \"memory:///\": the scheme is none of s3, gs, az and file"),
+        (
+            "shelf list --shelf file:///no/such",
+            "shelf \"file:///no/such\": the directory does not exist; create it, or mount its disk",
+        ),
         ("shelf list --shelf bucket", "shelf \"bucket\": relative URL without a base"),
     ] {
         assert_eq!(site.refused(line), format!("ferric: {error}\n"));
@@ -213,7 +279,7 @@ fn what_no_recent_state_names_is_removed_after_a_day_only() {
     let segments = site.objects("/seg/").len();
     assert_eq!(segments, 2);
     let text = site.run("shelf gc --shelf URL --dry-run");
-    assert!(text.starts_with("V00001L8: 0 objects would be removed (0 bytes), 2 objects kept ("), "{text}");
+    assert!(text.starts_with("V00001L8: 0 objects would be removed (0 bytes), 5 objects kept ("), "{text}");
     // The store says that the first archive is two days old.
     let objects: Vec<_> = site.objects("/V00001L8/");
     let old = fs::metadata(&objects[0]).unwrap().modified().unwrap() - Duration::from_secs(2 * 24 * 3600);

@@ -11,7 +11,8 @@ use vtl::data_dir::DataDir;
 pub(crate) fn open(data: DataDir, directory: &Path, shelves: &[ShelfSetup]) -> Result<DataDir, ConfigError> {
     #[cfg(feature = "shelf")]
     let opened = shelves.iter().try_fold(data, |data, setup| {
-        let folders = enabled::open(setup, &directory.join("shelves").join(&setup.name))?;
+        let replica = shelves.iter().find(|other| setup.replica.as_ref() == Some(&other.name));
+        let folders = enabled::open(setup, replica, &directory.join("shelves").join(&setup.name))?;
         Ok(data.with_shelf(&setup.name, Box::new(folders)))
     });
     #[cfg(not(feature = "shelf"))]
@@ -40,8 +41,12 @@ mod enabled {
     /// File in the local directory of a shelf, with the URL whose store was checked.
     const CHECKED: &str = "checked";
 
-    /// Opens a shelf with its local directory. The first time, its store is checked.
-    pub(super) fn open(setup: &ShelfSetup, local: &Path) -> Result<ShelfFolders, ConfigError> {
+    /// Opens a shelf with its replica and its local directory. The first time, its store is checked.
+    pub(super) fn open(
+        setup: &ShelfSetup,
+        replica: Option<&ShelfSetup>,
+        local: &Path,
+    ) -> Result<ShelfFolders, ConfigError> {
         let error_of_directory = |error: io::Error| setup.error("name", format!("{}: {error}", local.display()));
         create_private_folders(local).map_err(error_of_directory)?;
         let mut folder = OsFolder::at(local.into());
@@ -59,18 +64,22 @@ mod enabled {
             ShelfDurability::Local => Durability::Local,
             ShelfDurability::Remote => Durability::Remote,
         };
-        let mut shelf = open_url(setup)?;
-        if let Some(key) = &setup.encrypt {
-            let keys = read_keys(key, &setup.former_keys).map_err(|error| setup.error("encrypt", error.to_string()))?;
-            shelf = shelf.with_keys(keys);
+        let mut folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
+        if let Some(replica) = replica {
+            folders = folders.with_replica(open_with_keys(replica)?);
         }
         let unload = match setup.unload {
             ShelfUnload::Wait => Unload::Wait,
             ShelfUnload::Later => Unload::Later,
         };
-        let folders = FoldersSetup::new(local.into()).with_durability(durability).with_unload(unload);
-        let folders = folders.with_cache(setup.cache);
-        ShelfFolders::open(shelf, folders).map_err(error_of_directory)
+        ShelfFolders::open(open_with_keys(setup)?, folders.with_unload(unload)).map_err(error_of_directory)
+    }
+
+    fn open_with_keys(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {
+        let shelf = open_url(setup)?;
+        let Some(key) = &setup.encrypt else { return Ok(shelf) };
+        let keys = read_keys(key, &setup.former_keys).map_err(|error| setup.error("encrypt", error.to_string()))?;
+        Ok(shelf.with_keys(keys))
     }
 
     fn open_url(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {

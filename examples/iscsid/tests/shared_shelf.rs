@@ -221,3 +221,58 @@ fn a_killed_daemon_has_every_synchronised_record_when_it_starts_again() {
         assert!(numbers(&mut session).starts_with(&acknowledged));
     }
 }
+
+/// A tape is read from the replica while the directory of its shelf is away, and is write-protected meanwhile.
+#[test]
+fn a_tape_is_read_from_the_replica_of_its_shelf() {
+    let dir = tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for name in ["first", "second"] {
+        std::fs::create_dir(path(name)).unwrap();
+    }
+    let shelf = |name: &str| format!("[[shelf]]\nname = \"{name}\"\nurl = \"file://{}\"\n", path(name).display());
+    let config = format!(
+        "[library]\nslots = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"none\"\n\
+         [[cartridges]]\npattern = \"V#####L8\"\ncount = 1\nsize = \"64MB\"\n\
+         [storage]\nnew_cartridges = \"first\"\n{}replica = \"second\"\n{}",
+        shelf("first"),
+        shelf("second")
+    );
+    let daemon = Daemon::start(&path("data"), &config);
+    let mut session = login(&daemon);
+    load(&mut session);
+    for number in 0..3 {
+        assert_eq!(append(&mut session, number), CommandResponse::default());
+    }
+    assert_eq!(move_medium(&mut session, DRIVE, SLOT), CommandResponse::default());
+    // The directory has a file for each cartridge that is not on the replica yet.
+    let behind = path("data/shelves/first/not.replicated");
+    for _ in 0..600 {
+        if std::fs::read_dir(&behind).unwrap().count() == 0 {
+            break;
+        }
+        wait(Duration::from_millis(100));
+    }
+    assert_eq!(std::fs::read_dir(&behind).unwrap().count(), 0, "the tape was not copied");
+    drop(session);
+    drop(daemon);
+    // The cache does not have it.
+    std::fs::remove_dir_all(path("data/shelves/first/V00001L8")).unwrap();
+    let daemon = Daemon::start(&path("data"), &config);
+    let mut session = login(&daemon);
+    // A file in place of the directory: each request fails.
+    std::fs::rename(path("first"), path("away")).unwrap();
+    std::fs::write(path("first"), "").unwrap();
+    load(&mut session);
+    assert_eq!(numbers(&mut session), [0, 1, 2]);
+    assert_eq!(write(&mut session, &numbered(3)).sense_codes(), Some((7, 0x27, 0)));
+    assert_eq!(move_medium(&mut session, DRIVE, SLOT), CommandResponse::default());
+    std::fs::remove_file(path("first")).unwrap();
+    std::fs::rename(path("away"), path("first")).unwrap();
+    // The replica is read for 10 seconds after a failure.
+    wait(Duration::from_secs(11));
+    load(&mut session);
+    space_to_end(&mut session);
+    assert_eq!(append(&mut session, 3), CommandResponse::default());
+    assert_eq!(numbers(&mut session), [0, 1, 2, 3]);
+}

@@ -187,6 +187,14 @@ impl CachedCartridge {
         }
     }
 
+    /// Records that the replica will not have a manifest with this content.
+    fn begin_replication(&self, former: &Content, content: &Content) -> io::Result<()> {
+        let Some(replication) = &self.shared.replication else { return Ok(()) };
+        let former = former.segments();
+        let new = content.segments().into_iter().filter(|(segment, _)| !former.contains_key(segment));
+        replication.begin_change(&self.barcode, new.map(|(_, bytes)| bytes).sum())
+    }
+
     /// Whether the cartridge was released, and was not changed since.
     pub(crate) fn is_released(&self) -> bool {
         lock(&self.state).record.is_released
@@ -219,6 +227,7 @@ impl CachedCartridge {
         let content = Content { files: snapshot.files.iter().filter_map(content).collect() };
         drop(state);
         let mut owned = self.runtime.block_on(self.owned.lock());
+        self.begin_replication(owned.content(), &content)?;
         let is_release = kind == Kind::Release;
         let committed = match is_release {
             true => self.runtime.block_on(owned.release(content.clone())),
@@ -245,6 +254,9 @@ impl CachedCartridge {
                 return Err(TakenOver { owner }.into());
             }
             Err(CommitError::Shelf(error)) => return Err(io::Error::other(error)),
+        }
+        if let Some(replication) = &self.shared.replication {
+            replication.end_change(&self.barcode, is_release);
         }
         for (name, shelved) in content.files {
             let (Some(then), Some(file)) = (snapshot.files.get(&name), state.files.get_mut(&name)) else { continue };

@@ -4,6 +4,8 @@ use super::recent::Seen;
 use super::slot::{Slot, Use};
 use super::snapshot::SnapshotFile;
 use super::{Access, Unload};
+use crate::ShelfError;
+use crate::replica::Newest;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use tape_store::backend::{Backend, CommitPoint, Folder, MAX_SMALL_FILE};
@@ -20,6 +22,8 @@ pub(crate) struct ShelfFolder {
 enum View {
     Taken(Arc<Use>),
     Newest(Arc<Seen>),
+    /// The shelf does not respond: the state that its replica has, with the access to the replica. It is only read.
+    Replica(Box<Access>, Arc<Seen>),
 }
 
 impl ShelfFolder {
@@ -31,7 +35,10 @@ impl ShelfFolder {
             Some(taken) => View::Taken(taken),
             // A manifest without files is what a removed cartridge has left.
             None => match access.newest(&look, barcode)? {
-                Some(seen) if !seen.manifest().content.files.is_empty() => View::Newest(seen),
+                Some((seen, shelf)) if !seen.manifest().content.files.is_empty() => match shelf {
+                    None => View::Newest(seen),
+                    Some(shelf) => View::Replica(Box::new(Access { shelf, ..access.clone() }), seen),
+                },
                 _ => return Err(io::ErrorKind::NotFound.into()),
             },
         };
@@ -49,7 +56,20 @@ impl ShelfFolder {
         match &self.view {
             View::Taken(taken) => Ok(Arc::clone(taken)),
             View::Newest(_) => self.access.acquire(&self.barcode),
+            View::Replica(..) => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
         }
+    }
+
+    /// The state that the replica has, if the cartridge cannot be taken with this error because the shelf does not respond.
+    fn replica_view(&self, error: &io::Error) -> Option<View> {
+        let View::Newest(_) = self.view else { return None };
+        error.get_ref()?.downcast_ref::<ShelfError>()?;
+        self.access.shelf.mark_away(error);
+        let found = self.access.runtime.block_on(self.access.shelf.newest_either(&self.barcode));
+        let Ok(Newest::Replica(shelf, found)) = found else { return None };
+        let has_files = !found.manifest.content.files.is_empty();
+        let access = Box::new(Access { shelf, ..self.access.clone() });
+        has_files.then(|| View::Replica(access, Arc::new(Seen::new(found))))
     }
 
     /// The cartridge that this process uses, if it does now.
@@ -57,6 +77,7 @@ impl ShelfFolder {
         match &self.view {
             View::Taken(taken) => Some(Arc::clone(taken)),
             View::Newest(_) => self.access.in_use(&self.barcode),
+            View::Replica(..) => None,
         }
     }
 }
@@ -79,7 +100,13 @@ impl Folder for ShelfFolder {
             // A reader sees one state of the cartridge, whatever a writer does.
             return if slot.is_locked() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
         }
-        let taken = self.for_change()?;
+        let taken = match self.for_change() {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.view = self.replica_view(&error).ok_or(error)?;
+                return Ok(());
+            }
+        };
         if !slot.try_lock() {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -93,8 +120,12 @@ impl Folder for ShelfFolder {
             let exists = taken.cartridge.has(name);
             return Ok(exists.then(|| Box::new(TakenFile { taken, name: name.to_owned() }) as _));
         }
-        let View::Newest(seen) = &self.view else { return Ok(None) };
-        let file = SnapshotFile::open(&self.access, seen, name);
+        let (access, seen) = match &self.view {
+            View::Taken(_) => return Ok(None),
+            View::Newest(seen) => (&self.access, seen),
+            View::Replica(access, seen) => (access.as_ref(), seen),
+        };
+        let file = SnapshotFile::open(access, seen, name);
         Ok(file.map(|file| Box::new(file) as _))
     }
 
@@ -102,6 +133,7 @@ impl Folder for ShelfFolder {
         let view = match &self.view {
             View::Taken(taken) => View::Taken(Arc::clone(taken)),
             View::Newest(seen) => View::Newest(Arc::clone(seen)),
+            View::Replica(access, seen) => View::Replica(access.clone(), Arc::clone(seen)),
         };
         Ok(Box::new(Self { access: self.access.clone(), barcode: self.barcode.clone(), view, locked: None }))
     }
@@ -141,7 +173,7 @@ impl Folder for ShelfFolder {
             return Ok(taken.cartridge.names());
         }
         Ok(match &self.view {
-            View::Newest(seen) => seen.manifest().content.files.keys().cloned().collect(),
+            View::Newest(seen) | View::Replica(_, seen) => seen.manifest().content.files.keys().cloned().collect(),
             View::Taken(_) => Vec::new(),
         })
     }
@@ -162,6 +194,10 @@ impl Folder for ShelfFolder {
 
     fn may_wait(&self) -> bool {
         true
+    }
+
+    fn is_read_only(&self) -> bool {
+        matches!(self.view, View::Replica(..))
     }
 }
 

@@ -24,8 +24,8 @@ mod tracked_file;
 
 pub use monitor::{ShelfMonitor, UnshelvedCartridge};
 
-use crate::keys::CartridgeKeys;
-use crate::{Content, FileContent, Shelf, ShelfError, take};
+use crate::replica::{Newest, Replication};
+use crate::{Content, FileContent, ReplicaLag, Shelf, ShelfError};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
 use catalog_writer::{CatalogWriter, PendingChanges};
@@ -100,6 +100,9 @@ pub struct FoldersSetup {
     pub background_interval: Duration,
     /// With [`Durability::Local`]: time without a change after which what was synchronised is committed.
     pub idle: Duration,
+    /// The shelf to which cartridges are copied after each change, and from which they are read while the first one does not
+    /// respond.
+    pub replica: Option<Shelf>,
 }
 
 impl FoldersSetup {
@@ -111,7 +114,7 @@ impl FoldersSetup {
         let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
         let (durability, cache) = (Durability::Remote, 10_000_000_000);
         let unload = Unload::Wait;
-        Self { directory, durability, unload, cache, commit_interval, background_interval, idle }
+        Self { directory, durability, unload, cache, commit_interval, background_interval, idle, replica: None }
     }
 
     /// The same setup with another meaning of a synchronisation.
@@ -130,6 +133,12 @@ impl FoldersSetup {
     #[must_use]
     pub fn with_cache(self, cache: u64) -> Self {
         Self { cache, ..self }
+    }
+
+    /// The same setup with a replica. Cartridges that nobody changes from now on are not copied to it.
+    #[must_use]
+    pub fn with_replica(self, replica: Shelf) -> Self {
+        Self { replica: Some(replica), ..self }
     }
 
     /// The same setup with another time between two commits.
@@ -156,6 +165,7 @@ struct Shared {
     failed_leases: Mutex<BTreeMap<String, Vec<String>>>,
     /// Whether the store is being dropped.
     is_stopped: AtomicBool,
+    replication: Option<Arc<Replication>>,
 }
 
 impl Shared {
@@ -193,20 +203,26 @@ impl Access {
         })
     }
 
-    /// The newest manifest of a cartridge, or one that was the newest a moment ago; `None` if there is no such cartridge.
-    fn newest(&self, look: &Look<'_>, barcode: &str) -> io::Result<Option<Arc<Seen>>> {
-        if let Some(seen) = look.remembered() {
-            return Ok(Some(seen));
+    /// The newest manifest of a cartridge, or one that was the newest a moment ago; `None` if there is no such cartridge. The
+    /// second value is the shelf that has it, if it is the replica.
+    fn newest(&self, look: &Look<'_>, barcode: &str) -> io::Result<Option<(Arc<Seen>, Option<Shelf>)>> {
+        // While the shelf does not respond, it cannot be taken, and a drive needs the state of the replica.
+        if !self.shelf.is_away()
+            && let Some(seen) = look.remembered()
+        {
+            return Ok(Some((seen, None)));
         }
         // Another program may have destroyed the key since.
         self.shelf.data_keys.forget(barcode);
-        let keys = CartridgeKeys::new(barcode);
-        let found = self.runtime.block_on(take::newest(self.shelf.objects(), &keys)).map_err(io::Error::other)?;
-        let seen = found.map(|found| Arc::new(Seen::new(found)));
-        if let Some(seen) = &seen {
-            look.remember(seen);
+        match self.runtime.block_on(self.shelf.newest_either(barcode)).map_err(io::Error::other)? {
+            Newest::First(None) => Ok(None),
+            Newest::First(Some(found)) => {
+                let seen = Arc::new(Seen::new(found));
+                look.remember(&seen);
+                Ok(Some((seen, None)))
+            }
+            Newest::Replica(shelf, found) => Ok(Some((Arc::new(Seen::new(found)), Some(shelf)))),
         }
-        Ok(seen)
     }
 
     /// Uses a cartridge that this process has taken; `None` if it has not.
@@ -256,6 +272,16 @@ impl ShelfFolders {
             Durability::Remote => None,
         };
         let (unreleased, slots) = channel();
+        let (shelf, replication) = match setup.replica.clone() {
+            None => (shelf, None),
+            Some(replica) => {
+                // No cartridge has this name.
+                let directory = setup.directory.join("not.replicated");
+                let replication = Replication::open(shelf.clone(), replica.clone(), directory)?;
+                runtime.spawn(Arc::clone(&replication).run());
+                (shelf.with_replica(replica), Some(replication))
+            }
+        };
         let access = Access {
             shelf,
             shared: Arc::new(Shared {
@@ -265,6 +291,7 @@ impl ShelfFolders {
                 timer: OnceLock::new(),
                 failed_leases: Mutex::default(),
                 is_stopped: AtomicBool::new(false),
+                replication,
             }),
             runtime: runtime.handle().clone(),
             slots: Arc::default(),
@@ -289,6 +316,14 @@ impl ShelfFolders {
     #[must_use]
     pub fn monitor(&self) -> ShelfMonitor {
         ShelfMonitor::new(self.access.clone())
+    }
+
+    /// The part of the changes that the replica does not have; `None` without a replica. The function can be called from any
+    /// thread, also after this value was dropped.
+    #[must_use]
+    pub fn replica_lag(&self) -> Option<impl Fn() -> ReplicaLag + Clone + Send + Sync + 'static> {
+        let replication = Arc::clone(self.access.shared.replication.as_ref()?);
+        Some(move || replication.lag())
     }
 }
 
@@ -400,7 +435,9 @@ impl Releases {
 
 impl FolderStore for ShelfFolders {
     fn list(&self) -> io::Result<Vec<String>> {
-        self.access.runtime.block_on(self.access.shelf.listed_barcodes()).map_err(io::Error::other)
+        let list = |shelf: Shelf| async move { shelf.listed_barcodes().await };
+        let listed = self.access.runtime.block_on(self.access.shelf.list_either(list));
+        listed.map_err(io::Error::other)
     }
 
     fn flush(&self) -> io::Result<()> {

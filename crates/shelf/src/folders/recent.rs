@@ -126,6 +126,7 @@ mod tests {
             owner: "a".into(),
             state: ManifestState::Closed,
             content: Content::default(),
+            origin: None,
         };
         Arc::new(Seen::new(FoundManifest { manifest, pages: BTreeMap::new() }))
     }

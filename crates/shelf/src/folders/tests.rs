@@ -2,6 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
+mod replication;
 mod rounds;
 
 use super::*;
@@ -159,6 +160,7 @@ struct MachineSetup {
     /// Times of commits in the background.
     background: (Duration, Duration),
     unload: Unload,
+    replica: Option<Arc<dyn ObjectStore>>,
 }
 
 impl Default for MachineSetup {
@@ -171,6 +173,7 @@ impl Default for MachineSetup {
             beat: Duration::from_millis(30),
             background: (never, never),
             unload: Unload::Wait,
+            replica: None,
         }
     }
 }
@@ -178,7 +181,9 @@ impl Default for MachineSetup {
 fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup: &MachineSetup) -> Machine {
     let retry = RetryPolicy::new(2, Duration::from_millis(1));
     let options = ShelfOptions::new(name).with_beat(setup.beat).with_retry(retry);
-    let shelf = Shelf::new(store, "site", options, entropy(name)).unwrap();
+    let shelf = |store| Shelf::new(store, "site", options.clone(), entropy(name)).unwrap();
+    let replica = setup.replica.clone().map(&shelf);
+    let shelf = shelf(store);
     let key = |byte: &u8| WrappingKey::new(&[*byte; KEY_LEN]).unwrap();
     let shelf = match &setup.keys {
         Some((current, former)) => shelf.with_keys(KeyRing::new(key(current), former.iter().map(key).collect())),
@@ -190,6 +195,7 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
         .with_background(setup.background.0, setup.background.1)
         .with_unload(setup.unload)
         .with_commit_interval(Duration::from_millis(1));
+    let local = FoldersSetup { replica, ..local };
     let folders = Arc::new(ShelfFolders::open(shelf, local).unwrap());
     Machine { tapes: TapeStore::new(Box::new(SharedFolders(Arc::clone(&folders)))), folders }
 }

@@ -234,7 +234,7 @@ fn open(cartridge: &mut Cartridge, drive_name: &str) -> Result<OpenedTape, Store
     mam.set_flag(Flags::LOADED, true);
     let label = cartridge.barcode().to_string();
     mam.set_text(AttrId::VOLUME_IDENTIFIER, &label);
-    if damage.is_none() {
+    if damage.is_none() && !cartridge.is_read_only() {
         cartridge.save_mam(&mam)?;
     }
     let mam_failed = damage.is_some();

@@ -161,6 +161,11 @@ pub trait Folder: Send {
     fn may_wait(&self) -> bool {
         false
     }
+    /// Whether the files can only be read: the folder is a copy, because the store of the original does not respond. It may become
+    /// one when it is locked. The cartridge is then write-protected, and its cartridge memory is not changed.
+    fn is_read_only(&self) -> bool {
+        false
+    }
 }
 
 /// The reason of a call of [`Folder::commit`].

@@ -154,6 +154,8 @@ pub struct Recovery {
     pub dropped_objects: u64,
     /// The tape is damaged: intact objects can be read; writing is restricted.
     pub damaged: bool,
+    /// The folder can only be read ([`Folder::is_read_only`]).
+    pub read_only_folder: bool,
 }
 
 impl ThreeFile {

@@ -125,6 +125,7 @@ impl MediumSource for ThreeFileSource {
             Some(missing @ StoreError::NoCartridgeMemory) => return Err(missing),
             // A drive mounts it read-only.
             Some(_) => {}
+            None if folder.is_read_only() => {}
             None => {
                 folder.lock(false).map_err(StoreError::lock)?;
                 folder.check_writable().map_err(StoreError::io("checking the cartridge's folder"))?;
@@ -159,11 +160,14 @@ fn mount(
     salvage: bool,
 ) -> Result<(ThreeFile, Recovery), StoreError> {
     let mut stored = read_or_rebuild(facts, folder.as_mut())?;
-    if !read_only && stored.mam_damage.is_none() {
+    if !read_only && !folder.is_read_only() && stored.mam_damage.is_none() {
         folder.lock(false).map_err(StoreError::lock)?;
         // Until then, another program may have changed the cartridge.
         stored = read_or_rebuild(facts, folder.as_mut())?;
     }
+    // Also if the store did not respond to the lock.
+    let read_only_folder = folder.is_read_only();
+    let read_only = read_only || read_only_folder;
     let StoredFacts { format, mam, mam_damage: damage } = stored;
     let last_writer = format == Format::Native || cartridge_memory::is_last_writer(folder.as_mut())?;
     // Without valid cartridge memory, the write-protect tab and the kind are unknown.
@@ -178,7 +182,8 @@ fn mount(
         discard_data: mam.kind() == CartridgeKind::Null,
     };
     let mut files = folder.reopen().map_err(StoreError::io("opening the cartridge"))?;
-    let (tape, recovery) = ThreeFile::open(folder, options)?;
+    let (tape, mut recovery) = ThreeFile::open(folder, options)?;
+    recovery.read_only_folder = read_only_folder;
     if !last_writer && !read_only && !recovery.damaged {
         cartridge_memory::record_ownership(files.as_mut())?;
     }

@@ -50,10 +50,10 @@ impl fmt::Display for ShelfSetup {
         if let Some(encrypt) = &self.encrypt {
             writeln!(f, "encrypt = {}", string(encrypt))?;
         }
-        if self.former_keys.is_empty() {
-            return Ok(());
+        if !self.former_keys.is_empty() {
+            writeln!(f, "former_keys = {}", list(&self.former_keys))?;
         }
-        writeln!(f, "former_keys = {}", list(&self.former_keys))
+        optional_key(f, "replica", self.replica.as_deref())
     }
 }
 

@@ -21,6 +21,9 @@ pub struct ShelfSetup {
     pub encrypt: Option<String>,
     /// Places of former keys, with which cartridges can be read.
     pub former_keys: Vec<String>,
+    /// Name of another shelf, which comes later in the file: cartridges are copied to it, and read from it while this one does not
+    /// respond.
+    pub replica: Option<String>,
     /// Path of the configuration file, as the caller gave it, and line of the table in it.
     pub place: (String, usize),
 }
@@ -110,6 +113,7 @@ impl Config {
                     cache: SHELF_CACHE,
                     encrypt: None,
                     former_keys: Vec::new(),
+                    replica: None,
                     place: (place.into(), 0),
                 });
                 Self::SITE_SHELF.into()

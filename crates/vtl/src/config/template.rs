@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 93] = [
+const EXAMPLES: [(&str, &str, &str); 94] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -72,6 +72,7 @@ const EXAMPLES: [(&str, &str, &str); 93] = [
     ("[[shelf]]", "cache", "\"10GB\""),
     ("[[shelf]]", "encrypt", "\"file:/etc/ferric/shelf.key\""),
     ("[[shelf]]", "former_keys", "[\"file:/etc/ferric/former.key\"]"),
+    ("[[shelf]]", "replica", "\"second\""),
     ("[iscsi]", "bind", "\"127.0.0.1:3260\""),
     ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),
     ("[iscsi]", "advertise", "\"tape.example.com:3260\""),
@@ -197,6 +198,8 @@ mod tests {
                     text += &format!("{line}\n");
                 }
             }
+            // The replica of the shelf.
+            text += "[[shelf]]\nname = \"second\"\nurl = \"s3://tapes/second\"\n";
             parse("f", &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         }
         for Table { header, keys, .. } in TABLES {

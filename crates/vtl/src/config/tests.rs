@@ -28,15 +28,17 @@ fn the_http_table_is_read_and_printed() {
 
 #[test]
 fn shelves_are_read_and_printed() {
-    let text = "[storage]\nnew_cartridges = \"b\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
-                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
+    let text = "[storage]\nnew_cartridges = \"a\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
+                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\nreplica = \"b\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
                 durability = \"local\"\nunload = \"later\"\ncache = \"64GiB\"\nencrypt = \"file:/k\"\n\
                 former_keys = [\"variable:K\", \"command:a b\"]\n";
     let config = parse("f", text).unwrap();
     assert!(config.to_string().contains(&format!("\n{text}\n")), "{config}");
-    assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("b"), 64 << 30));
-    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:11: shelf.url: x");
-    let short = parse("f", "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n").unwrap();
+    assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("a"), 64 << 30));
+    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:12: shelf.url: x");
+    assert_eq!(config.shelves[0].replica.as_deref(), Some("b"));
+    let second = "replica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\n";
+    let short = parse("f", &format!("[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n{second}")).unwrap();
     assert!(short.shelves[0].equals(&config.shelves[0]) && short.shelves[0] != config.shelves[0]);
     assert!(!short.shelves[0].equals(&config.shelves[1]) && short.new_cartridges.is_none());
     for url in
@@ -92,6 +94,33 @@ fn errors_of_shelves() {
         assert!(error.starts_with("f:3: shelf.url: the URL of a shelf has no user name, password or query"), "{error}");
         assert!(!error.contains("hidden"), "{error}");
     }
+}
+
+#[test]
+fn errors_of_replicas() {
+    let start = "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n";
+    let with = |line: &str| format!("{start}{line}\n");
+    let cases = [
+        (with("replica = \"b\""), 4, "shelf.replica", "there is no shelf \"b\" after shelf \"a\" in the file"),
+        (with("replica = \"a\""), 4, "shelf.replica", "there is no shelf \"a\" after shelf \"a\" in the file"),
+        (
+            with(
+                "replica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\nreplica = \"c\"\n[[shelf]]\nname = \"c\"\nurl = \"s3://c\"",
+            ),
+            4,
+            "shelf.replica",
+            "\"b\" has a replica itself",
+        ),
+        (
+            with(
+                "replica = \"c\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\nreplica = \"c\"\n[[shelf]]\nname = \"c\"\nurl = \"s3://c\"",
+            ),
+            4,
+            "shelf.replica",
+            "\"c\" is the replica of two shelves",
+        ),
+    ];
+    assert_errors(&cases.each_ref().map(|(text, line, key, message)| (text.as_str(), *line, *key, *message)));
 }
 
 #[test]

@@ -123,7 +123,9 @@ impl Site {
 
     /// Name of another shelf than this one that has files of the cartridge.
     fn former_state(&self, barcode: &Barcode, shelf: &str) -> Result<Option<String>, ControlError> {
-        for (name, store) in self.shared.stores.shelves().filter(|(name, _)| *name != shelf) {
+        // The replica of the shelf gets the newest state from it.
+        let is_other = |name: &str| name != shelf && !self.shared.stores.is_replica_of(name, shelf);
+        for (name, store) in self.shared.stores.shelves().filter(|(name, _)| is_other(name)) {
             match store.open(barcode.as_str()).and_then(|mut folder| folder.list()) {
                 Ok(files) if files.is_empty() => {}
                 Ok(_) => return Ok(Some(name.to_owned())),

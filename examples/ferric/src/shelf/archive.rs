@@ -103,10 +103,10 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
 }
 
 /// Refuses a store on which another program would overwrite what this one writes. The first check of a shelf is the last.
-async fn check_trust(open: &OpenShelf) -> Result<(), CliError> {
+pub(super) async fn check_trust(open: &OpenShelf) -> Result<(), CliError> {
     let nonce = open.shelf.nonce().map_err(shelf_error)?;
     match trust::first_check(open.shelf.objects(), &nonce).await.map_err(shelf_error)? {
         Verdict::Once => open.shelf.begin_catalog().await.map_err(shelf_error),
-        other => Err(CliError::conflict(format!("{other}; nothing was archived"))),
+        other => Err(CliError::conflict(format!("{other}; nothing was written"))),
     }
 }

@@ -1,7 +1,7 @@
 //! `ferric shelf destroy`
 
-use super::{Address, OpenShelf};
-use crate::cli_error::CliError;
+use super::{Address, OpenShelf, Outcomes};
+use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, Output};
 use crate::tape::parse_barcode;
 use serde::Serialize;
@@ -25,6 +25,9 @@ struct Destroyed {
     barcode: String,
     /// Whether the cartridge had a data key. Without one, its data is not encrypted, and stays.
     destroyed: bool,
+    /// The reason why nothing was changed, such as a daemon that uses the cartridge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<String>,
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
@@ -34,16 +37,31 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
         return Err(CliError::conflict(format!("the data of {all} {what}")));
     }
     let open = OpenShelf::open(&arguments.address.url)?;
-    let mut reports = Vec::new();
-    for barcode in &arguments.barcodes {
-        let destroyed = open.with_taken(barcode.as_str(), async |owned| owned.destroy_key().await)?;
-        reports.push(Destroyed { barcode: barcode.to_string(), destroyed });
+    let barcodes = arguments.barcodes.iter().map(Barcode::to_string).collect();
+    let Outcomes { done, failure } = open.with_each_taken(barcodes, async |owned| owned.destroy_key().await);
+    let report = |(barcode, destroyed): (String, Result<bool, String>)| Destroyed {
+        barcode,
+        destroyed: *destroyed.as_ref().unwrap_or(&false),
+        skipped: destroyed.err(),
+    };
+    let reports: Vec<Destroyed> = done.into_iter().map(report).collect();
+    output.show(&reports, |reports| reports.iter().try_for_each(print))?;
+    if let Some(failure) = failure {
+        return Err(failure);
     }
-    output.show(&reports, |reports| reports.iter().try_for_each(print))
+    let skipped: Vec<&str> = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str()).collect();
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    let message = format!("these cartridges are in use, and their keys are not destroyed: {}", skipped.join(", "));
+    Err(CliError::new(ErrorCode::Busy, message))
 }
 
 fn print(report: &Destroyed) -> Result<(), CliError> {
-    let Destroyed { barcode, destroyed } = report;
+    let Destroyed { barcode, destroyed, skipped } = report;
+    if let Some(reason) = skipped {
+        return output::print_line(format!("{barcode}: skipped: {reason}"));
+    }
     let what = if *destroyed {
         "its key is destroyed, and with it the data"
     } else {

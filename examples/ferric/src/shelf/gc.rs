@@ -1,7 +1,7 @@
 //! `ferric shelf gc`
 
-use super::{Address, OpenShelf};
-use crate::cli_error::{CliError, ErrorCode};
+use super::{Address, OpenShelf, Outcomes};
+use crate::cli_error::CliError;
 use crate::output::{self, Output};
 use crate::tape::parse_barcode;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Collected {
     barcode: String,
-    /// Segments and index pages that were removed, or would be.
+    /// Segments, index pages and old heartbeats that were removed, or would be.
     objects: u64,
     /// Their length.
     bytes: u64,
@@ -38,22 +38,21 @@ struct Collected {
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
     let open = OpenShelf::open(&arguments.address.url)?;
     let barcodes = open.barcodes(&arguments.barcodes)?;
-    let mut reports = Vec::new();
     let bar = output.progress_bar(Some(barcodes.len() as u64), output::CARTRIDGES);
-    for barcode in barcodes {
-        let collected =
-            open.with_taken(&barcode, async |owned| owned.remove_garbage(KEPT_FOR, arguments.dry_run).await);
-        let (garbage, skipped) = match collected {
-            Ok(garbage) => (garbage, None),
-            Err(error) if error.code() == ErrorCode::Busy => (Garbage::default(), Some(error.to_string())),
-            Err(error) => return Err(error),
-        };
-        let Garbage { objects, bytes, kept_objects, kept_bytes, .. } = garbage;
-        reports.push(Collected { barcode, objects, bytes, kept_objects, kept_bytes, skipped });
+    let Outcomes { done, failure } = open.with_each_taken(barcodes, async |owned| {
+        let garbage = owned.remove_garbage(KEPT_FOR, arguments.dry_run).await;
         bar.inc(1);
-    }
+        garbage
+    });
     bar.finish_and_clear();
-    output.show(&reports, |reports| reports.iter().try_for_each(|report| print(report, arguments.dry_run)))
+    let report = |(barcode, collected): (String, Result<Garbage, String>)| {
+        let (garbage, skipped) = collected.map_or_else(|skipped| (Garbage::default(), Some(skipped)), |it| (it, None));
+        let Garbage { objects, bytes, kept_objects, kept_bytes, .. } = garbage;
+        Collected { barcode, objects, bytes, kept_objects, kept_bytes, skipped }
+    };
+    let reports: Vec<Collected> = done.into_iter().map(report).collect();
+    output.show(&reports, |reports| reports.iter().try_for_each(|report| print(report, arguments.dry_run)))?;
+    failure.map_or(Ok(()), Err)
 }
 
 fn print(report: &Collected, dry_run: bool) -> Result<(), CliError> {

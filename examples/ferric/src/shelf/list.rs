@@ -46,7 +46,10 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     let listed: Vec<Listed> = open.runtime.block_on(async {
         let mut listed = Vec::new();
         for barcode in open.shelf.barcodes().await.map_err(shelf_error)? {
-            listed.extend(open.shelf.newest(&barcode).await.map_err(shelf_error)?.map(Listed::from));
+            let newest = open.shelf.newest(&barcode).await.map_err(shelf_error)?;
+            // A cartridge that was removed or moved leaves a state without files.
+            let is_removed = |it: &Manifest| it.content.files.is_empty() && it.state == ManifestState::Closed;
+            listed.extend(newest.filter(|newest| !is_removed(newest)).map(Listed::from));
         }
         Ok::<_, CliError>(listed)
     })?;

@@ -3,6 +3,7 @@
 mod archive;
 mod catalog;
 mod check;
+mod copy;
 mod cost;
 mod destroy;
 mod gc;
@@ -16,6 +17,7 @@ use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
 use clap::Subcommand;
 use command_line::shelf::{open_shelf, read_keys};
+pub(crate) use copy::run as copy;
 use shelf::{CommitError, Manifest, OwnedCartridge, Shelf, ShelfError, TakeError, TransferError};
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
@@ -39,7 +41,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  ferric shelf catalog --shelf file://$PWD/shelf --rebuild")]
     Catalog(catalog::Arguments),
     /// Read cartridges on a shelf, and compare every byte with the checksums
-    #[command(after_help = "Examples:\n  ferric shelf verify --shelf file://$PWD/shelf V00001L8")]
+    #[command(
+        after_help = "Examples:\n  ferric shelf verify --shelf file://$PWD/shelf V00001L8\n  ferric shelf verify --shelf file://$PWD/shelf V00001L8 --sample 5"
+    )]
     Verify(verify::Arguments),
     /// Check whether several daemons can share a store: whether it creates an object once only
     #[command(after_help = "Examples:\n  ferric shelf check --shelf file://$PWD/shelf")]
@@ -97,6 +101,14 @@ struct Keys {
     former_keys: Vec<String>,
 }
 
+/// The results for several cartridges.
+struct Outcomes<T> {
+    /// The barcode of each cartridge with its result, or with the reason why it was skipped.
+    done: Vec<(String, Result<T, String>)>,
+    /// The error for the cartridge after them.
+    failure: Option<CliError>,
+}
+
 /// An open shelf, and the threads of its requests.
 pub(crate) struct OpenShelf {
     pub(crate) shelf: Shelf,
@@ -135,6 +147,28 @@ impl OpenShelf {
             owned.release(content).await.map_err(commit_error)?;
             result
         })
+    }
+
+    /// Calls `call` with each cartridge, which is taken meanwhile. A cartridge in use is skipped; another error ends the calls.
+    fn with_each_taken<T>(
+        &self,
+        barcodes: Vec<String>,
+        mut call: impl AsyncFnMut(&mut OwnedCartridge) -> Result<T, ShelfError>,
+    ) -> Outcomes<T> {
+        let mut outcomes = Outcomes { done: Vec::new(), failure: None };
+        for barcode in barcodes {
+            match self.with_taken(&barcode, async |owned| call(owned).await) {
+                Ok(done) => outcomes.done.push((barcode, Ok(done))),
+                Err(error) if error.code() == ErrorCode::Busy => {
+                    outcomes.done.push((barcode, Err(error.to_string())));
+                }
+                Err(error) => {
+                    outcomes.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        outcomes
     }
 
     /// The given barcodes; all of the shelf if none is given.

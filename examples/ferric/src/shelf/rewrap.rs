@@ -1,6 +1,6 @@
 //! `ferric shelf rewrap`
 
-use super::{Address, Keys, OpenShelf};
+use super::{Address, Keys, OpenShelf, Outcomes};
 use crate::cli_error::{CliError, ErrorCode};
 use crate::output::{self, Output};
 use crate::tape::parse_barcode;
@@ -34,16 +34,18 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
         return Err(CliError::invalid("the new key is missing: give it with --key"));
     }
     let open = OpenShelf::open(&arguments.address.url)?.with_keys(&arguments.keys)?;
-    let mut reports = Vec::new();
-    for barcode in open.barcodes(&arguments.barcodes)? {
-        let (rewrapped, skipped) = match open.with_taken(&barcode, async |owned| owned.rewrap_key().await) {
-            Ok(rewrapped) => (rewrapped, None),
-            Err(error) if error.code() == ErrorCode::Busy => (false, Some(error.to_string())),
-            Err(error) => return Err(error),
-        };
-        reports.push(Rewrapped { barcode, rewrapped, skipped });
-    }
+    let barcodes = open.barcodes(&arguments.barcodes)?;
+    let Outcomes { done, failure } = open.with_each_taken(barcodes, async |owned| owned.rewrap_key().await);
+    let report = |(barcode, rewrapped): (String, Result<bool, String>)| Rewrapped {
+        barcode,
+        rewrapped: *rewrapped.as_ref().unwrap_or(&false),
+        skipped: rewrapped.err(),
+    };
+    let reports: Vec<Rewrapped> = done.into_iter().map(report).collect();
     output.show(&reports, |reports| reports.iter().try_for_each(print))?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
     let skipped: Vec<&str> = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str()).collect();
     if skipped.is_empty() {
         return Ok(());

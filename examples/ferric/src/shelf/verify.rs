@@ -15,6 +15,9 @@ pub(crate) struct Arguments {
     /// Barcodes of the cartridges
     #[arg(required = true, value_parser = parse_barcode)]
     barcodes: Vec<Barcode>,
+    /// Read a random sample of the segments: this part of them, rounded up
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = clap::value_parser!(u8).range(1..=100))]
+    sample: u8,
 }
 
 /// The result for one cartridge.
@@ -22,8 +25,10 @@ pub(crate) struct Arguments {
 struct Verified {
     barcode: String,
     intact: bool,
-    /// Number of segments.
+    /// Number of segments that were read.
     segments: u64,
+    /// Number of all segments.
+    all_segments: u64,
     /// Bytes of the segments that are whole.
     bytes: u64,
     damaged: Vec<Damaged>,
@@ -59,16 +64,22 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     let mut reports = Vec::new();
     for barcode in &arguments.barcodes {
         let manifest = open.newest(barcode)?;
-        let bar = output.progress_bar(Some(manifest.content.bytes()), BYTES);
+        let content = &manifest.content;
+        let all = content.segments();
+        let all_segments = all.len() as u64;
+        let sample = open.shelf.sample(content, arguments.sample).map_err(shelf_error)?;
+        let sampled_bytes = all.iter().filter(|(name, _)| sample.contains(*name)).map(|(_, len)| len);
+        let bar = output.progress_bar(Some(sampled_bytes.sum()), BYTES);
         let mut progress = |bytes| bar.inc(bytes);
-        let verify = open.shelf.verify(barcode.as_str(), &manifest.content, &mut progress);
+        let choose = |segment: &str| sample.contains(segment);
+        let verify = open.shelf.verify_segments(barcode.as_str(), content, choose, &mut progress);
         let found = open.runtime.block_on(verify);
         bar.finish_and_clear();
         let found = found.map_err(shelf_error)?;
         let intact = found.damaged.is_empty();
         let damaged = found.damaged.into_iter().map(Damaged::from).collect();
         let (segments, bytes) = (found.segments, found.bytes);
-        reports.push(Verified { barcode: barcode.to_string(), intact, segments, bytes, damaged });
+        reports.push(Verified { barcode: barcode.to_string(), intact, segments, all_segments, bytes, damaged });
     }
     output.show(&reports, |reports| reports.iter().try_for_each(print))?;
     let damaged: Vec<&str> =
@@ -80,8 +91,9 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
 }
 
 fn print(report: &Verified) -> Result<(), CliError> {
-    let Verified { barcode, intact, segments, bytes, damaged } = report;
-    let (state, segments) = (if *intact { "intact" } else { "damaged" }, output::format_count(*segments, "segment"));
+    let Verified { barcode, intact, segments, all_segments, bytes, damaged } = report;
+    let (state, all) = (if *intact { "intact" } else { "damaged" }, output::format_count(*all_segments, "segment"));
+    let segments = if segments == all_segments { all } else { format!("{segments} of {all}") };
     output::print_line(format!("{barcode}: {state}: {segments}, {} read", output::format_size(*bytes)))?;
     for Damaged { object, problem, parts } in damaged {
         output::print_line(format!("  {object}: {problem}"))?;

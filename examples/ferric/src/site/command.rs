@@ -489,6 +489,11 @@ pub(crate) struct CartridgeArgs {
 /// A command that reads the files of a cartridge.
 #[derive(Subcommand)]
 pub(crate) enum CartridgeRead {
+    /// Copy cartridges from one shelf on object storage to another
+    #[command(
+        after_help = "Examples:\n  ferric cartridge copy V00001L8 --from file://$PWD/shelf --to file://$PWD/second"
+    )]
+    Copy(CopyArgs),
     /// Show the use and the attributes (MAM) of a cartridge that is not in a drive
     #[command(after_help = "Examples:\n  ferric cartridge contents V00003L8")]
     Contents {
@@ -506,6 +511,30 @@ pub(crate) enum CartridgeRead {
         #[arg(long, default_value_t = 0)]
         partition: u8,
     },
+}
+
+/// Arguments of `ferric cartridge copy`.
+#[derive(Args)]
+pub(crate) struct CopyArgs {
+    /// Barcodes of the cartridges
+    #[arg(required = true)]
+    pub(crate) cartridges: Vec<String>,
+    /// URL of the shelf that has the cartridges, such as s3://BUCKET/PREFIX or file:///DIRECTORY
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: String,
+    /// URL of the other shelf
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// Key of the shelf, 64 hexadecimal digits: file:PATH, variable:NAME or "command:PROGRAM ARGUMENT..."; without it, the
+    /// wrapped data keys are copied as they are
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) key: Option<String>,
+    /// A key of before; may be given several times
+    #[arg(long = "former-key", value_name = "PLACE", requires = "key")]
+    pub(crate) former_keys: Vec<String>,
+    /// Key of the other shelf, which wraps the data keys there [default: that of --key]
+    #[arg(long, value_name = "PLACE", requires = "key")]
+    pub(crate) to_key: Option<String>,
 }
 
 #[derive(Args)]

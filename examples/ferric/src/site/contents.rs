@@ -16,9 +16,10 @@ pub(super) fn run(
     read: CartridgeRead,
 ) -> Result<(), CliError> {
     if let Some(word) = before {
-        return Err(CliError::invalid(format!("{word} is before contents or files; write the barcode after it")));
+        return Err(CliError::invalid(format!("{word} is before the name of the command; write the barcode after it")));
     }
     match read {
+        CartridgeRead::Copy(arguments) => crate::shelf::copy(output, &arguments),
         CartridgeRead::Contents { cartridge } => {
             let request = Request::CartridgeContents { cartridge: cartridge.clone() };
             let contents: CartridgeContents = client.request_as(&request)?;

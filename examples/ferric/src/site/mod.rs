@@ -18,14 +18,17 @@ mod rows;
 mod trace;
 
 pub(crate) use client::SOCKET_VARIABLE;
-pub(crate) use command::Command;
+pub(crate) use command::{Command, CopyArgs};
 pub(crate) use configuration::{add_configuration, check_configuration, show_configuration};
 
 use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::{self, print_line};
 use client::Client;
-use command::{AlertArgs, CartridgeAction, CartridgeArgs, DriveArgs, PoolArgs, RequestCommand, SlotArgs, TokenCommand};
+use command::{
+    AlertArgs, CartridgeAction, CartridgeArgs, CartridgeRead, DriveArgs, PoolArgs, RequestCommand, SlotArgs,
+    TokenCommand,
+};
 use request::request;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -57,6 +60,12 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
             let sessions: Vec<IscsiSession> = Client::connect(options)?.request_as(&Request::Sessions)?;
             options.output.show(sessions.as_slice(), listing::print_sessions)
         }
+        // Without a daemon.
+        Command::Request(RequestCommand::Cartridge(CartridgeArgs {
+            read: Some(CartridgeRead::Copy(arguments)),
+            cartridge: None,
+            ..
+        })) => crate::shelf::copy(options.output, &arguments),
         Command::Request(command) => run_request(options, command),
     }
 }

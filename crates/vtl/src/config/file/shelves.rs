@@ -18,6 +18,7 @@ const LOCAL_SCHEME: &str = "file";
 /// The shelves, in order of the file.
 pub(super) fn shelves(source: &Source<'_>, tables: Tables<ShelfTable>) -> Result<Vec<ShelfSetup>, ConfigError> {
     let mut shelves: Vec<ShelfSetup> = Vec::new();
+    let mut replicas: Vec<(String, usize)> = Vec::new();
     for table in tables {
         let at = table.span().start;
         let setup = shelf(source, table.get_ref(), at)?;
@@ -31,7 +32,27 @@ pub(super) fn shelves(source: &Source<'_>, tables: Tables<ShelfTable>) -> Result
             let message = format!("{:?} is the URL of shelf {:?}, too", setup.url, other.name);
             return Err(source.error(at(&table.get_ref().url), "shelf.url", message));
         }
+        // A cartridge is searched on the shelves in the order of the file, and a replica may be behind.
+        if let Some((_, at)) = replicas.iter().find(|(name, _)| setup.replica.as_ref() == Some(name)) {
+            let message = format!("{:?} is the replica of two shelves", setup.replica.unwrap_or_default());
+            return Err(source.error(*at, "shelf.replica", message));
+        }
+        replicas.extend(setup.replica.iter().map(|name| (name.clone(), at(&table.get_ref().replica))));
         shelves.push(setup);
+    }
+    for (number, shelf) in shelves.iter().enumerate() {
+        let Some((name, at)) = shelf.replica.as_ref().and_then(|name| replicas.iter().find(|(other, _)| name == other))
+        else {
+            continue;
+        };
+        let error = |message| Err(source.error(*at, "shelf.replica", message));
+        match shelves.iter().skip(number + 1).find(|other| other.name == *name) {
+            Some(replica) if replica.replica.is_some() => {
+                return error(format!("{name:?} has a replica itself; a replica has none"));
+            }
+            Some(_) => {}
+            None => return error(format!("there is no shelf {name:?} after shelf {:?} in the file", shelf.name)),
+        }
     }
     Ok(shelves)
 }
@@ -55,8 +76,9 @@ fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetu
         let message = String::from("needs the key encrypt, which wraps new data keys");
         return Err(source.error(former.span().start, "shelf.former_keys", message));
     }
+    let replica = table.replica.as_ref().map(|text| text.get_ref().clone());
     let place = (source.file.into(), source.line(at));
-    Ok(ShelfSetup { name, url, durability, unload, cache, encrypt, former_keys, place })
+    Ok(ShelfSetup { name, url, durability, unload, cache, encrypt, former_keys, replica, place })
 }
 
 /// The place of a key. No message quotes a text of another form, which may be the key itself.
@@ -125,6 +147,11 @@ pub(super) fn new_cartridges(
     shelves: &[ShelfSetup],
 ) -> Result<Option<String>, ConfigError> {
     let Some(name) = name else { return Ok(None) };
+    if let Some(shelf) = shelves.iter().find(|shelf| shelf.replica.as_ref() == Some(name.get_ref())) {
+        let message =
+            format!("{:?} is the replica of shelf {:?}; create new cartridges on that one", name.get_ref(), shelf.name);
+        return Err(source.error(name.span().start, "storage.new_cartridges", message));
+    }
     if shelves.iter().any(|shelf| shelf.name == *name.get_ref()) {
         return Ok(Some(name.into_inner()));
     }

@@ -1,0 +1,148 @@
+//! A shelf with a replica: copies after changes, and reads while one of the two stores does not respond.
+
+use super::*;
+
+const BLOCK: usize = 100_000;
+
+/// A machine whose shelf and replica are in two stores.
+struct Replicated {
+    first: Arc<Connection>,
+    replica: Arc<Connection>,
+    stores: [Arc<InMemory>; 2],
+    directory: tempfile::TempDir,
+}
+
+impl Replicated {
+    fn new() -> Self {
+        let stores = [Arc::new(InMemory::new()), Arc::new(InMemory::new())];
+        let [first, replica] = stores.each_ref().map(Connection::new);
+        Self { first, replica, stores, directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn machine(&self, name: &str, directory: &Path) -> Machine {
+        let setup = MachineSetup { replica: Some(Arc::clone(&self.replica) as _), ..MachineSetup::default() };
+        machine_with(name, Arc::clone(&self.first) as _, directory, &setup)
+    }
+
+    fn start(&self) -> Machine {
+        self.machine("a", self.directory.path())
+    }
+}
+
+fn lag(machine: &Machine) -> ReplicaLag {
+    machine.folders.replica_lag().unwrap()()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the copies are made by another thread")]
+fn wait_until(condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing happens");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn write(machine: &Machine, from: u64, count: u64) {
+    let mut tape = machine.load();
+    assert!(tape.locate(0, from).unwrap());
+    (from..from + count).for_each(|number| append(tape.as_mut(), &block(number, BLOCK)).unwrap());
+    tape.close().unwrap();
+}
+
+fn blocks(count: u64) -> Vec<Vec<u8>> {
+    (0..count).map(|number| block(number, BLOCK)).collect()
+}
+
+#[test]
+fn a_tape_is_copied_after_its_release_and_read_only_while_the_first_shelf_is_away() {
+    let site = Replicated::new();
+    let machine = site.start();
+    machine.create();
+    write(&machine, 0, 30);
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    // A machine with the second store only has it all.
+    let other = tempfile::tempdir().unwrap();
+    assert!(super::machine("b", &site.stores[1], other.path()).blocks(BLOCK) == blocks(30));
+
+    let third = tempfile::tempdir().unwrap();
+    let machine = site.machine("c", third.path());
+    site.first.fail_from(0);
+    let mut cartridge = machine.cartridge();
+    let (mut tape, _) = cartridge.open().unwrap();
+    assert!(cartridge.is_read_only() && tape.read_only().is_some());
+    assert!(tape.locate(0, 30).unwrap());
+    assert!(matches!(append(tape.as_mut(), b"x"), Err(StoreError::ReadOnly(_))));
+    let mam = cartridge.mam().unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    assert!(machine.blocks(BLOCK) == blocks(30));
+    // Also when the store responds again: the files of before were a copy.
+    site.first.fail_from(u64::MAX);
+    assert!(matches!(cartridge.save_mam(&mam), Err(StoreError::ReadOnly(_))));
+    wait_until(|| machine.cartridge().open().is_ok_and(|(tape, _)| tape.read_only().is_none()));
+}
+
+/// The state and the small files of the cartridge are still remembered, so that the first request that fails is that for the lease.
+#[test]
+fn a_tape_whose_state_is_remembered_is_loaded_from_the_replica() {
+    let site = Replicated::new();
+    let machine = site.start();
+    machine.create();
+    write(&machine, 0, 3);
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    machine.cartridge().mam().unwrap();
+    site.first.fail_from(0);
+    let mut cartridge = machine.cartridge();
+    let (tape, _) = cartridge.open().unwrap();
+    assert!(cartridge.is_read_only() && tape.read_only().is_some());
+}
+
+#[test]
+fn a_loaded_tape_is_read_from_the_replica() {
+    let site = Replicated::new();
+    let machine = site.start();
+    machine.create();
+    write(&machine, 0, 60);
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    let other = tempfile::tempdir().unwrap();
+    let machine = site.machine("b", other.path());
+    let mut tape = machine.load();
+    site.first.fail_from(0);
+    for expected in blocks(60) {
+        let mut into = vec![0; BLOCK];
+        assert!(matches!(tape.read(&mut [IoSliceMut::new(&mut into)]).unwrap(), ReadOutcome::Block { .. }));
+        assert!(into == expected);
+    }
+    append(tape.as_mut(), b"written").unwrap();
+    assert!(tape.close().is_err(), "nothing can be committed");
+    site.first.fail_from(u64::MAX);
+}
+
+#[test]
+fn a_replica_that_is_away_is_behind_until_it_returns_also_after_a_restart() {
+    let site = Replicated::new();
+    site.replica.fail_from(0);
+    let machine = site.start();
+    machine.create();
+    write(&machine, 0, 10);
+    wait_until(|| !lag(&machine).failed.is_empty());
+    let behind = lag(&machine);
+    assert!(behind.cartridges == 1 && behind.bytes > 10 * BLOCK as u64, "{behind:?}");
+    assert!(behind.failed[BARCODE].starts_with("target shelf: "), "{behind:?}");
+    drop(machine);
+    let machine = site.start();
+    assert_eq!((lag(&machine).cartridges, lag(&machine).bytes), (1, behind.bytes));
+    site.replica.fail_from(u64::MAX);
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    let other = tempfile::tempdir().unwrap();
+    assert!(super::machine("b", &site.stores[1], other.path()).blocks(BLOCK) == blocks(10));
+    // A change of the copy is not replaced.
+    drop(machine);
+    let other = tempfile::tempdir().unwrap();
+    write(&super::machine("b", &site.stores[1], other.path()), 10, 1);
+    let machine = site.start();
+    write(&machine, 10, 2);
+    wait_until(|| !lag(&machine).failed.is_empty());
+    assert!(lag(&machine).failed[BARCODE].contains("another state of cartridge V00001L8"), "{:?}", lag(&machine));
+    assert_eq!(machine.blocks(BLOCK).len(), 12);
+}
