@@ -34,7 +34,7 @@ pub struct Copied {
     pub version: u64,
     /// Length of the files of the cartridge in bytes.
     pub bytes: u64,
-    /// Segments of the state.
+    /// Number of all segments of the state, copied or not.
     pub segments: u64,
     /// Segments that were copied; the others were on the other shelf.
     pub copied_segments: u64,
@@ -310,7 +310,7 @@ mod tests {
         KeyRing::new(key(byte), former.iter().map(|byte| key(*byte)).collect())
     }
 
-    /// Replaces the files of the cartridge, each of which is in a new segment of its own; those that did not change stay.
+    /// Replaces the files of the cartridge. Each changed file is in a new segment; the other files stay.
     async fn write(shelf: &Shelf, files: &[(&str, &str)]) {
         shelf.add(BARCODE, Content::default()).await.unwrap();
         let mut owned = shelf.take(BARCODE).await.unwrap();

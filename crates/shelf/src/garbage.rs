@@ -43,7 +43,7 @@ impl OwnedCartridge {
         let now = self.objects().modified(&beat).await?;
         let is_old = |object: &StoredObject| now.duration_since(object.modified).is_ok_and(|age| age > kept_for);
         let mut named = self.named_since(is_old).await?;
-        // Nobody looks at a heartbeat of another epoch than the newest.
+        // No program looks at a heartbeat of another epoch than the newest.
         let own_beat = beat.rsplit_once('/').map(|(_, name)| name.to_owned());
         named.extend(own_beat);
         let mut garbage = Garbage::default();

@@ -135,7 +135,7 @@ impl FoldersSetup {
         Self { cache, ..self }
     }
 
-    /// The same setup with a replica. Cartridges that nobody changes from now on are not copied to it.
+    /// The same setup with a replica. Cartridges that are not changed from now on are not copied to it.
     #[must_use]
     pub fn with_replica(self, replica: Shelf) -> Self {
         Self { replica: Some(replica), ..self }
