@@ -87,6 +87,7 @@ export interface ObjectShelf {
   cached_bytes: number;
   cache_bytes: number;
   error?: string;
+  replica?: { shelf: string; cartridges: number; bytes: number; seconds: number; failed?: Record<string, string> };
 }
 
 export interface InElement {

@@ -1,7 +1,7 @@
 // Shelves on object storage: the unshelved bytes, and whether their stores respond.
 
 import { useDocument } from "../document";
-import { bytes, count } from "../format";
+import { bytes, count, duration, plural } from "../format";
 import { Icon } from "../parts/icon";
 import { Listing } from "../parts/listing";
 import type { Column } from "../parts/table";
@@ -38,6 +38,32 @@ function Unshelved({ shelf }: { shelf: ObjectShelf }) {
   );
 }
 
+function Replica({ shelf }: { shelf: ObjectShelf }) {
+  const { replica } = shelf;
+  if (!replica) return <>none</>;
+  const failed = Object.entries(replica.failed ?? {});
+  return (
+    <>
+      <span class="mono">{replica.shelf}</span>
+      {replica.cartridges === 0
+        ? ", up to date"
+        : `, behind by ${plural(replica.cartridges, "cartridge")} with ${bytes(replica.bytes)}, for ${duration(replica.seconds * 1_000_000)}`}
+      {failed.length > 0 && (
+        <ul class="plain">
+          {failed.map(([cartridge, reason]) => (
+            <li key={cartridge} class="bad">
+              <a class="mono" href={path("cartridge", cartridge)}>
+                {cartridge}
+              </a>{" "}
+              {reason}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
 const COLUMNS: Column<ObjectShelf>[] = [
   ["shelf", ({ shelf }) => shelf, "mono"],
   ["URL", ({ url }) => url, "mono"],
@@ -46,6 +72,7 @@ const COLUMNS: Column<ObjectShelf>[] = [
   ["encryption", ({ encrypted }) => (encrypted ? "encrypted" : "none")],
   ["cartridges", (shelf) => `${count(shelf.cartridges)}${shelf.new_cartridges ? ", and new ones" : ""}`],
   ["unshelved", (shelf) => <Unshelved shelf={shelf} />],
+  ["replica", (shelf) => <Replica shelf={shelf} />],
   ["cached", (shelf) => `${bytes(shelf.cached_bytes)} of ${bytes(shelf.cache_bytes)}`],
 ];
 

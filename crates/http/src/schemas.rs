@@ -125,6 +125,14 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("cached_bytes", Of::Number),
         has("cache_bytes", Of::Number),
         may("error", Of::Text),
+        may("replica", Of::Named("ReplicaStatus")),
+    ]]),
+    ("ReplicaStatus", &[&[
+        has("shelf", Of::Text),
+        has("cartridges", Of::Number),
+        has("bytes", Of::Number),
+        has("seconds", Of::Number),
+        may("failed", Of::Map(&Of::Text)),
     ]]),
     ("UnshelvedCartridge", &[&[has("cartridge", Of::Text), has("bytes", Of::Number)]]),
     ("NotifyStatus", &[&[

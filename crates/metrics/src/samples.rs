@@ -3,7 +3,7 @@
 use vtl::metrics::{DriveMetrics, LibraryMetrics, PortalCounters, SiteMetrics, UnitMetrics};
 use vtl::notifications::NotifyStatus;
 use vtl::observer::HistogramCounts;
-use vtl::shelf_status::ShelfStatus;
+use vtl::shelf_status::{ReplicaStatus, ShelfStatus};
 
 /// One value of a metric, with the values of its labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +58,12 @@ pub(crate) fn drive<T: Into<Value>>(site: &SiteMetrics, value: impl Fn(&DriveMet
 /// One value for each shelf on object storage.
 pub(crate) fn shelf<T: Into<Value>>(site: &SiteMetrics, value: impl Fn(&ShelfStatus) -> T) -> Vec<Sample> {
     site.shelves.iter().map(|shelf| labelled([&shelf.shelf], value(shelf))).collect()
+}
+
+/// One value for each shelf on object storage that has a replica.
+pub(crate) fn replica(site: &SiteMetrics, value: impl Fn(&ReplicaStatus) -> u64) -> Vec<Sample> {
+    let replicas = site.shelves.iter().filter_map(|shelf| Some((&shelf.shelf, shelf.replica.as_ref()?)));
+    replicas.map(|(shelf, replica)| labelled([shelf], value(replica))).collect()
 }
 
 /// Values for each drive.

@@ -1,7 +1,7 @@
 //! The table of all metrics.
 
 use crate::samples::{
-    Value, alerts, changer, changers, commands, drive, drives, labelled, notify, one, portal, sense, shelf,
+    Value, alerts, changer, changers, commands, drive, drives, labelled, notify, one, portal, replica, sense, shelf,
 };
 use crate::{BaseUnit, Kind, Metric};
 
@@ -144,6 +144,14 @@ pub const METRICS: &[Metric] = &[
         .from(|site| shelf(site, |shelf| shelf.cache_bytes)),
     row("ferric_shelf_responds", Gauge, &["shelf"], "0 if the object store did not respond the last time")
         .from(|site| shelf(site, |shelf| shelf.error.is_none())),
+    row("ferric_shelf_replica_lag_cartridges", Gauge, &["shelf"], "Cartridges with changes that the replica of a shelf does not have")
+        .from(|site| replica(site, |replica| replica.cartridges)),
+    row("ferric_shelf_replica_lag", Gauge, &["shelf"], "Bytes of the changes that the replica of a shelf does not have")
+        .in_unit(Bytes)
+        .from(|site| replica(site, |replica| replica.bytes)),
+    row("ferric_shelf_replica_lag_age", Gauge, &["shelf"], "Time since the first change that the replica of a shelf does not have")
+        .in_unit(Seconds)
+        .from(|site| replica(site, |replica| replica.seconds)),
     // iSCSI portals.
     row("ferric_iscsi_connections", Gauge, &["portal"], "Open connections, logged in or not")
         .from(|site| portal(site, |counters| counters.connections)),

@@ -47,7 +47,6 @@ pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
-pub use replica::ReplicaLag;
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLease, SiteCopies, SiteLease, TakeSiteError};
 pub use take::TakeError;

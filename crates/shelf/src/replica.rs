@@ -14,6 +14,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tape_store::backend::{ReplicaLag, file};
+use tape_store::cartridge::Barcode;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -153,28 +155,16 @@ impl Shelf {
     }
 }
 
-/// The part of the changes of a shelf that its replica does not have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ReplicaLag {
-    /// Number of cartridges with changes that are not on the replica.
-    pub cartridges: u64,
-    /// Bytes of their segments that are not on the replica.
-    pub bytes: u64,
-    /// Seconds since the first of these changes, or since the start of the daemon if it is older.
-    pub seconds: u64,
-    /// The barcodes of the cartridges whose last copy failed, and the reason.
-    pub failed: BTreeMap<String, String>,
-}
-
 /// Changes of a cartridge that are not on the replica.
 struct Pending {
     since: Instant,
     /// When the copy begins.
     due: Instant,
     bytes: u64,
-    /// Counts the changes.
+    /// Counts the beginnings and the ends of changes.
     changes: u64,
+    /// Number of changes that have begun and not ended.
+    open: u64,
     failures: u32,
     error: Option<String>,
 }
@@ -197,34 +187,44 @@ impl Replication {
         let mut pending = BTreeMap::new();
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
-            let Ok(barcode) = entry.file_name().into_string() else { continue };
+            // A crash can leave a file of another name.
+            let Some(barcode) = entry.file_name().to_str().and_then(Barcode::new) else { continue };
+            let barcode = barcode.to_string();
             let bytes = fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse().ok());
             let bytes = bytes.unwrap_or_default();
-            pending.insert(barcode, Pending { since: now, due: now, bytes, changes: 1, failures: 0, error: None });
+            pending.insert(
+                barcode,
+                Pending { since: now, due: now, bytes, changes: 1, open: 0, failures: 0, error: None },
+            );
         }
         // The copies read the first shelf only.
         let from = Shelf { replica: None, ..from };
         Ok(Arc::new(Self { from, to, directory, pending: Mutex::new(pending), changed: Notify::new() }))
     }
 
-    /// A manifest of the cartridge will be created. `bytes` are those of its new segments.
+    /// A manifest of the cartridge will be created. `bytes` are those of its new segments. Until [`end_change`](Self::end_change), no copy
+    /// counts as one of the newest state.
     pub(crate) fn begin_change(&self, barcode: &str, bytes: u64) -> io::Result<()> {
         let now = Instant::now();
-        let new = || Pending { since: now, due: now + INTERVAL, bytes: 0, changes: 0, failures: 0, error: None };
+        let (since, due) = (now, now + INTERVAL);
+        let new = || Pending { since, due, bytes: 0, changes: 0, open: 0, failures: 0, error: None };
         let mut pending = lock(&self.pending);
         let entry = pending.entry(barcode.to_owned()).or_insert_with(new);
         entry.bytes += bytes;
         entry.changes += 1;
-        let bytes = entry.bytes;
-        fs::write(self.directory.join(barcode), format!("{bytes}\n"))
+        entry.open += 1;
+        let text = format!("{}\n", entry.bytes);
+        file::replace(&self.directory.join(barcode), text.as_bytes())
     }
 
-    /// The manifest exists. A released cartridge is copied at once.
+    /// The manifest exists, or its creation has failed. A released cartridge is copied at once.
     pub(crate) fn end_change(&self, barcode: &str, is_released: bool) {
-        if let Some(entry) = lock(&self.pending).get_mut(barcode)
-            && is_released
-        {
-            entry.due = Instant::now();
+        if let Some(entry) = lock(&self.pending).get_mut(barcode) {
+            entry.changes += 1;
+            entry.open = entry.open.saturating_sub(1);
+            if is_released {
+                entry.due = Instant::now();
+            }
         }
         self.changed.notify_one();
     }
@@ -234,7 +234,7 @@ impl Replication {
         let since = pending.values().map(|entry| entry.since).min();
         let failed = pending.iter().filter_map(|(name, entry)| Some((name.clone(), entry.error.clone()?)));
         ReplicaLag {
-            cartridges: pending.len() as u64,
+            folders: pending.len() as u64,
             bytes: pending.values().map(|entry| entry.bytes).sum(),
             seconds: since.map_or(0, |since| since.elapsed().as_secs()),
             failed: failed.collect(),
@@ -263,7 +263,7 @@ impl Replication {
         let Some(entry) = pending.get_mut(barcode) else { return };
         match copied {
             // A removed cartridge has no state to copy.
-            Ok(()) | Err(CopyError::Missing { .. }) if entry.changes == changes => {
+            Ok(()) | Err(CopyError::Missing { .. }) if entry.changes == changes && entry.open == 0 => {
                 pending.remove(barcode);
                 if let Err(error) = fs::remove_file(self.directory.join(barcode)) {
                     tracing::debug!(barcode, %error, "the next start copies the cartridge again");
@@ -272,7 +272,8 @@ impl Replication {
             Ok(()) | Err(CopyError::Missing { .. }) => {
                 // There are further changes.
                 let now = Instant::now();
-                (entry.since, entry.due, entry.bytes) = (now, entry.due.max(now), 0);
+                let due = if entry.open > 0 { now + INTERVAL } else { entry.due.max(now) };
+                (entry.since, entry.due, entry.bytes) = (now, due, 0);
                 (entry.failures, entry.error) = (0, None);
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 use crate::config::ShelfSetup;
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tape_store::backend::Shelving;
 
 /// State of a shelf on object storage: an item of the response to `shelf_list`.
@@ -34,6 +35,25 @@ pub struct ShelfStatus {
     /// Reason why the object store did not respond the last time. Cartridges of the shelf cannot be loaded then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The replica of the shelf, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<ReplicaStatus>,
+}
+
+/// State of the replica of a shelf.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplicaStatus {
+    /// Name of the shelf that is the replica.
+    pub shelf: String,
+    /// Number of cartridges with changes that are not on the replica.
+    pub cartridges: u64,
+    /// Bytes of these changes.
+    pub bytes: u64,
+    /// Seconds since the first of these changes, or since the start of the daemon if it is older.
+    pub seconds: u64,
+    /// The cartridges whose last copy has failed, and the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed: BTreeMap<String, String>,
 }
 
 /// A cartridge with bytes that are not on its shelf yet.
@@ -63,6 +83,13 @@ impl Site {
 fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving: Shelving) -> ShelfStatus {
     let unshelved = shelving.unshelved.into_iter().filter(|(_, bytes)| *bytes > 0);
     let unshelved: Vec<_> = unshelved.map(|(cartridge, bytes)| UnshelvedCartridge { cartridge, bytes }).collect();
+    let replica = setup.replica.clone().zip(shelving.replica).map(|(shelf, lag)| ReplicaStatus {
+        shelf,
+        cartridges: lag.folders,
+        bytes: lag.bytes,
+        seconds: lag.seconds,
+        failed: lag.failed,
+    });
     ShelfStatus {
         shelf: setup.name.clone(),
         url: setup.url.clone(),
@@ -75,5 +102,6 @@ fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving
         cached_bytes: shelving.cached_bytes,
         cache_bytes: shelving.cache_bytes,
         error: shelving.error,
+        replica,
     }
 }

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
-use tape_store::backend::{Folder, FolderStore, Shelving};
+use tape_store::backend::{Folder, FolderStore, ReplicaLag, Shelving};
 use tape_store::cartridge::Cartridge;
 use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
@@ -84,7 +84,9 @@ impl FolderStore for Store {
         // A shelf reports its error without a call.
         let error = self.1.load(Ordering::Relaxed).then(|| "connection refused".to_owned());
         let unshelved = [("V00001L8".to_owned(), 7), ("V00002L8".to_owned(), 0)].into();
-        Shelving { unshelved, cached_bytes: 5, cache_bytes: 9, error }
+        let failed = [("V00001L8".to_owned(), "no space".to_owned())].into();
+        let replica = Some(ReplicaLag { folders: 1, bytes: 2, seconds: 3, failed });
+        Shelving { unshelved, cached_bytes: 5, cache_bytes: 9, error, replica }
     }
 }
 

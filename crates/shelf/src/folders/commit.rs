@@ -233,6 +233,9 @@ impl CachedCartridge {
             true => self.runtime.block_on(owned.release(content.clone())),
             false => self.runtime.block_on(owned.commit(content.clone())),
         };
+        if let Some(replication) = &self.shared.replication {
+            replication.end_change(&self.barcode, is_release && committed.is_ok());
+        }
         self.committed(&owned, snapshot, content, committed, is_release)?;
         Ok(true)
     }
@@ -254,9 +257,6 @@ impl CachedCartridge {
                 return Err(TakenOver { owner }.into());
             }
             Err(CommitError::Shelf(error)) => return Err(io::Error::other(error)),
-        }
-        if let Some(replication) = &self.shared.replication {
-            replication.end_change(&self.barcode, is_release);
         }
         for (name, shelved) in content.files {
             let (Some(then), Some(file)) = (snapshot.files.get(&name), state.files.get_mut(&name)) else { continue };

@@ -25,7 +25,7 @@ mod tracked_file;
 pub use monitor::{ShelfMonitor, UnshelvedCartridge};
 
 use crate::replica::{Newest, Replication};
-use crate::{Content, FileContent, ReplicaLag, Shelf, ShelfError};
+use crate::{Content, FileContent, Shelf, ShelfError};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
 use catalog_writer::{CatalogWriter, PendingChanges};
@@ -317,14 +317,6 @@ impl ShelfFolders {
     pub fn monitor(&self) -> ShelfMonitor {
         ShelfMonitor::new(self.access.clone())
     }
-
-    /// The part of the changes that the replica does not have; `None` without a replica. The function can be called from any
-    /// thread, also after this value was dropped.
-    #[must_use]
-    pub fn replica_lag(&self) -> Option<impl Fn() -> ReplicaLag + Clone + Send + Sync + 'static> {
-        let replication = Arc::clone(self.access.shared.replication.as_ref()?);
-        Some(move || replication.lag())
-    }
 }
 
 impl Drop for ShelfFolders {
@@ -476,6 +468,7 @@ impl FolderStore for ShelfFolders {
             cached_bytes: monitor.cached_bytes(),
             cache_bytes: monitor.cache_limit(),
             error: monitor.failure().map(|failure| failure.error),
+            replica: self.access.shared.replication.as_ref().map(|replication| replication.lag()),
         }
     }
 

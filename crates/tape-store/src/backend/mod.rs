@@ -322,6 +322,21 @@ pub struct Shelving {
     pub cache_bytes: u64,
     /// Reason why the object store did not respond the last time.
     pub error: Option<String>,
+    /// The changes that the replica of the shelf does not have; `None` without a replica.
+    pub replica: Option<ReplicaLag>,
+}
+
+/// The part of the changes of a shelf that its replica does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplicaLag {
+    /// Number of folders with changes that are not on the replica.
+    pub folders: u64,
+    /// Bytes of these changes, without those of copies that have ended in part.
+    pub bytes: u64,
+    /// Seconds since the first of these changes, or since the start of the program if it is older.
+    pub seconds: u64,
+    /// The folders whose last copy has failed, and the reason.
+    pub failed: BTreeMap<String, String>,
 }
 
 /// Marks the I/O error of a directory of cartridges that cannot be read: whether it contains a cartridge is unknown.

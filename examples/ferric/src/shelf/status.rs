@@ -5,7 +5,7 @@ use crate::options::Options;
 use crate::output::{format_count, format_size, print_line};
 use crate::site::client::Client;
 use vtl::control::ControlRequest;
-use vtl::shelf_status::ShelfStatus;
+use vtl::shelf_status::{ReplicaStatus, ShelfStatus};
 
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
     let shelves: Vec<ShelfStatus> = Client::connect(options)?.request_as(&ControlRequest::ShelfList)?;
@@ -29,7 +29,23 @@ fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
     for cartridge in &shelf.unshelved {
         print_line(format!("  {:<10}  {} not shelved yet", cartridge.cartridge, format_size(cartridge.bytes)))?;
     }
+    if let Some(replica) = &shelf.replica {
+        print_line(format!("  replica {}", replica_text(replica)))?;
+        for (cartridge, reason) in &replica.failed {
+            print_line(format!("  {cartridge:<10}  not copied to the replica: {reason}"))?;
+        }
+    }
     shelf.error.iter().try_for_each(|error| print_line(format!("  the store does not respond: {error}")))
+}
+
+/// The replica of a shelf, and how far it is behind.
+fn replica_text(replica: &ReplicaStatus) -> String {
+    if replica.cartridges == 0 {
+        return format!("{}, up to date", replica.shelf);
+    }
+    let (cartridges, bytes) = (format_count(replica.cartridges, "cartridge"), format_size(replica.bytes));
+    let seconds = format_count(replica.seconds, "second");
+    format!("{}, behind by {cartridges} with {bytes}, for {seconds}", replica.shelf)
 }
 
 /// A shelf as one line of the status of a site.
@@ -38,6 +54,7 @@ pub(crate) fn line(shelf: &ShelfStatus) -> String {
     if shelf.unshelved_bytes > 0 {
         words.push(format!("{} not shelved yet", format_size(shelf.unshelved_bytes)));
     }
+    words.extend(shelf.replica.as_ref().map(|replica| format!("replica {}", replica_text(replica))));
     words.extend(shelf.error.as_ref().map(|error| format!("the store does not respond: {error}")));
     format!("object shelf {}: {}", shelf.shelf, words.join(", "))
 }
@@ -45,6 +62,7 @@ pub(crate) fn line(shelf: &ShelfStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use vtl::shelf_status::UnshelvedCartridge;
 
     #[test]
@@ -61,6 +79,7 @@ mod tests {
             cached_bytes: 0,
             cache_bytes: 50_000_000_000,
             error: None,
+            replica: None,
         };
         assert_eq!(line(&shelf), "object shelf archive: s3://tapes/archive, 1 cartridge");
         shelf.unshelved = vec![UnshelvedCartridge { cartridge: "V00001L8".into(), bytes: 1_200_000 }];
@@ -68,5 +87,10 @@ mod tests {
         let text = "object shelf archive: s3://tapes/archive, 1 cartridge, 1.2 MB not shelved yet, the store does not respond: \
             connection refused";
         assert_eq!(line(&shelf), text);
+        let mut replica =
+            ReplicaStatus { shelf: "far".into(), cartridges: 0, bytes: 0, seconds: 0, failed: BTreeMap::new() };
+        assert_eq!(replica_text(&replica), "far, up to date");
+        (replica.cartridges, replica.bytes, replica.seconds) = (2, 3_000_000, 1);
+        assert_eq!(replica_text(&replica), "far, behind by 2 cartridges with 3 MB, for 1 second");
     }
 }

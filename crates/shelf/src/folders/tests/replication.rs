@@ -30,7 +30,7 @@ impl Replicated {
 }
 
 fn lag(machine: &Machine) -> ReplicaLag {
-    machine.folders.replica_lag().unwrap()()
+    machine.folders.shelving().replica.unwrap()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the copies are made by another thread")]
