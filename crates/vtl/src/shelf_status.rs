@@ -47,7 +47,7 @@ pub struct ReplicaStatus {
     pub shelf: String,
     /// Number of cartridges with changes that are not on the replica.
     pub cartridges: u64,
-    /// Bytes of these changes.
+    /// Number of bytes of these changes in segments.
     pub bytes: u64,
     /// Seconds since the first of these changes, or since the start of the daemon if it is older.
     pub seconds: u64,
