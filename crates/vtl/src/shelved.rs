@@ -10,6 +10,7 @@ use crate::locks::lock;
 use crate::shared::Shared;
 use crate::state_store::Transaction;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::sync::Arc;
 use tape_store::backend::FolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind};
@@ -120,11 +121,9 @@ impl Shared {
         }
     }
 
-    /// Writes the catalogs of the shelves. A catalog with differences is no loss of data, and can be rebuilt.
-    pub(crate) fn flush_stores(&self) {
-        if let Err(error) = self.stores.flush() {
-            tracing::warn!(%error, "the catalog of a shelf lacks changes; `ferric shelf catalog --rebuild` rebuilds it");
-        }
+    /// Puts the unshelved bytes of all cartridges on their shelves, and writes the catalogs.
+    pub(crate) fn flush_stores(&self) -> io::Result<()> {
+        self.stores.flush()
     }
 
     /// Whether a directory of cartridges or a shelf on object storage has a cartridge.

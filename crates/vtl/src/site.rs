@@ -486,7 +486,7 @@ impl Site {
             faults.extend(closed.err().map(|error| error.to_string()));
             faults.extend(stored.err().map(|error| error.to_string()));
         }
-        self.shared.flush_stores();
+        faults.extend(self.shared.flush_stores().err().map(|error| error.to_string()));
         faults.extend(self.shared.store_learned().err().map(|error| error.to_string()));
         faults.extend(self.shared.store_directories().err().map(|error| error.to_string()));
         // A last attempt to store changes that are still pending.

@@ -167,7 +167,8 @@ impl CachedCartridge {
         drop(state);
         let committed = self.commit_snapshot(&snapshot, Kind::Background);
         let mut state = lock(&self.state);
-        if committed.is_err() && state.pending.is_none() && snapshot.is_valid(&state) {
+        let can_continue = state.taken_over_by.is_none() && state.pending.is_none();
+        if committed.is_err() && can_continue && snapshot.is_valid(&state) {
             state.pending = Some(snapshot);
         }
         committed
@@ -260,7 +261,9 @@ impl CachedCartridge {
         }
         for (name, shelved) in content.files {
             let (Some(then), Some(file)) = (snapshot.files.get(&name), state.files.get_mut(&name)) else { continue };
-            if Arc::ptr_eq(&then.local, &file.local) {
+            // The bytes of a small file that was changed since are those of another state: they are no part of a file that is long now.
+            let is_part = matches!(then.content, SnapshotContent::Long(_)) || file.tracked.changes() == then.changes;
+            if is_part && Arc::ptr_eq(&then.local, &file.local) {
                 file.tracked.committed(shelved, then.changes);
                 self.recount(file);
             }

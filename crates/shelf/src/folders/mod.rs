@@ -433,8 +433,20 @@ impl FolderStore for ShelfFolders {
     }
 
     fn flush(&self) -> io::Result<()> {
-        let written = self.access.catalog.flush(&self.access.shelf, &self.access.runtime);
-        written.map_err(|(_, error)| io::Error::other(error))
+        let slots: Vec<_> = lock(&self.access.slots).values().cloned().collect();
+        for slot in slots {
+            slot.release();
+        }
+        if let Err((changes, error)) = self.access.catalog.flush(&self.access.shelf, &self.access.runtime) {
+            tracing::warn!(%error, changes, "the catalog of the shelf does not have the last changes; ferric shelf catalog --rebuild");
+        }
+        let unshelved = self.monitor().unshelved();
+        let text =
+            |it: &UnshelvedCartridge| format!("cartridge {}: {} bytes are not on its shelf yet", it.barcode, it.bytes);
+        match unshelved.as_slice() {
+            [] => Ok(()),
+            some => Err(io::Error::other(some.iter().map(text).collect::<Vec<_>>().join("; "))),
+        }
     }
 
     fn is_empty(&self) -> io::Result<bool> {

@@ -23,6 +23,8 @@ struct SlotContent {
     users: usize,
     /// Whether a thread is taking, committing or releasing the cartridge.
     is_busy: bool,
+    /// Whether a thread creates the manifest with which the cartridge is released: other daemons may take it at any moment.
+    is_closing: bool,
     /// Time of the last failure of the store.
     failed: Option<Instant>,
     /// Whether a folder of the cartridge is locked.
@@ -46,7 +48,7 @@ struct Busy<'a> {
 impl Busy<'_> {
     /// Ends it together with the last change of the content: a user that leaves meanwhile relies on this thread.
     fn end(mut self, mut content: MutexGuard<'_, SlotContent>) {
-        content.is_busy = false;
+        (content.is_busy, content.is_closing) = (false, false);
         drop(content);
         self.slot.idle.notify_all();
         self.has_ended = true;
@@ -56,7 +58,9 @@ impl Busy<'_> {
 impl Drop for Busy<'_> {
     fn drop(&mut self) {
         if !self.has_ended {
-            lock(&self.slot.content).is_busy = false;
+            let mut content = lock(&self.slot.content);
+            (content.is_busy, content.is_closing) = (false, false);
+            drop(content);
             self.slot.idle.notify_all();
         }
     }
@@ -135,10 +139,11 @@ impl Slot {
         Arc::new(Use { slot: Arc::clone(self), cartridge, unreleased: unreleased.clone() })
     }
 
-    /// Uses the cartridge if this process has taken it. This never waits for the store.
+    /// Uses the cartridge if this process has taken it, and does not release it now. This never waits for the store.
     pub(super) fn in_use(self: &Arc<Self>, unreleased: &Sender<Arc<Self>>) -> Option<Arc<Use>> {
         let mut content = lock(&self.content);
-        let cartridge = content.cartridge.clone()?;
+        let is_closing = content.is_closing;
+        let cartridge = content.cartridge.clone().filter(|cartridge| !is_closing && !cartridge.is_released())?;
         content.users += 1;
         drop(content);
         Some(self.used_by(cartridge, unreleased))
@@ -175,10 +180,17 @@ impl Slot {
         let Some(cartridge) = content.cartridge.clone().filter(|_| content.users == 0) else { return true };
         let busy = self.begin(&mut content);
         drop(content);
-        let released = cartridge.release();
+        // This may take long: a drive can continue with the cartridge meanwhile.
+        let mut released = cartridge.commit();
         let mut content = lock(&self.content);
+        if released.is_ok() && content.users == 0 {
+            content.is_closing = true;
+            drop(content);
+            released = cartridge.release();
+            content = lock(&self.content);
+        }
         let is_done = match released {
-            // A reader came meanwhile, and is the last user.
+            // A user came meanwhile, and releases the cartridge at its end.
             _ if content.users > 0 => true,
             Ok(()) if cartridge.is_released() => {
                 cartridge.leave_to_cache();
@@ -222,6 +234,7 @@ impl Use {
             return self.cartridge.synchronised_here();
         }
         let (busy, is_last) = (self.slot.begin(&mut content), content.users == 1);
+        content.is_closing = is_last;
         drop(content);
         let committed = if is_last { self.cartridge.release() } else { self.cartridge.commit() };
         let has_failed = committed.as_ref().is_err_and(|error| TakenOver::carried_by(error).is_none());

@@ -35,6 +35,9 @@ struct Connection {
     fails_from: AtomicU64,
     /// Whether the store refuses segments.
     refuses_segments: AtomicBool,
+    /// Whether segments wait before they are stored, and whether one does.
+    holds_segments: AtomicBool,
+    has_held: AtomicBool,
     /// Time that each request needs, and the requests in their sequence; without it, none are recorded.
     rounds: Option<(Duration, Mutex<rounds::Rounds>)>,
 }
@@ -46,8 +49,9 @@ impl Connection {
 
     fn with_rounds(store: &Arc<InMemory>, rounds: Option<(Duration, Mutex<rounds::Rounds>)>) -> Self {
         let fails_from = AtomicU64::new(u64::MAX);
-        let refuses_segments = AtomicBool::new(false);
-        Self { store: Arc::clone(store), requests: AtomicU64::new(0), fails_from, refuses_segments, rounds }
+        let [refuses_segments, holds_segments, has_held] = [(); 3].map(|()| AtomicBool::new(false));
+        let (store, requests) = (Arc::clone(store), AtomicU64::new(0));
+        Self { store, requests, fails_from, refuses_segments, holds_segments, has_held, rounds }
     }
 
     fn count(&self) -> object_store::Result<()> {
@@ -78,8 +82,13 @@ impl ObjectStore for Connection {
         options: PutOptions,
     ) -> object_store::Result<PutResult> {
         self.count()?;
-        if self.refuses_segments.load(Ordering::SeqCst) && at.as_ref().contains("/seg/") {
+        let is_segment = at.as_ref().contains("/seg/");
+        if self.refuses_segments.load(Ordering::SeqCst) && is_segment {
             return Err(Error::Generic { store: "test", source: "no segment".into() });
+        }
+        while self.holds_segments.load(Ordering::SeqCst) && is_segment {
+            self.has_held.store(true, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.timed(format!("put {at}"), self.store.put_opts(at, bytes, options)).await
     }
@@ -859,6 +868,84 @@ fn an_unload_that_does_not_wait_leaves_the_cartridge_to_this_machine_until_it_is
         assert!(second.blocks(200_000) == [block(1, 200_000), block(2, 200_000)]);
         assert!(first.blocks(200_000) == [block(1, 200_000), block(2, 200_000)]);
     }
+}
+
+/// The upload after an unload takes long, and a drive loads the cartridge again meanwhile.
+#[test]
+fn a_cartridge_that_is_loaded_during_its_release_is_not_released() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let connection = Connection::new(&store);
+    let setup = MachineSetup { durability: Durability::Local, unload: Unload::Later, ..MachineSetup::default() };
+    let first = machine_with("a", Arc::clone(&connection) as _, a.path(), &setup);
+    first.create();
+    let second = machine_with("b", Arc::clone(&store) as _, b.path(), &MachineSetup::default());
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 200_000)).unwrap();
+    connection.holds_segments.store(true, Ordering::SeqCst);
+    tape.close().unwrap();
+    drop(tape);
+    while !connection.has_held.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    let mut tape = first.load();
+    connection.holds_segments.store(false, Ordering::SeqCst);
+    while first.folders.monitor().unshelved_bytes() > 0 {
+        std::thread::yield_now();
+    }
+    // The thread that releases has ended.
+    assert!(first.folders.access.slot(BARCODE).release());
+    assert!(matches!(second.cartridge().open(), Err(StoreError::InUse)));
+    assert!(tape.locate(0, 1).unwrap());
+    append(tape.as_mut(), &block(2, 200_000)).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    first.folders.flush().unwrap();
+    assert!(second.blocks(200_000) == [block(1, 200_000), block(2, 200_000)]);
+}
+
+#[test]
+fn the_stop_of_a_machine_names_the_cartridges_that_are_not_shelved() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let connection = Connection::new(&store);
+    let setup = MachineSetup { unload: Unload::Later, ..MachineSetup::default() };
+    let first = machine_with("a", Arc::clone(&connection) as _, a.path(), &setup);
+    first.create();
+    connection.refuses_segments.store(true, Ordering::SeqCst);
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 200_000)).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    first.folders.stop();
+    let error = first.folders.flush().unwrap_err().to_string();
+    assert!(
+        error.starts_with("cartridge V00001L8: 2") && error.ends_with(" bytes are not on its shelf yet"),
+        "{error}"
+    );
+    connection.refuses_segments.store(false, Ordering::SeqCst);
+    first.folders.flush().unwrap();
+}
+
+#[test]
+fn a_small_file_that_has_grown_long_is_not_shelved_as_its_former_state() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let setup = MachineSetup { durability: Durability::Local, ..MachineSetup::default() };
+    let first = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    first.create();
+    let mut tape = first.load();
+    append(tape.as_mut(), &block(1, 10_000)).unwrap();
+    tape.sync().unwrap();
+    assert!(tape.locate(0, 0).unwrap());
+    append(tape.as_mut(), &block(2, 90_000)).unwrap();
+    tape.drain().unwrap();
+    let cartridge = first.folders.access.slot(BARCODE).cartridge().unwrap();
+    cartridge.commit_pending().unwrap();
+    drop(cartridge);
+    append(tape.as_mut(), &block(3, 90_000)).unwrap();
+    tape.close().unwrap();
+    drop(tape);
+    let expected = [block(2, 90_000), block(3, 90_000)];
+    assert!(machine("b", &store, b.path()).blocks(90_000) == expected);
+    assert!(first.blocks(90_000) == expected);
 }
 
 #[test]

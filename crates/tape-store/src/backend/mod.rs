@@ -241,10 +241,10 @@ pub trait FolderStore: Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.list()?.is_empty())
     }
-    /// Writes what the store writes later otherwise, such as its list of folders. The content of folders is not concerned.
+    /// Writes what the store writes later otherwise: its list of folders, and the content of folders that is not on their shelf yet.
     ///
     /// # Errors
-    /// The storage fails.
+    /// The content of a folder is on this machine only; the error names the folder.
     fn flush(&self) -> io::Result<()> {
         Ok(())
     }

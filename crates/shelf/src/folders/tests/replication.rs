@@ -1,6 +1,7 @@
 //! A shelf with a replica: copies after changes, and reads while one of the two stores does not respond.
 
 use super::*;
+use tape_store::backend::ReplicaLag;
 
 const BLOCK: usize = 100_000;
 
@@ -127,11 +128,11 @@ fn a_replica_that_is_away_is_behind_until_it_returns_also_after_a_restart() {
     write(&machine, 0, 10);
     wait_until(|| !lag(&machine).failed.is_empty());
     let behind = lag(&machine);
-    assert!(behind.cartridges == 1 && behind.bytes > 10 * BLOCK as u64, "{behind:?}");
+    assert!(behind.folders == 1 && behind.bytes > 10 * BLOCK as u64, "{behind:?}");
     assert!(behind.failed[BARCODE].starts_with("target shelf: "), "{behind:?}");
     drop(machine);
     let machine = site.start();
-    assert_eq!((lag(&machine).cartridges, lag(&machine).bytes), (1, behind.bytes));
+    assert_eq!((lag(&machine).folders, lag(&machine).bytes), (1, behind.bytes));
     site.replica.fail_from(u64::MAX);
     wait_until(|| lag(&machine) == ReplicaLag::default());
     let other = tempfile::tempdir().unwrap();
