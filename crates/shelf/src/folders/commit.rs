@@ -229,6 +229,7 @@ impl CachedCartridge {
         drop(state);
         let mut owned = self.runtime.block_on(self.owned.lock());
         self.begin_replication(owned.content(), &content)?;
+        let (had_files, has_files) = (!owned.content().files.is_empty(), !content.files.is_empty());
         let is_release = kind == Kind::Release;
         let committed = match is_release {
             true => self.runtime.block_on(owned.release(content.clone())),
@@ -236,6 +237,9 @@ impl CachedCartridge {
         };
         if let Some(replication) = &self.shared.replication {
             replication.end_change(&self.barcode, is_release && committed.is_ok());
+        }
+        if committed.is_ok() && had_files != has_files {
+            self.shared.catalog.note(&self.barcode, has_files);
         }
         self.committed(&owned, snapshot, content, committed, is_release)?;
         Ok(true)

@@ -166,6 +166,7 @@ struct Shared {
     /// Whether the store is being dropped.
     is_stopped: AtomicBool,
     replication: Option<Arc<Replication>>,
+    catalog: PendingChanges,
 }
 
 impl Shared {
@@ -186,7 +187,6 @@ struct Access {
     slots: Arc<Mutex<BTreeMap<String, Arc<Slot>>>>,
     recent: Arc<Recent>,
     unreleased: Sender<Arc<Slot>>,
-    catalog: PendingChanges,
 }
 
 impl Access {
@@ -292,14 +292,15 @@ impl ShelfFolders {
                 failed_leases: Mutex::default(),
                 is_stopped: AtomicBool::new(false),
                 replication,
+                catalog: PendingChanges::default(),
             }),
             runtime: runtime.handle().clone(),
             slots: Arc::default(),
             recent: Arc::default(),
             unreleased,
-            catalog: PendingChanges::default(),
         };
-        let catalog = CatalogWriter::start(access.shelf.clone(), runtime.handle().clone(), access.catalog.clone())?;
+        let catalog =
+            CatalogWriter::start(access.shelf.clone(), runtime.handle().clone(), access.shared.catalog.clone())?;
         let left = access.left_barcodes()?;
         if let Some(uploads) = &uploads {
             let tick = access.shared.setup.idle / 4;
@@ -437,7 +438,7 @@ impl FolderStore for ShelfFolders {
         for slot in slots {
             slot.release();
         }
-        if let Err((changes, error)) = self.access.catalog.flush(&self.access.shelf, &self.access.runtime) {
+        if let Err((changes, error)) = self.access.shared.catalog.flush(&self.access.shelf, &self.access.runtime) {
             tracing::warn!(%error, changes, "the catalog of the shelf does not have the last changes; ferric shelf catalog --rebuild");
         }
         let unshelved = self.monitor().unshelved();
@@ -468,9 +469,7 @@ impl FolderStore for ShelfFolders {
         if exists && newest()?.is_some_and(|newest| !newest.content.files.is_empty()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let taken = ShelfFolder::taken(self.access.clone(), name)?;
-        self.access.catalog.note(name, true);
-        Ok(Box::new(taken))
+        Ok(Box::new(ShelfFolder::taken(self.access.clone(), name)?))
     }
 
     fn shelving(&self) -> Shelving {
@@ -502,9 +501,7 @@ impl FolderStore for ShelfFolders {
             Ok(taken) if taken.is_locked() => Err(io::ErrorKind::WouldBlock.into()),
             Ok(taken) => {
                 taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
-                taken.commit_unload(Unload::Wait)?;
-                self.access.catalog.note(name, false);
-                Ok(())
+                taken.commit_unload(Unload::Wait)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
