@@ -493,7 +493,9 @@ impl Site {
             }
         }
         self.shared.forget_facts(barcode)?;
-        call(&mut other, &reservation).map_err(LibraryError::of(barcode))
+        let result = call(&mut other, &reservation);
+        self.shared.end_change(barcode);
+        result.map_err(LibraryError::of(barcode))
     }
 
     /// Lists all cartridges with their status for operators.

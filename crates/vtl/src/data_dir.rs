@@ -540,11 +540,7 @@ fn read_v1_files(path: &Path, library: &str, change: &mut Transaction) -> Result
             Some(address) => Location::Element { library: library.into(), address, source, by_operator },
             None => Location::Shelf(library.into()),
         };
-        crate::inventory::insert(
-            change,
-            &barcode,
-            &CartridgeRecord { location, size, blank: None, exported_from: None, media_kind: None, shelved: None },
-        )?;
+        crate::inventory::insert(change, &barcode, &CartridgeRecord::at(location, size))?;
     }
     Ok(())
 }

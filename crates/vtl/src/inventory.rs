@@ -95,20 +95,27 @@ pub struct CartridgeRecord {
     /// directory, or their place is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shelved: Option<Box<Shelved>>,
+    /// Number of the last change of the cartridge by this process. Facts that were read before it are not remembered.
+    #[serde(skip)]
+    pub(crate) last_change: u64,
 }
 
 impl CartridgeRecord {
+    /// The record of a cartridge of which only the location and the size are known.
+    pub(crate) const fn at(location: Location, size: u64) -> Self {
+        Self { location, size, blank: None, exported_from: None, media_kind: None, shelved: None, last_change: 0 }
+    }
+
     /// The record of a new, blank cartridge.
     pub(crate) fn new(location: Location, setup: &CartridgeSetup) -> Self {
         let (size, blank) = (setup.size, Some(true));
-        let entry = Self { location, size, blank, exported_from: None, media_kind: None, shelved: None };
+        let entry = Self { blank, ..Self::at(location, size) };
         entry.with_media_kind(&setup.barcode, setup.media, setup.kind)
     }
 
     /// The record of a cartridge that was created outside the site.
     pub(crate) fn from_cartridge(location: Location, cartridge: &Cartridge) -> Self {
-        let size = cartridge.capacity();
-        let entry = Self { location, size, blank: None, exported_from: None, media_kind: None, shelved: None };
+        let entry = Self::at(location, cartridge.capacity());
         entry.with_media_kind(cartridge.barcode(), cartridge.media(), cartridge.kind())
     }
 

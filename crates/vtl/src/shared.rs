@@ -29,7 +29,7 @@ use smc::robot::OperatorState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use tape_store::backend::FolderStore;
 use tape_store::cartridge::{Barcode, Cartridge};
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     inventory: Mutex<Inventory>,
     /// Barcodes of the cartridges whose records have facts that are not durable yet.
     pub(crate) learned: Mutex<BTreeSet<String>>,
+    /// The number of the last change of a cartridge.
+    pub(crate) last_change: AtomicU64,
     /// The operator state of each library, as its changer has it.
     operator_states: Mutex<BTreeMap<String, OperatorState>>,
     /// Cartridges whose files are in use outside of drives.
@@ -128,6 +130,7 @@ impl Shared {
             state,
             inventory: Mutex::new(inventory),
             learned: Mutex::default(),
+            last_change: AtomicU64::new(0),
             operator_states: Mutex::default(),
             reservations,
             store: TapeStore::of_shared(Arc::clone(&stores) as _).with_media(data.media),
@@ -196,7 +199,9 @@ impl Shared {
     }
 
     /// Adds a new cartridge to the inventory, durably or not at all.
-    pub(crate) fn add_cartridge(&self, barcode: &Barcode, entry: CartridgeRecord) -> Result<(), LibraryError> {
+    pub(crate) fn add_cartridge(&self, barcode: &Barcode, mut entry: CartridgeRecord) -> Result<(), LibraryError> {
+        // Another cartridge may have had this barcode.
+        entry.last_change = self.next_change();
         let (mut change, mut undo) = (Transaction::default(), Transaction::default());
         inventory::insert(&mut change, barcode.as_str(), &entry)?;
         inventory::remove(&mut undo, barcode.as_str());
@@ -270,6 +275,7 @@ impl Shared {
             let name = barcode.as_str();
             let Some(mut entry) = inventory.get(name).cloned() else { continue };
             let from = std::mem::replace(&mut entry.location, location);
+            entry.last_change = self.next_change();
             entry.record_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
             inventory::insert(&mut change, name, &entry)?;
             if from != entry.location {

@@ -12,6 +12,7 @@ use crate::state_store::Transaction;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tape_store::backend::FolderStore;
 use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::error::StoreError;
@@ -86,13 +87,15 @@ impl CartridgeRecord {
 
 impl Shared {
     /// Stores the facts of a cartridge memory that was read now, if the cartridge is on a shelf on object storage; otherwise
-    /// that it is on none. `before` is the record of the cartridge before its memory was read.
+    /// that it is on none. `before` is the record of the cartridge before its memory was read; if the cartridge has been changed
+    /// or moved since, the facts are not stored.
     pub(crate) fn remember_facts(&self, barcode: &Barcode, before: &CartridgeRecord, facts: &MemoryFacts) {
         let shelf = self.stores.shelf_of(barcode.as_str());
         let shelved = shelf.map(|shelf| Box::new(Shelved { shelf: shelf.to_owned(), facts: Some(facts.clone()) }));
         let mut inventory = self.inventory();
-        // If it has moved since, a drive may have changed it.
-        if let Some(entry) = inventory.get_mut(barcode.as_str()).filter(|entry| entry.location == before.location)
+        let is_unchanged =
+            |entry: &&mut CartridgeRecord| entry.location == before.location && entry.last_change == before.last_change;
+        if let Some(entry) = inventory.get_mut(barcode.as_str()).filter(is_unchanged)
             && entry.shelved != shelved
         {
             entry.shelved = shelved;
@@ -100,24 +103,40 @@ impl Shared {
         }
     }
 
-    /// Forgets the facts of a cartridge memory, durably, before it is changed.
+    /// The number of a change of a cartridge.
+    pub(crate) fn next_change(&self) -> u64 {
+        self.last_change.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Forgets the facts of a cartridge memory, durably, before it is changed. After the change, [`Self::end_change`] is called.
     pub(crate) fn forget_facts(&self, barcode: &Barcode) -> Result<(), LibraryError> {
         let mut inventory = self.inventory();
-        let Some(entry) = inventory.get_mut(barcode.as_str()).filter(|entry| entry.known_facts().is_some()) else {
+        let Some(entry) = inventory.get_mut(barcode.as_str()) else { return Ok(()) };
+        entry.last_change = self.next_change();
+        if entry.known_facts().is_none() {
             return Ok(());
-        };
+        }
         entry.forget_facts();
         let mut change = Transaction::default();
         inventory::insert(&mut change, barcode.as_str(), entry)?;
         Ok(self.state.commit(change)?)
     }
 
+    /// Forgets the facts of a cartridge memory that a list has read and stored while it was changed.
+    pub(crate) fn end_change(&self, barcode: &Barcode) {
+        if let Some(entry) = self.inventory().get_mut(barcode.as_str()) {
+            entry.last_change = self.next_change();
+            entry.forget_facts();
+        }
+    }
+
     /// Forgets the shelf of a cartridge, and the facts of its memory: both may have changed.
     pub(crate) fn forget_shelved(&self, barcode: &Barcode) {
-        if let Some(entry) = self.inventory().get_mut(barcode.as_str())
-            && entry.shelved.take().is_some()
-        {
-            lock(&self.learned).insert(barcode.as_str().to_owned());
+        if let Some(entry) = self.inventory().get_mut(barcode.as_str()) {
+            entry.last_change = self.next_change();
+            if entry.shelved.take().is_some() {
+                lock(&self.learned).insert(barcode.as_str().to_owned());
+            }
         }
     }
 
@@ -175,6 +194,61 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::parse;
+    use crate::data_dir::DataDir;
+    use crate::events::Cause;
+    use crate::site::{OpenSite, Site};
+    use tape_store::backend::memory::MemoryFolderStore;
+
+    /// A site with the cartridge V1L8 on a shelf on object storage, and the facts of its cartridge memory.
+    fn site_with_shelf() -> (OpenSite, Barcode, MemoryFacts) {
+        let text = "[library]\nslots = 2\n[[cartridges]]\npattern = \"V#L8\"\ncount = 1\nsize = \"64MB\"\n\
+                    [[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n[storage]\nnew_cartridges = \"a\"\n";
+        let data = DataDir::in_memory().with_shelf("a", Box::<MemoryFolderStore>::default());
+        let (site, barcode) =
+            (Site::open_data_dir(data, &parse("f", text).unwrap()).unwrap(), Barcode::new("V1L8").unwrap());
+        let facts = MemoryFacts::of(&site.shared.store.find(&barcode).unwrap().mam().unwrap());
+        (site, barcode, facts)
+    }
+
+    /// A list reads the cartridge memory, and ends after the change.
+    #[test]
+    fn facts_from_before_a_change_are_not_remembered_after_it() {
+        let (site, barcode, facts) = site_with_shelf();
+        let is_protected = || site.cartridges().into_iter().map(|one| one.write_protected).collect::<Vec<_>>();
+        site.shared.forget_facts(&barcode).unwrap();
+        let before = site.entry(&barcode).unwrap();
+        assert_eq!(before.known_facts(), None);
+        site.set_write_protect(&barcode, true).unwrap();
+        site.shared.remember_facts(&barcode, &before, &facts);
+        assert_eq!(is_protected(), [true]);
+        // Between the begin and the end of a change.
+        let change = site.with_unloaded_cartridge(&Cause::operator(), &barcode, |cartridge| {
+            let during = site.entry(&barcode).unwrap();
+            let facts = MemoryFacts::of(&cartridge.mam()?);
+            cartridge.set_write_protect_tab(false)?;
+            site.shared.remember_facts(&barcode, &during, &facts);
+            assert_eq!(site.entry(&barcode).unwrap().known_facts(), Some(&facts));
+            Ok(during)
+        });
+        let during = change.unwrap();
+        assert_eq!(is_protected(), [false]);
+        site.set_write_protect(&barcode, true).unwrap();
+        site.shared.remember_facts(&barcode, &during, &facts);
+        assert_eq!(is_protected(), [true]);
+    }
+
+    /// The cartridge is deleted and created again while a list reads it.
+    #[test]
+    fn facts_of_a_former_cartridge_are_not_remembered() {
+        let (site, barcode, facts) = site_with_shelf();
+        site.shared.forget_facts(&barcode).unwrap();
+        let before = site.entry(&barcode).unwrap();
+        site.shared.inventory().remove(barcode.as_str());
+        site.shared.add_cartridge(&barcode, before.clone()).unwrap();
+        site.shared.remember_facts(&barcode, &before, &facts);
+        assert_eq!(site.entry(&barcode).unwrap().known_facts(), None);
+    }
 
     #[test]
     fn records_name_only_what_differs() {
