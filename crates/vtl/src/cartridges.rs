@@ -2,7 +2,7 @@
 
 use crate::clock::day;
 use crate::config::{CartridgeSetup, PoolSetup, TransferPolicy};
-use crate::control::{CartridgeStatus, ControlError, PoolStatus, operator_error_code};
+use crate::control::{CartridgeStatus, ControlError, ErrorCode, PoolStatus, operator_error_code};
 use crate::events::{Cause, Event, Subject};
 use crate::inventory::{self, CartridgeRecord, Location, MemoryFacts};
 use crate::library::{
@@ -86,11 +86,12 @@ impl Site {
     fn replenish(&self, pool: &PoolSetup) -> Result<(), LibraryError> {
         let Some(library) = self.library(&pool.library) else { return Ok(()) };
         let _creation_guard = self.creation_lock();
-        let blank = self
+        // One that may be a scratch cartridge is not replaced: its store may respond again.
+        let present = self
             .pool_cartridges(pool)
             .into_iter()
-            .filter(|(barcode, entry)| self.is_scratch(&Cause::site(), &library, barcode, entry));
-        let short = usize::from(pool.scratch).saturating_sub(blank.count());
+            .filter(|(barcode, entry)| self.is_scratch(&Cause::site(), &library, barcode, entry) != Some(false));
+        let short = usize::from(pool.scratch).saturating_sub(present.count());
         self.create_in_pool(pool, &library, short, &Cause::site(), &mut |_| ControlFlow::Continue(()))
     }
 
@@ -104,44 +105,69 @@ impl Site {
         inventory.iter().filter_map(member).collect()
     }
 
-    /// Whether a cartridge is a scratch cartridge: outside a drive in the library or on its shelf, blank, and writable.
-    fn is_scratch(&self, cause: &Cause, library: &Library, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
+    /// Whether a cartridge is a scratch cartridge: outside a drive in the library or on its shelf, blank, and writable. `None` if
+    /// that is unknown, because its store or the cartridge cannot be used now.
+    fn is_scratch(&self, cause: &Cause, library: &Library, barcode: &Barcode, entry: &CartridgeRecord) -> Option<bool> {
         let at_hand = match &entry.location {
             Location::Shelf(shelf) => shelf == library.shelf(),
             Location::Element { library: name, address, .. } => {
                 name == library.name() && library.layout().drives.index(ElementAddress(*address)).is_none()
             }
         };
-        at_hand
-            && self.shared.unusable.reason(barcode).is_none()
-            && entry.blank.unwrap_or_else(|| self.probe_blank(cause, barcode, entry))
-            && self.is_writable(barcode, entry)
+        if !at_hand || entry.blank == Some(false) || self.shared.unusable.reason(barcode).is_some() {
+            return Some(false);
+        }
+        // An exported cartridge is for other sites, too: this site does not learn when they write it.
+        let is_exported = entry.exported_from.is_some() && self.shared.is_on_object_shelf(barcode, entry);
+        if entry.blank == Some(true) && !is_exported {
+            return self.is_writable(barcode, entry);
+        }
+        match self.probe_blank(cause, barcode, entry) {
+            Ok(true) => self.entry(barcode).map_or(Some(false), |entry| self.is_writable(barcode, &entry)),
+            Ok(false) => Some(false),
+            Err(error) => self.unless_temporary(barcode, entry, &error),
+        }
     }
 
     /// Whether the MAM of a cartridge is undamaged, its write-protect tab is off, and it is of the kind that its
-    /// barcode names (data if the barcode names none).
-    fn is_writable(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
-        let facts = entry.known_facts().cloned().or_else(|| {
-            let mam = existing_cartridge(&self.shared, barcode, entry).ok()?.mam().ok()?;
-            let facts = MemoryFacts::of(&mam);
-            self.shared.remember_facts(barcode, entry, &facts);
-            Some(facts)
-        });
-        facts.is_some_and(|facts| !facts.write_protected && facts.kind() == Some(barcode.kind()))
+    /// barcode names (data if the barcode names none). `None` as for [`Self::is_scratch`].
+    fn is_writable(&self, barcode: &Barcode, entry: &CartridgeRecord) -> Option<bool> {
+        let is_writable = |facts: &MemoryFacts| !facts.write_protected && facts.kind() == Some(barcode.kind());
+        if let Some(known) = entry.known_facts() {
+            return Some(is_writable(known));
+        }
+        let read = existing_cartridge(&self.shared, barcode, entry)
+            .and_then(|mut cartridge| cartridge.mam().map_err(LibraryError::of(barcode)));
+        match read.map(|mam| MemoryFacts::of(&mam)) {
+            Ok(facts) => {
+                self.shared.remember_facts(barcode, entry, &facts);
+                Some(is_writable(&facts))
+            }
+            Err(error) => self.unless_temporary(barcode, entry, &error),
+        }
     }
 
-    /// Reads whether a cartridge is blank, and caches the result in the inventory.
-    fn probe_blank(&self, cause: &Cause, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
-        // A load is excluded meanwhile: the drive would find the cartridge in use.
-        let probed = self.with_unloaded_cartridge(cause, barcode, |cartridge| {
-            let blank = cartridge.is_blank()?;
-            let mut inventory = self.shared.inventory();
-            if let Some(known) = inventory.get_mut(barcode.as_str()).filter(|known| known.location == entry.location) {
-                known.blank = Some(blank);
+    /// `None` for an error that a cartridge on a shelf on object storage has only while its store does not respond, another
+    /// daemon uses it, or it is moved; otherwise `Some(false)`.
+    fn unless_temporary(&self, barcode: &Barcode, entry: &CartridgeRecord, error: &LibraryError) -> Option<bool> {
+        let is_temporary = match error {
+            LibraryError::Cartridge { source, .. } | LibraryError::Store(source) => {
+                matches!(source, StoreError::Io { .. } | StoreError::InUse)
             }
+            LibraryError::Request(ControlError { code, .. }) => *code == ErrorCode::Busy,
+            _ => false,
+        };
+        (!is_temporary || !self.shared.is_on_object_shelf(barcode, entry)).then_some(false)
+    }
+
+    /// Reads whether a cartridge is blank, and stores the result in the inventory.
+    fn probe_blank(&self, cause: &Cause, barcode: &Barcode, entry: &CartridgeRecord) -> Result<bool, LibraryError> {
+        // A load is excluded meanwhile: the drive would find the cartridge in use.
+        self.with_unloaded_cartridge(cause, barcode, |cartridge| {
+            let blank = cartridge.is_blank()?;
+            self.shared.remember_blank(barcode, &entry.location, Some(blank));
             Ok(blank)
-        });
-        probed.unwrap_or(false)
+        })
     }
 
     /// Creates `count` blank cartridges in a pool, at most 10,000 per call. Returns their barcodes.
@@ -599,7 +625,9 @@ impl Site {
             let members = self.pool_cartridges(&pool);
             let library = self.library(&pool.library);
             let scratch = |(barcode, entry): &&(Barcode, CartridgeRecord)| {
-                library.as_ref().is_some_and(|library| self.is_scratch(&Cause::operator(), library, barcode, entry))
+                library
+                    .as_ref()
+                    .is_some_and(|library| self.is_scratch(&Cause::operator(), library, barcode, entry) == Some(true))
             };
             PoolStatus {
                 pattern: pool.pattern.to_string(),

@@ -61,6 +61,19 @@ pub enum DataDirError {
 /// Name of the directory with the audit log in a data directory.
 pub const AUDIT_DIRECTORY: &str = "audit";
 
+/// Name of the file in a data directory that [`mark_restored`] creates. The next start removes it.
+pub(crate) const RESTORED: &str = "restored";
+
+/// Marks a data directory whose state files are replaced by a copy. Call this before the first file is replaced. The next start
+/// of the site forgets which cartridges on shelves on object storage are blank, and the facts of their cartridge memories: the
+/// cartridges may have been changed after the copy was made. They are read again when they are needed.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn mark_restored(directory: &mut dyn Folder) -> io::Result<()> {
+    directory.replace(RESTORED, b"")
+}
+
 /// The storage of a site: its cartridge folders and its state files.
 pub struct DataDir {
     /// The folders of the cartridges in the directory, or in the configured directories.

@@ -82,7 +82,8 @@ pub struct CartridgeRecord {
     pub location: Location,
     /// Native capacity of the cartridge in bytes.
     pub size: u64,
-    /// Whether no data is recorded; `None` after the cartridge has been in a drive, until the tape is read again.
+    /// Whether no data is recorded; `None` until the tape is read again, after the cartridge has been in a drive, or, on a shelf on
+    /// object storage, where another site can have written it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blank: Option<bool>,
     /// Library from which the cartridge was exported to the shelf.
@@ -135,12 +136,21 @@ impl CartridgeRecord {
         }
     }
 
-    /// Updates the record after a move from `from` to the current location, into, within or out of this library.
-    pub(crate) fn record_move(&mut self, library: &str, from: &Location, is_drive: impl Fn(ElementAddress) -> bool) {
+    /// Updates the record after a move from `from` to the current location, into, within or out of this library. Another site can
+    /// have written a cartridge on a shelf on object storage while it was outside the libraries.
+    pub(crate) fn record_move(
+        &mut self,
+        library: &str,
+        from: &Location,
+        is_on_object_shelf: bool,
+        is_drive: impl Fn(ElementAddress) -> bool,
+    ) {
         self.exported_from = matches!(self.location, Location::Shelf(_)).then(|| library.into());
         let was_in_drive =
             |location: &Location| location.element_in(library).is_some_and(|(address, _)| is_drive(address));
-        if was_in_drive(from) || was_in_drive(&self.location) {
+        let is_outside = |location: &Location| matches!(location, Location::Shelf(_));
+        let was_elsewhere = is_on_object_shelf && (is_outside(from) || is_outside(&self.location));
+        if was_elsewhere || was_in_drive(from) || was_in_drive(&self.location) {
             self.blank = None;
             self.forget_facts();
         }

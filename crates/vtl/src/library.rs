@@ -310,10 +310,24 @@ impl Library {
     /// Puts a new cartridge from the shelf into a slot, without the steps of an import.
     pub(crate) fn populate_slot(&self, address: ElementAddress, barcode: &Barcode) -> Result<(), LibraryError> {
         let _reserved = self.shared.reservations.reserve(barcode);
+        let blank = self.shared.inventory().get(barcode.as_str()).and_then(|entry| entry.blank);
         let cartridge = self.shelf_cartridge(barcode, |_| true)?;
         let put =
             |changer: &mut Changer| changer.populate(address, cartridge, self.shared.now()).map_err(|(error, _)| error);
-        self.operate_at(&Cause::site(), None, Some(address), put)
+        self.operate_at(&Cause::site(), None, Some(address), put)?;
+        self.remember_new(address, barcode, blank);
+        Ok(())
+    }
+
+    /// Stores whether a cartridge is blank that was created or read in this turn, if it is still in its element. The caller has
+    /// reserved it.
+    pub(crate) fn remember_new(&self, address: ElementAddress, barcode: &Barcode, blank: Option<bool>) {
+        let location = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.location.clone());
+        if let Some(location) =
+            location.filter(|location| location.element_in(&self.name).is_some_and(|(current, _)| current == address))
+        {
+            self.shared.remember_blank(barcode, &location, blank);
+        }
     }
 
     /// The cartridge on the shelf, if `wanted` accepts its record. The caller has reserved it.

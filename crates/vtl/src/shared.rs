@@ -114,6 +114,8 @@ impl Shared {
     /// library.
     pub(crate) fn open(mut data: DataDir, library: &str, options: SiteOptions) -> Result<Self, LibraryError> {
         let state = data.open_state(library)?;
+        let mut directory =
+            data.folder.reopen().map_err(|source| StateError::Io { file: data.message_prefix(), source })?;
         let inventory = inventory::load(&state)?;
         let reservations = Arc::new(Reservations::new(options.clock.clone()));
         let listener: Arc<dyn ClockListener> = Arc::clone(&reservations) as _;
@@ -126,7 +128,7 @@ impl Shared {
         let mut folders = data.take_folders(&options.clock);
         folders.set_sync_timer(Arc::clone(&sync_times) as _);
         let stores = Arc::new(folders);
-        Ok(Self {
+        let shared = Self {
             state,
             inventory: Mutex::new(inventory),
             learned: Mutex::default(),
@@ -152,7 +154,9 @@ impl Shared {
             remote_bays: options.remote_bays,
             tokens,
             clock: options.clock,
-        })
+        };
+        shared.forget_after_restore(directory.as_mut())?;
+        Ok(shared)
     }
 
     pub(crate) fn tokens(&self) -> MutexGuard<'_, BTreeMap<String, TokenRecord>> {
@@ -186,7 +190,8 @@ impl Shared {
     }
 
     /// Checks each cartridge that was blank, because it may have been written while the site was closed. If it is no
-    /// longer blank, its state is unknown until the tape is read. Cartridges on shelves on object storage are not checked.
+    /// longer blank, its state is unknown until the tape is read. Cartridges on shelves on object storage are not checked: what is
+    /// known of them is forgotten when they arrive from elsewhere ([`CartridgeRecord::record_move`]).
     pub(crate) fn recheck_blank(&self) {
         let was_blank = |(_, entry): &(&String, &CartridgeRecord)| entry.blank == Some(true) && entry.shelved.is_none();
         let names: Vec<String> = self.inventory().iter().filter(was_blank).map(|(name, _)| name.clone()).collect();
@@ -276,7 +281,10 @@ impl Shared {
             let Some(mut entry) = inventory.get(name).cloned() else { continue };
             let from = std::mem::replace(&mut entry.location, location);
             entry.last_change = self.next_change();
-            entry.record_move(&owner.library, &from, |address| layout.drives.index(address).is_some());
+            let is_on_object_shelf = self.is_on_object_shelf(&barcode, &entry);
+            entry.record_move(&owner.library, &from, is_on_object_shelf, |address| {
+                layout.drives.index(address).is_some()
+            });
             inventory::insert(&mut change, name, &entry)?;
             if from != entry.location {
                 events.push((Some(name.to_owned()), Event::of_move(from, entry.location.clone(), is_drive)));

@@ -4,16 +4,17 @@
 //! The facts are those of the cartridge memory when this site read it last. Another daemon may have changed the cartridge since:
 //! they are for lists, and a load and each request that changes a cartridge read the cartridge memory itself.
 
-use crate::inventory::{self, CartridgeRecord};
+use crate::data_dir::RESTORED;
+use crate::inventory::{self, CartridgeRecord, Location};
 use crate::library::LibraryError;
 use crate::locks::lock;
 use crate::shared::Shared;
-use crate::state_store::Transaction;
+use crate::state_store::{StateError, Transaction};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tape_store::backend::FolderStore;
+use tape_store::backend::{Folder, FolderStore};
 use tape_store::cartridge::{Barcode, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
@@ -101,6 +102,43 @@ impl Shared {
             entry.shelved = shelved;
             lock(&self.learned).insert(barcode.as_str().to_owned());
         }
+    }
+
+    /// Whether the files of a cartridge are on a shelf on object storage, where other sites can change them.
+    pub(crate) fn is_on_object_shelf(&self, barcode: &Barcode, entry: &CartridgeRecord) -> bool {
+        entry.shelved.is_some() || self.stores.shelf_of(barcode.as_str()).is_some()
+    }
+
+    /// Stores whether a cartridge is blank, if it is at this location. The caller has reserved it.
+    pub(crate) fn remember_blank(&self, barcode: &Barcode, location: &Location, blank: Option<bool>) {
+        if let Some(entry) = self.inventory().get_mut(barcode.as_str()).filter(|entry| entry.location == *location)
+            && entry.blank != blank
+        {
+            entry.blank = blank;
+            // One in the directory is read at each start.
+            if self.is_on_object_shelf(barcode, entry) {
+                lock(&self.learned).insert(barcode.as_str().to_owned());
+            }
+        }
+    }
+
+    /// Forgets what the state of a site has of the cartridges on shelves on object storage, because the state was restored from a
+    /// copy: they may have been changed after it was made.
+    pub(crate) fn forget_after_restore(&self, data: &mut dyn Folder) -> Result<(), LibraryError> {
+        let failed = |source| StateError::Io { file: RESTORED.into(), source };
+        if data.read(RESTORED).map_err(failed)?.is_none() {
+            return Ok(());
+        }
+        let mut change = Transaction::default();
+        let mut inventory = self.inventory();
+        for (barcode, entry) in inventory.iter_mut().filter(|(_, entry)| entry.shelved.is_some()) {
+            entry.forget_facts();
+            entry.blank = None;
+            inventory::insert(&mut change, barcode, entry)?;
+        }
+        drop(inventory);
+        self.state.commit(change)?;
+        Ok(data.remove(RESTORED).map_err(failed)?)
     }
 
     /// The number of a change of a cartridge.

@@ -16,7 +16,7 @@ use tape_store::medium::Codec;
 use tape_store::store::{NewCartridge, TapeStore};
 use vtl::config::parse;
 use vtl::control::ControlRequest;
-use vtl::data_dir::DataDir;
+use vtl::data_dir::{DataDir, mark_restored};
 use vtl::jobs::{JobState, JobStatus, Work};
 use vtl::site::{OpenSite, Site};
 
@@ -24,9 +24,10 @@ const LIBRARY: &str = "[library]\nslots = 8\n[[cartridges]]\npattern = \"V0000#L
 const SHELVES: &str =
     "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://tapes/b\"\n";
 
-/// A store on which every operation fails while it is away, and waits while it is blocked. It counts the operations.
+/// A store on which every operation fails while it is away, and waits while it is blocked. It counts the operations. The folder of
+/// one cartridge may fail, too.
 #[derive(Clone, Default)]
-struct Store(MemoryFolderStore, Arc<AtomicBool>, Arc<Mutex<()>>, Arc<AtomicUsize>);
+struct Store(MemoryFolderStore, Arc<AtomicBool>, Arc<Mutex<()>>, Arc<AtomicUsize>, Arc<Mutex<Option<&'static str>>>);
 
 impl Store {
     fn reach(&self) -> io::Result<&MemoryFolderStore> {
@@ -42,6 +43,10 @@ impl Store {
 
     fn set_away(&self, away: bool) {
         self.1.store(away, Ordering::Relaxed);
+    }
+
+    fn fail_for(&self, name: Option<&'static str>) {
+        *self.4.lock().unwrap() = name;
     }
 
     /// The number of operations since the last call.
@@ -63,7 +68,8 @@ impl FolderStore for Store {
         self.reach()?.list()
     }
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
-        self.reach()?.open(name)
+        let store = self.reach()?;
+        if *self.4.lock().unwrap() == Some(name) { Err(io::ErrorKind::TimedOut.into()) } else { store.open(name) }
     }
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.reach()?.create(name)
@@ -118,10 +124,14 @@ fn put(store: &Store, name: &str, blank: bool) {
     let store = TapeStore::new(Box::new(store.clone()));
     store.create(&barcode(name), &NewCartridge::data(&LTO_8).with_capacity(64 << 20)).unwrap();
     if !blank {
-        let mut cartridge: Cartridge = store.find(&barcode(name)).unwrap();
-        let mut data = PlainReader::new(&[7; 294_000][..], 1000);
-        write_to_cartridge(&mut data, &mut cartridge, 0, false, Codec::NONE).unwrap();
+        write(&store, name);
     }
+}
+
+fn write(store: &TapeStore, name: &str) {
+    let mut cartridge: Cartridge = store.find(&barcode(name)).unwrap();
+    let mut data = PlainReader::new(&[7; 294_000][..], 1000);
+    write_to_cartridge(&mut data, &mut cartridge, 0, false, Codec::NONE).unwrap();
 }
 
 /// Whether each cartridge of the site is blank; `None` for an unusable one.
@@ -440,4 +450,151 @@ fn the_replica_of_a_shelf_that_is_away_is_not_changed() {
     storage.a.set_away(false);
     site.control(&import).unwrap();
     assert_eq!(blank(&site), pairs(&[("V00001L8", Some(false))]));
+}
+
+/// A library whose pool is on shelf `a`.
+fn pool_on_shelf(scratch: u32) -> String {
+    let pool = "[[pool]]\nname = \"p\"\npattern = \"P####L8\"\nsize = \"64MB\"\n";
+    let library = LIBRARY.replace("count = 2", "count = 0");
+    format!("{library}{pool}scratch = {scratch}\n{SHELVES}[storage]\nnew_cartridges = \"a\"\n")
+}
+
+/// Number of cartridges and of scratch cartridges in the pool.
+fn pool(site: &Site) -> (usize, usize) {
+    let pools = site.pool_status();
+    (pools[0].cartridges, pools[0].scratch)
+}
+
+fn import(site: &Site, cartridge: &str) {
+    let to = None;
+    site.control(&ControlRequest::Import { library: None, cartridge: cartridge.into(), to }).unwrap();
+}
+
+fn export(site: &Site, cartridge: &str) {
+    let (from, to) = (cartridge.to_owned(), "io1".to_owned());
+    site.control(&ControlRequest::Move { library: None, from, to }).unwrap();
+    site.control(&ControlRequest::Export { library: None, from: cartridge.into() }).unwrap();
+}
+
+/// Blankness and write protection of each cartridge.
+fn contents(site: &Site) -> Vec<(Option<bool>, bool)> {
+    site.cartridges().into_iter().map(|one| (one.blank, one.write_protected)).collect()
+}
+
+#[test]
+fn a_cartridge_that_another_site_has_written_is_no_scratch_cartridge() {
+    // The second cartridge is counted only after its return.
+    for counted in [true, false] {
+        let storage = Storage::default();
+        let site = storage.start(&pool_on_shelf(0)).unwrap();
+        site.control(&ControlRequest::Create { pool: "p".into(), count: 2 }).unwrap();
+        assert_eq!((pool(&site), contents(&site)), ((2, 2), vec![(Some(true), false); 2]));
+        for name in ["P0001L8", "P0002L8"] {
+            export(&site, name);
+        }
+        if counted {
+            assert_eq!(pool(&site), (2, 2), "on the shelf of the library");
+        }
+        {
+            let other = Storage { a: storage.a.clone(), ..Storage::default() };
+            let library = LIBRARY.replace("count = 2", "count = 0");
+            let other = other.start(&format!("{library}{SHELVES}")).unwrap();
+            import(&other, "P0001L8");
+            assert_eq!(other.cartridges()[0].blank, Some(true));
+            write(&TapeStore::new(Box::new(storage.a.clone())), "P0001L8");
+            import(&other, "P0002L8");
+            other.set_write_protect(&barcode("P0002L8"), true).unwrap();
+        }
+        if counted {
+            assert_eq!(pool(&site), (2, 0));
+        }
+        for name in ["P0001L8", "P0002L8"] {
+            import(&site, name);
+        }
+        assert_eq!(contents(&site), [(None, false), (None, true)]);
+        assert_eq!(pool(&site), (2, 0));
+        assert_eq!(contents(&site), [(Some(false), false), (Some(true), true)]);
+    }
+}
+
+/// The counted state of an exported cartridge is that of the shelf, and that of before is forgotten when it returns.
+#[test]
+fn a_cartridge_that_was_written_after_the_count_is_no_scratch_cartridge_when_it_returns() {
+    let storage = Storage::default();
+    let site = storage.start(&pool_on_shelf(0)).unwrap();
+    site.control(&ControlRequest::Create { pool: "p".into(), count: 1 }).unwrap();
+    export(&site, "P0001L8");
+    assert_eq!((pool(&site), site.cartridges()[0].blank), ((1, 1), Some(true)));
+    write(&TapeStore::new(Box::new(storage.a.clone())), "P0001L8");
+    import(&site, "P0001L8");
+    assert_eq!(site.cartridges()[0].blank, None);
+    assert_eq!((pool(&site), site.cartridges()[0].blank), ((1, 0), Some(false)));
+    // It is asked once.
+    storage.a.take_calls();
+    assert_eq!(pool(&site), (1, 0));
+    assert_eq!(storage.a.take_calls(), 0);
+}
+
+/// Another folder with the same files.
+fn copy_of(folder: &MemoryFolder) -> MemoryFolder {
+    let (mut from, mut to) = (folder.clone(), MemoryFolder::default());
+    for name in from.list().unwrap() {
+        to.replace(&name, &from.read(&name).unwrap().unwrap()).unwrap();
+    }
+    to
+}
+
+#[test]
+fn a_state_that_was_restored_from_a_copy_does_not_know_what_was_written_since() {
+    let storage = Storage::default();
+    let text = pool_on_shelf(2);
+    drop(storage.start(&text).unwrap());
+    let mut state = copy_of(&storage.state);
+    // Afterwards, the machine is lost.
+    write(&TapeStore::new(Box::new(storage.a.clone())), "P0001L8");
+    storage.start(&text).unwrap().set_write_protect(&barcode("P0002L8"), true).unwrap();
+    let written = storage.a.names();
+    mark_restored(&mut state).unwrap();
+    let restored = Storage { a: storage.a.clone(), state: state.clone(), ..Storage::default() };
+    let site = restored.start(&text).unwrap();
+    assert!(!state.list().unwrap().contains(&"restored".to_owned()));
+    assert_eq!(pool(&site), (written.len() + 2, 2));
+    assert_eq!(contents(&site)[..2], [(Some(false), false), (Some(true), true)]);
+    drop(site);
+    // What was read is remembered.
+    restored.a.take_calls();
+    let site = restored.start(&text).unwrap();
+    assert_eq!(contents(&site)[..2], [(Some(false), false), (Some(true), true)]);
+    assert_eq!((pool(&site).1, restored.a.take_calls()), (2, 0));
+}
+
+#[test]
+fn a_pool_replaces_no_cartridge_of_which_it_is_unknown_whether_it_is_blank() {
+    let storage = Storage::default();
+    let text = pool_on_shelf(2);
+    drop(storage.start(&text).unwrap());
+    mark_restored(&mut storage.state.clone()).unwrap();
+    storage.a.fail_for(Some("P0001L8"));
+    let site = storage.start(&text).unwrap();
+    for _ in 0..3 {
+        site.reconcile().unwrap();
+    }
+    assert_eq!(storage.a.names(), ["P0001L8", "P0002L8"]);
+    assert_eq!((pool(&site), contents(&site)[0].0), ((2, 1), None));
+    // Nor while the store does not respond.
+    drop(site);
+    mark_restored(&mut storage.state.clone()).unwrap();
+    storage.a.set_away(true);
+    let site = storage.start(&text).unwrap();
+    site.reconcile().unwrap();
+    assert_eq!((pool(&site), contents(&site)), ((2, 0), vec![(None, false); 2]));
+    storage.a.set_away(false);
+    storage.a.fail_for(None);
+    site.reconcile().unwrap();
+    assert_eq!((pool(&site), contents(&site)), ((2, 2), vec![(Some(true), false); 2]));
+    // One that was written is replaced.
+    write(&TapeStore::new(Box::new(storage.a.clone())), "P0002L8");
+    drop(site);
+    mark_restored(&mut storage.state.clone()).unwrap();
+    assert_eq!(pool(&storage.start(&text).unwrap()), (3, 2));
 }

@@ -2,6 +2,7 @@
 //! refused.
 
 use super::{ControlError, ExportedCartridge, ImportedCartridge, MovedCartridge};
+use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::{Elements, Library, LibraryError};
 use crate::site::Site;
@@ -173,9 +174,14 @@ impl Site {
         let to = library.import_destination(to)?;
         if place.is_none() {
             // Its files may have been created outside the daemon.
+            let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), &barcode)?;
             self.take_over(&barcode, library.shelf())?;
+            let blank = self.shared.inventory().get(barcode.as_str()).and_then(|entry| entry.blank);
+            library.import(to, &barcode)?;
+            library.remember_new(to, &barcode, blank);
+        } else {
+            library.import(to, &barcode)?;
         }
-        library.import(to, &barcode)?;
         Ok(ImportedCartridge {
             cartridge: barcode.to_string(),
             library: library.name().into(),
