@@ -279,6 +279,11 @@ pub trait MediumSource: Send {
     fn probe(&mut self, facts: &mut CartridgeFacts) -> Result<(), StoreError> {
         self.open(facts, OpenMode::ReadOnly).map(drop)
     }
+    /// Whether the files could only be read when the cartridge memory was read last ([`Folder::is_read_only`]). It must not be
+    /// saved then.
+    fn is_read_only(&self) -> bool {
+        false
+    }
     /// The files of the tape, for tools that inspect and repair them; `None` if the tape is not in files.
     fn files(&mut self) -> Option<&mut ThreeFileSource> {
         None
@@ -291,14 +296,16 @@ pub struct Cartridge {
     medium: Box<dyn MediumSource>,
     taken_over_by: Option<String>,
     /// Whether the folder could only be read when the tape was mounted last.
-    is_read_only: bool,
+    is_tape_read_only: bool,
+    /// Whether the folder could only be read when the cartridge memory was read last.
+    is_mam_read_only: bool,
 }
 
 impl Cartridge {
     /// A cartridge with these facts, whose tape and cartridge memory `medium` opens.
     #[must_use]
     pub fn new(facts: CartridgeFacts, medium: Box<dyn MediumSource>) -> Self {
-        Self { facts, medium, taken_over_by: None, is_read_only: false }
+        Self { facts, medium, taken_over_by: None, is_tape_read_only: false, is_mam_read_only: false }
     }
 
     /// A cartridge with these facts, whose files are in the folder that `folder` opens. `capacity` is in bytes; 0 if
@@ -374,19 +381,19 @@ impl Cartridge {
     /// the storage fails.
     pub fn open(&mut self) -> Result<(Box<dyn Medium>, Recovery), StoreError> {
         let opened = self.medium.open(&mut self.facts, OpenMode::ReadWrite);
-        self.is_read_only = opened.as_ref().is_ok_and(|(_, recovery)| recovery.read_only_folder);
+        self.is_tape_read_only = opened.as_ref().is_ok_and(|(_, recovery)| recovery.read_only_folder);
         self.recording_owner(opened)
     }
 
-    /// Whether the files could only be read when the tape was mounted last ([`Folder::is_read_only`]). The cartridge memory cannot
-    /// be saved then: its original may be another one.
+    /// Whether the files could only be read when the tape was mounted last, or when the cartridge memory was read last
+    /// ([`Folder::is_read_only`]). The cartridge memory cannot be saved then: its original may be another one.
     #[must_use]
     pub const fn is_read_only(&self) -> bool {
-        self.is_read_only
+        self.is_tape_read_only || self.is_mam_read_only
     }
 
     fn save(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError> {
-        if self.is_read_only {
+        if self.is_read_only() {
             return Err(StoreError::ReadOnly(
                 "its files are a copy, because the store of the original does not respond",
             ));
@@ -445,12 +452,14 @@ impl Cartridge {
         self.medium.probe(&mut self.facts)
     }
 
-    /// Whether no partition has an object. A damaged tape is not blank: [`Self::repair`] may restore its objects.
+    /// Whether no partition has an object. A damaged tape is not blank: [`Self::repair`] may restore its objects. If
+    /// [`Self::is_read_only`] returns `true` afterwards, the files were a copy, and the original may have objects.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn is_blank(&mut self) -> Result<bool, StoreError> {
         let (tape, recovery) = self.medium.open(&mut self.facts, OpenMode::ReadOnly)?;
+        self.is_tape_read_only = recovery.read_only_folder;
         if recovery.damaged {
             return Ok(false);
         }
@@ -465,6 +474,7 @@ impl Cartridge {
     /// [`StoreError::NoCartridgeMemory`] if there is no cartridge, or [`StoreError::Io`] if the storage fails.
     pub fn mam_or_rebuilt(&mut self) -> Result<(Mam, Option<StoreError>), StoreError> {
         let read = self.medium.mam_or_rebuilt(&mut self.facts);
+        self.is_mam_read_only = self.medium.is_read_only();
         self.recording_owner(read)
     }
 
@@ -475,6 +485,7 @@ impl Cartridge {
     /// used, or [`StoreError::Io`] if the storage fails.
     pub fn mam(&mut self) -> Result<Mam, StoreError> {
         let read = self.medium.mam(&mut self.facts);
+        self.is_mam_read_only = self.medium.is_read_only();
         self.recording_owner(read)
     }
 
@@ -594,6 +605,42 @@ impl fmt::Debug for Cartridge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::FolderStore;
+    use crate::backend::faulty::FaultyFolder;
+    use crate::backend::memory::MemoryFolderStore;
+    use crate::store::{NewCartridge, TapeStore};
+
+    /// The cartridge memory that was read from a copy is not saved to the original, which responds again.
+    #[test]
+    fn the_cartridge_memory_of_a_copy_is_not_saved() {
+        let (folders, barcode) = (MemoryFolderStore::default(), Barcode::new("A00001L8").unwrap());
+        TapeStore::new(Box::new(folders.clone())).create(&barcode, &NewCartridge::data(&media::LTO_8)).unwrap();
+        let (mut created, mut disk) = (folders.open("A00001L8").unwrap(), FaultyFolder::default());
+        for name in created.list().unwrap() {
+            disk.replace(&name, &created.read(&name).unwrap().unwrap()).unwrap();
+        }
+        let folder = disk.clone();
+        let open = move || Ok(Box::new(folder.clone()) as Box<dyn Folder>);
+        let mut cartridge = Cartridge::in_folder(barcode, &media::LTO_8, CartridgeKind::Data, 1 << 30, Box::new(open));
+        type Read = fn(&mut Cartridge) -> Result<Mam, StoreError>;
+        for read in [Cartridge::mam as Read, |cartridge| cartridge.mam_or_rebuilt().map(|(mam, _)| mam)] {
+            disk.set_read_only(true);
+            let mam = read(&mut cartridge).unwrap();
+            assert!(cartridge.is_read_only());
+            disk.set_read_only(false);
+            let before = disk.bytes("ferric.mam");
+            for save in [Cartridge::save_mam, Cartridge::save_mam_and_copy, Cartridge::save_mam_exclusive] {
+                let mut changed = mam.clone();
+                changed.set_flag(Flags::WRITE_PROTECTED, true);
+                assert!(matches!(save(&mut cartridge, &changed), Err(StoreError::ReadOnly(_))));
+            }
+            assert_eq!(disk.bytes("ferric.mam"), before);
+            // That of the original is saved.
+            cartridge.set_write_protect_tab(false).unwrap();
+        }
+        disk.set_read_only(true);
+        assert!(matches!(cartridge.set_write_protect_tab(true), Err(StoreError::ReadOnly(_))));
+    }
 
     #[test]
     fn barcodes_are_validated() {

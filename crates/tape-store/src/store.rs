@@ -168,7 +168,8 @@ impl TapeStore {
     }
 
     /// Whether no object is on a cartridge's tape, as [`Cartridge::is_blank`] reports it. `None` if a data or index
-    /// file is not empty: such a file is not opened, so that this is fast.
+    /// file is not empty: such a file is not opened, so that this is fast. `None`, too, if the files are a copy
+    /// ([`Cartridge::is_read_only`]).
     ///
     /// # Errors
     /// [`StoreError::Io`] if the cartridge does not exist or the storage fails.
@@ -185,7 +186,9 @@ impl TapeStore {
         }
         // The cartridge memory overrides these facts.
         let (media, kind) = barcode.media().unwrap_or((&LTO_8, CartridgeKind::Data));
-        Ok(self.cartridge(barcode, media, kind, 0).is_blank().ok())
+        let mut cartridge = self.cartridge(barcode, media, kind, 0);
+        let blank = cartridge.is_blank().ok();
+        Ok(blank.filter(|_| !cartridge.is_read_only()))
     }
 
     /// A number that changes when a file of the cartridge is created, removed or changed in any way; `None` if the

@@ -123,8 +123,8 @@ impl Site {
             return self.is_writable(barcode, entry);
         }
         match self.probe_blank(cause, barcode, entry) {
-            Ok(true) => self.entry(barcode).map_or(Some(false), |entry| self.is_writable(barcode, &entry)),
-            Ok(false) => Some(false),
+            Ok(Some(true)) => self.entry(barcode).map_or(Some(false), |entry| self.is_writable(barcode, &entry)),
+            Ok(blank) => blank,
             Err(error) => self.unless_temporary(barcode, entry, &error),
         }
     }
@@ -136,10 +136,13 @@ impl Site {
         if let Some(known) = entry.known_facts() {
             return Some(is_writable(known));
         }
-        let read = existing_cartridge(&self.shared, barcode, entry)
-            .and_then(|mut cartridge| cartridge.mam().map_err(LibraryError::of(barcode)));
-        match read.map(|mam| MemoryFacts::of(&mam)) {
-            Ok(facts) => {
+        let read = existing_cartridge(&self.shared, barcode, entry).and_then(|mut cartridge| {
+            let mam = cartridge.mam().map_err(LibraryError::of(barcode))?;
+            Ok((MemoryFacts::of(&mam), cartridge.is_read_only()))
+        });
+        match read {
+            Ok((_, true)) => None,
+            Ok((facts, false)) => {
                 self.shared.remember_facts(barcode, entry, &facts);
                 Some(is_writable(&facts))
             }
@@ -160,12 +163,18 @@ impl Site {
         (!is_temporary || !self.shared.is_on_object_shelf(barcode, entry)).then_some(false)
     }
 
-    /// Reads whether a cartridge is blank, and stores the result in the inventory.
-    fn probe_blank(&self, cause: &Cause, barcode: &Barcode, entry: &CartridgeRecord) -> Result<bool, LibraryError> {
+    /// Reads whether a cartridge is blank, and stores the result in the inventory. `None` if its files are a copy, because the
+    /// store of the original does not respond.
+    fn probe_blank(
+        &self,
+        cause: &Cause,
+        barcode: &Barcode,
+        entry: &CartridgeRecord,
+    ) -> Result<Option<bool>, LibraryError> {
         // A load is excluded meanwhile: the drive would find the cartridge in use.
         self.with_unloaded_cartridge(cause, barcode, |cartridge| {
-            let blank = cartridge.is_blank()?;
-            self.shared.remember_blank(barcode, &entry.location, Some(blank));
+            let blank = Some(cartridge.is_blank()?).filter(|_| !cartridge.is_read_only());
+            self.shared.remember_blank(barcode, &entry.location, blank);
             Ok(blank)
         })
     }
@@ -605,10 +614,11 @@ impl Site {
         if let Some(known) = entry.known_facts() {
             return (Some(known.clone()), false, None);
         }
-        match cartridge_or_placeholder(&self.shared, barcode, entry).mam_or_rebuilt() {
+        let mut cartridge = cartridge_or_placeholder(&self.shared, barcode, entry);
+        match cartridge.mam_or_rebuilt() {
             Ok((mam, damage)) => {
                 let facts = MemoryFacts::of(&mam);
-                if damage.is_none() {
+                if damage.is_none() && !cartridge.is_read_only() {
                     self.shared.remember_facts(barcode, entry, &facts);
                 }
                 (Some(facts), damage.is_some(), None)

@@ -62,6 +62,7 @@ impl Shared {
     pub(crate) fn check_usable(&self, cartridge: &mut Cartridge, entry: &CartridgeRecord) {
         let barcode = cartridge.barcode().clone();
         match cartridge.mam_or_rebuilt() {
+            Ok((_, None)) if cartridge.is_read_only() => {}
             Ok((mam, None)) => self.remember_facts(&barcode, entry, &MemoryFacts::of(&mam)),
             Ok((_, Some(error @ StoreError::Malformed { .. }))) => {
                 tracing::warn!(%barcode, %error, "cartridge memory is damaged: the cartridge can only be read");

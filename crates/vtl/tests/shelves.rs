@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
-use tape_store::backend::{Folder, FolderStore, ReplicaLag, Shelving};
+use tape_store::backend::{Backend, Folder, FolderStore, ReplicaLag, Shelving};
 use tape_store::cartridge::Cartridge;
 use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
@@ -27,7 +27,53 @@ const SHELVES: &str =
 /// A store on which every operation fails while it is away, and waits while it is blocked. It counts the operations. The folder of
 /// one cartridge may fail, too.
 #[derive(Clone, Default)]
-struct Store(MemoryFolderStore, Arc<AtomicBool>, Arc<Mutex<()>>, Arc<AtomicUsize>, Arc<Mutex<Option<&'static str>>>);
+struct Store(
+    MemoryFolderStore,
+    Arc<AtomicBool>,
+    Arc<Mutex<()>>,
+    Arc<AtomicUsize>,
+    Arc<Mutex<Option<&'static str>>>,
+    Arc<AtomicBool>,
+);
+
+/// A folder whose files are a copy, because the store of the original does not respond.
+struct CopyFolder(Box<dyn Folder>);
+
+impl Folder for CopyFolder {
+    fn lock(&mut self, shared: bool) -> io::Result<()> {
+        self.0.lock(shared)
+    }
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        self.0.open_read_only(name)
+    }
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
+        Ok(Box::new(Self(self.0.reopen()?)))
+    }
+    fn rename(&mut self, _from: &str, _to: &str) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
+        self.0.open(name)
+    }
+    fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.0.read(name)
+    }
+    fn replace(&mut self, _name: &str, _bytes: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn remove(&mut self, _name: &str) -> io::Result<()> {
+        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    }
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn available(&mut self) -> Option<u64> {
+        self.0.available()
+    }
+    fn is_read_only(&self) -> bool {
+        true
+    }
+}
 
 impl Store {
     fn reach(&self) -> io::Result<&MemoryFolderStore> {
@@ -43,6 +89,11 @@ impl Store {
 
     fn set_away(&self, away: bool) {
         self.1.store(away, Ordering::Relaxed);
+    }
+
+    /// Lets the folders be copies.
+    fn set_copies(&self, copies: bool) {
+        self.5.store(copies, Ordering::Relaxed);
     }
 
     fn fail_for(&self, name: Option<&'static str>) {
@@ -69,7 +120,11 @@ impl FolderStore for Store {
     }
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         let store = self.reach()?;
-        if *self.4.lock().unwrap() == Some(name) { Err(io::ErrorKind::TimedOut.into()) } else { store.open(name) }
+        if *self.4.lock().unwrap() == Some(name) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let folder = store.open(name)?;
+        Ok(if self.5.load(Ordering::Relaxed) { Box::new(CopyFolder(folder)) } else { folder })
     }
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.reach()?.create(name)
@@ -216,7 +271,7 @@ fn a_shelf_that_is_away_hides_no_other_and_nothing_is_created_meanwhile() {
 #[test]
 fn neither_the_start_nor_a_list_asks_the_store_for_each_cartridge() {
     let storage = Storage::default();
-    let pool = "[[pool]]\nname = \"p\"\npattern = \"V0000#L8\"\nsize = \"64MB\"\nscratch = 2\n";
+    let pool = "[[pool]]\nname = \"p\"\npattern = \"V0000#L8\"\nsize = \"64MB\"\nscratch = 1\n";
     let text = format!("{LIBRARY}{pool}{SHELVES}[storage]\nnew_cartridges = \"a\"\n");
     let status = |site: &Site| site.cartridges();
     let first = {
@@ -228,7 +283,7 @@ fn neither_the_start_nor_a_list_asks_the_store_for_each_cartridge() {
     assert!([&storage.a, &storage.b].map(Store::take_calls)[0] > 0);
     // Also when the store is away. A request that changes a cartridge needs it.
     storage.a.set_away(true);
-    let site = storage.start(&text.replace("scratch = 2", "scratch = 1")).unwrap();
+    let site = storage.start(&text).unwrap();
     assert_eq!(status(&site), first);
     assert_eq!([&storage.a, &storage.b].map(Store::take_calls), [0, 0]);
     assert!(site.set_write_protect(&barcode("V00002L8"), false).is_err());
@@ -238,7 +293,7 @@ fn neither_the_start_nor_a_list_asks_the_store_for_each_cartridge() {
     drop(site);
     // The directory counts before a shelf, also for a cartridge that was found on one.
     put(&storage.directory, "V00001L8", false);
-    let site = storage.start(&text.replace("scratch = 2", "scratch = 0")).unwrap();
+    let site = storage.start(&text.replace("scratch = 1", "scratch = 0")).unwrap();
     assert_eq!(status(&site).iter().map(|one| one.shelf_name.as_deref()).collect::<Vec<_>>(), [None, Some("a")]);
 }
 
@@ -551,14 +606,14 @@ fn a_state_that_was_restored_from_a_copy_does_not_know_what_was_written_since() 
     drop(storage.start(&text).unwrap());
     let mut state = copy_of(&storage.state);
     // Afterwards, the machine is lost.
-    write(&TapeStore::new(Box::new(storage.a.clone())), "P0001L8");
-    storage.start(&text).unwrap().set_write_protect(&barcode("P0002L8"), true).unwrap();
-    let written = storage.a.names();
+    let store = TapeStore::new(Box::new(storage.a.clone()));
+    write(&store, "P0001L8");
+    store.find(&barcode("P0002L8")).unwrap().set_write_protect_tab(true).unwrap();
     mark_restored(&mut state).unwrap();
     let restored = Storage { a: storage.a.clone(), state: state.clone(), ..Storage::default() };
     let site = restored.start(&text).unwrap();
     assert!(!state.list().unwrap().contains(&"restored".to_owned()));
-    assert_eq!(pool(&site), (written.len() + 2, 2));
+    assert_eq!(pool(&site), (4, 2));
     assert_eq!(contents(&site)[..2], [(Some(false), false), (Some(true), true)]);
     drop(site);
     // What was read is remembered.
@@ -597,4 +652,27 @@ fn a_pool_replaces_no_cartridge_of_which_it_is_unknown_whether_it_is_blank() {
     drop(site);
     mark_restored(&mut storage.state.clone()).unwrap();
     assert_eq!(pool(&storage.start(&text).unwrap()), (3, 2));
+}
+
+/// The replica of a shelf has a former state of the cartridges.
+#[test]
+fn what_is_read_from_a_replica_is_not_remembered() {
+    let storage = Storage::default();
+    drop(storage.start(&pool_on_shelf(2)).unwrap());
+    mark_restored(&mut storage.state.clone()).unwrap();
+    storage.a.set_copies(true);
+    let site = storage.start(&pool_on_shelf(0)).unwrap();
+    assert_eq!((pool(&site), contents(&site)), ((2, 0), vec![(None, false); 2]));
+    // An unlisted cartridge that is imported is not known to be blank.
+    put(&storage.a, "X00001L8", true);
+    import(&site, "X00001L8");
+    assert_eq!(contents(&site)[2].0, None);
+    // The originals respond again.
+    storage.a.set_copies(false);
+    let store = TapeStore::new(Box::new(storage.a.clone()));
+    write(&store, "P0001L8");
+    store.find(&barcode("P0002L8")).unwrap().set_write_protect_tab(true).unwrap();
+    assert_eq!(contents(&site)[..2], [(None, false), (None, true)]);
+    assert_eq!(pool(&site).1, 0);
+    assert_eq!(contents(&site)[..2], [(Some(false), false), (Some(true), true)]);
 }

@@ -67,11 +67,11 @@ pub(crate) fn list_length(cdb: &Cdb) -> usize {
 
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
-    let (cartridge, mam, partitions) = match cx.device.media.readiness() {
-        Readiness::Ready(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions()),
+    let (cartridge, mam, partitions, is_copy) = match cx.device.media.readiness() {
+        Readiness::Ready(mounted) => (&mut mounted.cartridge, &mut mounted.mam, mounted.medium.partitions(), false),
         Readiness::CartridgeMemory(loaded) => {
-            let partitions = loaded.partitions();
-            (&mut loaded.cartridge, &mut loaded.mam, partitions)
+            let (partitions, is_copy) = (loaded.partitions(), loaded.is_read_only);
+            (&mut loaded.cartridge, &mut loaded.mam, partitions, is_copy)
         }
         Readiness::NotReady(sense) => return Err(sense.into()),
     };
@@ -93,8 +93,8 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     if changed.used_bytes() > cartridge.media().mam_capacity {
         return Err(Sense::illegal_request(Asc::AUXILIARY_MEMORY_OUT_OF_SPACE).into());
     }
-    if cartridge.mam().is_err() {
-        // The cartridge memory in RAM was rebuilt; it must not overwrite the damaged file.
+    if is_copy || cartridge.mam().is_err() {
+        // The cartridge memory in RAM is that of a copy, or was rebuilt; it must not overwrite the original or the damaged file.
         return Err(Sense::new(SenseKey::MEDIUM_ERROR, Asc::AUXILIARY_MEMORY_WRITE_ERROR).into());
     }
     cartridge.save_mam(&changed).map_err(|error| fault::mam_write_error(&error))?;

@@ -34,6 +34,34 @@ pub(super) fn insert(disk: &FaultyFolder) -> Drive {
     drive
 }
 
+/// A cartridge that was loaded from a copy with HOLD=1, and whose original can be written again: WRITE ATTRIBUTE must not save the
+/// cartridge memory of the copy there.
+#[test]
+fn the_cartridge_memory_of_a_copy_is_not_written_to_the_original() {
+    // Attribute 080Ch of partition 0.
+    let (write_attribute, list) =
+        ("8d 00 00 00 00 00 00 00 00 00 00 00 00 0a 00 00", bytes("00 00 00 06 08 0c 00 00 01 55"));
+    let disk = FaultyFolder::default();
+    let mut drive = drive_on(&disk, Format::Native);
+    let (unload, load_with_hold) = ("1b 00 00 00 00 00", "1b 00 00 00 09 00");
+    good(&mut drive, unload, b"");
+    disk.set_read_only(true);
+    good(&mut drive, load_with_hold, b"");
+    disk.set_read_only(false);
+    let before = disk.bytes("ferric.mam");
+    for _ in 0..2 {
+        let (status, sense, _) = run(&mut drive, write_attribute, &list, 0);
+        // MEDIUM ERROR, AUXILIARY MEMORY WRITE ERROR.
+        assert_eq!((status, sense_codes(&sense)), (2, (3, 0x0c, 0x0b, false)));
+        assert_eq!(disk.bytes("ferric.mam"), before);
+    }
+    // After the next load it can be written.
+    good(&mut drive, unload, b"");
+    good(&mut drive, load_with_hold, b"");
+    good(&mut drive, write_attribute, &list);
+    assert_ne!(disk.bytes("ferric.mam"), before);
+}
+
 /// Key, code and qualifier of a fixed-format sense, and whether EOM is set.
 fn sense_codes(sense: &[u8]) -> (u8, u8, u8, bool) {
     (sense[2] & 0x0f, sense[12], sense[13], sense[2] & 0x40 != 0)

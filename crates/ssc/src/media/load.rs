@@ -63,7 +63,9 @@ impl DriveState {
         }
         let sense = match read {
             Ok((mam, _)) => {
-                self.media.load = Load::LoadedNotThreaded(Box::new(LoadedNotThreaded { cartridge, mam }));
+                let is_read_only = cartridge.is_read_only();
+                let loaded = LoadedNotThreaded { cartridge, mam, is_read_only };
+                self.media.load = Load::LoadedNotThreaded(Box::new(loaded));
                 return Ok(());
             }
             Err(error) => fault::sense(&error, Operation::Loading),

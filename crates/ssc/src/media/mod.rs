@@ -77,6 +77,8 @@ impl Load {
 pub(crate) struct LoadedNotThreaded {
     pub(crate) cartridge: Cartridge,
     pub(crate) mam: Mam,
+    /// Whether the cartridge memory was read from a copy, and must not be saved.
+    pub(crate) is_read_only: bool,
 }
 
 impl LoadedNotThreaded {

@@ -59,6 +59,7 @@ struct Disk {
     /// The number of calls after which another daemon has the cartridge, and its name.
     owner: Option<(u64, String)>,
     may_wait: bool,
+    read_only: bool,
     hook: Option<CallHook>,
 }
 
@@ -268,6 +269,11 @@ impl FaultyFolder {
         self.disk().may_wait = may_wait;
     }
 
+    /// Sets whether [`Folder::is_read_only`] returns that the files can only be read. They can be written nevertheless.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.disk().read_only = read_only;
+    }
+
     /// The folder after a power loss. For each change that was not synchronised, `choose(len)` returns how many of its
     /// bytes are on the disk; a change of length or a replacement counts as one byte.
     #[must_use]
@@ -437,5 +443,9 @@ impl Folder for FaultyFolder {
 
     fn may_wait(&self) -> bool {
         self.disk().may_wait
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.disk().read_only
     }
 }

@@ -27,6 +27,8 @@ impl<F: FnMut() -> Result<Box<dyn Folder>, StoreError> + Send> FolderOpener for 
 /// A tape in the files of a folder ([`ThreeFile`]), with the cartridge memory next to it.
 pub struct ThreeFileSource {
     folder: Box<dyn FolderOpener>,
+    /// Whether the folder could only be read when the cartridge memory was read last.
+    is_read_only: bool,
 }
 
 /// The facts of a cartridge, from its cartridge memory or reconstructed.
@@ -41,7 +43,7 @@ impl ThreeFileSource {
     /// The tape in the folder that `folder` opens.
     #[must_use]
     pub fn new(folder: Box<dyn FolderOpener>) -> Self {
-        Self { folder }
+        Self { folder, is_read_only: false }
     }
 
     pub(crate) fn folder(&mut self) -> Result<Box<dyn Folder>, StoreError> {
@@ -96,12 +98,22 @@ impl MediumSource for ThreeFileSource {
     }
 
     fn mam(&mut self, facts: &mut CartridgeFacts) -> Result<Mam, StoreError> {
-        apply(facts, &cartridge_memory::read(self.folder.open()?.as_mut())?)
+        let mut folder = self.folder.open()?;
+        let read = cartridge_memory::read(folder.as_mut());
+        self.is_read_only = folder.is_read_only();
+        apply(facts, &read?)
     }
 
     fn mam_or_rebuilt(&mut self, facts: &mut CartridgeFacts) -> Result<(Mam, Option<StoreError>), StoreError> {
-        let StoredFacts { mam, mam_damage, .. } = read_or_rebuild(facts, self.folder.open()?.as_mut())?;
+        let mut folder = self.folder.open()?;
+        let read = read_or_rebuild(facts, folder.as_mut());
+        self.is_read_only = folder.is_read_only();
+        let StoredFacts { mam, mam_damage, .. } = read?;
         Ok((mam, mam_damage))
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.is_read_only
     }
 
     fn save_mam(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError> {
