@@ -1,23 +1,26 @@
 //! `--site URL`: a site that is stored in an object store. This daemon takes it, restores its files if another daemon has run it
 //! since, writes heartbeats, and releases it at its end.
 
+mod lease_file;
+
 use crate::arguments::Arguments;
 use command_line::shelf::open_shelf;
+use lease_file::LeaseFile;
 use rustix::fs::{FlockOperation, flock};
-use shelf::{FormerSiteLease, SiteCopies, SiteCopy, SiteLease};
+use shelf::{Shelf, SiteCopies, SiteCopy, SiteLease, TakeSiteError};
 use signal_hook::consts::SIGTERM;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tape_store::backend::file::{OsFolder, create_private_folders};
 use tape_store::backend::{Folder, free_name};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot::{Receiver, Sender, channel};
 
-/// File in the data directory with the lease that this directory had last. It is locked while a daemon uses it.
-const LEASE: &str = "site.lease";
+/// File in the data directory that is locked while a daemon uses it.
+const LOCK: &str = "site.lease.lock";
 /// Files whose existence shows that a data directory has a state.
 const STATE: [&str; 2] = ["state.1", "state.2"];
 /// Time for the release of the site, when the daemon stops.
@@ -45,8 +48,7 @@ impl SharedSite {
         create_private_folders(&data).map_err(failed)?;
         let lock = lock(&data)?;
         let mut folder = OsFolder::at(data.clone());
-        let own = folder.read(LEASE).map_err(failed)?;
-        let own = own.and_then(|bytes| serde_json::from_slice::<FormerSiteLease>(&bytes).ok());
+        let mut file = LeaseFile::read(&mut folder, &data, &arguments.name, url)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| format!("starting threads: {error}"))?;
         let shelf = {
@@ -54,12 +56,8 @@ impl SharedSite {
             open_shelf(url, "ferric-iscsid", vtl::entropy::fill).map_err(|error| error.to_string())?
         };
         tracing::info!(url, site = arguments.name, "taking the site");
-        let taken = runtime.block_on(shelf.take_site(&arguments.name, own.as_ref()));
-        let lease = taken.map_err(|error| match error {
-            shelf::TakeSiteError::InUse { .. } => format!("{url}: {error}; stop it first, or use another --name"),
-            other => format!("{url}: {other}"),
-        })?;
-        let prepared = prepare(&runtime, &lease, own.as_ref(), &mut folder, arguments)
+        let lease = take(&runtime, &shelf, &mut file, (url, &arguments.name), (&mut folder, &data))?;
+        let prepared = prepare(&runtime, &lease, &mut file, url, (&mut folder, &data))
             .and_then(|()| choose_configuration(&mut folder, arguments));
         if let Err(error) = prepared {
             release(&runtime, &lease);
@@ -71,7 +69,7 @@ impl SharedSite {
     fn start(runtime: Runtime, lease: SiteLease, lock: File) -> Result<Self, String> {
         let (site, copies) = (lease.site().to_owned(), lease.copies());
         let (stop, stopped) = channel();
-        let run = move || write_heartbeats(&runtime, lease, &stopped);
+        let run = move || write_heartbeats(runtime, &lease, stopped);
         let heartbeats = std::thread::Builder::new().name("site lease".into()).spawn(run);
         let heartbeats = heartbeats.map_err(|error| format!("starting threads: {error}"))?;
         Ok(Self { site, copies, stop: Some(stop), heartbeats: Some(heartbeats), _lock: lock })
@@ -109,7 +107,7 @@ impl Drop for SharedSite {
 
 /// Locks the data directory for this use: a second daemon would believe that the first one has ended.
 fn lock(data: &Path) -> Result<File, String> {
-    let path = data.join(format!("{LEASE}.lock"));
+    let path = data.join(LOCK);
     let failed = |error: io::Error| format!("{}: {error}", path.display());
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -118,42 +116,61 @@ fn lock(data: &Path) -> Result<File, String> {
     Ok(file)
 }
 
+/// Takes a site, by its URL and its name. The lease that is asked for is in the file before.
+fn take(
+    runtime: &Runtime,
+    shelf: &Shelf,
+    file: &mut LeaseFile,
+    (url, site): (&str, &str),
+    (folder, data): (&mut OsFolder, &Path),
+) -> Result<SiteLease, String> {
+    let failed = |error: TakeSiteError| match error {
+        TakeSiteError::InUse { .. } => format!("{url}: {error}; stop it first, or use another --name"),
+        other => format!("{url}: {other}"),
+    };
+    let claim = runtime.block_on(shelf.claim_site(site, &file.leases)).map_err(failed)?;
+    file.leases = claim.asked().clone();
+    file.write(folder, data)?;
+    runtime.block_on(claim.take()).map_err(failed)
+}
+
 /// Brings the newest state of the site into the data directory, and remembers the lease there.
 fn prepare(
     runtime: &Runtime,
     lease: &SiteLease,
-    own: Option<&FormerSiteLease>,
-    folder: &mut OsFolder,
-    arguments: &Arguments,
+    file: &mut LeaseFile,
+    url: &str,
+    (folder, data): (&mut OsFolder, &Path),
 ) -> Result<(), String> {
-    let (data, site) = (arguments.data_directory(), lease.site());
-    let failed = |error: io::Error| format!("{}: {error}", data.display());
+    let (site, shown) = (lease.site(), data.display());
+    let failed = |error: io::Error| format!("{shown}: {error}");
     let names = folder.list().map_err(failed)?;
     let has_state = names.iter().any(|name| STATE.contains(&name.as_str()));
     // The state of this directory is the newest one if no other daemon has run the site since.
-    if !(has_state && lease.continues(own)) {
-        if let Some(owner) = lease.former_owner().filter(|_| has_state && own.is_none()) {
+    if !(has_state && lease.continues() && !file.is_restoring) {
+        if let Some(owner) = lease.former_owner().filter(|_| has_state && !file.has_site()) {
             return Err(format!(
-                "{} has the state of another site, and site {site} was run by {owner}; use an empty directory, or another \
-                 --name",
-                data.display()
+                "{shown} has the state of another site, and site {site} was run by {owner}; use an empty directory, or another --name"
             ));
         }
-        let copy = runtime.block_on(lease.former_copy()).map_err(|error| error.to_string())?;
-        // If this is interrupted, the next start restores the site again.
-        remember(folder, &FormerSiteLease::default()).map_err(failed)?;
+        let copy = runtime.block_on(lease.former_copy()).map_err(|error| format!("{url}: {error}"))?;
         match copy {
-            Some(copy) => restore(folder, &copy).map_err(failed)?,
+            Some(copy) => {
+                // If this is interrupted, the next start restores the site again.
+                file.is_restoring = true;
+                file.write(folder, data)?;
+                restore(folder, &copy).map_err(failed)?;
+            }
             None if has_state => {
                 return Err(format!(
-                    "another daemon has run site {site} since {} was used, and left no copy of its state",
-                    data.display()
+                    "another daemon has run site {site} since {shown} was used, and left no copy of its state in {url}"
                 ));
             }
             None => tracing::info!(site, "the store has no copy of the site: it is new"),
         }
     }
-    remember(folder, &lease.remembered()).map_err(failed)
+    (file.leases, file.is_restoring) = (lease.remembered(), false);
+    file.write(folder, data)
 }
 
 /// Uses the configuration file of the site, unless the command line names one: then that is the file of the site from now on.
@@ -170,11 +187,6 @@ fn choose_configuration(folder: &mut OsFolder, arguments: &mut Arguments) -> Res
     Ok(())
 }
 
-/// Writes the lease that the data directory has now.
-fn remember(folder: &mut OsFolder, lease: &FormerSiteLease) -> io::Result<()> {
-    folder.replace(LEASE, &serde_json::to_vec(lease).map_err(io::Error::other)?)
-}
-
 /// Replaces the files of the site by those of its copy. Former states are renamed.
 fn restore(folder: &mut OsFolder, copy: &SiteCopy) -> io::Result<()> {
     let names = folder.list()?;
@@ -189,37 +201,25 @@ fn restore(folder: &mut OsFolder, copy: &SiteCopy) -> io::Result<()> {
 
 /// Writes heartbeats until the daemon stops, and releases the site. If another daemon has taken the site over, the daemon is
 /// stopped.
-fn write_heartbeats(runtime: &Runtime, mut lease: SiteLease, stopped: &Receiver<()>) -> Result<(), String> {
-    let mut lost = None;
-    loop {
-        if stopped.recv_timeout(lease.period()) == Err(RecvTimeoutError::Disconnected) {
-            break;
+fn write_heartbeats(runtime: Runtime, lease: &SiteLease, stopped: Receiver<()>) -> Result<(), String> {
+    let stop = async {
+        let _ = stopped.await;
+    };
+    let ended = match runtime.block_on(lease.write_heartbeats(stop)) {
+        Some(owner) => {
+            let site = lease.site();
+            tracing::error!(site, owner, "the site was taken over by another daemon; this one stops");
+            let _ = signal_hook::low_level::raise(SIGTERM);
+            Err(format!("site {site} was taken over by {owner}"))
         }
-        if lost.is_some() {
-            continue;
-        }
-        match runtime.block_on(lease.taken_over_by()) {
-            Ok(Some(owner)) => {
-                let site = lease.site();
-                tracing::error!(site, owner, "the site was taken over by another daemon; this one stops");
-                lost = Some(format!("site {site} was taken over by {owner}"));
-                let _ = signal_hook::low_level::raise(SIGTERM);
-                continue;
-            }
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, "lease of the site"),
-        }
-        if let Err(error) = runtime.block_on(lease.beat()) {
-            tracing::warn!(%error, site = lease.site(), "heartbeat of the site; this is tried again");
-        }
-    }
-    match lost {
-        Some(error) => Err(error),
         None => {
-            release(runtime, &lease);
+            release(&runtime, lease);
             Ok(())
         }
-    }
+    };
+    // A store in a directory may hang in a system call.
+    runtime.shutdown_background();
+    ended
 }
 
 fn release(runtime: &Runtime, lease: &SiteLease) {

@@ -42,12 +42,16 @@ impl Store {
 
     /// The command of a daemon that runs a site; without a prefix of barcodes, without a configuration file.
     fn command(&self, directory: &str, site: &str, prefix: &str) -> Command {
+        self.command_at(&self.url, directory, site, prefix)
+    }
+
+    fn command_at(&self, url: &str, directory: &str, site: &str, prefix: &str) -> Command {
         let config = format!(
             "[library]\nslots = 4\nimport_export = 2\n[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"none\"\n\
              [[cartridges]]\npattern = \"{prefix}#####L8\"\ncount = 2\nsize = \"64MB\"\n"
         );
         let mut command = command(&self.data(directory), if prefix.is_empty() { "" } else { &config });
-        command.args(["--site", &self.url, "--name", site]);
+        command.args(["--site", url, "--name", site]);
         command
     }
 
@@ -57,7 +61,11 @@ impl Store {
 
     /// The last line of the errors of a daemon that does not start.
     fn refused(&self, directory: &str, site: &str) -> String {
-        let output = self.command(directory, site, "V").output().unwrap();
+        Self::refused_command(&mut self.command(directory, site, "V"))
+    }
+
+    fn refused_command(command: &mut Command) -> String {
+        let output = command.output().unwrap();
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap().lines().last().unwrap().to_owned()
     }
@@ -234,4 +242,73 @@ fn a_site_is_run_by_one_daemon() {
     assert_eq!(second.terminate(), Some(0));
     let refused = store.refused("other", "main");
     assert!(refused.contains("other has the state of another site, and site main was run by "), "{refused}");
+}
+
+#[test]
+fn a_data_directory_is_used_for_its_site_only() {
+    let store = Store::new("directory");
+    assert_eq!(store.start("one", "rack1", "V").terminate(), Some(0));
+    let data = store.data("one");
+    let expected = |site: &str, url: &str| {
+        format!(
+            "ferric-iscsid: --site: {} has the state of site rack1 in {}, not that of site {site} in {url}; use an empty directory, or \
+             the --site and --name of its state",
+            data.display(),
+            store.url
+        )
+    };
+    // The other site is new, or exists.
+    assert_eq!(store.refused("one", "rack2"), expected("rack2", &store.url));
+    assert_eq!(store.start("two", "rack2", "W").terminate(), Some(0));
+    assert_eq!(store.refused("one", "rack2"), expected("rack2", &store.url));
+    // The same name in another store.
+    let other = format!("{}/other", store.url);
+    let refused = Store::refused_command(&mut store.command_at(&other, "one", "rack1", "V"));
+    assert_eq!(refused, expected("rack1", &other));
+    assert!(!data.join("state.1.before").exists());
+    // A damaged file is not taken for a missing one.
+    let lease = data.join("site.lease");
+    let intact = std::fs::read(&lease).unwrap();
+    std::fs::write(&lease, "{").unwrap();
+    let refused = store.refused("one", "rack1");
+    assert!(refused.starts_with(&format!("ferric-iscsid: --site: {} is damaged: ", lease.display())), "{refused}");
+    std::fs::write(&lease, intact).unwrap();
+    assert_eq!(store.start("one", "rack1", "V").terminate(), Some(0));
+}
+
+#[test]
+fn a_start_that_fails_after_its_lease_was_created_loses_no_state() {
+    let store = Store::new("asked");
+    if !store.url.starts_with("file:") {
+        return;
+    }
+    let first = store.start("one", "main", "V");
+    let iqn = first.iqn.clone();
+    let mut session = login(&first);
+    // The copy in the store does not have this move: the daemon is killed at once.
+    wait(Duration::from_secs(4));
+    assert_eq!(move_medium(&mut session, SLOT, SLOT + 3), CommandResponse::default());
+    first.kill();
+    // The heartbeat of the next daemon fails.
+    let site = store.dir.path().join("store/sites/main");
+    std::fs::rename(site.join("beat"), site.join("away")).unwrap();
+    std::fs::write(site.join("beat"), "").unwrap();
+    let refused = store.refused("one", "main");
+    assert!(refused.contains("sites/main/beat/0000002"), "{refused}");
+    assert!(site.join("l/0000002").exists());
+    std::fs::remove_file(site.join("beat")).unwrap();
+    let began = now();
+    let third = store.start("one", "main", "V");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(third.iqn, iqn);
+    assert_eq!(move_medium(&mut login(&third), SLOT + 3, SLOT), CommandResponse::default());
+    assert!(!store.data("one").join("state.1.before").exists());
+    // The errors of the store name its URL.
+    assert_eq!(third.terminate(), Some(0));
+    let copies = site.join("copies");
+    for copy in std::fs::read_dir(copies).unwrap() {
+        std::fs::write(copy.unwrap().path(), "damaged").unwrap();
+    }
+    let refused = store.refused("two", "main");
+    assert!(refused.starts_with(&format!("ferric-iscsid: --site: {}: sites/main/copies/", store.url)), "{refused}");
 }
