@@ -6,12 +6,16 @@
 //! manifest, and the catalog can be rebuilt from these at any time ([`Shelf::rebuild_catalog`]).
 
 use crate::error::ShelfError;
+use crate::garbage::KEPT_FOR;
 use crate::keys::CartridgeKeys;
+use crate::manifest::{Manifest, ManifestState};
 use crate::objects::Creation;
 use crate::{Shelf, record};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Number of shards.
 const SHARDS: u16 = 256;
@@ -19,8 +23,8 @@ const SHARDS: u16 = 256;
 const PARALLEL: usize = 16;
 /// Attempts to create the next state of a shard, while other programs create theirs.
 const ATTEMPTS: usize = 32;
-/// The states of a shard that stay: a reader whose hint is old finds the newest one from them.
-const KEPT_STATES: u64 = 8;
+/// After so many new states of a shard, the old ones are removed.
+const CLEANING: u64 = 32;
 
 /// One state of a shard.
 #[derive(Serialize, Deserialize)]
@@ -122,7 +126,7 @@ impl Shelf {
             by_shard.entry(CartridgeKeys::new(barcode).hash().to_owned()).or_default().push((barcode, *exists));
         }
         let changed = by_shard.into_iter().map(|(shard, changes)| async move {
-            let change = |barcodes: &mut BTreeSet<String>| {
+            let changed = async |barcodes: &mut BTreeSet<String>| {
                 for (barcode, exists) in &changes {
                     if *exists {
                         barcodes.insert((*barcode).clone())
@@ -130,14 +134,15 @@ impl Shelf {
                         barcodes.remove(*barcode)
                     };
                 }
+                Ok(())
             };
-            self.change_shard(&shard, change).await
+            self.change_shard(&shard, changed).await
         });
         stream::iter(changed).buffer_unordered(PARALLEL).try_collect::<()>().await
     }
 
-    /// Rebuilds the catalog from the newest manifests of all cartridges that a listing of the store has. A cartridge without files,
-    /// which a removed one leaves, is not in it. `progress` is called with the number of shards that are done, up to 256.
+    /// Rebuilds the catalog from the newest manifests of all cartridges that a listing of the store has. A released cartridge without
+    /// files, which a removed one leaves, is not in it. `progress` is called with the number of shards that are done, up to 256.
     ///
     /// # Errors
     /// [`ShelfError::Store`] if the store fails: the shards that are done are rebuilt.
@@ -148,26 +153,51 @@ impl Shelf {
             let present = self.present(&shard).await?;
             rebuilt.cartridges += present.len() as u64;
             rebuilt.added += present.difference(&known).count() as u64;
-            let gone: BTreeSet<String> = known.difference(&present).cloned().collect();
-            rebuilt.removed += gone.len() as u64;
-            // Not replaced: another program may have added a cartridge since the listing.
-            self.change_shard(&shard, |barcodes| {
-                barcodes.retain(|barcode| !gone.contains(barcode));
-                barcodes.extend(present.iter().cloned());
-            })
-            .await?;
+            let missing: BTreeSet<String> = known.difference(&present).cloned().collect();
+            rebuilt.removed += self.rebuild_shard(&shard, &present, &missing).await?;
             progress(done);
         }
         self.objects.replace(COMPLETE, "complete".into()).await?;
         Ok(rebuilt)
     }
 
-    /// The cartridges of a shard that have files.
+    /// Adds the present cartridges to a shard, and removes the missing ones. Returns how many were removed.
+    async fn rebuild_shard(
+        &self,
+        shard: &str,
+        present: &BTreeSet<String>,
+        missing: &BTreeSet<String>,
+    ) -> Result<u64, ShelfError> {
+        let removed = AtomicU64::new(0);
+        // Not replaced: another program may have added a cartridge since the listing. A program that creates one of the missing
+        // cartridges adds it after its manifest: if that manifest is not seen here, it adds it to a later state than this one.
+        let changed = async |barcodes: &mut BTreeSet<String>| {
+            removed.store(0, Ordering::Relaxed);
+            for barcode in missing {
+                if barcodes.contains(barcode) && !self.is_present(barcode).await? {
+                    barcodes.remove(barcode);
+                    removed.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            barcodes.extend(present.iter().cloned());
+            Ok(())
+        };
+        self.change_shard(shard, changed).await?;
+        Ok(removed.into_inner())
+    }
+
+    /// Whether the shelf has a cartridge: it has files, or a program uses it, which may be creating it.
+    async fn is_present(&self, barcode: &str) -> Result<bool, ShelfError> {
+        let is_present = |newest: Manifest| !newest.content.files.is_empty() || newest.state == ManifestState::Open;
+        Ok(self.newest(barcode).await?.is_some_and(is_present))
+    }
+
+    /// The cartridges of a shard that a listing of the store has.
     async fn present(&self, shard: &str) -> Result<BTreeSet<String>, ShelfError> {
         let listed = self.objects.directories(shard).await?;
         let checked = listed.into_iter().map(|barcode| async move {
-            let exists = self.newest(&barcode).await?.is_some_and(|newest| !newest.content.files.is_empty());
-            Ok::<_, ShelfError>(exists.then_some(barcode))
+            let is_present = self.is_present(&barcode).await?;
+            Ok::<_, ShelfError>(is_present.then_some(barcode))
         });
         let checked: Vec<Option<String>> = stream::iter(checked).buffer_unordered(PARALLEL).try_collect().await?;
         Ok(checked.into_iter().flatten().collect())
@@ -189,16 +219,20 @@ impl Shelf {
         Ok((number, barcodes))
     }
 
-    async fn newest_bytes(&self, shard: &str) -> Result<(u64, Option<bytes::Bytes>), ShelfError> {
+    /// The number in the hint of a shard; `None` if there is no hint, or it is damaged.
+    async fn hint(&self, shard: &str) -> Result<Option<u64>, ShelfError> {
         let hint = self.objects.get(&hint_key(shard)).await?;
-        let parse = |hint: &bytes::Bytes| std::str::from_utf8(hint).ok()?.trim().parse::<u64>().ok();
-        let mut number = hint.as_ref().and_then(parse).unwrap_or(0);
+        Ok(hint.and_then(|hint| std::str::from_utf8(&hint).ok()?.trim().parse::<u64>().ok()).filter(|hint| *hint > 0))
+    }
+
+    async fn newest_bytes(&self, shard: &str) -> Result<(u64, Option<bytes::Bytes>), ShelfError> {
+        let mut number = self.hint(shard).await?.unwrap_or(0);
         let mut newest = if number > 0 { self.objects.get_long(&state_key(shard, number)).await? } else { None };
-        if newest.is_none() && hint.is_some() {
-            // The hint is so old that its state was removed.
+        if newest.is_none() {
+            // There is no hint, or it is so old that its state was removed, as that of number 1 may be.
             let listed = self.objects.list(&directory(shard)).await?;
             number = listed.iter().filter_map(|object| object.name.parse().ok()).max().unwrap_or(0);
-            newest = self.objects.get_long(&state_key(shard, number)).await?;
+            newest = if number > 0 { self.objects.get_long(&state_key(shard, number)).await? } else { None };
         }
         while let Some(next) = self.objects.get_long(&state_key(shard, number + 1)).await? {
             (number, newest) = (number + 1, Some(next));
@@ -207,7 +241,11 @@ impl Shelf {
     }
 
     /// Creates the next state of a shard, unless it would be equal to the newest one.
-    async fn change_shard(&self, shard: &str, change: impl Fn(&mut BTreeSet<String>)) -> Result<(), ShelfError> {
+    async fn change_shard(
+        &self,
+        shard: &str,
+        change: impl AsyncFn(&mut BTreeSet<String>) -> Result<(), ShelfError>,
+    ) -> Result<(), ShelfError> {
         for _ in 0..ATTEMPTS {
             let (number, bytes) = self.newest_bytes(shard).await?;
             let key = state_key(shard, number);
@@ -216,25 +254,51 @@ impl Shelf {
             let is_damaged = bytes.is_some() && before.is_none();
             let before = before.map(|shard| shard.barcodes).unwrap_or_default();
             let mut barcodes = before.clone();
-            change(&mut barcodes);
+            change(&mut barcodes).await?;
             if barcodes == before && !is_damaged {
                 return Ok(());
             }
             let next = state_key(shard, number + 1);
             let state = record::encode(&next, &Shard { nonce: self.nonce()?, barcodes })?;
-            match self.objects.create(&next, state).await? {
-                Creation::Created => {
-                    self.objects.replace(&hint_key(shard), (number + 1).to_string().into()).await?;
-                    if let Some(old) = (number + 1).checked_sub(KEPT_STATES).filter(|old| *old > 0) {
-                        self.objects.remove(&state_key(shard, old)).await?;
-                    }
-                    return Ok(());
+            // If another program was faster, its state comes before this one.
+            if matches!(self.objects.create(&next, state).await?, Creation::Created)
+                && self.raise_hint(shard, number + 1).await?
+            {
+                if (number + 1).is_multiple_of(CLEANING) {
+                    self.remove_old_states(shard, number + 1, KEPT_FOR).await?;
                 }
-                // Another program was faster. Its state comes before this one.
-                Creation::Exists(_) => {}
+                return Ok(());
             }
         }
         Err(ShelfError::Interrupted(format!("other programs change shard {shard} of the catalog all the time")))
+    }
+}
+
+impl Shelf {
+    /// Writes the number of a new state into the hint of its shard. `false` if there is a newer state: then the new one may be that
+    /// of a program that was stopped until the former state with this number was removed, so that it does not count.
+    async fn raise_hint(&self, shard: &str, number: u64) -> Result<bool, ShelfError> {
+        let hint = self.hint(shard).await?;
+        if hint.is_none_or(|hint| hint > number) && self.newest_bytes(shard).await?.0 > number {
+            return Ok(false);
+        }
+        if hint != Some(number) {
+            self.objects.replace(&hint_key(shard), number.to_string().into()).await?;
+        }
+        Ok(true)
+    }
+
+    /// Removes the states of a shard before a new one that are older than the time `kept_for`, by the clock of the store.
+    async fn remove_old_states(&self, shard: &str, newest: u64, kept_for: Duration) -> Result<(), ShelfError> {
+        let listed = self.objects.list(&directory(shard)).await?;
+        let states = || listed.iter().filter_map(|object| Some((object.name.parse::<u64>().ok()?, object.modified)));
+        let Some((_, now)) = states().find(|(number, _)| *number == newest) else { return Ok(()) };
+        for (number, modified) in states() {
+            if number < newest && now.duration_since(modified).is_ok_and(|age| age > kept_for) {
+                self.objects.remove(&state_key(shard, number)).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -247,7 +311,6 @@ mod tests {
     use crate::{Content, FileContent, ShelfOptions};
     use object_store::memory::InMemory;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
     fn shelf() -> Shelf {
         let count = AtomicU64::new(0);
@@ -286,11 +349,11 @@ mod tests {
         assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes);
         shelf.change_catalog(&change(&[&barcodes[3]], false)).await.unwrap();
         assert_eq!(shelf.catalog().await.unwrap().unwrap().len(), 19);
-        // Former states are removed, and what changes nothing creates none.
+        // What changes nothing creates no state.
         let states = || async { shelf.objects().list("catalog/07").await.unwrap().len() };
         let before = states().await;
         shelf.change_catalog(&change(&[&barcodes[3]], false)).await.unwrap();
-        assert_eq!((before, states().await), (9, 9));
+        assert_eq!((before, states().await), (22, 22));
     }
 
     #[tokio::test]
@@ -305,8 +368,88 @@ mod tests {
             shelf.objects().replace("catalog/07/head", hint.into()).await.unwrap();
             assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes, "{hint}");
         }
+        // Without a hint, the shard does not begin again, also if its first states were removed.
         shelf.objects().remove("catalog/07/head").await.unwrap();
-        shelf.change_catalog(&change(&["V00000L8"], true)).await.unwrap();
+        shelf.objects().remove("catalog/07/00000001").await.unwrap();
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes);
+        shelf.change_catalog(&change(&[&barcodes[0]], false)).await.unwrap();
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes[1..]);
+        assert_eq!(shelf.objects().get("catalog/07/head").await.unwrap().unwrap(), "13");
+        // A hint to a state that never was is corrected.
+        shelf.objects().replace("catalog/07/head", "99999".into()).await.unwrap();
+        shelf.change_catalog(&change(&[&barcodes[1]], false)).await.unwrap();
+        assert_eq!(shelf.objects().get("catalog/07/head").await.unwrap().unwrap(), "14");
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes[2..]);
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_was_stopped_for_long_hides_no_later_states() {
+        let shelf = shelf();
+        shelf.begin_catalog().await.unwrap();
+        let barcodes = of_one_shard(16);
+        let add = async |barcode: &String| shelf.change_catalog(&change(&[barcode], true)).await.unwrap();
+        for barcode in &barcodes[..3] {
+            add(barcode).await;
+        }
+        let is_first = std::cell::Cell::new(true);
+        let late = async |present: &mut BTreeSet<String>| {
+            present.insert(barcodes[15].clone());
+            // It has read state 3. Meanwhile others write many states, of which the old ones are removed.
+            if is_first.replace(false) {
+                for barcode in &barcodes[3..15] {
+                    add(barcode).await;
+                }
+                for number in 1..=8 {
+                    shelf.objects().remove(&state_key("07", number)).await.unwrap();
+                }
+            }
+            Ok(())
+        };
+        shelf.change_shard("07", late).await.unwrap();
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes);
+        assert_eq!(shelf.objects().get("catalog/07/head").await.unwrap().unwrap(), "16");
+    }
+
+    #[tokio::test]
+    async fn only_old_states_are_removed() {
+        const COUNT: usize = 64;
+        let shelf = shelf();
+        shelf.begin_catalog().await.unwrap();
+        let barcodes = of_one_shard(COUNT + 1);
+        let states = async || shelf.objects().list("catalog/07").await.unwrap().len() - 1;
+        for barcode in &barcodes[..COUNT] {
+            shelf.change_catalog(&change(&[barcode], true)).await.unwrap();
+        }
+        assert_eq!(states().await, COUNT);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        shelf.change_catalog(&change(&[&barcodes[COUNT]], true)).await.unwrap();
+        shelf.remove_old_states("07", COUNT as u64 + 1, KEPT_FOR).await.unwrap();
+        assert_eq!(states().await, COUNT + 1);
+        shelf.remove_old_states("07", COUNT as u64 + 1, Duration::from_millis(40)).await.unwrap();
+        assert_eq!(states().await, 1);
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), barcodes);
+    }
+
+    #[tokio::test]
+    async fn cartridges_that_are_being_created_stay_in_a_rebuilt_catalog() {
+        let shelf = shelf();
+        // A program creates a cartridge: its manifest has no files yet.
+        shelf.add("V00001L8", Content::default()).await.unwrap();
+        let mut created = shelf.take("V00001L8").await.unwrap();
+        shelf.change_catalog(&change(&["V00001L8", "V00002L8", "V00003L8"], true)).await.unwrap();
+        let rebuilt = shelf.rebuild_catalog(|_| {}).await.unwrap();
+        assert_eq!((rebuilt.cartridges, rebuilt.added, rebuilt.removed), (1, 0, 2));
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), ["V00001L8"]);
+        // A cartridge that was created after the listing is not removed.
+        shelf.change_catalog(&change(&["V00002L8"], true)).await.unwrap();
+        let hash = CartridgeKeys::new("V00002L8").hash().to_owned();
+        shelf.add("V00002L8", content()).await.unwrap();
+        let missing = BTreeSet::from(["V00002L8".to_owned()]);
+        assert_eq!(shelf.rebuild_shard(&hash, &BTreeSet::new(), &missing).await.unwrap(), 0);
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), ["V00001L8", "V00002L8"]);
+        created.release(Content::default()).await.unwrap();
+        assert_eq!(shelf.rebuild_catalog(|_| {}).await.unwrap().removed, 1);
+        assert_eq!(shelf.catalog().await.unwrap().unwrap(), ["V00002L8"]);
     }
 
     #[tokio::test]
