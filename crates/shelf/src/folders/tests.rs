@@ -17,6 +17,7 @@ use object_store::{
 use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tape_store::backend::CommitPoint;
 use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
@@ -968,4 +969,24 @@ fn a_machine_does_not_wait_for_a_lease_that_it_could_not_use() {
     };
     let requests = (0..).find(|succeed| !cut(*succeed)).unwrap();
     assert!(requests > 4, "{requests} requests");
+}
+
+#[test]
+fn a_cartridge_that_was_moved_to_another_place_is_not_in_the_catalog() {
+    let (store, directory) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let folders = machine("a", &store, directory.path()).folders;
+    let shelf = folders.access.shelf.clone();
+    folders.access.runtime.block_on(shelf.begin_catalog()).unwrap();
+    let catalog = || {
+        folders.flush().unwrap();
+        folders.access.runtime.block_on(shelf.catalog()).unwrap().unwrap()
+    };
+    let mut folder = folders.create("V00009L8").unwrap();
+    folder.open("mam").unwrap().write_at(0, &[io::IoSlice::new(b"memory")]).unwrap();
+    folder.commit(CommitPoint::Copy).unwrap();
+    assert_eq!(catalog(), ["V00009L8"]);
+    // Its files are in another place now.
+    folder.remove("mam").unwrap();
+    folder.commit(CommitPoint::Copy).unwrap();
+    assert_eq!(catalog(), Vec::<String>::new());
 }
