@@ -65,7 +65,7 @@ pub const AUDIT_DIRECTORY: &str = "audit";
 pub(crate) const RESTORED: &str = "restored";
 
 /// Marks a data directory whose state files are replaced by a copy. Call this before the first file is replaced. The next start
-/// of the site forgets which cartridges on shelves on object storage are blank, and the facts of their cartridge memories: the
+/// of the site discards which cartridges on shelves on object storage are blank, and the facts of their cartridge memories: the
 /// cartridges may have been changed after the copy was made. They are read again when they are needed.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use tape_store::backend::Folder;
 use tape_store::backend::file::{OsFolder, create_private_folders};
+use vtl::data_dir::mark_restored;
 
 pub(crate) const EXAMPLES: &str = "Examples:
   ferric site restore file://$PWD/shelf ./restored
@@ -87,6 +88,7 @@ fn write(directory: &Path, copy: &SiteCopy) -> Result<(), CliError> {
     let failed = |error: io::Error| CliError::system(&error, format!("{}: {error}", directory.display()));
     create_private_folders(directory).map_err(failed)?;
     let mut folder = OsFolder::at(directory.to_path_buf());
+    mark_restored(&mut folder).map_err(failed)?;
     copy.files.iter().try_for_each(|(name, bytes)| folder.replace(name, bytes)).map_err(failed)
 }
 

@@ -261,6 +261,8 @@ async fn a_site_is_restored_into_a_new_directory_only() {
         start it with: ferric-iscsid --data restored --config restored/site.toml\n";
     assert_eq!(site.run("site restore URL restored"), text);
     assert_eq!(fs::read(site.path("restored/state.1")).unwrap(), b"state");
+    // The next start does not believe the copy about cartridges on shelves.
+    assert!(site.path("restored/restored").exists());
     let refused = site.refused("site restore URL restored");
     assert!(refused.contains("restored is not empty: a site is restored into a new directory"), "{refused}");
 

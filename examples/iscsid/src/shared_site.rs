@@ -18,6 +18,7 @@ use tape_store::backend::file::{OsFolder, create_private_folders};
 use tape_store::backend::{Folder, free_name};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
+use vtl::data_dir::mark_restored;
 
 /// File in the data directory that is locked while a daemon uses it.
 const LOCK: &str = "site.lease.lock";
@@ -189,6 +190,7 @@ fn choose_configuration(folder: &mut OsFolder, arguments: &mut Arguments) -> Res
 
 /// Replaces the files of the site by those of its copy. Former states are renamed.
 fn restore(folder: &mut OsFolder, copy: &SiteCopy) -> io::Result<()> {
+    mark_restored(folder)?;
     let names = folder.list()?;
     for name in names.iter().filter(|name| STATE.contains(&name.as_str())) {
         let aside = free_name(folder, &format!("{name}.before"))?;

@@ -34,8 +34,8 @@ pub(super) fn insert(disk: &FaultyFolder) -> Drive {
     drive
 }
 
-/// A cartridge that was loaded from a copy with HOLD=1, and whose original can be written again: WRITE ATTRIBUTE must not save the
-/// cartridge memory of the copy there.
+/// A cartridge was loaded from a copy with HOLD=1, and its original can be written again: WRITE ATTRIBUTE must not save the cartridge
+/// memory of the copy there.
 #[test]
 fn the_cartridge_memory_of_a_copy_is_not_written_to_the_original() {
     // Attribute 080Ch of partition 0.
