@@ -50,27 +50,25 @@ pub(crate) enum Activity {
     None,
     /// There was a heartbeat.
     Beat,
-    /// There is a new manifest.
-    Manifest,
+    /// There is the other object: the next manifest of a cartridge, or the release of a site.
+    Other,
 }
 
-/// Waits for a sign of life of the owner with an epoch, after the manifest with the number `version`. Only the time that this
-/// daemon measures counts, and whether an object changes: the clocks of two daemons may differ.
+/// Waits for a sign of life of an owner: a change of its heartbeat, or another object. Only the time that this daemon measures counts,
+/// and whether an object changes: the clocks of two daemons may differ.
 pub(crate) async fn wait_for_owner(
     objects: &Objects,
-    keys: &CartridgeKeys,
-    epoch: u64,
-    version: u64,
+    beat: &str,
+    other: &str,
     period: Duration,
 ) -> Result<Activity, ShelfError> {
-    let (key, next) = (keys.beat(epoch), keys.manifest(version + 1));
-    let first = objects.get(&key).await?;
+    let first = objects.get(beat).await?;
     for _ in 0..MISSED_BEATS * LOOKS_PER_PERIOD {
         tokio::time::sleep(period / LOOKS_PER_PERIOD).await;
-        if objects.get(&next).await?.is_some() {
-            return Ok(Activity::Manifest);
+        if objects.get(other).await?.is_some() {
+            return Ok(Activity::Other);
         }
-        if objects.get(&key).await? != first {
+        if objects.get(beat).await? != first {
             return Ok(Activity::Beat);
         }
     }

@@ -219,14 +219,8 @@ impl Shelf {
         Ok((number, barcodes))
     }
 
-    /// The number in the hint of a shard; `None` if there is no hint, or it is damaged.
-    async fn hint(&self, shard: &str) -> Result<Option<u64>, ShelfError> {
-        let hint = self.objects.get(&hint_key(shard)).await?;
-        Ok(hint.and_then(|hint| std::str::from_utf8(&hint).ok()?.trim().parse::<u64>().ok()).filter(|hint| *hint > 0))
-    }
-
     async fn newest_bytes(&self, shard: &str) -> Result<(u64, Option<bytes::Bytes>), ShelfError> {
-        let mut number = self.hint(shard).await?.unwrap_or(0);
+        let mut number = self.objects.hint(&hint_key(shard)).await?.unwrap_or(0);
         let mut newest = if number > 0 { self.objects.get_long(&state_key(shard, number)).await? } else { None };
         if newest.is_none() {
             // There is no hint, or it is so old that its state was removed, as that of number 1 may be.
@@ -278,7 +272,7 @@ impl Shelf {
     /// Writes the number of a new state into the hint of its shard. `false` if there is a newer state: then the new one may be that
     /// of a program that was stopped until the former state with this number was removed, so that it does not count.
     async fn raise_hint(&self, shard: &str, number: u64) -> Result<bool, ShelfError> {
-        let hint = self.hint(shard).await?;
+        let hint = self.objects.hint(&hint_key(shard)).await?;
         if hint.is_none_or(|hint| hint > number) && self.newest_bytes(shard).await?.0 > number {
             return Ok(false);
         }

@@ -235,6 +235,12 @@ impl Objects {
         self.repeat("removing", key, remove).await
     }
 
+    /// The number in an object that is a hint; `None` if there is no such object, or it is damaged.
+    pub(crate) async fn hint(&self, key: &str) -> Result<Option<u64>, ShelfError> {
+        let bytes = self.get(key).await?;
+        Ok(bytes.and_then(|bytes| std::str::from_utf8(&bytes).ok()?.trim().parse().ok()).filter(|hint| *hint > 0))
+    }
+
     /// Whether the store shows an object.
     pub(crate) async fn exists(&self, key: &str) -> Result<bool, ShelfError> {
         let path = self.path(key);

@@ -4,6 +4,7 @@
 use crate::Shelf;
 use crate::copy::CopyError;
 use crate::error::ShelfError;
+use crate::folders::lock;
 use crate::keys::CartridgeKeys;
 use crate::take::{self, FoundManifest};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tape_store::backend::{ReplicaLag, file};
 use tape_store::cartridge::Barcode;
@@ -32,10 +33,6 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// First pause after a copy that failed. Each further pause is twice as long, up to [`MAX_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(300);
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The replica from which a shelf reads while it does not respond.
 pub(crate) struct Replica {

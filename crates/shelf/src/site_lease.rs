@@ -5,7 +5,7 @@
 //! epoch. The protocol is that of a cartridge without manifests: a daemon that was taken over writes the copy of an older
 //! epoch, which does not count.
 
-use crate::beat::{Beat, Lease, MISSED_BEATS};
+use crate::beat::{Activity, Beat, Lease, wait_for_owner};
 use crate::error::ShelfError;
 use crate::objects::Creation;
 use crate::site::{SiteCopy, decode_copy, encode_copy};
@@ -13,8 +13,6 @@ use crate::{Shelf, record};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often a waiting daemon looks at the objects of the owner in a period.
-const LOOKS_PER_PERIOD: u32 = 5;
 /// The copies of former epochs that stay.
 const KEPT_COPIES: u64 = 4;
 /// The most nonces of a data directory: more are those of failed creations, of which the oldest are forgotten.
@@ -154,9 +152,7 @@ impl Shelf {
     /// The newest lease of a site.
     async fn newest_site_lease(&self, site: &str) -> Result<Option<Lease>, ShelfError> {
         let keys = SiteKeys(site);
-        let hint = self.objects.get(&keys.head()).await?;
-        let hint = hint.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
-        let (mut epoch, mut newest) = (hint.unwrap_or(1).max(1), None);
+        let (mut epoch, mut newest) = (self.objects.hint(&keys.head()).await?.unwrap_or(1), None);
         loop {
             let key = keys.lease(epoch);
             match self.objects.get(&key).await? {
@@ -175,17 +171,11 @@ impl Shelf {
     /// Whether the daemon of an epoch has not released the site, and writes heartbeats. This waits for them.
     async fn is_site_alive(&self, keys: &SiteKeys<'_>, epoch: u64) -> Result<bool, ShelfError> {
         let (beat, released) = (keys.beat(epoch), keys.released(epoch));
-        let first = self.objects.get(&beat).await?;
-        for _ in 0..MISSED_BEATS * LOOKS_PER_PERIOD {
-            if self.objects.get(&released).await?.is_some() {
-                return Ok(false);
-            }
-            tokio::time::sleep(self.options.beat / LOOKS_PER_PERIOD).await;
-            if self.objects.get(&beat).await? != first {
-                return Ok(true);
-            }
+        if self.objects.get(&released).await?.is_some() {
+            return Ok(false);
         }
-        Ok(false)
+        let activity = wait_for_owner(&self.objects, &beat, &released, self.options.beat).await?;
+        Ok(activity == Activity::Beat)
     }
 
     /// The newest copy of a site that was made with a lease; `None` if there is none.

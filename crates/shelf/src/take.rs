@@ -161,11 +161,13 @@ impl Shelf {
         if is_released || has_ended {
             return Ok(User::None { epoch });
         }
-        let activity = wait_for_owner(&self.objects, keys, epoch, manifest.version, self.options.beat).await?;
+        let activity =
+            wait_for_owner(&self.objects, &keys.beat(epoch), &keys.manifest(manifest.version + 1), self.options.beat)
+                .await?;
         Ok(match activity {
             Activity::None => User::None { epoch },
             Activity::Beat => User::Daemon(owner),
-            Activity::Manifest => User::Changed(owner),
+            Activity::Other => User::Changed(owner),
         })
     }
 
@@ -219,8 +221,7 @@ pub(crate) struct FoundManifest {
 
 /// The newest manifest: from the number in the hint on, each next one is read until there is none.
 pub(crate) async fn newest(objects: &Objects, keys: &CartridgeKeys) -> Result<Option<FoundManifest>, ShelfError> {
-    let hint = objects.get(&keys.head()).await?;
-    let hint = hint.as_deref().and_then(|bytes| std::str::from_utf8(bytes).ok()?.trim().parse::<u64>().ok());
+    let hint = objects.hint(&keys.head()).await?;
     let (first, mut newest) = (hint.unwrap_or(Manifest::FIRST), None);
     // The manifest of the hint and the next one are read at the same time, then twice as many.
     let (mut version, mut count) = (first, 2);

@@ -56,7 +56,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// A request for a part of a file.
 type Fetch = tokio::task::JoinHandle<Result<Vec<u8>, ShelfError>>;
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,7 +1,7 @@
 //! `ferric shelf destroy`
 
-use super::{Address, OpenShelf, Outcomes};
-use crate::cli_error::{CliError, ErrorCode};
+use super::{Address, OpenShelf, Outcomes, end};
+use crate::cli_error::CliError;
 use crate::output::{self, Output};
 use crate::tape::parse_barcode;
 use serde::Serialize;
@@ -46,15 +46,8 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     };
     let reports: Vec<Destroyed> = done.into_iter().map(report).collect();
     output.show(&reports, |reports| reports.iter().try_for_each(print))?;
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    let skipped: Vec<&str> = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str()).collect();
-    if skipped.is_empty() {
-        return Ok(());
-    }
-    let message = format!("these cartridges are in use, and their keys are not destroyed: {}", skipped.join(", "));
-    Err(CliError::new(ErrorCode::Busy, message))
+    let skipped = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str());
+    end(failure, skipped, "these cartridges are in use, and their keys are not destroyed")
 }
 
 fn print(report: &Destroyed) -> Result<(), CliError> {

@@ -109,6 +109,21 @@ struct Outcomes<T> {
     failure: Option<CliError>,
 }
 
+/// The end of a command for several cartridges, after its report: the error that ended it, or the error that cartridges in use were
+/// skipped, which begins with `consequence`.
+fn end<'a>(
+    failure: Option<CliError>,
+    skipped: impl Iterator<Item = &'a str>,
+    consequence: &str,
+) -> Result<(), CliError> {
+    let skipped: Vec<&str> = skipped.collect();
+    match failure {
+        Some(failure) => Err(failure),
+        None if skipped.is_empty() => Ok(()),
+        None => Err(CliError::new(ErrorCode::Busy, format!("{consequence}: {}", skipped.join(", ")))),
+    }
+}
+
 /// An open shelf, and the threads of its requests.
 pub(crate) struct OpenShelf {
     pub(crate) shelf: Shelf,

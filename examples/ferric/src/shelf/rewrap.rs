@@ -1,7 +1,7 @@
 //! `ferric shelf rewrap`
 
-use super::{Address, Keys, OpenShelf, Outcomes};
-use crate::cli_error::{CliError, ErrorCode};
+use super::{Address, Keys, OpenShelf, Outcomes, end};
+use crate::cli_error::CliError;
 use crate::output::{self, Output};
 use crate::tape::parse_barcode;
 use serde::Serialize;
@@ -43,16 +43,8 @@ pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError>
     };
     let reports: Vec<Rewrapped> = done.into_iter().map(report).collect();
     output.show(&reports, |reports| reports.iter().try_for_each(print))?;
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    let skipped: Vec<&str> = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str()).collect();
-    if skipped.is_empty() {
-        return Ok(());
-    }
-    let message =
-        format!("keep the former key: these cartridges are in use, and still need it: {}", skipped.join(", "));
-    Err(CliError::new(ErrorCode::Busy, message))
+    let skipped = reports.iter().filter(|it| it.skipped.is_some()).map(|it| it.barcode.as_str());
+    end(failure, skipped, "keep the former key: these cartridges are in use, and still need it")
 }
 
 fn print(report: &Rewrapped) -> Result<(), CliError> {
