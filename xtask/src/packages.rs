@@ -5,6 +5,8 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
 /// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name
@@ -59,12 +61,20 @@ pub(crate) fn install() -> Result<(), String> {
     let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     arguments.extend(&missing);
     let apt = |arguments: &[&str]| {
-        check("apt-get", Command::new("apt-get").args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
+        let retries = ["-o", "Acquire::Retries=5"];
+        check("apt-get", Command::new("apt-get").args(retries).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
     };
-    NoServices::set()
-        .and_then(|_no_services| apt(&["update", "--quiet"]).and_then(|()| apt(&arguments)))
-        .map_err(advise)
+    let install = || apt(&["update", "--quiet"]).and_then(|()| apt(&arguments));
+    let again = |error| {
+        print_line(&format!("{error}; once more in {} s", WAIT_FOR_MIRROR.as_secs()));
+        thread::sleep(WAIT_FOR_MIRROR);
+        install()
+    };
+    NoServices::set().and_then(|_no_services| install().or_else(again)).map_err(advise)
 }
+
+/// A mirror that is being updated, or does not respond, is asked again after this time.
+const WAIT_FOR_MIRROR: Duration = Duration::from_secs(60);
 
 /// The program that Debian's packages ask whether they may start their services.
 const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
