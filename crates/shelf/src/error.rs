@@ -44,6 +44,12 @@ pub enum ShelfError {
     /// A request ended without a result: the process ends, or a defect.
     #[error("a request to the store ended: {0}")]
     Interrupted(String),
+    /// Another daemon has taken over what this one wants to continue.
+    #[error("{place} was taken over by another daemon")]
+    Superseded {
+        /// The objects that both daemons write.
+        place: String,
+    },
     /// The store does not return an object that exists, also when it was read several times.
     #[error("{key} exists, but the store does not return it")]
     Hidden {

@@ -16,6 +16,7 @@
 mod beat;
 mod catalog;
 mod copy;
+mod drives;
 mod encryption;
 mod error;
 mod folders;
@@ -41,6 +42,7 @@ mod usage;
 
 pub use catalog::{CatalogChange, RebuiltCatalog};
 pub use copy::{Copied, CopyError, CopyProgress, Origin};
+pub use drives::{DriveEvent, DriveIdentity, DriveLog, DrivePlace, DriveRequest, DriveState, DrivesSetup};
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
 pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, Unload, UnshelvedCartridge};

@@ -1,0 +1,312 @@
+//! The log of a drive: what the robot asks of it, and what it answers.
+//!
+//! Each entry is an object that is created once, and has the state of the drive after it: the newest entry is all that a reader
+//! needs. A daemon creates the next entry only after it has read all others, so that each entry follows from the one before,
+//! whichever daemon has created that. A daemon that was taken over finds the epoch of its successor in the newest entry, and
+//! creates no more.
+
+use crate::error::ShelfError;
+use crate::objects::Creation;
+use crate::{Shelf, record};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What the daemon of the robot or that of the drive has noted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriveEvent {
+    /// The daemon of the robot has started.
+    RobotStarted,
+    /// The robot puts the cartridge with this barcode into the drive.
+    Insert(String),
+    /// The robot takes the cartridge out of the drive.
+    Remove,
+    /// The robot no longer waits for the answer to its request.
+    Withdrawn,
+    /// The daemon of the drive has started.
+    DriveStarted,
+    /// The drive has the cartridge of the request.
+    Inserted,
+    /// The drive does not take the cartridge of the request, for this reason.
+    Refused(String),
+    /// The drive has begun to unload the tape for the robot.
+    Removing,
+    /// The robot has taken the cartridge.
+    Removed,
+    /// The cartridge stays in the drive, for this reason.
+    Kept(String),
+    /// A host has prevented the removal of the cartridge, which stays in the drive.
+    Prevented,
+    /// A host or an operator has unloaded the tape: the cartridge can be taken.
+    Ejected,
+    /// A host has loaded the tape of the ejected cartridge again.
+    Loaded,
+}
+
+impl DriveEvent {
+    /// Whether the daemon of the robot notes this, not that of the drive.
+    const fn is_of_robot(&self) -> bool {
+        matches!(self, Self::RobotStarted | Self::Insert(_) | Self::Remove | Self::Withdrawn)
+    }
+}
+
+/// A request of the robot that the drive has not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriveRequest {
+    /// To take the cartridge with this barcode.
+    Insert(String),
+    /// To release the cartridge.
+    Remove,
+    /// To release the cartridge, which the drive has begun.
+    Removing,
+}
+
+/// The state of a drive in its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveState {
+    /// Barcode of the cartridge in the drive.
+    pub cartridge: Option<String>,
+    /// Whether the tape is unloaded, so that the cartridge can be taken at once.
+    pub is_ejected: bool,
+    /// The request of the robot that is pending.
+    pub request: Option<DriveRequest>,
+    /// Epochs of the newest daemons: that of the robot and that of the drive.
+    epochs: [u64; 2],
+}
+
+impl DriveState {
+    /// The state after an event that the daemon of this epoch notes.
+    fn after(&self, event: &DriveEvent, epoch: u64) -> Self {
+        let mut new = self.clone();
+        let [robot, drive] = &mut new.epochs;
+        *(if event.is_of_robot() { robot } else { drive }) = epoch;
+        match event {
+            DriveEvent::RobotStarted | DriveEvent::DriveStarted => {}
+            DriveEvent::Insert(barcode) => new.request = Some(DriveRequest::Insert(barcode.clone())),
+            DriveEvent::Remove => new.request = Some(DriveRequest::Remove),
+            DriveEvent::Removing => new.request = Some(DriveRequest::Removing),
+            DriveEvent::Withdrawn | DriveEvent::Refused(_) | DriveEvent::Kept(_) | DriveEvent::Prevented => {
+                new.request = None;
+            }
+            DriveEvent::Inserted => {
+                if let Some(DriveRequest::Insert(barcode)) = new.request.take() {
+                    (new.cartridge, new.is_ejected) = (Some(barcode), false);
+                }
+            }
+            DriveEvent::Removed => (new.cartridge, new.is_ejected, new.request) = (None, false, None),
+            DriveEvent::Ejected => new.is_ejected = true,
+            DriveEvent::Loaded => new.is_ejected = false,
+        }
+        new
+    }
+}
+
+/// An object of the log.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    nonce: String,
+    event: DriveEvent,
+    state: DriveState,
+}
+
+/// The log of a drive, as the daemon of the robot or that of the drive reads and continues it.
+#[derive(Debug)]
+pub struct DriveLog {
+    shelf: Shelf,
+    directory: String,
+    epoch: u64,
+    /// Number of the entry that follows.
+    next: u64,
+    newest: Option<DriveEvent>,
+    state: DriveState,
+}
+
+impl DriveLog {
+    pub(super) fn new(shelf: Shelf, directory: String, epoch: u64) -> Self {
+        Self { shelf, directory, epoch, next: 1, newest: None, state: DriveState::default() }
+    }
+
+    /// The state after the newest entry that was read.
+    #[must_use]
+    pub const fn state(&self) -> &DriveState {
+        &self.state
+    }
+
+    /// The newest entry that was read; `None` before the first one.
+    #[must_use]
+    pub const fn newest(&self) -> Option<&DriveEvent> {
+        self.newest.as_ref()
+    }
+
+    /// Time between two looks for new entries.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.shelf.options.beat / 10
+    }
+
+    /// Reads the entries that were added since.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an entry is damaged.
+    pub async fn follow(&mut self) -> Result<(), ShelfError> {
+        if self.next == 1 {
+            let hint = self.shelf.objects.hint(&self.head()).await?.unwrap_or(1);
+            // A hint to an entry that is not visible is wrong.
+            if hint > 1 && !self.read(hint).await? {
+                self.next = 1;
+            }
+        }
+        while self.read(self.next).await? {}
+        Ok(())
+    }
+
+    /// Reads an entry, if it exists.
+    async fn read(&mut self, number: u64) -> Result<bool, ShelfError> {
+        let key = self.key(number);
+        let Some(bytes) = self.shelf.objects.get(&key).await? else { return Ok(false) };
+        self.accept(number, record::decode(&key, &bytes)?);
+        Ok(true)
+    }
+
+    fn accept(&mut self, number: u64, entry: Entry) {
+        self.next = number + 1;
+        (self.newest, self.state) = (Some(entry.event), entry.state);
+    }
+
+    /// Reads the log to its end, and adds the entry that `choose` returns for the newest state. If another daemon adds one
+    /// first, `choose` is asked again. Returns whether an entry was added.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails: the entry may exist, also later. [`ShelfError::Superseded`] if another daemon
+    /// has taken the robot or the drive over.
+    pub async fn add(&mut self, mut choose: impl FnMut(&DriveState) -> Option<DriveEvent>) -> Result<bool, ShelfError> {
+        loop {
+            self.follow().await?;
+            let Some(event) = choose(&self.state) else { return Ok(false) };
+            let [robot, drive] = self.state.epochs;
+            if self.epoch < if event.is_of_robot() { robot } else { drive } {
+                return Err(ShelfError::Superseded { place: self.directory.clone() });
+            }
+            let state = self.state.after(&event, self.epoch);
+            let (number, key) = (self.next, self.key(self.next));
+            let entry = Entry { nonce: self.shelf.nonce()?, event, state };
+            match self.shelf.objects.create(&key, record::encode(&key, &entry)?).await? {
+                Creation::Created => self.accept(number, entry),
+                Creation::Exists(other) => {
+                    self.accept(number, record::decode(&key, &other)?);
+                    continue;
+                }
+            }
+            // Only a hint: a reader that does not see it reads more entries.
+            let _ = self.shelf.objects.replace(&self.head(), number.to_string().into()).await;
+            return Ok(true);
+        }
+    }
+
+    fn key(&self, number: u64) -> String {
+        format!("{}/log/{number:07}", self.directory)
+    }
+
+    fn head(&self) -> String {
+        format!("{}/head", self.directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ShelfOptions;
+    use crate::drives::DrivePlace;
+    use object_store::memory::InMemory;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    fn log(store: &Arc<InMemory>, epoch: u64) -> DriveLog {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let entropy = Arc::new(|into: &mut [u8]| {
+            into[..8].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+            Ok(())
+        });
+        let shelf = Shelf::new(Arc::clone(store) as _, "p", ShelfOptions::new("test"), entropy).unwrap();
+        shelf.drive_log(&DrivePlace { site: "main".into(), library: "vault".into(), number: 3 }, epoch)
+    }
+
+    async fn add(log: &mut DriveLog, event: DriveEvent) {
+        assert!(log.add(|_| Some(event.clone())).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn both_daemons_see_the_same_order() {
+        let store = Arc::new(InMemory::new());
+        let (mut robot, mut drive) = (log(&store, 1), log(&store, 1));
+        add(&mut robot, DriveEvent::Insert("V00001L8".into())).await;
+        drive.follow().await.unwrap();
+        assert_eq!(drive.state().request, Some(DriveRequest::Insert("V00001L8".into())));
+        add(&mut drive, DriveEvent::Inserted).await;
+        // The robot chooses for a state that is no longer the newest, and is asked again.
+        let mut asked = Vec::new();
+        let removes = |state: &DriveState| {
+            asked.push(state.cartridge.clone());
+            state.cartridge.is_some().then_some(DriveEvent::Remove)
+        };
+        assert!(robot.add(removes).await.unwrap());
+        assert_eq!(asked, [Some("V00001L8".to_owned())]);
+        add(&mut drive, DriveEvent::Ejected).await;
+        assert_eq!(drive.state().request, Some(DriveRequest::Remove));
+        assert!(drive.state().is_ejected);
+        add(&mut drive, DriveEvent::Removed).await;
+        robot.follow().await.unwrap();
+        assert_eq!((robot.state().cartridge.as_ref(), robot.state().is_ejected), (None, false));
+        // A daemon that starts later begins at the hint, and without one at the first entry.
+        for without_hint in [false, true] {
+            let mut late = log(&store, 2);
+            if without_hint {
+                late.shelf.objects.remove(&late.head()).await.unwrap();
+            }
+            late.follow().await.unwrap();
+            assert_eq!((late.next, late.state()), (6, robot.state()));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_another_daemon_adds_first_is_read_before_the_next_choice() {
+        let store = Arc::new(InMemory::new());
+        let (mut robot, mut drive) = (log(&store, 1), log(&store, 1));
+        add(&mut robot, DriveEvent::Insert("V00001L8".into())).await;
+        drive.follow().await.unwrap();
+        // The drive adds its entry while the robot has already read to the end.
+        let mut rounds = 0;
+        let number = robot.next;
+        let entry = Entry {
+            nonce: "other".into(),
+            event: DriveEvent::Inserted,
+            state: drive.state().after(&DriveEvent::Inserted, 1),
+        };
+        let key = robot.key(number);
+        let bytes = record::encode(&key, &entry).unwrap();
+        let objects = robot.shelf.objects.clone();
+        let choose = |state: &DriveState| {
+            rounds += 1;
+            if rounds == 1 {
+                futures_util::FutureExt::now_or_never(objects.create(&key, bytes.clone())).unwrap().unwrap();
+            }
+            (state.request.is_some()).then_some(DriveEvent::Withdrawn)
+        };
+        assert!(!robot.add(choose).await.unwrap());
+        assert_eq!((rounds, robot.state().cartridge.as_deref()), (2, Some("V00001L8")));
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_was_taken_over_adds_nothing() {
+        let store = Arc::new(InMemory::new());
+        let (mut former, mut new, mut drive) = (log(&store, 1), log(&store, 2), log(&store, 1));
+        add(&mut former, DriveEvent::RobotStarted).await;
+        add(&mut new, DriveEvent::RobotStarted).await;
+        let refused = former.add(|_| Some(DriveEvent::Remove)).await.unwrap_err();
+        assert!(matches!(refused, ShelfError::Superseded { .. }), "{refused}");
+        assert!(refused.to_string().contains("sites/main/drives/vault/3"), "{refused}");
+        // The epochs of the drive's daemons are counted separately.
+        add(&mut drive, DriveEvent::DriveStarted).await;
+    }
+}

@@ -1,0 +1,53 @@
+//! What a daemon needs to know to serve drives of a site: the configuration of the site, and the identities of the drives.
+
+use crate::error::ShelfError;
+use crate::{Shelf, record};
+use serde::{Deserialize, Serialize};
+
+/// What the daemon that runs a site tells another one, which serves some of its drives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DrivesSetup {
+    /// Text of the configuration file of the site.
+    pub configuration: String,
+    /// The identities of the drives of this daemon.
+    pub drives: Vec<DriveIdentity>,
+}
+
+/// The identity of a drive, which its own daemon and the element of the library show alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriveIdentity {
+    /// Name of the library in the configuration.
+    pub library: String,
+    /// Number of the drive in the library, from 1.
+    pub number: usize,
+    /// Unit serial number.
+    pub serial: String,
+    /// NAA designator, sixteen hexadecimal digits.
+    pub naa: String,
+}
+
+impl Shelf {
+    /// Replaces what a daemon needs to know to serve drives of a site.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn put_drives_setup(&self, site: &str, daemon: &str, setup: &DrivesSetup) -> Result<(), ShelfError> {
+        let key = key_of(site, daemon);
+        self.objects().replace(&key, record::encode(&key, setup)?).await
+    }
+
+    /// What a daemon needs to know to serve drives of a site; `None` if the site has no drives of this daemon, or its own daemon
+    /// never ran.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if the object is damaged.
+    pub async fn drives_setup(&self, site: &str, daemon: &str) -> Result<Option<DrivesSetup>, ShelfError> {
+        let key = key_of(site, daemon);
+        let found = self.objects().get_long(&key).await?;
+        found.map(|bytes| record::decode(&key, &bytes)).transpose()
+    }
+}
+
+fn key_of(site: &str, daemon: &str) -> String {
+    format!("sites/{site}/drives/setup/{daemon}")
+}
