@@ -42,7 +42,9 @@ mod usage;
 
 pub use catalog::{CatalogChange, RebuiltCatalog};
 pub use copy::{Copied, CopyError, CopyProgress, Origin};
-pub use drives::{DriveEvent, DriveIdentity, DriveLog, DrivePlace, DriveRequest, DriveState, DrivesSetup};
+pub use drives::{
+    DriveEvent, DriveIdentity, DriveLog, DrivePlace, DriveRefusal, DriveRequest, DriveState, DrivesSetup,
+};
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
 pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, Unload, UnshelvedCartridge};

@@ -222,6 +222,38 @@ impl Changer {
         Ok(())
     }
 
+    /// Inserts a cartridge into a drive, as a robot in another process does.
+    ///
+    /// # Errors
+    /// The element is not a drive, is full, or its drive does not take the cartridge. The error returns the cartridge.
+    pub fn insert_for_robot(
+        &mut self,
+        address: ElementAddress,
+        cartridge: Cartridge,
+        now: Now,
+    ) -> Result<(), (OperatorError, Box<Cartridge>)> {
+        if self.state.library.layout().drives.index(address).is_none() {
+            return Err((OperatorError::Element(MoveError::NoElement(address)), Box::new(cartridge)));
+        }
+        let put = self.state.library.add_cartridge(address, cartridge, SourceElement::default(), now);
+        put.map_err(|(error, cartridge)| (OperatorError::Element(error), cartridge))?;
+        self.report_inventory_change();
+        Ok(())
+    }
+
+    /// Takes the cartridge out of a drive, as a robot in another process does. A loaded tape is unloaded first.
+    ///
+    /// # Errors
+    /// The element is not a drive or is empty, a host of the drive prevents removal, or the drive cannot unload.
+    pub fn remove_for_robot(&mut self, address: ElementAddress, now: Now) -> Result<Cartridge, OperatorError> {
+        if self.state.library.layout().drives.index(address).is_none() {
+            return Err(OperatorError::Element(MoveError::NoElement(address)));
+        }
+        let (cartridge, _) = self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
+        self.report_inventory_change();
+        Ok(cartridge)
+    }
+
     /// Adds elements to the library. In `layout` every existing element keeps its address; `bays` are those of the new
     /// drives. Raises UNIT ATTENTION 28h/00h for every nexus. Returns false, and changes nothing, if the layout moves
     /// or removes an element.

@@ -70,6 +70,39 @@ impl Bay for DriveBay {
     }
 }
 
+/// The bay of a drive that this process does not serve, in a library whose robot it does not serve either.
+pub(crate) struct AbsentBay(BayName);
+
+impl AbsentBay {
+    pub(crate) const fn new(name: BayName) -> Self {
+        Self(name)
+    }
+}
+
+impl Bay for AbsentBay {
+    fn name(&self) -> BayName {
+        self.0.clone()
+    }
+
+    fn status(&self) -> BayStatus {
+        BayStatus::default()
+    }
+
+    fn removal_prevented(&self) -> bool {
+        false
+    }
+
+    fn set_online(&mut self, _online: bool) {}
+
+    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<InsertError>> {
+        Err(Box::new(InsertError { cartridge, reason: "another process serves the drive" }))
+    }
+
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
+        Err(RemoveError::Empty)
+    }
+}
+
 /// A bay whose drive gets a cartridge only when no request of an operator uses the files of the cartridge.
 pub(crate) struct ReservingBay {
     bay: Box<dyn Bay>,

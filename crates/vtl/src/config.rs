@@ -168,11 +168,15 @@ pub struct DriveSetup {
     pub profile: &'static DriveProfile,
     /// Compression of blocks while the host enables compression.
     pub codec: Codec,
+    /// Name of the daemon that serves the drive; `None` for the one that runs the site.
+    pub daemon: Option<String>,
 }
 
 impl PartialEq for DriveSetup {
     fn eq(&self, other: &Self) -> bool {
-        let key = |setup: &Self| (setup.names.clone(), setup.strings.clone(), setup.profile.model, setup.codec);
+        let key = |setup: &Self| {
+            (setup.names.clone(), setup.strings.clone(), setup.profile.model, setup.codec, setup.daemon.clone())
+        };
         key(self) == key(other)
     }
 }

@@ -1,7 +1,10 @@
 //! How hosts reach the units of a site. The program that opens the site supplies it.
 
 use crate::clock::Clock;
+use crate::config::DriveSetup;
 use crate::library::RemoteBayFactory;
+#[cfg(doc)]
+use crate::site::Site;
 use crate::unit::Unit;
 use scsi_core::asc::Asc;
 use scsi_core::port::{PortNames, TargetPort};
@@ -43,14 +46,14 @@ impl Default for Frontend {
 /// default, a site is for hosts in the same process and serves its drives itself.
 pub struct SiteOptions {
     pub(crate) frontend: Frontend,
-    pub(crate) remote_bays: Option<RemoteBayFactory>,
+    pub(crate) drives: ServedDrives,
     pub(crate) clock: Clock,
     pub(crate) records: bool,
 }
 
 impl Default for SiteOptions {
     fn default() -> Self {
-        Self { frontend: Frontend::default(), remote_bays: None, clock: Clock::default(), records: true }
+        Self { frontend: Frontend::default(), drives: ServedDrives::All, clock: Clock::default(), records: true }
     }
 }
 
@@ -77,7 +80,53 @@ impl SiteOptions {
     /// that `bay_factory` creates.
     #[must_use]
     pub fn with_remote_drives(self, bay_factory: RemoteBayFactory) -> Self {
-        Self { remote_bays: Some(bay_factory), ..self }
+        Self { drives: ServedDrives::None(bay_factory), ..self }
+    }
+
+    /// Lets other daemons serve the drives whose configuration names one ([`DriveSetup::daemon`]): the site reaches each of them
+    /// through the bay that `bay_factory` creates.
+    #[must_use]
+    pub fn with_divided_drives(self, bay_factory: RemoteBayFactory) -> Self {
+        Self { drives: ServedDrives::Own(bay_factory), ..self }
+    }
+
+    /// Serves only the drives of this daemon ([`DriveSetup::daemon`]). Robots are elsewhere: hosts do not reach the changers, no
+    /// operator can move a cartridge, and the program calls [`Site::insert_for_robot`] and [`Site::remove_for_robot`].
+    #[must_use]
+    pub fn with_drives_of(self, daemon: impl Into<String>) -> Self {
+        Self { drives: ServedDrives::Of(daemon.into()), ..self }
+    }
+}
+
+/// The drives that a site serves itself.
+pub(crate) enum ServedDrives {
+    /// All of them.
+    All,
+    /// None: the bays of all drives are created by this function.
+    None(RemoteBayFactory),
+    /// Those whose configuration names no daemon. The bays of the others are created by this function.
+    Own(RemoteBayFactory),
+    /// Those whose configuration names this daemon, and no robot.
+    Of(String),
+}
+
+impl ServedDrives {
+    /// Whether a site serves a drive itself.
+    pub(crate) fn include(&self, drive: &DriveSetup) -> bool {
+        match self {
+            Self::All => true,
+            Self::None(_) => false,
+            Self::Own(_) => drive.daemon.is_none(),
+            Self::Of(daemon) => drive.daemon.as_ref() == Some(daemon),
+        }
+    }
+
+    /// The daemon for which the site serves drives, if its robots are elsewhere.
+    pub(crate) fn daemon(&self) -> Option<&str> {
+        match self {
+            Self::Of(daemon) => Some(daemon),
+            _ => None,
+        }
     }
 }
 

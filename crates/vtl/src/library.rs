@@ -101,6 +101,8 @@ pub struct Library {
     setup: RwLock<LibrarySetup>,
     changer: Arc<Unit>,
     drives: RwLock<Vec<Arc<Unit>>>,
+    /// Serial numbers of all drives, also of those that other processes serve.
+    serials: RwLock<Vec<String>>,
     index: usize,
     target: Arc<Target>,
     shared: Arc<Shared>,
@@ -154,10 +156,15 @@ impl Library {
         Arc::clone(&self.changer)
     }
 
-    /// The logical units of the drives in the order of their element addresses; empty if other processes serve them.
+    /// The logical units of the drives that this process serves, in the order of their element addresses.
     #[must_use]
     pub fn drives(&self) -> Vec<Arc<Unit>> {
         read(&self.drives).clone()
+    }
+
+    /// The serial number of the drive with this index in the library, also if another process serves it.
+    pub(crate) fn drive_serial(&self, index: usize) -> String {
+        read(&self.serials).get(index).cloned().unwrap_or_default()
     }
 
     /// The logical units of the changer and the drives.
@@ -167,10 +174,11 @@ impl Library {
         units
     }
 
-    /// The logical unit with this number: 0 is the changer, 1 the first drive. `None` if there is no such unit.
+    /// The logical unit with this number: 0 is the changer, 1 the first drive. `None` if there is no such unit, or another
+    /// process serves it.
     #[must_use]
     pub fn unit(&self, number: usize) -> Option<Arc<Unit>> {
-        self.all_units().get(number).cloned()
+        self.all_units().into_iter().find(|unit| unit.drive_index().map_or(0, |index| index + 1) == number)
     }
 
     /// The current configuration of the library, including added elements.
@@ -200,8 +208,24 @@ impl Library {
     /// Fails if the action is refused, its changes cannot be stored, or the site is shut down; with the code `busy` if the
     /// changer executes a command that takes long.
     pub fn operate<T>(&self, call: impl FnOnce(&mut Changer) -> Result<T, OperatorError>) -> Result<T, LibraryError> {
+        self.check_has_robot()?;
         let _turn = self.changer.operator_turn()?;
         self.act(&Cause::operator(), call)
+    }
+
+    /// Whether this process serves the robot.
+    pub(crate) fn has_robot(&self) -> bool {
+        self.shared.drives.daemon().is_none()
+    }
+
+    /// Refuses what needs a robot if that is in another process.
+    fn check_has_robot(&self) -> Result<(), ControlError> {
+        if self.has_robot() {
+            return Ok(());
+        }
+        let message =
+            format!("the robot of library {:?} is served by the daemon that runs its site; ask that one", self.name);
+        Err(ControlError::conflict(message).with_library(&self.name))
     }
 
     /// Performs an action on the changer. An operator's request has the turn of the changer already.
@@ -232,6 +256,7 @@ impl Library {
         if cause.source != EventSource::Operator {
             return self.act_at(cause, from, to, call);
         }
+        self.check_has_robot()?;
         let _turn = self.changer.operator_turn()?;
         self.act_with_drives(from, to, call)
     }
@@ -252,11 +277,12 @@ impl Library {
 
     /// The logical unit of the drive at an element; `None` if it is not a drive, or another process serves it.
     pub(crate) fn drive_at(&self, address: ElementAddress) -> Option<Arc<Unit>> {
-        self.drives().get(self.layout().drives.index(address)?).cloned()
+        let index = usize::from(self.layout().drives.index(address)?);
+        read(&self.drives).iter().find(|unit| unit.drive_index() == Some(index)).cloned()
     }
 
     /// Does the same as [`Self::act`]; an error names the elements and their cartridges.
-    fn act_at<T>(
+    pub(crate) fn act_at<T>(
         &self,
         cause: &Cause,
         from: Option<ElementAddress>,
@@ -383,6 +409,7 @@ impl Library {
     /// Fails if the robot cannot move the cartridge; it stays in its source element. The code is `busy` if the changer or a
     /// drive executes a command that takes long, or another request uses the cartridge.
     pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
+        self.check_has_robot()?;
         let turn = self.changer.operator_turn()?;
         self.move_in_turn(&turn, source, destination)
     }

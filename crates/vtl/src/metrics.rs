@@ -300,16 +300,17 @@ impl Library {
         let changer = self.changer_unit();
         let moves = changer.move_counts();
         let offline = &operator_state.drives_offline;
-        let drives = (0..).zip(self.drives());
-        let drive_address = |index: u16| ElementAddress(layout.drives.first.saturating_add(index));
+        let drives = self.drives();
+        let is_online = |drive: &Unit| {
+            let address = drive.drive_index().and_then(|index| layout.drives.addresses().nth(index));
+            address.is_none_or(|address| !offline.contains(&address))
+        };
         LibraryMetrics {
             name: self.name().into(),
             changer: unit_metrics(&changer, !operator_state.offline, false),
             moves: MoveMetrics { done: moves.done, refused: moves.refused, failed: moves.failed },
             elements: self.count_elements(&layout, &operator_state.element_faults),
-            drives: drives
-                .map(|(index, drive)| drive_metrics(&drive, !offline.contains(&drive_address(index))))
-                .collect(),
+            drives: drives.iter().map(|drive| drive_metrics(drive, is_online(drive))).collect(),
         }
     }
 }

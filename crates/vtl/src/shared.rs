@@ -9,9 +9,9 @@ use crate::data_dir::DataDir;
 use crate::disk_space::DiskSpace;
 use crate::events::log::log_of_library;
 use crate::events::{Cause, Event, Events, Subject};
-use crate::frontend::{Frontend, SiteOptions};
+use crate::frontend::{Frontend, ServedDrives, SiteOptions};
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
-use crate::library::{LibraryError, RemoteBayFactory, random_hex};
+use crate::library::{LibraryError, random_hex};
 use crate::locks::lock;
 use crate::observer::{CommandObserver, TraceRing};
 use crate::reservations::Reservations;
@@ -72,8 +72,8 @@ pub(crate) struct Shared {
     /// Corrupt records that drives and jobs have found.
     pub(crate) corrupt_records: CorruptRecords,
     pub(crate) frontend: Frontend,
-    /// Creates the bays of the drives, if other processes serve them.
-    pub(crate) remote_bays: Option<RemoteBayFactory>,
+    /// The drives that the site serves itself.
+    pub(crate) drives: ServedDrives,
     /// Tokens of the HTTP API, by name.
     tokens: Mutex<BTreeMap<String, TokenRecord>>,
     /// The source of time of the site.
@@ -151,7 +151,7 @@ impl Shared {
             unusable: UnusableCartridges::default(),
             ended: AtomicBool::new(false),
             frontend: options.frontend,
-            remote_bays: options.remote_bays,
+            drives: options.drives,
             tokens,
             clock: options.clock,
         };

@@ -3,7 +3,7 @@
 use crate::audit_trail::AuditTrail;
 use crate::buffers::Buffers;
 use crate::clock::Clock;
-use crate::config::{Config, LibrarySetup, PoolSetup, ShelfSetup, target_name};
+use crate::config::{Config, ConfigError, LibrarySetup, PoolSetup, ShelfSetup, target_name};
 use crate::configuration::{self, ConfigurationFile};
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
@@ -35,6 +35,7 @@ use tape_store::backend::FolderStore;
 
 mod recorded;
 mod reload;
+mod robot_elsewhere;
 
 /// One row of the table of logical units that operators see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,7 +191,7 @@ impl Site {
     fn create_library(&self, setup: &LibrarySetup, all: &[LibrarySetup]) -> Result<(), LibraryError> {
         let setup = &self.with_added_slots(setup)?;
         let number = read(&self.libraries).len();
-        let name = target_name(&self.target_base, number, setup)?;
+        let name = self.target_name(number, setup)?;
         let known = self.target(&name);
         let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(&name, Arc::clone(&self.shared))));
         let identities = identities(&self.shared, setup, &target, all)?;
@@ -203,6 +204,12 @@ impl Site {
         }
         write(&self.libraries).push(library);
         Ok(())
+    }
+
+    /// The name of a library's target. The drives of another site have one that differs from that of their robot.
+    fn target_name(&self, number: usize, setup: &LibrarySetup) -> Result<String, ConfigError> {
+        let name = target_name(&self.target_base, number, setup)?;
+        Ok(self.shared.drives.daemon().map_or(name.clone(), |daemon| format!("{name}.{daemon}")))
     }
 
     /// Spawns one thread per unit, for the commands that may block.
@@ -264,7 +271,7 @@ impl Site {
 
     /// Refuses libraries whose LUNs conflict or whose new cartridges do not fit.
     fn check_new_libraries(&self, setups: &[LibrarySetup]) -> Result<(), LibraryError> {
-        let target = |(number, setup)| Ok((setup, target_name(&self.target_base, number, setup)?));
+        let target = |(number, setup)| Ok((setup, self.target_name(number, setup)?));
         let targets: Vec<_> = setups.iter().enumerate().map(target).collect::<Result<_, LibraryError>>()?;
         check_luns(&self.shared, &targets, setups)?;
         setups.iter().try_for_each(|setup| check_new_cartridges(setup, &self.shared))

@@ -157,6 +157,11 @@ pub struct Unit {
 type Panic = Box<dyn Any + Send>;
 
 impl Unit {
+    /// Index of a drive in its library, from 0; `None` for a changer.
+    pub(crate) const fn drive_index(&self) -> Option<usize> {
+        self.id.drive
+    }
+
     pub(crate) fn new(owner: UnitId, mut device: Device, target: &Target, shared: Arc<Shared>) -> Arc<Self> {
         let identity = device.lu().identity.clone();
         let lookup: fn(&[u8]) -> Option<CommandRef> = match &device {

@@ -27,16 +27,12 @@ pub enum DriveEvent {
     DriveStarted,
     /// The drive has the cartridge of the request.
     Inserted,
-    /// The drive does not take the cartridge of the request, for this reason.
-    Refused(String),
+    /// The drive does not do what the robot requests: it has the same cartridge as before, or none.
+    Refused(DriveRefusal),
     /// The drive has begun to unload the tape for the robot.
     Removing,
     /// The robot has taken the cartridge.
     Removed,
-    /// The cartridge stays in the drive, for this reason.
-    Kept(String),
-    /// A host has prevented the removal of the cartridge, which stays in the drive.
-    Prevented,
     /// A host or an operator has unloaded the tape: the cartridge can be taken.
     Ejected,
     /// A host has loaded the tape of the ejected cartridge again.
@@ -62,6 +58,16 @@ pub enum DriveRequest {
     Removing,
 }
 
+/// Why a drive does not do what the robot requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriveRefusal {
+    /// A host has prevented medium removal.
+    Prevented,
+    /// Another reason, in words.
+    Other(String),
+}
+
 /// The state of a drive in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriveState {
@@ -71,6 +77,8 @@ pub struct DriveState {
     pub is_ejected: bool,
     /// The request of the robot that is pending.
     pub request: Option<DriveRequest>,
+    /// Why the drive has not done what the robot requested last.
+    pub refusal: Option<DriveRefusal>,
     /// Epochs of the newest daemons: that of the robot and that of the drive.
     epochs: [u64; 2],
 }
@@ -78,17 +86,18 @@ pub struct DriveState {
 impl DriveState {
     /// The state after an event that the daemon of this epoch notes.
     fn after(&self, event: &DriveEvent, epoch: u64) -> Self {
-        let mut new = self.clone();
+        let mut new = Self { refusal: None, ..self.clone() };
         let [robot, drive] = &mut new.epochs;
         *(if event.is_of_robot() { robot } else { drive }) = epoch;
         match event {
-            DriveEvent::RobotStarted | DriveEvent::DriveStarted => {}
+            // A drive that has begun to unload ends that.
+            DriveEvent::RobotStarted if new.request == Some(DriveRequest::Removing) => {}
+            DriveEvent::RobotStarted | DriveEvent::Withdrawn => new.request = None,
+            DriveEvent::DriveStarted => {}
             DriveEvent::Insert(barcode) => new.request = Some(DriveRequest::Insert(barcode.clone())),
             DriveEvent::Remove => new.request = Some(DriveRequest::Remove),
             DriveEvent::Removing => new.request = Some(DriveRequest::Removing),
-            DriveEvent::Withdrawn | DriveEvent::Refused(_) | DriveEvent::Kept(_) | DriveEvent::Prevented => {
-                new.request = None;
-            }
+            DriveEvent::Refused(refusal) => (new.request, new.refusal) = (None, Some(refusal.clone())),
             DriveEvent::Inserted => {
                 if let Some(DriveRequest::Insert(barcode)) = new.request.take() {
                     (new.cartridge, new.is_ejected) = (Some(barcode), false);

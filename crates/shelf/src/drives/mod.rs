@@ -6,7 +6,7 @@
 mod log;
 mod setup;
 
-pub use log::{DriveEvent, DriveLog, DriveRequest, DriveState};
+pub use log::{DriveEvent, DriveLog, DriveRefusal, DriveRequest, DriveState};
 pub use setup::{DriveIdentity, DrivesSetup};
 
 use crate::Shelf;

@@ -89,6 +89,7 @@ impl fmt::Display for LibrarySetup {
             optional_key(f, "serial", drive.names.serial.as_deref())?;
             optional_key(f, "naa", drive.names.naa.as_deref())?;
             strings(f, &drive.strings, drive.profile.model)?;
+            optional_key(f, "daemon", drive.daemon.as_deref())?;
         }
         cartridge_runs(self).iter().try_for_each(|run| cartridges(f, self, run))?;
         Ok(())

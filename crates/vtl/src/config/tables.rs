@@ -195,6 +195,9 @@ tables! {
         product: Text,
         /// Product revision level, up to 4 characters. Default: that of the model.
         revision: Text,
+        /// Name of the daemon that serves the drives, if it is not the one that runs the site: it is started with `--site`,
+        /// `--name` and `--drives NAME`. Only for a site in an object store.
+        daemon: Text,
     }
 
     /// Cartridges that are created if the site does not have them. A cartridge that is no longer listed stays in the site.

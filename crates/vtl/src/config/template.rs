@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 94] = [
+const EXAMPLES: [(&str, &str, &str); 95] = [
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
@@ -44,6 +44,7 @@ const EXAMPLES: [(&str, &str, &str); 94] = [
     ("[[library.drive]]", "vendor", "\"IBM\""),
     ("[[library.drive]]", "product", "\"ULT3580-TD8\""),
     ("[[library.drive]]", "revision", "\"MA21\""),
+    ("[[library.drive]]", "daemon", "\"tape2\""),
     ("[[library.cartridges]]", "pattern", "\"V#####L8\""),
     ("[[library.cartridges]]", "medium", "\"LTO-8\""),
     ("[[library.cartridges]]", "kind", "\"data\""),

@@ -118,10 +118,8 @@ impl Site {
         let of = |library: &Arc<Library>| {
             let mut all = unit_alerts(library, None, &library.changer_unit(), flag);
             // The flags of drives have other meanings.
-            let drives = library.drives().into_iter().zip(1..).filter(|_| flag.is_none());
-            all.extend(
-                drives.flat_map(|(unit, number)| unit_alerts(library, Some(format!("drive{number}")), &unit, None)),
-            );
+            let drives = library.drives().into_iter().filter(|_| flag.is_none());
+            all.extend(drives.flat_map(|unit| unit_alerts(library, Some(unit.name().unit.to_string()), &unit, None)));
             all
         };
         Ok(libraries.iter().flat_map(of).collect())

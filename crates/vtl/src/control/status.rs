@@ -7,12 +7,10 @@ use crate::library::{Elements, Library};
 use crate::notifications::NotifyStatus;
 use crate::shelf_status::ShelfStatus;
 use crate::site::Site;
-use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Status of a site: the response to the operation `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,8 +105,12 @@ pub struct DriveStatus {
     pub model: String,
     /// Unit serial number of the drive.
     pub serial: String,
-    /// LUN of the drive behind the target of its library.
+    /// LUN of the drive behind the target of its library; 0 if another daemon serves the drive.
     pub lun: usize,
+    /// Name of the daemon that serves the drive, if it is another one. It knows what hosts have done there: of that, only the
+    /// cartridge is known here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub daemon: Option<String>,
     /// False while an operator has set the drive offline.
     pub online: bool,
     /// Reason why the drive ends every command with HARDWARE ERROR 44h/00h, after an internal error.
@@ -288,23 +290,50 @@ impl Library {
     }
 
     fn drive_statuses(&self, all: &Elements) -> Vec<DriveStatus> {
-        let drives: Vec<_> = self.drives().into_iter().map(|unit| (self.target().lun_of(&unit), unit)).collect();
-        let drives = self.element_statuses(all, ElementType::DRIVE, 0).zip(drives);
         let condition = &all.operator_state;
-        let drive = |(element, (lun, unit)): (ElementStatus, (Option<usize>, Arc<Unit>))| DriveStatus {
-            online: !condition.drives_offline.contains(&ElementAddress(element.address)),
-            faulty: unit.faulty(),
-            ejected: unit.bay_status().accessible,
-            refused: unit.refused(),
-            threaded: unit.is_threaded(),
-            alerts: super::alerts::raised_flag_names(&unit, true),
-            host_settings: unit.host_settings(),
-            element,
-            model: unit.identity().strings.product.clone(),
-            serial: unit.identity().serial.clone(),
-            lun: lun.unwrap_or_default(),
+        let drive = |element: ElementStatus| {
+            let online = !condition.drives_offline.contains(&ElementAddress(element.address));
+            let Some(unit) = self.drive_at(ElementAddress(element.address)) else {
+                return self.status_elsewhere(element, online);
+            };
+            let lun = self.target().lun_of(&unit);
+            Some(DriveStatus {
+                online,
+                daemon: None,
+                faulty: unit.faulty(),
+                ejected: unit.bay_status().accessible,
+                refused: unit.refused(),
+                threaded: unit.is_threaded(),
+                alerts: super::alerts::raised_flag_names(&unit, true),
+                host_settings: unit.host_settings(),
+                element,
+                model: unit.identity().strings.product.clone(),
+                serial: unit.identity().serial.clone(),
+                lun: lun.unwrap_or_default(),
+            })
         };
-        drives.map(drive).collect()
+        self.element_statuses(all, ElementType::DRIVE, 0).filter_map(drive).collect()
+    }
+
+    /// The status of a drive that another daemon serves for this robot; `None` if another kind of process serves it.
+    fn status_elsewhere(&self, element: ElementStatus, online: bool) -> Option<DriveStatus> {
+        let (index, setup) = (element.number.checked_sub(1)?, self.setup());
+        let drive = setup.drives.get(index)?;
+        self.has_robot().then_some(())?;
+        Some(DriveStatus {
+            online,
+            daemon: Some(drive.daemon.clone()?),
+            model: drive.strings.product.clone(),
+            serial: self.drive_serial(index),
+            element,
+            lun: 0,
+            faulty: None,
+            ejected: false,
+            refused: None,
+            threaded: false,
+            alerts: Vec::new(),
+            host_settings: HostSettings::default(),
+        })
     }
 
     fn summary_of(&self, all: &Elements) -> LibraryStatus {

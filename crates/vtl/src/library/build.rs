@@ -1,12 +1,13 @@
 //! Builds a library from its configuration and adds elements to it.
 
 use super::{Library, LibraryError, random_hex};
-use crate::bay::{self, DriveBay, ReservingBay};
+use crate::bay::{self, AbsentBay, DriveBay, ReservingBay};
 use crate::config::{CartridgeSetup, ConfigError, DriveSetup, LibrarySetup, assign_elements};
 use crate::control::{ControlError, element_name};
 use crate::data_dir::UnitIdentity;
 use crate::entropy;
 use crate::events::Cause;
+use crate::frontend::ServedDrives;
 use crate::inventory::{self, CartridgeRecord, Inventory, Location};
 use crate::locks::{read, write};
 use crate::move_command;
@@ -54,17 +55,38 @@ impl LibraryParts {
 
     /// Builds the drives from index `from` on: their units, unless other processes serve them, and their bays.
     fn build_drives(&self, setup: &LibrarySetup, from: usize) -> Result<Drives, StateError> {
-        let setups = setup.drives.iter().enumerate().skip(from);
-        if let Some(new_bay) = &self.shared.remote_bays {
-            let name = |index, drive: &DriveSetup| bay::bay_name(&self.identity(&drive.strings, index + 1));
-            let bay = |(index, drive)| new_bay(&setup.name, index + 1, name(index, drive));
-            return Ok((Vec::new(), setups.map(bay).map(|bay| self.reserving(bay)).collect()));
+        let (mut units, mut bays) = (Vec::new(), Vec::new());
+        for (index, drive) in setup.drives.iter().enumerate().skip(from) {
+            let name = || bay::bay_name(&self.identity(&drive.strings, index + 1));
+            let bay: Box<dyn Bay> = match &self.shared.drives {
+                served if served.include(drive) => {
+                    let unit = self.build_drive(setup, index, drive)?;
+                    units.push(Arc::clone(&unit));
+                    Box::new(DriveBay::new(unit))
+                }
+                ServedDrives::None(new_bay) | ServedDrives::Own(new_bay) => new_bay(&setup.name, index + 1, name()),
+                ServedDrives::All | ServedDrives::Of(_) => Box::new(AbsentBay::new(name())),
+            };
+            bays.push(self.reserving(bay));
         }
-        let units =
-            setups.map(|(index, drive)| self.build_drive(setup, index, drive)).collect::<Result<Vec<_>, _>>()?;
-        let bay = |unit: &Arc<Unit>| self.reserving(Box::new(DriveBay::new(Arc::clone(unit))));
-        let bays = units.iter().map(bay).collect();
         Ok((units, bays))
+    }
+
+    /// The LUNs of units that this process serves. Drives without their robot have the first free LUNs of their target.
+    fn luns(&self, units: &[Arc<Unit>]) -> Vec<(usize, Arc<Unit>)> {
+        let free = self.target.luns().len()..;
+        let without_robot = self.shared.drives.daemon().is_some();
+        let assigned = |unit: &Arc<Unit>| {
+            let number = unit.drive_index().map_or(0, |index| index + 1);
+            self.identities.get(number).map_or(0, |identity| identity.lun)
+        };
+        let lun =
+            |(free, unit): (usize, &Arc<Unit>)| (if without_robot { free } else { assigned(unit) }, Arc::clone(unit));
+        free.zip(units).map(lun).collect()
+    }
+
+    fn drive_serials(&self) -> Vec<String> {
+        self.identities.iter().skip(1).map(|identity| identity.serial.clone()).collect()
     }
 
     fn reserving(&self, bay: Box<dyn Bay>) -> Box<dyn Bay> {
@@ -96,7 +118,7 @@ impl Library {
     /// Opens a library: creates the configured cartridges that do not exist, and puts every cartridge into its last
     /// element.
     pub(crate) fn open(setup: &LibrarySetup, parts: LibraryParts) -> Result<Self, LibraryError> {
-        let LibraryParts { shared, target, identities, index: number } = &parts;
+        let LibraryParts { shared, target, identities: _, index: number } = &parts;
         check_elements_kept(setup, &shared.inventory())?;
         populate(setup, shared)?;
         let (drives, bays) = parts.build_drives(setup, 0)?;
@@ -113,8 +135,9 @@ impl Library {
             changer.restore_operator_state(state);
         }
         let changer = Unit::new(owner, Device::Changer(Box::new(changer)), target, Arc::clone(shared));
-        let luns = identities.iter().map(|identity| identity.lun);
-        target.attach(luns.zip(std::iter::once(&changer).chain(&drives).cloned()));
+        let robot = shared.drives.daemon().is_none().then(|| Arc::clone(&changer));
+        let attached: Vec<Arc<Unit>> = robot.into_iter().chain(drives.iter().cloned()).collect();
+        target.attach(parts.luns(&attached));
         Ok(Self {
             name: setup.name.clone(),
             shelf: setup.shelf.clone(),
@@ -122,6 +145,7 @@ impl Library {
             setup: RwLock::new(setup.clone()),
             changer,
             drives: RwLock::new(drives),
+            serials: RwLock::new(parts.drive_serials()),
             index: *number,
             target: Arc::clone(target),
             shared: Arc::clone(shared),
@@ -198,9 +222,9 @@ impl Library {
             self.changer(|changer| changer.library_mut().set_move_hook(move_command::hook(setup)));
         }
         *write(&self.setup) = setup.clone();
+        *write(&self.serials) = parts.drive_serials();
         if !new.is_empty() {
-            let luns = parts.identities.iter().skip(before + 1).map(|identity| identity.lun);
-            self.target.attach(luns.zip(new.iter().cloned()));
+            self.target.attach(parts.luns(&new));
         }
         Ok(new)
     }

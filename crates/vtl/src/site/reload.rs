@@ -20,6 +20,10 @@ impl Site {
         if self.is_shut_down() {
             return Err(ControlError::unavailable("the site is shut down").into());
         }
+        if self.shared.drives.daemon().is_some() {
+            let message = "this daemon serves drives of another site; restart it to use another configuration";
+            return Err(ControlError::conflict(message).into());
+        }
         self.check_settings_kept(config)?;
         let setups =
             config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;

@@ -1,7 +1,7 @@
 //! `[[library.drive]]`.
 
 use super::source::Source;
-use super::values::{names, number_or_one, required, strings};
+use super::values::{identifier, names, number_or_one, required, strings};
 use crate::config::tables::{DriveTable, Tables};
 use crate::config::{ConfigError, DriveSetup, UnitNames};
 use tape_store::medium::Codec;
@@ -10,7 +10,7 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
         let (names, strings) = (UnitNames::default(), profile.model.into());
-        return Ok(vec![DriveSetup { profile, codec, names, strings }; 2]);
+        return Ok(vec![DriveSetup { profile, codec, names, strings, daemon: None }; 2]);
     };
     let mut drives = Vec::new();
     for table in tables {
@@ -38,7 +38,9 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
             Some(text) => Codec::parse(text.get_ref())
                 .map_err(|error| source.error(text.span().start, "drive.compression", error.to_string()))?,
         };
-        drives.extend(std::iter::repeat_n(DriveSetup { profile, codec, names, strings }, count.into()));
+        let daemon = table.daemon.as_ref().map(|text| identifier(source, text, "drive.daemon")).transpose()?;
+        let drive = DriveSetup { profile, codec, names, strings, daemon };
+        drives.extend(std::iter::repeat_n(drive, count.into()));
     }
     Ok(drives)
 }
