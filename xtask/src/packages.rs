@@ -65,6 +65,7 @@ pub(crate) fn install() -> Result<(), String> {
         check("apt-get", Command::new("apt-get").args(retries).args(arguments).env("DEBIAN_FRONTEND", "noninteractive"))
     };
     let install = || apt(&["update", "--quiet"]).and_then(|()| apt(&arguments));
+    #[expect(clippy::disallowed_methods, reason = "a mirror is asked again later")]
     let again = |error| {
         print_line(&format!("{error}; once more in {} s", WAIT_FOR_MIRROR.as_secs()));
         thread::sleep(WAIT_FOR_MIRROR);
