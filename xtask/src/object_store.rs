@@ -101,7 +101,9 @@ pub(crate) fn run_object_store() -> Result<(), String> {
     print_line("\nshelves on SeaweedFS:");
     let shelf = ["--package", "shelf", "--features", "s3", "--test", "engine", "--", "--ignored"];
     let daemons = ["--package", "iscsid", "--test", "shared_shelf", "--test", "sites"];
-    for test in [shelf.as_slice(), &daemons] {
+    let faults = ["--package", "iscsid", "--test", "store_faults", "--", "--ignored"];
+    let bacula = ["--package", "ferric", "--all-features", "--test", "run", "shared_shelf"];
+    for test in [shelf.as_slice(), &daemons, &faults, &bacula] {
         let mut command = Command::new("cargo");
         command.args(["test", "--quiet"]).args(test);
         command

@@ -4,10 +4,10 @@ use crate::compatibility::record;
 use crate::{Directory, assert_contains, documented};
 use std::net::TcpListener;
 
-const CHANGER_SCRIPT: &str = include_str!("bacula/changer.sh");
+pub(crate) const CHANGER_SCRIPT: &str = include_str!("bacula/changer.sh");
 
 /// Writes the configuration files of Bacula.
-fn configure(directory: &Directory) {
+pub(crate) fn configure(directory: &Directory) {
     let listeners =
         ["DIRECTOR_PORT", "STORAGE_PORT", "FILE_PORT"].map(|name| (name, TcpListener::bind("127.0.0.1:0").unwrap()));
     // The resources of the user documentation, with the copy of the script.

@@ -12,6 +12,7 @@ mod devices;
 mod ends;
 mod programs;
 mod recorded;
+mod shared_shelf;
 mod timeouts;
 
 use std::fs::{self, Permissions};

@@ -1,6 +1,8 @@
 //! A separate daemon for each test, and commands to it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod shared;
+
 use initiator::{CommandResponse, Initiator, Options, Transfer};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

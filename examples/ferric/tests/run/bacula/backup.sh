@@ -9,7 +9,7 @@ job() {
 }
 bytes() { sed -n 's/^ *SD Bytes Written: *\([0-9,]*\).*/\1/p' log | tr -d ,; }
 
-sqlite3 bacula.db < /usr/share/dbconfig-common/data/bacula-director-sqlite3/install/sqlite3
+[ -s bacula.db ] || sqlite3 bacula.db < /usr/share/dbconfig-common/data/bacula-director-sqlite3/install/sqlite3
 bacula-sd -f -c "$PWD/storage.conf" &
 bacula-fd -f -c "$PWD/file.conf" &
 bacula-dir -f -c "$PWD/director.conf" &
@@ -17,6 +17,7 @@ trap 'kill $(jobs -p); wait' EXIT
 until echo version | console > /dev/null 2>&1; do sleep 0.1; done
 
 label() { printf '%s\n' "label storage=Library pool=$1 slots=$2 drive=0 barcodes" yes | console | grep 'successfully created'; }
+# The jobs.
 label Large 1
 label Small 2-3
 
