@@ -277,7 +277,7 @@ impl Library {
 
     /// The logical unit of the drive at an element; `None` if it is not a drive, or another process serves it.
     pub(crate) fn drive_at(&self, address: ElementAddress) -> Option<Arc<Unit>> {
-        let index = usize::from(self.layout().drives.index(address)?);
+        let index = self.layout().drives.index(address)?;
         read(&self.drives).iter().find(|unit| unit.drive_index() == Some(index)).cloned()
     }
 
@@ -409,7 +409,6 @@ impl Library {
     /// Fails if the robot cannot move the cartridge; it stays in its source element. The code is `busy` if the changer or a
     /// drive executes a command that takes long, or another request uses the cartridge.
     pub fn move_medium(&self, source: ElementAddress, destination: ElementAddress) -> Result<(), LibraryError> {
-        self.check_has_robot()?;
         let turn = self.changer.operator_turn()?;
         self.move_in_turn(&turn, source, destination)
     }
@@ -421,6 +420,7 @@ impl Library {
         source: ElementAddress,
         destination: ElementAddress,
     ) -> Result<(), LibraryError> {
+        self.check_has_robot()?;
         if self.layout().drives.index(destination).is_some()
             && let Some(content) = self.elements().content(source)
         {

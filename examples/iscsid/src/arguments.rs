@@ -32,6 +32,10 @@ pub(crate) struct Arguments {
     /// Name of the site in the object store. One daemon at a time runs it
     #[arg(long, value_name = "NAME", default_value = "main", requires = "site", value_parser = site_name)]
     pub(crate) name: String,
+    /// Serve only the drives of the site whose configuration has `daemon = "DAEMON"`, for the daemon that runs the site and its
+    /// robots. Their target has the name of the library's target, a point and DAEMON
+    #[arg(long, value_name = "DAEMON", requires = "site", conflicts_with_all = ["config", "new_site"], value_parser = site_name)]
+    pub(crate) drives: Option<String>,
     /// Address to listen on; port 0 selects a free port [default: iscsi.bind of the configuration, 127.0.0.1:3260]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) bind: Option<String>,
@@ -83,6 +87,7 @@ const EXAMPLES: &str = "Examples:
   ferric-iscsid --data /srv/tapes --bind 0.0.0.0:3260
   ferric-iscsid --config ferric.toml --print-config
   ferric-iscsid --data /var/lib/ferric --site s3://tapes/archive --name rack1
+  ferric-iscsid --data /var/lib/ferric --site s3://tapes/archive --name rack1 --drives tape2
   ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json
 
 Signals:
@@ -103,6 +108,12 @@ impl Arguments {
     /// The data directory: that of `--data`, or of `FERRIC_DATA`, or `./ferric-data`.
     pub(crate) fn data_directory(&self) -> PathBuf {
         data_dir::chosen(self.data.clone()).unwrap_or_else(|| data_dir::LOCAL.into())
+    }
+
+    /// Name under which the store has the lease and the state of this daemon: that of the site, or one of its drives' daemons.
+    pub(crate) fn lease_name(&self) -> String {
+        let daemon = self.drives.as_ref();
+        daemon.map_or_else(|| self.name.clone(), |daemon| format!("{}.drives.{daemon}", self.name))
     }
 
     /// Replaces the data directory, regardless of the command line and the environment.

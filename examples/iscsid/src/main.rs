@@ -2,6 +2,8 @@
 //! and its [`Portal`].
 
 mod arguments;
+#[cfg(feature = "shelf")]
+mod divided;
 mod http;
 mod notify;
 mod ready;
@@ -12,10 +14,14 @@ mod shelves;
 #[cfg(feature = "shelf")]
 mod site_copy;
 mod sys;
+#[cfg(not(feature = "shelf"))]
+mod undivided;
 
 use arguments::Arguments;
 use clap::{CommandFactory, Parser};
 use command_line::temporary_dir::TemporaryDir;
+#[cfg(feature = "shelf")]
+use divided::Part;
 use iscsid::Portal;
 use ready::PidFile;
 use reload::Reloader;
@@ -28,6 +34,8 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{fmt, registry};
+#[cfg(not(feature = "shelf"))]
+use undivided::Part;
 use vtl::audit::{Actor, ActorKind};
 use vtl::config::{Config, NotifySetup};
 use vtl::control::socket::{self, ControlSocket};
@@ -89,7 +97,7 @@ fn start_log(level: tracing::Level) -> io::Result<(LogGuard, RecentLog)> {
 fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     let shared_site = join_site(&mut arguments)?;
     let text = arguments.read_config_text()?;
-    let config = arguments.read_config(text.as_deref())?;
+    let mut config = arguments.read_config(text.as_deref())?;
     if arguments.print_config {
         return match write!(io::stdout(), "{config}") {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(format!("standard output: {error}")),
@@ -103,7 +111,8 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     // Removed after everything else is closed.
     let _temporary = use_temporary_data_dir(&mut arguments)?;
     let ready = arguments.ready_fd.map(ready::descriptor).transpose().map_err(|error| error.to_string())?;
-    let site = open(&arguments, &config).map_err(|error| error.to_string())?;
+    let part = Part::of(&arguments, shared_site.as_ref(), &mut config)?;
+    let site = open(&arguments, &config, &part).map_err(|error| error.to_string())?;
     site.set_recent_log(recent);
     let add_trace = |path: &_, data_len| {
         site.add_observer(Arc::new(TraceFile::create(path, data_len)?));
@@ -116,6 +125,7 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     let http = http::open(&site, &config.http)?;
     let notifier = Arc::new(notify::open(&site, &config.notify)?);
     report_warnings(&site, &portal, &config);
+    let drives = part.start(&site, &arguments, text.as_deref())?;
     let reloader = Arc::new(Reloader::new(&arguments, &config, text, &site, &portal, &notifier));
     site.set_configuration_file(Arc::clone(&reloader) as _);
     site.set_reload_handler(Arc::new(move || reloader.reload()));
@@ -135,6 +145,7 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
         }
     }
     portal.close();
+    drop(drives);
     let closed = site.shut_down().map_err(|error| error.to_string());
     #[cfg(feature = "shelf")]
     drop(copiers);
@@ -197,14 +208,14 @@ fn report_warnings(site: &Site, portal: &Portal, config: &Config) {
     site.set_warnings(warnings);
 }
 
-fn open(arguments: &Arguments, config: &Config) -> Result<OpenSite, LibraryError> {
+fn open(arguments: &Arguments, config: &Config, part: &Part) -> Result<OpenSite, LibraryError> {
     let directory = arguments.data_directory();
     if std::fs::metadata(&directory).is_ok_and(|data| !data.is_dir()) {
         return Err(ControlError::invalid(format!("--data: {} is not a directory", directory.display())).into());
     }
     let data = DataDir::open_configured(&directory, config)?;
     let data = shelves::open(data, &directory, &config.shelves)?;
-    let options = SiteOptions::default().with_frontend(Frontend::ISCSI);
+    let options = part.options(SiteOptions::default().with_frontend(Frontend::ISCSI));
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }
 

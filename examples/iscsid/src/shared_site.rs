@@ -4,10 +4,11 @@
 mod lease_file;
 
 use crate::arguments::Arguments;
+use crate::divided::setup_of;
 use command_line::shelf::open_shelf;
 use lease_file::LeaseFile;
 use rustix::fs::{FlockOperation, flock};
-use shelf::{Shelf, SiteCopies, SiteCopy, SiteLease, TakeSiteError};
+use shelf::{DrivesSetup, Shelf, SiteCopies, SiteCopy, SiteLease, TakeSiteError};
 use signal_hook::consts::SIGTERM;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -31,6 +32,9 @@ const RELEASE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct SharedSite {
     site: String,
+    epoch: u64,
+    /// What the daemon that runs the site has told this one, if it serves drives only.
+    drives: Option<DrivesSetup>,
     copies: SiteCopies,
     stop: Option<Sender<()>>,
     /// Returns the error that another daemon has taken the site over.
@@ -49,36 +53,48 @@ impl SharedSite {
         create_private_folders(&data).map_err(failed)?;
         let lock = lock(&data)?;
         let mut folder = OsFolder::at(data.clone());
-        let mut file = LeaseFile::read(&mut folder, &data, &arguments.name, url)?;
+        let name = arguments.lease_name();
+        let mut file = LeaseFile::read(&mut folder, &data, &name, url)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|error| format!("starting threads: {error}"))?;
         let shelf = {
             let _context = runtime.enter();
             open_shelf(url, "ferric-iscsid", vtl::entropy::fill).map_err(|error| error.to_string())?
         };
-        tracing::info!(url, site = arguments.name, "taking the site");
-        let lease = take(&runtime, &shelf, &mut file, (url, &arguments.name), (&mut folder, &data))?;
+        let drives = arguments.drives.as_ref().map(|daemon| setup_of(url, &arguments.name, daemon)).transpose()?;
+        tracing::info!(url, site = name, "taking the site");
+        let lease = take(&runtime, &shelf, &mut file, (url, &name), (&mut folder, &data))?;
         let prepared = prepare(&runtime, &lease, &mut file, url, (&mut folder, &data))
-            .and_then(|()| choose_configuration(&mut folder, arguments));
+            .and_then(|()| choose_configuration(&mut folder, arguments, drives.as_ref()));
         if let Err(error) = prepared {
             release(&runtime, &lease);
             return Err(error);
         }
-        Self::start(runtime, lease, lock)
+        Self::start(runtime, lease, drives, lock)
     }
 
-    fn start(runtime: Runtime, lease: SiteLease, lock: File) -> Result<Self, String> {
-        let (site, copies) = (lease.site().to_owned(), lease.copies());
+    fn start(runtime: Runtime, lease: SiteLease, drives: Option<DrivesSetup>, lock: File) -> Result<Self, String> {
+        let (site, copies, epoch) = (lease.site().to_owned(), lease.copies(), lease.remembered().epoch);
         let (stop, stopped) = channel();
         let run = move || write_heartbeats(runtime, &lease, stopped);
         let heartbeats = std::thread::Builder::new().name("site lease".into()).spawn(run);
         let heartbeats = heartbeats.map_err(|error| format!("starting threads: {error}"))?;
-        Ok(Self { site, copies, stop: Some(stop), heartbeats: Some(heartbeats), _lock: lock })
+        Ok(Self { site, epoch, drives, copies, stop: Some(stop), heartbeats: Some(heartbeats), _lock: lock })
     }
 
     /// Name of the site in the store.
     pub(crate) fn name(&self) -> &str {
         &self.site
+    }
+
+    /// Number of the lease under which this daemon runs the site, or serves drives of it.
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// What the daemon that runs the site has told this one, if it serves drives only.
+    pub(crate) const fn drives(&self) -> Option<&DrivesSetup> {
+        self.drives.as_ref()
     }
 
     /// Writes the copies of the site.
@@ -175,9 +191,17 @@ fn prepare(
 }
 
 /// Uses the configuration file of the site, unless the command line names one: then that is the file of the site from now on.
-fn choose_configuration(folder: &mut OsFolder, arguments: &mut Arguments) -> Result<(), String> {
+/// Drives of the site have the one that its daemon has told.
+fn choose_configuration(
+    folder: &mut OsFolder,
+    arguments: &mut Arguments,
+    drives: Option<&DrivesSetup>,
+) -> Result<(), String> {
     let own = arguments.data_directory().join(SiteCopy::CONFIGURATION);
-    if let Some(text) = arguments.read_config_text()? {
+    if let Some(setup) = drives {
+        let replaced = folder.replace(SiteCopy::CONFIGURATION, setup.configuration.as_bytes());
+        replaced.map_err(|error| format!("{}: {error}", own.display()))?;
+    } else if let Some(text) = arguments.read_config_text()? {
         return folder
             .replace(SiteCopy::CONFIGURATION, text.as_bytes())
             .map_err(|error| format!("{}: {error}", own.display()));

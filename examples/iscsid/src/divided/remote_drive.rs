@@ -1,0 +1,291 @@
+//! A drive that another daemon serves, as the robot of this one uses it.
+//!
+//! The inventory of this site is what counts: a drive that lacks a cartridge which the inventory has in it gets it again, and one
+//! that has a cartridge which the inventory has elsewhere must release it.
+
+use super::wait_for;
+use scsi_core::time::Now;
+use shelf::{DriveEvent, DriveLog, DriveRefusal, DriveRequest, DriveState, ShelfError};
+use smc::bay::{Bay, BayName, BayStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+/// Time in which the daemon of a drive begins to do what the robot requests.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Time in which a drive writes its data, unloads the tape and releases the cartridge.
+const UNLOAD: Duration = Duration::from_secs(3600);
+/// Time after which a request that a drive has refused is repeated, if the inventory requires it.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// A drive of another daemon.
+pub(super) struct RemoteDrive {
+    handle: Handle,
+    /// Name of the drive and of its daemon, for the log.
+    label: String,
+    log: tokio::sync::Mutex<DriveLog>,
+    content: Mutex<Content>,
+    /// The robot works. Before that, cartridges are only put back where they were.
+    has_started: AtomicBool,
+}
+
+#[derive(Default)]
+struct Content {
+    cartridge: Option<Cartridge>,
+    is_ejected: bool,
+    /// The robot is moving a cartridge into the drive or out of it.
+    is_moving: bool,
+    /// Time from which on a refused request is repeated.
+    retry: Option<Instant>,
+}
+
+impl RemoteDrive {
+    pub(super) fn new(handle: Handle, label: String, log: DriveLog) -> Self {
+        let (log, content) = (tokio::sync::Mutex::new(log), Mutex::default());
+        Self { handle, label, log, content, has_started: AtomicBool::new(false) }
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn barcode(&self) -> Option<String> {
+        self.content().cartridge.as_ref().map(|cartridge| cartridge.barcode().to_string())
+    }
+
+    /// Notes that the robot of this daemon is the one that counts. Returns the barcode of the cartridge in the drive.
+    ///
+    /// # Errors
+    /// The store fails, or another daemon runs the site.
+    pub(super) async fn begin(&self) -> Result<Option<String>, ShelfError> {
+        let mut log = self.log.lock().await;
+        let mut has_begun = false;
+        log.add(|_| (!std::mem::replace(&mut has_begun, true)).then_some(DriveEvent::RobotStarted)).await?;
+        self.has_started.store(true, Ordering::Release);
+        Ok(log.state().cartridge.clone())
+    }
+
+    /// Follows the log of the drive, until the store shows that another daemon runs the site.
+    pub(super) async fn follow(&self) -> ShelfError {
+        let mut is_failing = false;
+        loop {
+            let (step, period) = {
+                let mut log = self.log.lock().await;
+                (self.reconcile(&mut log).await, log.period())
+            };
+            match step {
+                Ok(()) => is_failing = false,
+                Err(error @ ShelfError::Superseded { .. }) => return error,
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::warn!(drive = self.label, %error, "the log of a drive of another daemon cannot be read");
+                    }
+                }
+            }
+            tokio::time::sleep(period).await;
+        }
+    }
+
+    /// Requests what the inventory requires, if the drive has another cartridge.
+    async fn reconcile(&self, log: &mut DriveLog) -> Result<(), ShelfError> {
+        log.follow().await?;
+        if !self.may_request(log.state()) {
+            return Ok(());
+        }
+        let barcode = self.barcode();
+        let wanted = |state: &DriveState| match (&barcode, &state.cartridge) {
+            _ if state.request.is_some() => None,
+            (own, there) if own == there => None,
+            (_, Some(_)) => Some(DriveEvent::Remove),
+            (Some(own), None) => Some(DriveEvent::Insert(own.clone())),
+            (None, None) => None,
+        };
+        if log.add(wanted).await? {
+            tracing::warn!(drive = self.label, request = ?log.newest(), "drive of another daemon differs from the inventory");
+        }
+        Ok(())
+    }
+
+    /// Notes what the log shows. Whether the drive can be asked to have what the inventory has: the robot moves nothing, and the
+    /// drive has not just refused that.
+    fn may_request(&self, state: &DriveState) -> bool {
+        let mut content = self.content();
+        content.is_ejected = state.is_ejected;
+        if content.is_moving {
+            return false;
+        }
+        if state.refusal.is_none() {
+            content.retry = None;
+            return true;
+        }
+        let now = Instant::now();
+        now >= *content.retry.get_or_insert(now + RETRY)
+    }
+
+    async fn insert(&self, barcode: String) -> Result<(), &'static str> {
+        let mut log = self.log.lock().await;
+        let inserted = self.request_insert(&mut log, &barcode).await.map_err(|error| {
+            tracing::error!(drive = self.label, %error, "cartridge not put into a drive of another daemon");
+            "the store of the site fails"
+        })?;
+        if inserted {
+            return Ok(());
+        }
+        match &log.state().refusal {
+            Some(refusal) => {
+                tracing::warn!(drive = self.label, barcode, ?refusal, "drive of another daemon refuses a cartridge");
+                Err("the daemon of the drive refuses the cartridge")
+            }
+            None if log.state().cartridge.is_some() => Err("the drive already holds a cartridge"),
+            None => {
+                tracing::warn!(drive = self.label, barcode, "the daemon of the drive does not respond");
+                Err("the daemon of the drive does not respond")
+            }
+        }
+    }
+
+    /// Whether the drive has the cartridge in the end.
+    async fn request_insert(&self, log: &mut DriveLog, barcode: &str) -> Result<bool, ShelfError> {
+        let is_free = |state: &DriveState| state.cartridge.is_none() && state.request.is_none();
+        log.add(|state| is_free(state).then(|| DriveEvent::Insert(barcode.to_owned()))).await?;
+        self.wait(log, ANSWER, |request| matches!(request, DriveRequest::Insert(_))).await?;
+        Ok(log.state().cartridge.as_deref() == Some(barcode))
+    }
+
+    async fn remove(&self) -> Result<(), RemoveError> {
+        let mut log = self.log.lock().await;
+        self.request_remove(&mut log).await.map_err(|error| {
+            tracing::error!(drive = self.label, %error, "cartridge not taken from a drive of another daemon");
+            RemoveError::Unavailable
+        })?;
+        match &log.state().refusal {
+            _ if log.state().cartridge.is_none() => Ok(()),
+            Some(DriveRefusal::Prevented) => Err(RemoveError::Prevented),
+            Some(DriveRefusal::Other(reason)) => {
+                tracing::warn!(drive = self.label, reason, "drive of another daemon does not release its cartridge");
+                Err(RemoveError::Unavailable)
+            }
+            None => {
+                tracing::warn!(drive = self.label, "the daemon of the drive does not respond");
+                Err(RemoveError::Unavailable)
+            }
+        }
+    }
+
+    async fn request_remove(&self, log: &mut DriveLog) -> Result<(), ShelfError> {
+        let is_idle = |state: &DriveState| state.cartridge.is_some() && state.request.is_none();
+        log.add(|state| is_idle(state).then_some(DriveEvent::Remove)).await?;
+        self.wait(log, ANSWER, |request| *request == DriveRequest::Remove).await?;
+        self.wait(log, UNLOAD, |request| *request == DriveRequest::Removing).await
+    }
+
+    /// Waits while a request is pending, and withdraws it after `limit`.
+    async fn wait(
+        &self,
+        log: &mut DriveLog,
+        limit: Duration,
+        is_pending: impl Fn(&DriveRequest) -> bool,
+    ) -> Result<(), ShelfError> {
+        let end = Instant::now() + limit;
+        loop {
+            log.follow().await?;
+            if !log.state().request.as_ref().is_some_and(&is_pending) {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                let is_late = |state: &DriveState| state.request.as_ref().is_some_and(&is_pending);
+                log.add(|state| is_late(state).then_some(DriveEvent::Withdrawn)).await?;
+                return Ok(());
+            }
+            tokio::time::sleep(log.period() / 5).await;
+        }
+    }
+}
+
+/// A move of the robot: until its end, the drive and the inventory may differ.
+struct Moving<'a>(&'a RemoteDrive);
+
+impl<'a> Moving<'a> {
+    fn begin(drive: &'a RemoteDrive) -> Self {
+        drive.content().is_moving = true;
+        Self(drive)
+    }
+}
+
+impl Drop for Moving<'_> {
+    fn drop(&mut self) {
+        self.0.content().is_moving = false;
+    }
+}
+
+/// The bay of a drive that another daemon serves.
+pub(super) struct RemoteBay {
+    drive: Arc<RemoteDrive>,
+    name: BayName,
+}
+
+impl RemoteBay {
+    pub(super) const fn new(drive: Arc<RemoteDrive>, name: BayName) -> Self {
+        Self { drive, name }
+    }
+}
+
+impl Bay for RemoteBay {
+    fn name(&self) -> BayName {
+        self.name.clone()
+    }
+
+    fn status(&self) -> BayStatus {
+        let content = self.drive.content();
+        content.cartridge.as_ref().map_or_else(BayStatus::default, |cartridge| BayStatus {
+            barcode: Some(cartridge.barcode().clone()),
+            kind: cartridge.kind(),
+            accessible: content.is_ejected,
+        })
+    }
+
+    /// Always false: only the daemon of the drive knows this, and it refuses to unload.
+    fn removal_prevented(&self) -> bool {
+        false
+    }
+
+    fn set_online(&mut self, online: bool) {
+        if !online {
+            tracing::warn!(
+                drive = self.drive.label,
+                "drive of another daemon stays online for hosts; set it offline there"
+            );
+        }
+    }
+
+    fn insert(&mut self, cartridge: Cartridge, _now: Now) -> Result<(), Box<InsertError>> {
+        let drive = Arc::clone(&self.drive);
+        let _moving = Moving::begin(&self.drive);
+        let barcode = Barcode::to_string(cartridge.barcode());
+        let inserted = match () {
+            () if drive.content().cartridge.is_some() => Err("the drive already holds a cartridge"),
+            () if !drive.has_started.load(Ordering::Acquire) => Ok(()),
+            () => wait_for(&self.drive.handle, async move { drive.insert(barcode).await })
+                .unwrap_or(Err("the daemon is being stopped")),
+        };
+        if let Err(reason) = inserted {
+            return Err(Box::new(InsertError { cartridge, reason }));
+        }
+        let mut content = self.drive.content();
+        (content.cartridge, content.is_ejected) = (Some(cartridge), false);
+        Ok(())
+    }
+
+    fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
+        if self.drive.content().cartridge.is_none() {
+            return Err(RemoveError::Empty);
+        }
+        let _moving = Moving::begin(&self.drive);
+        let drive = Arc::clone(&self.drive);
+        wait_for(&self.drive.handle, async move { drive.remove().await }).unwrap_or(Err(RemoveError::Unavailable))?;
+        self.drive.content().cartridge.take().ok_or(RemoveError::Empty)
+    }
+}
