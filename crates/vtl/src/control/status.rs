@@ -71,6 +71,9 @@ pub struct LibraryStatus {
     pub target: String,
     /// LUN of the changer behind its target.
     pub lun: usize,
+    /// True if the daemon serves only drives of the library: its robot and its cartridges are those of another daemon.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub robot_elsewhere: bool,
     /// Shelf of the cartridges outside the library.
     pub shelf: String,
     /// False while an operator has set the robot offline.
@@ -351,6 +354,7 @@ impl Library {
             station_open: condition.station_open,
             alerts: super::alerts::raised_flag_names(&unit, false),
             host_settings: unit.host_settings(),
+            robot_elsewhere: !self.has_robot(),
             drives: Vec::new(),
             io_elements: Vec::new(),
             slots: Vec::new(),

@@ -67,6 +67,9 @@ fn title(library: &LibraryStatus) -> String {
     let state = if state.is_empty() { "ready".into() } else { state.join(", ") };
     let full = library.slots.iter().filter(|slot| slot.cartridge.is_some()).count();
     let LibraryStatus { name, model, serial, target, lun, slots, .. } = library;
+    if library.robot_elsewhere {
+        return format!("{name}  {model}  {serial}  {target}\n  drives only; another daemon has the robot{alerts}");
+    }
     format!(
         "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full{alerts}",
         format_count(slots.len() as u64, "slot")
@@ -86,6 +89,10 @@ fn drive_text(drive: &DriveStatus) -> String {
         (Some(_), ..) if !drive.threaded => "not threaded".into(),
         (Some(_), ..) => "loaded".into(),
     };
+    if let Some(daemon) = &drive.daemon {
+        let state = if drive.element.cartridge.is_some() && drive.online { "full" } else { state.as_str() };
+        return format!("{}  {}  of daemon {daemon}  {state}", drive.model, drive.serial);
+    }
     format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
 }
 

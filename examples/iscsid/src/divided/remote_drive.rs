@@ -74,7 +74,7 @@ impl RemoteDrive {
         loop {
             let (step, period) = {
                 let mut log = self.log.lock().await;
-                (self.reconcile(&mut log).await, log.period())
+                (self.reconcile(&mut log).await, log.period() * 4)
             };
             match step {
                 Ok(()) => is_failing = false,
