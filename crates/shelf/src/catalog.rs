@@ -66,7 +66,7 @@ fn hint_key(shard: &str) -> String {
     format!("catalog/{shard}/head")
 }
 
-fn shards() -> impl Iterator<Item = String> {
+pub(crate) fn shards() -> impl Iterator<Item = String> {
     (0..SHARDS).map(|shard| format!("{shard:02x}"))
 }
 
@@ -114,6 +114,17 @@ impl Shelf {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The barcodes of the cartridges of a shard, ascending: those of the catalog; if there is none, those of a listing of the store.
+    pub(crate) async fn barcodes_of(&self, shard: &str) -> Result<BTreeSet<String>, ShelfError> {
+        if self.objects.get(COMPLETE).await?.is_some() {
+            match self.newest_state(shard).await {
+                Err(ShelfError::Malformed { .. }) => {}
+                found => return found.map(|(_, barcodes)| barcodes),
+            }
+        }
+        Ok(self.objects.directories(shard).await?.into_iter().collect())
     }
 
     /// Changes the catalog: the shards with the cartridges of the change. A change of another program at the same time counts, too.
@@ -241,31 +252,74 @@ impl Shelf {
         change: impl AsyncFn(&mut BTreeSet<String>) -> Result<(), ShelfError>,
     ) -> Result<(), ShelfError> {
         for _ in 0..ATTEMPTS {
-            let (number, bytes) = self.newest_bytes(shard).await?;
-            let key = state_key(shard, number);
-            // A damaged state is followed by a correct one.
-            let before = bytes.as_deref().and_then(|bytes| record::decode::<Shard>(&key, bytes).ok());
-            let is_damaged = bytes.is_some() && before.is_none();
-            let before = before.map(|shard| shard.barcodes).unwrap_or_default();
-            let mut barcodes = before.clone();
+            let state = self.shard_state(shard).await?;
+            let mut barcodes = state.barcodes.clone();
             change(&mut barcodes).await?;
-            if barcodes == before && !is_damaged {
-                return Ok(());
-            }
-            let next = state_key(shard, number + 1);
-            let state = record::encode(&next, &Shard { nonce: self.nonce()?, barcodes })?;
-            // If another program was faster, its state comes before this one.
-            if matches!(self.objects.create(&next, state).await?, Creation::Created)
-                && self.raise_hint(shard, number + 1).await?
-            {
-                if (number + 1).is_multiple_of(CLEANING) {
-                    self.remove_old_states(shard, number + 1, KEPT_FOR).await?;
-                }
+            if self.replace_shard(shard, &state, barcodes).await? {
                 return Ok(());
             }
         }
-        Err(ShelfError::Interrupted(format!("other programs change shard {shard} of the catalog all the time")))
+        Err(always_changed(shard))
     }
+
+    /// Adds a cartridge to the catalog.
+    pub(crate) async fn add_to_catalog(&self, barcode: &str) -> Result<(), ShelfError> {
+        let keys = CartridgeKeys::new(barcode);
+        for _ in 0..ATTEMPTS {
+            let state = self.shard_state(keys.hash()).await?;
+            let mut barcodes = state.barcodes.clone();
+            barcodes.insert(barcode.to_owned());
+            if self.replace_shard(keys.hash(), &state, barcodes).await? {
+                return Ok(());
+            }
+        }
+        Err(always_changed(keys.hash()))
+    }
+
+    /// The newest state of a shard. A damaged one is followed by a correct one.
+    async fn shard_state(&self, shard: &str) -> Result<ShardState, ShelfError> {
+        let (number, bytes) = self.newest_bytes(shard).await?;
+        let known = bytes.as_deref().and_then(|bytes| record::decode::<Shard>(&state_key(shard, number), bytes).ok());
+        let is_damaged = bytes.is_some() && known.is_none();
+        Ok(ShardState { number, barcodes: known.map(|shard| shard.barcodes).unwrap_or_default(), is_damaged })
+    }
+
+    /// Creates the state after another one, unless it would be the same. `false` if another program was faster.
+    async fn replace_shard(
+        &self,
+        shard: &str,
+        before: &ShardState,
+        barcodes: BTreeSet<String>,
+    ) -> Result<bool, ShelfError> {
+        if barcodes == before.barcodes && !before.is_damaged {
+            return Ok(true);
+        }
+        let number = before.number + 1;
+        let key = state_key(shard, number);
+        let state = record::encode(&key, &Shard { nonce: self.nonce()?, barcodes })?;
+        // If another program was faster, its state comes before this one.
+        if !matches!(self.objects.create(&key, state).await?, Creation::Created)
+            || !self.raise_hint(shard, number).await?
+        {
+            return Ok(false);
+        }
+        if number.is_multiple_of(CLEANING) {
+            self.remove_old_states(shard, number, KEPT_FOR).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// A state of a shard.
+struct ShardState {
+    /// Its number; 0 if there is none.
+    number: u64,
+    barcodes: BTreeSet<String>,
+    is_damaged: bool,
+}
+
+fn always_changed(shard: &str) -> ShelfError {
+    ShelfError::Interrupted(format!("other programs change shard {shard} of the catalog all the time"))
 }
 
 impl Shelf {

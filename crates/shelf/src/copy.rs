@@ -8,6 +8,7 @@ use crate::owned::{CommitError, OwnedCartridge};
 use crate::segment;
 use crate::take::TakeError;
 use crate::transfer::{PARALLEL, create_segment};
+
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
@@ -141,6 +142,12 @@ impl Shelf {
             Ok((copied_segments, copied_bytes)) => {
                 owned.set_origin(source.version, &source.nonce);
                 owned.release(source.content.clone()).await?;
+                if former.files.is_empty() {
+                    // The catalog is only a hint.
+                    if let Err(error) = to.add_to_catalog(barcode).await {
+                        tracing::warn!(barcode, %error, "the catalog of the target shelf lacks the cartridge; ferric shelf catalog --rebuild");
+                    }
+                }
                 let (source_version, version, bytes) = (source.version, owned.version(), source.content.bytes());
                 Ok(Copied { source_version, version, bytes, segments, copied_segments, copied_bytes })
             }
@@ -372,6 +379,15 @@ mod tests {
         // A removed cartridge is no state.
         write(&b, &[]).await;
         assert_eq!(copy(&a, &b).await.unwrap(), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn the_catalog_of_the_target_has_the_copy() {
+        let (a, b) = (shelf("a"), shelf("b"));
+        b.begin_catalog().await.unwrap();
+        write(&a, &[("data.0", "one")]).await;
+        copy(&a, &b).await.unwrap();
+        assert_eq!(b.catalog().await.unwrap().unwrap(), [BARCODE]);
     }
 
     #[tokio::test]

@@ -52,6 +52,7 @@ pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
+pub use replica::ReplicaSetup;
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLeases, SiteClaim, SiteCopies, SiteLease, TakeSiteError};
 pub use take::TakeError;

@@ -1,12 +1,15 @@
 //! The replica of a shelf: another shelf, to which the cartridges are copied after each change, and from which they are read while
 //! this one does not respond.
 
+mod initial;
+
 use crate::Shelf;
 use crate::copy::CopyError;
 use crate::error::ShelfError;
 use crate::folders::lock;
 use crate::keys::CartridgeKeys;
 use crate::take::{self, FoundManifest};
+use initial::InitialCopy;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -33,6 +36,8 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// First pause after a copy that failed. Each further pause is twice as long, up to [`MAX_PAUSE`].
 const PAUSE: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_secs(300);
+/// Time between two looks at what another task does.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The replica from which a shelf reads while it does not respond.
 pub(crate) struct Replica {
@@ -152,6 +157,29 @@ impl Shelf {
     }
 }
 
+/// A shelf to which the cartridges of another one are copied.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReplicaSetup {
+    /// Place of the replica, such as its URL. If it is another one than at the last start, all cartridges are copied.
+    pub place: String,
+    /// The shelf that becomes the replica, with its keys.
+    pub shelf: Shelf,
+}
+
+impl ReplicaSetup {
+    /// The replica at a place, such as a URL.
+    #[must_use]
+    pub fn new(place: impl Into<String>, shelf: Shelf) -> Self {
+        Self { place: place.into(), shelf }
+    }
+}
+
+/// Pause after a number of failures.
+fn pause(failures: u32) -> Duration {
+    PAUSE.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(MAX_PAUSE)
+}
+
 /// Changes of a cartridge that are not on the replica.
 struct Pending {
     since: Instant,
@@ -166,20 +194,37 @@ struct Pending {
     error: Option<String>,
 }
 
-/// Copies the cartridges of a shelf to its replica after each change. The local directory has a file for each cartridge with changes
-/// that were not copied, so that the next process continues.
+impl Pending {
+    const fn new(since: Instant, due: Instant) -> Self {
+        Self { since, due, bytes: 0, changes: 0, open: 0, failures: 0, error: None }
+    }
+
+    fn failed(&mut self, barcode: &str, error: &CopyError) {
+        if self.error.is_none() {
+            tracing::warn!(barcode, %error, "the cartridge is not copied to the replica yet; this is tried again");
+        }
+        self.due = Instant::now() + pause(self.failures);
+        self.failures += 1;
+        self.error = Some(error.to_string());
+    }
+}
+
+/// Copies the cartridges of a shelf to its replica: first the cartridges that are on the shelf, and each after a change. The local directory has
+/// a file for each cartridge with changes that were not copied, so that the next process continues.
 pub(crate) struct Replication {
     from: Shelf,
     to: Shelf,
     directory: PathBuf,
     pending: Mutex<BTreeMap<String, Pending>>,
     changed: Notify,
+    initial: InitialCopy,
 }
 
 impl Replication {
     /// The changes that an earlier process has not copied, in this directory.
-    pub(crate) fn open(from: Shelf, to: Shelf, directory: PathBuf) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(from: Shelf, to: ReplicaSetup, directory: PathBuf) -> io::Result<Arc<Self>> {
         fs::create_dir_all(&directory)?;
+        let initial = InitialCopy::open(&directory, to.place)?;
         let now = Instant::now();
         let mut pending = BTreeMap::new();
         for entry in fs::read_dir(&directory)? {
@@ -189,27 +234,27 @@ impl Replication {
             let barcode = barcode.to_string();
             let bytes = fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse().ok());
             let bytes = bytes.unwrap_or_default();
-            pending.insert(
-                barcode,
-                Pending { since: now, due: now, bytes, changes: 1, open: 0, failures: 0, error: None },
-            );
+            pending.insert(barcode, Pending { bytes, changes: 1, ..Pending::new(now, now) });
         }
         // The copies read the first shelf only.
         let from = Shelf { replica: None, ..from };
-        Ok(Arc::new(Self { from, to, directory, pending: Mutex::new(pending), changed: Notify::new() }))
+        let (to, pending) = (to.shelf, Mutex::new(pending));
+        Ok(Arc::new(Self { from, to, directory, pending, changed: Notify::new(), initial }))
     }
 
     /// A manifest of the cartridge will be created. `bytes` are those of its new segments. Until [`end_change`](Self::end_change), no copy
     /// counts as one of the newest state.
     pub(crate) fn begin_change(&self, barcode: &str, bytes: u64) -> io::Result<()> {
         let now = Instant::now();
-        let (since, due) = (now, now + INTERVAL);
-        let new = || Pending { since, due, bytes: 0, changes: 0, open: 0, failures: 0, error: None };
         let mut pending = lock(&self.pending);
-        let entry = pending.entry(barcode.to_owned()).or_insert_with(new);
+        let entry = pending.entry(barcode.to_owned()).or_insert_with(|| Pending::new(now, now + INTERVAL));
         entry.bytes += bytes;
         entry.changes += 1;
         entry.open += 1;
+        self.store(barcode, entry)
+    }
+
+    fn store(&self, barcode: &str, entry: &Pending) -> io::Result<()> {
         let text = format!("{}\n", entry.bytes);
         file::replace(&self.directory.join(barcode), text.as_bytes())
     }
@@ -230,12 +275,13 @@ impl Replication {
         let pending = lock(&self.pending);
         let since = pending.values().map(|entry| entry.since).min();
         let failed = pending.iter().filter_map(|(name, entry)| Some((name.clone(), entry.error.clone()?)));
-        ReplicaLag {
+        let lag = ReplicaLag {
             folders: pending.len() as u64,
             bytes: pending.values().map(|entry| entry.bytes).sum(),
             seconds: since.map_or(0, |since| since.elapsed().as_secs()),
             failed: failed.collect(),
-        }
+        };
+        self.initial.add_to(lag)
     }
 
     /// Copies one cartridge after the other, without an end.
@@ -250,8 +296,19 @@ impl Replication {
                 () = sleep_until(due) => {}
                 () = self.changed.notified() => continue,
             }
+            if self.initial.copies(&barcode) {
+                self.delay(&barcode);
+                continue;
+            }
             let copied = self.from.copy_cartridge(&barcode, &self.to, &mut |_, _| ControlFlow::Continue(())).await;
             self.end_copy(&barcode, changes, copied.map(drop));
+        }
+    }
+
+    /// Copies a cartridge a moment later.
+    fn delay(&self, barcode: &str) {
+        if let Some(entry) = lock(&self.pending).get_mut(barcode) {
+            entry.due = Instant::now() + POLL_INTERVAL;
         }
     }
 
@@ -273,15 +330,7 @@ impl Replication {
                 (entry.since, entry.due, entry.bytes) = (now, due, 0);
                 (entry.failures, entry.error) = (0, None);
             }
-            Err(error) => {
-                if entry.error.is_none() {
-                    tracing::warn!(barcode, %error, "the cartridge is not copied to the replica yet; this is tried again");
-                }
-                let pause = PAUSE.saturating_mul(1_u32.checked_shl(entry.failures).unwrap_or(u32::MAX));
-                entry.failures += 1;
-                entry.error = Some(error.to_string());
-                entry.due = Instant::now() + pause.min(MAX_PAUSE);
-            }
+            Err(error) => entry.failed(barcode, &error),
         }
     }
 }

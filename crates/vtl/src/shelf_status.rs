@@ -45,11 +45,13 @@ pub struct ShelfStatus {
 pub struct ReplicaStatus {
     /// Name of the shelf that is the replica.
     pub shelf: String,
-    /// Number of cartridges with changes that are not on the replica.
+    /// Number of cartridges whose newest state may not be on the replica: changed cartridges, and cartridges that were not compared
+    /// with a new replica yet.
     pub cartridges: u64,
-    /// Number of bytes of these changes in segments.
+    /// Number of bytes in segments that are not on the replica, as far as they are known: those of changed cartridges, and of
+    /// cartridges that are copied now.
     pub bytes: u64,
-    /// Seconds since the first of these changes, or since the start of the daemon if it is older.
+    /// Seconds since the first of these changes, or since the start of the daemon if it is older or cartridges are compared.
     pub seconds: u64,
     /// The cartridges whose last copy has failed, and the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

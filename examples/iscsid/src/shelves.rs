@@ -29,7 +29,7 @@ pub(crate) fn open(data: DataDir, directory: &Path, shelves: &[ShelfSetup]) -> R
 mod enabled {
     use command_line::shelf::{open_shelf, read_keys};
     use shelf::trust::{self, Verdict};
-    use shelf::{Durability, FoldersSetup, Shelf, ShelfError, ShelfFolders, Unload};
+    use shelf::{Durability, FoldersSetup, ReplicaSetup, Shelf, ShelfError, ShelfFolders, Unload};
     use std::fmt::Display;
     use std::io;
     use std::path::Path;
@@ -66,7 +66,7 @@ mod enabled {
         };
         let mut folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
         if let Some(replica) = replica {
-            folders = folders.with_replica(open_with_keys(replica)?);
+            folders = folders.with_replica(ReplicaSetup::new(&replica.url, open_with_keys(replica)?));
         }
         let unload = match setup.unload {
             ShelfUnload::Wait => Unload::Wait,

@@ -24,7 +24,7 @@ mod tracked_file;
 
 pub use monitor::{ShelfMonitor, UnshelvedCartridge};
 
-use crate::replica::{Newest, Replication};
+use crate::replica::{Newest, ReplicaSetup, Replication};
 use crate::{Content, FileContent, Shelf, ShelfError};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
@@ -102,7 +102,7 @@ pub struct FoldersSetup {
     pub idle: Duration,
     /// The shelf to which cartridges are copied after each change, and from which they are read while the first one does not
     /// respond.
-    pub replica: Option<Shelf>,
+    pub replica: Option<ReplicaSetup>,
 }
 
 impl FoldersSetup {
@@ -135,9 +135,9 @@ impl FoldersSetup {
         Self { cache, ..self }
     }
 
-    /// The same setup with a replica. Cartridges that are not changed from now on are not copied to it.
+    /// The same setup with a replica. The cartridges that are on the shelf already are copied to it in the background.
     #[must_use]
-    pub fn with_replica(self, replica: Shelf) -> Self {
+    pub fn with_replica(self, replica: ReplicaSetup) -> Self {
         Self { replica: Some(replica), ..self }
     }
 
@@ -279,7 +279,7 @@ impl ShelfFolders {
                 let directory = setup.directory.join("not.replicated");
                 let replication = Replication::open(shelf.clone(), replica.clone(), directory)?;
                 runtime.spawn(Arc::clone(&replication).run());
-                (shelf.with_replica(replica), Some(replication))
+                (shelf.with_replica(replica.shelf), Some(replication))
             }
         };
         let access = Access {
@@ -309,7 +309,15 @@ impl ShelfFolders {
         let finisher = access.clone();
         let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots);
         let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
-        let runtimes = uploads.into_iter().chain([runtime]).collect();
+        let copies = match &access.shared.replication {
+            Some(replication) => {
+                let copies = threads("shelf/replica").on_thread_start(background::lower_priority).build()?;
+                copies.spawn(Arc::clone(replication).run_initial());
+                Some(copies)
+            }
+            None => None,
+        };
+        let runtimes = uploads.into_iter().chain(copies).chain([runtime]).collect();
         Ok(Self { access, releasing: Some(releasing), catalog: Some(catalog), runtimes })
     }
 

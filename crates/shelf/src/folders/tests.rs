@@ -192,7 +192,7 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
     let retry = RetryPolicy::new(2, Duration::from_millis(1));
     let options = ShelfOptions::new(name).with_beat(setup.beat).with_retry(retry);
     let shelf = |store| Shelf::new(store, "site", options.clone(), entropy(name)).unwrap();
-    let replica = setup.replica.clone().map(&shelf);
+    let replica = setup.replica.clone().map(|store| ReplicaSetup::new("replica", shelf(store)));
     let shelf = shelf(store);
     let key = |byte: &u8| WrappingKey::new(&[*byte; KEY_LEN]).unwrap();
     let shelf = match &setup.keys {

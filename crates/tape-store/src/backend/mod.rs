@@ -329,11 +329,13 @@ pub struct Shelving {
 /// The part of the changes of a shelf that its replica does not have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplicaLag {
-    /// Number of folders with changes that are not on the replica.
+    /// Number of folders whose newest state may not be on the replica: changed folders, and folders that were not compared with a new
+    /// replica yet.
     pub folders: u64,
-    /// Bytes of these changes, without those of copies that have ended in part.
+    /// Bytes of these states that are not on the replica, as far as they are known: bytes of changes, without copies that have ended
+    /// in part, and of the folders that are copied now.
     pub bytes: u64,
-    /// Seconds since the first of these changes, or since the start of the program if it is older.
+    /// Seconds since the first of these changes, or since the start of the program if it is older or folders are compared.
     pub seconds: u64,
     /// The folders whose last copy has failed, and the reason.
     pub failed: BTreeMap<String, String>,

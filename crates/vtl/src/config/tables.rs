@@ -289,9 +289,9 @@ tables! {
         encrypt: Text,
         /// Keys of before, in the same form, with which cartridges can be read until `ferric shelf rewrap`. Default: `[]`.
         former_keys: Texts,
-        /// Name of another shelf, which comes later in the file. Changed cartridges are copied to it after each unload, and at
-        /// least every 30 seconds while they are in a drive and written; they are read from it while this shelf does not
-        /// respond, and are write-protected then. Default: none.
+        /// Name of another shelf, which comes later in the file. The cartridges of this shelf are copied to it: at first all
+        /// of them in the background, later each after an unload, and at least every 30 seconds while it is in a drive and
+        /// written. They are read from it while this shelf does not respond, and are write-protected then. Default: none.
         replica: Text,
     }
 

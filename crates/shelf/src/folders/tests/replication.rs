@@ -1,6 +1,9 @@
 //! A shelf with a replica: copies after changes, and reads while one of the two stores does not respond.
 
 use super::*;
+use crate::keys::CartridgeKeys;
+use futures_util::TryStreamExt;
+use object_store::ObjectStoreExt;
 use tape_store::backend::ReplicaLag;
 
 const BLOCK: usize = 100_000;
@@ -23,6 +26,17 @@ impl Replicated {
     fn machine(&self, name: &str, directory: &Path) -> Machine {
         let setup = MachineSetup { replica: Some(Arc::clone(&self.replica) as _), ..MachineSetup::default() };
         machine_with(name, Arc::clone(&self.first) as _, directory, &setup)
+    }
+
+    /// A machine of the first shelf without its replica.
+    fn start_alone(&self) -> Machine {
+        machine_with("a", Arc::clone(&self.first) as _, self.directory.path(), &MachineSetup::default())
+    }
+
+    /// The cartridges that the second store has.
+    fn copied(&self) -> Vec<String> {
+        let other = tempfile::tempdir().unwrap();
+        super::machine("b", &self.stores[1], other.path()).folders.list().unwrap()
     }
 
     fn start(&self) -> Machine {
@@ -146,4 +160,89 @@ fn a_replica_that_is_away_is_behind_until_it_returns_also_after_a_restart() {
     wait_until(|| !lag(&machine).failed.is_empty());
     assert!(lag(&machine).failed[BARCODE].contains("another state of cartridge V00001L8"), "{:?}", lag(&machine));
     assert_eq!(machine.blocks(BLOCK).len(), 12);
+}
+
+const OTHERS: [&str; 5] = ["V00002L8", "V00003L8", "V00004L8", "V00005L8", "V00006L8"];
+
+fn create(machine: &Machine, barcode: &str) {
+    let barcode = Barcode::new(barcode).unwrap();
+    machine.tapes.create(&barcode, &NewCartridge::data(&LTO_8).with_capacity(1 << 30)).unwrap();
+}
+
+fn shelf_of(name: &str, store: &Arc<InMemory>) -> Shelf {
+    Shelf::new(Arc::clone(store) as _, "site", ShelfOptions::new(name), entropy(name)).unwrap()
+}
+
+/// Removes the objects of a cartridge.
+fn remove_all(store: &Arc<InMemory>, barcode: &str) {
+    let prefix = ObjectPath::from(format!("site/{}/{barcode}", CartridgeKeys::new(barcode).hash()));
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+        let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
+        assert!(!listed.is_empty());
+        for object in listed {
+            store.delete(&object.location).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_new_replica_gets_the_cartridges_that_are_on_the_shelf() {
+    let site = Replicated::new();
+    let machine = site.start_alone();
+    machine.create();
+    write(&machine, 0, 10);
+    OTHERS.iter().for_each(|barcode| create(&machine, barcode));
+    drop(machine);
+    site.replica.fail_from(0);
+    let machine = site.start();
+    // Each is behind, also the cartridges that no copy has begun with.
+    wait_until(|| lag(&machine).failed.len() == 1);
+    assert_eq!(lag(&machine).folders, 6);
+    site.replica.fail_from(u64::MAX);
+    drop(machine);
+    let machine = site.start();
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    assert_eq!(site.copied().len(), 6);
+    let other = tempfile::tempdir().unwrap();
+    assert!(super::machine("b", &site.stores[1], other.path()).blocks(BLOCK) == blocks(10));
+    drop(machine);
+    // Nothing is compared again, until the replica is another one.
+    let before = site.replica.requests.load(Ordering::SeqCst);
+    let machine = site.start();
+    assert_eq!(lag(&machine), ReplicaLag::default());
+    drop(machine);
+    assert_eq!(site.replica.requests.load(Ordering::SeqCst), before);
+    let store = Arc::new(InMemory::new());
+    let replica = ReplicaSetup::new("another", shelf_of("a", &store));
+    let setup = FoldersSetup::new(site.directory.path().into()).with_replica(replica);
+    let folders = ShelfFolders::open(shelf_of("a", &site.stores[0]), setup).unwrap();
+    wait_until(|| folders.shelving().replica == Some(ReplicaLag::default()));
+    let other = tempfile::tempdir().unwrap();
+    assert_eq!(super::machine("b", &store, other.path()).folders.list().unwrap().len(), 6);
+}
+
+#[test]
+fn the_copy_of_present_cartridges_continues_after_a_restart() {
+    let site = Replicated::new();
+    let machine = site.start_alone();
+    OTHERS.iter().for_each(|barcode| create(&machine, barcode));
+    drop(machine);
+    // The replica goes away after a part of the copies.
+    site.replica.fail_from(40);
+    let machine = site.start();
+    wait_until(|| !lag(&machine).failed.is_empty());
+    let behind = lag(&machine).folders;
+    drop(machine);
+    assert!((1..5).contains(&behind), "{behind}");
+    // The first copy is removed behind its back: it is not looked at again.
+    let hash = |barcode: &str| CartridgeKeys::new(barcode).hash().to_owned();
+    let mut sorted = OTHERS.map(|barcode| (hash(barcode), barcode));
+    sorted.sort();
+    remove_all(&site.stores[1], sorted[0].1);
+    site.replica.fail_from(u64::MAX);
+    let machine = site.start();
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    let mut expected: Vec<_> = sorted[1..].iter().map(|(_, barcode)| (*barcode).to_owned()).collect();
+    expected.sort();
+    assert_eq!(site.copied(), expected);
 }
