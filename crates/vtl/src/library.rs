@@ -101,7 +101,7 @@ pub struct Library {
     setup: RwLock<LibrarySetup>,
     changer: Arc<Unit>,
     drives: RwLock<Vec<Arc<Unit>>>,
-    /// Serial numbers of all drives, also of those that other processes serve.
+    /// Serial numbers of all drives, also of drives in other processes.
     serials: RwLock<Vec<String>>,
     index: usize,
     target: Arc<Target>,

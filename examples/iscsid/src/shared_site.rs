@@ -33,7 +33,7 @@ const RELEASE: Duration = Duration::from_secs(10);
 pub(crate) struct SharedSite {
     site: String,
     epoch: u64,
-    /// What the daemon that runs the site has told this one, if it serves drives only.
+    /// The setup of this daemon, if it serves only drives of a site.
     drives: Option<DrivesSetup>,
     copies: SiteCopies,
     stop: Option<Sender<()>>,
@@ -92,7 +92,7 @@ impl SharedSite {
         self.epoch
     }
 
-    /// What the daemon that runs the site has told this one, if it serves drives only.
+    /// The setup of this daemon, if it serves only drives of a site.
     pub(crate) const fn drives(&self) -> Option<&DrivesSetup> {
         self.drives.as_ref()
     }

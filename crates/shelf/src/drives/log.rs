@@ -11,7 +11,7 @@ use crate::{Shelf, record};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What the daemon of the robot or that of the drive has noted.
+/// An entry of the log: a request of the robot's daemon, or a note of the drive's daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriveEvent {
@@ -52,19 +52,19 @@ impl DriveEvent {
 pub enum DriveRequest {
     /// To take the cartridge with this barcode.
     Insert(String),
-    /// To release the cartridge.
+    /// To unload the tape and to release the cartridge.
     Remove,
     /// To release the cartridge, which the drive has begun.
     Removing,
 }
 
-/// Why a drive does not do what the robot requests.
+/// The reason why a drive does not do what the robot requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DriveRefusal {
     /// A host has prevented medium removal.
     Prevented,
-    /// Another reason, in words.
+    /// Another reason, in words for an operator.
     Other(String),
 }
 
@@ -77,7 +77,7 @@ pub struct DriveState {
     pub is_ejected: bool,
     /// The request of the robot that is pending.
     pub request: Option<DriveRequest>,
-    /// Why the drive has not done what the robot requested last.
+    /// The reason why the drive has not done what the robot requested last.
     pub refusal: Option<DriveRefusal>,
     /// Epochs of the newest daemons: that of the robot and that of the drive.
     epochs: [u64; 2],

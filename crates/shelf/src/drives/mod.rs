@@ -1,7 +1,7 @@
 //! The drives of a site that other daemons serve than the one which runs its robots.
 //!
 //! The objects are below `sites/NAME/drives`: `LIBRARY/3/log/0000042` an entry of the log of drive 3, created once; `LIBRARY/3/head` a
-//! hint to the newest entry; `setup/DAEMON` what a daemon needs to know to serve its drives.
+//! hint to the newest entry; `setup/DAEMON` the setup of a daemon that serves drives.
 
 mod log;
 mod setup;

@@ -1,10 +1,10 @@
-//! What a daemon needs to know to serve drives of a site: the configuration of the site, and the identities of the drives.
+//! The setup of a daemon that serves drives of a site: the configuration of the site, and the identities of the drives.
 
 use crate::error::ShelfError;
 use crate::{Shelf, record};
 use serde::{Deserialize, Serialize};
 
-/// What the daemon that runs a site tells another one, which serves some of its drives.
+/// The setup that the daemon which runs a site leaves in the store for another one, which serves some of its drives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrivesSetup {
     /// Text of the configuration file of the site.
@@ -20,14 +20,14 @@ pub struct DriveIdentity {
     pub library: String,
     /// Number of the drive in the library, from 1.
     pub number: usize,
-    /// Unit serial number.
+    /// Unit serial number of the drive.
     pub serial: String,
     /// NAA designator, sixteen hexadecimal digits.
     pub naa: String,
 }
 
 impl Shelf {
-    /// Replaces what a daemon needs to know to serve drives of a site.
+    /// Replaces the setup of a daemon that serves drives of a site.
     ///
     /// # Errors
     /// [`ShelfError::Store`] if the store fails.
@@ -36,7 +36,7 @@ impl Shelf {
         self.objects().replace(&key, record::encode(&key, setup)?).await
     }
 
-    /// What a daemon needs to know to serve drives of a site; `None` if the site has no drives of this daemon, or its own daemon
+    /// The setup of a daemon that serves drives of a site; `None` if the site has no drives of this daemon, or its own daemon
     /// never ran.
     ///
     /// # Errors

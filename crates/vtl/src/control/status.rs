@@ -110,8 +110,8 @@ pub struct DriveStatus {
     pub serial: String,
     /// LUN of the drive behind the target of its library; 0 if another daemon serves the drive.
     pub lun: usize,
-    /// Name of the daemon that serves the drive, if it is another one. It knows what hosts have done there: of that, only the
-    /// cartridge is known here.
+    /// Name of the daemon that serves the drive, if it is another one. Of such a drive, this daemon shows only the element and the
+    /// identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daemon: Option<String>,
     /// False while an operator has set the drive offline.

@@ -16,7 +16,7 @@ use vtl::site::Site;
 /// Time between two looks for the setup of a site whose daemon has not run yet.
 const SETUP_WAIT: Duration = Duration::from_secs(1);
 
-/// What this daemon needs to know of the site. Waits until the daemon that runs the site has told it.
+/// The setup of this daemon in the store. Waits until the daemon that runs the site has put it there.
 ///
 /// # Errors
 /// The store fails.

@@ -25,7 +25,7 @@ use vtl::site::Site;
 pub(crate) enum Part {
     /// All of it, and nothing else is to be done.
     Whole,
-    /// The robots, and the drives without a daemon of their own.
+    /// The robots, and the drives that no other daemon serves.
     Robot(Box<Robot>),
     /// The drives of one daemon. The number is the epoch of its lease.
     Drives(String, u64),

@@ -247,7 +247,7 @@ impl Bay for RemoteBay {
         })
     }
 
-    /// Always false: only the daemon of the drive knows this, and it refuses to unload.
+    /// Always false: this is a state of the drive's daemon, which refuses to unload.
     fn removal_prevented(&self) -> bool {
         false
     }

@@ -15,7 +15,7 @@ use vtl::site::Site;
 /// The drives that the configuration assigns to other daemons: their names by library and number.
 type Daemons = BTreeMap<(String, usize), String>;
 
-/// The robots of a site some of whose drives other daemons serve.
+/// The robots of a site in which other daemons serve some of the drives.
 pub(crate) struct Robot {
     runtime: Option<Runtime>,
     shelf: Shelf,
