@@ -25,6 +25,8 @@ export interface Drive extends Element {
   model: string;
   serial: string;
   lun: number;
+  /** Name of the daemon that serves the drive, if it is another one. */
+  daemon?: string;
   online: boolean;
   faulty?: string;
   ejected: boolean;
@@ -48,6 +50,8 @@ export interface Summary {
   serial: string;
   target: string;
   lun: number;
+  /** The daemon serves only drives of the library. */
+  robot_elsewhere?: boolean;
   shelf: string;
   online: boolean;
   faulty?: string;

@@ -126,6 +126,14 @@ function ratio(metrics: DriveMetrics): string {
 }
 
 function Facts({ drive, metrics }: { drive: Drive; metrics: DriveMetrics | null }) {
+  if (drive.daemon) {
+    return (
+      <p>
+        The daemon <b>{drive.daemon}</b> serves this drive. Its console has the measurements and commands; the serial number is{" "}
+        <span class="mono">{drive.serial}</span>.
+      </p>
+    );
+  }
   if (!metrics) return <p class="muted">Reading the measurements…</p>;
   const failures = metrics.read_failures + metrics.write_failures;
   return (

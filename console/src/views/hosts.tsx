@@ -8,6 +8,7 @@ import type { Column } from "../parts/table";
 import { libraries } from "../site";
 import type { IscsiSession, Metrics, Page, PortalMetrics, SiteEvent } from "../types";
 import { path } from "../ui";
+import { drivePlace } from "./rack";
 
 const POLL_MS = 2000;
 
@@ -73,10 +74,10 @@ export function Hosts() {
         <ul class="plain">
           {libraries.value.map(({ summary, drives }) => (
             <li key={summary.name}>
-              <span class="mono">{summary.target}</span>: changer of {summary.name} at LUN {summary.lun}
+              <span class="mono">{summary.target}</span>: {summary.robot_elsewhere ? `drives of ${summary.name}` : `changer of ${summary.name} at LUN ${summary.lun}`}
               {drives.map((drive) => (
                 <span key={drive.serial}>
-                  , <a href={path("drive", summary.name, `drive${drive.number}`)}>drive{drive.number}</a> at LUN {drive.lun}
+                  , <a href={path("drive", summary.name, `drive${drive.number}`)}>drive{drive.number}</a> at {drivePlace(drive)}
                 </span>
               ))}
             </li>

@@ -165,10 +165,14 @@ export function driveState(drive: Drive): { word: string; tone: "good" | "bad" |
   if (drive.faulty) return { word: "faulty", tone: "bad" };
   if (!drive.online) return { word: "offline", tone: "bad" };
   if (drive.refused) return { word: "cartridge refused", tone: "bad" };
+  if (drive.daemon) return { word: drive.cartridge ? "full" : "empty", tone: "off" };
   if (drive.threaded) return { word: "ready", tone: "good" };
   if (drive.cartridge) return { word: drive.ejected ? "ejected" : "not ready", tone: "off" };
   return { word: "empty", tone: "off" };
 }
+
+/** The address of a drive: its LUN, or the daemon that serves it. */
+export const drivePlace = (drive: Drive): string => (drive.daemon ? `daemon ${drive.daemon}` : `LUN ${drive.lun}`);
 
 export const unload = (library: string, drive: string): Promise<boolean> =>
   act(movedWords, () => request<Moved>("POST", "/v1/unloads", { library, drive }));
@@ -185,7 +189,7 @@ function driveCell(library: Library, drive: Drive): Cell {
       ...(drive.alerts.length > 0 ? [`TapeAlert: ${drive.alerts.join(", ")}`] : []),
       ...(drive.removal_prevented ? ["removal prevented by a host"] : []),
       ...(drive.reservation ? [reservationText(drive.reservation)] : []),
-      `LUN ${drive.lun}, ${drive.serial}`,
+      `${drivePlace(drive)}, ${drive.serial}`,
       drive.cartridge ? kindName(drive.kind) : "empty",
     ].join(", "),
     content: (
@@ -204,7 +208,7 @@ function driveCell(library: Library, drive: Drive): Cell {
           {drive.cartridge ? <Spine element={drive} /> : <span class="recess" />}
         </span>{" "}
         <span class="drive-foot">
-          {drive.alerts.length > 0 ? <AlertBadge names={drive.alerts} /> : !drive.removal_prevented && !drive.reservation && `LUN ${drive.lun}, ${drive.serial}`}
+          {drive.alerts.length > 0 ? <AlertBadge names={drive.alerts} /> : !drive.removal_prevented && !drive.reservation && `${drivePlace(drive)}, ${drive.serial}`}
           {drive.removal_prevented && (
             <span class="badge badge-lock">
               <Icon name="lock" /> removal prevented by a host

@@ -23,9 +23,10 @@ export function connectLines(library: Library, portal: string, host: string): { 
   const { address, port } = reachable(portal, host);
   const { target, lun } = library.summary;
   const at = `${address}:${port}`;
-  const units = [lun, ...library.drives.map((drive) => drive.lun)];
+  const drives = library.drives.filter((drive) => !drive.daemon).map((drive) => drive.lun);
+  const units = library.summary.robot_elsewhere ? drives : [lun, ...drives];
   const qemu = units.map((unit) => {
-    const node = unit === lun ? "changer" : `tape${unit}`;
+    const node = unit === lun && !library.summary.robot_elsewhere ? "changer" : `tape${unit}`;
     return [
       `-blockdev driver=iscsi,node-name=${node},transport=tcp,portal=${at},target=${target},lun=${unit}`,
       `-device scsi-generic,drive=${node}`,
