@@ -93,7 +93,10 @@ fn known<K: std::str::FromStr>(settings: &[(String, String)]) -> impl Iterator<I
 #[cfg(feature = "s3")]
 fn s3(url: &str, settings: &[(String, String)]) -> object_store::Result<Arc<dyn ObjectStore>> {
     let (retry, client) = client();
+    // If a connection ends before the first byte of a body, SeaweedFS 4.48 creates an empty object, unless the request has a checksum.
+    let checksum = object_store::aws::Checksum::SHA256;
     let builder = object_store::aws::AmazonS3Builder::new().with_client_options(client).with_retry(retry);
+    let builder = builder.with_checksum_algorithm(checksum);
     let builder = known(settings).fold(builder, |builder, (key, value)| builder.with_config(key, value));
     Ok(Arc::new(builder.with_url(url).build()?))
 }

@@ -12,6 +12,8 @@ pub(crate) enum Cut {
     Requests(u64),
     /// The connection that transfers the byte after this many bytes of responses; the bytes before it are forwarded.
     Responses(u64),
+    /// The connection with a PUT request, after `after` other ones: its headers are forwarded, its body is not.
+    Body { after: u64 },
     /// The connections with `count` responses, after `after` other ones. The store has executed their requests.
     Answers { after: u64, count: u64 },
 }
@@ -45,9 +47,20 @@ impl Plan {
         }
     }
 
-    fn request(&mut self, len: usize) -> Fate {
-        match self.cut {
-            Some(Cut::Requests(left)) => self.bytes(left, len, Cut::Requests),
+    fn request(&mut self, block: &[u8]) -> Fate {
+        let end_of_headers =
+            block.windows(4).position(|bytes| bytes == b"\r\n\r\n").filter(|_| block.starts_with(b"PUT "));
+        match (self.cut, end_of_headers) {
+            (Some(Cut::Requests(left)), _) => self.bytes(left, block.len(), Cut::Requests),
+            (Some(Cut::Body { after: 0 }), Some(end)) => {
+                self.cut = None;
+                self.cuts += 1;
+                Fate::Cut(end + 4)
+            }
+            (Some(Cut::Body { after }), Some(_)) => {
+                self.cut = Some(Cut::Body { after: after - 1 });
+                Fate::Forward
+            }
             _ => Fate::Forward,
         }
     }
@@ -119,12 +132,12 @@ fn connect(client: TcpStream, server: TcpStream, plan: &Arc<Mutex<Plan>>) {
             while let Ok(len @ 1..) = from.read(&mut block) {
                 let was_request = std::mem::replace(&mut *is_request.lock().unwrap(), direction);
                 let fate = if direction {
-                    plan.lock().unwrap().request(len)
+                    plan.lock().unwrap().request(&block[..len])
                 } else {
                     plan.lock().unwrap().response(len, was_request)
                 };
-                let end = if let Fate::Cut(end) = fate { end } else { len };
-                if to.write_all(&block[..end]).is_err() || end < len {
+                let end = if let Fate::Cut(end) = &fate { *end } else { len };
+                if to.write_all(&block[..end]).is_err() || matches!(fate, Fate::Cut(_)) {
                     break;
                 }
             }
