@@ -77,12 +77,29 @@ impl Cache {
     pub(crate) fn is_full_with(&self, bytes: u64) -> bool {
         let mut content = lock(&self.content);
         while content.bytes.saturating_add(bytes) > self.limit {
-            let Some(oldest) = content.unused.pop_front() else { return true };
-            if let Err(error) = LocalDirectory::at(self.directory.join(&oldest.barcode)).remove() {
-                tracing::warn!(barcode = oldest.barcode, %error, "cached files cannot be removed");
+            if !self.remove_oldest_of(&mut content) {
+                return true;
             }
-            content.bytes = content.bytes.saturating_sub(oldest.bytes);
         }
         false
+    }
+
+    /// Removes the directory of the cartridge that was released first. `false`: there is none.
+    pub(crate) fn remove_oldest(&self) -> bool {
+        self.remove_oldest_of(&mut lock(&self.content))
+    }
+
+    fn remove_oldest_of(&self, content: &mut Content) -> bool {
+        let Some(oldest) = content.unused.pop_front() else { return false };
+        if let Err(error) = LocalDirectory::at(self.directory.join(&oldest.barcode)).remove() {
+            tracing::warn!(barcode = oldest.barcode, %error, "cached files cannot be removed");
+        }
+        content.bytes = content.bytes.saturating_sub(oldest.bytes);
+        true
+    }
+
+    /// The bytes of released cartridges, which [`Self::remove_oldest`] can remove.
+    pub(crate) fn unused_bytes(&self) -> u64 {
+        lock(&self.content).unused.iter().map(|unused| unused.bytes).sum()
     }
 }

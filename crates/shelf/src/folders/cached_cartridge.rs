@@ -56,6 +56,8 @@ pub(super) struct State {
     pub(super) last_attempt: Instant,
     /// When a file was changed.
     pub(super) last_change: Instant,
+    /// When the disk had no room for fetched bytes.
+    pub(super) disk_full_since: Option<Instant>,
     /// Whether the stored record may be another than this one, because it could not be stored.
     pub(super) is_record_stale: bool,
 }
@@ -212,6 +214,7 @@ impl CachedCartridge {
             pending: None,
             last_attempt: Instant::now(),
             last_change: Instant::now(),
+            disk_full_since: None,
             is_record_stale: true,
         };
         let barcode = owned.keys().barcode().to_owned();
@@ -452,8 +455,8 @@ impl CachedCartridge {
         // Also if it fails: then the bytes are unknown.
         let start = offset.min(file.tracked.len());
         file.tracked.written(&(start..start));
-        let written = file.local.write_slices(offset, from);
-        if written.is_ok() {
+        let written = self.write_local(&mut state, name, offset, from, &(offset..u64::MAX));
+        if let (Ok(()), Some(file)) = (&written, state.files.get_mut(name)) {
             file.tracked.written(&(offset..offset + len));
         }
         state.changes(name, offset);

@@ -179,8 +179,9 @@ impl Folder for ShelfFolder {
     }
 
     fn available(&mut self) -> Option<u64> {
-        let disk = rustix::fs::statvfs(&self.access.shared.setup.directory).ok()?;
-        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+        let free = self.access.shared.free_disk_bytes()?;
+        let removable = if let View::Taken(taken) = &self.view { taken.cartridge.removable_bytes() } else { 0 };
+        Some(free.saturating_add(removable))
     }
 
     fn commit(&mut self, point: CommitPoint) -> io::Result<()> {

@@ -176,6 +176,12 @@ impl Shared {
             None => sync(),
         }
     }
+
+    /// Free bytes of the disk of the local files, if the file system tells.
+    fn free_disk_bytes(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(&self.setup.directory).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
 }
 
 /// What folders and their store share.

@@ -2,6 +2,7 @@
 
 use super::cached_cartridge::{CachedCartridge, State};
 use super::local::LocalRecord;
+use super::reading::is_full;
 use super::recent::Seen;
 use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Fetch, fetched, spawn_fetch};
@@ -124,7 +125,15 @@ impl CachedCartridge {
                     file.fetched = (range.end, FIRST_LEN);
                 }
             }
-            file.local.write_slices(range.start, &[IoSlice::new(&bytes)])?;
+            let written = self.write_local(state, &name, range.start, &[IoSlice::new(&bytes)], &range);
+            let Some(file) = state.files.get_mut(&name) else { continue };
+            match written {
+                Err(error) if !is_small && is_full(&error) => {
+                    let _ = file.local.punch(&range);
+                    continue;
+                }
+                written => written?,
+            }
             file.is_unsynchronised = true;
             file.tracked.filled(range);
             self.recount(file);

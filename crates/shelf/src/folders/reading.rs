@@ -6,12 +6,23 @@ use super::{Fetch, fetched, lock, spawn_fetch};
 use crate::manifest::FileContent;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::Range;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Bytes that are fetched for a reader that begins to read, and at most ahead of one that continues.
 const FIRST_FETCH: u64 = 1 << 20;
 const READ_AHEAD: u64 = 16 << 20;
+/// Time for which a shelf is read without the cache when its disk was full.
+const FULL_DISK_PAUSE: Duration = Duration::from_secs(10);
+/// Bytes of the disk that the cache leaves to the records of cartridges and to the state of the site.
+const RESERVE: u64 = 4 << 20;
 /// Fetched ranges begin at multiples of this.
 const FETCH_ALIGNMENT: u64 = 256 << 10;
+
+/// Whether the file system is full, or a quota is exhausted.
+pub(super) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
 
 impl OpenFile {
     /// The range to fetch for missing bytes: longer and longer for a sequential reader, up to `most` bytes more.
@@ -66,9 +77,47 @@ impl CachedCartridge {
             })?;
             match missing {
                 Err(got) => return Ok(got),
-                Ok(missing) => self.fetch(name, &missing, &wanted)?,
+                Ok(_) if self.is_disk_full() => return self.read_directly(name, offset, into),
+                Ok(missing) => self.fetch_or_note(name, &missing, &wanted)?,
             }
         }
+    }
+
+    /// As [`Self::fetch`]. If the disk is full, this is no error: it is noted.
+    fn fetch_or_note(&self, name: &str, missing: &[Range<u64>], wanted: &Range<u64>) -> io::Result<()> {
+        match self.fetch(name, missing, wanted) {
+            Err(error) if is_full(&error) => {
+                tracing::warn!(barcode = self.barcode, file = name, %error, "the shelf is read without the cache");
+                lock(&self.state).disk_full_since = Some(Instant::now());
+                Ok(())
+            }
+            fetched => fetched,
+        }
+    }
+
+    /// Whether the disk was full a short time ago.
+    fn is_disk_full(&self) -> bool {
+        lock(&self.state).disk_full_since.is_some_and(|since| since.elapsed() < FULL_DISK_PAUSE)
+    }
+
+    /// Reads from the local file, and what it does not have from the shelf. The local file does not change: its disk is full.
+    fn read_directly(&self, name: &str, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let len: usize = into.iter().map(|slice| slice.len()).sum();
+        let wanted = offset..offset.saturating_add(len as u64);
+        let (mut bytes, missing) = self.with_file(name, |file| {
+            let present = offset..wanted.end.min(file.tracked.len()).max(offset);
+            let missing = file.tracked.missing(&wanted).into_iter().map(|part| (file.tracked.extents(&part), part));
+            Ok((file.local.read_range(&present)?, missing.collect::<Vec<_>>()))
+        })?;
+        for (content, part) in missing {
+            let fetched = self.finish_fetch(self.spawn_fetch(&content))?;
+            let [start, end] = [part.start, part.end].map(|at| usize::try_from(at - offset));
+            let part = bytes.get_mut(start.map_err(io::Error::other)?..end.map_err(io::Error::other)?);
+            part.filter(|part| part.len() == fetched.len())
+                .ok_or(io::ErrorKind::InvalidData)?
+                .copy_from_slice(&fetched);
+        }
+        io::Read::read_vectored(&mut bytes.as_slice(), into)
     }
 
     /// Fetches missing parts of a file, with what a sequential reader needs next.
@@ -83,27 +132,79 @@ impl CachedCartridge {
         let requests: Vec<_> = parts.iter().map(|(content, _)| self.spawn_fetch(content)).collect();
         for ((_, part), request) in parts.iter().zip(requests) {
             let bytes = self.finish_fetch(request)?;
-            self.with_file(name, |file| {
-                self.make_room_in(name, file, bytes.len() as u64, wanted);
-                file.local.write_slices(part.start, &[IoSlice::new(&bytes)])?;
-                file.is_unsynchronised = true;
-                file.tracked.filled(part.clone());
-                self.recount(file);
-                Ok(())
-            })?;
+            let mut state = lock(&self.state);
+            let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
+            self.make_room_in(name, file, bytes.len() as u64, wanted);
+            let written = self.write_local(&mut state, name, part.start, &[IoSlice::new(&bytes)], wanted);
+            let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
+            if written.is_err() {
+                // A part of it may be there.
+                let _ = file.local.punch(part);
+                file.fetched = (0, 0);
+                return written;
+            }
+            file.is_unsynchronised = true;
+            file.tracked.filled(part.clone());
+            self.recount(file);
         }
         Ok(())
+    }
+
+    /// Writes to a local file. While its disk is nearly full, this removes cached files of released cartridges, then parts of this
+    /// cartridge that are on the shelf, but none of `keep` of this file.
+    pub(super) fn write_local(
+        &self,
+        state: &mut State,
+        name: &str,
+        offset: u64,
+        from: &[IoSlice<'_>],
+        keep: &Range<u64>,
+    ) -> io::Result<()> {
+        let len: u64 = from.iter().map(|slice| slice.len() as u64).sum();
+        while self.shared.free_disk_bytes().is_some_and(|free| free < RESERVE + len)
+            && self.free_space(state, name, keep)
+        {}
+        loop {
+            let file = state.files.get(name).ok_or(io::ErrorKind::NotFound)?;
+            match file.local.write_slices(offset, from) {
+                Err(error) if is_full(&error) && self.free_space(state, name, keep) => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Makes room on the disk. `false`: there is nothing that can be removed.
+    fn free_space(&self, state: &mut State, name: &str, keep: &Range<u64>) -> bool {
+        self.shared.cache.remove_oldest()
+            || state.files.iter_mut().any(|(other, file)| {
+                let keep = if other == name { keep } else { &(0..0) };
+                self.give_up(other, file, keep)
+            })
+    }
+
+    /// Gives up the part of a file that arrived first, but none of `keep`. `false`: there is no such part.
+    fn give_up(&self, name: &str, file: &mut OpenFile, keep: &Range<u64>) -> bool {
+        let Some(part) = file.tracked.evict(keep) else { return false };
+        let punched = file.local.punch(&part);
+        self.recount(file);
+        if let Err(error) = &punched {
+            tracing::warn!(barcode = self.barcode, file = name, %error, "the cache keeps bytes that it does not need");
+        }
+        punched.is_ok()
+    }
+
+    /// Bytes that [`Self::write_local`] can remove.
+    pub(super) fn removable_bytes(&self) -> u64 {
+        let of = |file: &OpenFile| if file.tracked.is_small() { 0 } else { file.counted };
+        self.shared.cache.unused_bytes() + lock(&self.state).files.values().map(of).sum::<u64>()
     }
 
     /// Keeps the cache within its limit, as far as this file has something that is not needed now.
     pub(super) fn make_room_in(&self, name: &str, file: &mut OpenFile, bytes: u64, keep: &Range<u64>) {
         while self.shared.cache.is_full_with(bytes) {
-            let Some(part) = file.tracked.evict(keep) else { break };
-            if let Err(error) = file.local.punch(&part) {
-                tracing::warn!(barcode = self.barcode, file = name, %error, "the cache keeps bytes that it does not need");
+            if !self.give_up(name, file, keep) {
                 break;
             }
-            self.recount(file);
         }
     }
 

@@ -5,7 +5,7 @@ pub(crate) mod shared;
 
 use initiator::{CommandResponse, Initiator, Options, Transfer};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub(crate) struct Daemon {
@@ -81,6 +81,11 @@ impl Daemon {
     /// Waits until the daemon ends, and returns its exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
+    }
+
+    /// The root directory of the daemon, which can have other file systems than this process.
+    pub(crate) fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.child.id()).into()
     }
 
     /// Resident memory in KiB.
