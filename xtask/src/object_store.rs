@@ -3,6 +3,7 @@
 use crate::guest::workspace;
 use crate::shell::{check, file_error, print_line, run};
 use std::fs;
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,6 +17,8 @@ const HASH: &str = "3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99
 const START_SECONDS: u64 = 30;
 const KEY: &str = "ferric-test";
 const SECRET: &str = "ferric-test-secret";
+/// The bucket whose objects can be locked.
+const LOCKED_BUCKET: &str = "ferric-test-locked";
 
 /// A store that is killed when it is dropped.
 struct Store {
@@ -70,6 +73,20 @@ fn write_identities(directory: &Path) -> Result<PathBuf, String> {
     Ok(config)
 }
 
+/// Creates the bucket with Object Lock, which the store does not create by itself.
+fn create_locked_bucket(program: &Path, master: u16, filer: u16) -> Result<(), String> {
+    let mut shell = Command::new(program);
+    shell.args(["shell", &format!("-master=127.0.0.1:{master}"), &format!("-filer=127.0.0.1:{filer}")]);
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().map_err(file_error(program))?;
+    // The end of the input ends the program.
+    if let Some(mut input) = shell.stdin.take() {
+        let command = format!("s3.bucket.create -name {LOCKED_BUCKET} -withLock\n");
+        input.write_all(command.as_bytes()).map_err(file_error(program))?;
+    }
+    let ended = shell.wait().map_err(file_error(program))?;
+    if ended.success() { Ok(()) } else { Err(format!("weed shell: {ended}")) }
+}
+
 impl Store {
     /// Starts the store, on loopback addresses only and without reports to its makers.
     fn start(directory: &Path, program: &Path) -> Result<Self, String> {
@@ -83,8 +100,9 @@ impl Store {
         let mut command = Command::new(program);
         command.arg("server").arg(format!("-dir={}", data.display())).args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]);
         command.args(["-master.telemetry=false", "-volume.max=20", "-master.volumeSizeLimitMB=256", "-s3"]);
-        for name in ["master.port", "volume.port", "filer.port"] {
-            command.arg(format!("-{name}={}", free_port_pair()?));
+        let (master, filer) = (free_port_pair()?, free_port_pair()?);
+        for (name, port) in [("master.port", master), ("volume.port", free_port_pair()?), ("filer.port", filer)] {
+            command.arg(format!("-{name}={port}"));
         }
         command.arg(format!("-s3.port={port}")).args(["-s3.port.iceberg=0", "-s3.port.lance=0"]);
         command.arg(format!("-s3.config={}", config.display()));
@@ -92,6 +110,7 @@ impl Store {
         let process = command.stdin(Stdio::null()).stdout(output).stderr(errors).spawn();
         let store = Self { process: process.map_err(file_error(program))?, port };
         wait_for(port, &log)?;
+        create_locked_bucket(program, master, filer)?;
         Ok(store)
     }
 }
@@ -234,6 +253,7 @@ pub(crate) fn run_object_store() -> Result<(), String> {
         command.args(["test", "--quiet"]).args(test);
         command.env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", store.port));
         set_client(&mut command);
+        command.env("FERRIC_TEST_LOCKED_SHELF", format!("s3://{LOCKED_BUCKET}/site"));
         check("shelves on SeaweedFS", command.current_dir(workspace()))?;
     }
     Ok(())

@@ -121,6 +121,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("durability", Of::Words(&["local", "remote"])),
         may("new_cartridges", Of::Flag),
         may("encrypted", Of::Flag),
+        may("object_lock", Of::Flag),
         has("cartridges", Of::Number),
         has("unshelved_bytes", Of::Number),
         may("unshelved", Of::List(&Of::Named("UnshelvedCartridge"))),

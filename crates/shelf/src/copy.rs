@@ -141,6 +141,7 @@ impl Shelf {
         match self.put_copy(&source, &mut owned, progress).await {
             Ok((copied_segments, copied_bytes)) => {
                 owned.set_origin(source.version, &source.nonce);
+                owned.set_protection(source.protection);
                 owned.release(source.content.clone()).await?;
                 if former.files.is_empty() {
                     // The catalog is only a hint.
@@ -464,7 +465,7 @@ mod tests {
         assert_eq!(read(&b, "data.0").await, "secret");
         // The key of the source is not needed for the copy, nor that of before.
         let rotated = a.clone().with_keys(ring(3, &[1]));
-        let owned = rotated.take(BARCODE).await.unwrap();
+        let mut owned = rotated.take(BARCODE).await.unwrap();
         assert!(owned.rewrap_key().await.unwrap());
         write(&rotated, &[("data.0", "another secret")]).await;
         copy(&rotated, &b).await.unwrap();

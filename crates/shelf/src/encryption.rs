@@ -357,10 +357,10 @@ impl crate::OwnedCartridge {
     ///
     /// # Errors
     /// [`ShelfError::Key`] if the shelf has no key, or not the one that wraps the data key; [`ShelfError::Store`].
-    pub async fn rewrap_key(&self) -> Result<bool, ShelfError> {
-        let (shelf, barcode) = (self.shelf(), self.keys().barcode());
+    pub async fn rewrap_key(&mut self) -> Result<bool, ShelfError> {
+        let (shelf, name) = (self.shelf().clone(), self.keys().key());
+        let barcode = self.keys().barcode();
         let ring = shelf.data_keys.ring.as_ref().ok_or_else(|| error(barcode, "the shelf has no key"))?;
-        let name = self.keys().key();
         let Some(object) = shelf.objects().get(&name).await? else { return Ok(false) };
         let stored: StoredKey = record::decode(&name, &object)?;
         if stored.wrapped_by == ring.current.id {
@@ -370,6 +370,8 @@ impl crate::OwnedCartridge {
         let stored = StoredKey::wrap(barcode, &ring.current, &*key, shelf.random()?);
         let stored = stored.ok_or_else(|| error(barcode, "its key cannot be wrapped"))?;
         shelf.objects().replace(&name, record::encode(&name, &stored)?).await?;
+        // The new version of the object is as locked as the former one.
+        self.lock_as_recorded(vec![name]).await?;
         Ok(true)
     }
 

@@ -33,6 +33,22 @@ pub enum ShelfError {
         /// The error of the last attempt.
         source: object_store::Error,
     },
+    /// The store denies a request for a reason that it names.
+    #[error("{operation} {key}: the store denies it: {reason}")]
+    Denied {
+        /// The operation: `retaining`, `removing` or another participle.
+        operation: &'static str,
+        /// The object.
+        key: String,
+        /// The reason.
+        reason: String,
+    },
+    /// The store cannot lock objects.
+    #[error("the store cannot lock objects: {problem}")]
+    NoObjectLock {
+        /// The reason, in words.
+        problem: String,
+    },
     /// The segments of a cartridge cannot be encrypted or decrypted.
     #[error("cartridge {barcode}: {problem}")]
     Key {

@@ -26,10 +26,14 @@ mod keys;
 mod manifest;
 #[cfg(test)]
 mod model_tests;
+mod object_lock;
 mod objects;
 mod owned;
+mod protection;
 mod record;
 mod replica;
+#[cfg(feature = "s3")]
+mod s3_requests;
 pub mod segment;
 mod site;
 mod site_heartbeats;
@@ -52,6 +56,7 @@ pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
+pub use protection::Protection;
 pub use replica::ReplicaSetup;
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLeases, SiteClaim, SiteCopies, SiteLease, TakeSiteError};
@@ -87,13 +92,15 @@ pub struct ShelfOptions {
     pub beat: Duration,
     /// The attempts and pauses of a request when the store fails.
     pub retry: RetryPolicy,
+    /// Whether the store locks the objects of retained cartridges.
+    pub object_lock: bool,
 }
 
 impl ShelfOptions {
     /// Options with a heartbeat every 5 seconds.
     #[must_use]
     pub fn new(owner: impl Into<String>) -> Self {
-        Self { owner: owner.into(), beat: Duration::from_secs(5), retry: RetryPolicy::default() }
+        Self { owner: owner.into(), beat: Duration::from_secs(5), retry: RetryPolicy::default(), object_lock: false }
     }
 
     /// The same options, with another time between two heartbeats.
@@ -140,6 +147,12 @@ impl Shelf {
         Ok(Self { objects, options, entropy, data_keys: Arc::default(), replica: None })
     }
 
+    /// The same shelf, whose store locks the objects of retained cartridges ([`Self::check_object_lock`]).
+    #[must_use]
+    pub fn with_object_lock(self) -> Self {
+        Self { options: ShelfOptions { object_lock: true, ..self.options }, ..self }
+    }
+
     /// The objects of the shelf.
     #[must_use]
     pub const fn objects(&self) -> &Objects {
@@ -160,6 +173,7 @@ impl Shelf {
             state: ManifestState::Closed,
             content,
             origin: None,
+            protection: Protection::default(),
         };
         let key = CartridgeKeys::new(barcode).manifest(Manifest::FIRST);
         let created = self.objects.create(&key, manifest.encode()?).await?;
@@ -203,6 +217,14 @@ impl Shelf {
             }
         }
         Ok(false)
+    }
+
+    /// Checks that the store can lock objects: it has the S3 protocol, and Object Lock is enabled for the bucket.
+    ///
+    /// # Errors
+    /// [`ShelfError::NoObjectLock`] if it cannot, or does not show it; [`ShelfError::Store`] if it does not respond.
+    pub async fn check_object_lock(&self) -> Result<(), ShelfError> {
+        self.objects.check_object_lock().await
     }
 
     /// A nonce: 32 hexadecimal digits.

@@ -3,6 +3,7 @@
 use crate::copy::Origin;
 use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
+use crate::protection::Protection;
 use crate::record;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Manifest {
     /// The state on another shelf from which this state, or an earlier one, was copied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The retention and the legal hold of the cartridge.
+    #[serde(default, skip_serializing_if = "Protection::is_none")]
+    pub protection: Protection,
 }
 
 /// Whether a daemon uses a cartridge, after this manifest.
@@ -162,6 +166,7 @@ mod tests {
             state: ManifestState::Open,
             content: Content { files: [("data.0".to_owned(), file)].into() },
             origin: None,
+            protection: Protection::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The objects of a shelf, with requests that are repeated when the store fails.
 
 use crate::error::ShelfError;
+use crate::object_lock::SignedRequests;
 use crate::segment::SEGMENT_LEN;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -107,6 +108,7 @@ pub struct Objects {
     prefix: Path,
     retry: RetryPolicy,
     failures: Failures,
+    requests: Option<Arc<dyn SignedRequests>>,
 }
 
 impl fmt::Debug for Objects {
@@ -132,7 +134,7 @@ async fn within<T>(len: u64, request: impl Future<Output = object_store::Result<
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str, retry: RetryPolicy) -> Result<Self, ShelfError> {
         let parsed = Path::parse(prefix).map_err(|source| ShelfError::Prefix { prefix: prefix.to_owned(), source })?;
-        Ok(Self { store, prefix: parsed, retry, failures: Failures::default() })
+        Ok(Self { store, prefix: parsed, retry, failures: Failures::default(), requests: None })
     }
 
     /// The failure of the store, if its last request has failed. A request that is repeated counts each attempt.
@@ -147,7 +149,25 @@ impl Objects {
         self.failures.1.store(true, Ordering::Relaxed);
     }
 
-    fn path(&self, key: &str) -> Path {
+    /// The same objects, with requests that the client of the store does not have.
+    #[cfg_attr(
+        not(any(test, feature = "s3")),
+        expect(dead_code, reason = "only stores with the S3 protocol have them")
+    )]
+    pub(crate) fn with_requests(self, requests: Arc<dyn SignedRequests>) -> Self {
+        Self { requests: Some(requests), ..self }
+    }
+
+    /// The same objects, whose requests are made once.
+    pub(crate) fn without_repetition(&self) -> Self {
+        Self { retry: RetryPolicy { attempts: 1, ..self.retry }, ..self.clone() }
+    }
+
+    pub(crate) fn requests(&self) -> Option<&dyn SignedRequests> {
+        self.requests.as_deref()
+    }
+
+    pub(crate) fn path(&self, key: &str) -> Path {
         key.split('/').fold(self.prefix.clone(), |path, part| path.join(part))
     }
 
@@ -302,6 +322,16 @@ impl Objects {
                 Err(_) => self.retry.wait(attempt - 1).await,
             }
         }
+    }
+
+    /// As [`Self::repeat`], for requests that transfer few bytes.
+    pub(crate) async fn repeat_limited<T, F: Future<Output = object_store::Result<T>>>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        request: impl Fn() -> F,
+    ) -> Result<T, ShelfError> {
+        self.repeat(operation, key, || within(0, request())).await
     }
 
     /// The names of the directories below a directory, as the store lists them.

@@ -7,7 +7,9 @@ use crate::error::ShelfError;
 use crate::index::{self, Compact, PageNames};
 use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Manifest, ManifestState};
+use crate::object_lock::Locked;
 use crate::objects::{Creation, Objects};
+use crate::protection::{self, Named, Protection};
 use crate::record;
 use crate::segment;
 use crate::transfer::interrupted;
@@ -54,6 +56,10 @@ pub struct OwnedCartridge {
     hint: u64,
     /// Number and nonce of the manifest on another shelf from which the next content is copied.
     copied_from: Option<(u64, String)>,
+    /// The protection in the cartridge memory of the next content.
+    wanted: Option<Protection>,
+    /// A retention that has ended by the clock of the store.
+    ended: u64,
 }
 
 impl OwnedCartridge {
@@ -69,6 +75,8 @@ impl OwnedCartridge {
             pages,
             hint: 0,
             copied_from: None,
+            wanted: None,
+            ended: 0,
         }
     }
 
@@ -180,16 +188,40 @@ impl OwnedCartridge {
         self.commit_as(ManifestState::Closed, content).await
     }
 
+    /// The retention and the legal hold of the newest manifest.
+    #[must_use]
+    pub const fn protection(&self) -> Protection {
+        self.newest.protection
+    }
+
+    /// The cartridge memory of the next content has this retention and this legal hold. A retention never becomes shorter.
+    pub(crate) fn set_protection(&mut self, wanted: Protection) {
+        self.wanted = Some(wanted);
+    }
+
+    /// The protection of the next manifest.
+    fn next_protection(&self) -> Protection {
+        let former = self.newest.protection;
+        let wanted = self.wanted.unwrap_or(former);
+        let next = Protection { retained_until: wanted.retained_until.max(former.retained_until), ..wanted };
+        let locks = self.shelf.options.object_lock || former.in_store;
+        Protection { in_store: locks && !next.is_none() && self.objects().has_object_lock(), ..next }
+    }
+
     async fn commit_as(&mut self, state: ManifestState, content: Content) -> Result<(), CommitError> {
-        loop {
-            match self.try_create(state, content.clone()).await? {
-                None => break,
+        let protection = loop {
+            let protection = self.next_protection();
+            match self.try_create_as(state, content.clone(), protection).await? {
+                None => break protection,
                 // An earlier commit of this daemon, whose response was lost.
                 Some(other) if other.epoch == self.epoch() => self.follow(other).await?,
                 Some(other) => {
                     return Err(CommitError::TakenOver { barcode: other.barcode, owner: other.owner });
                 }
             }
+        };
+        if protection.in_store {
+            self.lock_in_store(vec![self.keys.manifest(self.newest.version)], protection).await?;
         }
         if state == ManifestState::Closed || self.newest.version >= self.hint + COMMITS_PER_HINT {
             self.write_hint().await;
@@ -197,12 +229,53 @@ impl OwnedCartridge {
         Ok(())
     }
 
+    /// Locks objects in the store, with a heartbeat in each period, unless the protection has ended.
+    async fn lock_in_store(&mut self, keys: Vec<String>, protection: Protection) -> Result<(), ShelfError> {
+        let is_ended = !protection.is_held && protection.retained_until <= self.ended;
+        if keys.is_empty() || is_ended {
+            return Ok(());
+        }
+        let request = tokio::spawn(protection::lock(self.objects().clone(), keys, protection));
+        if self.beat_while(request).await?? == Locked::Ended {
+            self.ended = protection.retained_until;
+        }
+        Ok(())
+    }
+
+    /// Locks objects as the newest manifest records it.
+    pub(crate) async fn lock_as_recorded(&mut self, keys: Vec<String>) -> Result<(), ShelfError> {
+        let protection = self.newest.protection;
+        if protection.in_store { self.lock_in_store(keys, protection).await } else { Ok(()) }
+    }
+
+    /// Locks what the next manifest names as its protection says, or releases the legal hold of all objects of the cartridge.
+    async fn protect(&mut self, content: &Content, pages: &PageNames, next: Protection) -> Result<(), ShelfError> {
+        let former = self.newest.protection;
+        if next.in_store {
+            let named = Named::new(content, pages.values().flatten());
+            let known = former.covers(&next).then(|| Named::new(&self.newest.content, self.pages.values().flatten()));
+            let keys = named.objects_since(known.as_ref(), &self.keys);
+            self.lock_in_store(keys, next).await?;
+        }
+        if former.is_held && former.in_store && !next.is_held {
+            let request = tokio::spawn(protection::release_holds(self.objects().clone(), self.keys.clone()));
+            self.beat_while(request).await??;
+        }
+        Ok(())
+    }
+
+    /// Creates the manifest after the newest one, with the same content and protection.
+    pub(crate) async fn try_create_same(&mut self) -> Result<Option<Manifest>, ShelfError> {
+        self.try_create_as(ManifestState::Open, self.newest.content.clone(), self.newest.protection).await
+    }
+
     /// Creates the manifest after the newest one. Returns the manifest that exists in its place, with the names of its index
     /// pages.
-    pub(crate) async fn try_create(
+    async fn try_create_as(
         &mut self,
         state: ManifestState,
         content: Content,
+        protection: Protection,
     ) -> Result<Option<Manifest>, ShelfError> {
         let version = self.newest.version + 1;
         let key = self.keys.manifest(version);
@@ -215,6 +288,9 @@ impl OwnedCartridge {
         let compact = index::compact(&content, &self.newest.content, &self.pages)?;
         let Compact { content: stored, names, new } = compact;
         index::create(self.shelf.objects(), &self.keys, new).await?;
+        if protection != self.newest.protection || content != self.newest.content {
+            self.protect(&content, &names, protection).await?;
+        }
         let manifest = Manifest {
             barcode: self.newest.barcode.clone(),
             version,
@@ -224,6 +300,7 @@ impl OwnedCartridge {
             state,
             content: stored,
             origin: self.origin(version),
+            protection,
         };
         match self.shelf.objects().create(&key, manifest.encode()?).await? {
             Creation::Created => {

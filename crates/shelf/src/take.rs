@@ -178,8 +178,7 @@ impl Shelf {
         let mut first_beat = Some(owned.next_beat_request()?);
         loop {
             let newest = owned.newest().clone();
-            let content = owned.content().clone();
-            let create = owned.try_create(ManifestState::Open, content);
+            let create = owned.try_create_same();
             let created = match first_beat.take() {
                 Some(beat) => tokio::try_join!(create, beat)?.0,
                 None => create.await?,

@@ -6,11 +6,13 @@ use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Extent, FileContent};
 use crate::objects::{Creation, Objects};
 use crate::owned::OwnedCartridge;
+use crate::protection::Protection;
 use crate::segment::{self, SEGMENT_LEN};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, IoSlice, IoSliceMut};
 use tape_store::backend::Folder;
+use tape_store::mam::Mam;
 use tokio::task::{JoinError, JoinHandle};
 
 /// Requests of a transfer that are in progress at the same time.
@@ -85,6 +87,13 @@ impl OwnedCartridge {
         progress: &mut Progress<'_>,
     ) -> Result<Content, TransferError> {
         self.shelf().check_keys(self.keys().barcode()).await?;
+        if let Some(memory) = folder.read(Mam::FILE).map_err(file_error(Mam::FILE))?
+            && let Some(protection) = Protection::of_memory(&memory)
+        {
+            // The folder may be older than the state on the shelf: it releases no legal hold.
+            let is_held = protection.is_held || self.protection().is_held;
+            self.set_protection(Protection { is_held, ..protection });
+        }
         let mut writer = SegmentWriter::new(self);
         let mut names = folder.list().map_err(file_error("the folder"))?;
         names.sort();

@@ -1,7 +1,11 @@
 //! The address of a shelf.
 
 use crate::error::ShelfError;
+#[cfg(feature = "s3")]
+use crate::s3_requests::S3Requests;
 use crate::{Entropy, Shelf, ShelfOptions};
+#[cfg(feature = "s3")]
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::local::LocalFileSystem;
 use object_store::{ObjectStore, ObjectStoreScheme};
 use std::sync::Arc;
@@ -35,10 +39,14 @@ impl Shelf {
             expect(unused_variables, reason = "of the clients")
         )]
         let settings: Vec<_> = settings.into_iter().collect();
+        #[cfg(feature = "s3")]
+        if scheme == ObjectStoreScheme::AmazonS3 {
+            let (store, requests) = s3(url, &settings).map_err(|error| invalid(error.into()))?;
+            let shelf = Self::new(store, path.as_ref(), options, entropy)?;
+            return Ok(Self { objects: shelf.objects.with_requests(requests), ..shelf });
+        }
         let (store, prefix): (Arc<dyn ObjectStore>, String) = match scheme {
             ObjectStoreScheme::Local => (directory(&parsed).map_err(invalid)?, String::new()),
-            #[cfg(feature = "s3")]
-            ObjectStoreScheme::AmazonS3 => (s3(url, &settings).map_err(|error| invalid(error.into()))?, path.into()),
             #[cfg(feature = "gcs")]
             ObjectStoreScheme::GoogleCloudStorage => {
                 (gcs(url, &settings).map_err(|error| invalid(error.into()))?, path.into())
@@ -91,14 +99,21 @@ fn known<K: std::str::FromStr>(settings: &[(String, String)]) -> impl Iterator<I
 }
 
 #[cfg(feature = "s3")]
-fn s3(url: &str, settings: &[(String, String)]) -> object_store::Result<Arc<dyn ObjectStore>> {
+fn s3(url: &str, settings: &[(String, String)]) -> object_store::Result<(Arc<dyn ObjectStore>, Arc<S3Requests>)> {
     let (retry, client) = client();
     // If a connection ends before the first byte of a body, SeaweedFS 4.48 creates an empty object, unless the request has a checksum.
     let checksum = object_store::aws::Checksum::SHA256;
-    let builder = object_store::aws::AmazonS3Builder::new().with_client_options(client).with_retry(retry);
+    let builder = AmazonS3Builder::new().with_client_options(client.clone()).with_retry(retry);
     let builder = builder.with_checksum_algorithm(checksum);
     let builder = known(settings).fold(builder, |builder, (key, value)| builder.with_config(key, value));
-    Ok(Arc::new(builder.with_url(url).build()?))
+    let client = known(settings).fold(client, |client, (key, value)| match key {
+        AmazonS3ConfigKey::Client(key) => client.with_config(key, value),
+        _ => client,
+    });
+    // A denied deletion is then a separate error.
+    let store = Arc::new(builder.with_url(url).with_disable_bulk_delete(true).build()?);
+    let requests = Arc::new(S3Requests::new(Arc::clone(&store), &client)?);
+    Ok((store, requests))
 }
 
 #[cfg(feature = "gcs")]

@@ -1,9 +1,11 @@
 //! Tests against a real object store. `cargo xtask object-store` starts one and runs them; it sets `FERRIC_TEST_SHELF` to the URL of an
-//! empty prefix, and the credentials.
+//! empty prefix, `FERRIC_TEST_LOCKED_SHELF` to one in a bucket with Object Lock, and the credentials.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "test code")]
 
 use shelf::trust::{self, Verdict};
-use shelf::{CommitError, Content, Creation, Extent, FileContent, Shelf, ShelfOptions, TakeError};
+use shelf::{
+    CommitError, Content, Creation, Extent, FileContent, FoldersSetup, Shelf, ShelfFolders, ShelfOptions, TakeError,
+};
 use std::collections::BTreeSet;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
@@ -11,14 +13,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tape_store::backend::memory::MemoryFolderStore;
 use tape_store::backend::{Folder, FolderStore};
+use tape_store::cartridge::Barcode;
+use tape_store::media::LTO_8;
+use tape_store::store::{NewCartridge, TapeStore};
 use tokio::task::JoinSet;
 
 /// Rounds in which four clients take the same cartridge.
 const ROUNDS: usize = 40;
 
 fn open(owner: &str, replaced: &[(&str, &str)]) -> Shelf {
+    open_in("FERRIC_TEST_SHELF", owner, replaced)
+}
+
+/// The shelf whose URL is in a variable.
+fn open_in(variable: &str, owner: &str, replaced: &[(&str, &str)]) -> Shelf {
     #[expect(clippy::disallowed_methods, reason = "cargo xtask object-store passes the address of the store")]
-    let url = std::env::var("FERRIC_TEST_SHELF").expect("FERRIC_TEST_SHELF is the URL of a shelf");
+    let url = std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is the URL of a shelf"));
     let settings = std::env::vars().map(|(name, value)| {
         let other = replaced.iter().find(|(other, _)| *other == name);
         let value = other.map_or(value, |(_, other)| (*other).to_owned());
@@ -133,4 +143,29 @@ fn read(folder: &mut dyn Folder) -> Vec<u8> {
     let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
     file.read_at(0, &mut [IoSliceMut::new(&mut bytes)]).unwrap();
     bytes
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+#[test]
+#[ignore = "needs an object store"]
+fn a_real_store_locks_the_objects_of_a_retained_cartridge() {
+    let plain = runtime().block_on(open("locks", &[]).check_object_lock()).unwrap_err().to_string();
+    assert_eq!(plain, "the store cannot lock objects: Object Lock is not enabled for the bucket");
+    let shelf = open_in("FERRIC_TEST_LOCKED_SHELF", "locks", &[]);
+    let runtime = runtime();
+    runtime.block_on(shelf.check_object_lock()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let local = FoldersSetup::new(directory.path().into());
+    let folders = ShelfFolders::open(shelf.clone().with_object_lock(), local).unwrap();
+    let tapes = TapeStore::new(Box::new(folders));
+    let barcode = Barcode::new("L00001L8").unwrap();
+    tapes.create(&barcode, &NewCartridge::data(&LTO_8).with_capacity(1 << 30)).unwrap();
+    // The years 2100 and 2101.
+    tapes.find(&barcode).unwrap().retain_until(4_102_444_800).unwrap();
+    tapes.find(&barcode).unwrap().retain_until(4_133_980_800).unwrap();
+    let newest = runtime.block_on(shelf.newest("L00001L8")).unwrap().unwrap();
+    assert_eq!((newest.protection.retained_until, newest.protection.in_store), (4_133_980_800, true));
 }

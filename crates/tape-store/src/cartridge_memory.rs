@@ -10,7 +10,7 @@ use crate::store::NewCartridge;
 use std::io::{self, IoSliceMut};
 
 /// The file of attributes in the native format. mhvtl refuses a cartridge without `mam` and `meta`.
-pub(crate) const NATIVE_FILE: &str = "ferric.mam";
+pub(crate) const NATIVE_FILE: &str = Mam::FILE;
 /// Copy of the cartridge memory as of the last unload; used if the first file is damaged.
 pub(crate) const COPY: &str = "ferric.mam.copy";
 /// Checksums of mhvtl's files as Ferric last wrote them.

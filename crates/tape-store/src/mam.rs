@@ -302,6 +302,9 @@ const MAGIC: &[u8; 8] = b"FERRICMA";
 const VERSION: u32 = 2;
 
 impl Mam {
+    /// Name of the file with the cartridge memory of a cartridge in native format.
+    pub const FILE: &str = "ferric.mam";
+
     /// The attributes of a newly manufactured cartridge.
     #[must_use]
     pub fn new(new: &NewCartridge<'_>) -> Self {

@@ -21,6 +21,9 @@ pub struct ShelfStatus {
     /// True if new data is encrypted before it leaves the machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
+    /// True if the store locks the objects of retained cartridges.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub object_lock: bool,
     /// Number of cartridges of the site whose files were on the shelf when they were used last.
     pub cartridges: u64,
     /// Bytes that are on the local disk only.
@@ -98,6 +101,7 @@ fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving
         durability: setup.durability.name().into(),
         new_cartridges,
         encrypted: setup.encrypt.is_some(),
+        object_lock: setup.object_lock,
         cartridges,
         unshelved_bytes: unshelved.iter().map(|one| one.bytes).sum(),
         unshelved,

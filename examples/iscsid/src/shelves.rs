@@ -57,6 +57,9 @@ mod enabled {
             check_store(setup)?;
             folder.replace(CHECKED, format!("{}\n", setup.url).as_bytes()).map_err(error_of_directory)?;
         }
+        if setup.object_lock {
+            check_object_lock(setup)?;
+        }
         if setup.url.starts_with("file:") {
             check_mounted(setup, local)?;
         }
@@ -77,6 +80,7 @@ mod enabled {
 
     fn open_with_keys(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {
         let shelf = open_url(setup)?;
+        let shelf = if setup.object_lock { shelf.with_object_lock() } else { shelf };
         let Some(key) = &setup.encrypt else { return Ok(shelf) };
         let keys = read_keys(key, &setup.former_keys).map_err(|error| setup.error("encrypt", error.to_string()))?;
         Ok(shelf.with_keys(keys))
@@ -131,6 +135,20 @@ mod enabled {
              shelf is new"
         );
         Err(error_of_store(setup, &message))
+    }
+
+    /// Refuses a store that cannot lock objects. One that does not respond may be able to.
+    fn check_object_lock(setup: &ShelfSetup) -> Result<(), ConfigError> {
+        let checked = block_on(setup, async { Ok(open_url(setup)?.check_object_lock().await) })?;
+        match checked {
+            Ok(()) => Ok(()),
+            Err(ShelfError::Store { operation, key, source }) => {
+                let (shelf, error) = (&setup.name, ShelfError::Store { operation, key, source });
+                tracing::warn!(shelf, %error, "whether the store can lock objects is unknown");
+                Ok(())
+            }
+            Err(error) => Err(setup.error("object_lock", format!("{}: {error}", setup.url))),
+        }
     }
 
     /// Refuses a store on which another daemon would overwrite what this one writes.

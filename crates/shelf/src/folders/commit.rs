@@ -9,12 +9,14 @@ use super::local::SparseFile;
 use super::{Durability, lock};
 use crate::manifest::{Content, Extent, FileContent};
 use crate::owned::{CommitError, OwnedCartridge};
+use crate::protection::Protection;
 use crate::segment::SEGMENT_LEN;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use tape_store::backend::TakenOver;
+use tape_store::mam::Mam;
 use tokio::time::Instant;
 
 /// The files of a cartridge at one moment.
@@ -228,6 +230,11 @@ impl CachedCartridge {
         let content = Content { files: snapshot.files.iter().filter_map(content).collect() };
         drop(state);
         let mut owned = self.runtime.block_on(self.owned.lock());
+        if let Some(SnapshotContent::Small(memory)) = snapshot.files.get(Mam::FILE).map(|file| &file.content)
+            && let Some(protection) = Protection::of_memory(memory)
+        {
+            owned.set_protection(protection);
+        }
         self.begin_replication(owned.content(), &content)?;
         let (had_files, has_files) = (!owned.content().files.is_empty(), !content.files.is_empty());
         let is_release = kind == Kind::Release;

@@ -127,6 +127,7 @@ mod tests {
             state: ManifestState::Closed,
             content: Content::default(),
             origin: None,
+            protection: crate::Protection::default(),
         };
         Arc::new(Seen::new(FoundManifest { manifest, pages: BTreeMap::new() }))
     }

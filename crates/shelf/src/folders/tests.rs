@@ -2,6 +2,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "test data")]
 
+mod locks;
 mod replication;
 mod rounds;
 
@@ -171,6 +172,8 @@ struct MachineSetup {
     background: (Duration, Duration),
     unload: Unload,
     replica: Option<Arc<dyn ObjectStore>>,
+    /// Locks of objects, which the shelf uses.
+    locks: Option<Arc<locks::Locks>>,
 }
 
 impl Default for MachineSetup {
@@ -184,6 +187,7 @@ impl Default for MachineSetup {
             background: (never, never),
             unload: Unload::Wait,
             replica: None,
+            locks: None,
         }
     }
 }
@@ -194,6 +198,12 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
     let shelf = |store| Shelf::new(store, "site", options.clone(), entropy(name)).unwrap();
     let replica = setup.replica.clone().map(|store| ReplicaSetup::new("replica", shelf(store)));
     let shelf = shelf(store);
+    let shelf = match &setup.locks {
+        Some(locks) => {
+            Shelf { objects: shelf.objects.with_requests(Arc::clone(locks) as _), ..shelf }.with_object_lock()
+        }
+        None => shelf,
+    };
     let key = |byte: &u8| WrappingKey::new(&[*byte; KEY_LEN]).unwrap();
     let shelf = match &setup.keys {
         Some((current, former)) => shelf.with_keys(KeyRing::new(key(current), former.iter().map(key).collect())),
@@ -652,10 +662,10 @@ fn an_encrypted_cartridge_needs_its_key_which_can_be_rotated_and_destroyed() {
         );
     }
 
-    let with_owned = |machine: &Machine, call: &dyn Fn(&crate::OwnedCartridge, &Handle) -> bool| {
+    let with_owned = |machine: &Machine, call: &dyn Fn(&mut crate::OwnedCartridge, &Handle) -> bool| {
         let access = &machine.folders.access;
         let mut owned = access.runtime.block_on(access.shelf.take(BARCODE)).unwrap();
-        let result = call(&owned, &access.runtime);
+        let result = call(&mut owned, &access.runtime);
         let content = owned.content().clone();
         access.runtime.block_on(owned.release(content)).unwrap();
         result

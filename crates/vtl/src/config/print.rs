@@ -53,6 +53,9 @@ impl fmt::Display for ShelfSetup {
         if !self.former_keys.is_empty() {
             writeln!(f, "former_keys = {}", list(&self.former_keys))?;
         }
+        if self.object_lock {
+            writeln!(f, "object_lock = true")?;
+        }
         optional_key(f, "replica", self.replica.as_deref())
     }
 }

@@ -21,6 +21,8 @@ pub struct ShelfSetup {
     pub encrypt: Option<String>,
     /// Places of former keys, with which cartridges can be read.
     pub former_keys: Vec<String>,
+    /// Whether the store locks the objects of retained cartridges.
+    pub object_lock: bool,
     /// Name of another shelf, which comes later in the file: cartridges are copied to it, and read from it while this one does not
     /// respond.
     pub replica: Option<String>,
@@ -113,6 +115,7 @@ impl Config {
                     cache: SHELF_CACHE,
                     encrypt: None,
                     former_keys: Vec::new(),
+                    object_lock: false,
                     replica: None,
                     place: (place.into(), 0),
                 });

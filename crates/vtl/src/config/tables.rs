@@ -289,6 +289,10 @@ tables! {
         encrypt: Text,
         /// Keys of before, in the same form, with which cartridges can be read until `ferric shelf rewrap`. Default: `[]`.
         former_keys: Texts,
+        /// `true`: the store locks the objects of retained cartridges until the retention ends (Object Lock of the S3 protocol, in
+        /// compliance mode). They cannot be removed before, not even by the owner of the bucket. Object Lock must be enabled for the
+        /// bucket. Default: `false`.
+        object_lock: Flag,
         /// Name of another shelf, which comes later in the file. The cartridges of this shelf are copied to it: at first all
         /// of them in the background, later each after an unload, and at least every 30 seconds while it is in a drive and
         /// written. They are read from it while this shelf does not respond, and are write-protected then. Default: none.

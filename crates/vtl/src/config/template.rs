@@ -73,6 +73,7 @@ const EXAMPLES: [(&str, &str, &str); 95] = [
     ("[[shelf]]", "cache", "\"10GB\""),
     ("[[shelf]]", "encrypt", "\"file:/etc/ferric/shelf.key\""),
     ("[[shelf]]", "former_keys", "[\"file:/etc/ferric/former.key\"]"),
+    ("[[shelf]]", "object_lock", "true"),
     ("[[shelf]]", "replica", "\"second\""),
     ("[iscsi]", "bind", "\"127.0.0.1:3260\""),
     ("[iscsi]", "iqn", "\"iqn.2026-01.com.example:tapes\""),

@@ -29,15 +29,16 @@ fn the_http_table_is_read_and_printed() {
 #[test]
 fn shelves_are_read_and_printed() {
     let text = "[storage]\nnew_cartridges = \"a\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
-                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\nreplica = \"b\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
+                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\nobject_lock = true\nreplica = \"b\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
                 durability = \"local\"\nunload = \"later\"\ncache = \"64GiB\"\nencrypt = \"file:/k\"\n\
                 former_keys = [\"variable:K\", \"command:a b\"]\n";
     let config = parse("f", text).unwrap();
     assert!(config.to_string().contains(&format!("\n{text}\n")), "{config}");
     assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("a"), 64 << 30));
-    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:12: shelf.url: x");
+    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:13: shelf.url: x");
     assert_eq!(config.shelves[0].replica.as_deref(), Some("b"));
-    let second = "replica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\n";
+    assert_eq!([config.shelves[0].object_lock, config.shelves[1].object_lock], [true, false]);
+    let second = "object_lock = true\nreplica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\n";
     let short = parse("f", &format!("[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n{second}")).unwrap();
     assert!(short.shelves[0].equals(&config.shelves[0]) && short.shelves[0] != config.shelves[0]);
     assert!(!short.shelves[0].equals(&config.shelves[1]) && short.new_cartridges.is_none());
@@ -97,11 +98,17 @@ fn errors_of_shelves() {
 }
 
 #[test]
-fn errors_of_replicas() {
+fn errors_of_replicas_and_locks() {
     let start = "[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n";
     let with = |line: &str| format!("{start}{line}\n");
     let cases = [
         (with("replica = \"b\""), 4, "shelf.replica", "there is no shelf \"b\" after shelf \"a\" in the file"),
+        (
+            with("[[shelf]]\nname = \"b\"\nurl = \"gs://b\"\nobject_lock = true"),
+            7,
+            "shelf.object_lock",
+            "the store of \"gs://b\" has no Object Lock of the S3 protocol; expected s3://BUCKET/PREFIX",
+        ),
         (with("replica = \"a\""), 4, "shelf.replica", "there is no shelf \"a\" after shelf \"a\" in the file"),
         (
             with(

@@ -23,6 +23,7 @@ fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
     kind.push(format_count(shelf.cartridges, "cartridge"));
     kind.extend(shelf.new_cartridges.then(|| "new cartridges are created here".into()));
     kind.extend(shelf.encrypted.then(|| "encrypted".into()));
+    kind.extend(shelf.object_lock.then(|| "Object Lock".into()));
     print_line(format!("  {}", kind.join(", ")))?;
     let (cached, cache) = (format_size(shelf.cached_bytes), format_size(shelf.cache_bytes));
     print_line(format!("  {cached} of {cache} cached"))?;
@@ -73,6 +74,7 @@ mod tests {
             durability: "local".into(),
             new_cartridges: true,
             encrypted: false,
+            object_lock: false,
             cartridges: 1,
             unshelved_bytes: 0,
             unshelved: Vec::new(),

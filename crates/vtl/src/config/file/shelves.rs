@@ -13,6 +13,8 @@ const MIN_CACHE: u64 = 1_000_000_000;
 
 /// Schemes of URLs with a host, and without one.
 const REMOTE_SCHEMES: [&str; 9] = ["s3", "gs", "az", "s3a", "adl", "azure", "abfs", "abfss", "https"];
+/// Schemes of stores that may have the S3 protocol.
+const LOCKING_SCHEMES: [&str; 3] = ["s3", "s3a", "https"];
 const LOCAL_SCHEME: &str = "file";
 
 /// The shelves, in order of the file.
@@ -76,9 +78,10 @@ fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetu
         let message = String::from("needs the key encrypt, which wraps new data keys");
         return Err(source.error(former.span().start, "shelf.former_keys", message));
     }
+    let object_lock = object_lock(source, table.object_lock.as_ref(), &url)?;
     let replica = table.replica.as_ref().map(|text| text.get_ref().clone());
     let place = (source.file.into(), source.line(at));
-    Ok(ShelfSetup { name, url, durability, unload, cache, encrypt, former_keys, replica, place })
+    Ok(ShelfSetup { name, url, durability, unload, cache, encrypt, former_keys, object_lock, replica, place })
 }
 
 /// The place of a key. No message quotes a text of another form, which may be the key itself.
@@ -92,6 +95,17 @@ fn key(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String,
     }
     let message = "is not the place of a key; expected file:PATH, variable:NAME or command:PROGRAM ARGUMENT...";
     Err(source.error(text.span().start, key, message.to_owned()))
+}
+
+/// Whether the store locks objects, which only stores with the S3 protocol do.
+fn object_lock(source: &Source<'_>, flag: Option<&Spanned<bool>>, url: &str) -> Result<bool, ConfigError> {
+    let Some(flag) = flag.filter(|flag| *flag.get_ref()) else { return Ok(false) };
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    if LOCKING_SCHEMES.contains(&scheme) {
+        return Ok(true);
+    }
+    let message = format!("the store of {url:?} has no Object Lock of the S3 protocol; expected s3://BUCKET/PREFIX");
+    Err(source.error(flag.span().start, "shelf.object_lock", message))
 }
 
 fn durability(source: &Source<'_>, text: &Text) -> Result<ShelfDurability, ConfigError> {

@@ -1,0 +1,219 @@
+//! Retained cartridges on a shelf whose store locks objects.
+
+use super::*;
+use crate::Manifest;
+use crate::object_lock::{Sent, SignedRequest, SignedRequests, SignedResponse};
+use std::collections::BTreeSet;
+
+/// The year 2100, and a later time, in seconds since 1970.
+const YEAR_2100: u64 = 4_102_444_800;
+const LATER: u64 = YEAR_2100 + 86_400;
+
+/// The locks of a store in memory.
+#[derive(Debug)]
+pub(super) struct Locks {
+    store: Arc<InMemory>,
+    retained: Mutex<BTreeMap<String, String>>,
+    held: Mutex<BTreeSet<String>>,
+    /// The objects of all requests, in their order, with the subresource.
+    requests: Mutex<Vec<(String, &'static str)>>,
+    /// Objects with this in their names are not locked.
+    refused: Mutex<Option<&'static str>>,
+    /// The clock of the store.
+    date: Mutex<&'static str>,
+    /// Objects are locked until this time when they are created.
+    default: Mutex<Option<&'static str>>,
+}
+
+fn element<'a>(text: &'a str, name: &str) -> &'a str {
+    text.split_once(&format!("<{name}>")).unwrap().1.split_once('<').unwrap().0
+}
+
+impl Locks {
+    fn new(store: &Arc<InMemory>) -> Arc<Self> {
+        Arc::new(Self {
+            store: Arc::clone(store),
+            retained: Mutex::default(),
+            held: Mutex::default(),
+            requests: Mutex::default(),
+            refused: Mutex::default(),
+            date: Mutex::new("Mon, 30 Nov 2026 19:18:57 GMT"),
+            default: Mutex::default(),
+        })
+    }
+
+    fn respond(&self, object: &str, request: &SignedRequest) -> (u16, String) {
+        let error = |status, code: &str| (status, format!("<Error><Code>{code}</Code><Message>no</Message></Error>"));
+        if lock(&self.refused).is_some_and(|refused| object.contains(refused)) {
+            return error(403, "AccessDenied");
+        }
+        let former = lock(&self.retained).get(object).cloned().or(lock(&self.default).map(str::to_owned));
+        match (request.method, request.query) {
+            ("GET", "retention") => match former {
+                Some(until) => (200, format!("<Retention><RetainUntilDate>{until}</RetainUntilDate></Retention>")),
+                None => error(404, "NoSuchObjectLockConfiguration"),
+            },
+            ("PUT", "retention") => {
+                assert_eq!(element(&request.body, "Mode"), "COMPLIANCE");
+                let until = element(&request.body, "RetainUntilDate").to_owned();
+                let now = lock(&self.date).split(' ').nth(3).unwrap().to_owned();
+                if until < now {
+                    return error(400, "InvalidRequest");
+                }
+                if former.is_some_and(|former| former > until) {
+                    return error(403, "AccessDenied");
+                }
+                lock(&self.retained).insert(object.to_owned(), until);
+                (200, String::new())
+            }
+            ("PUT", "legal-hold") => {
+                match element(&request.body, "Status") {
+                    "ON" => lock(&self.held).insert(object.to_owned()),
+                    "OFF" => lock(&self.held).remove(object),
+                    other => panic!("{other}"),
+                };
+                (200, String::new())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn take_requests(&self) -> Vec<(String, &'static str)> {
+        std::mem::take(&mut lock(&self.requests))
+    }
+}
+
+impl SignedRequests for Locks {
+    fn send(&self, request: SignedRequest) -> Sent<'_> {
+        Box::pin(async move {
+            let object = request.object.clone().unwrap();
+            // A lock is for an object that exists.
+            object_store::ObjectStoreExt::head(self.store.as_ref(), &object).await?;
+            lock(&self.requests).push((object.to_string(), request.query));
+            let (status, body) = self.respond(object.as_ref(), &request);
+            Ok(SignedResponse { status, date: Some((*lock(&self.date)).to_owned()), body })
+        })
+    }
+}
+
+/// The newest manifest, and the objects that it needs.
+fn named(machine: &Machine) -> (Manifest, BTreeSet<String>) {
+    let access = &machine.folders.access;
+    let newest = access.runtime.block_on(access.shelf.newest(BARCODE)).unwrap().unwrap();
+    let keys = crate::keys::CartridgeKeys::new(BARCODE);
+    let segments = newest.content.segments().into_keys().map(|name| keys.segment(&name));
+    let objects = segments.chain([keys.manifest(newest.version)]).map(|key| format!("site/{key}")).collect();
+    (newest, objects)
+}
+
+fn retained(locks: &Locks, until: &str) -> BTreeSet<String> {
+    lock(&locks.retained).iter().filter(|(_, time)| *time == until).map(|(object, _)| object.clone()).collect()
+}
+
+fn write(machine: &Machine, number: u64) {
+    let mut tape = machine.load();
+    tape.space_to_end().unwrap();
+    append(tape.as_mut(), &block(number, 200_000)).unwrap();
+    tape.close().unwrap();
+}
+
+#[test]
+fn a_retention_locks_all_that_the_manifest_names_and_then_only_what_is_new() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    assert_eq!(locks.take_requests(), [], "the cartridge is not retained");
+
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    let (manifest, objects) = named(&machine);
+    let protection = manifest.protection;
+    assert_eq!((protection.retained_until, protection.in_store), (YEAR_2100, true));
+    assert!(retained(&locks, "2100-01-01T00:00:00Z").is_superset(&objects), "{objects:?}");
+    // The manifest is created after the store has locked what it names, and locked itself then.
+    let requests = locks.take_requests();
+    assert!(requests.len() >= 3 && requests.last().unwrap().0.contains("/m/"), "{requests:?}");
+
+    // A load that changes nothing but the cartridge memory locks only what is new.
+    write(&machine, 2);
+    let (_, objects) = named(&machine);
+    let requests = locks.take_requests();
+    let asked: BTreeSet<String> = requests.iter().map(|(object, _)| object.clone()).collect();
+    assert_eq!(asked.len(), requests.len(), "an object was locked twice: {requests:?}");
+    let locked = retained(&locks, "2100-01-01T00:00:00Z");
+    assert!(locked.is_superset(&objects) && !asked.is_superset(&objects), "{objects:?} {asked:?}");
+
+    // A longer retention is for all, also for segments that former manifests share.
+    machine.cartridge().retain_until(LATER).unwrap();
+    let (manifest, objects) = named(&machine);
+    assert_eq!(manifest.protection.retained_until, LATER);
+    assert!(retained(&locks, "2100-01-02T00:00:00Z").is_superset(&objects));
+    assert!(machine.cartridge().retain_until(YEAR_2100).is_err());
+    assert!(machine.blocks(300_000) == [block(1, 200_000), block(2, 200_000)]);
+}
+
+#[test]
+fn a_lock_that_the_store_refuses_is_an_error_and_is_made_good_later() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    *lock(&locks.refused) = Some("/seg/");
+    let before = named(&machine).0.version;
+    let error = machine.cartridge().retain_until(YEAR_2100).unwrap_err().to_string();
+    let expected = "the store denies it: until 2100-01-01T00:00:00Z: status 403, AccessDenied: no";
+    assert!(error.contains("retaining ") && error.ends_with(expected), "{error}");
+    let (manifest, _) = named(&machine);
+    assert!(manifest.protection.is_none(), "a manifest says what does not hold: {before} {}", manifest.version);
+    *lock(&locks.refused) = None;
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    let (manifest, objects) = named(&machine);
+    assert!(manifest.protection.in_store && retained(&locks, "2100-01-01T00:00:00Z").is_superset(&objects));
+}
+
+#[test]
+fn longer_locks_of_the_bucket_and_ended_retentions_are_no_errors() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    *lock(&locks.default) = Some("2200-01-01T00:00:00Z");
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    assert!(named(&machine).0.protection.in_store);
+    // The retention ends.
+    *lock(&locks.default) = None;
+    *lock(&locks.date) = "Mon, 30 Nov 2101 19:18:57 GMT";
+    write(&machine, 1);
+    assert_eq!(lock(&locks.retained).len(), 0);
+    assert!(machine.blocks(300_000) == [block(1, 200_000)]);
+}
+
+#[test]
+fn cartridges_retained_before_the_shelf_used_locks_get_them_and_copies_keep_the_retention() {
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let plain = machine("a", &store, a.path());
+    plain.create();
+    plain.cartridge().retain_until(YEAR_2100).unwrap();
+    write(&plain, 1);
+    assert_eq!((named(&plain).0.protection.retained_until, named(&plain).0.protection.in_store), (YEAR_2100, false));
+    drop(plain);
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, b.path(), &setup);
+    drop(machine.load());
+    let (manifest, objects) = named(&machine);
+    assert!(manifest.protection.in_store && retained(&locks, "2100-01-01T00:00:00Z").is_superset(&objects));
+
+    let access = &machine.folders.access;
+    let options = ShelfOptions::new("copy").with_beat(Duration::from_millis(30));
+    let target = Shelf::new(Arc::new(InMemory::new()), "site", options, entropy("copy")).unwrap();
+    let mut keep_on = |_, _| std::ops::ControlFlow::Continue(());
+    access.runtime.block_on(access.shelf.copy_cartridge(BARCODE, &target, &mut keep_on)).unwrap();
+    let copy = access.runtime.block_on(target.newest(BARCODE)).unwrap().unwrap().protection;
+    assert_eq!((copy.retained_until, copy.in_store), (YEAR_2100, false));
+}

@@ -1,0 +1,169 @@
+//! Retention and legal holds of objects: requests of the S3 protocol that the client of the store does not have.
+
+use crate::error::ShelfError;
+use crate::objects::Objects;
+use object_store::path::Path;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
+
+/// The namespace of the documents of S3.
+const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/// A request for a subresource of an object, or of the bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignedRequest {
+    /// The method of HTTP.
+    pub(crate) method: &'static str,
+    /// The name of the object in the bucket; `None` for the bucket.
+    pub(crate) object: Option<Path>,
+    /// The subresource, such as `retention`.
+    pub(crate) query: &'static str,
+    /// A document, or nothing.
+    pub(crate) body: String,
+}
+
+/// The response to a [`SignedRequest`].
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SignedResponse {
+    /// The status code of HTTP.
+    pub(crate) status: u16,
+    /// The header `Date`: the clock of the store.
+    pub(crate) date: Option<String>,
+    pub(crate) body: String,
+}
+
+/// Future of a request.
+pub(crate) type Sent<'a> = Pin<Box<dyn Future<Output = object_store::Result<SignedResponse>> + Send + 'a>>;
+
+/// Sends requests that are signed with the credentials of a store.
+pub(crate) trait SignedRequests: fmt::Debug + Send + Sync {
+    /// Sends a request once. Responses that a repetition may change (5xx, 408, 429) are errors; others are results.
+    fn send(&self, request: SignedRequest) -> Sent<'_>;
+}
+
+/// Result of locking an object until a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locked {
+    Yes,
+    /// The time has passed by the clock of the store, which locks nothing until then.
+    Ended,
+}
+
+impl SignedResponse {
+    const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+
+    /// The content of the first element with this name.
+    fn element(&self, name: &str) -> Option<&str> {
+        let (_, rest) = self.body.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once(&format!("</{name}>"))?.0.trim())
+    }
+
+    /// The error of the store in words.
+    fn reason(&self) -> String {
+        let status = self.status;
+        match (self.element("Code"), self.element("Message")) {
+            (Some(code), Some(message)) => format!("status {status}, {code}: {message}"),
+            _ => format!("status {status}"),
+        }
+    }
+
+    /// Whether a time in seconds since 1970 has passed by the clock of the store.
+    fn is_after(&self, seconds: u64) -> bool {
+        let now = self.date.as_ref().and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
+        now.and_then(|now| u64::try_from(now.unix_timestamp()).ok()).is_some_and(|now| now >= seconds)
+    }
+}
+
+/// A time in seconds since 1970, such as `2030-01-31T00:00:00Z`.
+pub(crate) fn time_text(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let text = time.and_then(|time| time.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| format!("{seconds} seconds after 1970"))
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    u64::try_from(OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp()).ok()
+}
+
+impl Objects {
+    async fn send(
+        &self,
+        operation: &'static str,
+        key: Option<&str>,
+        (method, query): (&'static str, &'static str),
+        body: &str,
+    ) -> Result<SignedResponse, ShelfError> {
+        let name = key.unwrap_or("the bucket");
+        let Some(requests) = self.requests() else {
+            return Err(ShelfError::NoObjectLock { problem: "it has no Object Lock of the S3 protocol".into() });
+        };
+        let object = key.map(|key| self.path(key));
+        let request = || SignedRequest { method, object: object.clone(), query, body: body.to_owned() };
+        self.repeat_limited(operation, name, || requests.send(request())).await
+    }
+
+    /// Whether the store has requests for locks.
+    pub(crate) fn has_object_lock(&self) -> bool {
+        self.requests().is_some()
+    }
+
+    /// Checks that the store locks objects.
+    ///
+    /// # Errors
+    /// [`ShelfError::NoObjectLock`] if it does not, or does not show it; [`ShelfError::Store`] if it does not respond.
+    pub(crate) async fn check_object_lock(&self) -> Result<(), ShelfError> {
+        let once = self.without_repetition();
+        let response = once.send("reading the Object Lock configuration of", None, ("GET", "object-lock"), "").await?;
+        if response.is_success() && response.element("ObjectLockEnabled") == Some("Enabled") {
+            return Ok(());
+        }
+        let problem = match response.status {
+            200..300 | 404 => "Object Lock is not enabled for the bucket".to_owned(),
+            _ => format!("the store does not show the Object Lock configuration of the bucket: {}", response.reason()),
+        };
+        Err(ShelfError::NoObjectLock { problem })
+    }
+
+    /// Locks an object until a time in seconds since 1970, in the mode in which no lock can be shortened. A longer lock stays.
+    pub(crate) async fn retain(&self, key: &str, until: u64) -> Result<Locked, ShelfError> {
+        let date = time_text(until);
+        let body = format!(
+            "<Retention xmlns=\"{NAMESPACE}\"><Mode>COMPLIANCE</Mode><RetainUntilDate>{date}</RetainUntilDate></Retention>"
+        );
+        let response = self.send("retaining", Some(key), ("PUT", "retention"), &body).await?;
+        if response.is_success() {
+            return Ok(Locked::Yes);
+        }
+        if response.status == 400 && response.is_after(until) {
+            return Ok(Locked::Ended);
+        }
+        // The bucket may have locked the object for longer when it was created.
+        if response.status == 403 && self.retained_until(key).await?.is_some_and(|now| now >= until) {
+            return Ok(Locked::Yes);
+        }
+        Err(denied("retaining", key, format!("until {date}: {}", response.reason())))
+    }
+
+    /// Sets or releases the legal hold of an object.
+    pub(crate) async fn set_legal_hold(&self, key: &str, on: bool) -> Result<(), ShelfError> {
+        let (operation, status) = if on { ("holding", "ON") } else { ("releasing", "OFF") };
+        let body = format!("<LegalHold xmlns=\"{NAMESPACE}\"><Status>{status}</Status></LegalHold>");
+        let response = self.send(operation, Some(key), ("PUT", "legal-hold"), &body).await?;
+        if response.is_success() { Ok(()) } else { Err(denied(operation, key, response.reason())) }
+    }
+
+    /// The time in seconds since 1970 until which an object is locked; `None` if it is not, or the store does not show it.
+    async fn retained_until(&self, key: &str) -> Result<Option<u64>, ShelfError> {
+        let response = self.send("reading", Some(key), ("GET", "retention"), "").await?;
+        Ok(response.element("RetainUntilDate").filter(|_| response.is_success()).and_then(seconds))
+    }
+}
+
+fn denied(operation: &'static str, key: &str, reason: String) -> ShelfError {
+    ShelfError::Denied { operation, key: key.to_owned(), reason }
+}
