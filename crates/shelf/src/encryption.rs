@@ -379,8 +379,10 @@ impl crate::OwnedCartridge {
     /// without the key. Returns whether it had a key.
     ///
     /// # Errors
-    /// [`ShelfError::Store`] if the store fails, or denies it.
-    pub async fn destroy_key(&self) -> Result<bool, ShelfError> {
+    /// [`ShelfError::Protected`] if the cartridge is retained by the clock of the store, or under a legal hold;
+    /// [`ShelfError::Denied`] if the store denies it; [`ShelfError::Store`] if it fails.
+    pub async fn destroy_key(&mut self) -> Result<bool, ShelfError> {
+        self.check_unprotected().await?;
         let (shelf, name) = (self.shelf(), self.keys().key());
         shelf.data_keys.forget(self.keys().barcode());
         let existed = shelf.objects().get(&name).await?.is_some();

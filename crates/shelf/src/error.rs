@@ -43,6 +43,14 @@ pub enum ShelfError {
         /// The reason.
         reason: String,
     },
+    /// The cartridge is retained or under a legal hold, and the request would remove some of its objects.
+    #[error("cartridge {barcode} {reason}")]
+    Protected {
+        /// The barcode.
+        barcode: String,
+        /// The reason, in words: `is under a legal hold`, or `is retained until` a time.
+        reason: String,
+    },
     /// The store cannot lock objects.
     #[error("the store cannot lock objects: {problem}")]
     NoObjectLock {

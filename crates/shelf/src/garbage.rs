@@ -7,14 +7,14 @@ use crate::index;
 use crate::manifest::Manifest;
 use crate::objects::StoredObject;
 use crate::owned::OwnedCartridge;
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 /// Time for which the segments of a replaced manifest stay: a reader may still use it.
 pub const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// The segments and index pages of one cartridge: the named ones, and the garbage, which no recent manifest names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Garbage {
     /// Segments and index pages that no recent manifest names, and heartbeats of former owners, that were removed unless it was
@@ -26,6 +26,8 @@ pub struct Garbage {
     pub kept_objects: u64,
     /// Length of the kept objects in bytes.
     pub kept_bytes: u64,
+    /// The names of the objects whose removal the store denies, and the reasons. They are among the kept ones.
+    pub denied: BTreeMap<String, String>,
 }
 
 impl OwnedCartridge {
@@ -34,13 +36,11 @@ impl OwnedCartridge {
     /// `is_test`, nothing is removed.
     ///
     /// # Errors
-    /// [`ShelfError::Store`] if the store fails, or denies the removal of an object; [`ShelfError::Malformed`] if a manifest is damaged:
-    /// then nothing is removed.
+    /// [`ShelfError::Protected`] if the cartridge is retained by the clock of the store, or under a legal hold, and
+    /// [`ShelfError::Malformed`] if a manifest is damaged: then nothing is removed. [`ShelfError::Store`] if the store fails.
     pub async fn remove_garbage(&mut self, kept_for: Duration, is_test: bool) -> Result<Garbage, ShelfError> {
-        // The heartbeat has the time of the store.
-        self.beat().await?;
+        let now = self.check_unprotected().await?;
         let beat = self.keys().beat(self.epoch());
-        let now = self.objects().modified(&beat).await?;
         let is_old = |object: &StoredObject| now.duration_since(object.modified).is_ok_and(|age| age > kept_for);
         let mut named = self.named_since(is_old).await?;
         // No program looks at a heartbeat of another epoch than the newest.
@@ -55,14 +55,31 @@ impl OwnedCartridge {
                     continue;
                 }
                 if !is_test {
-                    self.objects().remove(&format!("{directory}/{}", object.name)).await?;
+                    let removed = self.objects().remove(&format!("{directory}/{}", object.name)).await;
                     self.beat_if_due().await;
+                    if let Err(ShelfError::Denied { key, reason, .. }) = removed {
+                        garbage.denied.insert(key, reason);
+                        garbage.kept_objects += 1;
+                        garbage.kept_bytes += object.len;
+                        continue;
+                    }
+                    removed?;
                 }
                 garbage.objects += 1;
                 garbage.bytes += object.len;
             }
         }
         Ok(garbage)
+    }
+
+    /// Checks that the cartridge may lose objects, and returns the time of the store, which a heartbeat has.
+    pub(crate) async fn check_unprotected(&mut self) -> Result<SystemTime, ShelfError> {
+        self.beat().await?;
+        let now = self.objects().modified(&self.keys().beat(self.epoch())).await?;
+        match self.protection().reason(now) {
+            Some(reason) => Err(ShelfError::Protected { barcode: self.keys().barcode().to_owned(), reason }),
+            None => Ok(now),
+        }
     }
 
     /// The names of the segments and pages that the newest manifest names, or one that was the newest in the time that counts.

@@ -162,6 +162,22 @@ impl Objects {
         let response = self.send("reading", Some(key), ("GET", "retention"), "").await?;
         Ok(response.element("RetainUntilDate").filter(|_| response.is_success()).and_then(seconds))
     }
+
+    /// The error of a removal that the store denies: with the lock of the object, if the store shows one.
+    pub(crate) async fn denied_removal(&self, key: &str, source: &object_store::Error) -> ShelfError {
+        let hold = self.send("reading", Some(key), ("GET", "legal-hold"), "").await;
+        let is_held = hold.is_ok_and(|hold| hold.is_success() && hold.element("Status") == Some("ON"));
+        let until = self.retained_until(key).await.ok().flatten();
+        let reason = match (is_held, until) {
+            (true, _) => "under a legal hold".to_owned(),
+            (false, Some(until)) => format!("retained until {}", time_text(until)),
+            (false, None) => {
+                let response = SignedResponse { status: 403, date: None, body: source.to_string() };
+                if response.element("Code").is_some() { response.reason() } else { response.body }
+            }
+        };
+        denied("removing", key, reason)
+    }
 }
 
 fn denied(operation: &'static str, key: &str, reason: String) -> ShelfError {

@@ -241,7 +241,7 @@ impl Objects {
     /// Removes an object; a missing one is not an error.
     ///
     /// # Errors
-    /// [`ShelfError::Store`] if the store fails, or does not permit it.
+    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Denied`] if it does not permit it: the object may be locked.
     pub async fn remove(&self, key: &str) -> Result<(), ShelfError> {
         let path = self.path(key);
         let remove = || {
@@ -252,7 +252,12 @@ impl Objects {
                 }
             })
         };
-        self.repeat("removing", key, remove).await
+        match self.repeat("removing", key, remove).await {
+            Err(ShelfError::Store { source: source @ Error::PermissionDenied { .. }, .. }) => {
+                Err(self.denied_removal(key, &source).await)
+            }
+            other => other,
+        }
     }
 
     /// The number in an object that is a hint; `None` if there is no such object, or it is damaged.

@@ -38,13 +38,13 @@ impl Protection {
         self.retained_until == 0 && !self.is_held
     }
 
-    /// The reason why the cartridge must not be destroyed at a time, in words; `None` if it may be.
+    /// The reason why the cartridge must not be destroyed at a time, such as `is under a legal hold`; `None` if it may be.
     #[must_use]
     pub fn reason(&self, now: SystemTime) -> Option<String> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         match (self.is_held, self.retained_until > now) {
-            (true, _) => Some("it is under a legal hold".to_owned()),
-            (false, true) => Some(format!("it is retained until {}", time_text(self.retained_until))),
+            (true, _) => Some("is under a legal hold".to_owned()),
+            (false, true) => Some(format!("is retained until {}", time_text(self.retained_until))),
             (false, false) => None,
         }
     }

@@ -1,6 +1,9 @@
 //! `ferric shelf` with a shelf in a directory.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+#[path = "../../../crates/shelf/tests/stand_in/mod.rs"]
+mod stand_in;
+
 use shelf::{Content, Shelf, ShelfOptions, SiteCopy};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +11,20 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tape_store::backend::file::OsFolderStore;
+use tape_store::cartridge::Barcode;
+use tape_store::store::TapeStore;
 
 struct Site {
     directory: tempfile::TempDir,
+    /// The server with the shelf; without it, the shelf is in the directory.
+    server: Option<stand_in::StandIn>,
 }
 
 impl Site {
     /// A directory with a cartridge that has data, a shelf, and a place for recalled cartridges.
     fn new() -> Self {
-        let site = Self { directory: tempfile::tempdir().unwrap() };
+        let site = Self { directory: tempfile::tempdir().unwrap(), server: None };
         for name in ["shelf", "tapes", "recalled"] {
             fs::create_dir(site.path(name)).unwrap();
         }
@@ -31,13 +39,18 @@ impl Site {
     }
 
     fn url(&self) -> String {
-        format!("file://{}", self.path("shelf").display())
+        match self.server {
+            Some(_) => format!("s3://{}/site", stand_in::BUCKET),
+            None => format!("file://{}", self.path("shelf").display()),
+        }
     }
 
     fn output(&self, line: &str) -> Output {
         let url = self.url();
         let words = line.split(' ').map(|word| if word == "URL" { url.as_str() } else { word });
-        Command::new(env!("CARGO_BIN_EXE_ferric")).args(words).current_dir(self.directory.path()).output().unwrap()
+        let settings = self.server.as_ref().map(stand_in::StandIn::settings).unwrap_or_default();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferric"));
+        command.args(words).envs(settings).current_dir(self.directory.path()).output().unwrap()
     }
 
     fn run(&self, line: &str) -> String {
@@ -360,4 +373,62 @@ fn an_encrypted_cartridge_is_rewrapped_and_destroyed() {
     let again = site.run("shelf destroy --shelf URL V00001L8 --yes");
     assert!(again.contains("it has no key"), "{again}");
     assert!(site.refused("shelf rewrap --shelf URL").contains("the new key is missing: give it with --key"));
+}
+
+#[test]
+fn a_retained_cartridge_loses_no_object_and_no_key() {
+    let site = Site::new();
+    fs::write(site.path("key"), "1".repeat(64)).unwrap();
+    let tapes = TapeStore::new(Box::new(OsFolderStore::at_unchecked(&site.path("tapes"))));
+    // The year 2100.
+    tapes.find(&Barcode::new("V00001L8").unwrap()).unwrap().retain_until(4_102_444_800).unwrap();
+    site.run("shelf archive --shelf URL --key file:key ./tapes/V00001L8");
+    let retained = "cartridge V00001L8 is retained until 2100-01-01T00:00:00Z";
+    assert_eq!(site.run("shelf gc --shelf URL"), format!("V00001L8: skipped: {retained}\n"));
+    let refused = site.refused("shelf destroy --shelf URL V00001L8 --yes");
+    assert_eq!(refused, "ferric: the keys of these cartridges are not destroyed: V00001L8\n");
+    let output = site.output("shelf destroy --shelf URL V00001L8 --yes --json");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("\"skipped\": \"{retained}\"")), "{output:?}");
+    assert_eq!(site.objects("/key").len(), 1);
+}
+
+#[test]
+fn a_deletion_that_the_store_denies_is_shown_and_skipped() {
+    let site = Site { server: Some(stand_in::StandIn::start()), ..Site::new() };
+    let server = site.server.as_ref().unwrap();
+    fs::write(site.path("key"), "1".repeat(64)).unwrap();
+    for _ in 0..2 {
+        site.run("shelf archive --shelf URL --key file:key ./tapes/V00001L8");
+    }
+    // The bucket locks objects by itself: each in another way.
+    let mut names = Vec::new();
+    for (key, object) in &mut server.state().objects {
+        match (key.contains("/seg/"), key.ends_with("/key")) {
+            (true, _) => object.retained_until = Some("2100-01-01T00:00:00Z".into()),
+            (_, true) => object.is_held = true,
+            _ => continue,
+        }
+        names.push(key.trim_start_matches("site/").to_owned());
+    }
+    server.state().day = 9;
+    // The former state is garbage a day after the next one.
+    site.run("shelf archive --shelf URL --key file:key ./tapes/V00001L8");
+    server.state().day = 19;
+    let output = site.output("shelf gc --shelf URL");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let denied: Vec<_> = text.lines().filter(|line| line.contains("the store denies the deletion")).collect();
+    assert!(!denied.is_empty(), "{text}");
+    for line in denied {
+        let (object, reason) = line.split_once(": ").unwrap();
+        assert!(names.contains(&object.to_owned()), "{line}");
+        assert_eq!(reason, "the store denies the deletion: retained until 2100-01-01T00:00:00Z");
+    }
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the store denies the deletion of objects of V00001L8"));
+    let output = site.output("shelf destroy --shelf URL V00001L8 --yes");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let key = names.iter().find(|name| name.ends_with("/key")).unwrap();
+    assert_eq!(text, format!("V00001L8: skipped: {key}: the store denies the deletion: under a legal hold\n"));
+    site.run("shelf recall --shelf URL --key file:key V00001L8 --to recalled");
 }

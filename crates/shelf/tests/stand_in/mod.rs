@@ -14,6 +14,8 @@ pub(crate) const BUCKET: &str = "tapes";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Object {
     pub(crate) bytes: Vec<u8>,
+    /// Day of November 2026 of the last change.
+    pub(crate) modified: u32,
     pub(crate) retained_until: Option<String>,
     pub(crate) is_held: bool,
     /// Whether the object must be restored before it can be read.
@@ -38,6 +40,8 @@ pub(crate) struct Request {
 pub(crate) struct State {
     pub(crate) objects: BTreeMap<String, Object>,
     pub(crate) requests: Vec<Request>,
+    /// Today: a day of November 2026; 0 is the 1st.
+    pub(crate) day: u32,
     /// Whether the bucket has Object Lock.
     pub(crate) can_lock: bool,
     /// Part of the names of new objects that must be restored before they are read.
@@ -172,7 +176,8 @@ impl State {
                 continue;
             }
             let len = object.bytes.len();
-            write!(text, "<Contents><Key>{key}</Key><LastModified>2026-11-29T19:18:57.000Z</LastModified>").unwrap();
+            let modified = format!("2026-11-{:02}T19:18:57.000Z", object.modified);
+            write!(text, "<Contents><Key>{key}</Key><LastModified>{modified}</LastModified>").unwrap();
             write!(text, "<ETag>\"x\"</ETag><Size>{len}</Size></Contents>").unwrap();
         }
         for directory in directories {
@@ -186,7 +191,8 @@ impl State {
             return Response::error("412 Precondition Failed", "PreconditionFailed");
         }
         let is_frozen = self.freezes.is_some_and(|part| request.key.contains(part));
-        let object = Object { bytes: request.body.clone(), is_frozen, ..Object::default() };
+        let modified = 1 + self.day;
+        let object = Object { bytes: request.body.clone(), modified, is_frozen, ..Object::default() };
         self.objects.insert(request.key.clone(), object);
         Response::new("200 OK", "").with("ETag", "\"x\"")
     }
@@ -213,7 +219,8 @@ impl State {
         if let Some(restore) = object.restore {
             response = response.with("x-amz-restore", restore);
         }
-        response.with("ETag", "\"x\"").with("Last-Modified", "Sun, 29 Nov 2026 19:18:57 GMT")
+        let modified = format!("{:02} Nov 2026 19:18:57 GMT", object.modified);
+        response.with("ETag", "\"x\"").with("Last-Modified", &modified)
     }
 
     fn delete(&mut self, key: &str) -> Response {

@@ -124,6 +124,11 @@ fn end<'a>(
     }
 }
 
+/// The words for an object whose deletion the store denies.
+fn denied_deletion(object: &str, reason: &str) -> String {
+    format!("{object}: the store denies the deletion: {reason}")
+}
+
 /// An open shelf, and the threads of its requests.
 pub(crate) struct OpenShelf {
     pub(crate) shelf: Shelf,
@@ -164,7 +169,8 @@ impl OpenShelf {
         })
     }
 
-    /// Calls `call` with each cartridge, which is taken meanwhile. A cartridge in use is skipped; another error ends the calls.
+    /// Calls `call` with each cartridge, which is taken meanwhile. A cartridge in use is skipped, and so is one that `call` refuses
+    /// because it is retained or under a legal hold; another error ends the calls.
     fn with_each_taken<T>(
         &self,
         barcodes: Vec<String>,
@@ -174,7 +180,7 @@ impl OpenShelf {
         for barcode in barcodes {
             match self.with_taken(&barcode, async |owned| call(owned).await) {
                 Ok(done) => outcomes.done.push((barcode, Ok(done))),
-                Err(error) if error.code() == ErrorCode::Busy => {
+                Err(error) if matches!(error.code(), ErrorCode::Busy | ErrorCode::Locked) => {
                     outcomes.done.push((barcode, Err(error.to_string())));
                 }
                 Err(error) => {
@@ -218,6 +224,7 @@ pub(crate) fn shelf_error(error: ShelfError) -> CliError {
     let code = match &error {
         ShelfError::Prefix { .. } | ShelfError::Url { .. } => ErrorCode::Invalid,
         ShelfError::Malformed { .. } => ErrorCode::Damaged,
+        ShelfError::Protected { .. } => ErrorCode::Locked,
         _ => ErrorCode::Unavailable,
     };
     CliError::new(code, error.to_string())
