@@ -129,6 +129,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("cache_bytes", Of::Number),
         may("error", Of::Text),
         may("replica", Of::Named("ReplicaStatus")),
+        may("pool_replicas", Of::List(&Of::Named("ReplicaStatus"))),
     ]]),
     ("ReplicaStatus", &[&[
         has("shelf", Of::Text),

@@ -60,10 +60,13 @@ pub(crate) fn shelf<T: Into<Value>>(site: &SiteMetrics, value: impl Fn(&ShelfSta
     site.shelves.iter().map(|shelf| labelled([&shelf.shelf], value(shelf))).collect()
 }
 
-/// One value for each shelf on object storage that has a replica.
+/// One value for each replica of a shelf on object storage.
 pub(crate) fn replica(site: &SiteMetrics, value: impl Fn(&ReplicaStatus) -> u64) -> Vec<Sample> {
-    let replicas = site.shelves.iter().filter_map(|shelf| Some((&shelf.shelf, shelf.replica.as_ref()?)));
-    replicas.map(|(shelf, replica)| labelled([shelf], value(replica))).collect()
+    let of = |shelf: &ShelfStatus| {
+        let replicas = shelf.replica.iter().chain(&shelf.pool_replicas);
+        replicas.map(|replica| labelled([&shelf.shelf, &replica.shelf], value(replica))).collect::<Vec<_>>()
+    };
+    site.shelves.iter().flat_map(of).collect()
 }
 
 /// Values for each drive.

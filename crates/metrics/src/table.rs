@@ -144,12 +144,12 @@ pub const METRICS: &[Metric] = &[
         .from(|site| shelf(site, |shelf| shelf.cache_bytes)),
     row("ferric_shelf_responds", Gauge, &["shelf"], "0 if the object store did not respond the last time")
         .from(|site| shelf(site, |shelf| shelf.error.is_none())),
-    row("ferric_shelf_replica_lag_cartridges", Gauge, &["shelf"], "Cartridges whose newest state the replica of a shelf may not have")
+    row("ferric_shelf_replica_lag_cartridges", Gauge, &["shelf", "replica"], "Cartridges whose newest state the replica of a shelf may not have")
         .from(|site| replica(site, |replica| replica.cartridges)),
-    row("ferric_shelf_replica_lag", Gauge, &["shelf"], "Bytes that the replica of a shelf does not have, of changed cartridges and of copies in progress")
+    row("ferric_shelf_replica_lag", Gauge, &["shelf", "replica"], "Bytes that the replica of a shelf does not have, of changed cartridges and of copies in progress")
         .in_unit(Bytes)
         .from(|site| replica(site, |replica| replica.bytes)),
-    row("ferric_shelf_replica_lag_age", Gauge, &["shelf"], "Time since the first change that the replica of a shelf does not have")
+    row("ferric_shelf_replica_lag_age", Gauge, &["shelf", "replica"], "Time since the first change that the replica of a shelf does not have")
         .in_unit(Seconds)
         .from(|site| replica(site, |replica| replica.seconds)),
     // iSCSI portals.

@@ -57,7 +57,7 @@ pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};
 pub use owned::{CommitError, OwnedCartridge};
 pub use protection::Protection;
-pub use replica::ReplicaSetup;
+pub use replica::{CartridgeRule, ReplicaSetup};
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLeases, SiteClaim, SiteCopies, SiteLease, TakeSiteError};
 pub use take::TakeError;
@@ -67,7 +67,7 @@ pub use usage::Usage;
 use encryption::DataKeys;
 use keys::CartridgeKeys;
 use object_store::ObjectStore;
-use replica::Replica;
+use replica::Replicas;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -123,7 +123,7 @@ pub struct Shelf {
     options: ShelfOptions,
     entropy: Entropy,
     data_keys: Arc<DataKeys>,
-    replica: Option<Arc<Replica>>,
+    replicas: Option<Arc<Replicas>>,
 }
 
 impl fmt::Debug for Shelf {
@@ -144,7 +144,7 @@ impl Shelf {
         entropy: Entropy,
     ) -> Result<Self, ShelfError> {
         let objects = Objects::new(store, prefix, options.retry)?;
-        Ok(Self { objects, options, entropy, data_keys: Arc::default(), replica: None })
+        Ok(Self { objects, options, entropy, data_keys: Arc::default(), replicas: None })
     }
 
     /// The same shelf, whose store locks the objects of retained cartridges ([`Self::check_object_lock`]).

@@ -15,7 +15,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tape_store::backend::{ReplicaLag, file};
@@ -39,14 +39,53 @@ const MAX_PAUSE: Duration = Duration::from_secs(300);
 /// Time between two looks at what another task does.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The replica from which a shelf reads while it does not respond.
-pub(crate) struct Replica {
-    shelf: Shelf,
-    /// Until then, the replica reads first.
+/// The cartridges that are copied to a replica, by their barcodes.
+pub type CartridgeRule = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// A shelf to which cartridges of another one are copied.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ReplicaSetup {
+    /// Name of the replica, which is that of its local directory.
+    pub name: String,
+    /// Place of the replica, such as its URL, and the rules of its cartridges as a text. If it is another one than at the last
+    /// start, all cartridges are compared with the replica.
+    pub place: String,
+    /// The shelf that becomes the replica, with its keys.
+    pub shelf: Shelf,
+    /// The cartridges that are copied to it.
+    pub cartridges: CartridgeRule,
+}
+
+impl fmt::Debug for ReplicaSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaSetup").field("name", &self.name).field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+impl ReplicaSetup {
+    /// A replica of all cartridges, at a place such as a URL.
+    #[must_use]
+    pub fn new(name: impl Into<String>, place: impl Into<String>, shelf: Shelf) -> Self {
+        Self { name: name.into(), place: place.into(), shelf, cartridges: Arc::new(|_: &str| true) }
+    }
+
+    /// The same replica, for these cartridges only.
+    #[must_use]
+    pub fn with_cartridges(self, cartridges: CartridgeRule) -> Self {
+        Self { cartridges, ..self }
+    }
+}
+
+/// The replicas from which a shelf reads while it does not respond.
+pub(crate) struct Replicas {
+    /// Each with its cartridges. None has replicas itself.
+    all: Vec<(CartridgeRule, Shelf)>,
+    /// Until then, they are read first.
     away_until: Mutex<Option<Instant>>,
 }
 
-impl Replica {
+impl Replicas {
     fn is_first_away(&self) -> bool {
         lock(&self.away_until).is_some_and(|until| Instant::now() < until)
     }
@@ -55,8 +94,19 @@ impl Replica {
         let was_away =
             lock(&self.away_until).replace(Instant::now() + OUTAGE).is_some_and(|until| Instant::now() < until);
         if !was_away {
-            tracing::warn!(%reason, replica = ?self.shelf.objects(), "the shelf does not respond; its replica is read");
+            let replicas: Vec<_> = self.all.iter().map(|(_, shelf)| shelf.objects()).collect();
+            tracing::warn!(%reason, ?replicas, "the shelf does not respond; its replicas are read");
         }
+    }
+
+    /// The barcodes of the cartridges on all replicas.
+    async fn list(&self) -> Result<Vec<String>, ShelfError> {
+        let mut barcodes = Vec::new();
+        for (cartridges, shelf) in &self.all {
+            barcodes.extend(shelf.listed_barcodes().await?.into_iter().filter(|barcode| cartridges(barcode)));
+        }
+        barcodes.sort_unstable();
+        Ok(barcodes)
     }
 }
 
@@ -69,35 +119,45 @@ pub(crate) enum Newest {
 }
 
 impl Shelf {
-    /// The same shelf, whose cartridges are read from a replica while it does not respond.
+    /// The same shelf, whose cartridges are read from replicas while it does not respond: each from the first one that has it.
     #[must_use]
-    pub(crate) fn with_replica(self, replica: Self) -> Self {
-        let replica = Self { replica: None, ..replica };
-        Self { replica: Some(Arc::new(Replica { shelf: replica, away_until: Mutex::default() })), ..self }
+    pub(crate) fn with_replicas(self, replicas: Vec<(CartridgeRule, Self)>) -> Self {
+        let without = |(cartridges, shelf)| (cartridges, Self { replicas: None, ..shelf });
+        let all: Vec<_> = replicas.into_iter().map(without).collect();
+        let replicas = (!all.is_empty()).then(|| Arc::new(Replicas { all, away_until: Mutex::default() }));
+        Self { replicas, ..self }
     }
 
-    /// Whether the replica is read, because this shelf did not respond a moment ago.
-    pub(crate) fn is_away(&self) -> bool {
-        self.replica.as_ref().is_some_and(|replica| replica.is_first_away())
+    /// The replica of a cartridge.
+    fn replica_of(&self, barcode: &str) -> Option<(&Replicas, &Self)> {
+        let replicas = self.replicas.as_deref()?;
+        let (_, shelf) = replicas.all.iter().find(|(cartridges, _)| cartridges(barcode))?;
+        Some((replicas, shelf))
     }
 
-    /// Lets the replica be read for a while, because this shelf does not respond.
-    pub(crate) fn mark_away(&self, reason: &dyn fmt::Display) {
-        if let Some(replica) = &self.replica {
-            replica.mark_first_away(reason);
+    /// Whether the replica of a cartridge is read, because this shelf did not respond a moment ago.
+    pub(crate) fn is_away(&self, barcode: &str) -> bool {
+        self.replica_of(barcode).is_some_and(|(replicas, _)| replicas.is_first_away())
+    }
+
+    /// Lets the replica of a cartridge be read for a while, because this shelf does not respond.
+    pub(crate) fn mark_away(&self, barcode: &str, reason: &dyn fmt::Display) {
+        if let Some((replicas, _)) = self.replica_of(barcode) {
+            replicas.mark_first_away(reason);
         }
     }
 
-    /// Calls `read` with this shelf. If that fails, or takes longer than the limit, `read` is called with the replica, whose result
-    /// counts if it is one. The flag is whether the replica was read.
+    /// Calls `read` with this shelf. If that fails, or takes longer than the limit, `read` is called with the replica of the
+    /// cartridge, whose result counts if it is one. The flag is whether the replica was read.
     pub(crate) async fn read_either<T, F: Future<Output = Result<T, ShelfError>>>(
         &self,
+        barcode: &str,
         limit: Duration,
         read: impl Fn(Self) -> F,
     ) -> Result<(T, bool), ShelfError> {
-        let Some(replica) = &self.replica else { return Ok((read(self.clone()).await?, false)) };
-        if replica.is_first_away()
-            && let Ok(found) = read(replica.shelf.clone()).await
+        let Some((replicas, replica)) = self.replica_of(barcode) else { return Ok((read(self.clone()).await?, false)) };
+        if replicas.is_first_away()
+            && let Ok(found) = read(replica.clone()).await
         {
             return Ok((found, true));
         }
@@ -107,7 +167,7 @@ impl Shelf {
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
-        let Ok(found) = read(replica.shelf.clone()).await else {
+        let Ok(found) = read(replica.clone()).await else {
             return match error {
                 Some(error) => Err(error),
                 None => Ok((first.await?, false)),
@@ -118,8 +178,8 @@ impl Shelf {
             Some(error @ ShelfError::Malformed { .. }) => {
                 tracing::warn!(%error, "an object of the shelf is damaged; its replica was read");
             }
-            Some(error) => replica.mark_first_away(&error),
-            None => replica.mark_first_away(&format_args!("no response in {} s", limit.as_secs())),
+            Some(error) => replicas.mark_first_away(&error),
+            None => replicas.mark_first_away(&format_args!("no response in {} s", limit.as_secs())),
         }
         Ok((found, true))
     }
@@ -127,17 +187,28 @@ impl Shelf {
     /// As [`read_either`](Self::read_either), for a part of a segment.
     pub(crate) async fn read_segment_either<T, F: Future<Output = Result<T, ShelfError>>>(
         &self,
+        barcode: &str,
         read: impl Fn(Self) -> F,
     ) -> Result<T, ShelfError> {
-        self.read_either(READ_LIMIT, read).await.map(|(found, _)| found)
+        self.read_either(barcode, READ_LIMIT, read).await.map(|(found, _)| found)
     }
 
-    /// As [`read_either`](Self::read_either), for a list, which takes long if there are many cartridges.
-    pub(crate) async fn list_either<T, F: Future<Output = Result<T, ShelfError>>>(
-        &self,
-        list: impl Fn(Self) -> F,
-    ) -> Result<T, ShelfError> {
-        self.read_either(LIST_LIMIT, list).await.map(|(found, _)| found)
+    /// The barcodes of the cartridges on the shelf; if it does not respond, those on its replicas.
+    pub(crate) async fn list_either(&self) -> Result<Vec<String>, ShelfError> {
+        let Some(replicas) = &self.replicas else { return self.listed_barcodes().await };
+        if replicas.is_first_away()
+            && let Ok(found) = replicas.list().await
+        {
+            return Ok(found);
+        }
+        let error = match timeout(LIST_LIMIT, self.listed_barcodes()).await {
+            Ok(Ok(found)) => return Ok(found),
+            Ok(Err(error)) => error,
+            Err(_) => ShelfError::Interrupted(format!("no response in {} s", LIST_LIMIT.as_secs())),
+        };
+        let Ok(found) = replicas.list().await else { return Err(error) };
+        replicas.mark_first_away(&error);
+        Ok(found)
     }
 
     /// The newest state of a cartridge, on this shelf or its replica.
@@ -146,32 +217,50 @@ impl Shelf {
             let keys = CartridgeKeys::new(barcode);
             let found = take::newest(shelf.objects(), &keys).await?;
             // That the replica has no state does not mean that the shelf has none.
-            let is_replica = shelf.replica.is_none() && self.replica.is_some();
+            let is_replica = shelf.replicas.is_none() && self.replicas.is_some();
             if found.is_none() && is_replica { Err(ShelfError::Hidden { key: keys.manifests() }) } else { Ok(found) }
         };
-        let (found, is_replica) = self.read_either(LOOK_LIMIT, read).await?;
-        Ok(match (&self.replica, found) {
-            (Some(replica), Some(found)) if is_replica => Newest::Replica(replica.shelf.clone(), found),
+        let (found, is_replica) = self.read_either(barcode, LOOK_LIMIT, read).await?;
+        Ok(match (self.replica_of(barcode), found) {
+            (Some((_, replica)), Some(found)) if is_replica => Newest::Replica(replica.clone(), found),
             (_, found) => Newest::First(found),
         })
     }
 }
 
-/// A shelf to which the cartridges of another one are copied.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ReplicaSetup {
-    /// Place of the replica, such as its URL. If it is another one than at the last start, all cartridges are copied.
-    pub place: String,
-    /// The shelf that becomes the replica, with its keys.
-    pub shelf: Shelf,
-}
+/// The copies to all replicas of a shelf.
+#[derive(Default)]
+pub(crate) struct Replications(Vec<(String, Arc<Replication>)>);
 
-impl ReplicaSetup {
-    /// The replica at a place, such as a URL.
-    #[must_use]
-    pub fn new(place: impl Into<String>, shelf: Shelf) -> Self {
-        Self { place: place.into(), shelf }
+impl Replications {
+    /// The changes that an earlier process has not copied; `directory` has a directory for each replica.
+    pub(crate) fn open(from: &Shelf, replicas: &[ReplicaSetup], directory: &Path) -> io::Result<Self> {
+        let mut all: Vec<(String, Arc<Replication>)> = Vec::new();
+        for setup in replicas {
+            let earlier: Vec<CartridgeRule> = all.iter().map(|(_, other)| Arc::clone(&other.cartridges)).collect();
+            let own = Arc::clone(&setup.cartridges);
+            let rule: CartridgeRule =
+                Arc::new(move |barcode: &str| own(barcode) && !earlier.iter().any(|earlier| earlier(barcode)));
+            let setup = ReplicaSetup { cartridges: rule, ..setup.clone() };
+            let name = setup.name.clone();
+            let directory = directory.join(&name);
+            all.push((name, Replication::open(from.clone(), setup, directory)?));
+        }
+        Ok(Self(all))
+    }
+
+    /// The copies of a cartridge, if it has a replica.
+    pub(crate) fn of(&self, barcode: &str) -> Option<&Replication> {
+        self.all().find(|replication| (replication.cartridges)(barcode)).map(|replication| &**replication)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Replication>> {
+        self.0.iter().map(|(_, replication)| replication)
+    }
+
+    /// The changes that each replica does not have, with its name.
+    pub(crate) fn lags(&self) -> Vec<(String, ReplicaLag)> {
+        self.0.iter().map(|(name, replication)| (name.clone(), replication.lag())).collect()
     }
 }
 
@@ -214,6 +303,7 @@ impl Pending {
 pub(crate) struct Replication {
     from: Shelf,
     to: Shelf,
+    cartridges: CartridgeRule,
     directory: PathBuf,
     pending: Mutex<BTreeMap<String, Pending>>,
     changed: Notify,
@@ -224,7 +314,7 @@ impl Replication {
     /// The changes that an earlier process has not copied, in this directory.
     pub(crate) fn open(from: Shelf, to: ReplicaSetup, directory: PathBuf) -> io::Result<Arc<Self>> {
         fs::create_dir_all(&directory)?;
-        let initial = InitialCopy::open(&directory, to.place)?;
+        let initial = InitialCopy::open(&directory, to.place.clone())?;
         let now = Instant::now();
         let mut pending = BTreeMap::new();
         for entry in fs::read_dir(&directory)? {
@@ -232,14 +322,19 @@ impl Replication {
             // A crash can leave a file of another name.
             let Some(barcode) = entry.file_name().to_str().and_then(Barcode::new) else { continue };
             let barcode = barcode.to_string();
+            if !(to.cartridges)(&barcode) {
+                // It has another replica now, with which all cartridges are compared.
+                fs::remove_file(entry.path())?;
+                continue;
+            }
             let bytes = fs::read_to_string(entry.path()).ok().and_then(|text| text.trim().parse().ok());
             let bytes = bytes.unwrap_or_default();
             pending.insert(barcode, Pending { bytes, changes: 1, ..Pending::new(now, now) });
         }
         // The copies read the first shelf only.
-        let from = Shelf { replica: None, ..from };
-        let (to, pending) = (to.shelf, Mutex::new(pending));
-        Ok(Arc::new(Self { from, to, directory, pending, changed: Notify::new(), initial }))
+        let from = Shelf { replicas: None, ..from };
+        let (ReplicaSetup { shelf: to, cartridges, .. }, pending) = (to, Mutex::new(pending));
+        Ok(Arc::new(Self { from, to, cartridges, directory, pending, changed: Notify::new(), initial }))
     }
 
     /// A manifest of the cartridge will be created. `bytes` are those of its new segments. Until [`end_change`](Self::end_change), no copy

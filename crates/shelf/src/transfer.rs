@@ -258,7 +258,7 @@ impl Shelf {
         let (shelf, keys) = (self.clone(), CartridgeKeys::new(barcode));
         tokio::spawn(async move {
             let (keys, piece) = (&keys, &piece);
-            shelf.read_segment_either(|shelf| async move { shelf.read_extent(keys, piece).await }).await
+            shelf.read_segment_either(keys.barcode(), |shelf| async move { shelf.read_extent(keys, piece).await }).await
         })
     }
 

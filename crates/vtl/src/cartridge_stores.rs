@@ -1,7 +1,7 @@
 //! The folders of all cartridges of a site: those of the directory of cartridges, and those of the shelves on object storage.
 
 use crate::locks::lock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 use tape_store::backend::{Folder, FolderStore, SyncTimer};
@@ -12,8 +12,8 @@ use tape_store::cartridge::Barcode;
 pub(crate) struct CartridgeStores {
     directory: Box<dyn FolderStore>,
     shelves: Vec<(String, Box<dyn FolderStore>)>,
-    /// The indexes of shelves that are replicas, by the index of the shelf that is copied to them.
-    replicas: BTreeMap<usize, usize>,
+    /// The indexes of shelves, each with the index of one of its replicas.
+    replicas: BTreeSet<(usize, usize)>,
     /// The index of the shelf that gets new cartridges; `None` for the directory.
     new_in: Option<usize>,
     /// The index of the shelf on which each cartridge was found last; none for one that was found in the directory.
@@ -61,11 +61,11 @@ impl CartridgeStores {
         new_cartridges: Option<&str>,
     ) -> Self {
         let new_in = shelves.iter().position(|(name, _)| Some(name.as_str()) == new_cartridges);
-        Self { directory, shelves, replicas: BTreeMap::new(), new_in, found: Mutex::default() }
+        Self { directory, shelves, replicas: BTreeSet::new(), new_in, found: Mutex::default() }
     }
 
-    /// The same stores; `replicas` are names of shelves, each with the name of its replica.
-    pub(crate) fn with_replicas(self, replicas: &BTreeMap<String, String>) -> Self {
+    /// The same stores; `replicas` are names of shelves, each with the name of one of its replicas.
+    pub(crate) fn with_replicas(self, replicas: &[(String, String)]) -> Self {
         let index = |name: &String| self.shelves.iter().position(|(shelf, _)| shelf == name);
         let replicas = replicas.iter().filter_map(|(shelf, replica)| Some((index(shelf)?, index(replica)?))).collect();
         Self { replicas, ..self }
@@ -181,7 +181,7 @@ impl CartridgeStores {
                 Err(error) => {
                     failed = failed.or(Some(error));
                     // The replica may have a former state, which must not be changed.
-                    unread.extend(shelf.and_then(|shelf| self.replicas.get(&shelf)));
+                    unread.extend(self.replicas.iter().filter(|(of, _)| Some(*of) == shelf).map(|(_, to)| *to));
                 }
             }
         }

@@ -154,6 +154,18 @@ pub struct PoolSetup {
     pub library: String,
     /// Number of blank cartridges to keep available in that library.
     pub scratch: u16,
+    /// Name of the shelf on object storage to which its cartridges are copied, in place of the replica of their shelf.
+    pub replica: Option<PoolReplica>,
+}
+
+/// The shelf on object storage to which the cartridges of a pool are copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolReplica {
+    /// Name of the shelf whose cartridges are copied: that of new cartridges, or the first one of the file.
+    pub shelf: String,
+    /// Name of the shelf that has the copies. It comes later in the file.
+    pub replica: String,
 }
 
 /// Configuration of one tape drive: its model, identity and compression.

@@ -80,8 +80,8 @@ pub struct DataDir {
     pub(crate) cartridges: Box<dyn FolderStore>,
     /// The folders of the cartridges on each shelf on object storage, by its name.
     shelves: Vec<(String, Box<dyn FolderStore>)>,
-    /// Name of the replica of each shelf that has one.
-    replicas: BTreeMap<String, String>,
+    /// Names of shelves, each with the name of one of its replicas.
+    replicas: Vec<(String, String)>,
     /// Name of the shelf on which new cartridges are created.
     pub(crate) new_cartridges: Option<String>,
     /// The way to open the media of the cartridges.
@@ -109,7 +109,7 @@ impl DataDir {
         Self {
             cartridges,
             shelves: Vec::new(),
-            replicas: BTreeMap::new(),
+            replicas: Vec::new(),
             new_cartridges: None,
             media: Arc::new(ThreeFiles),
             folder,
@@ -142,8 +142,7 @@ impl DataDir {
             arranged.push(self.shelves.swap_remove(at));
         }
         self.shelves = arranged;
-        let replicas = config.shelves.iter().filter_map(|setup| Some((setup.name.clone(), setup.replica.clone()?)));
-        self.replicas = replicas.collect();
+        self.replicas = config.replicas();
         self.new_cartridges.clone_from(&config.new_cartridges);
         Ok(())
     }

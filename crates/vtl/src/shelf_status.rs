@@ -4,7 +4,7 @@ use crate::config::ShelfSetup;
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use tape_store::backend::Shelving;
+use tape_store::backend::{ReplicaLag, Shelving};
 
 /// State of a shelf on object storage: an item of the response to `shelf_list`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct ShelfStatus {
     /// The replica of the shelf, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replica: Option<ReplicaStatus>,
+    /// The replicas of pools that have cartridges on the shelf.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pool_replicas: Vec<ReplicaStatus>,
 }
 
 /// State of the replica of a shelf.
@@ -88,13 +91,15 @@ impl Site {
 fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving: Shelving) -> ShelfStatus {
     let unshelved = shelving.unshelved.into_iter().filter(|(_, bytes)| *bytes > 0);
     let unshelved: Vec<_> = unshelved.map(|(cartridge, bytes)| UnshelvedCartridge { cartridge, bytes }).collect();
-    let replica = setup.replica.clone().zip(shelving.replica).map(|(shelf, lag)| ReplicaStatus {
+    let replica = |(shelf, lag): (String, ReplicaLag)| ReplicaStatus {
         shelf,
         cartridges: lag.folders,
         bytes: lag.bytes,
         seconds: lag.seconds,
         failed: lag.failed,
-    });
+    };
+    let (own, of_pools): (Vec<_>, Vec<_>) =
+        shelving.replicas.into_iter().map(replica).partition(|replica| setup.replica.as_ref() == Some(&replica.shelf));
     ShelfStatus {
         shelf: setup.name.clone(),
         url: setup.url.clone(),
@@ -108,6 +113,7 @@ fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving
         cached_bytes: shelving.cached_bytes,
         cache_bytes: shelving.cache_bytes,
         error: shelving.error,
-        replica,
+        replica: own.into_iter().next(),
+        pool_replicas: of_pools,
     }
 }

@@ -146,8 +146,9 @@ impl FolderStore for Store {
         let error = self.1.load(Ordering::Relaxed).then(|| "connection refused".to_owned());
         let unshelved = [("V00001L8".to_owned(), 7), ("V00002L8".to_owned(), 0)].into();
         let failed = [("V00001L8".to_owned(), "no space".to_owned())].into();
-        let replica = Some(ReplicaLag { folders: 1, bytes: 2, seconds: 3, failed });
-        Shelving { unshelved, cached_bytes: 5, cache_bytes: 9, error, replica }
+        let lag = ReplicaLag { folders: 1, bytes: 2, seconds: 3, failed };
+        let replicas = vec![("b".into(), lag.clone()), ("c".into(), lag)];
+        Shelving { unshelved, cached_bytes: 5, cache_bytes: 9, error, replicas }
     }
 }
 
@@ -316,6 +317,7 @@ fn a_program_without_shelves_refuses_them_and_changes_require_a_restart() {
         (format!("{text}cache = \"20GB\"\n"), "shelf"),
         (format!("{text}durability = \"local\"\n"), "shelf"),
         (format!("{text}[storage]\nnew_cartridges = \"a\"\n"), "storage.new_cartridges"),
+        (format!("{text}[[pool]]\nname = \"p\"\npattern = \"P####L8\"\nreplica = \"b\"\n"), "pool.replica"),
     ] {
         assert_eq!(reload(&text), Err(format!("changing {key} requires a restart; nothing was changed")));
     }
@@ -370,16 +372,20 @@ fn the_status_shows_what_is_not_shelved_yet() {
     assert_eq!(site.metrics().shelves, shelves);
     let shown = serde_json::to_value(shelves).unwrap();
     let unshelved = serde_json::json!([{"cartridge": "V00001L8", "bytes": 7}]);
+    let lag = |name: &str| serde_json::json!({"shelf": name, "cartridges": 1, "bytes": 2, "seconds": 3, "failed": {"V00001L8": "no space"}});
+    let replicas = [lag("b"), lag("c")];
     assert_eq!(
         shown,
         serde_json::json!([
             {
                 "shelf": "a", "url": "s3://tapes/a", "durability": "remote", "cartridges": 0, "unshelved_bytes": 7,
-                "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9, "error": "connection refused"
+                "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9, "error": "connection refused",
+                "pool_replicas": replicas
             },
             {
                 "shelf": "b", "url": "s3://tapes/b", "durability": "local", "new_cartridges": true, "encrypted": true,
-                "cartridges": 2, "unshelved_bytes": 7, "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9
+                "cartridges": 2, "unshelved_bytes": 7, "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9,
+                "pool_replicas": replicas
             }
         ])
     );

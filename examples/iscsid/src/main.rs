@@ -214,7 +214,7 @@ fn open(arguments: &Arguments, config: &Config, part: &Part) -> Result<OpenSite,
         return Err(ControlError::invalid(format!("--data: {} is not a directory", directory.display())).into());
     }
     let data = DataDir::open_configured(&directory, config)?;
-    let data = shelves::open(data, &directory, &config.shelves)?;
+    let data = shelves::open(data, &directory, config)?;
     let options = part.options(SiteOptions::default().with_frontend(Frontend::ISCSI));
     Site::open_with(data.with_new_site(arguments.new_site), config, options)
 }

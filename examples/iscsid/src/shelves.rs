@@ -1,26 +1,26 @@
 //! The shelves of the daemon on object storage, in builds that have them.
 
 use std::path::Path;
-use vtl::config::{ConfigError, ShelfSetup};
+use vtl::config::{Config, ConfigError};
 use vtl::data_dir::DataDir;
 
 /// Adds the shelves of the configuration to the data directory, which has their local files in `shelves/NAME`.
 ///
 /// # Errors
 /// A shelf cannot be used, or its store fails; the error names the shelf.
-pub(crate) fn open(data: DataDir, directory: &Path, shelves: &[ShelfSetup]) -> Result<DataDir, ConfigError> {
+pub(crate) fn open(data: DataDir, directory: &Path, config: &Config) -> Result<DataDir, ConfigError> {
     #[cfg(feature = "shelf")]
-    let opened = shelves.iter().try_fold(data, |data, setup| {
-        let replica = shelves.iter().find(|other| setup.replica.as_ref() == Some(&other.name));
-        let folders = enabled::open(setup, replica, &directory.join("shelves").join(&setup.name))?;
+    let opened = config.shelves.iter().try_fold(data, |data, setup| {
+        let folders = enabled::open(setup, config, &directory.join("shelves").join(&setup.name))?;
         Ok(data.with_shelf(&setup.name, Box::new(folders)))
     });
     #[cfg(not(feature = "shelf"))]
     let opened = {
         let _ = directory;
-        let built_without =
-            |setup: &ShelfSetup| setup.error("name", "this daemon was built without the feature shelf".into());
-        shelves.first().map_or(Ok(data), |setup| Err(built_without(setup)))
+        let built_without = |setup: &vtl::config::ShelfSetup| {
+            setup.error("name", "this daemon was built without the feature shelf".into())
+        };
+        config.shelves.first().map_or(Ok(data), |setup| Err(built_without(setup)))
     };
     opened
 }
@@ -33,20 +33,17 @@ mod enabled {
     use std::fmt::Display;
     use std::io;
     use std::path::Path;
+    use std::sync::Arc;
     use tape_store::backend::Folder;
     use tape_store::backend::file::{OsFolder, create_private_folders};
     use tape_store::cartridge::Barcode;
-    use vtl::config::{ConfigError, ShelfDurability, ShelfSetup, ShelfUnload};
+    use vtl::config::{Config, ConfigError, ShelfDurability, ShelfSetup, ShelfUnload};
 
     /// File in the local directory of a shelf, with the URL whose store was checked.
     const CHECKED: &str = "checked";
 
-    /// Opens a shelf with its replica and its local directory. The first time, its store is checked.
-    pub(super) fn open(
-        setup: &ShelfSetup,
-        replica: Option<&ShelfSetup>,
-        local: &Path,
-    ) -> Result<ShelfFolders, ConfigError> {
+    /// Opens a shelf with its replicas and its local directory. The first time, its store is checked.
+    pub(super) fn open(setup: &ShelfSetup, config: &Config, local: &Path) -> Result<ShelfFolders, ConfigError> {
         let error_of_directory = |error: io::Error| setup.error("name", format!("{}: {error}", local.display()));
         create_private_folders(local).map_err(error_of_directory)?;
         let mut folder = OsFolder::at(local.into());
@@ -68,14 +65,36 @@ mod enabled {
             ShelfDurability::Remote => Durability::Remote,
         };
         let mut folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
-        if let Some(replica) = replica {
-            folders = folders.with_replica(ReplicaSetup::new(&replica.url, open_with_keys(replica)?));
+        for replica in replicas(setup, config)? {
+            folders = folders.with_replica(replica);
         }
         let unload = match setup.unload {
             ShelfUnload::Wait => Unload::Wait,
             ShelfUnload::Later => Unload::Later,
         };
         ShelfFolders::open(open_with_keys(setup)?, folders.with_unload(unload)).map_err(error_of_directory)
+    }
+
+    /// The replicas of a shelf: first those of its pools.
+    fn replicas(setup: &ShelfSetup, config: &Config) -> Result<Vec<ReplicaSetup>, ConfigError> {
+        let all = config.replicas_of(setup);
+        // If a pool gets another replica, all cartridges are compared.
+        let rules: Vec<String> = all
+            .iter()
+            .map(|(name, patterns)| {
+                let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+                format!("{name}={}", patterns.join(","))
+            })
+            .collect();
+        let mut replicas = Vec::new();
+        for (name, patterns) in all {
+            let Some(shelf) = config.shelves.iter().find(|shelf| shelf.name == name) else { continue };
+            let place = format!("{} {}", shelf.url, rules.join(" "));
+            let matches =
+                move |barcode: &str| patterns.is_empty() || patterns.iter().any(|one| one.number(barcode).is_some());
+            replicas.push(ReplicaSetup::new(name, place, open_with_keys(shelf)?).with_cartridges(Arc::new(matches)));
+        }
+        Ok(replicas)
     }
 
     fn open_with_keys(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {

@@ -192,7 +192,7 @@ impl CachedCartridge {
 
     /// Records that the replica will not have a manifest with this content.
     fn begin_replication(&self, former: &Content, content: &Content) -> io::Result<()> {
-        let Some(replication) = &self.shared.replication else { return Ok(()) };
+        let Some(replication) = self.shared.replications.of(&self.barcode) else { return Ok(()) };
         let former = former.segments();
         let new = content.segments().into_iter().filter(|(segment, _)| !former.contains_key(segment));
         replication.begin_change(&self.barcode, new.map(|(_, bytes)| bytes).sum())
@@ -242,7 +242,7 @@ impl CachedCartridge {
             true => self.runtime.block_on(owned.release(content.clone())),
             false => self.runtime.block_on(owned.commit(content.clone())),
         };
-        if let Some(replication) = &self.shared.replication {
+        if let Some(replication) = self.shared.replications.of(&self.barcode) {
             replication.end_change(&self.barcode, is_release && committed.is_ok());
         }
         if committed.is_ok() && had_files != has_files {

@@ -64,7 +64,7 @@ impl ShelfFolder {
     fn replica_view(&self, error: &io::Error) -> Option<View> {
         let View::Newest(_) = self.view else { return None };
         error.get_ref()?.downcast_ref::<ShelfError>()?;
-        self.access.shelf.mark_away(error);
+        self.access.shelf.mark_away(&self.barcode, error);
         let found = self.access.runtime.block_on(self.access.shelf.newest_either(&self.barcode));
         let Ok(Newest::Replica(shelf, found)) = found else { return None };
         let has_files = !found.manifest.content.files.is_empty();

@@ -24,7 +24,7 @@ mod tracked_file;
 
 pub use monitor::{ShelfMonitor, UnshelvedCartridge};
 
-use crate::replica::{Newest, ReplicaSetup, Replication};
+use crate::replica::{Newest, ReplicaSetup, Replications};
 use crate::{Content, FileContent, Shelf, ShelfError};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
@@ -100,9 +100,9 @@ pub struct FoldersSetup {
     pub background_interval: Duration,
     /// With [`Durability::Local`]: time without a change after which what was synchronised is committed.
     pub idle: Duration,
-    /// The shelf to which cartridges are copied after each change, and from which they are read while the first one does not
-    /// respond.
-    pub replica: Option<ReplicaSetup>,
+    /// The shelves to which cartridges are copied after each change, and from which they are read while the first one does not
+    /// respond. A cartridge has the first one whose rule it meets.
+    pub replicas: Vec<ReplicaSetup>,
 }
 
 impl FoldersSetup {
@@ -114,7 +114,7 @@ impl FoldersSetup {
         let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
         let (durability, cache) = (Durability::Remote, 10_000_000_000);
         let unload = Unload::Wait;
-        Self { directory, durability, unload, cache, commit_interval, background_interval, idle, replica: None }
+        Self { directory, durability, unload, cache, commit_interval, background_interval, idle, replicas: Vec::new() }
     }
 
     /// The same setup with another meaning of a synchronisation.
@@ -135,10 +135,11 @@ impl FoldersSetup {
         Self { cache, ..self }
     }
 
-    /// The same setup with a replica. The cartridges that are on the shelf already are copied to it in the background.
+    /// The same setup with one more replica. The cartridges that are on the shelf already are copied to it in the background.
     #[must_use]
-    pub fn with_replica(self, replica: ReplicaSetup) -> Self {
-        Self { replica: Some(replica), ..self }
+    pub fn with_replica(mut self, replica: ReplicaSetup) -> Self {
+        self.replicas.push(replica);
+        self
     }
 
     /// The same setup with another time between two commits.
@@ -165,7 +166,7 @@ struct Shared {
     failed_leases: Mutex<BTreeMap<String, Vec<String>>>,
     /// Whether the store is being dropped.
     is_stopped: AtomicBool,
-    replication: Option<Arc<Replication>>,
+    replications: Replications,
     catalog: PendingChanges,
 }
 
@@ -213,7 +214,7 @@ impl Access {
     /// second value is the shelf that has it, if it is the replica.
     fn newest(&self, look: &Look<'_>, barcode: &str) -> io::Result<Option<(Arc<Seen>, Option<Shelf>)>> {
         // While the shelf does not respond, it cannot be taken, and a drive needs the state of the replica.
-        if !self.shelf.is_away()
+        if !self.shelf.is_away(barcode)
             && let Some(seen) = look.remembered()
         {
             return Ok(Some((seen, None)));
@@ -278,16 +279,13 @@ impl ShelfFolders {
             Durability::Remote => None,
         };
         let (unreleased, slots) = channel();
-        let (shelf, replication) = match setup.replica.clone() {
-            None => (shelf, None),
-            Some(replica) => {
-                // No cartridge has this name.
-                let directory = setup.directory.join("not.replicated");
-                let replication = Replication::open(shelf.clone(), replica.clone(), directory)?;
-                runtime.spawn(Arc::clone(&replication).run());
-                (shelf.with_replica(replica.shelf), Some(replication))
-            }
-        };
+        // No cartridge has this name.
+        let replications = Replications::open(&shelf, &setup.replicas, &setup.directory.join("not.replicated"))?;
+        for replication in replications.all() {
+            runtime.spawn(Arc::clone(replication).run());
+        }
+        let replicas = setup.replicas.iter().map(|setup| (Arc::clone(&setup.cartridges), setup.shelf.clone()));
+        let shelf = shelf.with_replicas(replicas.collect());
         let access = Access {
             shelf,
             shared: Arc::new(Shared {
@@ -297,7 +295,7 @@ impl ShelfFolders {
                 timer: OnceLock::new(),
                 failed_leases: Mutex::default(),
                 is_stopped: AtomicBool::new(false),
-                replication,
+                replications,
                 catalog: PendingChanges::default(),
             }),
             runtime: runtime.handle().clone(),
@@ -315,14 +313,13 @@ impl ShelfFolders {
         let finisher = access.clone();
         let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots);
         let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
-        let copies = match &access.shared.replication {
-            Some(replication) => {
-                let copies = threads("shelf/replica").on_thread_start(background::lower_priority).build()?;
-                copies.spawn(Arc::clone(replication).run_initial());
-                Some(copies)
-            }
+        let copies = match access.shared.replications.all().next() {
+            Some(_) => Some(threads("shelf/replica").on_thread_start(background::lower_priority).build()?),
             None => None,
         };
+        for (replication, copies) in access.shared.replications.all().zip(copies.iter().cycle()) {
+            copies.spawn(Arc::clone(replication).run_initial());
+        }
         let runtimes = uploads.into_iter().chain(copies).chain([runtime]).collect();
         Ok(Self { access, releasing: Some(releasing), catalog: Some(catalog), runtimes })
     }
@@ -442,8 +439,7 @@ impl Releases {
 
 impl FolderStore for ShelfFolders {
     fn list(&self) -> io::Result<Vec<String>> {
-        let list = |shelf: Shelf| async move { shelf.listed_barcodes().await };
-        let listed = self.access.runtime.block_on(self.access.shelf.list_either(list));
+        let listed = self.access.runtime.block_on(self.access.shelf.list_either());
         listed.map_err(io::Error::other)
     }
 
@@ -493,7 +489,7 @@ impl FolderStore for ShelfFolders {
             cached_bytes: monitor.cached_bytes(),
             cache_bytes: monitor.cache_limit(),
             error: monitor.failure().map(|failure| failure.error),
-            replica: self.access.shared.replication.as_ref().map(|replication| replication.lag()),
+            replicas: self.access.shared.replications.lags(),
         }
     }
 

@@ -196,7 +196,7 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
     let retry = RetryPolicy::new(2, Duration::from_millis(1));
     let options = ShelfOptions::new(name).with_beat(setup.beat).with_retry(retry);
     let shelf = |store| Shelf::new(store, "site", options.clone(), entropy(name)).unwrap();
-    let replica = setup.replica.clone().map(|store| ReplicaSetup::new("replica", shelf(store)));
+    let replica = setup.replica.clone().map(|store| ReplicaSetup::new("replica", "memory", shelf(store)));
     let shelf = shelf(store);
     let shelf = match &setup.locks {
         Some(locks) => {
@@ -215,7 +215,7 @@ fn machine_with(name: &str, store: Arc<dyn ObjectStore>, directory: &Path, setup
         .with_background(setup.background.0, setup.background.1)
         .with_unload(setup.unload)
         .with_commit_interval(Duration::from_millis(1));
-    let local = FoldersSetup { replica, ..local };
+    let local = FoldersSetup { replicas: replica.into_iter().collect(), ..local };
     let folders = Arc::new(ShelfFolders::open(shelf, local).unwrap());
     Machine { tapes: TapeStore::new(Box::new(SharedFolders(Arc::clone(&folders)))), folders }
 }

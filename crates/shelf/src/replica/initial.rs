@@ -186,7 +186,10 @@ impl Replication {
     /// The cartridges of a shard that are not done.
     async fn undone(&self, shard: &str) -> Result<Vec<String>, Failed> {
         let all = self.from.barcodes_of(shard).await.map_err(|error| (String::new(), CopyError::Source(error)))?;
-        Ok(all.into_iter().filter(|barcode| !self.initial.is_done(shard, barcode)).collect())
+        Ok(all
+            .into_iter()
+            .filter(|barcode| (self.cartridges)(barcode) && !self.initial.is_done(shard, barcode))
+            .collect())
     }
 
     /// Copies the cartridges after the last one that is done.

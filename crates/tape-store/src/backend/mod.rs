@@ -322,8 +322,8 @@ pub struct Shelving {
     pub cache_bytes: u64,
     /// Reason why the object store did not respond the last time.
     pub error: Option<String>,
-    /// The changes that the replica of the shelf does not have; `None` without a replica.
-    pub replica: Option<ReplicaLag>,
+    /// The names of the replicas of the shelf, and what each of them does not have.
+    pub replicas: Vec<(String, ReplicaLag)>,
 }
 
 /// The part of the changes of a shelf that its replica does not have.

@@ -24,7 +24,7 @@ use http::http;
 use iscsi::iscsi;
 use library::library;
 use notify::notify;
-use pools::pool;
+use pools::pools;
 pub(super) use shelves::{CACHE as SHELF_CACHE, check_url as check_shelf_url};
 use shelves::{new_cartridges, shelves};
 use source::{Source, syntax_error};
@@ -94,16 +94,12 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         check_conflicts(&source, &libraries, &setup, name_line)?;
         libraries.push(setup);
     }
-    let mut pools = Vec::new();
-    for table in raw.pool {
-        let setup = pool(&source, table, &libraries, &pools)?;
-        pools.push(setup);
-    }
     let iscsi = iscsi(&source, raw.iscsi)?;
     let http = http(&source, raw.http)?;
     let notify = notify(&source, raw.notify, &libraries)?;
     let shelves = shelves(&source, raw.shelf)?;
     let new_cartridges = new_cartridges(&source, raw.storage.new_cartridges, &shelves)?;
+    let pools = pools(&source, raw.pool, &libraries, (&shelves, new_cartridges.as_deref()))?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
     let (cartridges, mut lines) = directories(&source, raw.storage.cartridges)?;
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));

@@ -103,7 +103,8 @@ impl fmt::Display for PoolSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[pool]]\nname = {:?}\npattern = \"{}\"\nfirst = {}", self.name, self.pattern, self.first)?;
         writeln!(f, "size = {:?}\nformat = {:?}", size(self.size), self.format.name())?;
-        writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)
+        writeln!(f, "library = {:?}\nscratch = {}", self.library, self.scratch)?;
+        optional_key(f, "replica", self.replica.as_ref().map(|replica| replica.replica.as_str()))
     }
 }
 

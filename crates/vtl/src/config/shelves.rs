@@ -1,7 +1,8 @@
 //! Shelves on object storage.
 
+use super::barcodes::Pattern;
 use super::file::{SHELF_CACHE, check_shelf_url};
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, PoolReplica, PoolSetup};
 
 /// Configuration of a shelf on object storage, which has cartridges of the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +123,44 @@ impl Config {
                 Self::SITE_SHELF.into()
             }
         };
+        let of_other = |pool: &&PoolSetup| pool.replica.as_ref().is_some_and(|replica| replica.shelf != name);
+        if let Some(pool) = self.pools.iter().find(of_other).filter(|_| self.new_cartridges.is_none()) {
+            return Err(error(format!(
+                "pool {:?} has a replica, but its new cartridges would be on shelf {name:?}; give storage.new_cartridges",
+                pool.name
+            )));
+        }
         self.new_cartridges.get_or_insert_with(|| name.clone());
         Ok(name)
+    }
+
+    /// The replicas of a shelf, with the patterns of the barcodes that are copied to each; without a pattern, those of no
+    /// pool that has another replica. A cartridge is copied to the first one that it matches.
+    #[must_use]
+    pub fn replicas_of(&self, shelf: &ShelfSetup) -> Vec<(String, Vec<Pattern>)> {
+        let mut replicas: Vec<(String, Vec<Pattern>)> = Vec::new();
+        for pool in &self.pools {
+            let Some(PoolReplica { replica, .. }) = pool.replica.as_ref().filter(|of| of.shelf == shelf.name) else {
+                continue;
+            };
+            match replicas.iter_mut().find(|(name, _)| name == replica) {
+                // The replica of the shelf has them anyway, after all pools.
+                _ if shelf.replica.as_ref() == Some(replica) => {}
+                Some((_, patterns)) => patterns.push(pool.pattern.clone()),
+                None => replicas.push((replica.clone(), vec![pool.pattern.clone()])),
+            }
+        }
+        replicas.extend(shelf.replica.iter().map(|name| (name.clone(), Vec::new())));
+        replicas
+    }
+
+    /// Names of shelves, each with the name of one of its replicas.
+    pub(crate) fn replicas(&self) -> Vec<(String, String)> {
+        let of = |shelf: &ShelfSetup| {
+            let name = shelf.name.clone();
+            self.replicas_of(shelf).into_iter().map(move |(replica, _)| (name.clone(), replica))
+        };
+        self.shelves.iter().flat_map(of).collect()
     }
 }
 

@@ -244,6 +244,10 @@ tables! {
         /// Number of blank cartridges to keep in that library and on its shelf, not counting those in drives; missing ones
         /// are created. Default: 0.
         scratch: Number,
+        /// Name of a `[[shelf]]` to which the cartridges of the pool are copied, in place of the `replica` of their shelf:
+        /// those on the shelf of `storage.new_cartridges`, or without this key on the first shelf. It comes after that shelf
+        /// in the file. Default: the `replica` of the shelf.
+        replica: Text,
         ; former level: Text
     }
 

@@ -61,6 +61,7 @@ const EXAMPLES: [(&str, &str, &str); 95] = [
     ("[[pool]]", "format", "\"native\""),
     ("[[pool]]", "library", "\"main\""),
     ("[[pool]]", "scratch", "10"),
+    ("[[pool]]", "replica", "\"second\""),
     ("[storage]", "cartridges", "[\"/srv/tapes\"]"),
     ("[storage]", "create", "false"),
     ("[storage]", "group", "\"tape\""),

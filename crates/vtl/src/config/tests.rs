@@ -130,6 +130,49 @@ fn errors_of_replicas_and_locks() {
     assert_errors(&cases.each_ref().map(|(text, line, key, message)| (text.as_str(), *line, *key, *message)));
 }
 
+const POOLS: &str = "[[pool]]\nname = \"p\"\npattern = \"P####L8\"\nreplica = \"c\"\n[[pool]]\nname = \"q\"\npattern = \"Q####L8\"\n\
+    [[pool]]\nname = \"r\"\npattern = \"R####L8\"\nreplica = \"b\"\n";
+const THREE: &str = "[[shelf]]\nname = \"a\"\nurl = \"s3://a\"\nreplica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\n\
+    [[shelf]]\nname = \"c\"\nurl = \"s3://c\"\n";
+
+#[test]
+fn a_pool_has_its_own_replica() {
+    let mut config = parse("f", &format!("{POOLS}{THREE}")).unwrap();
+    let replicas: Vec<_> = config
+        .replicas_of(&config.shelves[0])
+        .into_iter()
+        .map(|(name, patterns)| (name, patterns.iter().map(ToString::to_string).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(replicas, [("c".to_owned(), vec!["P####L8".to_owned()]), ("b".to_owned(), vec![])]);
+    assert!(config.replicas_of(&config.shelves[1]).is_empty());
+    assert_eq!(config.replicas(), [("a".into(), "c".into()), ("a".into(), "b".into())]);
+    let again = parse("f", &config.to_string()).unwrap();
+    assert_eq!(again.pools, config.pools);
+    // New cartridges of a site in a store would be on another shelf.
+    let error = config.add_site_shelf("s3://x", "--site").unwrap_err().to_string();
+    assert!(error.contains("pool \"p\" has a replica, but its new cartridges would be on shelf \"site\""), "{error}");
+    assert_eq!(parse("f", &format!("{POOLS}{THREE}")).unwrap().add_site_shelf("s3://a", "--site").unwrap(), "a");
+}
+
+#[test]
+fn errors_of_replicas_of_pools() {
+    let with = |storage: &str, shelves: &str| format!("{storage}{POOLS}{shelves}");
+    let second = "[storage]\nnew_cartridges = \"c\"\n";
+    let chain = THREE.replace(
+        "url = \"s3://c\"\n",
+        "url = \"s3://c\"\nreplica = \"d\"\n[[shelf]]\nname = \"d\"\nurl = \"s3://d\"\n",
+    );
+    let other =
+        THREE.replace("url = \"s3://b\"\n", "url = \"s3://b\"\nreplica = \"c\"\n").replace("replica = \"b\"\n", "");
+    let cases = [
+        (with("", ""), 4, "pool.replica", "a pool with a replica needs a [[shelf]], and the file has none"),
+        (with(second, THREE), 6, "pool.replica", "there is no shelf \"c\" after shelf \"c\" in the file"),
+        (with("", &chain), 4, "pool.replica", "\"c\" has a replica itself"),
+        (with("", &other), 4, "pool.replica", "\"c\" is the replica of shelf \"b\""),
+    ];
+    assert_errors(&cases.each_ref().map(|(text, line, key, message)| (text.as_str(), *line, *key, *message)));
+}
+
 #[test]
 fn printed_configuration_reads_back() {
     let text = "[library]\nmodel = \"IBM 03584L32\"\nslots = 3\nimport_export = 0\n[[drive]]\nmodel = \"ULT3580-TD5\"\ncount = 2\n\

@@ -1,7 +1,7 @@
 //! Reloads the configuration of an open site.
 
 use super::Site;
-use crate::config::{Config, LibrarySetup, PoolSetup, target_name};
+use crate::config::{Config, LibrarySetup, PoolReplica, PoolSetup, target_name};
 use crate::control::{ControlError, ReloadChange, ReloadReport};
 use crate::events::{Cause, Event, Subject};
 use crate::library::{Library, LibraryError, identities};
@@ -65,6 +65,7 @@ impl Site {
             ("storage.shared", config.shared_cartridges != *shared),
             ("storage.new_cartridges", config.new_cartridges != *new_cartridges),
             ("shelf", !same_shelves),
+            ("pool.replica", pool_replicas(&config.pools) != pool_replicas(&read(&self.pools))),
             ("iscsi.iqn", config.iscsi.iqn.as_ref().is_some_and(|iqn| *iqn != self.target_base)),
         ];
         ControlError::check_restart(settings)
@@ -122,6 +123,11 @@ fn library_changes(library: &Library, new: &LibrarySetup) -> Vec<ReloadChange> {
         changes.push(ReloadChange::PoliciesChanged { library: name });
     }
     changes
+}
+
+/// The patterns of the pools that have replicas, and the replicas.
+fn pool_replicas(pools: &[PoolSetup]) -> Vec<(String, PoolReplica)> {
+    pools.iter().filter_map(|pool| Some((pool.pattern.to_string(), pool.replica.clone()?))).collect()
 }
 
 /// The pools that a new configuration adds, changes or removes.

@@ -30,7 +30,7 @@ fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
     for cartridge in &shelf.unshelved {
         print_line(format!("  {:<10}  {} not shelved yet", cartridge.cartridge, format_size(cartridge.bytes)))?;
     }
-    if let Some(replica) = &shelf.replica {
+    for replica in shelf.replica.iter().chain(&shelf.pool_replicas) {
         print_line(format!("  replica {}", replica_text(replica)))?;
         for (cartridge, reason) in &replica.failed {
             print_line(format!("  {cartridge:<10}  not copied to the replica: {reason}"))?;
@@ -55,7 +55,9 @@ pub(crate) fn line(shelf: &ShelfStatus) -> String {
     if shelf.unshelved_bytes > 0 {
         words.push(format!("{} not shelved yet", format_size(shelf.unshelved_bytes)));
     }
-    words.extend(shelf.replica.as_ref().map(|replica| format!("replica {}", replica_text(replica))));
+    words.extend(
+        shelf.replica.iter().chain(&shelf.pool_replicas).map(|replica| format!("replica {}", replica_text(replica))),
+    );
     words.extend(shelf.error.as_ref().map(|error| format!("the store does not respond: {error}")));
     format!("object shelf {}: {}", shelf.shelf, words.join(", "))
 }
@@ -82,6 +84,7 @@ mod tests {
             cache_bytes: 50_000_000_000,
             error: None,
             replica: None,
+            pool_replicas: Vec::new(),
         };
         assert_eq!(line(&shelf), "object shelf archive: s3://tapes/archive, 1 cartridge");
         shelf.unshelved = vec![UnshelvedCartridge { cartridge: "V00001L8".into(), bytes: 1_200_000 }];

@@ -45,7 +45,7 @@ impl Replicated {
 }
 
 fn lag(machine: &Machine) -> ReplicaLag {
-    machine.folders.shelving().replica.unwrap()
+    machine.folders.shelving().replicas[0].1.clone()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the copies are made by another thread")]
@@ -140,7 +140,7 @@ fn a_replica_that_is_away_is_behind_until_it_returns_also_after_a_restart() {
     let machine = site.start();
     machine.create();
     write(&machine, 0, 10);
-    wait_until(|| !lag(&machine).failed.is_empty());
+    wait_until(|| !lag(&machine).failed.is_empty() && lag(&machine).folders == 1);
     let behind = lag(&machine);
     assert!(behind.folders == 1 && behind.bytes > 10 * BLOCK as u64, "{behind:?}");
     assert!(behind.failed[BARCODE].starts_with("target shelf: "), "{behind:?}");
@@ -213,10 +213,10 @@ fn a_new_replica_gets_the_cartridges_that_are_on_the_shelf() {
     drop(machine);
     assert_eq!(site.replica.requests.load(Ordering::SeqCst), before);
     let store = Arc::new(InMemory::new());
-    let replica = ReplicaSetup::new("another", shelf_of("a", &store));
+    let replica = ReplicaSetup::new("replica", "another", shelf_of("a", &store));
     let setup = FoldersSetup::new(site.directory.path().into()).with_replica(replica);
     let folders = ShelfFolders::open(shelf_of("a", &site.stores[0]), setup).unwrap();
-    wait_until(|| folders.shelving().replica == Some(ReplicaLag::default()));
+    wait_until(|| folders.shelving().replicas[0].1 == ReplicaLag::default());
     let other = tempfile::tempdir().unwrap();
     assert_eq!(super::machine("b", &store, other.path()).folders.list().unwrap().len(), 6);
 }
@@ -245,4 +245,43 @@ fn the_copy_of_present_cartridges_continues_after_a_restart() {
     let mut expected: Vec<_> = sorted[1..].iter().map(|(_, barcode)| (*barcode).to_owned()).collect();
     expected.sort();
     assert_eq!(site.copied(), expected);
+}
+
+/// The first replica has one cartridge, the second one the others. Then the rule is another one.
+#[test]
+fn each_cartridge_is_copied_to_the_replica_of_its_rule_and_read_from_there() {
+    let site = Replicated::new();
+    let [other, all] = [Arc::new(InMemory::new()), Arc::new(InMemory::new())];
+    let open = |names: &'static [&'static str]| {
+        let pool = ReplicaSetup::new("pool", names.join(" "), shelf_of("a", &other))
+            .with_cartridges(Arc::new(move |barcode: &str| names.contains(&barcode)));
+        let rest = ReplicaSetup::new("rest", names.join(" "), shelf_of("a", &all));
+        let setup = FoldersSetup::new(site.directory.path().into()).with_replica(pool).with_replica(rest);
+        let options = ShelfOptions::new("a").with_retry(RetryPolicy::new(2, Duration::from_millis(1)));
+        let shelf = Shelf::new(Arc::clone(&site.first) as _, "site", options, entropy("a")).unwrap();
+        let folders = Arc::new(ShelfFolders::open(shelf, setup).unwrap());
+        Machine { tapes: TapeStore::new(Box::new(SharedFolders(Arc::clone(&folders)))), folders }
+    };
+    let names_on = |store: &Arc<InMemory>| {
+        let directory = tempfile::tempdir().unwrap();
+        super::machine("b", store, directory.path()).folders.list().unwrap()
+    };
+    let are_done = |machine: &Machine| machine.folders.shelving().replicas.iter().all(|(_, lag)| lag.folders == 0);
+    let machine = open(&["V00002L8"]);
+    machine.create();
+    write(&machine, 0, 3);
+    create(&machine, "V00002L8");
+    wait_until(|| are_done(&machine));
+    assert_eq!((names_on(&other), names_on(&all)), (vec!["V00002L8".into()], vec![BARCODE.to_owned()]));
+    // Each is read from its replica.
+    site.first.fail_from(0);
+    let barcode = Barcode::new("V00002L8").unwrap();
+    wait_until(|| machine.tapes.find(&barcode).is_ok_and(|mut tape| tape.open().is_ok() && tape.is_read_only()));
+    assert!(machine.blocks(BLOCK) == blocks(3));
+    assert_eq!(machine.folders.list().unwrap(), [BARCODE, "V00002L8"]);
+    site.first.fail_from(u64::MAX);
+    drop(machine);
+    let machine = open(&["V00002L8", BARCODE]);
+    wait_until(|| are_done(&machine));
+    assert_eq!(names_on(&other), [BARCODE, "V00002L8"]);
 }

@@ -2,14 +2,32 @@
 
 use super::cartridges::{format_has_medium, media};
 use super::former_words::replace_level;
+use super::shelves::pool_replica;
 use super::source::Source;
 use super::values::{format, identifier, number_or_one, required, size};
 use crate::config::barcodes::Pattern;
-use crate::config::tables::PoolTable;
-use crate::config::{CartridgeSetup, ConfigError, LibrarySetup, PoolSetup};
+use crate::config::tables::{PoolTable, Tables};
+use crate::config::{CartridgeSetup, ConfigError, LibrarySetup, PoolSetup, ShelfSetup};
 use toml::Spanned;
 
-pub(super) fn pool(
+/// The pools, in the order of the file. `shelves` are those of the file, with the name of the one for new cartridges.
+pub(super) fn pools(
+    source: &Source<'_>,
+    tables: Tables<PoolTable>,
+    libraries: &[LibrarySetup],
+    (shelves, new_cartridges): (&[ShelfSetup], Option<&str>),
+) -> Result<Vec<PoolSetup>, ConfigError> {
+    let mut pools = Vec::new();
+    for table in tables {
+        let replica = table.get_ref().replica.as_ref();
+        let replica = replica.map(|text| pool_replica(source, text, shelves, new_cartridges)).transpose()?;
+        let setup = pool(source, table, libraries, &pools)?;
+        pools.push(PoolSetup { replica, ..setup });
+    }
+    Ok(pools)
+}
+
+fn pool(
     source: &Source<'_>,
     table: Spanned<PoolTable>,
     libraries: &[LibrarySetup],
@@ -54,7 +72,7 @@ pub(super) fn pool(
     labels_suffice(&pattern, first_number, scratch, &library, libraries)
         .map_err(|message| source.error(scratch_at, "pool.scratch", message))?;
     let size = size.unwrap_or(media.capacity);
-    Ok(PoolSetup { name, pattern, first: first_number, size, format, library, scratch })
+    Ok(PoolSetup { name, pattern, first: first_number, size, format, library, scratch, replica: None })
 }
 
 /// Whether a pool has labels for the blank cartridges that it keeps, in addition to the listed cartridges.

@@ -3,7 +3,7 @@
 use super::source::Source;
 use super::values::{identifier, required, size};
 use crate::config::tables::{ShelfTable, Tables, Text};
-use crate::config::{ConfigError, ShelfDurability, ShelfSetup, ShelfUnload};
+use crate::config::{ConfigError, PoolReplica, ShelfDurability, ShelfSetup, ShelfUnload};
 use toml::Spanned;
 
 /// Size of the local files in bytes, if the configuration has none.
@@ -174,4 +174,29 @@ pub(super) fn new_cartridges(
         if all.is_empty() { "it has no [[shelf]]".into() } else { format!("its shelves are {}", all.join(", ")) };
     let message = format!("the file has no shelf {:?}; {known}", name.get_ref());
     Err(source.error(name.span().start, "storage.new_cartridges", message))
+}
+
+/// The replica of a pool, whose cartridges are on the shelf for new cartridges, or on the first shelf.
+pub(super) fn pool_replica(
+    source: &Source<'_>,
+    replica: &Spanned<String>,
+    shelves: &[ShelfSetup],
+    new_cartridges: Option<&str>,
+) -> Result<PoolReplica, ConfigError> {
+    let (replica, at) = (replica.get_ref(), replica.span().start);
+    let error = |message| Err(source.error(at, "pool.replica", message));
+    let shelf = shelves.iter().position(|shelf| new_cartridges.is_none_or(|name| name == shelf.name));
+    let Some((number, first)) = shelf.and_then(|number| Some((number, shelves.get(number)?))) else {
+        return error("a pool with a replica needs a [[shelf]], and the file has none".into());
+    };
+    let is_of_other = |shelf: &&ShelfSetup| shelf.name != first.name && shelf.replica.as_ref() == Some(replica);
+    let message = match shelves.iter().skip(number + 1).find(|shelf| shelf.name == *replica) {
+        None => format!("there is no shelf {replica:?} after shelf {:?} in the file", first.name),
+        Some(shelf) if shelf.replica.is_some() => format!("{replica:?} has a replica itself; a replica has none"),
+        Some(_) => match shelves.iter().find(is_of_other) {
+            Some(other) => format!("{replica:?} is the replica of shelf {:?}", other.name),
+            None => return Ok(PoolReplica { shelf: first.name.clone(), replica: replica.clone() }),
+        },
+    };
+    error(message)
 }
