@@ -47,7 +47,7 @@ mod usage;
 pub use catalog::{CatalogChange, RebuiltCatalog};
 pub use copy::{Copied, CopyError, CopyProgress, Origin};
 pub use drives::{
-    DriveEvent, DriveIdentity, DriveLog, DrivePlace, DriveRefusal, DriveRequest, DriveState, DrivesSetup,
+    DriveEvent, DriveIdentity, DriveLog, DrivePlace, DriveRefusal, DriveRequest, DriveSide, DriveState, DrivesSetup,
 };
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;

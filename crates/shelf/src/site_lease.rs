@@ -149,6 +149,21 @@ impl Shelf {
         Ok(true)
     }
 
+    /// The newest heartbeat of a site: a text that changes in each period while a daemon runs the site. `None` if no daemon has taken
+    /// the site, or the newest one has released it.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if the lease is damaged.
+    pub async fn site_heartbeat(&self, site: &str) -> Result<Option<String>, ShelfError> {
+        let Some(lease) = self.newest_site_lease(site).await? else { return Ok(None) };
+        let keys = SiteKeys(site);
+        if self.objects.get(&keys.released(lease.epoch)).await?.is_some() {
+            return Ok(None);
+        }
+        let beat = self.objects.get(&keys.beat(lease.epoch)).await?;
+        Ok(Some(beat.map_or_else(String::new, |beat| String::from_utf8_lossy(&beat).into_owned())))
+    }
+
     /// The newest lease of a site.
     async fn newest_site_lease(&self, site: &str) -> Result<Option<Lease>, ShelfError> {
         let keys = SiteKeys(site);

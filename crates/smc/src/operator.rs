@@ -225,7 +225,8 @@ impl Changer {
     /// Inserts a cartridge into a drive, as a robot in another process does.
     ///
     /// # Errors
-    /// The element is not a drive, is full, or its drive does not take the cartridge. The error returns the cartridge.
+    /// The element is not a drive, is full, or its drive does not take the cartridge; or the cartridge is in another element. The
+    /// error returns the cartridge.
     pub fn insert_for_robot(
         &mut self,
         address: ElementAddress,
@@ -234,6 +235,9 @@ impl Changer {
     ) -> Result<(), (OperatorError, Box<Cartridge>)> {
         if self.state.library.layout().drives.index(address).is_none() {
             return Err((OperatorError::Element(MoveError::NoElement(address)), Box::new(cartridge)));
+        }
+        if self.state.library.location_of(cartridge.barcode()).is_some() {
+            return Err((OperatorError::Element(MoveError::DriveRefused(address)), Box::new(cartridge)));
         }
         let put = self.state.library.add_cartridge(address, cartridge, SourceElement::default(), now);
         put.map_err(|(error, cartridge)| (OperatorError::Element(error), cartridge))?;
@@ -252,6 +256,51 @@ impl Changer {
         let (cartridge, _) = self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
         self.report_inventory_change();
         Ok(cartridge)
+    }
+
+    /// Corrects the inventory without a motion: the drive in another process has the cartridge from the element `from`, or none. Another
+    /// cartridge that the inventory has in the drive is put into its source element, or else into a free slot.
+    ///
+    /// # Errors
+    /// The element is not a drive, `from` is empty, or there is no free slot: nothing is changed.
+    pub fn correct_drive(
+        &mut self,
+        address: ElementAddress,
+        from: Option<ElementAddress>,
+        now: Now,
+    ) -> Result<(), OperatorError> {
+        let library = &mut self.state.library;
+        let layout = *library.layout();
+        if layout.drives.index(address).is_none() {
+            return Err(OperatorError::Element(MoveError::NoElement(address)));
+        }
+        if let Some(from) = from
+            && !library.is_full(from)
+        {
+            return Err(OperatorError::Element(MoveError::SourceEmpty(from)));
+        }
+        let stale = library.content(address);
+        let slot = stale.as_ref().map(|stale| {
+            let is_free = |slot: &ElementAddress| !library.is_full(*slot) || Some(*slot) == from;
+            let own = stale.source.filter(|own| layout.storage.index(*own).is_some());
+            own.into_iter().chain(layout.storage.addresses()).find(is_free)
+        });
+        if slot == Some(None) {
+            return Err(OperatorError::Element(MoveError::DestinationFull(address)));
+        }
+        let found = from.map(|from| library.remove_cartridge(from, now)).transpose().map_err(OperatorError::Element)?;
+        if let Some(slot) = slot.flatten() {
+            let (stale, _) = library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
+            let put = library.add_cartridge(slot, stale, SourceElement::default(), now);
+            put.map_err(|(error, _)| OperatorError::Element(error))?;
+        }
+        if let Some((cartridge, source)) = found {
+            let slot = from.filter(|from| layout.storage.index(*from).is_some());
+            let put = library.add_cartridge(address, cartridge, SourceElement { address: slot, ..source }, now);
+            put.map_err(|(error, _)| OperatorError::Element(error))?;
+        }
+        self.report_inventory_change();
+        Ok(())
     }
 
     /// Adds elements to the library. In `layout` every existing element keeps its address; `bays` are those of the new

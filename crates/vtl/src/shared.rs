@@ -221,6 +221,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Empties the inventory of a site whose robots are in another process: that one brings the cartridges again, also for drives
+    /// that had one.
+    pub(crate) fn forget_without_robot(&self) -> Result<(), StateError> {
+        if self.drives.daemon().is_none() {
+            return Ok(());
+        }
+        let mut inventory = self.inventory();
+        let mut change = Transaction::default();
+        inventory.keys().for_each(|name| inventory::remove(&mut change, name));
+        self.state.commit(change)?;
+        inventory.clear();
+        Ok(())
+    }
+
     /// What operators have set in a library. Does not wait for its changer.
     pub(crate) fn operator_state(&self, library: &str) -> OperatorState {
         lock(&self.operator_states).get(library).cloned().unwrap_or_default()

@@ -143,6 +143,7 @@ impl Site {
         shared.events.set_auditor(Arc::clone(&audit));
         let identifier = site_suffix(&shared.state)?;
         let base = config.iscsi.iqn.clone().unwrap_or_else(|| format!("iqn.2026-01.org.ferric-vtl:{identifier}"));
+        shared.forget_without_robot()?;
         check_libraries_kept(config, &shared.inventory())?;
         shared.report_unmounted_directories()?;
         shared.restore_places();

@@ -119,13 +119,13 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
         Ok(())
     };
     arguments.trace.start(add_trace).map_err(|error| error.to_string())?;
+    let drives = part.start(&site, &arguments, text.as_deref())?;
     let bind = &config.iscsi.bind;
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;
     let portal = Arc::new(portal);
     let http = http::open(&site, &config.http)?;
     let notifier = Arc::new(notify::open(&site, &config.notify)?);
     report_warnings(&site, &portal, &config);
-    let drives = part.start(&site, &arguments, text.as_deref())?;
     let reloader = Arc::new(Reloader::new(&arguments, &config, text, &site, &portal, &notifier));
     site.set_configuration_file(Arc::clone(&reloader) as _);
     site.set_reload_handler(Arc::new(move || reloader.reload()));
@@ -146,6 +146,7 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     }
     portal.close();
     drop(drives);
+    part.stop();
     let closed = site.shut_down().map_err(|error| error.to_string());
     #[cfg(feature = "shelf")]
     drop(copiers);

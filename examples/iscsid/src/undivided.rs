@@ -30,4 +30,6 @@ impl Part {
     ) -> Result<Option<Infallible>, String> {
         Ok(None)
     }
+
+    pub(crate) const fn stop(&self) {}
 }

@@ -85,6 +85,11 @@ fn wait() {
     std::thread::sleep(Duration::from_millis(100));
 }
 
+#[expect(clippy::disallowed_methods, reason = "the duration is a result")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// Waits until a condition is true.
 #[expect(clippy::disallowed_methods, reason = "the limit of a wait")]
 fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
@@ -132,7 +137,13 @@ fn check_records(session: &mut Initiator, lun: u64, count: u32) {
     }
 }
 
-/// Moves a cartridge, as often as the changer has a unit attention.
+/// Whether READ ELEMENT STATUS shows a cartridge in an element.
+fn is_full(session: &mut Initiator, element: u16) -> bool {
+    let [high, low] = element.to_be_bytes();
+    let cdb = [0xb8, 0x10, high, low, 0, 1, 0, 0, 1, 0, 0, 0];
+    session.command(0, &cdb, Transfer::In(256)).unwrap().data[16 + 2] & 1 != 0
+}
+
 fn place(session: &mut Initiator, from: u16, to: u16) {
     let moved = move_medium(session, from, to);
     assert_eq!(moved, CommandResponse::default(), "{from} to {to}: {:?}", moved.sense_codes());
@@ -207,16 +218,24 @@ fn either_daemon_continues_on_another_machine() {
     assert_eq!(serial(&mut b, 0), serial_before);
     wait_ready(&mut b, 0);
     check_records(&mut b, 0, 5);
-    // The machine of the robot is lost before the state of the site is copied: the drive keeps its cartridge, and works on.
-    place(&mut a, SLOT + 1, DRIVE);
-    place(&mut a, OTHER, SLOT);
-    place(&mut a, SLOT, OTHER);
+    // The machine of the robot is lost before the state of the site is copied: the drive has another cartridge by then, and works on.
+    place(&mut a, OTHER, SLOT + 2);
+    place(&mut a, SLOT + 1, OTHER);
     drop(a);
     robot.kill();
     wait_ready(&mut b, 0);
-    check_records(&mut b, 0, 5);
+    write_records(&mut b, 0, 3);
     let robot = store.robot("d");
     let mut a = login(&robot, 2);
+    // The drive is believed: no robot takes its cartridge away. The other one is in a slot.
+    let listed = store.request("d", r#"{"op":"find","element":"V00002L8"}"#);
+    assert!(listed.contains("501"), "{listed}");
+    assert!(!store.request("d", r#"{"op":"find","element":"V00001L8"}"#).contains("501"));
+    check_records(&mut b, 0, 3);
+    place(&mut a, OTHER, SLOT + 1);
+    let slot = (SLOT..SLOT + 4).find(|slot| *slot != SLOT + 1 && is_full(&mut a, *slot)).unwrap();
+    place(&mut a, slot, OTHER);
+    wait_ready(&mut b, 0);
     check_records(&mut b, 0, 5);
     place(&mut a, OTHER, SLOT + 3);
     assert_eq!(command_of(&mut b, 0, &[0; 6]).sense_codes().map(|(key, ..)| key), Some(2));
@@ -251,6 +270,69 @@ fn a_drive_whose_daemon_does_not_run_takes_no_cartridge() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains("site main.drives.tape2 is in use by ferric-iscsid"), "{error}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_robot_does_not_wait_for_a_drive_whose_machine_was_lost() {
+    let store = Store::new("lost");
+    let (robot, drives) = (store.robot("a"), store.drives("b"));
+    let (mut a, mut b) = (login(&robot, 2), login(&drives, 1));
+    place(&mut a, SLOT, OTHER);
+    wait_ready(&mut b, 0);
+    drop(b);
+    // The machine hangs while a request is pending; it does not begin to unload.
+    assert!(drives.signal("-STOP"));
+    assert_eq!(move_medium(&mut a, OTHER, SLOT).sense_codes().map(|(key, ..)| key), Some(4));
+    // The daemon of the robot stops although a move waits.
+    drop(a);
+    let portal = (robot.portal.clone(), robot.iqn.clone());
+    let waiting = std::thread::spawn(move || {
+        let options = common::options(2);
+        let mut session = Initiator::login(&portal.0, &portal.1, options).ok()?;
+        while session.command(0, &[0x03, 0, 0, 0, 18, 0], Transfer::In(18)).ok()?.data[2] & 0x0f != 0 {}
+        let ([a, b], [c, d]) = (OTHER.to_be_bytes(), SLOT.to_be_bytes());
+        session.command(0, &[0xa5, 0, 0, 0, a, b, c, d, 0, 0, 0, 0], Transfer::None).ok()
+    });
+    (0..20).for_each(|_| wait());
+    let began = now();
+    assert_eq!(robot.terminate(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let _ = waiting.join();
+}
+
+#[test]
+fn the_daemons_of_drives_change_at_a_restart() {
+    let store = Store::new("change");
+    let (robot, drives) = (store.robot("a"), store.drives("b"));
+    let (mut a, mut b) = (login(&robot, 2), login(&drives, 1));
+    place(&mut a, SLOT, OTHER);
+    wait_ready(&mut b, 0);
+    write_records(&mut b, 0, 3);
+    let own = CONFIG.replace("daemon = \"tape2\"\n", "");
+    let file = store.data("a").with_extension("toml");
+    // A new drive of another daemon, or another daemon of a drive, requires a restart.
+    let third = "daemon = \"tape2\"\n[[drive]]\nmodel = \"ULT3580-TD8\"\ndaemon = \"tape3\"\n";
+    std::fs::write(&file, CONFIG.replace("daemon = \"tape2\"\n", third)).unwrap();
+    let refused = store.request("a", r#"{"op":"reload"}"#);
+    assert!(refused.contains(r#"has a new drive of the daemon \"tape3\"; this requires a restart"#), "{refused}");
+    std::fs::write(&file, &own).unwrap();
+    let refused = store.request("a", r#"{"op":"reload"}"#);
+    assert!(refused.contains("has another drive 2; this requires a restart"), "{refused}");
+    drop((a, b));
+    assert_eq!(robot.terminate(), Some(0));
+    // The robot's daemon serves the drive itself now; the other daemon ends, and is refused afterwards.
+    let mut command = command(&store.data("a"), &own);
+    let robot = Daemon::logging(command.args(["--site", &store.url, "--name", "main"]), store.log("a"));
+    assert_eq!(drives.wait(), Some(0));
+    let output = store.drives_command("b").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(error.lines().last(), Some("ferric-iscsid: --drives: no drive of the site has daemon = \"tape2\""));
+    let mut a = login(&robot, 3);
+    // The other daemon had the cartridge when this one started.
+    place(&mut a, OTHER, SLOT);
+    place(&mut a, SLOT, OTHER);
+    wait_ready(&mut a, 2);
+    check_records(&mut a, 2, 3);
 }
 
 #[test]

@@ -39,11 +39,13 @@ pub enum DriveEvent {
     Loaded,
 }
 
-impl DriveEvent {
-    /// Whether the daemon of the robot notes this, not that of the drive.
-    const fn is_of_robot(&self) -> bool {
-        matches!(self, Self::RobotStarted | Self::Insert(_) | Self::Remove | Self::Withdrawn)
-    }
+/// The daemon that reads and continues a log, with the epoch of its lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DriveSide {
+    /// The daemon of the robot, which runs the site.
+    Robot(u64),
+    /// The daemon of the drive with this name.
+    Drive(String, u64),
 }
 
 /// A request of the robot that the drive has not answered.
@@ -79,16 +81,28 @@ pub struct DriveState {
     pub request: Option<DriveRequest>,
     /// The reason why the drive has not done what the robot requested last.
     pub refusal: Option<DriveRefusal>,
-    /// Epochs of the newest daemons: that of the robot and that of the drive.
-    epochs: [u64; 2],
+    /// Epoch of the newest daemon of the robot.
+    robot: u64,
+    /// The newest daemon of the drive: its name, and its epoch, which counts for this name only.
+    drive: (String, u64),
 }
 
 impl DriveState {
-    /// The state after an event that the daemon of this epoch notes.
-    fn after(&self, event: &DriveEvent, epoch: u64) -> Self {
+    /// Whether a daemon is the newest of its side. Another daemon of the drive becomes the newest one by its start.
+    fn is_newest(&self, side: &DriveSide) -> bool {
+        match side {
+            DriveSide::Robot(epoch) => self.robot <= *epoch,
+            DriveSide::Drive(name, epoch) => self.drive.0 == *name && self.drive.1 <= *epoch,
+        }
+    }
+
+    /// The state after an event that a daemon notes.
+    fn after(&self, event: &DriveEvent, side: &DriveSide) -> Self {
         let mut new = Self { refusal: None, ..self.clone() };
-        let [robot, drive] = &mut new.epochs;
-        *(if event.is_of_robot() { robot } else { drive }) = epoch;
+        match side {
+            DriveSide::Robot(epoch) => new.robot = *epoch,
+            DriveSide::Drive(name, epoch) => new.drive = (name.clone(), *epoch),
+        }
         match event {
             // A drive that has begun to unload ends that.
             DriveEvent::RobotStarted if new.request == Some(DriveRequest::Removing) => {}
@@ -124,7 +138,7 @@ struct Entry {
 pub struct DriveLog {
     shelf: Shelf,
     directory: String,
-    epoch: u64,
+    side: DriveSide,
     /// Number of the entry that follows.
     next: u64,
     newest: Option<DriveEvent>,
@@ -132,8 +146,8 @@ pub struct DriveLog {
 }
 
 impl DriveLog {
-    pub(super) fn new(shelf: Shelf, directory: String, epoch: u64) -> Self {
-        Self { shelf, directory, epoch, next: 1, newest: None, state: DriveState::default() }
+    pub(super) fn new(shelf: Shelf, directory: String, side: DriveSide) -> Self {
+        Self { shelf, directory, side, next: 1, newest: None, state: DriveState::default() }
     }
 
     /// The state after the newest entry that was read.
@@ -157,8 +171,33 @@ impl DriveLog {
     /// Reads the entries that were added since.
     ///
     /// # Errors
-    /// [`ShelfError::Store`] if the store fails, or [`ShelfError::Malformed`] if an entry is damaged.
+    /// [`ShelfError::Superseded`] if another daemon has taken the robot or the drive over. [`ShelfError::Store`] if the store fails, or
+    /// [`ShelfError::Malformed`] if an entry is damaged.
     pub async fn follow(&mut self) -> Result<(), ShelfError> {
+        self.read_all().await?;
+        self.check_newest()
+    }
+
+    fn check_newest(&self) -> Result<(), ShelfError> {
+        if self.state.is_newest(&self.side) {
+            return Ok(());
+        }
+        Err(ShelfError::Superseded { place: self.directory.clone() })
+    }
+
+    /// Notes that this daemon has started. From then on, a former daemon of the same side adds nothing.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub async fn begin(&mut self) -> Result<(), ShelfError> {
+        let event = match &self.side {
+            DriveSide::Robot(_) => DriveEvent::RobotStarted,
+            DriveSide::Drive(..) => DriveEvent::DriveStarted,
+        };
+        self.add(|_| Some(event.clone())).await.map(drop)
+    }
+
+    async fn read_all(&mut self) -> Result<(), ShelfError> {
         if self.next == 1 {
             let hint = self.shelf.objects.hint(&self.head()).await?.unwrap_or(1);
             // A hint to an entry that is not visible is wrong.
@@ -191,13 +230,14 @@ impl DriveLog {
     /// has taken the robot or the drive over.
     pub async fn add(&mut self, mut choose: impl FnMut(&DriveState) -> Option<DriveEvent>) -> Result<bool, ShelfError> {
         loop {
-            self.follow().await?;
+            self.read_all().await?;
             let Some(event) = choose(&self.state) else { return Ok(false) };
-            let [robot, drive] = self.state.epochs;
-            if self.epoch < if event.is_of_robot() { robot } else { drive } {
-                return Err(ShelfError::Superseded { place: self.directory.clone() });
+            // The start of a daemon of the drive under another name supersedes the former one.
+            let is_other = matches!(&self.side, DriveSide::Drive(name, _) if self.state.drive.0 != *name);
+            if !(is_other && event == DriveEvent::DriveStarted) {
+                self.check_newest()?;
             }
-            let state = self.state.after(&event, self.epoch);
+            let state = self.state.after(&event, &self.side);
             let (number, key) = (self.next, self.key(self.next));
             let entry = Entry { nonce: self.shelf.nonce()?, event, state };
             match self.shelf.objects.create(&key, record::encode(&key, &entry)?).await? {
@@ -231,14 +271,22 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    fn log(store: &Arc<InMemory>, epoch: u64) -> DriveLog {
+    fn log(store: &Arc<InMemory>, side: DriveSide) -> DriveLog {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let entropy = Arc::new(|into: &mut [u8]| {
             into[..8].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes());
             Ok(())
         });
         let shelf = Shelf::new(Arc::clone(store) as _, "p", ShelfOptions::new("test"), entropy).unwrap();
-        shelf.drive_log(&DrivePlace { site: "main".into(), library: "vault".into(), number: 3 }, epoch)
+        shelf.drive_log(&DrivePlace { site: "main".into(), library: "vault".into(), number: 3 }, side)
+    }
+
+    fn robot(epoch: u64) -> DriveSide {
+        DriveSide::Robot(epoch)
+    }
+
+    fn drive(name: &str, epoch: u64) -> DriveSide {
+        DriveSide::Drive(name.into(), epoch)
     }
 
     async fn add(log: &mut DriveLog, event: DriveEvent) {
@@ -248,7 +296,8 @@ mod tests {
     #[tokio::test]
     async fn both_daemons_see_the_same_order() {
         let store = Arc::new(InMemory::new());
-        let (mut robot, mut drive) = (log(&store, 1), log(&store, 1));
+        let (mut robot, mut drive) = (log(&store, robot(1)), log(&store, drive("tape2", 1)));
+        drive.begin().await.unwrap();
         add(&mut robot, DriveEvent::Insert("V00001L8".into())).await;
         drive.follow().await.unwrap();
         assert_eq!(drive.state().request, Some(DriveRequest::Insert("V00001L8".into())));
@@ -269,19 +318,20 @@ mod tests {
         assert_eq!((robot.state().cartridge.as_ref(), robot.state().is_ejected), (None, false));
         // A daemon that starts later begins at the hint, and without one at the first entry.
         for without_hint in [false, true] {
-            let mut late = log(&store, 2);
+            let mut late = log(&store, DriveSide::Robot(2));
             if without_hint {
                 late.shelf.objects.remove(&late.head()).await.unwrap();
             }
             late.follow().await.unwrap();
-            assert_eq!((late.next, late.state()), (6, robot.state()));
+            assert_eq!((late.next, late.state()), (7, robot.state()));
         }
     }
 
     #[tokio::test]
     async fn an_entry_that_another_daemon_adds_first_is_read_before_the_next_choice() {
         let store = Arc::new(InMemory::new());
-        let (mut robot, mut drive) = (log(&store, 1), log(&store, 1));
+        let (mut robot, mut drive) = (log(&store, robot(1)), log(&store, drive("tape2", 1)));
+        drive.begin().await.unwrap();
         add(&mut robot, DriveEvent::Insert("V00001L8".into())).await;
         drive.follow().await.unwrap();
         // The drive adds its entry while the robot has already read to the end.
@@ -290,7 +340,7 @@ mod tests {
         let entry = Entry {
             nonce: "other".into(),
             event: DriveEvent::Inserted,
-            state: drive.state().after(&DriveEvent::Inserted, 1),
+            state: drive.state().after(&DriveEvent::Inserted, &drive.side),
         };
         let key = robot.key(number);
         let bytes = record::encode(&key, &entry).unwrap();
@@ -309,13 +359,34 @@ mod tests {
     #[tokio::test]
     async fn a_daemon_that_was_taken_over_adds_nothing() {
         let store = Arc::new(InMemory::new());
-        let (mut former, mut new, mut drive) = (log(&store, 1), log(&store, 2), log(&store, 1));
-        add(&mut former, DriveEvent::RobotStarted).await;
-        add(&mut new, DriveEvent::RobotStarted).await;
+        let (mut former, mut new) = (log(&store, robot(1)), log(&store, robot(2)));
+        former.begin().await.unwrap();
+        add(&mut former, DriveEvent::Insert("V00001L8".into())).await;
+        new.begin().await.unwrap();
+        // The request of the former one does not count.
+        assert_eq!(new.state().request, None);
         let refused = former.add(|_| Some(DriveEvent::Remove)).await.unwrap_err();
         assert!(matches!(refused, ShelfError::Superseded { .. }), "{refused}");
         assert!(refused.to_string().contains("sites/main/drives/vault/3"), "{refused}");
-        // The epochs of the drive's daemons are counted separately.
-        add(&mut drive, DriveEvent::DriveStarted).await;
+        assert!(former.follow().await.is_err());
+        // The epochs of the drive's daemons count for each name.
+        let (mut former, mut new) = (log(&store, drive("tape2", 7)), log(&store, drive("tape3", 1)));
+        former.begin().await.unwrap();
+        new.begin().await.unwrap();
+        assert!(former.follow().await.is_err());
+        assert!(former.add(|_| Some(DriveEvent::Ejected)).await.is_err());
+        new.follow().await.unwrap();
+        add(&mut new, DriveEvent::Ejected).await;
+        assert!(log(&store, drive("tape3", 0)).begin().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_start_is_noted_although_another_daemon_notes_its_start_first() {
+        let store = Arc::new(InMemory::new());
+        let (mut first, mut second) = (log(&store, drive("tape2", 1)), log(&store, robot(1)));
+        second.read_all().await.unwrap();
+        first.begin().await.unwrap();
+        second.begin().await.unwrap();
+        assert_eq!((second.next, second.state().robot, second.state().drive.1), (3, 1, 1));
     }
 }

@@ -6,7 +6,7 @@
 mod log;
 mod setup;
 
-pub use log::{DriveEvent, DriveLog, DriveRefusal, DriveRequest, DriveState};
+pub use log::{DriveEvent, DriveLog, DriveRefusal, DriveRequest, DriveSide, DriveState};
 pub use setup::{DriveIdentity, DrivesSetup};
 
 use crate::Shelf;
@@ -23,10 +23,10 @@ pub struct DrivePlace {
 }
 
 impl Shelf {
-    /// The log of a drive. `epoch` is that of the lease under which this daemon serves the robot or the drive.
+    /// The log of a drive, for one of the two daemons that continue it.
     #[must_use]
-    pub fn drive_log(&self, place: &DrivePlace, epoch: u64) -> DriveLog {
+    pub fn drive_log(&self, place: &DrivePlace, side: DriveSide) -> DriveLog {
         let DrivePlace { site, library, number } = place;
-        DriveLog::new(self.clone(), format!("sites/{site}/drives/{library}/{number}"), epoch)
+        DriveLog::new(self.clone(), format!("sites/{site}/drives/{library}/{number}"), side)
     }
 }

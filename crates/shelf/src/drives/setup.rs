@@ -46,6 +46,15 @@ impl Shelf {
         let found = self.objects().get_long(&key).await?;
         found.map(|bytes| record::decode(&key, &bytes)).transpose()
     }
+
+    /// The names of the daemons that have a setup for drives of a site.
+    ///
+    /// # Errors
+    /// [`ShelfError::Store`] if the store fails.
+    pub async fn drives_daemons(&self, site: &str) -> Result<Vec<String>, ShelfError> {
+        let objects = self.objects().list(&format!("sites/{site}/drives/setup")).await?;
+        Ok(objects.into_iter().map(|object| object.name).collect())
+    }
 }
 
 fn key_of(site: &str, daemon: &str) -> String {

@@ -15,7 +15,7 @@ const INTRODUCTION: &str = "# Configuration of Ferric. Unchanged, it is the defa
 const UNCOMMENTED_TABLES: [&str; 4] = ["[[library]]", "[storage]", "[iscsi]", "[http]"];
 
 /// A value for each key: its default where there is one.
-const EXAMPLES: [(&str, &str, &str); 95] = [
+const EXAMPLES: &[(&str, &str, &str)] = &[
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),

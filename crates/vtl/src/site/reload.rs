@@ -1,7 +1,7 @@
 //! Reloads the configuration of an open site.
 
 use super::Site;
-use crate::config::{Config, LibrarySetup, PoolReplica, PoolSetup, target_name};
+use crate::config::{Config, ConfigError, LibrarySetup, PoolReplica, PoolSetup, target_name};
 use crate::control::{ControlError, ReloadChange, ReloadReport};
 use crate::events::{Cause, Event, Subject};
 use crate::library::{Library, LibraryError, identities};
@@ -28,6 +28,7 @@ impl Site {
         let setups =
             config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;
         self.check_libraries_unchanged(&setups)?;
+        self.check_no_new_daemons(&setups)?;
         self.check_new_libraries(&setups)?;
         let mut changes = Vec::new();
         let libraries = self.libraries();
@@ -51,6 +52,22 @@ impl Site {
         self.reconcile_or_warn();
         self.shared.events.notify(Subject::new(Cause::operator()), Event::Reloaded { changes: changes.clone() });
         Ok(ReloadReport { changes })
+    }
+
+    /// Refuses new drives that another daemon is to serve.
+    fn check_no_new_daemons(&self, setups: &[LibrarySetup]) -> Result<(), ConfigError> {
+        let before = |setup: &LibrarySetup| self.library(&setup.name).map_or(0, |library| library.setup().drives.len());
+        let new = |setup: &LibrarySetup| setup.drives.iter().skip(before(setup)).find_map(|drive| drive.daemon.clone());
+        match setups.iter().find_map(|setup| Some((setup, new(setup)?))) {
+            None => Ok(()),
+            Some((setup, daemon)) => {
+                let message = format!(
+                    "library {:?} has a new drive of the daemon {daemon:?}; this requires a restart; nothing was changed",
+                    setup.name
+                );
+                Err(setup.error(setup.lines.drives, "drive.daemon", message))
+            }
+        }
     }
 
     /// Refuses changes of settings that are used only at the start.

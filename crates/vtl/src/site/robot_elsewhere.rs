@@ -1,13 +1,16 @@
-//! A site whose robots are in another process: what a program does for the robot at the drives of the site.
+//! Drives and robots in different processes: the actions of a robot in another process at the drives of a site, and the correction of
+//! an inventory by what such drives have.
 
 use super::Site;
 use crate::control::ControlError;
 use crate::events::Cause;
-use crate::inventory;
+use crate::inventory::{self, CartridgeRecord, Location};
 use crate::library::{Library, LibraryError, existing_cartridge};
 use crate::state_store::Transaction;
 use smc::bay::BayStatus;
+use smc::changer::OperatorError;
 use smc::element::ElementAddress;
+use smc::library::MoveError;
 use std::sync::Arc;
 use tape_store::cartridge::Barcode;
 
@@ -37,7 +40,7 @@ impl Site {
     /// The drive is full, the files of the cartridge are missing or in use, or the change cannot be stored.
     pub fn insert_for_robot(&self, library: &str, number: usize, barcode: &Barcode) -> Result<(), LibraryError> {
         let (library, address) = self.served_drive(library, number)?;
-        if library.elements().content(address).is_some_and(|content| content.barcode == *barcode) {
+        if library.changer(|changer| changer.content(address)).is_some_and(|content| content.barcode == *barcode) {
             return Ok(());
         }
         self.take_over_cartridge(barcode, library.shelf())?;
@@ -58,27 +61,54 @@ impl Site {
     /// With the code `locked` if a host prevents medium removal; if the tape cannot be unloaded, or the change cannot be stored.
     pub fn remove_for_robot(&self, library: &str, number: usize) -> Result<(), LibraryError> {
         let (library, address) = self.served_drive(library, number)?;
-        if let Some(content) = library.elements().content(address) {
-            let barcode = content.barcode.clone();
-            library.act_at(&Cause::site(), Some(address), None, |changer| {
-                changer.remove_for_robot(address, self.shared.now()).map(drop)
-            })?;
-            self.remove_record(&barcode)?;
-        }
-        Ok(())
+        let removed = library.act_at(&Cause::site(), Some(address), None, |changer| {
+            match changer.remove_for_robot(address, self.shared.now()) {
+                Ok(cartridge) => Ok(Some(cartridge)),
+                Err(OperatorError::Element(MoveError::SourceEmpty(_))) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })?;
+        removed.map_or(Ok(()), |cartridge| self.remove_record(cartridge.barcode()))
     }
 
-    /// Removes the cartridges that are in no drive from the inventory: a robot had taken them when the process ended.
+    /// Corrects the inventory, without a motion: the drive, which another process serves, has this cartridge, or none. Another
+    /// cartridge that the inventory has in the drive is put into its slot, or a free one. To be called before hosts and operators reach
+    /// the site.
     ///
     /// # Errors
-    /// The change cannot be stored.
-    pub fn forget_removed_for_robot(&self) -> Result<(), LibraryError> {
-        let is_outside = |name: &str| {
-            let barcode = Barcode::new(name)?;
-            let is_in_drive = self.libraries().iter().any(|library| library.elements().address_of(&barcode).is_some());
-            (!is_in_drive).then_some(barcode)
+    /// There is no such drive, the cartridge is unknown or in another library, no slot is free, or the change cannot be stored.
+    pub fn correct_drive(&self, library: &str, number: usize, barcode: Option<&Barcode>) -> Result<(), LibraryError> {
+        let unknown = || ControlError::not_found(format!("there is no drive{number} in a library {library:?}"));
+        let library = self.library(library).ok_or_else(unknown)?;
+        let address = number.checked_sub(1).and_then(|index| library.layout().drives.addresses().nth(index));
+        let address = address.ok_or_else(unknown)?;
+        let current = library.changer(|changer| changer.content(address)).map(|content| content.barcode);
+        if current.as_ref() == barcode {
+            return Ok(());
+        }
+        let from = barcode.and_then(|barcode| library.elements().address_of(barcode));
+        let outside = match barcode.filter(|_| from.is_none()) {
+            Some(barcode) => Some(existing_cartridge(&self.shared, barcode, &self.shelf_entry(barcode)?)?),
+            None => None,
         };
-        self.inventory().keys().filter_map(|name| is_outside(name)).try_for_each(|barcode| self.remove_record(&barcode))
+        library.act_at(&Cause::site(), from, Some(address), |changer| {
+            let now = self.shared.now();
+            changer.correct_drive(address, from, now)?;
+            outside.map_or(Ok(()), |cartridge| {
+                changer.insert_for_robot(address, cartridge, now).map_err(|(error, _)| error)
+            })
+        })
+    }
+
+    /// The record of a cartridge that is on a shelf.
+    fn shelf_entry(&self, barcode: &Barcode) -> Result<CartridgeRecord, LibraryError> {
+        let entry = self.entry(barcode)?;
+        match entry.location {
+            Location::Shelf(_) => Ok(entry),
+            Location::Element { library, .. } => {
+                Err(ControlError::conflict(format!("{barcode} is in library {library:?}")).into())
+            }
+        }
     }
 
     fn served_drive(&self, name: &str, number: usize) -> Result<(Arc<Library>, ElementAddress), ControlError> {
@@ -95,6 +125,10 @@ impl Site {
         let mut change = Transaction::default();
         inventory::remove(&mut change, barcode.as_str());
         let mut inventory = self.shared.inventory();
+        let location = inventory.get(barcode.as_str()).map(|entry| &entry.location);
+        if !matches!(location, Some(Location::Shelf(_))) {
+            return Ok(());
+        }
         self.shared.state.commit(change)?;
         inventory.remove(barcode.as_str());
         drop(inventory);

@@ -1,13 +1,16 @@
 //! A daemon that serves drives of a site for the daemon that runs it.
 
 use super::{open, stop_daemon};
-use shelf::{DriveEvent, DriveLog, DrivePlace, DriveRefusal, DriveRequest, DriveState, DrivesSetup, ShelfError};
+use shelf::{
+    DriveEvent, DriveLog, DrivePlace, DriveRefusal, DriveRequest, DriveSide, DriveState, DrivesSetup, Shelf, ShelfError,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 use vtl::config::{Config, TransferPolicy};
 use vtl::control::{ControlError, ErrorCode};
 use vtl::library::LibraryError;
@@ -15,6 +18,10 @@ use vtl::site::Site;
 
 /// Time between two looks for the setup of a site whose daemon has not run yet.
 const SETUP_WAIT: Duration = Duration::from_secs(1);
+/// Time between two looks whether the site has other drives for this daemon.
+const SETUP_PERIOD: Duration = Duration::from_secs(10);
+/// Time in which requests that run end when the daemon stops.
+const STOP: Duration = Duration::from_secs(10);
 
 /// The setup of this daemon in the store. Waits until the daemon that runs the site has put it there.
 ///
@@ -40,7 +47,13 @@ pub(crate) fn setup_of(url: &str, site: &str, daemon: &str) -> Result<DrivesSetu
 
 /// Leaves only the drives of a daemon in the configuration of a site, with their identities. The robots, the cartridges and the pools
 /// are for the daemon that runs the site.
-pub(crate) fn for_daemon(config: &mut Config, daemon: &str, setup: &DrivesSetup) {
+///
+/// # Errors
+/// The daemon that runs the site has no drives for this one any longer.
+pub(crate) fn for_daemon(config: &mut Config, daemon: &str, setup: &DrivesSetup) -> Result<(), String> {
+    if setup.drives.is_empty() {
+        return Err(format!("--drives: no drive of the site has daemon = {daemon:?}"));
+    }
     config.pools.clear();
     for library in &mut config.libraries {
         library.cartridges.clear();
@@ -54,6 +67,7 @@ pub(crate) fn for_daemon(config: &mut Config, daemon: &str, setup: &DrivesSetup)
         }
     }
     config.libraries.retain(|library| library.drives.iter().any(|drive| drive.daemon.as_deref() == Some(daemon)));
+    Ok(())
 }
 
 /// Does at the drives of this daemon what the robot requests, until it is dropped.
@@ -67,37 +81,68 @@ impl Drop for DriveDaemon {
     fn drop(&mut self) {
         self.is_stopped.store(true, Ordering::Release);
         if let Some(runtime) = self.runtime.take() {
-            runtime.block_on(async {
-                for task in self.tasks.drain(..) {
-                    let _ = tokio::time::timeout(Duration::from_secs(10), task).await;
+            let tasks = std::mem::take(&mut self.tasks);
+            let ended = async {
+                for task in tasks {
+                    let _ = task.await;
                 }
-            });
+            };
+            let _ = runtime.block_on(async { tokio::time::timeout(STOP, ended).await });
             runtime.shutdown_background();
         }
     }
 }
 
 impl DriveDaemon {
-    /// Starts with the drives of a site. `name` is that of the site in the store, and `epoch` that of the lease of this daemon.
+    /// Starts with the drives of a site, which have the cartridges of their logs on return. To be called before hosts reach the drives.
+    /// The names are those of the site in the store and of this daemon; `epoch` is that of its lease.
     ///
     /// # Errors
-    /// The store cannot be opened, or the state cannot be stored.
-    pub(crate) fn start(url: &str, name: &str, epoch: u64, site: &Arc<Site>) -> Result<Self, String> {
-        site.forget_removed_for_robot().map_err(|error| error.to_string())?;
+    /// The store fails, or another daemon serves the drives.
+    pub(crate) fn start(url: &str, (name, daemon): (&str, &str), epoch: u64, site: &Arc<Site>) -> Result<Self, String> {
         let (runtime, shelf) = open(url)?;
         let is_stopped = Arc::<AtomicBool>::default();
         let mut tasks = Vec::new();
+        let mut drives = Vec::new();
         for (library, number) in site.served_drives() {
             let place = DrivePlace { site: name.to_owned(), library, number };
-            let served = ServedDrive {
-                site: Arc::clone(site),
-                log: shelf.drive_log(&place, epoch),
-                place,
-                is_stopped: Arc::clone(&is_stopped),
-            };
+            let log = shelf.drive_log(&place, DriveSide::Drive(daemon.to_owned(), epoch));
+            let is_stopped = Arc::clone(&is_stopped);
+            let mut served =
+                ServedDrive { site: Arc::clone(site), log, place: place.clone(), is_stopped, is_failing: false };
+            drives.push((place.library, place.number));
+            runtime.block_on(served.begin()).map_err(|error| format!("--drives: {error}"))?;
             tasks.push(runtime.spawn(served.serve()));
         }
+        let watch = watch_setup(shelf, name.to_owned(), daemon.to_owned(), drives, Arc::clone(&is_stopped));
+        tasks.push(runtime.spawn(watch));
         Ok(Self { runtime: Some(runtime), is_stopped, tasks })
+    }
+}
+
+/// Stops the daemon when the site has other drives for it.
+async fn watch_setup(
+    shelf: Shelf,
+    site: String,
+    daemon: String,
+    mut drives: Vec<(String, usize)>,
+    is_stopped: Arc<AtomicBool>,
+) {
+    drives.sort();
+    let mut last = Instant::now();
+    while !is_stopped.load(Ordering::Acquire) {
+        tokio::time::sleep(SETUP_WAIT).await;
+        if last.elapsed() < SETUP_PERIOD {
+            continue;
+        }
+        last = Instant::now();
+        let Ok(Some(setup)) = shelf.drives_setup(&site, &daemon).await else { continue };
+        let mut newest: Vec<_> = setup.drives.into_iter().map(|drive| (drive.library, drive.number)).collect();
+        newest.sort();
+        if newest != drives {
+            tracing::error!(site, daemon, "the site has other drives for this daemon, which stops; start it again");
+            return stop_daemon();
+        }
     }
 }
 
@@ -107,14 +152,15 @@ struct ServedDrive {
     place: DrivePlace,
     log: DriveLog,
     is_stopped: Arc<AtomicBool>,
+    /// Whether the last comparison with the log has failed, which is logged once.
+    is_failing: bool,
 }
 
 impl ServedDrive {
     async fn serve(mut self) {
-        let (mut has_begun, mut is_failing) = (false, false);
+        let mut is_failing = false;
         while !self.is_stopped.load(Ordering::Acquire) {
-            let step = if has_begun { self.step().await } else { self.begin().await.map(|()| has_begun = true) };
-            match step {
+            match self.step().await {
                 Ok(()) => is_failing = false,
                 Err(error @ ShelfError::Superseded { .. }) => {
                     tracing::error!(%error, "this daemon stops");
@@ -130,9 +176,10 @@ impl ServedDrive {
         }
     }
 
+    /// Notes the start of this daemon, and puts the cartridge of the log into the drive.
     async fn begin(&mut self) -> Result<(), ShelfError> {
-        let mut has_begun = false;
-        self.log.add(|_| (!std::mem::replace(&mut has_begun, true)).then_some(DriveEvent::DriveStarted)).await.map(drop)
+        self.log.begin().await?;
+        self.compare().await
     }
 
     async fn step(&mut self) -> Result<(), ShelfError> {
@@ -199,20 +246,23 @@ impl ServedDrive {
             };
             return self.log.add(|state| differs(state).then(|| event.clone())).await.map(drop);
         }
-        if here.is_some()
-            && let Err(error) = self.remove_here().await
-        {
-            tracing::warn!(library = self.place.library, drive = self.place.number, %error, "cartridge that the robot has elsewhere cannot be removed");
-        } else if let Some(barcode) = there
-            && let Err(reason) = self.insert_here(&barcode).await
+        let changed = match (here, there) {
+            (Some(_), _) => self.remove_here().await.map_err(|error| error.to_string()),
+            (None, Some(barcode)) => self.insert_here(&barcode).await,
+            (None, None) => Ok(()),
+        };
+        if let Err(reason) = &changed
+            && !self.is_failing
         {
             tracing::warn!(
                 library = self.place.library,
                 drive = self.place.number,
-                barcode,
                 reason,
-                "cartridge cannot be inserted again"
+                "drive has another cartridge than its log"
             );
+        }
+        self.is_failing = changed.is_err();
+        if self.is_failing {
             tokio::time::sleep(SETUP_WAIT).await;
         }
         Ok(())

@@ -39,7 +39,7 @@ impl Part {
     pub(crate) fn of(arguments: &Arguments, shared: Option<&SharedSite>, config: &mut Config) -> Result<Self, String> {
         let (Some(shared), Some(url)) = (shared, &arguments.site) else { return whole(config) };
         if let (Some(daemon), Some(setup)) = (&arguments.drives, shared.drives()) {
-            for_daemon(config, daemon, setup);
+            for_daemon(config, daemon, setup)?;
             return Ok(Self::Drives(daemon.clone(), shared.epoch()));
         }
         Ok(Robot::open(url, &arguments.name, shared.epoch(), config)?
@@ -68,8 +68,17 @@ impl Part {
     ) -> Result<Option<DriveDaemon>, String> {
         match (self, &arguments.site) {
             (Self::Robot(robot), _) => robot.start(site, configuration.unwrap_or_default()).map(|()| None),
-            (Self::Drives(_, epoch), Some(url)) => DriveDaemon::start(url, &arguments.name, *epoch, site).map(Some),
+            (Self::Drives(daemon, epoch), Some(url)) => {
+                DriveDaemon::start(url, (&arguments.name, daemon), *epoch, site).map(Some)
+            }
             _ => Ok(None),
+        }
+    }
+
+    /// Ends the work with the other daemons, before the site is shut down.
+    pub(crate) fn stop(&self) {
+        if let Self::Robot(robot) = self {
+            robot.stop();
         }
     }
 }

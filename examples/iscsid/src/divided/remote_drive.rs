@@ -1,31 +1,38 @@
 //! A drive that another daemon serves, as the robot of this one uses it.
 //!
-//! The inventory of this site is what counts: a drive that lacks a cartridge which the inventory has in it gets it again, and one
-//! that has a cartridge which the inventory has elsewhere must release it.
+//! At the start of the robot, the drive is believed: the inventory may be that of an old copy. From then on the inventory counts: a
+//! drive that lacks a cartridge which the inventory has in it gets it again, and one that has another cartridge must release it.
 
 use super::wait_for;
 use scsi_core::time::Now;
-use shelf::{DriveEvent, DriveLog, DriveRefusal, DriveRequest, DriveState, ShelfError};
+use shelf::{DriveEvent, DriveLog, DriveRefusal, DriveRequest, DriveState, Shelf, ShelfError};
 use smc::bay::{Bay, BayName, BayStatus};
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// Time in which the daemon of a drive begins to do what the robot requests.
 const ANSWER: Duration = Duration::from_secs(30);
-/// Time in which a drive writes its data, unloads the tape and releases the cartridge.
-const UNLOAD: Duration = Duration::from_secs(3600);
-/// Time after which a request that a drive has refused is repeated, if the inventory requires it.
+/// Time for a request and its answer, also if the store is slow. A request that is late is withdrawn afterwards.
+const EXCHANGE: Duration = Duration::from_secs(60);
+/// Number of periods without a heartbeat after which the daemon of a drive that unloads a tape is not waited for.
+const MISSED_BEATS: u32 = 4;
+/// Time after which a request that a drive has refused is repeated, if the inventory requires it. It doubles each time.
 const RETRY: Duration = Duration::from_secs(30);
+/// Longest time between two such requests.
+const MAX_RETRY: Duration = Duration::from_secs(3600);
 
 /// A drive of another daemon.
 pub(super) struct RemoteDrive {
     handle: Handle,
     /// Name of the drive and of its daemon, for the log.
     label: String,
+    /// The store, and the name under which it has the lease of the drive's daemon.
+    daemon: (Shelf, String),
     log: tokio::sync::Mutex<DriveLog>,
     content: Mutex<Content>,
     /// The robot works. Before that, cartridges are only put back where they were.
@@ -40,12 +47,14 @@ struct Content {
     is_moving: bool,
     /// Time from which on a refused request is repeated.
     retry: Option<Instant>,
+    /// Time between the last refusal and this one.
+    pause: Option<Duration>,
 }
 
 impl RemoteDrive {
-    pub(super) fn new(handle: Handle, label: String, log: DriveLog) -> Self {
+    pub(super) fn new(handle: Handle, label: String, daemon: (Shelf, String), log: DriveLog) -> Self {
         let (log, content) = (tokio::sync::Mutex::new(log), Mutex::default());
-        Self { handle, label, log, content, has_started: AtomicBool::new(false) }
+        Self { handle, label, daemon, log, content, has_started: AtomicBool::new(false) }
     }
 
     fn content(&self) -> MutexGuard<'_, Content> {
@@ -62,10 +71,13 @@ impl RemoteDrive {
     /// The store fails, or another daemon runs the site.
     pub(super) async fn begin(&self) -> Result<Option<String>, ShelfError> {
         let mut log = self.log.lock().await;
-        let mut has_begun = false;
-        log.add(|_| (!std::mem::replace(&mut has_begun, true)).then_some(DriveEvent::RobotStarted)).await?;
-        self.has_started.store(true, Ordering::Release);
+        log.begin().await?;
         Ok(log.state().cartridge.clone())
+    }
+
+    /// From now on, a move of the robot is a request to the drive.
+    pub(super) fn start(&self) {
+        self.has_started.store(true, Ordering::Release);
     }
 
     /// Follows the log of the drive, until the store shows that another daemon runs the site.
@@ -96,20 +108,16 @@ impl RemoteDrive {
             return Ok(());
         }
         let barcode = self.barcode();
-        let wanted = |state: &DriveState| match (&barcode, &state.cartridge) {
-            _ if state.request.is_some() => None,
-            (own, there) if own == there => None,
-            (_, Some(_)) => Some(DriveEvent::Remove),
-            (Some(own), None) => Some(DriveEvent::Insert(own.clone())),
-            (None, None) => None,
-        };
-        if log.add(wanted).await? {
-            tracing::warn!(drive = self.label, request = ?log.newest(), "drive of another daemon differs from the inventory");
+        if log.add(|state| wanted(state, barcode.as_deref())).await? {
+            let is_repeated = self.content().retry.take().is_some();
+            if !is_repeated {
+                tracing::warn!(drive = self.label, request = ?log.newest(), "drive of another daemon differs from the inventory");
+            }
         }
         Ok(())
     }
 
-    /// Notes what the log shows. Whether the drive can be asked to have what the inventory has: the robot moves nothing, and the
+    /// Notes the state in the log. Whether the drive can be asked to have what the inventory has: the robot moves nothing, and the
     /// drive has not just refused that.
     fn may_request(&self, state: &DriveState) -> bool {
         let mut content = self.content();
@@ -118,28 +126,39 @@ impl RemoteDrive {
             return false;
         }
         if state.refusal.is_none() {
-            content.retry = None;
+            if state.request.is_none() {
+                (content.retry, content.pause) = (None, None);
+            }
             return true;
         }
         let now = Instant::now();
-        now >= *content.retry.get_or_insert(now + RETRY)
+        if content.retry.is_none() {
+            let pause = content.pause.map_or(RETRY, |pause| (pause * 2).min(MAX_RETRY));
+            (content.retry, content.pause) = (Some(now + pause), Some(pause));
+        }
+        content.retry.is_some_and(|retry| now >= retry)
     }
 
     async fn insert(&self, barcode: String) -> Result<(), &'static str> {
-        let mut log = self.log.lock().await;
-        let inserted = self.request_insert(&mut log, &barcode).await.map_err(|error| {
+        let failed = |error: &dyn Display| {
             tracing::error!(drive = self.label, %error, "cartridge not put into a drive of another daemon");
             "the store of the site fails"
-        })?;
-        if inserted {
+        };
+        let request = async {
+            let mut log = self.log.lock().await;
+            self.request_insert(&mut log, &barcode).await.map(|()| log.state().clone())
+        };
+        let state =
+            timeout(EXCHANGE, request).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        if state.cartridge.as_deref() == Some(&barcode) {
             return Ok(());
         }
-        match &log.state().refusal {
+        match &state.refusal {
             Some(refusal) => {
                 tracing::warn!(drive = self.label, barcode, ?refusal, "drive of another daemon refuses a cartridge");
                 Err("the daemon of the drive refuses the cartridge")
             }
-            None if log.state().cartridge.is_some() => Err("the drive already holds a cartridge"),
+            None if state.cartridge.is_some() => Err("the drive already holds a cartridge"),
             None => {
                 tracing::warn!(drive = self.label, barcode, "the daemon of the drive does not respond");
                 Err("the daemon of the drive does not respond")
@@ -147,22 +166,22 @@ impl RemoteDrive {
         }
     }
 
-    /// Whether the drive has the cartridge in the end.
-    async fn request_insert(&self, log: &mut DriveLog, barcode: &str) -> Result<bool, ShelfError> {
+    async fn request_insert(&self, log: &mut DriveLog, barcode: &str) -> Result<(), ShelfError> {
         let is_free = |state: &DriveState| state.cartridge.is_none() && state.request.is_none();
         log.add(|state| is_free(state).then(|| DriveEvent::Insert(barcode.to_owned()))).await?;
-        self.wait(log, ANSWER, |request| matches!(request, DriveRequest::Insert(_))).await?;
-        Ok(log.state().cartridge.as_deref() == Some(barcode))
+        self.wait(log, |request| matches!(request, DriveRequest::Insert(_))).await
     }
 
     async fn remove(&self) -> Result<(), RemoveError> {
-        let mut log = self.log.lock().await;
-        self.request_remove(&mut log).await.map_err(|error| {
+        let failed = |error: &dyn Display| {
             tracing::error!(drive = self.label, %error, "cartridge not taken from a drive of another daemon");
             RemoveError::Unavailable
-        })?;
-        match &log.state().refusal {
-            _ if log.state().cartridge.is_none() => Ok(()),
+        };
+        let request = async { self.request_remove(&mut *self.log.lock().await).await };
+        timeout(EXCHANGE, request).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+        let state = self.wait_for_unload().await.map_err(|error| failed(&error))?;
+        match &state.refusal {
+            _ if state.cartridge.is_none() && state.request.is_none() => Ok(()),
             Some(DriveRefusal::Prevented) => Err(RemoveError::Prevented),
             Some(DriveRefusal::Other(reason)) => {
                 tracing::warn!(drive = self.label, reason, "drive of another daemon does not release its cartridge");
@@ -175,21 +194,40 @@ impl RemoteDrive {
         }
     }
 
+    /// Requests the cartridge, and waits until the drive begins to unload or has answered. A pending request to insert is withdrawn.
     async fn request_remove(&self, log: &mut DriveLog) -> Result<(), ShelfError> {
+        let is_late = |state: &DriveState| matches!(state.request, Some(DriveRequest::Insert(_)));
+        log.add(|state| is_late(state).then_some(DriveEvent::Withdrawn)).await?;
         let is_idle = |state: &DriveState| state.cartridge.is_some() && state.request.is_none();
         log.add(|state| is_idle(state).then_some(DriveEvent::Remove)).await?;
-        self.wait(log, ANSWER, |request| *request == DriveRequest::Remove).await?;
-        self.wait(log, UNLOAD, |request| *request == DriveRequest::Removing).await
+        self.wait(log, |request| *request == DriveRequest::Remove).await
     }
 
-    /// Waits while a request is pending, and withdraws it after `limit`.
-    async fn wait(
-        &self,
-        log: &mut DriveLog,
-        limit: Duration,
-        is_pending: impl Fn(&DriveRequest) -> bool,
-    ) -> Result<(), ShelfError> {
-        let end = Instant::now() + limit;
+    /// Waits while the drive writes its data and unloads the tape, as long as its daemon lives. Returns the last state.
+    async fn wait_for_unload(&self) -> Result<DriveState, ShelfError> {
+        let (shelf, daemon) = &self.daemon;
+        let (mut beat, mut last_change) = (None, Instant::now());
+        loop {
+            let (state, period) = {
+                let mut log = self.log.lock().await;
+                log.follow().await?;
+                (log.state().clone(), log.period())
+            };
+            // A period of the heartbeat is ten of the log.
+            if state.request != Some(DriveRequest::Removing) || last_change.elapsed() > period * 10 * MISSED_BEATS {
+                return Ok(state);
+            }
+            let newest = shelf.site_heartbeat(daemon).await?;
+            if newest.is_some() && newest != beat {
+                (beat, last_change) = (newest, Instant::now());
+            }
+            tokio::time::sleep(period / 2).await;
+        }
+    }
+
+    /// Waits while a request is pending, and withdraws it when the time for an answer is over.
+    async fn wait(&self, log: &mut DriveLog, is_pending: impl Fn(&DriveRequest) -> bool) -> Result<(), ShelfError> {
+        let end = Instant::now() + ANSWER;
         loop {
             log.follow().await?;
             if !log.state().request.as_ref().is_some_and(&is_pending) {
@@ -197,11 +235,24 @@ impl RemoteDrive {
             }
             if Instant::now() >= end {
                 let is_late = |state: &DriveState| state.request.as_ref().is_some_and(&is_pending);
-                log.add(|state| is_late(state).then_some(DriveEvent::Withdrawn)).await?;
-                return Ok(());
+                return log.add(|state| is_late(state).then_some(DriveEvent::Withdrawn)).await.map(drop);
             }
             tokio::time::sleep(log.period() / 5).await;
         }
+    }
+}
+
+/// The request after which a drive has what the inventory has in it.
+fn wanted(state: &DriveState, own: Option<&str>) -> Option<DriveEvent> {
+    let has_own = state.cartridge.as_deref() == own;
+    match &state.request {
+        // Requests of a move whose answer was not awaited.
+        Some(DriveRequest::Insert(barcode)) if own != Some(barcode) => Some(DriveEvent::Withdrawn),
+        Some(DriveRequest::Remove) if has_own => Some(DriveEvent::Withdrawn),
+        Some(_) => None,
+        None if has_own => None,
+        None if state.cartridge.is_some() => Some(DriveEvent::Remove),
+        None => own.map(|own| DriveEvent::Insert(own.to_owned())),
     }
 }
 
@@ -285,7 +336,10 @@ impl Bay for RemoteBay {
         }
         let _moving = Moving::begin(&self.drive);
         let drive = Arc::clone(&self.drive);
-        wait_for(&self.drive.handle, async move { drive.remove().await }).unwrap_or(Err(RemoveError::Unavailable))?;
+        if drive.has_started.load(Ordering::Acquire) {
+            let removed = wait_for(&self.drive.handle, async move { drive.remove().await });
+            removed.unwrap_or(Err(RemoveError::Unavailable))?;
+        }
         self.drive.content().cartridge.take().ok_or(RemoveError::Empty)
     }
 }
