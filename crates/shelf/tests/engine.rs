@@ -138,6 +138,47 @@ async fn files_return_from_a_real_store() {
     assert!(shelf.barcodes().await.unwrap().contains(&"F00001L8".to_owned()));
 }
 
+/// The bytes of eight segments are uploaded at 0.8 times the rate at which the same client creates objects of them, or faster. Checksums
+/// are slow without optimisation.
+#[cfg(not(debug_assertions))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs an object store"]
+async fn an_upload_is_about_as_fast_as_the_creation_of_objects() {
+    const SEGMENT: usize = 64 << 20;
+    let shelf = open("figures", &[]);
+    assert!(shelf.add("U00001L8", Content::default()).await.unwrap());
+    let mut random = blake3::Hasher::new().update(&std::process::id().to_le_bytes()).finalize_xof();
+    let mut bytes = vec![0; 8 * SEGMENT];
+    random.fill(&mut bytes);
+    let folders = MemoryFolderStore::default();
+    let mut source = folders.create("source").unwrap();
+    source.open("data.0").unwrap().write_at(0, &[IoSlice::new(&bytes)]).unwrap();
+    let bytes = bytes::Bytes::from(bytes);
+    let mut best = [f64::MAX; 2];
+    for round in 0..3 {
+        let began = tokio::time::Instant::now();
+        let mut puts = JoinSet::new();
+        for at in 0..8 {
+            if puts.len() == 4 {
+                puts.join_next().await.unwrap().unwrap();
+            }
+            let (objects, bytes) = (shelf.objects().clone(), bytes.slice(at * SEGMENT..(at + 1) * SEGMENT));
+            puts.spawn(async move { objects.create(&format!("figures/{round}-{at}"), bytes).await.unwrap() });
+        }
+        puts.join_all().await;
+        best[0] = best[0].min(began.elapsed().as_secs_f64());
+        let mut owned = shelf.take("U00001L8").await.unwrap();
+        let began = tokio::time::Instant::now();
+        let content = owned.store_files(source.as_mut(), &mut |_| {}).await.unwrap();
+        owned.commit(content.clone()).await.unwrap();
+        best[1] = best[1].min(began.elapsed().as_secs_f64());
+        owned.release(content).await.unwrap();
+    }
+    let [bare, upload] = best.map(|seconds| bytes.len() as f64 / seconds / 1e6);
+    println!("creation of objects {bare:.0} MB/s, upload {upload:.0} MB/s, {:.2}", upload / bare);
+    assert!(upload >= 0.8 * bare, "{upload} of {bare} MB/s");
+}
+
 fn read(folder: &mut dyn Folder) -> Vec<u8> {
     let mut file = folder.open_read_only("data.0").unwrap().unwrap();
     let mut bytes = vec![0; usize::try_from(file.len().unwrap()).unwrap()];
