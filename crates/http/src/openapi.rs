@@ -29,7 +29,7 @@ const PROBLEMS: [(&str, &str, &str); 15] = [
     ("415", "UnsupportedMediaType", "The body is not of the type application/json."),
     ("421", "MisdirectedRequest", "The host name is not one of this server."),
     ("422", "Invalid", "A member is unknown, missing or has an invalid value."),
-    ("423", "Locked", "A host prevents medium removal, or the data is under retention."),
+    ("423", "Locked", "A host prevents medium removal, or the data is under retention or a legal hold."),
     ("429", "TooManyRequests", "Too many requests with unknown tokens."),
     ("500", "Internal", "A defect of the daemon; its log has more."),
     ("503", "Unavailable", "The object is busy, or the robot, a drive or the storage failed or cannot be reached."),

@@ -47,6 +47,8 @@ fn happened(event: &Event) -> String {
         Event::AlertRaised { flag, name } => format!("TapeAlert flag {flag} raised: {name}"),
         Event::AlertCleared { flag, name } => format!("TapeAlert flag {flag} cleared: {name}"),
         Event::RetentionChanged { until } => format!("data retained until {}", day(*until)),
+        Event::LegalHoldChanged { on: true, reason } => format!("under a legal hold: {reason}"),
+        Event::LegalHoldChanged { on: false, reason } => format!("legal hold released: {reason}"),
         Event::RetentionEnforced { suppressed } => {
             format!("a command was refused that would overwrite data under retention{}", more(*suppressed))
         }

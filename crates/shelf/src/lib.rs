@@ -92,7 +92,7 @@ pub struct ShelfOptions {
     pub beat: Duration,
     /// The attempts and pauses of a request when the store fails.
     pub retry: RetryPolicy,
-    /// Whether the store locks the objects of retained cartridges.
+    /// Whether the store locks the objects of retained cartridges, and of cartridges under a legal hold.
     pub object_lock: bool,
 }
 

@@ -52,7 +52,7 @@ impl Protection {
     /// The protection in the bytes of a cartridge memory; `None` if they are none.
     pub(crate) fn of_memory(bytes: &[u8]) -> Option<Self> {
         let mam = Mam::decode(Mam::FILE, bytes).ok()?;
-        Some(Self { retained_until: mam.number(AttrId::RETAINED_UNTIL), is_held: false, in_store: false })
+        Some(Self { retained_until: mam.number(AttrId::RETAINED_UNTIL), is_held: mam.is_held(), in_store: false })
     }
 
     /// Whether all that is locked as this says is also locked as `other` says.

@@ -209,4 +209,9 @@ fn a_real_store_locks_the_objects_of_a_retained_cartridge() {
     tapes.find(&barcode).unwrap().retain_until(4_133_980_800).unwrap();
     let newest = runtime.block_on(shelf.newest("L00001L8")).unwrap().unwrap();
     assert_eq!((newest.protection.retained_until, newest.protection.in_store), (4_133_980_800, true));
+    for on in [true, false] {
+        tapes.find(&barcode).unwrap().set_legal_hold(on).unwrap();
+        let newest = runtime.block_on(shelf.newest("L00001L8")).unwrap().unwrap();
+        assert_eq!((newest.protection.is_held, newest.protection.in_store), (on, true));
+    }
 }

@@ -45,9 +45,9 @@ pub(crate) struct Mounted {
     pub(crate) append_only: bool,
     /// Overwrite that ALLOW OVERWRITE has allowed in append-only mode.
     pub(crate) allowed_overwrite: AllowedOverwrite,
-    /// End of the retention period, and the present time, in seconds since 1970. Data cannot be overwritten before the
-    /// end.
-    pub(crate) retained_until: u64,
+    /// End of the retention period or of the legal hold, and the present time, in seconds since 1970. Data cannot be overwritten
+    /// before the end.
+    pub(crate) protected_until: u64,
     pub(crate) today: u64,
     /// The WORM cartridge fails the WORM integrity check.
     pub(crate) worm_integrity_failed: bool,

@@ -42,7 +42,7 @@ impl Mounted {
     /// Checks that the change overwrites no protected data.
     ///
     /// # Errors
-    /// DATA PROTECT 30h/0Ch and 30h/0Dh for a WORM cartridge, 27h/04h for a retained one, 5Ah/02h in append-only mode.
+    /// DATA PROTECT 30h/0Ch and 30h/0Dh for a WORM cartridge, 27h/04h for a retained one or one under a legal hold, 5Ah/02h in append-only mode.
     pub(crate) fn check_overwrite(&mut self, change: MediumChange) -> Result<(), Sense> {
         if self.cartridge.kind() == CartridgeKind::Worm {
             if self.worm_integrity_failed {
@@ -53,7 +53,7 @@ impl Mounted {
             }
             self.lower_worm_objects()?;
         }
-        if self.retained_until > self.today && !self.is_overwrite_free(change, false)? {
+        if self.protected_until > self.today && !self.is_overwrite_free(change, false)? {
             return Err(fault::data_protect(Asc::PERSISTENT_WRITE_PROTECT));
         }
         if self.append_only {

@@ -522,6 +522,7 @@ impl Cartridge {
         Ok(match self.facts.kind {
             CartridgeKind::Cleaning => Some("cleaning cartridge"),
             CartridgeKind::Worm => Some("WORM cartridge"),
+            _ if mam.is_held() => Some("cartridge is under a legal hold"),
             _ if mam.number(AttrId::RETAINED_UNTIL) > now => Some("cartridge is retained"),
             CartridgeKind::Data | CartridgeKind::Null => {
                 mam.flags().contains(Flags::WRITE_PROTECTED).then_some("write-protect tab is set")
@@ -564,6 +565,21 @@ impl Cartridge {
             return Err(StoreError::Retained { barcode });
         }
         mam.set_number(AttrId::RETAINED_UNTIL, until);
+        self.save_mam_exclusive(&mam)
+    }
+
+    /// Sets or releases the legal hold: while it is set, the data can be neither overwritten nor deleted. The retention stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// [`StoreError::Cartridge`] if it is in mhvtl's format, which cannot store the hold; or as [`Self::save_mam_exclusive`].
+    pub fn set_legal_hold(&mut self, on: bool) -> Result<(), StoreError> {
+        if self.is_in_mhvtl_format()? {
+            let problem = "mhvtl format cannot store a legal hold";
+            return Err(StoreError::Cartridge { barcode: self.facts.barcode.to_string(), problem });
+        }
+        let mut mam = self.mam()?;
+        mam.set_number(AttrId::LEGAL_HOLD, u64::from(on));
         self.save_mam_exclusive(&mam)
     }
 

@@ -171,6 +171,8 @@ impl AttrId {
 
     /// F009h, private: the time until which the cartridge is retained, in seconds since 1970.
     pub const RETAINED_UNTIL: Self = Self(0xf009);
+    /// F00Ah, private: 1 while the cartridge is under a legal hold.
+    pub const LEGAL_HOLD: Self = Self(0xf00a);
 
     /// Whether the attribute is private to Ferric: hosts do not see it, and it uses no MAM space.
     #[must_use]
@@ -252,6 +254,7 @@ pub const ATTRIBUTES: &[AttrSpec] = &[
     device(0xf007, "objects not written in medium life", AttributeFormat::Binary, 8),
     device(0xf008, "objects not read in medium life", AttributeFormat::Binary, 8),
     device(0xf009, "retained until", AttributeFormat::Binary, 8),
+    device(0xf00a, "legal hold", AttributeFormat::Binary, 1),
 ];
 
 /// Vendor-specific host attributes (SPC-4 §7.4.2.1): 1400h to 17FFh, except those in [`ATTRIBUTES`].
@@ -304,6 +307,19 @@ const VERSION: u32 = 2;
 impl Mam {
     /// Name of the file with the cartridge memory of a cartridge in native format.
     pub const FILE: &str = "ferric.mam";
+
+    /// Whether the cartridge is under a legal hold: its data is protected until an operator releases the hold.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.number(AttrId::LEGAL_HOLD) != 0
+    }
+
+    /// The time in seconds since 1970 until which the data must be neither overwritten nor deleted: the end of the retention,
+    /// [`u64::MAX`] during a legal hold, 0 without both.
+    #[must_use]
+    pub fn protected_until(&self) -> u64 {
+        if self.is_held() { u64::MAX } else { self.number(AttrId::RETAINED_UNTIL) }
+    }
 
     /// The attributes of a newly manufactured cartridge.
     #[must_use]

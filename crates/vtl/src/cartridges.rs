@@ -17,7 +17,7 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
-use tape_store::mam::AttrId;
+use tape_store::mam::{AttrId, Mam};
 
 /// Most cartridges that one request creates.
 const MAX_CREATE: usize = 10_000;
@@ -34,6 +34,19 @@ fn in_drive(barcode: &Barcode, library: &Library, address: ElementAddress) -> Co
 /// The error of a request for a cartridge that the robot is moving.
 fn being_moved(barcode: &Barcode) -> ControlError {
     ControlError::busy(format!("{barcode} is being moved; try again")).with_barcode(barcode.as_str())
+}
+
+/// Longest reason of a legal hold, in characters.
+const MAX_REASON: usize = 1000;
+
+/// The reason why a cartridge is protected at a time in seconds since 1970, such as `is under a legal hold`; `None` if it is not.
+pub(crate) fn protection_reason(mam: &Mam, now: u64) -> Option<String> {
+    let until = mam.number(AttrId::RETAINED_UNTIL);
+    match (mam.is_held(), until > now) {
+        (true, _) => Some("is under a legal hold".to_owned()),
+        (false, true) => Some(format!("is retained until {}", day(until))),
+        (false, false) => None,
+    }
 }
 
 impl Site {
@@ -350,10 +363,25 @@ impl Site {
         Ok(())
     }
 
+    /// Sets or releases the legal hold of a cartridge: while it is set, the cartridge can be neither overwritten nor deleted. It has no
+    /// end. The retention of the cartridge stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::set_write_protect`]; or the reason is empty or longer than 1,000 characters, or the cartridge is in mhvtl's format.
+    pub fn set_legal_hold(&self, barcode: &Barcode, on: bool, reason: &str) -> Result<(), LibraryError> {
+        if reason.trim().is_empty() || reason.chars().count() > MAX_REASON {
+            let message = format!("a legal hold needs a reason of 1 to {MAX_REASON} characters, for the audit log");
+            return Err(ControlError::invalid(message).with_member("reason").with_barcode(barcode.as_str()).into());
+        }
+        self.with_unloaded_cartridge(&Cause::operator(), barcode, |cartridge| cartridge.set_legal_hold(on))?;
+        self.notify_operation(barcode, Event::LegalHoldChanged { on, reason: reason.to_owned() });
+        Ok(())
+    }
+
     /// Deletes a cartridge that is on a shelf, with all its data.
     ///
     /// # Errors
-    /// Fails if there is no such cartridge, it is in a library or retained, or its files cannot be removed.
+    /// Fails if there is no such cartridge, it is in a library, retained or under a legal hold, or its files cannot be removed.
     pub fn delete_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
         let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), barcode)?;
         let entry = self.entry(barcode)?;
@@ -370,10 +398,8 @@ impl Site {
             );
             error
         })?;
-        let until = mam.number(AttrId::RETAINED_UNTIL);
-        if until > self.shared.now().wall.seconds() {
-            let message = format!("{barcode} is retained until {}", day(until));
-            return Err(ControlError::locked(message).with_barcode(barcode.as_str()).into());
+        if let Some(reason) = protection_reason(&mam, self.shared.now().wall.seconds()) {
+            return Err(ControlError::locked(format!("{barcode} {reason}")).with_barcode(barcode.as_str()).into());
         }
         let (mut change, mut undo) = (Transaction::default(), Transaction::default());
         inventory::mark_for_deletion(&mut change, barcode.as_str())?;
@@ -599,6 +625,7 @@ impl Site {
                 pool: pools.iter().find(|pool| pool.pattern.number(&name).is_some()).map(|pool| pool.name.clone()),
                 write_protected: is_damaged || facts.as_ref().is_some_and(|facts| facts.write_protected),
                 retained_until: (until > self.shared.now().wall.seconds()).then_some(until),
+                legal_hold: facts.as_ref().is_some_and(|facts| facts.legal_hold),
                 unusable: self.shared.unusable.reason(&barcode).or(unreadable),
                 loads: facts.map_or(0, |facts| facts.loads),
                 cartridge: name,

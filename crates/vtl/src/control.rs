@@ -26,7 +26,7 @@ pub(crate) use operator_errors::operator_error_code;
 pub use request::{ControlRequest, Door};
 pub use resolve::element_name;
 pub use response::{
-    ControlResponse, CreatedCartridges, DoorStatus, ElementFaultStatus, ExportedCartridge, FoundElement,
+    ControlResponse, CreatedCartridges, DoorStatus, ElementFaultStatus, ExportedCartridge, FoundElement, HoldStatus,
     ImportedCartridge, InjectedFault, LabelStatus, MovedCartridge, OnlineStatus, ProtectStatus, ReloadChange,
     ReloadReport, RemovedCartridge, RetentionStatus,
 };

@@ -21,7 +21,7 @@ pub struct ShelfStatus {
     /// True if new data is encrypted before it leaves the machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypted: bool,
-    /// True if the store locks the objects of retained cartridges.
+    /// True if the store locks the objects of retained cartridges, and of cartridges under a legal hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub object_lock: bool,
     /// Number of cartridges of the site whose files were on the shelf when they were used last.

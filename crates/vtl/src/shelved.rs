@@ -40,6 +40,9 @@ pub struct MemoryFacts {
     /// End of the retention in seconds since 1970-01-01 UTC; 0 if the cartridge was never retained.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retained_until: u64,
+    /// Whether the cartridge is under a legal hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub legal_hold: bool,
     /// Number of loads into drives, since the cartridge was created.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub loads: u64,
@@ -61,6 +64,7 @@ impl MemoryFacts {
             kind: mam.kind().name().into(),
             write_protected: mam.flags().contains(Flags::WRITE_PROTECTED),
             retained_until: mam.number(AttrId::RETAINED_UNTIL),
+            legal_hold: mam.is_held(),
             loads: mam.number(AttrId::LOAD_COUNT),
             cleanings: if is_cleaning { mam.number(AttrId::MEDIUM_TYPE_INFORMATION) } else { 0 },
         }
@@ -290,8 +294,14 @@ mod tests {
 
     #[test]
     fn records_name_only_what_differs() {
-        let facts =
-            MemoryFacts { kind: "data".into(), write_protected: false, retained_until: 0, loads: 3, cleanings: 0 };
+        let facts = MemoryFacts {
+            kind: "data".into(),
+            write_protected: false,
+            retained_until: 0,
+            legal_hold: false,
+            loads: 3,
+            cleanings: 0,
+        };
         let shelved = Shelved { shelf: "archive".into(), facts: Some(facts) };
         let text = r#"{"shelf":"archive","facts":{"kind":"data","loads":3}}"#;
         assert_eq!(serde_json::to_string(&shelved).unwrap(), text);

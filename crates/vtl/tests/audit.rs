@@ -81,6 +81,13 @@ const CHANGES: &[[&str; 5]] = &[
         r#"{"write_protected":true,"retained_until":4102444800}"#,
         "done",
     ],
+    [
+        r#"{"op":"hold","cartridge":"A2L8","on":true,"reason":"case 7"}"#,
+        "A2L8",
+        r#"{"legal_hold":false}"#,
+        r#"{"legal_hold":true}"#,
+        "done",
+    ],
     [r#"{"op":"inject_fault","fault":"pick"}"#, "main", "null", "null", "done"],
     [r#"{"op":"forget","cartridge":"A1L8"}"#, "A1L8", SLOT1, "null", "done"],
     [r#"{"op":"delete","cartridge":"A2L8"}"#, "A2L8", SLOT2, "null", "conflict"],

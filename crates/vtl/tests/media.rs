@@ -105,6 +105,8 @@ fn protect_retain_and_delete() {
     site.set_write_protect(&a1, true).unwrap();
     assert!(site.cartridges()[0].write_protected);
     site.set_write_protect(&a1, false).unwrap();
+    site.set_legal_hold(&a1, true, "case 7").unwrap();
+    assert!(site.cartridges()[0].legal_hold);
     site.retain_cartridge(&a1, now + 1000).unwrap();
     assert!(site.retain_cartridge(&a1, now + 500).unwrap_err().to_string().contains("is already retained for longer"));
     assert_eq!(site.cartridges()[0].retained_until, Some(now + 1000));
@@ -115,6 +117,9 @@ fn protect_retain_and_delete() {
     assert!(site.set_write_protect(&a1, true).unwrap_err().to_string().contains("A1L8 is in drive1; unload it first"));
     library.move_medium(ElementAddress(500), ElementAddress(10)).unwrap();
     library.export(ElementAddress(10)).unwrap();
+    assert_eq!(site.delete_cartridge(&a1).unwrap_err().to_string(), "A1L8 is under a legal hold");
+    site.set_legal_hold(&a1, false, "case 7 is closed").unwrap();
+    assert!(!site.cartridges().iter().any(|cartridge| cartridge.legal_hold));
     let message = site.delete_cartridge(&a1).unwrap_err().to_string();
     let day = message.strip_prefix("A1L8 is retained until ").unwrap_or_else(|| panic!("{message}"));
     assert_eq!((day.len(), day.matches('-').count()), (10, 2), "{message}");

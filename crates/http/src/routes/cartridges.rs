@@ -67,6 +67,14 @@ pub(super) const ROUTES: &[Route] = &[
         )])
         .admin()
         .returns("RetentionStatus"),
+    Route::put("/v1/cartridges/{cartridge}/legal-hold", "hold", "Set or release the legal hold of a cartridge")
+        .of_object(CARTRIDGE)
+        .body(&[
+            Member::new("on", Kind::Flag, "True sets the hold, false releases it."),
+            Member::new("reason", Kind::Text, "Reason for the audit log, which is not empty."),
+        ])
+        .admin()
+        .returns("HoldStatus"),
     Route::get("/v1/shelves", "", "List the shelves; /v1/cartridges?shelf=NAME lists their cartridges")
         .action(Action::List(List::Shelves))
         .returns("Shelves"),

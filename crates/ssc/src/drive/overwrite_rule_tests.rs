@@ -700,3 +700,26 @@ fn offline_drive_is_not_ready() {
     drive.set_online(true);
     good(&mut drive, "00 00 00 00 00 00", b"");
 }
+
+#[test]
+fn a_legal_hold_blocks_overwrite_until_it_is_released() {
+    let mut cartridge = cartridge(&LTO_8, CartridgeKind::Data, 1 << 30);
+    cartridge.set_legal_hold(true).unwrap();
+    assert_eq!(cartridge.write_protection(u64::MAX - 1).unwrap(), Some("cartridge is under a legal hold"));
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(cartridge).unwrap();
+    clear_attentions(&mut drive);
+    assert_eq!(at(&mut drive, 10, "0a 00 00 00 01 00", b"a").0, 0);
+    assert_eq!(at(&mut drive, 10, "01 00 00 00 00 00", b"").0, 0);
+    let far = 4_102_444_800;
+    for cdb in ["0a 00 00 00 01 00", "10 00 00 00 01 00", "19 01 00 00 00 00", "04 00 00 00 00 00"] {
+        let (status, sense) = at(&mut drive, far, cdb, b"x");
+        assert_eq!((status, sense[2], &sense[12..14]), (2, 7, &[0x27, 4][..]), "{cdb}");
+    }
+    assert_eq!(at(&mut drive, 10, "1b 00 00 00 00 00", b"").0, 0);
+    let mut cartridge = drive.remove().unwrap();
+    cartridge.set_legal_hold(false).unwrap();
+    drive.insert(cartridge).unwrap();
+    clear_attentions(&mut drive);
+    assert_eq!(at(&mut drive, 10, "0a 00 00 00 01 00", b"b").0, 0);
+}

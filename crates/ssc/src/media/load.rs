@@ -131,7 +131,7 @@ impl DriveState {
         self.health.count_load();
         Mounted {
             write_protection: write_protection(format, &cartridge, medium.as_ref(), &mam),
-            retained_until: mam.number(AttrId::RETAINED_UNTIL),
+            protected_until: mam.protected_until(),
             today: self.health.last_seen.wall.0 / 1000,
             cartridge,
             medium,

@@ -22,7 +22,7 @@ pub struct ShelfSetup {
     pub encrypt: Option<String>,
     /// Places of former keys, with which cartridges can be read.
     pub former_keys: Vec<String>,
-    /// Whether the store locks the objects of retained cartridges.
+    /// Whether the store locks the objects of retained cartridges, and of cartridges under a legal hold.
     pub object_lock: bool,
     /// Name of another shelf, which comes later in the file: cartridges are copied to it, and read from it while this one does not
     /// respond.

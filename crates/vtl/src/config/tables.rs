@@ -293,8 +293,8 @@ tables! {
         encrypt: Text,
         /// Keys of before, in the same form, with which cartridges can be read until `ferric shelf rewrap`. Default: `[]`.
         former_keys: Texts,
-        /// `true`: the store locks the objects of retained cartridges until the retention ends (Object Lock of the S3 protocol, in
-        /// compliance mode). They cannot be removed before, not even by the owner of the bucket. Object Lock must be enabled for the
+        /// `true`: the store locks the objects of retained cartridges until the retention ends, and of cartridges under a legal hold
+        /// until it is released (Object Lock of the S3 protocol, in compliance mode). They cannot be removed before, not even by the owner of the bucket. Object Lock must be enabled for the
         /// bucket. Default: `false`.
         object_lock: Flag,
         /// Name of another shelf, which comes later in the file. The cartridges of this shelf are copied to it: at first all

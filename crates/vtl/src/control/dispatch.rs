@@ -1,8 +1,8 @@
 //! Executes the requests of the control protocol.
 
 use super::response::{
-    CreatedCartridges, DoorStatus, ElementFaultStatus, FoundElement, InjectedFault, LabelStatus, OnlineStatus,
-    ProtectStatus, RemovedCartridge, RetentionStatus,
+    CreatedCartridges, DoorStatus, ElementFaultStatus, FoundElement, HoldStatus, InjectedFault, LabelStatus,
+    OnlineStatus, ProtectStatus, RemovedCartridge, RetentionStatus,
 };
 use super::{CartridgeStatus, ControlError, ControlRequest as Request, ControlResponse as Reply, Door, PoolStatus};
 use crate::configuration::CheckedConfiguration;
@@ -103,6 +103,7 @@ impl Site {
             | Request::Create { .. }
             | Request::Protect { .. }
             | Request::Retain { .. }
+            | Request::Hold { .. }
             | Request::Delete { .. }
             | Request::Forget { .. }
             | Request::StartJob { .. }
@@ -150,6 +151,7 @@ impl Site {
             Request::Create { pool, count } => Reply::Create(self.create(pool, *count)?),
             Request::Protect { cartridge, on } => Reply::Protect(self.protect(cartridge, *on)?),
             Request::Retain { cartridge, until } => Reply::Retain(self.retain(cartridge, *until)?),
+            Request::Hold { cartridge, on, reason } => Reply::Hold(self.hold(cartridge, *on, reason)?),
             Request::Delete { cartridge } => Reply::Delete(self.delete(cartridge)?),
             Request::Forget { cartridge } => Reply::Forget(self.forget(cartridge)?),
             Request::StartJob { work } => Reply::StartJob(self.start_job(actor, work)?),
@@ -251,6 +253,12 @@ impl Site {
         let barcode = self.resolve_cartridge(cartridge)?;
         self.retain_cartridge(&barcode, until)?;
         Ok(RetentionStatus { barcode: barcode.to_string(), retained_until: until })
+    }
+
+    fn hold(&self, cartridge: &str, on: bool, reason: &str) -> Response<HoldStatus> {
+        let barcode = self.resolve_cartridge(cartridge)?;
+        self.set_legal_hold(&barcode, on, reason)?;
+        Ok(HoldStatus { barcode: barcode.to_string(), legal_hold: on })
     }
 
     fn delete(&self, cartridge: &str) -> Response<RemovedCartridge> {

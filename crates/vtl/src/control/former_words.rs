@@ -100,6 +100,7 @@ impl ControlRequest {
             | Self::Create { .. }
             | Self::Protect { .. }
             | Self::Retain { .. }
+            | Self::Hold { .. }
             | Self::Delete { .. }
             | Self::Forget { .. }
             | Self::StartJob { .. }

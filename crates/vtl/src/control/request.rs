@@ -220,6 +220,16 @@ pub enum ControlRequest {
         /// End of the retention in seconds since 1970.
         until: u64,
     },
+    /// Sets or releases the legal hold of a cartridge that is not in a drive: while it is set, the data can be neither overwritten nor
+    /// deleted, and the hold has no end.
+    Hold {
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// True sets the hold, false releases it.
+        on: bool,
+        /// Reason for the audit log, which is not empty.
+        reason: String,
+    },
     /// Deletes a cartridge on a shelf, with all its data.
     Delete {
         /// Barcode of the cartridge.
@@ -384,6 +394,7 @@ impl ControlRequest {
             | Self::Create { .. }
             | Self::Protect { .. }
             | Self::Retain { .. }
+            | Self::Hold { .. }
             | Self::Delete { .. }
             | Self::Forget { .. }
             | Self::StartJob { .. }

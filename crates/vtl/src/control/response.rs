@@ -70,6 +70,8 @@ pub enum ControlResponse {
     Protect(ProtectStatus),
     /// The retention of a cartridge after the request.
     Retain(RetentionStatus),
+    /// The legal hold of a cartridge after the request.
+    Hold(HoldStatus),
     /// A cartridge was deleted with its data.
     Delete(RemovedCartridge),
     /// A cartridge was removed from the inventory.
@@ -256,6 +258,15 @@ pub struct RetentionStatus {
     pub barcode: String,
     /// End of the retention in seconds since 1970.
     pub retained_until: u64,
+}
+
+/// Legal hold of a cartridge: response to `hold`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldStatus {
+    /// Barcode of the cartridge, unique in the site.
+    pub barcode: String,
+    /// True if the cartridge is under a legal hold.
+    pub legal_hold: bool,
 }
 
 /// A cartridge that is no longer in the inventory: response to `delete` and `forget`.

@@ -202,6 +202,9 @@ pub struct CartridgeStatus {
     /// End of the retention in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retained_until: Option<u64>,
+    /// True if the cartridge is under a legal hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub legal_hold: bool,
     /// Reason why no drive can use the cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unusable: Option<String>,

@@ -74,6 +74,7 @@ const RESPONSES: &[(&str, &str)] = &[
     (r#"{"op":"find","element":"A2L8"}"#, r#"{"address":1001,"element":"slot2","library":"main"}"#),
     (r#"{"op":"protect","cartridge":"A1L8","on":true}"#, r#"{"barcode":"A1L8","write_protected":true}"#),
     (r#"{"op":"retain","cartridge":"A1L8","until":4102444800}"#, r#"{"barcode":"A1L8","retained_until":4102444800}"#),
+    (r#"{"op":"hold","cartridge":"A1L8","on":true,"reason":"case 7"}"#, r#"{"barcode":"A1L8","legal_hold":true}"#),
     (r#"{"op":"create","pool":"scratch","count":2}"#, r#"{"created":["P1L8","P2L8"]}"#),
     (r#"{"op":"forget","cartridge":"P1L8"}"#, r#"{"barcode":"P1L8"}"#),
     (r#"{"op":"delete","cartridge":"P2L8"}"#, r#"{"barcode":"P2L8"}"#),
@@ -145,6 +146,10 @@ const ERRORS: &[(&str, &str)] = &[
     (
         r#"{"op":"retain","cartridge":"A3L8","until":1577836800}"#,
         r#"{"error":"A3L8 cannot be retained until 2020-01-01: the time is in the past","code":"invalid","fields":{"barcode":"A3L8","member":"until"}}"#,
+    ),
+    (
+        r#"{"op":"hold","cartridge":"A1L8","on":false,"reason":" "}"#,
+        r#"{"error":"a legal hold needs a reason of 1 to 1000 characters, for the audit log","code":"invalid","fields":{"barcode":"A1L8","member":"reason"}}"#,
     ),
     (
         r#"{"op":"move","from":"A3L8","to":"slot4"}"#,

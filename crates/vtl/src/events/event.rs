@@ -289,7 +289,14 @@ pub enum Event {
         /// End of the retention in seconds since 1970.
         until: u64,
     },
-    /// A drive has refused a command of a host that would overwrite data under retention (7/27/04).
+    /// An operator has set or released the legal hold of a cartridge.
+    LegalHoldChanged {
+        /// True if the hold is set now.
+        on: bool,
+        /// The reason that the operator has given.
+        reason: String,
+    },
+    /// A drive has refused a command of a host that would overwrite data under retention or a legal hold (7/27/04).
     RetentionEnforced {
         /// Number of such commands since the last event of this kind without a separate event.
         suppressed: u64,
@@ -405,6 +412,7 @@ impl Event {
                 | Self::TapeLoaded
                 | Self::TapeUnloaded { .. }
                 | Self::RetentionChanged { .. }
+                | Self::LegalHoldChanged { .. }
                 | Self::RetentionEnforced { .. }
                 | Self::ModeChanged { .. }
                 | Self::AlertRaised { .. }

@@ -127,6 +127,9 @@ fn log_operator(record: &EventRecord) {
             tracing::info!(library, unit, barcode, flag, name = name.as_str(), "TapeAlert flag cleared");
         }
         Event::WriteProtectChanged { on } => tracing::info!(library, barcode, on, "write protection"),
+        Event::LegalHoldChanged { on, reason } => {
+            tracing::info!(library, barcode, on, reason = reason.as_str(), "legal hold");
+        }
         Event::RetentionChanged { until } => tracing::info!(library, barcode, until, "retention"),
         _ => {}
     }

@@ -1,7 +1,7 @@
 //! Jobs that read all of a cartridge: verification and conversion.
 
 use super::{FormatName, Progress};
-use crate::clock::day;
+use crate::cartridges::protection_reason;
 use crate::control::ControlError;
 use crate::entropy;
 use crate::events::Cause;
@@ -12,7 +12,6 @@ use std::ops::ControlFlow;
 use tape_store::cartridge::{Barcode, Cartridge, Format};
 use tape_store::convert::Conversion;
 use tape_store::error::StoreError;
-use tape_store::mam::AttrId;
 use tape_store::repair::Finding;
 use tape_store::verify::{Verification, used_bytes, verify};
 
@@ -124,7 +123,7 @@ impl Site {
     ///
     /// # Errors
     /// As [`Self::verify_cartridge`]; or an object is damaged or cannot be stored in the format; or the cartridge is
-    /// retained, which the mhvtl format cannot store.
+    /// retained or under a legal hold, which the mhvtl format cannot store.
     pub(super) fn convert_cartridge(
         &self,
         cartridge: &str,
@@ -148,16 +147,12 @@ impl Site {
     }
 
     fn check_not_retained(&self, barcode: &Barcode) -> Result<(), ControlError> {
-        let until = self.with_unloaded_cartridge(&Cause::operator(), barcode, |cartridge| {
-            Ok(cartridge.mam()?.number(AttrId::RETAINED_UNTIL))
+        let now = self.shared.now().wall.seconds();
+        let reason = self.with_unloaded_cartridge(&Cause::operator(), barcode, |cartridge| {
+            Ok(protection_reason(&cartridge.mam()?, now))
         })?;
-        if until <= self.shared.now().wall.seconds() {
-            return Ok(());
-        }
-        let message = format!(
-            "{barcode} is retained until {}, which the mhvtl format cannot store; nothing was changed",
-            day(until)
-        );
+        let Some(reason) = reason else { return Ok(()) };
+        let message = format!("{barcode} {reason}, which the mhvtl format cannot store; nothing was changed");
         Err(ControlError::locked(message).with_barcode(barcode.as_str()))
     }
 

@@ -117,7 +117,7 @@ impl Site {
         request: &Request,
     ) -> Result<Option<Reservation<'_>>, ControlError> {
         match (request, &object.barcode) {
-            (Request::Protect { .. } | Request::Retain { .. }, Some(barcode)) => {
+            (Request::Protect { .. } | Request::Retain { .. } | Request::Hold { .. }, Some(barcode)) => {
                 self.shared.reservations.reserve_for(&Cause::operator(), barcode).map(Some)
             }
             _ => Ok(None),
@@ -162,6 +162,7 @@ impl Site {
             | Request::Label { cartridge: text, .. }
             | Request::Protect { cartridge: text, .. }
             | Request::Retain { cartridge: text, .. }
+            | Request::Hold { cartridge: text, .. }
             | Request::Delete { cartridge: text }
             | Request::Forget { cartridge: text } => cartridge(text),
             Request::Door { library: name, .. }
@@ -189,6 +190,7 @@ impl Site {
             Request::Protect { .. } | Request::Retain { .. } => {
                 object.barcode.as_ref().and_then(|barcode| self.protection_of(barcode))
             }
+            Request::Hold { .. } => object.barcode.as_ref().and_then(|barcode| self.legal_hold_of(barcode)),
             Request::Label { .. } => object.barcode.as_ref().map(|barcode| {
                 let libraries = self.libraries();
                 let states = libraries.iter().map(|library| self.shared.operator_state(library.name()));
@@ -232,6 +234,12 @@ impl Site {
     fn location_of(&self, barcode: &Barcode) -> Option<Value> {
         let location = self.shared.inventory().get(barcode.as_str()).map(|entry| entry.location.clone())?;
         Some(json!({ "location": self.location_name(&location) }))
+    }
+
+    /// The legal hold of a cartridge that is not in a drive; `None` if a load or another request uses it.
+    fn legal_hold_of(&self, barcode: &Barcode) -> Option<Value> {
+        let mam = self.with_unloaded_cartridge(&Cause::operator(), barcode, Cartridge::mam).ok()?;
+        Some(json!({ "legal_hold": mam.is_held() }))
     }
 
     /// The protection of a cartridge that is not in a drive; `None` if a load or another request uses it.

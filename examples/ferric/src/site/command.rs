@@ -160,9 +160,9 @@ pub(crate) enum RequestCommand {
     /// List the pools, show one pool, or create blank cartridges in it
     #[command(after_help = "Examples:\n  ferric pool\n  ferric pool scratch --create 2")]
     Pool(PoolArgs),
-    /// List the cartridges, show one cartridge or its contents, or protect, retain, delete or forget it
+    /// List the cartridges, show one cartridge or its contents, or protect, retain, hold, delete or forget it
     #[command(
-        after_help = "Examples:\n  ferric cartridge\n  ferric cartridge V00001L8 --protect on\n  ferric cartridge V00002L8 --retain 2030-01-31\n  ferric cartridge contents V00003L8"
+        after_help = "Examples:\n  ferric cartridge\n  ferric cartridge V00001L8 --protect on\n  ferric cartridge V00002L8 --retain 2030-01-31\n  ferric cartridge V00002L8 --hold on --reason 'case 7'\n  ferric cartridge contents V00003L8"
     )]
     Cartridge(CartridgeArgs),
     /// Manage the tokens of the HTTP API
@@ -484,6 +484,9 @@ pub(crate) struct CartridgeArgs {
     // The change, if any. Not a doc comment: that would become the help text of the command.
     #[command(flatten)]
     pub(super) action: CartridgeAction,
+    /// Reason of --hold, for the audit log
+    #[arg(long, value_name = "TEXT", requires = "hold")]
+    pub(super) reason: Option<String>,
 }
 
 /// A command that reads the files of a cartridge.
@@ -546,6 +549,9 @@ pub(crate) struct CartridgeAction {
     /// Retain the data until this day, YYYY-MM-DD (00:00 UTC); a later call can only extend it
     #[arg(long, value_name = "DATE", value_parser = parse_date)]
     pub(super) retain: Option<u64>,
+    /// Set or release the legal hold: while it is set, the data cannot be overwritten or deleted
+    #[arg(long, value_name = "on|off", value_parser = on_off, requires = "reason")]
+    pub(super) hold: Option<bool>,
     /// Delete the cartridge with all data; it must be on a shelf
     #[arg(long)]
     pub(super) delete: bool,

@@ -211,6 +211,7 @@ pub(super) fn print_cartridges(cartridges: &[CartridgeStatus]) -> Result<(), Cli
         words.extend(cartridge.label.map(|state| label_text(state).into()));
         words.extend(cartridge.unusable.as_ref().map(|reason| format!("cannot be used: {reason}")));
         words.extend(cartridge.write_protected.then(|| "write-protected".into()));
+        words.extend(cartridge.legal_hold.then(|| "under a legal hold".into()));
         words.extend(cartridge.retained_until.map(|until| format!("retained until {}", day(until))));
         print_line(words.join("  "))?;
     }

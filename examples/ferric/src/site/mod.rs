@@ -116,7 +116,7 @@ fn run_request(options: &Options, command: RequestCommand) -> Result<(), CliErro
             contents::run(*output, &mut client, cartridge.as_deref(), read)
         }
         Command::Cartridge(CartridgeArgs {
-            action: CartridgeAction { protect: None, retain: None, delete: false, forget: false },
+            action: CartridgeAction { protect: None, retain: None, hold: None, delete: false, forget: false },
             ..
         }) => {
             let cartridges = cartridges(options, &mut client, &request(command))?;

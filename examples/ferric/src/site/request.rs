@@ -101,9 +101,12 @@ fn translate(library: Option<String>, command: Command) -> Request {
             Request::Create { pool, count: count.into() }
         }
         Command::Pool(PoolArgs { pool, .. }) => Request::Pools { pool },
-        Command::Cartridge(CartridgeArgs { cartridge: Some(cartridge), action, .. }) => match action {
+        Command::Cartridge(CartridgeArgs { cartridge: Some(cartridge), action, reason, .. }) => match action {
             CartridgeAction { protect: Some(on), .. } => Request::Protect { cartridge, on },
             CartridgeAction { retain: Some(until), .. } => Request::Retain { cartridge, until },
+            CartridgeAction { hold: Some(on), .. } => {
+                Request::Hold { cartridge, on, reason: reason.unwrap_or_default() }
+            }
             CartridgeAction { forget: true, .. } => Request::Forget { cartridge },
             CartridgeAction { delete: true, .. } => Request::Delete { cartridge },
             CartridgeAction { .. } => Request::Cartridges { cartridge: Some(cartridge) },

@@ -21,7 +21,6 @@ use tape_store::backend::file::{self, OsFolderStore};
 use tape_store::backend::{Folder, FolderStore};
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
-use tape_store::mam::AttrId;
 use tape_store::media::LTO_9;
 use tape_store::medium::CodecId;
 use tape_store::store::TapeStore;
@@ -243,12 +242,12 @@ impl OpenCartridge {
         }
     }
 
-    /// Refuses a retained cartridge.
+    /// Refuses a cartridge that is retained or under a legal hold.
     fn check_not_retained(&mut self) -> Result<(), CliError> {
         let failed = self.store_error();
-        let until = self.cartridge.mam().map_err(&failed)?.number(AttrId::RETAINED_UNTIL);
+        let until = self.cartridge.mam().map_err(&failed)?.protected_until();
         if until > vtl::clock::Clock::real().now().wall.seconds() {
-            let what = "is retained, and this would delete its data or its retention; nothing was changed";
+            let what = "is retained or under a legal hold, and this would delete its data or its protection; nothing was changed";
             return Err(CliError::new(ErrorCode::Locked, format!("{}: {what}", self.name)));
         }
         Ok(())

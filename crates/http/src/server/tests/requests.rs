@@ -86,6 +86,12 @@ const REQUESTS: &[(&str, &str, &str, &str)] = &[
         r#"{"until":4102444800}"#,
         r#"{"barcode":"A2L8","retained_until":4102444800}"#,
     ),
+    (
+        "PUT",
+        "/v1/cartridges/A2L8/legal-hold",
+        r#"{"on":true,"reason":"case 7"}"#,
+        r#"{"barcode":"A2L8","legal_hold":true}"#,
+    ),
     ("GET", "/v1/cartridges/A2L8", "", ""),
     ("GET", "/v1/cartridges", "", ""),
     ("GET", "/v1/notifications", "", r#"{"items":[]}"#),

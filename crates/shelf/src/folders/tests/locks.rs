@@ -217,3 +217,39 @@ fn cartridges_retained_before_the_shelf_used_locks_get_them_and_copies_keep_the_
     let copy = access.runtime.block_on(target.newest(BARCODE)).unwrap().unwrap().protection;
     assert_eq!((copy.retained_until, copy.in_store), (YEAR_2100, false));
 }
+
+#[test]
+fn a_legal_hold_is_set_for_all_that_the_manifest_names_and_released_for_all() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup =
+        MachineSetup { locks: Some(Arc::clone(&locks)), keys: Some((1, Vec::new())), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    machine.cartridge().set_legal_hold(true).unwrap();
+    let (manifest, mut objects) = named(&machine);
+    assert!(manifest.protection.is_held && manifest.protection.in_store);
+    objects.insert(format!("site/{}", crate::keys::CartridgeKeys::new(BARCODE).key()));
+    assert!(lock(&locks.held).is_superset(&objects), "{objects:?}");
+    // Data that is appended is held, too.
+    write(&machine, 2);
+    assert!(lock(&locks.held).is_superset(&named(&machine).1));
+
+    // An object whose hold cannot be released leaves the cartridge held.
+    *lock(&locks.refused) = Some("/key");
+    let error = machine.cartridge().set_legal_hold(false).unwrap_err().to_string();
+    assert!(error.contains("releasing ") && error.contains("/key: the store denies it: "), "{error}");
+    assert!(named(&machine).0.protection.is_held);
+    *lock(&locks.refused) = None;
+    machine.cartridge().set_legal_hold(false).unwrap();
+    assert!(!named(&machine).0.protection.is_held);
+    assert_eq!(*lock(&locks.held), BTreeSet::new());
+    // A hold and a retention do not change each other.
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    machine.cartridge().set_legal_hold(true).unwrap();
+    machine.cartridge().set_legal_hold(false).unwrap();
+    let (manifest, objects) = named(&machine);
+    assert_eq!((manifest.protection.retained_until, manifest.protection.is_held), (YEAR_2100, false));
+    assert!(retained(&locks, "2100-01-01T00:00:00Z").is_superset(&objects) && lock(&locks.held).is_empty());
+}

@@ -275,6 +275,7 @@ fn unknown_cartridges_and_pools_are_refused() {
         r#"{"op":"label","cartridge":"@"}"#,
         r#"{"op":"protect","cartridge":"@","on":true}"#,
         r#"{"op":"retain","cartridge":"@","until":1}"#,
+        r#"{"op":"hold","cartridge":"@","on":true,"reason":"x"}"#,
         r#"{"op":"delete","cartridge":"@"}"#,
         r#"{"op":"forget","cartridge":"@"}"#,
         r#"{"op":"cartridges","cartridge":"@"}"#,
