@@ -39,6 +39,7 @@ mod site;
 mod site_heartbeats;
 mod site_lease;
 mod take;
+mod thaw;
 mod transfer;
 pub mod trust;
 mod url;
@@ -61,6 +62,7 @@ pub use replica::{CartridgeRule, ReplicaSetup};
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLeases, SiteClaim, SiteCopies, SiteLease, TakeSiteError};
 pub use take::TakeError;
+pub use thaw::{Thaw, ThawTier};
 pub use transfer::{DamagedSegment, Progress, TransferError, Verification};
 pub use usage::Usage;
 

@@ -32,6 +32,10 @@ pub(crate) struct SignedResponse {
     pub(crate) status: u16,
     /// The header `Date`: the clock of the store.
     pub(crate) date: Option<String>,
+    /// The header `x-amz-storage-class`: absent for the usual class.
+    pub(crate) class: Option<String>,
+    /// The header `x-amz-restore`: the state of a restoring.
+    pub(crate) restore: Option<String>,
     pub(crate) body: String,
 }
 
@@ -53,18 +57,18 @@ pub(crate) enum Locked {
 }
 
 impl SignedResponse {
-    const fn is_success(&self) -> bool {
+    pub(crate) const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
 
     /// The content of the first element with this name.
-    fn element(&self, name: &str) -> Option<&str> {
+    pub(crate) fn element(&self, name: &str) -> Option<&str> {
         let (_, rest) = self.body.split_once(&format!("<{name}>"))?;
         Some(rest.split_once(&format!("</{name}>"))?.0.trim())
     }
 
     /// The error of the store in words.
-    fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let status = self.status;
         match (self.element("Code"), self.element("Message")) {
             (Some(code), Some(message)) => format!("status {status}, {code}: {message}"),
@@ -91,7 +95,7 @@ fn seconds(text: &str) -> Option<u64> {
 }
 
 impl Objects {
-    async fn send(
+    pub(crate) async fn send(
         &self,
         operation: &'static str,
         key: Option<&str>,
@@ -172,7 +176,7 @@ impl Objects {
             (true, _) => "under a legal hold".to_owned(),
             (false, Some(until)) => format!("retained until {}", time_text(until)),
             (false, None) => {
-                let response = SignedResponse { status: 403, date: None, body: source.to_string() };
+                let response = SignedResponse { status: 403, body: source.to_string(), ..SignedResponse::default() };
                 if response.element("Code").is_some() { response.reason() } else { response.body }
             }
         };
@@ -180,6 +184,6 @@ impl Objects {
     }
 }
 
-fn denied(operation: &'static str, key: &str, reason: String) -> ShelfError {
+pub(crate) fn denied(operation: &'static str, key: &str, reason: String) -> ShelfError {
     ShelfError::Denied { operation, key: key.to_owned(), reason }
 }

@@ -302,7 +302,15 @@ impl Objects {
                 }
             })
         };
-        self.repeat("reading", key, read).await
+        match self.repeat("reading", key, read).await {
+            Err(ShelfError::Store { source: source @ Error::PermissionDenied { .. }, .. })
+                if source.to_string().contains("InvalidObjectState") =>
+            {
+                let reason = "it must be thawed first (ferric shelf thaw)".to_owned();
+                Err(ShelfError::Denied { operation: "reading", key: key.to_owned(), reason })
+            }
+            other => other,
+        }
     }
 
     async fn repeat<T, F: Future<Output = object_store::Result<T>>>(

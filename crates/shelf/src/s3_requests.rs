@@ -46,7 +46,7 @@ impl S3Requests {
         // KEY/DATE/REGION/s3/aws4_request
         let region = scope.as_deref().and_then(|scope| scope.rsplit('/').nth(2)).ok_or_else(|| failed("no region"))?;
         let region = region.to_owned();
-        url.set_query(Some(&format!("{query}=")));
+        url.set_query(Some(format!("{query}=")).filter(|_| !query.is_empty()).as_deref());
         Ok((url, region))
     }
 
@@ -69,7 +69,8 @@ impl S3Requests {
     async fn response(&self, request: HttpRequest) -> object_store::Result<SignedResponse> {
         let response = self.client.execute(request).await.map_err(failed)?;
         let status = response.status().as_u16();
-        let date = response.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+        let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+        let (date, class, restore) = (header("date"), header("x-amz-storage-class"), header("x-amz-restore"));
         let mut chunks = response.into_body().bytes_stream();
         let mut body = Vec::new();
         while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
@@ -78,7 +79,7 @@ impl S3Requests {
         let body = String::from_utf8_lossy(&body).into_owned();
         match status {
             500.. | 408 | 429 => Err(failed(format!("status {status}: {body}"))),
-            _ => Ok(SignedResponse { status, date, body }),
+            _ => Ok(SignedResponse { status, date, class, restore, body }),
         }
     }
 }

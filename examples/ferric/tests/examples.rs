@@ -43,6 +43,7 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("cartridge copy", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("shelf rewrap", "for k in a b; do head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \\n' > $k; done"),
     ("shelf rewrap", "ferric shelf archive --shelf file://$PWD/shelf --key file:a ./tapes/V00001L8"),
+    ("shelf thaw", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("shelf destroy", "ferric shelf archive --shelf file://$PWD/shelf ./tapes/V00001L8"),
     ("recall", "ferric archive V00001L8 V00002L8"),
     ("token remove", "ferric token create backup-server"),

@@ -432,3 +432,36 @@ fn a_deletion_that_the_store_denies_is_shown_and_skipped() {
     assert_eq!(text, format!("V00001L8: skipped: {key}: the store denies the deletion: under a legal hold\n"));
     site.run("shelf recall --shelf URL --key file:key V00001L8 --to recalled");
 }
+
+#[test]
+fn a_frozen_cartridge_is_thawed_and_recalled() {
+    let site = Site { server: Some(stand_in::StandIn::start()), ..Site::new() };
+    let server = site.server.as_ref().unwrap();
+    server.state().freezes = Some("/seg/");
+    site.run("shelf archive --shelf URL ./tapes/V00001L8");
+    let refused = site.refused("shelf recall --shelf URL V00001L8 --to recalled");
+    assert!(refused.contains("/seg/") && refused.contains("it must be thawed first (ferric shelf thaw)"), "{refused}");
+    let thaw = |line: &str, code: i32| {
+        let output = site.output(line);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let line = "shelf thaw --shelf URL V00001L8 --days 3";
+    let dry = thaw("shelf thaw --shelf URL V00001L8 --dry-run", 1);
+    assert_eq!(dry, "V00001L8: 0 of 1 object can be read, 0 being thawed, 1 frozen\n");
+    for _ in 0..2 {
+        assert_eq!(thaw(line, 1), "V00001L8: 0 of 1 object can be read, 1 being thawed, 0 frozen\n");
+    }
+    {
+        let mut state = server.state();
+        // It was asked for once.
+        let asked: Vec<_> = state.requests.iter().filter(|request| request.query.contains_key("restore")).collect();
+        let body = String::from_utf8_lossy(&asked[0].body).into_owned();
+        assert_eq!(asked.len(), 1);
+        assert!(body.contains("<Days>3</Days>") && body.contains("<Tier>Standard</Tier>"), "{body}");
+        state.end_restores();
+    }
+    assert_eq!(thaw(line, 0), "V00001L8: 1 of 1 object can be read, 0 being thawed, 0 frozen\n");
+    site.run("shelf recall --shelf URL V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
+}

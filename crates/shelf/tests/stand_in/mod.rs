@@ -216,6 +216,9 @@ impl State {
             }
             None => Response::new("200 OK", object.bytes.clone()),
         };
+        if object.is_frozen || object.restore.is_some() {
+            response = response.with("x-amz-storage-class", "GLACIER");
+        }
         if let Some(restore) = object.restore {
             response = response.with("x-amz-restore", restore);
         }

@@ -11,6 +11,7 @@ mod list;
 mod recall;
 mod rewrap;
 pub(crate) mod status;
+mod thaw;
 mod verify;
 
 use crate::cli_error::{CliError, ErrorCode};
@@ -51,6 +52,9 @@ pub(crate) enum Command {
     /// Remove segments that no state of the last 24 hours names
     #[command(after_help = "Examples:\n  ferric shelf gc --shelf file://$PWD/shelf --dry-run")]
     Gc(gc::Arguments),
+    /// Let the store thaw the segments of cartridges that its lifecycle rules have moved to a class for archives
+    #[command(after_help = "Examples:\n  ferric shelf thaw --shelf file://$PWD/shelf V00001L8 --days 3")]
+    Thaw(thaw::Arguments),
     /// Count the objects of a shelf, and compute what its storage and its requests cost
     #[command(after_help = "Examples:\n  ferric shelf cost --shelf file://$PWD/shelf --storage-price 0.023")]
     Cost(cost::Arguments),
@@ -75,6 +79,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Verify(arguments) => verify::run(output, &arguments),
         Command::Check(arguments) => check::run(output, &arguments),
         Command::Gc(arguments) => gc::run(output, &arguments),
+        Command::Thaw(arguments) => thaw::run(output, &arguments),
         Command::Cost(arguments) => cost::run(output, &arguments),
         Command::Rewrap(arguments) => rewrap::run(output, &arguments),
         Command::Destroy(arguments) => destroy::run(output, &arguments),

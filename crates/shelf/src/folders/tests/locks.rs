@@ -91,7 +91,8 @@ impl SignedRequests for Locks {
             object_store::ObjectStoreExt::head(self.store.as_ref(), &object).await?;
             lock(&self.requests).push((object.to_string(), request.query));
             let (status, body) = self.respond(object.as_ref(), &request);
-            Ok(SignedResponse { status, date: Some((*lock(&self.date)).to_owned()), body })
+            let date = Some((*lock(&self.date)).to_owned());
+            Ok(SignedResponse { status, date, body, ..SignedResponse::default() })
         })
     }
 }
