@@ -2,11 +2,13 @@
 //!
 //! Manifests and leases are never removed: that their names exist is what excludes a former owner, however late it is.
 
+use crate::beat::Lease;
 use crate::error::ShelfError;
 use crate::index;
 use crate::manifest::Manifest;
 use crate::objects::StoredObject;
-use crate::owned::OwnedCartridge;
+use crate::owned::{CommitError, OwnedCartridge};
+use crate::record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
@@ -32,13 +34,14 @@ pub struct Garbage {
 
 impl OwnedCartridge {
     /// Removes the segments and index pages of the cartridge that no manifest of the time `kept_for` names ([`KEPT_FOR`]), and that
-    /// are older. Only the owner of the lease does this. Times are those of the store: no clock of this machine counts. With
+    /// are older. Only the owner of the lease does this: before each removal it looks for the lease of another program. Times are those of the store: no clock of this machine counts. With
     /// `is_test`, nothing is removed.
     ///
     /// # Errors
+    /// [`CommitError::TakenOver`] if another program has the cartridge now: what was removed until then was garbage.
     /// [`ShelfError::Protected`] if the cartridge is retained by the clock of the store, or under a legal hold, and
     /// [`ShelfError::Malformed`] if a manifest is damaged: then nothing is removed. [`ShelfError::Store`] if the store fails.
-    pub async fn remove_garbage(&mut self, kept_for: Duration, is_test: bool) -> Result<Garbage, ShelfError> {
+    pub async fn remove_garbage(&mut self, kept_for: Duration, is_test: bool) -> Result<Garbage, CommitError> {
         let now = self.check_unprotected().await?;
         let beat = self.keys().beat(self.epoch());
         let is_old = |object: &StoredObject| now.duration_since(object.modified).is_ok_and(|age| age > kept_for);
@@ -55,6 +58,8 @@ impl OwnedCartridge {
                     continue;
                 }
                 if !is_test {
+                    // A program that was stopped meanwhile may have lost the cartridge.
+                    self.check_lease().await?;
                     let removed = self.objects().remove(&format!("{directory}/{}", object.name)).await;
                     self.beat_if_due().await;
                     if let Err(ShelfError::Denied { key, reason, .. }) = removed {
@@ -80,6 +85,14 @@ impl OwnedCartridge {
             Some(reason) => Err(ShelfError::Protected { barcode: self.keys().barcode().to_owned(), reason }),
             None => Ok(now),
         }
+    }
+
+    /// Fails if another program has created the lease of the next epoch.
+    async fn check_lease(&self) -> Result<(), CommitError> {
+        let key = self.keys().lease(self.epoch() + 1);
+        let Some(other) = self.objects().get(&key).await? else { return Ok(()) };
+        let Lease { owner, .. } = record::decode(&key, &other)?;
+        Err(CommitError::TakenOver { barcode: self.keys().barcode().to_owned(), owner })
     }
 
     /// The names of the segments and pages that the newest manifest names, or one that was the newest in the time that counts.
@@ -179,5 +192,26 @@ mod tests {
         assert!(shelf.objects().get(&former_beat).await.unwrap().is_none());
         assert!(shelf.objects().get(&owned.keys().beat(owned.epoch())).await.unwrap().is_some());
         assert_eq!(owned.remove_garbage(short, false).await.unwrap().objects, 0);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_has_lost_the_cartridge_removes_nothing() {
+        let count = AtomicU64::new(0);
+        let entropy = Arc::new(move |into: &mut [u8]| {
+            into[15] = count.fetch_add(1, Ordering::Relaxed).to_le_bytes()[0];
+            Ok(())
+        });
+        let options = ShelfOptions::new("test").with_beat(Duration::from_millis(20));
+        let shelf = Shelf::new(Arc::new(InMemory::new()), "site", options, entropy).unwrap();
+        shelf.add("V00001L8", Content::default()).await.unwrap();
+        let mut stopped = shelf.take("V00001L8").await.unwrap();
+        for segment in ["a", "b"] {
+            shelf.objects().create(&stopped.keys().segment(segment), segment.into()).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let taken = shelf.take("V00001L8").await.unwrap();
+        let error = stopped.remove_garbage(Duration::ZERO, false).await.unwrap_err().to_string();
+        assert_eq!(error, "cartridge V00001L8 was taken over by test");
+        assert_eq!(shelf.objects().list(&taken.keys().segments()).await.unwrap().len(), 2);
     }
 }

@@ -52,7 +52,7 @@ pub use drives::{
 };
 pub use encryption::{KEY_LEN, KeyRing, WrappingKey};
 pub use error::ShelfError;
-pub use folders::{Durability, FoldersSetup, ShelfFolders, ShelfMonitor, Unload, UnshelvedCartridge};
+pub use folders::{Durability, FoldersSetup, ShelfFolders, Unload};
 pub use garbage::{Garbage, KEPT_FOR};
 pub use manifest::{Content, Extent, FileContent, Manifest, ManifestState};
 pub use objects::{Creation, Objects, RetryPolicy, StoreFailure};

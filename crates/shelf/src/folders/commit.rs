@@ -340,7 +340,10 @@ impl CachedCartridge {
         for mut range in unsealed.unwrap_or_default() {
             while !range.is_empty() {
                 let piece = range.start..range.end.min(range.start + (SEGMENT_LEN - next.content.len()) as u64);
-                self.put_bytes(name, piece.start, &file.local.read_range(&piece)?, next, new)?;
+                // A local file that something has truncated meanwhile.
+                let of_file = |error: io::Error| io::Error::new(error.kind(), format!("local file {name}: {error}"));
+                let bytes = file.local.read_range(&piece).map_err(of_file)?;
+                self.put_bytes(name, piece.start, &bytes, next, new)?;
                 range.start = piece.end;
             }
         }

@@ -15,14 +15,13 @@ mod monitor;
 mod prefetch;
 mod reading;
 mod recent;
+mod releases;
 mod seals;
 mod slot;
 mod snapshot;
 #[cfg(test)]
 mod tests;
 mod tracked_file;
-
-pub use monitor::{ShelfMonitor, UnshelvedCartridge};
 
 use crate::replica::{Newest, ReplicaSetup, Replications};
 use crate::{Content, FileContent, Shelf, ShelfError};
@@ -31,14 +30,16 @@ use cached_cartridge::CachedCartridge;
 use catalog_writer::{CatalogWriter, PendingChanges};
 use folder::ShelfFolder;
 use local::LocalDirectory;
+use monitor::{ShelfMonitor, UnshelvedCartridge};
 use recent::{Look, Recent, Seen};
+use releases::Releases;
 use slot::{Slot, Use};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -46,7 +47,6 @@ use tape_store::backend::file::create_private_folders;
 use tape_store::backend::{Folder, FolderStore, Shelving, SyncTimer};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
-use tokio::time::Instant;
 
 /// Threads of the runtime of a shelf.
 const WORKER_THREADS: usize = 2;
@@ -311,7 +311,7 @@ impl ShelfFolders {
             background::spawn_commits(uploads.handle(), Arc::clone(&access.slots), tick);
         }
         let finisher = access.clone();
-        let release = move || Releases { access: finisher, left, waiting: Vec::new() }.run(&slots);
+        let release = move || Releases::new(finisher, left).run(&slots);
         let releasing = std::thread::Builder::new().name("shelf".into()).spawn(release)?;
         let copies = match access.shared.replications.all().next() {
             Some(_) => Some(threads("shelf/replica").on_thread_start(background::lower_priority).build()?),
@@ -324,9 +324,8 @@ impl ShelfFolders {
         Ok(Self { access, releasing: Some(releasing), catalog: Some(catalog), runtimes })
     }
 
-    /// A view of what waits for the store, which stays valid and never waits for the store.
-    #[must_use]
-    pub fn monitor(&self) -> ShelfMonitor {
+    /// A view of what waits for the store, which never waits for the store.
+    fn monitor(&self) -> ShelfMonitor {
         ShelfMonitor::new(self.access.clone())
     }
 }
@@ -369,71 +368,6 @@ impl Access {
             }
         }
         Ok(left)
-    }
-}
-
-/// The releases that are tried again until they succeed, or the store is dropped: then once more.
-struct Releases {
-    access: Access,
-    /// Barcodes of the cartridges that an earlier process did not release.
-    left: Vec<String>,
-    waiting: Vec<Arc<Slot>>,
-}
-
-impl Releases {
-    fn run(mut self, slots: &Receiver<Arc<Slot>>) {
-        let mut last_attempt: Option<Instant> = None;
-        loop {
-            let is_stopped = self.is_stopped();
-            if is_stopped || last_attempt.is_none_or(|last| last.elapsed() >= RETRY) {
-                self.finish_left();
-                self.waiting.extend(slots.try_iter());
-                self.waiting.retain(|slot| !slot.release());
-                last_attempt = Some(Instant::now());
-            }
-            if is_stopped {
-                return;
-            }
-            match slots.recv_timeout(RETRY) {
-                Ok(slot) => self.release(slot),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.access.shared.is_stopped.load(Ordering::Acquire)
-    }
-
-    /// Releases a cartridge now, unless the store has failed a moment ago.
-    fn release(&mut self, slot: Arc<Slot>) {
-        if slot.has_just_failed() || !slot.release() {
-            self.waiting.push(slot);
-        }
-    }
-
-    /// Takes and releases the cartridges of an earlier process, up to the first failure: the store may not respond.
-    fn finish_left(&mut self) {
-        while let Some(barcode) = self.left.last() {
-            if self.is_stopped() {
-                return self.left.clear();
-            }
-            match self.access.finish(barcode) {
-                Ok(()) => tracing::info!(barcode, "the cartridge of an interrupted process is shelved"),
-                // Another daemon has it: at the next load here, the local files are set aside.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tracing::warn!(barcode, %error, "the local files of an interrupted process are not shelved");
-                }
-                Err(error) => {
-                    tracing::warn!(barcode, %error, "the cartridge of an interrupted process is not shelved yet; this is tried again");
-                    // The next attempt begins with another one, which may not fail.
-                    self.left.rotate_right(1);
-                    return;
-                }
-            }
-            self.left.pop();
-        }
     }
 }
 

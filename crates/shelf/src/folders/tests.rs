@@ -26,6 +26,7 @@ use tape_store::folder_move::{move_from_shelf, move_to_shelf};
 use tape_store::media::LTO_8;
 use tape_store::medium::{Codec, Medium, ReadOutcome};
 use tape_store::store::{NewCartridge, TapeStore};
+use tokio::time::Instant;
 
 const BARCODE: &str = "V00001L8";
 
@@ -37,9 +38,9 @@ struct Connection {
     fails_from: AtomicU64,
     /// Whether the store refuses segments.
     refuses_segments: AtomicBool,
-    /// Whether segments wait before they are stored, and whether one does.
+    /// Whether segments wait before they are stored, and how many have waited.
     holds_segments: AtomicBool,
-    has_held: AtomicBool,
+    held: AtomicU64,
     /// Time that each request needs, and the requests in their sequence; without it, none are recorded.
     rounds: Option<(Duration, Mutex<rounds::Rounds>)>,
 }
@@ -51,9 +52,9 @@ impl Connection {
 
     fn with_rounds(store: &Arc<InMemory>, rounds: Option<(Duration, Mutex<rounds::Rounds>)>) -> Self {
         let fails_from = AtomicU64::new(u64::MAX);
-        let [refuses_segments, holds_segments, has_held] = [(); 3].map(|()| AtomicBool::new(false));
-        let (store, requests) = (Arc::clone(store), AtomicU64::new(0));
-        Self { store, requests, fails_from, refuses_segments, holds_segments, has_held, rounds }
+        let [refuses_segments, holds_segments] = [(); 2].map(|()| AtomicBool::new(false));
+        let (store, requests, held) = (Arc::clone(store), AtomicU64::new(0), AtomicU64::new(0));
+        Self { store, requests, fails_from, refuses_segments, holds_segments, held, rounds }
     }
 
     fn count(&self) -> object_store::Result<()> {
@@ -88,8 +89,10 @@ impl ObjectStore for Connection {
         if self.refuses_segments.load(Ordering::SeqCst) && is_segment {
             return Err(Error::Generic { store: "test", source: "no segment".into() });
         }
+        if self.holds_segments.load(Ordering::SeqCst) && is_segment {
+            self.held.fetch_add(1, Ordering::SeqCst);
+        }
         while self.holds_segments.load(Ordering::SeqCst) && is_segment {
-            self.has_held.store(true, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.timed(format!("put {at}"), self.store.put_opts(at, bytes, options)).await
@@ -895,7 +898,7 @@ fn a_cartridge_that_is_loaded_during_its_release_is_not_released() {
     connection.holds_segments.store(true, Ordering::SeqCst);
     tape.close().unwrap();
     drop(tape);
-    while !connection.has_held.load(Ordering::SeqCst) {
+    while connection.held.load(Ordering::SeqCst) == 0 {
         std::thread::yield_now();
     }
     let mut tape = first.load();
@@ -999,4 +1002,42 @@ fn a_cartridge_that_was_moved_to_another_place_is_not_in_the_catalog() {
     folder.remove("mam").unwrap();
     folder.commit(CommitPoint::Copy).unwrap();
     assert_eq!(catalog(), Vec::<String>::new());
+}
+
+/// One upload takes long: others do not wait for it.
+#[test]
+fn several_cartridges_are_released_at_the_same_time() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let connection = Connection::new(&store);
+    let setup = MachineSetup { durability: Durability::Local, unload: Unload::Later, ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&connection) as _, a.path(), &setup);
+    let barcodes = [1, 2, 3].map(|number| Barcode::new(&format!("V{number:05}L8")).unwrap());
+    for barcode in &barcodes {
+        machine.tapes.create(barcode, &NewCartridge::data(&LTO_8).with_capacity(1 << 30)).unwrap();
+    }
+    while machine.folders.monitor().unshelved_bytes() > 0 {
+        std::thread::yield_now();
+    }
+    connection.holds_segments.store(true, Ordering::SeqCst);
+    for barcode in &barcodes {
+        let mut tape = machine.tapes.find(barcode).unwrap().open().unwrap().0;
+        append(tape.as_mut(), &block(1, 200_000)).unwrap();
+        tape.close().unwrap();
+    }
+    replication::wait_until(|| connection.held.load(Ordering::SeqCst) == 3);
+    connection.holds_segments.store(false, Ordering::SeqCst);
+    replication::wait_until(|| machine.folders.monitor().unshelved_bytes() == 0);
+}
+
+#[test]
+fn the_error_of_a_local_file_that_was_truncated_names_the_file() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let machine = machine("a", &store, a.path());
+    machine.create();
+    let mut tape = machine.load();
+    append(tape.as_mut(), &block(1, 200_000)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(a.path().join(BARCODE).join("files/data.0")).unwrap();
+    file.set_len(70_000).unwrap();
+    let error = machine.folders.access.slot(BARCODE).cartridge().unwrap().commit().unwrap_err().to_string();
+    assert_eq!(error, "local file data.0: failed to fill whole buffer");
 }

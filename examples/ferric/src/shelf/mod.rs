@@ -159,14 +159,14 @@ impl OpenShelf {
     }
 
     /// Takes a cartridge, calls `call` with it, and releases it.
-    fn with_taken<T>(
+    fn with_taken<T, E: Into<CommitError>>(
         &self,
         barcode: &str,
-        call: impl AsyncFnOnce(&mut OwnedCartridge) -> Result<T, ShelfError>,
+        call: impl AsyncFnOnce(&mut OwnedCartridge) -> Result<T, E>,
     ) -> Result<T, CliError> {
         self.runtime.block_on(async {
             let mut owned = self.shelf.take(barcode).await.map_err(take_error)?;
-            let result = call(&mut owned).await.map_err(shelf_error);
+            let result = call(&mut owned).await.map_err(|error| commit_error(error.into()));
             // Also after an error, so that no other program waits for this one.
             let content = owned.content().clone();
             owned.release(content).await.map_err(commit_error)?;
@@ -176,10 +176,10 @@ impl OpenShelf {
 
     /// Calls `call` with each cartridge, which is taken meanwhile. A cartridge in use is skipped, and so is one that `call` refuses
     /// because it is retained or under a legal hold; another error ends the calls.
-    fn with_each_taken<T>(
+    fn with_each_taken<T, E: Into<CommitError>>(
         &self,
         barcodes: Vec<String>,
-        mut call: impl AsyncFnMut(&mut OwnedCartridge) -> Result<T, ShelfError>,
+        mut call: impl AsyncFnMut(&mut OwnedCartridge) -> Result<T, E>,
     ) -> Outcomes<T> {
         let mut outcomes = Outcomes { done: Vec::new(), failure: None };
         for barcode in barcodes {

@@ -49,7 +49,7 @@ fn lag(machine: &Machine) -> ReplicaLag {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the copies are made by another thread")]
-fn wait_until(condition: impl Fn() -> bool) {
+pub(super) fn wait_until(condition: impl Fn() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
         assert!(start.elapsed() < Duration::from_secs(60), "nothing happens");
