@@ -39,6 +39,8 @@ mod site;
 mod site_heartbeats;
 mod site_lease;
 mod take;
+#[cfg(test)]
+mod test_store;
 mod thaw;
 mod transfer;
 pub mod trust;

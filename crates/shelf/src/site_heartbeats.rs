@@ -95,15 +95,12 @@ fn report(site: &str, change: Option<Change>, error: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_store::pass_other_requests;
     use crate::{FormerSiteLeases, Shelf, ShelfOptions};
     use async_trait::async_trait;
-    use futures_util::stream::BoxStream;
     use object_store::memory::InMemory;
     use object_store::path::Path;
-    use object_store::{
-        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-        PutOptions, PutPayload, PutResult, Result,
-    };
+    use object_store::{GetOptions, GetResult, ObjectStore, PutOptions, PutPayload, PutResult, Result};
     use std::fmt;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -140,29 +137,7 @@ mod tests {
             self.inner.get_opts(path, options).await
         }
 
-        async fn put_multipart_opts(
-            &self,
-            at: &Path,
-            options: PutMultipartOptions,
-        ) -> Result<Box<dyn MultipartUpload>> {
-            self.inner.put_multipart_opts(at, options).await
-        }
-
-        fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-            self.inner.delete_stream(paths)
-        }
-
-        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.inner.list(prefix)
-        }
-
-        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-            self.inner.list_with_delimiter(prefix).await
-        }
-
-        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-            self.inner.copy_opts(from, to, options).await
-        }
+        pass_other_requests!(inner);
     }
 
     fn shelf(store: &Arc<HangingStore>, owner: &str) -> Shelf {

@@ -84,14 +84,11 @@ pub async fn check(objects: &Objects, nonce: &str) -> Result<Verdict, ShelfError
 mod tests {
     use super::*;
     use crate::RetryPolicy;
+    use crate::test_store::pass_other_requests;
     use async_trait::async_trait;
-    use futures::stream::BoxStream;
     use object_store::memory::InMemory;
     use object_store::path::Path;
-    use object_store::{
-        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-        PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-    };
+    use object_store::{GetOptions, GetResult, ObjectStore, PutMode, PutOptions, PutPayload, PutResult, Result};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -119,33 +116,11 @@ mod tests {
             self.inner.put_opts(path, payload, options).await
         }
 
-        async fn put_multipart_opts(
-            &self,
-            path: &Path,
-            options: PutMultipartOptions,
-        ) -> Result<Box<dyn MultipartUpload>> {
-            self.inner.put_multipart_opts(path, options).await
-        }
-
         async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
             self.inner.get_opts(path, options).await
         }
 
-        fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-            self.inner.delete_stream(paths)
-        }
-
-        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-            self.inner.list(prefix)
-        }
-
-        async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-            self.inner.list_with_delimiter(prefix).await
-        }
-
-        async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-            self.inner.copy_opts(from, to, options).await
-        }
+        pass_other_requests!(inner);
     }
 
     #[tokio::test]

@@ -13,14 +13,11 @@ mod sharing;
 mod unloads;
 
 use super::*;
+use crate::test_store::pass_other_requests;
 use crate::{Entropy, KEY_LEN, KeyRing, RetryPolicy, ShelfOptions, WrappingKey};
-use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path as ObjectPath;
-use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult,
-};
+use object_store::{Error, GetOptions, GetResult, ObjectStore, PutOptions, PutPayload, PutResult};
 use std::io::{IoSlice, IoSliceMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -104,37 +101,12 @@ impl ObjectStore for Connection {
         self.timed(format!("put {at}"), self.store.put_opts(at, bytes, options)).await
     }
 
-    async fn put_multipart_opts(
-        &self,
-        at: &ObjectPath,
-        options: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.store.put_multipart_opts(at, options).await
-    }
-
     async fn get_opts(&self, at: &ObjectPath, options: GetOptions) -> object_store::Result<GetResult> {
         self.count()?;
         self.timed(format!("get {at} {:?}", options.range), self.store.get_opts(at, options)).await
     }
 
-    fn delete_stream(
-        &self,
-        paths: BoxStream<'static, object_store::Result<ObjectPath>>,
-    ) -> BoxStream<'static, object_store::Result<ObjectPath>> {
-        self.store.delete_stream(paths)
-    }
-
-    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.store.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> object_store::Result<ListResult> {
-        self.store.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> object_store::Result<()> {
-        self.store.copy_opts(from, to, options).await
-    }
+    pass_other_requests!(store);
 }
 
 /// A machine with a shelf: its folders and the store of its tapes.
