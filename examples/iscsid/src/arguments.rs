@@ -111,6 +111,7 @@ impl Arguments {
     }
 
     /// Name under which the store has the lease and the state of this daemon: that of the site, or one of its drives' daemons.
+    #[cfg(feature = "shelf")]
     pub(crate) fn lease_name(&self) -> String {
         let daemon = self.drives.as_ref();
         daemon.map_or_else(|| self.name.clone(), |daemon| format!("{}.drives.{daemon}", self.name))
@@ -122,6 +123,7 @@ impl Arguments {
     }
 
     /// Uses this configuration file, unless the command line names one.
+    #[cfg(feature = "shelf")]
     pub(crate) fn set_default_config(&mut self, file: PathBuf) {
         self.config.get_or_insert(file);
     }
