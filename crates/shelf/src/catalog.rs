@@ -116,17 +116,6 @@ impl Shelf {
         }
     }
 
-    /// The barcodes of the cartridges of a shard, ascending: those of the catalog; if there is none, those of a listing of the store.
-    pub(crate) async fn barcodes_of(&self, shard: &str) -> Result<BTreeSet<String>, ShelfError> {
-        if self.objects.get(COMPLETE).await?.is_some() {
-            match self.newest_state(shard).await {
-                Err(ShelfError::Malformed { .. }) => {}
-                found => return found.map(|(_, barcodes)| barcodes),
-            }
-        }
-        Ok(self.objects.directories(shard).await?.into_iter().collect())
-    }
-
     /// Changes the catalog: the shards with the cartridges of the change. A change of another program at the same time counts, too.
     ///
     /// # Errors

@@ -140,6 +140,12 @@ impl Shelf {
         let former = owned.content().clone();
         match self.put_copy(&source, &mut owned, progress).await {
             Ok((copied_segments, copied_bytes)) => {
+                // It may have been removed while it was copied.
+                let now = self.newest(barcode).await;
+                if now.as_ref().is_ok_and(|now| now.as_ref().is_none_or(|now| now.content.files.is_empty())) {
+                    let _ = owned.release(former).await;
+                    return Err(missing());
+                }
                 owned.set_origin(source.version, &source.nonce);
                 owned.set_protection(source.protection);
                 owned.release(source.content.clone()).await?;
@@ -350,6 +356,27 @@ mod tests {
             to.newest(BARCODE).await.unwrap().unwrap().content
         );
         Ok((copied.segments, copied.copied_segments))
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cartridge_that_is_removed_while_it_is_copied_is_not_on_the_other_shelf() {
+        let (a, b) = (shelf("a"), shelf("b"));
+        write(&a, &[("data.0", "one"), ("mark.0", "two")]).await;
+        let mut has_removed = false;
+        let removed = a.clone();
+        let mut progress = |_, _| {
+            if !std::mem::replace(&mut has_removed, true) {
+                let remove = async { removed.take(BARCODE).await.unwrap().release(Content::default()).await.unwrap() };
+                tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(remove));
+            }
+            ControlFlow::Continue(())
+        };
+        let copied = a.copy_cartridge(BARCODE, &b, &mut progress).await;
+        assert!(matches!(copied, Err(CopyError::Missing { .. })), "{copied:?}");
+        assert!(b.newest(BARCODE).await.unwrap().unwrap().content.files.is_empty());
+        // It is there again.
+        write(&a, &[("data.0", "three")]).await;
+        assert_eq!(copy(&a, &b).await.unwrap(), (1, 1));
     }
 
     #[tokio::test]

@@ -178,6 +178,9 @@ impl Shelf {
             Some(error @ ShelfError::Malformed { .. }) => {
                 tracing::warn!(%error, "an object of the shelf is damaged; its replica was read");
             }
+            Some(error @ ShelfError::Denied { .. }) => {
+                tracing::warn!(%error, "the store denies an object of the shelf; its replica was read");
+            }
             Some(error) => replicas.mark_first_away(&error),
             None => replicas.mark_first_away(&format_args!("no response in {} s", limit.as_secs())),
         }
@@ -228,6 +231,21 @@ impl Shelf {
     }
 }
 
+/// A replica that is not configured misses changes: if it is configured again, all cartridges are compared with it.
+fn forget_other_replicas(replicas: &[ReplicaSetup], directory: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if !replicas.iter().any(|replica| entry.file_name() == replica.name.as_str()) {
+            InitialCopy::forget(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// The copies to all replicas of a shelf.
 #[derive(Default)]
 pub(crate) struct Replications(Vec<(String, Arc<Replication>)>);
@@ -235,6 +253,7 @@ pub(crate) struct Replications(Vec<(String, Arc<Replication>)>);
 impl Replications {
     /// The changes that an earlier process has not copied; `directory` has a directory for each replica.
     pub(crate) fn open(from: &Shelf, replicas: &[ReplicaSetup], directory: &Path) -> io::Result<Self> {
+        forget_other_replicas(replicas, directory)?;
         let mut all: Vec<(String, Arc<Replication>)> = Vec::new();
         for setup in replicas {
             let earlier: Vec<CartridgeRule> = all.iter().map(|(_, other)| Arc::clone(&other.cartridges)).collect();
@@ -344,9 +363,10 @@ impl Replication {
         let mut pending = lock(&self.pending);
         let entry = pending.entry(barcode.to_owned()).or_insert_with(|| Pending::new(now, now + INTERVAL));
         entry.bytes += bytes;
+        self.store(barcode, entry)?;
         entry.changes += 1;
         entry.open += 1;
-        self.store(barcode, entry)
+        Ok(())
     }
 
     fn store(&self, barcode: &str, entry: &Pending) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use super::commit::Snapshot;
 use super::local::{LocalDirectory, LocalFile, LocalRecord, SparseFile};
 use super::prefetch::Prefetch;
+use super::reading::RESERVE;
 use super::recent::Seen;
 use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Shared, lock};
@@ -60,6 +61,8 @@ pub(super) struct State {
     pub(super) disk_full_since: Option<Instant>,
     /// Whether the stored record may be another than this one, because it could not be stored.
     pub(super) is_record_stale: bool,
+    /// Whether the local files are prepared, so that a record of them can be stored.
+    is_prepared: bool,
 }
 
 impl State {
@@ -152,6 +155,7 @@ impl CachedCartridge {
             }
         })?;
         lock(&shared.failed_leases).remove(barcode);
+        while shared.free_disk_bytes().is_some_and(|free| free < RESERVE) && shared.cache.remove_oldest() {}
         let taken = Self::new(shelf, runtime, shared, directory, owned, nonce.clone());
         let prepared = taken.prepare(old, &former, prefetch);
         if prepared.is_err() {
@@ -166,7 +170,17 @@ impl CachedCartridge {
                 lock(&shared.failed_leases).entry(barcode.to_owned()).or_default().push(nonce);
             }
         }
-        prepared.map(|()| taken)
+        if let Err(error) = prepared {
+            drop(taken);
+            // What an earlier use has left in the cache can be removed again.
+            let left = LocalDirectory::at(shared.setup.directory.join(barcode)).record().ok().flatten();
+            if let Some(left) = left.filter(|left| left.is_released) {
+                shared.cache.add(left.cached_bytes());
+                shared.cache.release(barcode, left.cached_bytes());
+            }
+            return Err(error);
+        }
+        Ok(taken)
     }
 
     /// Prepares the local files after the taking.
@@ -184,6 +198,7 @@ impl CachedCartridge {
             file.local.sync()?;
         }
         self.store_record(&mut state)?;
+        state.is_prepared = true;
         self.use_long_files(&mut state, prefetch)
     }
 
@@ -216,6 +231,7 @@ impl CachedCartridge {
             last_change: Instant::now(),
             disk_full_since: None,
             is_record_stale: true,
+            is_prepared: false,
         };
         let barcode = owned.keys().barcode().to_owned();
         // Beside the commits, which may take longer than the lease.
@@ -363,6 +379,16 @@ impl CachedCartridge {
         self.directory.store(&state.record)?;
         state.is_record_stale = false;
         Ok(())
+    }
+
+    /// Whether parts of the local files that are on the shelf can be removed: the record counts them as shelved.
+    pub(super) fn may_evict(&self, state: &mut State) -> bool {
+        state.is_prepared && self.store_stale_record(state).is_ok()
+    }
+
+    /// Stores the record again if this has failed.
+    pub(super) fn store_stale_record(&self, state: &mut State) -> io::Result<()> {
+        if state.is_record_stale { self.store_record(state) } else { Ok(()) }
     }
 
     pub(super) fn check_owned(state: &State) -> io::Result<()> {

@@ -144,7 +144,7 @@ impl CachedCartridge {
         let _committing = lock(&self.committing);
         Self::check_owned(&lock(&self.state))?;
         if !self.is_changed() {
-            return Ok(());
+            return self.store_stale_record(&mut lock(&self.state));
         }
         self.commit_all(Kind::Commit)
     }
@@ -153,8 +153,11 @@ impl CachedCartridge {
     pub(crate) fn release(self: &Arc<Self>) -> io::Result<()> {
         let _committing = lock(&self.committing);
         Self::check_owned(&lock(&self.state))?;
-        if lock(&self.state).record.is_released {
-            return Ok(());
+        {
+            let mut state = lock(&self.state);
+            if state.record.is_released {
+                return self.store_stale_record(&mut state);
+            }
         }
         self.commit_all(Kind::Release)
     }
@@ -270,6 +273,9 @@ impl CachedCartridge {
             }
             Err(CommitError::Shelf(error)) => return Err(io::Error::other(error)),
         }
+        // Until the record counts them as shelved, the bytes of this commit must not be removed from the local files: after a crash,
+        // they would be taken for local data.
+        state.is_record_stale = true;
         for (name, shelved) in content.files {
             let (Some(then), Some(file)) = (snapshot.files.get(&name), state.files.get_mut(&name)) else { continue };
             // The bytes of a small file that was changed since are those of another state: they are no part of a file that is long now.

@@ -120,10 +120,10 @@ impl CachedCartridge {
                 continue;
             }
             if !is_small {
-                self.make_room_in(&name, file, bytes.len() as u64, &range);
                 if range.start == 0 {
                     file.fetched = (range.end, FIRST_LEN);
                 }
+                self.make_room_in(state, &name, bytes.len() as u64, &range);
             }
             let written = self.write_local(state, &name, range.start, &[IoSlice::new(&bytes)], &range);
             let Some(file) = state.files.get_mut(&name) else { continue };

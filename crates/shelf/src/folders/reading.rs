@@ -15,7 +15,7 @@ const READ_AHEAD: u64 = 16 << 20;
 /// Time for which a shelf is read without the cache when its disk was full.
 const FULL_DISK_PAUSE: Duration = Duration::from_secs(10);
 /// Bytes of the disk that the cache leaves to the records of cartridges and to the state of the site.
-const RESERVE: u64 = 4 << 20;
+pub(super) const RESERVE: u64 = 4 << 20;
 /// Fetched ranges begin at multiples of this.
 const FETCH_ALIGNMENT: u64 = 256 << 10;
 
@@ -48,8 +48,8 @@ impl CachedCartridge {
         let requests: Vec<_> = wanted.iter().map(|(_, content, _)| self.spawn_fetch(content)).collect();
         for ((name, _, part), request) in wanted.iter().zip(requests) {
             let bytes = self.finish_fetch(request)?;
+            self.write_local(state, name, part.start, &[IoSlice::new(&bytes)], part)?;
             if let Some(file) = state.files.get_mut(name) {
-                file.local.write_slices(part.start, &[IoSlice::new(&bytes)])?;
                 file.tracked.filled(part.clone());
                 self.recount(file);
             }
@@ -133,8 +133,7 @@ impl CachedCartridge {
         for ((_, part), request) in parts.iter().zip(requests) {
             let bytes = self.finish_fetch(request)?;
             let mut state = lock(&self.state);
-            let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
-            self.make_room_in(name, file, bytes.len() as u64, wanted);
+            self.make_room_in(&mut state, name, bytes.len() as u64, wanted);
             let written = self.write_local(&mut state, name, part.start, &[IoSlice::new(&bytes)], wanted);
             let file = state.files.get_mut(name).ok_or(io::ErrorKind::NotFound)?;
             if written.is_err() {
@@ -175,8 +174,12 @@ impl CachedCartridge {
 
     /// Makes room on the disk. `false`: there is nothing that can be removed.
     fn free_space(&self, state: &mut State, name: &str, keep: &Range<u64>) -> bool {
-        self.shared.cache.remove_oldest()
-            || state.files.iter_mut().any(|(other, file)| {
+        if self.shared.cache.remove_oldest() {
+            return true;
+        }
+        // After a crash, bytes that the record does not count as shelved are taken for local data.
+        self.may_evict(state)
+            && state.files.iter_mut().any(|(other, file)| {
                 let keep = if other == name { keep } else { &(0..0) };
                 self.give_up(other, file, keep)
             })
@@ -200,8 +203,13 @@ impl CachedCartridge {
     }
 
     /// Keeps the cache within its limit, as far as this file has something that is not needed now.
-    pub(super) fn make_room_in(&self, name: &str, file: &mut OpenFile, bytes: u64, keep: &Range<u64>) {
+    pub(super) fn make_room_in(&self, state: &mut State, name: &str, bytes: u64, keep: &Range<u64>) {
         while self.shared.cache.is_full_with(bytes) {
+            // As for `free_space`.
+            if !self.may_evict(state) {
+                break;
+            }
+            let Some(file) = state.files.get_mut(name) else { break };
             if !self.give_up(name, file, keep) {
                 break;
             }

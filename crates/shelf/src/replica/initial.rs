@@ -74,6 +74,14 @@ impl InitialCopy {
         Ok(Self { path, state: Mutex::new(state) })
     }
 
+    /// Forgets the progress of the copy in a directory, if there was one.
+    pub(super) fn forget(directory: &Path) -> io::Result<()> {
+        match fs::remove_file(directory.join(RECORD)) {
+            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn is_complete(&self) -> bool {
         lock(&self.state).record.is_complete
     }
@@ -174,8 +182,11 @@ impl Replication {
         while !self.initial.is_complete() {
             let Err((barcode, error)) = self.copy_present().await else { return };
             failures = if barcode == last { failures + 1 } else { 1 };
-            if failures >= MAX_FAILURES && !barcode.is_empty() {
-                self.leave_to_changes(&barcode, &error);
+            if failures >= MAX_FAILURES
+                && !barcode.is_empty()
+                && let Err(error) = self.leave_to_changes(&barcode, &error)
+            {
+                tracing::debug!(barcode, %error, "the cartridge is not left to the copies of changes");
             }
             self.initial.fail(&barcode, &error);
             last = barcode;
@@ -185,7 +196,9 @@ impl Replication {
 
     /// The cartridges of a shard that are not done.
     async fn undone(&self, shard: &str) -> Result<Vec<String>, Failed> {
-        let all = self.from.barcodes_of(shard).await.map_err(|error| (String::new(), CopyError::Source(error)))?;
+        // The catalog is only a hint.
+        let all = self.from.objects().directories(shard).await;
+        let all = all.map_err(|error| (String::new(), CopyError::Source(error)))?;
         Ok(all
             .into_iter()
             .filter(|barcode| (self.cartridges)(barcode) && !self.initial.is_done(shard, barcode))
@@ -231,22 +244,23 @@ impl Replication {
         match copied {
             Ok(()) | Err(CopyError::Missing { .. }) => {}
             Err(error) if is_of_store(&error) => return Err((barcode, error)),
-            Err(error) => self.leave_to_changes(&barcode, &error),
+            Err(error) => self
+                .leave_to_changes(&barcode, &error)
+                .map_err(|disk| (barcode.clone(), CopyError::Source(ShelfError::Interrupted(disk.to_string()))))?,
         }
         Ok(barcode)
     }
 
     /// Lets the copies of changed cartridges copy this one.
-    fn leave_to_changes(&self, barcode: &str, error: &CopyError) {
+    fn leave_to_changes(&self, barcode: &str, error: &CopyError) -> io::Result<()> {
         let now = Instant::now();
         let mut pending = lock(&self.pending);
         let entry = pending.entry(barcode.to_owned()).or_insert_with(|| Pending::new(now, now));
         entry.changes += 1;
         entry.failed(barcode, error);
-        if let Err(error) = self.store(barcode, entry) {
-            tracing::debug!(barcode, %error, "after a restart, the cartridge is copied when it changes");
-        }
+        let stored = self.store(barcode, entry);
         drop(pending);
         self.changed.notify_one();
+        stored
     }
 }

@@ -252,3 +252,49 @@ fn the_error_of_a_local_file_that_was_truncated_names_the_file() {
     let error = machine.folders.access.slot(BARCODE).cartridge().unwrap().commit().unwrap_err().to_string();
     assert_eq!(error, "local file data.0: failed to fill whole buffer");
 }
+
+#[test]
+fn the_cache_keeps_the_bytes_that_the_record_on_the_disk_counts_as_local() {
+    const LEN: usize = 1_000_000;
+    let (store, a, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let all: Vec<_> = (0..50).map(|number| block(number, LEN)).collect();
+    let other = machine("b", &store, b.path());
+    other.create();
+    let mut tape = other.load();
+    all[..40].iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
+    tape.close().unwrap();
+    drop((tape, other));
+    let setup = MachineSetup { cache: 20 << 20, ..MachineSetup::default() };
+    let connection = Connection::new(&store);
+    let machine = machine_with("a", Arc::clone(&connection) as _, a.path(), &setup);
+    let mut tape = machine.load();
+    assert!(tape.locate(0, 40).unwrap());
+    append(tape.as_mut(), &all[40]).unwrap();
+    tape.drain().unwrap();
+    // The manifest of the next commit exists, but the record cannot be replaced.
+    let record = a.path().join(BARCODE).join("record");
+    let before = std::fs::read(&record).unwrap();
+    std::fs::remove_file(&record).unwrap();
+    std::fs::create_dir_all(record.join("full")).unwrap();
+    all[41..].iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
+    assert!(tape.sync().is_err());
+    // What is read then needs the whole cache.
+    assert!(tape.locate(0, 0).unwrap());
+    for expected in &all[..30] {
+        let mut into = vec![0; LEN];
+        tape.read(&mut [IoSliceMut::new(&mut into)]).unwrap();
+        assert!(into == *expected);
+    }
+    let crashed = copied(a.path());
+    connection.fail_from(0);
+    drop((tape, machine));
+    let record = crashed.path().join(BARCODE).join("record");
+    std::fs::remove_dir_all(&record).unwrap();
+    std::fs::write(&record, before).unwrap();
+    let machine = machine_with("a", Arc::clone(&store) as _, crashed.path(), &setup);
+    assert!(machine.blocks(LEN) == all);
+    // What the machine puts on the shelf is the same, too.
+    drop(machine);
+    let other = tempfile::tempdir().unwrap();
+    assert!(super::machine("b", &store, other.path()).blocks(LEN) == all);
+}

@@ -285,3 +285,38 @@ fn each_cartridge_is_copied_to_the_replica_of_its_rule_and_read_from_there() {
     wait_until(|| are_done(&machine));
     assert_eq!(names_on(&other), [BARCODE, "V00002L8"]);
 }
+
+#[test]
+fn a_replica_that_was_not_configured_for_a_while_is_compared_again() {
+    let site = Replicated::new();
+    let machine = site.start();
+    machine.create();
+    write(&machine, 0, 5);
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    drop(machine);
+    let machine = site.start_alone();
+    write(&machine, 5, 5);
+    drop(machine);
+    let machine = site.start();
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    let other = tempfile::tempdir().unwrap();
+    assert!(super::machine("b", &site.stores[1], other.path()).blocks(BLOCK) == blocks(10));
+}
+
+#[test]
+fn a_new_replica_gets_a_cartridge_that_the_catalog_lacks() {
+    let site = Replicated::new();
+    let machine = site.start_alone();
+    machine.create();
+    drop(machine);
+    let lacking = crate::CatalogChange { cartridges: [(BARCODE.to_owned(), false)].into() };
+    let shelf = shelf_of("a", &site.stores[0]);
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+        shelf.rebuild_catalog(&mut |_| {}).await.unwrap();
+        shelf.change_catalog(&lacking).await.unwrap();
+        assert!(shelf.listed_barcodes().await.unwrap().is_empty());
+    });
+    let machine = site.start();
+    wait_until(|| lag(&machine) == ReplicaLag::default());
+    assert_eq!(site.copied(), [BARCODE]);
+}
