@@ -49,10 +49,27 @@ impl Protection {
         }
     }
 
-    /// The protection in the bytes of a cartridge memory; `None` if they are none.
-    pub(crate) fn of_memory(bytes: &[u8]) -> Option<Self> {
+    /// The protection in the bytes of a cartridge memory; `None` if they are none. Only a memory that says so releases the legal
+    /// hold of the `former` protection: one that was rebuilt, or is older than the hold, does not have the attribute.
+    pub(crate) fn of_memory(bytes: &[u8], former: Self) -> Option<Self> {
         let mam = Mam::decode(Mam::FILE, bytes).ok()?;
-        Some(Self { retained_until: mam.number(AttrId::RETAINED_UNTIL), is_held: mam.is_held(), in_store: false })
+        let is_held = if mam.get(AttrId::LEGAL_HOLD, 0).is_some() { mam.is_held() } else { former.is_held };
+        Some(Self { retained_until: mam.number(AttrId::RETAINED_UNTIL), is_held, in_store: false })
+    }
+
+    /// A cartridge memory with this protection, if its `bytes` have a shorter retention, or do not say whether there is a legal hold;
+    /// otherwise `None`.
+    pub(crate) fn added_to_memory(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut mam = Mam::decode(Mam::FILE, bytes).ok()?;
+        let lacks_hold = self.is_held && mam.get(AttrId::LEGAL_HOLD, 0).is_none();
+        let lacks_retention = mam.number(AttrId::RETAINED_UNTIL) < self.retained_until;
+        if lacks_hold {
+            mam.set_number(AttrId::LEGAL_HOLD, 1);
+        }
+        if lacks_retention {
+            mam.set_number(AttrId::RETAINED_UNTIL, self.retained_until);
+        }
+        (lacks_hold || lacks_retention).then(|| mam.encode())
     }
 
     /// Whether all that is locked as this says is also locked as `other` says.

@@ -80,15 +80,19 @@ impl OwnedCartridge {
     /// the shelf changes but the new segments.
     ///
     /// # Errors
-    /// [`TransferError::File`] if a file cannot be read or becomes shorter meanwhile, or [`TransferError::Shelf`].
+    /// [`TransferError::File`] if a file cannot be read or becomes shorter meanwhile, or [`TransferError::Shelf`]: with
+    /// [`ShelfError::Protected`], the shelf has files of the cartridge that are retained by the clock of the store, or under a legal hold.
     pub async fn store_files(
         &mut self,
         folder: &mut dyn Folder,
         progress: &mut Progress<'_>,
     ) -> Result<Content, TransferError> {
         self.shelf().check_keys(self.keys().barcode()).await?;
+        if !self.content().files.is_empty() {
+            self.check_unprotected().await?;
+        }
         if let Some(memory) = folder.read(Mam::FILE).map_err(file_error(Mam::FILE))?
-            && let Some(protection) = Protection::of_memory(&memory)
+            && let Some(protection) = Protection::of_memory(&memory, self.protection())
         {
             // The folder may be older than the state on the shelf: it releases no legal hold.
             let is_held = protection.is_held || self.protection().is_held;

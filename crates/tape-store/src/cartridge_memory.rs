@@ -12,7 +12,7 @@ use std::io::{self, IoSliceMut};
 /// The file of attributes in the native format. mhvtl refuses a cartridge without `mam` and `meta`.
 pub(crate) const NATIVE_FILE: &str = Mam::FILE;
 /// Copy of the cartridge memory as of the last unload; used if the first file is damaged.
-pub(crate) const COPY: &str = "ferric.mam.copy";
+pub(crate) const COPY: &str = Mam::COPY;
 /// Checksums of mhvtl's files as Ferric last wrote them.
 const OWNER: &str = "ferric.owner";
 /// A longer table of filemarks is not copied during an upgrade; opening rebuilds it from the index.

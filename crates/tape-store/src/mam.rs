@@ -308,6 +308,9 @@ impl Mam {
     /// Name of the file with the cartridge memory of a cartridge in native format.
     pub const FILE: &str = "ferric.mam";
 
+    /// Name of the copy of this file, as of the last unload; used if the first file is damaged.
+    pub const COPY: &str = "ferric.mam.copy";
+
     /// Whether the cartridge is under a legal hold: its data is protected until an operator releases the hold.
     #[must_use]
     pub fn is_held(&self) -> bool {

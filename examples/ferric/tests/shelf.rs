@@ -390,6 +390,11 @@ fn a_retained_cartridge_loses_no_object_and_no_key() {
     let output = site.output("shelf destroy --shelf URL V00001L8 --yes --json");
     assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("\"skipped\": \"{retained}\"")), "{output:?}");
     assert_eq!(site.objects("/key").len(), 1);
+    // No other state replaces it.
+    let refused = site.refused("shelf archive --shelf URL --key file:key ./tapes/V00001L8");
+    assert_eq!(refused, format!("ferric: {retained}\n"));
+    site.run("shelf recall --shelf URL --key file:key V00001L8 --to recalled");
+    site.assert_same("tapes/V00001L8", "recalled/V00001L8");
 }
 
 #[test]

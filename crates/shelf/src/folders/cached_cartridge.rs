@@ -9,13 +9,15 @@ use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Shared, lock};
 use crate::manifest::{Content, FileContent};
 use crate::owned::OwnedCartridge;
+use crate::protection::Protection;
 use crate::{Manifest, Shelf, ShelfError, TakeError};
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use tape_store::backend::{Folder, TakenOver};
+use tape_store::backend::{Folder, MAX_SMALL_FILE, TakenOver};
+use tape_store::mam::Mam;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::task::JoinHandle;
@@ -199,7 +201,28 @@ impl CachedCartridge {
         }
         self.store_record(&mut state)?;
         state.is_prepared = true;
-        self.use_long_files(&mut state, prefetch)
+        self.use_long_files(&mut state, prefetch)?;
+        drop(state);
+        self.protect_as(former.protection)
+    }
+
+    /// Adds the protection of the newest manifest to a cartridge memory that lacks it, so that drives refuse to overwrite the data.
+    fn protect_as(&self, protection: Protection) -> io::Result<()> {
+        for name in [Mam::FILE, Mam::COPY].into_iter().filter(|name| !protection.is_none() && self.has(name)) {
+            let len = self.len(name)?.min(MAX_SMALL_FILE);
+            let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+            let got = self.read(name, 0, &mut [IoSliceMut::new(&mut bytes)])?;
+            bytes.truncate(got);
+            if let Some(protected) = protection.added_to_memory(&bytes) {
+                tracing::warn!(
+                    barcode = self.barcode,
+                    file = name,
+                    "the cartridge memory lacks the protection that the shelf has; it is added"
+                );
+                self.replace(name, &protected)?;
+            }
+        }
+        Ok(())
     }
 
     fn new(

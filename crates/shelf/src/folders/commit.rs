@@ -234,7 +234,7 @@ impl CachedCartridge {
         drop(state);
         let mut owned = self.runtime.block_on(self.owned.lock());
         if let Some(SnapshotContent::Small(memory)) = snapshot.files.get(Mam::FILE).map(|file| &file.content)
-            && let Some(protection) = Protection::of_memory(memory)
+            && let Some(protection) = Protection::of_memory(memory, owned.protection())
         {
             owned.set_protection(protection);
         }

@@ -4,6 +4,7 @@ use super::*;
 use crate::Manifest;
 use crate::object_lock::{Sent, SignedRequest, SignedRequests, SignedResponse};
 use std::collections::BTreeSet;
+use tape_store::mam::{AttrId, Mam};
 
 /// The year 2100, and a later time, in seconds since 1970.
 const YEAR_2100: u64 = 4_102_444_800;
@@ -253,4 +254,78 @@ fn a_legal_hold_is_set_for_all_that_the_manifest_names_and_released_for_all() {
     let (manifest, objects) = named(&machine);
     assert_eq!((manifest.protection.retained_until, manifest.protection.is_held), (YEAR_2100, false));
     assert!(retained(&locks, "2100-01-01T00:00:00Z").is_superset(&objects) && lock(&locks.held).is_empty());
+}
+
+/// The file with the cartridge memory, or its copy.
+fn memory(machine: &Machine, name: &str) -> Vec<u8> {
+    machine.folders.open(BARCODE).unwrap().read(name).unwrap().unwrap()
+}
+
+#[test]
+fn only_a_memory_that_says_so_releases_the_legal_hold_of_the_shelf() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    let former = [Mam::FILE, Mam::COPY].map(|name| (name, memory(&machine, name)));
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    machine.cartridge().set_legal_hold(true).unwrap();
+    // The memory is that of the time before.
+    let mut folder = machine.folders.open(BARCODE).unwrap();
+    folder.lock(false).unwrap();
+    former.iter().for_each(|(name, bytes)| folder.replace(name, bytes).unwrap());
+    folder.commit(CommitPoint::Unload).unwrap();
+    drop(folder);
+    let (manifest, objects) = named(&machine);
+    assert!(manifest.protection.is_held && manifest.protection.in_store, "{:?}", manifest.protection);
+    assert!(lock(&locks.held).is_superset(&objects));
+    assert!(!machine.cartridge().mam().unwrap().is_held());
+
+    // A drive refuses to overwrite, also after the unload.
+    let tape = machine.load();
+    for _ in 0..2 {
+        let mam = machine.cartridge().mam().unwrap();
+        assert_eq!((mam.is_held(), mam.number(AttrId::RETAINED_UNTIL)), (true, YEAR_2100));
+        assert_eq!(machine.cartridge().write_protection(0).unwrap(), Some("cartridge is under a legal hold"));
+    }
+    drop(tape);
+    assert_eq!(memory(&machine, Mam::FILE), memory(&machine, Mam::COPY));
+    assert!(machine.cartridge().mam().unwrap().is_held() && named(&machine).0.protection.is_held);
+    machine.cartridge().set_legal_hold(false).unwrap();
+    assert!(!named(&machine).0.protection.is_held && lock(&locks.held).is_empty());
+}
+
+/// Archives the files of a folder as the state of the cartridge.
+fn archive(machine: &Machine, text: &[u8]) -> Result<(), String> {
+    use tape_store::backend::memory::MemoryFolderStore;
+    let access = &machine.folders.access;
+    let mut folder = MemoryFolderStore::default().create("files").unwrap();
+    folder.replace("data.0", text).unwrap();
+    access.runtime.block_on(async {
+        let mut owned = access.shelf.take(BARCODE).await.unwrap();
+        let former = owned.content().clone();
+        let stored = owned.store_files(folder.as_mut(), &mut |_| {}).await;
+        owned.release(stored.as_ref().unwrap_or(&former).clone()).await.unwrap();
+        stored.map(drop).map_err(|error| error.to_string())
+    })
+}
+
+#[test]
+fn an_archive_does_not_replace_a_protected_cartridge() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    machine.cartridge().set_legal_hold(true).unwrap();
+    assert_eq!(archive(&machine, b"other"), Err(format!("cartridge {BARCODE} is under a legal hold")));
+    assert!(machine.blocks(300_000) == [block(1, 200_000)]);
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    machine.cartridge().set_legal_hold(false).unwrap();
+    let error = archive(&machine, b"other").unwrap_err();
+    assert_eq!(error, format!("cartridge {BARCODE} is retained until 2100-01-01T00:00:00Z"));
+    assert!(machine.blocks(300_000) == [block(1, 200_000)]);
 }
