@@ -49,7 +49,7 @@ impl Protection {
         }
     }
 
-    /// The protection in the bytes of a cartridge memory; `None` if they are none. Only a memory that says so releases the legal
+    /// The protection in the bytes of a cartridge memory; `None` if they are none. Only a memory that has this releases the legal
     /// hold of the `former` protection: one that was rebuilt, or is older than the hold, does not have the attribute.
     pub(crate) fn of_memory(bytes: &[u8], former: Self) -> Option<Self> {
         let mam = Mam::decode(Mam::FILE, bytes).ok()?;

@@ -174,7 +174,7 @@ impl CachedCartridge {
         }
         if let Err(error) = prepared {
             drop(taken);
-            // What an earlier use has left in the cache can be removed again.
+            // The files that an earlier use has left in the cache can be removed again.
             let left = LocalDirectory::at(shared.setup.directory.join(barcode)).record().ok().flatten();
             if let Some(left) = left.filter(|left| left.is_released) {
                 shared.cache.add(left.cached_bytes());

@@ -278,7 +278,7 @@ fn the_cache_keeps_the_bytes_that_the_record_on_the_disk_counts_as_local() {
     std::fs::create_dir_all(record.join("full")).unwrap();
     all[41..].iter().for_each(|bytes| append(tape.as_mut(), bytes).unwrap());
     assert!(tape.sync().is_err());
-    // What is read then needs the whole cache.
+    // The reads that follow need the whole cache.
     assert!(tape.locate(0, 0).unwrap());
     for expected in &all[..30] {
         let mut into = vec![0; LEN];
@@ -293,7 +293,7 @@ fn the_cache_keeps_the_bytes_that_the_record_on_the_disk_counts_as_local() {
     std::fs::write(&record, before).unwrap();
     let machine = machine_with("a", Arc::clone(&store) as _, crashed.path(), &setup);
     assert!(machine.blocks(LEN) == all);
-    // What the machine puts on the shelf is the same, too.
+    // The machine puts the same bytes on the shelf.
     drop(machine);
     let other = tempfile::tempdir().unwrap();
     assert!(super::machine("b", &store, other.path()).blocks(LEN) == all);
