@@ -5,6 +5,7 @@ use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Manifest, ManifestState};
 use crate::owned::{CommitError, OwnedCartridge};
+use crate::protection::{self, Protection};
 use crate::segment;
 use crate::take::TakeError;
 use crate::transfer::{PARALLEL, create_segment};
@@ -128,7 +129,9 @@ impl Shelf {
         let source = source.filter(|source| !source.content.files.is_empty()).ok_or_else(missing)?;
         let segments = source.content.segments().len() as u64;
         if let Some(there) = to.newest(barcode).await? {
-            if there.content == source.content && there.state == ManifestState::Closed {
+            let is_same = there.content == source.content && there.state == ManifestState::Closed;
+            if is_same && to.is_protected_as(&there, source.protection) {
+                to.lock_manifest(&there).await?;
                 let (source_version, version, bytes) = (source.version, there.version, source.content.bytes());
                 return Ok(Copied { source_version, version, bytes, segments, copied_segments: 0, copied_bytes: 0 });
             }
@@ -164,6 +167,22 @@ impl Shelf {
                 Err(error)
             }
         }
+    }
+
+    /// Whether a state of this shelf is protected for as long as `wanted`, and by the store if this shelf has locks.
+    fn is_protected_as(&self, state: &Manifest, wanted: Protection) -> bool {
+        let locks = self.options.object_lock && self.objects().has_object_lock();
+        let now = state.protection;
+        now.is_as_long_as(&wanted) && (now.in_store || now.is_none() || !locks)
+    }
+
+    /// Locks a manifest as it records it, if the store enforces that: the request after its creation may have failed.
+    async fn lock_manifest(&self, manifest: &Manifest) -> Result<(), ShelfError> {
+        if manifest.protection.in_store {
+            let key = CartridgeKeys::new(&manifest.barcode).manifest(manifest.version);
+            protection::lock(self.objects().clone(), vec![key], manifest.protection).await?;
+        }
+        Ok(())
     }
 
     /// Puts the key and the segments of a state on the shelf of `owned`. Returns the number of the segments that were not there, and

@@ -364,6 +364,8 @@ impl crate::OwnedCartridge {
         let Some(object) = shelf.objects().get(&name).await? else { return Ok(false) };
         let stored: StoredKey = record::decode(&name, &object)?;
         if stored.wrapped_by == ring.current.id {
+            // The lock of the new version may have failed.
+            self.lock_as_recorded(vec![name]).await?;
             return Ok(false);
         }
         let key = stored.unwrap(barcode, Some(ring)).map_err(|problem| error(barcode, problem))?;

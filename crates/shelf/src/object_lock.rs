@@ -56,6 +56,23 @@ pub(crate) enum Locked {
     Ended,
 }
 
+/// The lock of an object until a time.
+#[derive(Clone, Copy, Debug)]
+struct Retention {
+    mode: Mode,
+    /// The time in seconds since 1970.
+    until: u64,
+}
+
+/// The mode of a lock.
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// No user can shorten it.
+    Compliance,
+    /// Governance: users with a permission for it can shorten or remove it.
+    Other,
+}
+
 impl SignedResponse {
     pub(crate) const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
@@ -133,24 +150,45 @@ impl Objects {
         Err(ShelfError::NoObjectLock { problem })
     }
 
-    /// Locks an object until a time in seconds since 1970, in the mode in which no lock can be shortened. A longer lock stays.
+    /// Locks an object until a time in seconds since 1970, in the mode in which no lock can be shortened. A longer lock stays; if it is
+    /// in the mode in which it can be shortened, its mode is changed.
     pub(crate) async fn retain(&self, key: &str, until: u64) -> Result<Locked, ShelfError> {
-        let date = time_text(until);
-        let body = format!(
-            "<Retention xmlns=\"{NAMESPACE}\"><Mode>COMPLIANCE</Mode><RetainUntilDate>{date}</RetainUntilDate></Retention>"
-        );
-        let response = self.send("retaining", Some(key), ("PUT", "retention"), &body).await?;
+        let response = self.put_retention(key, until).await?;
         if response.is_success() {
             return Ok(Locked::Yes);
         }
         if response.status == 400 && response.is_after(until) {
             return Ok(Locked::Ended);
         }
-        // The bucket may have locked the object for longer when it was created.
-        if response.status == 403 && self.retained_until(key).await?.is_some_and(|now| now >= until) {
-            return Ok(Locked::Yes);
+        let reason = format!("until {}: {}", time_text(until), response.reason());
+        if response.status != 403 {
+            return Err(denied("retaining", key, reason));
         }
-        Err(denied("retaining", key, format!("until {date}: {}", response.reason())))
+        // The bucket may have locked the object for longer when it was created.
+        match self.retention(key).await?.filter(|now| now.until >= until) {
+            Some(Retention { mode: Mode::Compliance, .. }) => Ok(Locked::Yes),
+            Some(Retention { mode: Mode::Other, until: later }) => {
+                let response = self.put_retention(key, later).await?;
+                let reason = || {
+                    let later = time_text(later);
+                    format!(
+                        "its lock until {later} can be shortened, and cannot be made a lock in compliance mode: {}",
+                        response.reason()
+                    )
+                };
+                if response.is_success() { Ok(Locked::Yes) } else { Err(denied("retaining", key, reason())) }
+            }
+            None => Err(denied("retaining", key, reason)),
+        }
+    }
+
+    /// Asks the store to lock an object in compliance mode until a time in seconds since 1970.
+    async fn put_retention(&self, key: &str, until: u64) -> Result<SignedResponse, ShelfError> {
+        let date = time_text(until);
+        let body = format!(
+            "<Retention xmlns=\"{NAMESPACE}\"><Mode>COMPLIANCE</Mode><RetainUntilDate>{date}</RetainUntilDate></Retention>"
+        );
+        self.send("retaining", Some(key), ("PUT", "retention"), &body).await
     }
 
     /// Sets or releases the legal hold of an object.
@@ -161,17 +199,19 @@ impl Objects {
         if response.is_success() { Ok(()) } else { Err(denied(operation, key, response.reason())) }
     }
 
-    /// The time in seconds since 1970 until which an object is locked; `None` if it is not, or the store does not show it.
-    async fn retained_until(&self, key: &str) -> Result<Option<u64>, ShelfError> {
+    /// The lock of an object; `None` if there is none, or the store does not show it.
+    async fn retention(&self, key: &str) -> Result<Option<Retention>, ShelfError> {
         let response = self.send("reading", Some(key), ("GET", "retention"), "").await?;
-        Ok(response.element("RetainUntilDate").filter(|_| response.is_success()).and_then(seconds))
+        let until = response.element("RetainUntilDate").filter(|_| response.is_success()).and_then(seconds);
+        let mode = if response.element("Mode") == Some("COMPLIANCE") { Mode::Compliance } else { Mode::Other };
+        Ok(until.map(|until| Retention { mode, until }))
     }
 
     /// The error of a removal that the store denies: with the lock of the object, if the store shows one.
     pub(crate) async fn denied_removal(&self, key: &str, source: &object_store::Error) -> ShelfError {
         let hold = self.send("reading", Some(key), ("GET", "legal-hold"), "").await;
         let is_held = hold.is_ok_and(|hold| hold.is_success() && hold.element("Status") == Some("ON"));
-        let until = self.retained_until(key).await.ok().flatten();
+        let until = self.retention(key).await.ok().flatten().map(|retention| retention.until);
         let reason = match (is_held, until) {
             (true, _) => "under a legal hold".to_owned(),
             (false, Some(until)) => format!("retained until {}", time_text(until)),

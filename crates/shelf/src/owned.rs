@@ -203,16 +203,24 @@ impl OwnedCartridge {
     fn next_protection(&self) -> Protection {
         let former = self.newest.protection;
         let wanted = self.wanted.unwrap_or(former);
-        let next = Protection { retained_until: wanted.retained_until.max(former.retained_until), ..wanted };
-        let locks = self.shelf.options.object_lock || former.in_store;
+        let retained_until = wanted.retained_until.max(former.retained_until);
+        let next = Protection { retained_until, release_begun: false, ..wanted };
+        let locks = self.shelf.options.object_lock || former.in_store || former.release_begun;
         Protection { in_store: locks && !next.is_none() && self.objects().has_object_lock(), ..next }
     }
 
     async fn commit_as(&mut self, state: ManifestState, content: Content) -> Result<(), CommitError> {
         let protection = loop {
             let protection = self.next_protection();
-            match self.try_create_as(state, content.clone(), protection).await? {
-                None => break protection,
+            let created = match self.before_release(protection) {
+                Some(begun) => self.try_begin_release(begun).await?,
+                None => match self.try_create_as(state, content.clone(), protection).await? {
+                    None => break protection,
+                    other => other,
+                },
+            };
+            match created {
+                None => {}
                 // An earlier commit of this daemon, whose response was lost.
                 Some(other) if other.epoch == self.epoch() => self.follow(other).await?,
                 Some(other) => {
@@ -248,18 +256,36 @@ impl OwnedCartridge {
         if protection.in_store { self.lock_in_store(keys, protection).await } else { Ok(()) }
     }
 
-    /// Locks what the next manifest names as its protection says, or releases the legal hold of all objects of the cartridge.
+    /// The protection of the manifest before the release of a legal hold in the store; `None` if the next manifest releases none, or
+    /// there is such a manifest.
+    fn before_release(&self, next: Protection) -> Option<Protection> {
+        let former = self.newest.protection;
+        let begins = former.is_held && former.in_store && !next.is_held;
+        begins.then_some(Protection { in_store: false, release_begun: true, ..former })
+    }
+
+    /// Creates the manifest before the release of a legal hold, with the content of the newest one. If the release is interrupted, the
+    /// manifest does not count for objects that are no longer held.
+    async fn try_begin_release(&mut self, begun: Protection) -> Result<Option<Manifest>, ShelfError> {
+        let copied_from = self.copied_from.take();
+        let created = self.try_create_as(ManifestState::Open, self.newest.content.clone(), begun).await;
+        self.copied_from = copied_from;
+        created
+    }
+
+    /// Locks what the next manifest names as its protection says. Before, the legal hold of all objects of the cartridge is released
+    /// if it ends: a release that the store denies locks nothing.
     async fn protect(&mut self, content: &Content, pages: &PageNames, next: Protection) -> Result<(), ShelfError> {
         let former = self.newest.protection;
+        if former.is_held && former.release_begun && !next.is_held {
+            let request = tokio::spawn(protection::release_holds(self.objects().clone(), self.keys.clone()));
+            self.beat_while(request).await??;
+        }
         if next.in_store {
             let named = Named::new(content, pages.values().flatten());
             let known = former.covers(&next).then(|| Named::new(&self.newest.content, self.pages.values().flatten()));
             let keys = named.objects_since(known.as_ref(), &self.keys);
             self.lock_in_store(keys, next).await?;
-        }
-        if former.is_held && former.in_store && !next.is_held {
-            let request = tokio::spawn(protection::release_holds(self.objects().clone(), self.keys.clone()));
-            self.beat_while(request).await??;
         }
         Ok(())
     }

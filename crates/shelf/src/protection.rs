@@ -29,6 +29,14 @@ pub struct Protection {
     pub is_held: bool,
     /// Whether the store enforces both for the segments and index pages of the manifest.
     pub in_store: bool,
+    /// Whether the release of the legal hold has begun: until the next state, the store may hold only some of the objects.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub release_begun: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Protection {
@@ -49,12 +57,12 @@ impl Protection {
         }
     }
 
-    /// The protection in the bytes of a cartridge memory; `None` if they are none. Only a memory that has this releases the legal
-    /// hold of the `former` protection: one that was rebuilt, or is older than the hold, does not have the attribute.
+    /// The protection in the bytes of a cartridge memory; `None` if they are none. Only the attribute releases the
+    /// legal hold of the `former` protection: a memory that was rebuilt, or is older than the hold, does not have it.
     pub(crate) fn of_memory(bytes: &[u8], former: Self) -> Option<Self> {
         let mam = Mam::decode(Mam::FILE, bytes).ok()?;
         let is_held = if mam.get(AttrId::LEGAL_HOLD, 0).is_some() { mam.is_held() } else { former.is_held };
-        Some(Self { retained_until: mam.number(AttrId::RETAINED_UNTIL), is_held, in_store: false })
+        Some(Self { retained_until: mam.number(AttrId::RETAINED_UNTIL), is_held, ..Self::default() })
     }
 
     /// A cartridge memory with this protection, if its `bytes` have a shorter retention, or do not say whether there is a legal hold;
@@ -74,7 +82,12 @@ impl Protection {
 
     /// Whether all that is locked as this says is also locked as `other` says.
     pub(crate) const fn covers(&self, other: &Self) -> bool {
-        self.in_store && self.retained_until >= other.retained_until && (self.is_held || !other.is_held)
+        self.in_store && self.is_as_long_as(other)
+    }
+
+    /// Whether this has a retention and a legal hold that are at least those of `other`.
+    pub(crate) const fn is_as_long_as(&self, other: &Self) -> bool {
+        self.retained_until >= other.retained_until && (self.is_held || !other.is_held)
     }
 }
 

@@ -20,10 +20,12 @@ pub(super) struct Locks {
     requests: Mutex<Vec<(String, &'static str)>>,
     /// Objects with this in their names are not locked.
     refused: Mutex<Option<&'static str>>,
+    /// Whether the store denies a lock that is as long as the lock that the object has.
+    refuses_later: Mutex<bool>,
     /// The clock of the store.
     date: Mutex<&'static str>,
-    /// Objects are locked until this time when they are created.
-    default: Mutex<Option<&'static str>>,
+    /// Objects are locked in this mode until this time when they are created.
+    default: Mutex<Option<(&'static str, &'static str)>>,
 }
 
 fn element<'a>(text: &'a str, name: &str) -> &'a str {
@@ -38,6 +40,7 @@ impl Locks {
             held: Mutex::default(),
             requests: Mutex::default(),
             refused: Mutex::default(),
+            refuses_later: Mutex::default(),
             date: Mutex::new("Mon, 30 Nov 2026 19:18:57 GMT"),
             default: Mutex::default(),
         })
@@ -48,10 +51,14 @@ impl Locks {
         if lock(&self.refused).is_some_and(|refused| object.contains(refused)) {
             return error(403, "AccessDenied");
         }
-        let former = lock(&self.retained).get(object).cloned().or(lock(&self.default).map(str::to_owned));
+        let locked = lock(&self.retained).get(object).map(|until| ("COMPLIANCE", until.clone()));
+        let former = locked.or(lock(&self.default).map(|(mode, until)| (mode, until.to_owned())));
         match (request.method, request.query) {
             ("GET", "retention") => match former {
-                Some(until) => (200, format!("<Retention><RetainUntilDate>{until}</RetainUntilDate></Retention>")),
+                Some((mode, until)) => {
+                    let text = format!("<Mode>{mode}</Mode><RetainUntilDate>{until}</RetainUntilDate>");
+                    (200, format!("<Retention>{text}</Retention>"))
+                }
                 None => error(404, "NoSuchObjectLockConfiguration"),
             },
             ("PUT", "retention") => {
@@ -61,7 +68,7 @@ impl Locks {
                 if until < now {
                     return error(400, "InvalidRequest");
                 }
-                if former.is_some_and(|former| former > until) {
+                if former.is_some_and(|(_, former)| former > until || (*lock(&self.refuses_later) && former == until)) {
                     return error(403, "AccessDenied");
                 }
                 lock(&self.retained).insert(object.to_owned(), until);
@@ -184,7 +191,7 @@ fn longer_locks_of_the_bucket_and_ended_retentions_are_no_errors() {
     let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
     let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
     machine.create();
-    *lock(&locks.default) = Some("2200-01-01T00:00:00Z");
+    *lock(&locks.default) = Some(("COMPLIANCE", "2200-01-01T00:00:00Z"));
     machine.cartridge().retain_until(YEAR_2100).unwrap();
     assert!(named(&machine).0.protection.in_store);
     // The retention ends.
@@ -262,7 +269,7 @@ fn memory(machine: &Machine, name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn only_a_memory_that_says_so_releases_the_legal_hold_of_the_shelf() {
+fn only_a_memory_with_the_attribute_releases_the_legal_hold_of_the_shelf() {
     let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
     let locks = Locks::new(&store);
     let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
@@ -328,4 +335,113 @@ fn an_archive_does_not_replace_a_protected_cartridge() {
     let error = archive(&machine, b"other").unwrap_err();
     assert_eq!(error, format!("cartridge {BARCODE} is retained until 2100-01-01T00:00:00Z"));
     assert!(machine.blocks(300_000) == [block(1, 200_000)]);
+}
+
+#[test]
+fn a_longer_lock_that_can_be_shortened_gets_the_mode_in_which_it_cannot() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    *lock(&locks.default) = Some(("GOVERNANCE", "2200-01-01T00:00:00Z"));
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    let (manifest, objects) = named(&machine);
+    assert!(manifest.protection.in_store && retained(&locks, "2200-01-01T00:00:00Z").is_superset(&objects));
+    // The store denies this.
+    *lock(&locks.default) = Some(("GOVERNANCE", "2300-01-01T00:00:00Z"));
+    *lock(&locks.refuses_later) = true;
+    let version = named(&machine).0.version;
+    let error = machine.cartridge().retain_until(LATER).unwrap_err().to_string();
+    let expected = "its lock until 2300-01-01T00:00:00Z can be shortened, and cannot be made a lock in compliance mode: \
+        status 403, AccessDenied: no";
+    assert!(error.ends_with(expected), "{error}");
+    assert_eq!(named(&machine).0.protection.retained_until, YEAR_2100, "{version}");
+}
+
+#[test]
+fn a_hold_after_an_interrupted_release_is_for_all_objects() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup =
+        MachineSetup { locks: Some(Arc::clone(&locks)), keys: Some((1, Vec::new())), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    machine.cartridge().set_legal_hold(true).unwrap();
+    let (_, objects) = named(&machine);
+    locks.take_requests();
+    *lock(&locks.refused) = Some("/key");
+    machine.cartridge().set_legal_hold(false).unwrap_err();
+    assert!(!lock(&locks.held).is_superset(&objects), "nothing was released");
+    let (manifest, _) = named(&machine);
+    assert_eq!((manifest.protection.is_held, manifest.protection.in_store), (true, false));
+    *lock(&locks.refused) = None;
+    machine.cartridge().set_legal_hold(true).unwrap();
+    let (manifest, mut objects) = named(&machine);
+    objects.insert(format!("site/{}", crate::keys::CartridgeKeys::new(BARCODE).key()));
+    assert_eq!((manifest.protection.is_held, manifest.protection.in_store), (true, true));
+    assert!(lock(&locks.held).is_superset(&objects), "{objects:?}");
+    machine.cartridge().set_legal_hold(false).unwrap();
+    assert!(named(&machine).0.protection.is_none() && lock(&locks.held).is_empty());
+}
+
+#[test]
+fn a_copy_of_the_same_state_is_locked_as_the_first_one_and_so_is_its_manifest() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let machine = machine("a", &store, a.path());
+    machine.create();
+    write(&machine, 1);
+    machine.cartridge().set_legal_hold(true).unwrap();
+    let (access, target) = (&machine.folders.access, Arc::new(InMemory::new()));
+    let locks = Locks::new(&target);
+    let shelf = || {
+        let options = ShelfOptions::new("copy").with_beat(Duration::from_millis(30));
+        let shelf = Shelf::new(Arc::clone(&target) as _, "site", options, entropy("copy")).unwrap();
+        Shelf { objects: shelf.objects.with_requests(Arc::clone(&locks) as _), ..shelf }
+    };
+    let copy = |to: &Shelf| {
+        let mut keep_on = |_, _| std::ops::ControlFlow::Continue(());
+        access
+            .runtime
+            .block_on(access.shelf.copy_cartridge(BARCODE, to, &mut keep_on))
+            .map_err(|error| error.to_string())
+    };
+    copy(&shelf()).unwrap();
+    assert_eq!(locks.take_requests(), []);
+    // The shelf has locks now.
+    let to = shelf().with_object_lock();
+    *lock(&locks.refused) = Some("/m/");
+    assert!(copy(&to).unwrap_err().contains("the store denies it"));
+    *lock(&locks.refused) = None;
+    copy(&to).unwrap();
+    let newest = access.runtime.block_on(to.newest(BARCODE)).unwrap().unwrap();
+    assert!(newest.protection.in_store);
+    let keys = crate::keys::CartridgeKeys::new(BARCODE);
+    let segments = newest.content.segments().into_keys().map(|name| keys.segment(&name));
+    let objects = segments.chain([keys.manifest(newest.version)]).map(|key| format!("site/{key}")).collect();
+    assert!(lock(&locks.held).is_superset(&objects), "{objects:?}");
+}
+
+#[test]
+fn a_key_that_is_wrapped_is_locked_again() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup =
+        MachineSetup { locks: Some(Arc::clone(&locks)), keys: Some((1, Vec::new())), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    machine.cartridge().set_legal_hold(true).unwrap();
+    locks.take_requests();
+    let key = format!("site/{}", crate::keys::CartridgeKeys::new(BARCODE).key());
+    let access = &machine.folders.access;
+    access.runtime.block_on(async {
+        let mut owned = access.shelf.take(BARCODE).await.unwrap();
+        assert!(!owned.rewrap_key().await.unwrap());
+        let content = owned.content().clone();
+        owned.release(content).await.unwrap();
+    });
+    assert!(locks.take_requests().contains(&(key, "legal-hold")));
 }
