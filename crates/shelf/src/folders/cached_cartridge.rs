@@ -206,13 +206,31 @@ impl CachedCartridge {
         self.protect_as(former.protection)
     }
 
+    /// The bytes of a cartridge memory.
+    fn memory(&self, name: &str) -> io::Result<Vec<u8>> {
+        let len = self.len(name)?.min(MAX_SMALL_FILE);
+        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        let got = self.read(name, 0, &mut [IoSliceMut::new(&mut bytes)])?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
+    /// Checks that the cartridge may be removed: neither the newest manifest nor the cartridge memory has a retention, by the clock of
+    /// the store, or a legal hold.
+    pub(super) fn check_unprotected(&self) -> io::Result<()> {
+        let mut owned = self.runtime.block_on(self.owned.lock());
+        let now = self.runtime.block_on(owned.check_unprotected()).map_err(io::Error::other)?;
+        let memory = if self.has(Mam::FILE) { self.memory(Mam::FILE)? } else { Vec::new() };
+        let reason = Protection::of_memory(&memory, owned.protection()).and_then(|protection| protection.reason(now));
+        drop(owned);
+        let protected = |reason| ShelfError::Protected { barcode: self.barcode.clone(), reason };
+        reason.map_or(Ok(()), |reason| Err(io::Error::other(protected(reason))))
+    }
+
     /// Adds the protection of the newest manifest to a cartridge memory that lacks it, so that drives refuse to overwrite the data.
     fn protect_as(&self, protection: Protection) -> io::Result<()> {
         for name in [Mam::FILE, Mam::COPY].into_iter().filter(|name| !protection.is_none() && self.has(name)) {
-            let len = self.len(name)?.min(MAX_SMALL_FILE);
-            let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-            let got = self.read(name, 0, &mut [IoSliceMut::new(&mut bytes)])?;
-            bytes.truncate(got);
+            let bytes = self.memory(name)?;
             if let Some(protected) = protection.added_to_memory(&bytes) {
                 tracing::warn!(
                     barcode = self.barcode,

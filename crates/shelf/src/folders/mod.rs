@@ -444,6 +444,7 @@ impl FolderStore for ShelfFolders {
         match self.access.acquire(name) {
             Ok(taken) if taken.is_locked() => Err(io::ErrorKind::WouldBlock.into()),
             Ok(taken) => {
+                taken.cartridge.check_unprotected()?;
                 taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
                 taken.commit_unload(Unload::Wait)
             }

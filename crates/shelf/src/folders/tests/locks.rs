@@ -445,3 +445,27 @@ fn a_key_that_is_wrapped_is_locked_again() {
     });
     assert!(locks.take_requests().contains(&(key, "legal-hold")));
 }
+
+#[test]
+fn a_protected_cartridge_is_not_removed() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let machine = machine("a", &store, a.path());
+    machine.create();
+    write(&machine, 1);
+    let former = [Mam::FILE, Mam::COPY].map(|name| (name, memory(&machine, name)));
+    let removed = || machine.folders.remove(BARCODE).map_err(|error| error.to_string());
+    machine.cartridge().set_legal_hold(true).unwrap();
+    let held = Err(format!("cartridge {BARCODE} is under a legal hold"));
+    assert_eq!(removed(), held);
+    // Also if the memory lacks the hold.
+    let mut folder = machine.folders.open(BARCODE).unwrap();
+    folder.lock(false).unwrap();
+    former.iter().for_each(|(name, bytes)| folder.replace(name, bytes).unwrap());
+    folder.commit(CommitPoint::Unload).unwrap();
+    drop(folder);
+    assert_eq!(removed(), held);
+    assert!(machine.blocks(300_000) == [block(1, 200_000)]);
+    machine.cartridge().set_legal_hold(false).unwrap();
+    assert_eq!(removed(), Ok(()));
+    assert_eq!(machine.folders.open(BARCODE).err().map(|error| error.kind()), Some(io::ErrorKind::NotFound));
+}
