@@ -576,7 +576,7 @@ impl CachedCartridge {
         let mut state = lock(&self.state);
         self.begin_change(&mut state)?;
         state.changes(name, 0);
-        self.directory.folder().replace(name, bytes)?;
+        self.with_room(&mut state, || self.directory.folder().replace(name, bytes))?;
         let local = Arc::new(self.directory.open(name)?);
         let tracked = TrackedFile::local(bytes.len() as u64, 0, FileContent::default());
         self.insert(&mut state, name, OpenFile::new(tracked, local));

@@ -172,6 +172,16 @@ impl CachedCartridge {
         }
     }
 
+    /// Repeats a call while it fails because the disk is full, and something can be removed from it.
+    pub(super) fn with_room(&self, state: &mut State, call: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        loop {
+            match call() {
+                Err(error) if is_full(&error) && self.free_space(state, "", &(0..0)) => {}
+                ended => return ended,
+            }
+        }
+    }
+
     /// Makes room on the disk. `false`: there is nothing that can be removed.
     fn free_space(&self, state: &mut State, name: &str, keep: &Range<u64>) -> bool {
         if self.shared.cache.remove_oldest() {
