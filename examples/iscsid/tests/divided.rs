@@ -5,15 +5,14 @@
 
 mod common;
 
+use common::shared::Shared;
 use common::{DRIVE, Daemon, SLOT, command, move_medium, record};
 use initiator::{CommandResponse, Initiator, Transfer};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
 const RECORD: usize = 60_000;
 /// The drive of the second daemon.
@@ -22,26 +21,15 @@ const CONFIG: &str = "[library]\nslots = 4\nimport_export = 2\n[[drive]]\nmodel 
     [[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"none\"\ndaemon = \"tape2\"\n\
     [[cartridges]]\npattern = \"V#####L8\"\ncount = 2\nsize = \"64MB\"\n";
 
-struct Store {
-    dir: TempDir,
-    url: String,
-}
+struct Store(Shared);
 
 impl Store {
     fn new(name: &str) -> Self {
-        let dir = tempdir().unwrap();
-        let url = match variable("FERRIC_TEST_SHELF") {
-            Some(url) => format!("{url}/{name}-{}", std::process::id()),
-            None => {
-                std::fs::create_dir(dir.path().join("store")).unwrap();
-                format!("file://{}/store", dir.path().display())
-            }
-        };
-        Self { dir, url }
+        Self(Shared::new(name))
     }
 
     fn data(&self, directory: &str) -> PathBuf {
-        self.dir.path().join(directory)
+        self.0.data(directory)
     }
 
     fn log(&self, directory: &str) -> Stdio {
@@ -52,12 +40,12 @@ impl Store {
     fn robot(&self, directory: &str) -> Daemon {
         let config = if directory == "a" { CONFIG } else { "" };
         let mut command = command(&self.data(directory), config);
-        Daemon::logging(command.args(["--site", &self.url, "--name", "main"]), self.log(directory))
+        Daemon::logging(command.args(["--site", &self.0.url, "--name", "main"]), self.log(directory))
     }
 
     fn drives_command(&self, directory: &str) -> Command {
         let mut command = command(&self.data(directory), "");
-        command.args(["--site", &self.url, "--name", "main", "--drives", "tape2"]);
+        command.args(["--site", &self.0.url, "--name", "main", "--drives", "tape2"]);
         command
     }
 
@@ -67,17 +55,8 @@ impl Store {
     }
 
     fn request(&self, directory: &str, request: &str) -> String {
-        let mut stream = UnixStream::connect(self.data(directory).join("control.sock")).unwrap();
-        writeln!(stream, "{request}").unwrap();
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).unwrap();
-        line.trim().into()
+        common::request(&self.data(directory), request)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "cargo xtask object-store passes the address of the store")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "another daemon looks at the log of the drive")]
@@ -322,7 +301,7 @@ fn the_daemons_of_drives_change_at_a_restart() {
     assert_eq!(robot.terminate(), Some(0));
     // The robot's daemon serves the drive itself now; the other daemon ends, and is refused afterwards.
     let mut command = command(&store.data("a"), &own);
-    let robot = Daemon::logging(command.args(["--site", &store.url, "--name", "main"]), store.log("a"));
+    let robot = Daemon::logging(command.args(["--site", &store.0.url, "--name", "main"]), store.log("a"));
     assert_eq!(drives.wait(), Some(0));
     let output = store.drives_command("b").output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();

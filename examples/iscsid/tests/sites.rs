@@ -5,10 +5,9 @@
 
 mod common;
 
+use common::shared::variable;
 use common::{DRIVE, Daemon, SLOT, command, filemark, load, move_medium, read, ready, record, write};
 use initiator::{CommandResponse, Initiator, Transfer};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -72,17 +71,8 @@ impl Store {
 
     /// Sends one request to the daemon of a directory, and returns the response.
     fn request(&self, directory: &str, request: &str) -> String {
-        let mut stream = UnixStream::connect(self.data(directory).join("control.sock")).unwrap();
-        writeln!(stream, "{request}").unwrap();
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).unwrap();
-        line.trim().into()
+        common::request(&self.data(directory), request)
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "cargo xtask object-store passes the address of the store")]
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the lease of the stopped daemon ends")]

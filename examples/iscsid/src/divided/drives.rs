@@ -244,6 +244,10 @@ impl ServedDrive {
             let differs = |state: &DriveState| {
                 state.cartridge.is_some() && state.request.is_none() && state.is_ejected != bay.accessible
             };
+            // `add` reads the log again.
+            if !differs(self.log.state()) {
+                return Ok(());
+            }
             return self.log.add(|state| differs(state).then(|| event.clone())).await.map(drop);
         }
         let changed = match (here, there) {

@@ -108,6 +108,10 @@ impl RemoteDrive {
             return Ok(());
         }
         let barcode = self.barcode();
+        // `add` reads the log again.
+        if wanted(log.state(), barcode.as_deref()).is_none() {
+            return Ok(());
+        }
         if log.add(|state| wanted(state, barcode.as_deref())).await? {
             let is_repeated = self.content().retry.take().is_some();
             if !is_repeated {

@@ -4,7 +4,8 @@
 pub(crate) mod shared;
 
 use initiator::{CommandResponse, Initiator, Options, Transfer};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -23,6 +24,15 @@ pub(crate) fn command(data: &Path, config: &str) -> Command {
         command.arg("--config").arg(file);
     }
     command
+}
+
+/// Sends one request to the daemon of a data directory, and returns the response.
+pub(crate) fn request(data: &Path, request: &str) -> String {
+    let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
+    writeln!(stream, "{request}").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line.trim().into()
 }
 
 impl Daemon {
