@@ -161,11 +161,14 @@ impl<'a> SegmentWriter<'a> {
     }
 
     async fn put(&mut self) -> Result<(), ShelfError> {
+        let data_key = self.owned.shelf().data_key_for_writing(self.owned.keys().barcode()).await?;
+        let object = segment::encode(&self.name, &self.buffer, data_key.as_deref())?;
+        // Its memory is used again: the kernel clears the pages of a new one.
+        self.buffer.clear();
+        // Waits with the next object at hand, so that the store always has work.
         if self.running.len() == PARALLEL {
             self.finish_first().await?;
         }
-        let data_key = self.owned.shelf().data_key_for_writing(self.owned.keys().barcode()).await?;
-        let object = segment::encode(&self.name, &std::mem::take(&mut self.buffer), data_key.as_deref())?;
         let (objects, key) = (self.owned.objects().clone(), self.owned.keys().segment(&self.name));
         self.running.push_back(tokio::spawn(async move { create_segment(&objects, &key, object).await }));
         Ok(())
