@@ -49,6 +49,9 @@ fn free_port_pair() -> Result<u16, String> {
     }
 }
 
+/// The tests of these names in the build of `cargo xtask test`: another choice of packages or features is another build.
+const TEST: [&str; 4] = ["test", "--quiet", "--workspace", "--all-features"];
+
 /// Installs SeaweedFS into `target/seaweedfs`; returns the program.
 fn install(directory: &Path) -> Result<PathBuf, String> {
     let program = directory.join("bin/weed");
@@ -215,17 +218,7 @@ pub(crate) fn run_cluster() -> Result<(), String> {
     });
     print_line("\na cluster of SeaweedFS:");
     let mut command = Command::new("cargo");
-    command.args([
-        "test",
-        "--quiet",
-        "--package",
-        "iscsid",
-        "--test",
-        "store_cluster",
-        "--",
-        "--ignored",
-        "--nocapture",
-    ]);
+    command.args(TEST).args(["--test", "store_cluster", "--", "--ignored", "--nocapture"]);
     command.env("FERRIC_TEST_GATEWAYS", gateways.join(" ")).env("FERRIC_TEST_VICTIMS", victims.join(" "));
     set_client(&mut command);
     check("a cluster of SeaweedFS", command.current_dir(workspace()))
@@ -244,13 +237,13 @@ pub(crate) fn run_object_store() -> Result<(), String> {
     let program = install(&directory)?;
     let store = Store::start(&directory, &program)?;
     print_line("\nshelves on SeaweedFS:");
-    let shelf = ["--package", "shelf", "--features", "s3", "--test", "engine", "--", "--ignored"];
-    let daemons = ["--package", "iscsid", "--test", "shared_shelf", "--test", "sites", "--test", "shelf_machines"];
-    let faults = ["--package", "iscsid", "--test", "store_faults", "--", "--ignored"];
-    let bacula = ["--package", "ferric", "--all-features", "--test", "run", "shared_shelf"];
+    let shelf = ["--test", "engine", "--", "--ignored"];
+    let daemons = ["--test", "shared_shelf", "--test", "sites", "--test", "shelf_machines"];
+    let faults = ["--test", "store_faults", "--", "--ignored"];
+    let bacula = ["--test", "run", "shared_shelf"];
     for test in [shelf.as_slice(), &daemons, &faults, &bacula] {
         let mut command = Command::new("cargo");
-        command.args(["test", "--quiet"]).args(test);
+        command.args(TEST).args(test);
         command.env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", store.port));
         set_client(&mut command);
         command.env("FERRIC_TEST_LOCKED_SHELF", format!("s3://{LOCKED_BUCKET}/site"));

@@ -59,8 +59,7 @@ struct Block {
 
 /// Runs the pages with these names, such as `control.md`, or every page if there are none.
 pub(crate) fn run_pages(names: &[String]) -> Outcome {
-    run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
-    run("cargo", ["build", "--quiet", "--package", "ferric-run"])?;
+    run("cargo", ["build", "--quiet", "--workspace", "--all-features"])?;
     let docs = workspace().join("docs");
     let mut pages: Vec<PathBuf> =
         fs::read_dir(&docs).map_err(file_error(&docs))?.flatten().map(|page| page.path()).collect();

@@ -69,7 +69,7 @@ impl Daemon {
 
 /// Installs schemathesis into `target/schemathesis` and runs it.
 pub(crate) fn run_schemathesis() -> Result<(), String> {
-    run("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
+    run("cargo", ["build", "--quiet", "--workspace", "--bins", "--all-features"])?;
     let directory = workspace().join("target/schemathesis");
     let program = directory.join("bin/schemathesis");
     if !program.exists() {
