@@ -166,6 +166,11 @@ impl VirtualState {
         let Now { mono, wall } = self.start;
         Now { mono: mono.saturating_add(self.elapsed), wall: Timestamp(wall.0.saturating_add(milliseconds)) }
     }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        let now = self.now().mono;
+        self.deadlines.iter().filter(|deadline| **deadline > now).min().map(|first| now.duration_until(*first))
+    }
 }
 
 /// A time for which a thread waits; dropping it ends that.
@@ -209,14 +214,19 @@ impl VirtualClock {
         listeners.iter().for_each(|listener| listener.clock_advanced());
     }
 
+    /// The duration until the earliest time that is not reached and for which a thread waits; `None` if no thread waits.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        lock(&self.0.state).next_deadline()
+    }
+
     /// Waits until a thread waits for a time that is not reached. Returns the duration until the earliest such time.
     #[must_use]
     pub fn wait_for_deadline(&self) -> Duration {
         let mut state = lock(&self.0.state);
         loop {
-            let now = state.now().mono;
-            if let Some(first) = state.deadlines.iter().filter(|deadline| **deadline > now).min() {
-                return now.duration_until(*first);
+            if let Some(rest) = state.next_deadline() {
+                return rest;
             }
             state = self.0.deadline_added.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

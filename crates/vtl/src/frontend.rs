@@ -7,7 +7,7 @@ use crate::library::RemoteBayFactory;
 use crate::site::Site;
 use crate::unit::Unit;
 use scsi_core::asc::Asc;
-use scsi_core::port::{PortNames, TargetPort};
+use scsi_core::port::{PortNames, ProtocolId, TargetPort};
 
 /// The kind of frontend that serves the units of a site: it determines the target port in their identity.
 #[derive(Clone, Debug)]
@@ -25,6 +25,11 @@ impl Frontend {
     /// §4.2.7.1).
     pub const ISCSI: Self =
         Self { port: TargetPort::ISCSI, names: |target| Some(PortNames::new(target, format!("{target},t,0x0001"))) };
+
+    /// The transport protocol of the target port.
+    pub(crate) const fn protocol(&self) -> ProtocolId {
+        self.port.protocol
+    }
 
     /// The target port of the units of a target.
     pub(crate) fn target_port(&self, target: &str) -> TargetPort {

@@ -46,6 +46,7 @@ pub mod observer;
 mod permissions;
 pub mod recent_log;
 pub mod recover;
+pub mod replay;
 mod reservations;
 pub mod sessions;
 mod shared;

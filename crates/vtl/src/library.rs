@@ -16,7 +16,7 @@ pub(crate) use identities::{check_luns, identities, random_hex};
 
 use crate::config::{ConfigError, LibrarySetup, TransferPolicy};
 use crate::control::{ControlError, operator_error_code};
-use crate::data_dir::{DataDirError, UpgradeError};
+use crate::data_dir::{DataDirError, UnitIdentity, UpgradeError};
 use crate::events::{Cause, EventSource};
 use crate::inventory::{CartridgeRecord, Location};
 use crate::locks::read;
@@ -179,6 +179,11 @@ impl Library {
     #[must_use]
     pub fn unit(&self, number: usize) -> Option<Arc<Unit>> {
         self.all_units().into_iter().find(|unit| unit.drive_index().map_or(0, |index| index + 1) == number)
+    }
+
+    /// The stored identity of a unit: `changer`, or `drive/` and its index.
+    pub(crate) fn unit_identity(&self, unit: &str) -> Result<Option<UnitIdentity>, LibraryError> {
+        Ok(self.shared.state.get(&identities::key(&self.name, unit))?)
     }
 
     /// The current configuration of the library, including added elements.

@@ -3,7 +3,9 @@
 use crate::buffers::Buffers;
 use crate::events::{Cause, Event, Subject};
 use crate::nexuses::Nexuses;
-use crate::observer::{CommandNames, CommandOutcome, DeviceKind, UnitName, observe};
+use crate::observer::{
+    CommandNames, CommandOutcome, DeviceKind, TraceEntry, TracedLogin, TracedLogout, UnitName, observe, observe_entry,
+};
 use crate::shared::Shared;
 use crate::unit::{CommandEnd, CompletionHandler, Submitted, Unit, wipe_key};
 use scsi_core::data::Data;
@@ -112,6 +114,10 @@ impl Target {
         self.shared.events.notify(Subject::new(cause), Event::Login { target: self.name.to_string(), peer });
         let mut nexuses = self.nexuses();
         let (nexus, returning) = nexuses.add(port);
+        observe_entry(&self.shared, || {
+            let port = port.as_bytes().to_vec();
+            TraceEntry::Login(TracedLogin { target: self.name.to_string(), nexus: nexus.0, port })
+        });
         for unit in self.units() {
             unit.post(TransportEvent::NexusEstablished { nexus, port: port.clone(), reestablished: returning });
         }
@@ -126,6 +132,9 @@ impl Target {
             unit.post(TransportEvent::NexusLost(nexus));
         }
         let port = nexuses.remove(nexus);
+        observe_entry(&self.shared, || {
+            TraceEntry::Logout(TracedLogout { target: self.name.to_string(), nexus: nexus.0 })
+        });
         drop(nexuses);
         let cause = Cause::host(port.map(|port| port.port_name()));
         self.shared.events.notify(Subject::new(cause), Event::Logout { target: self.name.to_string() });

@@ -31,7 +31,11 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("tape", "ferric tape create ./tapes/V00001L8 --size 64MB && ferric tape create ./tapes/V00002L8 --size 64MB"),
     ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
     ("run", "cargo build --quiet --package ferric-run --manifest-path \"$CARGO_MANIFEST_DIR/Cargo.toml\""),
-    ("trace", "printf '{\"format\":\"ferric-trace\",\"version\":1}\\n' > backup.trace"),
+    (
+        "trace",
+        "printf '{\"format\":\"ferric-trace\",\"version\":2}\\n{\"site\":{\"at_ms\":0,\"port\":\"iscsi\",\"configuration\":\"[[library]]\",\"written\":[],\"on_shelves\":[]}}\\n' > backup.trace",
+    ),
+    ("trace", "cp backup.trace drive.trace && printf '[[library]]\\n' > site.toml"),
     ("job show", "ferric job create scratch 1"),
     ("job cancel", "ferric job create scratch 10000 --detach"),
     ("job import", "ferric job export V00004L8 V00005L8"),

@@ -102,6 +102,52 @@ fn commands_of_a_host_are_traced_and_counted() {
 }
 
 #[test]
+fn trace_is_replayed_by_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let site = Library::builder().slots(2).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB").open().unwrap();
+    site.trace_to(&path.join("t"), 64).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    host.move_medium(0, 1000, 500).unwrap();
+    host.clear_unit_attentions();
+    host.write(1, &[7; 100]).unwrap();
+    site.shut_down().unwrap();
+    let commands = std::fs::read_to_string(path.join("t")).unwrap().lines().filter(|line| line.contains("cdb")).count();
+    let note = "ferric: note: of 1 command, the trace has only the first bytes of the data; the rest was zero (--trace-data)\n";
+    for line in ["trace replay t", "trace replay t --compare"] {
+        let summary = format!("{commands} commands, 0 of them different\n");
+        assert_eq!(ferric(path, line), (0, summary, note.to_owned()), "{line}");
+    }
+    // Another result is found.
+    let text = std::fs::read_to_string(path.join("t")).unwrap();
+    let last = text.lines().last().unwrap().to_owned();
+    let busy = last.replace("\"status\":0", "\"status\":8");
+    std::fs::write(path.join("t"), text.replace(&last, &busy)).unwrap();
+    let (code, out, err) = ferric(path, "trace replay t --compare");
+    assert!(out.contains("  status BUSY in the trace, GOOD in the replay\n"), "{out}");
+    assert!(err.ends_with("ferric: the replay differs from the trace\n"), "{err}");
+    assert_eq!(code, 1);
+    let (code, out, _) = ferric(path, "trace replay t --json");
+    let summary: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &summary["different"], &summary["first_difference"]["record"]["status"]),
+        (0, &1.into(), &8.into())
+    );
+    // A trace without libraries needs a configuration.
+    std::fs::write(path.join("t"), format!("{{\"format\":\"ferric-trace\",\"version\":1}}\n{busy}\n")).unwrap();
+    let (code, _, err) = ferric(path, "trace replay t");
+    assert_eq!(
+        (code, err.as_str()),
+        (1, "ferric: t: the trace has no libraries; name a configuration with --config\n")
+    );
+    std::fs::write(path.join("c"), "[[library]]\nslots = 2\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\n").unwrap();
+    let (code, out, err) = ferric(path, "trace replay t --config c --compare");
+    assert_eq!(code, 1, "{out} {err}");
+    assert!(out.contains("status BUSY in the trace, CHECK CONDITION: NOT READY 3ah/00h (Medium not present)"), "{out}");
+}
+
+#[test]
 fn counters_name_errors_and_times() {
     let dir = tempfile::tempdir().unwrap();
     let site = Library::builder().slots(2).drives("ULT3580-TD8", 1).open().unwrap();
@@ -128,8 +174,8 @@ fn files_that_are_not_traces_are_named_with_their_line() {
     for (text, message) in [
         ("", "t:1: not a trace file: the first line has no \"format\": \"ferric-trace\""),
         (
-            "{\"format\":\"ferric-trace\",\"version\":2}\n",
-            "t:1: unknown version of the trace format; this ferric reads version 1",
+            "{\"format\":\"ferric-trace\",\"version\":3}\n",
+            "t:1: unknown version of the trace format; this ferric reads versions 1 to 2",
         ),
         ("{\"format\":\"ferric-trace\",\"version\":1}\n{\"seq\":1}\n", "t:2: missing field `at_ms`"),
         ("{\"format\":\"ferric-trace\",\"version\":1}\n{\"lost\":2}\nx\n", "t:3: expected value at line 1 column 1"),

@@ -44,7 +44,6 @@ use vtl::data_dir::DataDir;
 use vtl::frontend::{Frontend, SiteOptions};
 use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
-use vtl::observer::TraceFile;
 use vtl::recent_log::RecentLog;
 use vtl::site::{OpenSite, Site};
 
@@ -114,11 +113,7 @@ fn run(mut arguments: Arguments, recent: RecentLog) -> Result<(), String> {
     let part = Part::of(&arguments, shared_site.as_ref(), &mut config)?;
     let site = open(&arguments, &config, &part).map_err(|error| error.to_string())?;
     site.set_recent_log(recent);
-    let add_trace = |path: &_, data_len| {
-        site.add_observer(Arc::new(TraceFile::create(path, data_len)?));
-        Ok(())
-    };
-    arguments.trace.start(add_trace).map_err(|error| error.to_string())?;
+    arguments.trace.start(|path, data_len| site.trace_to(path, data_len)).map_err(|error| error.to_string())?;
     let drives = part.start(&site, &arguments, text.as_deref())?;
     let bind = &config.iscsi.bind;
     let portal = Portal::open(&site, &config.iscsi).map_err(|error| format!("cannot listen on {bind}: {error}"))?;

@@ -12,10 +12,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
 use vtl::config::Config;
 use vtl::data_dir::{DataDir, DataDirError};
-use vtl::observer::{CommandObserver, TraceFile};
 
 /// A daemon with mhvtl's command line.
 pub struct Program {
@@ -97,21 +95,6 @@ pub struct Arguments {
     pub trace: TraceArguments,
     #[command(flatten)]
     _completions: CompletionsArgument,
-}
-
-/// Creates the trace file of the option `--trace`, if it is given, and passes it to `add_observer`.
-///
-/// # Errors
-/// The file cannot be created; the error names the option and the file.
-pub fn start_trace(
-    arguments: &TraceArguments,
-    add_observer: impl FnOnce(Arc<dyn CommandObserver>),
-) -> Result<(), Box<dyn Error>> {
-    let create = |path: &_, data_len| {
-        add_observer(Arc::new(TraceFile::create(path, data_len)?));
-        Ok(())
-    };
-    Ok(arguments.start(create)?)
 }
 
 impl Arguments {

@@ -96,7 +96,7 @@ fn run(arguments: &Arguments, log: &Log) -> Result<(), Box<dyn Error>> {
     let data = DataDir::open_configured(&directory, &config)?.with_new_site(arguments.new_site);
     let site = Site::open_data_dir(data, &config)?;
     site.set_recent_log(log.recent().clone());
-    daemon::start_trace(&arguments.trace, |observer| site.add_observer(observer))?;
+    arguments.trace.start(|path, data_len| site.trace_to(path, data_len))?;
     let control = directory.join(socket::FILE_NAME);
     let notify = arguments.notify.as_deref().map(|file| Notifications::open(&site, file, &config)).transpose()?;
     let reloaded = notify.clone();

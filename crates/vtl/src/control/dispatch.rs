@@ -10,6 +10,7 @@ use crate::events::Cause;
 use crate::inventory::Location;
 use crate::library::Library;
 use crate::models::Models;
+use crate::observer::{TraceEntry, TracedOperation, observe_entry};
 use crate::site::Site;
 use audit::{Actor, Filter, Record};
 use scsi_core::injected_fault::{FaultRule, MAX_RULES};
@@ -28,7 +29,14 @@ impl Site {
     /// Executes a request of an actor, without an audit record.
     pub(crate) fn execute(&self, actor: &Actor, request: &Request) -> Result<Reply, ControlError> {
         let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(actor, request)));
-        done.unwrap_or_else(|_| Err(ControlError::defect()))
+        let done = done.unwrap_or_else(|_| Err(ControlError::defect()));
+        if request.changes_library() {
+            observe_entry(&self.shared, || {
+                let error = done.as_ref().err().map(ToString::to_string);
+                TraceEntry::Operation(TracedOperation { request: request.clone(), error })
+            });
+        }
+        done
     }
 
     fn dispatch(&self, actor: &Actor, request: &Request) -> Response {

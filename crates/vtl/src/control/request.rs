@@ -353,6 +353,29 @@ pub enum ControlRequest {
 }
 
 impl ControlRequest {
+    /// Whether the request changes what hosts find in a library: its cartridges, elements, doors, units and faults.
+    #[must_use]
+    pub const fn changes_library(&self) -> bool {
+        matches!(
+            self,
+            Self::Move { .. }
+                | Self::Load { .. }
+                | Self::Unload { .. }
+                | Self::Import { .. }
+                | Self::Export { .. }
+                | Self::Door { .. }
+                | Self::Online { .. }
+                | Self::Element { .. }
+                | Self::Label { .. }
+                | Self::InjectFault { .. }
+                | Self::Alert { .. }
+                | Self::Create { .. }
+                | Self::Protect { .. }
+                | Self::Retain { .. }
+                | Self::Delete { .. }
+        )
+    }
+
     /// Whether the request changes something, and so has an audit record.
     #[must_use]
     pub const fn is_change(&self) -> bool {

@@ -17,6 +17,11 @@ fn new_unit_identity() -> Result<UnitIdentity, LibraryError> {
     Ok(UnitIdentity { serial, naa, ..UnitIdentity::default() })
 }
 
+/// The key of the stored identity of a unit.
+pub(crate) fn key(library: &str, unit: &str) -> String {
+    format!("identity/{library}/{unit}")
+}
+
 pub(crate) fn random_hex(bytes: usize) -> Result<String, LibraryError> {
     let mut random = vec![0; bytes];
     getrandom::fill(&mut random).map_err(LibraryError::Random)?;
@@ -80,7 +85,7 @@ fn plan_identities(
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
     for (unit, configured) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
-        let key = format!("identity/{}/{unit}", setup.name);
+        let key = key(&setup.name, &unit);
         let known: Option<UnitIdentity> = shared.state.get(&key)?;
         let mut identity = known.clone().map_or_else(new_unit_identity, Ok)?;
         configured.serial.iter().for_each(|serial| identity.serial.clone_from(serial));

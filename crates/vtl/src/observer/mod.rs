@@ -9,12 +9,14 @@ mod histogram;
 mod log;
 mod ring;
 mod text;
+mod trace_entry;
 mod trace_file;
 
 pub use counters::{CommandCount, CommandCounters, SenseCount, UnitCounters};
 pub use histogram::{Histogram, HistogramCounts};
 pub use ring::{TraceBatch, TraceRing};
 pub use text::{Decoded, TraceRecord};
+pub use trace_entry::{TraceEntry, TraceError, TraceReader, TracedLogin, TracedLogout, TracedOperation, TracedSite};
 pub use trace_file::TraceFile;
 
 use crate::locks::read;
@@ -157,11 +159,28 @@ pub struct CommandRecord<'a> {
 pub trait CommandObserver: Send + Sync {
     /// Called once for each command, on the thread that executed or ended it, before its status is sent. It must not wait.
     fn observe(&self, record: &CommandRecord<'_>);
+
+    /// Called once for each login, logout and request of an operator that changes a library, in the order of their effects. It
+    /// must not wait. By default, it does nothing.
+    fn observe_entry(&self, entry: &TraceEntry) {
+        let _ = entry;
+    }
 }
 
 /// The CDB without the zeros that fill the field of the transport (16 bytes in iSCSI).
 pub(crate) fn without_padding<'a>(cdb: &'a [u8], spec: Option<&CommandSpec>) -> &'a [u8] {
     spec.and_then(|spec| cdb.get(..spec.cdb_usage.len())).unwrap_or(cdb)
+}
+
+/// Passes an entry that is no command to the observers of a site.
+pub(crate) fn observe_entry(shared: &Shared, entry: impl FnOnce() -> TraceEntry) {
+    let observers = read(&shared.observers);
+    if !observers.is_empty() {
+        let entry = entry();
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            observers.iter().for_each(|observer| observer.observe_entry(&entry));
+        }));
+    }
 }
 
 /// Passes a record to the observers of a site, its trace and its log. `barcode` returns the cartridge in the drive, `count`

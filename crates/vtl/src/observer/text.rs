@@ -99,11 +99,11 @@ fn empty() -> Arc<str> {
     "".into()
 }
 
-fn to_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn to_hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&Hex(bytes))
 }
 
-fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+pub(super) fn from_hex<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     let text = String::deserialize(deserializer)?;
     let invalid = || serde::de::Error::custom(format!("{text:?} is not a text of pairs of hexadecimal digits"));
     let digits: Option<Vec<u8>> =

@@ -1,6 +1,7 @@
 //! A file with every command and the first bytes of its data: one line of JSON for each command (docs/trace.md).
 
-use super::{CommandObserver, CommandRecord, TraceRecord};
+use super::trace_entry::{FORMAT, VERSION};
+use super::{CommandObserver, CommandRecord, TraceEntry, TraceRecord, TracedSite};
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -12,17 +13,20 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The first line of a trace file.
-const HEADER: &str = "{\"format\":\"ferric-trace\",\"version\":1}";
-/// Commands that may wait to be written; further ones are lost, and counted in the file.
+/// Entries that may wait to be written; further ones are lost, and counted in the file.
 const QUEUE_LEN: usize = 8192;
 /// Time after which written lines are in the file although no command follows.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Writes every command of a site to a file. Dropping it writes what still waits.
+/// An entry with its number in the file.
+type Numbered = (u64, TraceEntry);
+
+/// Writes every command, login, logout and operation of a site to a file. Dropping it writes what still waits.
 pub struct TraceFile {
-    sender: Mutex<Option<SyncSender<TraceRecord>>>,
+    sender: Mutex<Option<SyncSender<Numbered>>>,
     /// Number of the next command.
+    next_command: AtomicU64,
+    /// Number of the next entry.
     next: Arc<AtomicU64>,
     data_len: usize,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -39,34 +43,49 @@ impl TraceFile {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.set_permissions(Permissions::from_mode(0o600))?;
         let mut file = BufWriter::new(file);
-        writeln!(file, "{HEADER}")?;
+        writeln!(file, "{{\"format\":\"{FORMAT}\",\"version\":{VERSION}}}")?;
         file.flush()?;
         let (sender, receiver) = sync_channel(QUEUE_LEN);
         let path = path.to_owned();
         let next = Arc::new(AtomicU64::new(1));
         let end = Arc::clone(&next);
         let write = move || {
-            let written = catch_unwind(AssertUnwindSafe(|| write_records(&mut file, &receiver, &end)));
+            let written = catch_unwind(AssertUnwindSafe(|| write_entries(&mut file, &receiver, &end)));
             if let Ok(Err(error)) = written {
                 tracing::error!(path = %path.display(), %error, "cannot write the trace file; the trace ends");
             }
         };
         let writer = std::thread::Builder::new().name("trace".into()).spawn(write)?;
-        Ok(Self { sender: Mutex::new(Some(sender)), next, data_len, writer: Mutex::new(Some(writer)) })
+        let next_command = AtomicU64::new(1);
+        Ok(Self { sender: Mutex::new(Some(sender)), next_command, next, data_len, writer: Mutex::new(Some(writer)) })
+    }
+
+    /// Writes the libraries of the site.
+    pub(crate) fn write_site(&self, site: TracedSite) {
+        self.send(|| TraceEntry::Site(site));
+    }
+
+    fn send(&self, entry: impl FnOnce() -> TraceEntry) {
+        let sender = crate::locks::lock(&self.sender);
+        if let Some(sender) = &*sender {
+            // The number is taken under the lock, so that numbers ascend in the file and a gap is a loss.
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            let _ = sender.try_send((number, entry()));
+        }
     }
 }
 
-fn write_records(file: &mut BufWriter<File>, records: &Receiver<TraceRecord>, end: &AtomicU64) -> io::Result<()> {
+fn write_entries(file: &mut BufWriter<File>, entries: &Receiver<Numbered>, end: &AtomicU64) -> io::Result<()> {
     let mut expected = 1;
     let gap = |file: &mut BufWriter<File>, lost: u64| {
         if lost > 0 { writeln!(file, "{{\"lost\":{lost}}}") } else { Ok(()) }
     };
     loop {
-        match records.recv_timeout(FLUSH_INTERVAL) {
-            Ok(record) => {
-                gap(file, record.seq - expected)?;
-                expected = record.seq + 1;
-                serde_json::to_writer(&mut *file, &record).map_err(io::Error::other)?;
+        match entries.recv_timeout(FLUSH_INTERVAL) {
+            Ok((number, entry)) => {
+                gap(file, number - expected)?;
+                expected = number + 1;
+                serde_json::to_writer(&mut *file, &entry).map_err(io::Error::other)?;
                 writeln!(file)?;
             }
             Err(RecvTimeoutError::Timeout) => file.flush()?,
@@ -80,12 +99,14 @@ fn write_records(file: &mut BufWriter<File>, records: &Receiver<TraceRecord>, en
 
 impl CommandObserver for TraceFile {
     fn observe(&self, record: &CommandRecord<'_>) {
-        let sender = crate::locks::lock(&self.sender);
-        if let Some(sender) = &*sender {
-            // The number is taken under the lock, so that numbers ascend in the file and a gap is a loss.
-            let seq = self.next.fetch_add(1, Ordering::Relaxed);
-            let _ = sender.try_send(TraceRecord::new(seq, record, self.data_len));
-        }
+        self.send(|| {
+            let seq = self.next_command.fetch_add(1, Ordering::Relaxed);
+            TraceEntry::Command(Box::new(TraceRecord::new(seq, record, self.data_len)))
+        });
+    }
+
+    fn observe_entry(&self, entry: &TraceEntry) {
+        self.send(|| entry.clone());
     }
 }
 

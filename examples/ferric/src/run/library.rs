@@ -7,13 +7,11 @@ use crate::output::Output;
 use command_line::temporary_dir::TemporaryDir;
 use run_frontend::{DriveNumbers, LocalUnit, Nodes, TargetUnits};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use vtl::config::{Config, parse, read_text};
 use vtl::control::ControlRequest;
 use vtl::control::socket::{ControlSocket, FILE_NAME};
 use vtl::data_dir::DataDir;
 use vtl::frontend::SiteOptions;
-use vtl::observer::TraceFile;
 use vtl::site::{OpenSite, Site};
 
 /// The units behind the device nodes.
@@ -87,11 +85,8 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
     };
     let site = Site::open_with(data, &config, SiteOptions::default())
         .map_err(|error| CliError::conflict(error.to_string()))?;
-    let add_trace = |path: &Path, data_len| {
-        site.add_observer(Arc::new(TraceFile::create(path, data_len)?));
-        Ok(())
-    };
-    arguments.trace.start(add_trace).map_err(|error| CliError::system(&error.source, error.to_string()))?;
+    let trace = arguments.trace.start(|path, data_len| site.trace_to(path, data_len));
+    trace.map_err(|error| CliError::system(&error.source, error.to_string()))?;
     for barcode in &arguments.load {
         let load = ControlRequest::Load { library: None, cartridge: barcode.clone(), drive: None };
         site.control(&load).map_err(|error| CliError::not_found(format!("--load {barcode}: {error}")))?;

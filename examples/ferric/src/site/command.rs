@@ -15,7 +15,7 @@ pub(crate) enum Command {
     Request(RequestCommand),
     /// Print the commands that hosts have sent, decoded: the last 4,096 of the daemon, or those of a trace file
     #[command(
-        after_help = "Examples:\n  ferric trace --unit drive1\n  ferric trace --since 5m\n  ferric trace --follow\n  ferric trace --file backup.trace --json"
+        after_help = "Examples:\n  ferric trace --unit drive1\n  ferric trace --since 5m\n  ferric trace --follow\n  ferric trace --file backup.trace --json\n  ferric trace replay backup.trace --compare"
     )]
     Trace(TraceArgs),
     /// Show how many commands each unit has executed, their errors, and how long they took
@@ -413,7 +413,10 @@ pub(crate) struct DriveArgs {
 }
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct TraceArgs {
+    #[command(subcommand)]
+    pub(super) action: Option<TraceAction>,
     /// Wait for further commands and print them, until interrupted
     #[arg(long, conflicts_with = "file")]
     pub(super) follow: bool,
@@ -427,6 +430,27 @@ pub(crate) struct TraceArgs {
     /// Read a file that a daemon has written with --trace, instead of asking a daemon
     #[arg(long, value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TraceAction {
+    /// Send the commands of a trace file to a library in memory, and compare the results
+    #[command(
+        after_help = "Examples:\n  ferric trace replay backup.trace\n  ferric trace replay backup.trace --compare\n  ferric trace replay drive.trace --config site.toml"
+    )]
+    Replay(ReplayArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ReplayArgs {
+    /// A file that a daemon has written with --trace
+    pub(super) file: PathBuf,
+    /// Stop at the first status, sense or data that differs from the trace, with exit code 1
+    #[arg(long)]
+    pub(super) compare: bool,
+    /// The configuration of the libraries [default: that in the trace]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// Parses a number of seconds, minutes or hours.

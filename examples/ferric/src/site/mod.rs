@@ -13,6 +13,7 @@ mod job;
 mod listing;
 mod metrics;
 mod notify;
+mod replay;
 mod request;
 mod rows;
 mod trace;

@@ -1,16 +1,16 @@
 //! `ferric trace`: prints the commands of hosts, from a running daemon or from a trace file.
 
 use super::client::Client;
-use super::command::TraceArgs;
+use super::command::{TraceAction, TraceArgs};
+use super::replay;
 use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::{self, Output};
-use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 use vtl::control::{CommandTrace, ControlRequest as Request};
-use vtl::observer::TraceRecord;
+use vtl::observer::{TraceEntry, TraceError, TraceReader, TraceRecord};
 
 /// Time that one request of `--follow` waits for a command, in milliseconds.
 const WAIT_MS: u64 = 1000;
@@ -32,6 +32,9 @@ impl Filter<'_> {
 }
 
 pub(super) fn run(options: &Options, arguments: &TraceArgs) -> Result<(), CliError> {
+    if let Some(TraceAction::Replay(arguments)) = &arguments.action {
+        return replay::run(options.output, arguments);
+    }
     let now_ms = vtl::clock::Clock::real().now().wall.0;
     let filter = Filter {
         library: options.library.as_deref(),
@@ -77,38 +80,48 @@ fn print_site(options: &Options, follow: bool, filter: &Filter<'_>) -> Result<()
     Ok(())
 }
 
-/// Prints a trace file. Its first line names the format.
-fn print_file(path: &Path, output: Output, filter: &Filter<'_>) -> Result<(), CliError> {
-    let failed = |error: std::io::Error| CliError::system(&error, format!("{}: {error}", path.display()));
-    let mut lines = BufReader::new(File::open(path).map_err(failed)?).lines().zip(1..);
-    let invalid = |number: u32, reason: &str| CliError::invalid(format!("{}:{number}: {reason}", path.display()));
-    let header = lines.next().map(|(line, _)| line.map_err(failed)).transpose()?.unwrap_or_default();
-    let header: Value = serde_json::from_str(&header).unwrap_or_default();
-    if header.get("format").and_then(Value::as_str) != Some("ferric-trace") {
-        return Err(invalid(1, "not a trace file: the first line has no \"format\": \"ferric-trace\""));
+/// Opens a trace file.
+pub(super) fn open_file(path: &Path) -> Result<TraceReader<BufReader<File>>, CliError> {
+    let file = File::open(path).map_err(TraceError::Read);
+    file.and_then(|file| TraceReader::new(BufReader::new(file))).map_err(|error| file_error(path, &error))
+}
+
+/// The error of a trace file, with its place.
+pub(super) fn file_error(path: &Path, error: &TraceError) -> CliError {
+    match error {
+        TraceError::Read(error) => CliError::system(error, format!("{}: {error}", path.display())),
+        TraceError::Line { line, reason } => CliError::invalid(format!("{}:{line}: {reason}", path.display())),
+        error => CliError::invalid(format!("{}: {error}", path.display())),
     }
-    if header.get("version").and_then(Value::as_u64) != Some(1) {
-        return Err(invalid(1, "unknown version of the trace format; this ferric reads version 1"));
-    }
-    let mut lines = lines.peekable();
-    while let Some((line, number)) = lines.next() {
-        let value: Value = match serde_json::from_str(&line.map_err(failed)?) {
-            Ok(value) => value,
-            // The daemon is writing the file, or was killed.
-            Err(error) if error.is_eof() && lines.peek().is_none() => {
-                output.note(&format!("{}:{number}: the last line is incomplete", path.display()));
-                break;
-            }
-            Err(error) => return Err(invalid(number, &error.to_string())),
-        };
-        if let Some(lost) = value.get("lost").and_then(Value::as_u64) {
-            output.note(&format!("{} were lost here", output::format_count(lost, "command")));
-            continue;
+}
+
+/// The entries of a trace file. A note tells of an incomplete last line.
+pub(super) fn entries<'a>(
+    path: &'a Path,
+    output: Output,
+    reader: TraceReader<BufReader<File>>,
+) -> impl Iterator<Item = Result<TraceEntry, CliError>> + 'a {
+    reader.filter_map(move |entry| match entry {
+        Err(TraceError::Incomplete { line }) => {
+            output.note(&format!("{}:{line}: the last line is incomplete", path.display()));
+            None
         }
-        let record: TraceRecord = serde_json::from_value(value).map_err(|error| invalid(number, &error.to_string()))?;
-        let record = record.decode();
-        if filter.is_wanted(&record) {
-            print_record(output, &record)?;
+        entry => Some(entry.map_err(|error| file_error(path, &error))),
+    })
+}
+
+/// Prints the commands of a trace file.
+fn print_file(path: &Path, output: Output, filter: &Filter<'_>) -> Result<(), CliError> {
+    for entry in entries(path, output, open_file(path)?) {
+        match entry? {
+            TraceEntry::Lost(lost) => output.note(&format!("{} were lost here", output::format_count(lost, "command"))),
+            TraceEntry::Command(record) => {
+                let record = record.decode();
+                if filter.is_wanted(&record) {
+                    print_record(output, &record)?;
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

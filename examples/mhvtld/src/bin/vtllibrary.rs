@@ -48,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let folder = arguments.folder();
     let data = arguments.open_data(&config)?;
     let site = Site::open_with(data, &config, SiteOptions::default().with_remote_drives(bay_factory))?;
-    daemon::start_trace(&arguments.trace, |observer| site.add_observer(observer))?;
+    arguments.trace.start(|path, data_len| site.trace_to(path, data_len))?;
     let reload = {
         let (site, clients, arguments) = (Arc::downgrade(&site), clients.clone(), arguments.clone());
         move || {

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use vtl::config::mhvtl;
 use vtl::host::Host;
+use vtl::observer::TraceFile;
 use vtl::standalone::Standalone;
 
 fn main() -> ExitCode {
@@ -34,7 +35,10 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let lock = Lock::acquire(unit.into())?;
     let data = arguments.open_data(&config)?;
     let drive = Arc::new(Standalone::open(data, setup)?);
-    daemon::start_trace(&arguments.trace, |observer| drive.add_observer(observer))?;
+    arguments.trace.start(|path, data_len| {
+        drive.add_observer(Arc::new(TraceFile::create(path, data_len)?));
+        Ok(())
+    })?;
     let queue = Queue::open().map_err(|error| format!("cannot open mhvtl's message queue: {error}"))?;
     // The control tool's messages from before the start are discarded, those of the library are not.
     queue.remove_pending(unit, TOOL_ID)?;

@@ -1,0 +1,168 @@
+//! The lines of a trace file besides commands, and the reader of such files.
+
+use super::TraceRecord;
+use super::text::{from_hex, to_hex};
+use crate::control::ControlRequest;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead, Lines};
+
+/// Name of the format in the first line of a trace file.
+pub(super) const FORMAT: &str = "ferric-trace";
+/// The version that this release writes.
+pub(super) const VERSION: u64 = 2;
+/// The first version, which has commands only.
+const FIRST_VERSION: u64 = 1;
+/// The kinds of lines that are no commands.
+const KINDS: [&str; 5] = ["site", "login", "logout", "operation", "lost"];
+
+/// The libraries of a site at the start of a trace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedSite {
+    /// Start of the trace, in milliseconds since 1970 (UTC).
+    pub at_ms: u64,
+    /// The kind of target port: `iscsi`, or `local` for hosts without a transport.
+    pub port: String,
+    /// The libraries as a configuration file, with the serial numbers, LUNs and cartridges that they had. It has no secrets.
+    pub configuration: String,
+    /// Barcodes of the cartridges on which something was written, or of which that is unknown.
+    pub written: BTreeSet<String>,
+    /// Barcodes of the cartridges outside the libraries, on a shelf.
+    pub on_shelves: BTreeSet<String>,
+}
+
+/// The login of an initiator port to a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedLogin {
+    /// Name of the target, such as an iSCSI name.
+    pub target: String,
+    /// Number of the I_T nexus in that target, as in the records of its commands.
+    pub nexus: u32,
+    /// The TransportID of the initiator port.
+    #[serde(serialize_with = "to_hex", deserialize_with = "from_hex")]
+    pub port: Vec<u8>,
+}
+
+/// The logout of an initiator port: the end of an I_T nexus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedLogout {
+    /// Name of the target, such as an iSCSI name.
+    pub target: String,
+    /// Number of the I_T nexus in that target.
+    pub nexus: u32,
+}
+
+/// A request of an operator that changed something in a library, or failed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedOperation {
+    /// The request, as in the control protocol.
+    pub request: ControlRequest,
+    /// Reason why it was refused; `None` if it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A line of a trace file after the first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TraceEntry {
+    /// The libraries at the start of the trace.
+    Site(TracedSite),
+    /// A login of an initiator port.
+    Login(TracedLogin),
+    /// The logout of an initiator port: the end of an I_T nexus.
+    Logout(TracedLogout),
+    /// A request of an operator.
+    Operation(TracedOperation),
+    /// Number of entries that could not be written in time.
+    Lost(u64),
+    /// A command that has ended.
+    #[serde(untagged)]
+    Command(Box<TraceRecord>),
+}
+
+/// Reason why a trace cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// The input cannot be read.
+    #[error("{0}")]
+    Read(#[from] std::io::Error),
+    /// A line is not one of a trace.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Number of the line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The last line is incomplete: a daemon is writing the file, or was killed.
+    #[error("line {line}: the last line is incomplete")]
+    Incomplete {
+        /// Number of the line, from 1.
+        line: u64,
+    },
+}
+
+/// Reads the entries of a trace file.
+pub struct TraceReader<R: BufRead> {
+    lines: std::iter::Peekable<Lines<R>>,
+    line: u64,
+    version: u64,
+}
+
+impl<R: BufRead> TraceReader<R> {
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// The input cannot be read, or is no trace that this release can read.
+    pub fn new(input: R) -> Result<Self, TraceError> {
+        let mut lines = input.lines().peekable();
+        let header = lines.next().transpose()?.unwrap_or_default();
+        let header: Value = serde_json::from_str(&header).unwrap_or_default();
+        let invalid = |reason: String| TraceError::Line { line: 1, reason };
+        if header.get("format").and_then(Value::as_str) != Some(FORMAT) {
+            return Err(invalid(format!("not a trace file: the first line has no \"format\": \"{FORMAT}\"")));
+        }
+        match header.get("version").and_then(Value::as_u64) {
+            Some(version @ FIRST_VERSION..=VERSION) => Ok(Self { lines, line: 1, version }),
+            _ => {
+                Err(invalid(format!("unknown version of the trace format; this ferric reads versions 1 to {VERSION}")))
+            }
+        }
+    }
+
+    /// The version of the format. Version 1 has commands only.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn entry(&mut self, text: &str) -> Result<TraceEntry, TraceError> {
+        let line = self.line;
+        match serde_json::from_str::<Value>(text) {
+            Ok(value) => {
+                // Its own error names the member that is wrong; that of the enumeration does not.
+                let is_command = !KINDS.iter().any(|kind| value.get(kind).is_some());
+                let entry = match is_command {
+                    true => serde_json::from_value(value).map(|record| TraceEntry::Command(Box::new(record))),
+                    false => serde_json::from_value(value),
+                };
+                entry.map_err(|error| TraceError::Line { line, reason: error.to_string() })
+            }
+            Err(error) if error.is_eof() && self.lines.peek().is_none() => Err(TraceError::Incomplete { line }),
+            Err(error) => Err(TraceError::Line { line, reason: error.to_string() }),
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for TraceReader<R> {
+    type Item = Result<TraceEntry, TraceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let text = self.lines.next()?;
+        self.line += 1;
+        Some(text.map_err(TraceError::Read).and_then(|text| self.entry(&text)))
+    }
+}

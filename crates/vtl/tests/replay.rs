@@ -1,0 +1,164 @@
+//! A trace of a site is replayed against a site in memory, with the same results.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use vtl::Library;
+use vtl::control::ControlRequest;
+use vtl::host::Host;
+use vtl::observer::{TraceEntry, TraceReader, TracedSite};
+use vtl::replay::{Difference, DifferenceKind, Replay, Replayed};
+
+/// A session of two hosts and an operator, with unit attentions, a filemark, identities and an error.
+fn record(path: &Path) {
+    let site = Library::builder().slots(3).drives("ULT3580-TD8", 2).cartridges("A#L8", 2, "64MB").open().unwrap();
+    site.trace_to(path, 1 << 16).unwrap();
+    let (one, two) = (Host::login(&site.targets()[0], 1), Host::login(&site.targets()[0], 2));
+    site.control(&ControlRequest::Load { library: None, cartridge: "A2L8".into(), drive: Some("drive2".into()) })
+        .unwrap();
+    site.control(&ControlRequest::Unload { library: None, drive: "drive1".into() }).unwrap_err();
+    for page in [0x00, 0x80, 0x83] {
+        one.vpd_page(1, page).unwrap_or_default();
+    }
+    one.clear_unit_attentions();
+    let _ = two.command(2, &[0; 6], 0);
+    two.clear_unit_attentions();
+    one.move_medium(0, 1000, 500).unwrap();
+    one.clear_unit_attentions();
+    one.write(1, b"a block").unwrap();
+    one.write_filemarks(1, 1).unwrap();
+    one.rewind(1).unwrap();
+    assert_eq!(one.read(1, 7).unwrap().block().unwrap(), b"a block");
+    let _ = one.read(1, 100).unwrap();
+    // A LUN without a unit, an unknown command and a field that is wrong.
+    for (lun, cdb) in [(9, vec![0; 6]), (1, vec![0xff; 6]), (1, vec![0x08, 1, 0, 0, 1, 0])] {
+        let _ = one.command(lun, &cdb, 64);
+    }
+    let _ = two.command(0, &[0xb8, 0x10, 0, 0, 0, 50, 0, 0, 0x10, 0, 0, 0], 4096);
+    let _ = two.element_status(0).unwrap();
+    drop(two);
+    one.unload(1).unwrap();
+    site.shut_down().unwrap();
+}
+
+fn entries(path: &Path) -> Vec<TraceEntry> {
+    TraceReader::new(BufReader::new(File::open(path).unwrap())).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+fn site_of(entries: &[TraceEntry]) -> &TracedSite {
+    let TraceEntry::Site(site) = &entries[0] else { panic!("{:?}", entries[0]) };
+    site
+}
+
+/// The effects of all entries.
+fn replay(entries: &[TraceEntry]) -> Vec<Replayed> {
+    let site = site_of(entries);
+    let mut replay = Replay::open(&site.config().unwrap(), site.frontend(), site.at_ms).unwrap();
+    entries.iter().map(|entry| replay.replay(entry).unwrap()).collect()
+}
+
+fn differences(entries: &[TraceEntry]) -> Vec<Difference> {
+    let different = |replayed| match replayed {
+        Replayed::Different(difference) => Some(*difference),
+        Replayed::Same => None,
+        Replayed::LeftOut(what) => panic!("{what}"),
+    };
+    replay(entries).into_iter().filter_map(different).collect()
+}
+
+#[test]
+fn trace_is_replayed_with_the_same_results() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    record(&path);
+    let mut entries = entries(&path);
+    let commands = entries.iter().filter(|entry| matches!(entry, TraceEntry::Command(_))).count();
+    let logins = entries.iter().filter(|entry| matches!(entry, TraceEntry::Login(_))).count();
+    let operations: Vec<bool> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            TraceEntry::Operation(operation) => Some(operation.error.is_some()),
+            _ => None,
+        })
+        .collect();
+    assert!(commands > 25, "{commands}");
+    assert_eq!((logins, operations), (2, vec![false, true]));
+    assert_eq!(differences(&entries), []);
+    // The same trace with another result: each kind of difference is found.
+    let at =
+        entries.iter().position(|entry| matches!(entry, TraceEntry::Command(record) if record.bytes_in == 7)).unwrap();
+    let TraceEntry::Command(original) = entries[at].clone() else { panic!() };
+    let mut changed = original.clone();
+    changed.data_in[2] ^= 0xff;
+    entries[at] = TraceEntry::Command(changed);
+    let found = differences(&entries);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].kind, DifferenceKind::Data(2, b'b' ^ 0xff, b'b'));
+    let mut changed = original.clone();
+    (changed.status, changed.sense) = (2, vec![0x70, 0, 3, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x11, 0, 0, 0, 0, 0]);
+    entries[at] = TraceEntry::Command(changed);
+    let text = differences(&entries)[0].kind.to_string();
+    assert!(text.starts_with("status CHECK CONDITION: MEDIUM ERROR 11h/00h"), "{text}");
+    assert!(text.ends_with("in the trace, GOOD in the replay"), "{text}");
+    let mut changed = original;
+    changed.bytes_in = 8;
+    entries[at] = TraceEntry::Command(changed);
+    assert_eq!(differences(&entries)[0].kind, DifferenceKind::DataLength(8, 7));
+}
+
+#[test]
+fn commands_without_their_data_or_effect_are_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    record(&path);
+    let mut entries = entries(&path);
+    let mut left_out = 0;
+    for entry in &mut entries {
+        let TraceEntry::Command(record) = entry else { continue };
+        if record.bytes_out > 0 {
+            record.data_out.clear();
+            left_out += 1;
+        }
+    }
+    entries.push(TraceEntry::Lost(3));
+    assert!(left_out > 0);
+    let what = |wanted: &str| {
+        replay(&entries)
+            .iter()
+            .filter(|replayed| {
+                **replayed
+                    == Replayed::LeftOut(match wanted {
+                        "data" => "commands whose data is not in the trace",
+                        _ => "entries that are not in the trace",
+                    })
+            })
+            .count()
+    };
+    assert_eq!((what("data"), what("lost")), (left_out, 1));
+}
+
+#[test]
+fn trace_of_the_first_version_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    record(&path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    let site = site_of(&entries(&path)).clone();
+    lines.retain(|line| line.contains("\"cdb\""));
+    // The hosts were logged in before: their first commands have no unit attention.
+    let first = lines.iter().position(|line| line.contains("\"bytes_out\":7")).unwrap();
+    let commands: Vec<&str> = lines[first..].to_vec();
+    std::fs::write(&path, format!("{{\"format\":\"ferric-trace\",\"version\":1}}\n{}\n", commands.join("\n"))).unwrap();
+    let config = site.config().unwrap();
+    let mut replay = Replay::open(&config, site.frontend(), site.at_ms).unwrap();
+    let load = ControlRequest::Load { library: None, cartridge: "A1L8".into(), drive: Some("drive1".into()) };
+    replay.site().control(&load).unwrap();
+    let replayed: Vec<Replayed> = entries(&path)[..4].iter().map(|entry| replay.replay(entry).unwrap()).collect();
+    assert_eq!(replayed, [Replayed::Same, Replayed::Same, Replayed::Same, Replayed::Same]);
+    // Another version is refused by name.
+    std::fs::write(&path, "{\"format\":\"ferric-trace\",\"version\":3}\n").unwrap();
+    let error = TraceReader::new(BufReader::new(File::open(&path).unwrap())).err().unwrap().to_string();
+    assert_eq!(error, "line 1: unknown version of the trace format; this ferric reads versions 1 to 2");
+}
