@@ -165,7 +165,7 @@ impl<'a> SegmentWriter<'a> {
         let object = segment::encode(&self.name, &self.buffer, data_key.as_deref())?;
         // Its memory is used again: the kernel clears the pages of a new one.
         self.buffer.clear();
-        // Waits with the next object at hand, so that the store always has work.
+        // The next object is ready before the wait, so that the store always has work.
         if self.running.len() == PARALLEL {
             self.finish_first().await?;
         }

@@ -95,7 +95,7 @@ pub enum TraceError {
     Line {
         /// Number of the line, from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The defect of the line.
         reason: String,
     },
     /// The last line is incomplete: a daemon is writing the file, or was killed.
