@@ -1,5 +1,6 @@
 //! The folders of all cartridges of a site: those of the directory of cartridges, and those of the shelves on object storage.
 
+use crate::former_state::FormerState;
 use crate::locks::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,6 +26,15 @@ struct FoundFolder {
     shelf: Option<usize>,
     folder: Box<dyn Folder>,
     is_empty: bool,
+    /// The error of a shelf that may have a newer state: the folder is only read, and the place of the cartridge stays unknown.
+    unread: Option<io::Error>,
+}
+
+impl FoundFolder {
+    /// The folder, unless a shelf that may have a newer state cannot be read: then its error.
+    fn newest(self) -> io::Result<Self> {
+        self.unread.map_or(Ok(()), Err).map(|()| Self { unread: None, ..self })
+    }
 }
 
 /// The names of the folders in several stores. A store that cannot be read does not hide those of the others.
@@ -134,7 +144,7 @@ impl CartridgeStores {
     /// # Errors
     /// [`io::ErrorKind::NotFound`] if no store has the cartridge; or a store cannot be read.
     pub(crate) fn find_shelf(&self, name: &str) -> io::Result<Option<&str>> {
-        let found = self.find(name)?.filter(|found| !found.is_empty).ok_or(io::ErrorKind::NotFound)?;
+        let found = self.find(name)?.filter(|found| !found.is_empty).ok_or(io::ErrorKind::NotFound)?.newest()?;
         Ok(found.shelf.and_then(|shelf| self.shelves.get(shelf)).map(|(name, _)| name.as_str()))
     }
 
@@ -153,9 +163,9 @@ impl CartridgeStores {
             let mut folder = self.store(shelf).open(name)?;
             // Without shelves, an empty folder hides no other one.
             let is_empty = !self.shelves.is_empty() && folder.list()?.is_empty();
-            Ok::<_, io::Error>(FoundFolder { shelf, folder, is_empty })
+            Ok::<_, io::Error>(FoundFolder { shelf, folder, is_empty, unread: None })
         };
-        let (mut failed, mut empty) = (None, None);
+        let (mut failed, mut empty, mut is_last_unread) = (None, None, false);
         // First the directory, then the shelf that had it last: other shelves may not respond.
         let last = lock(&self.found).get(name).copied();
         let others = (0..self.shelves.len()).filter(|shelf| Some(*shelf) != last).map(Some);
@@ -166,6 +176,14 @@ impl CartridgeStores {
             }
             match open(shelf) {
                 Ok(found) if found.is_empty => empty = empty.or(Some(found)),
+                Ok(found) if failed.is_some() && (is_last_unread || found.folder.is_copied()) => {
+                    tracing::warn!(
+                        barcode = name,
+                        shelf = shelf.and_then(|shelf| self.shelves.get(shelf)).map(|(name, _)| name),
+                        "the shelf of the cartridge does not respond; another shelf has a state of it, which may be old and is only read"
+                    );
+                    return Ok(Some(FoundFolder { unread: failed, ..found }));
+                }
                 Ok(found) => {
                     let mut places = lock(&self.found);
                     match shelf {
@@ -180,6 +198,7 @@ impl CartridgeStores {
                 // A shelf that cannot be used does not hide the others.
                 Err(error) => {
                     failed = failed.or(Some(error));
+                    is_last_unread |= shelf == last;
                     // The replica may have a former state, which must not be changed.
                     unread.extend(self.replicas.iter().filter(|(of, _)| Some(*of) == shelf).map(|(_, to)| *to));
                 }
@@ -190,7 +209,8 @@ impl CartridgeStores {
 
     /// The store that has the folder.
     fn store_of(&self, name: &str) -> io::Result<&dyn FolderStore> {
-        self.find(name)?.map(|found| self.store(found.shelf)).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let found = self.find(name)?.ok_or(io::ErrorKind::NotFound)?.newest()?;
+        Ok(self.store(found.shelf))
     }
 }
 
@@ -211,7 +231,8 @@ impl FolderStore for CartridgeStores {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Folder>> {
-        self.find(name)?.map(|found| found.folder).ok_or_else(|| io::ErrorKind::NotFound.into())
+        let found = self.find(name)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok(if found.unread.is_some() { Box::new(FormerState::new(found.folder)) } else { found.folder })
     }
 
     fn is_taken(&self, name: &str) -> bool {

@@ -30,6 +30,7 @@ pub mod entropy;
 mod error_text;
 pub mod events;
 pub mod external_program;
+mod former_state;
 pub mod frontend;
 pub mod host;
 pub mod inventory;

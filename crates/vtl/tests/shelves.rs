@@ -17,6 +17,7 @@ use tape_store::store::{NewCartridge, TapeStore};
 use vtl::config::parse;
 use vtl::control::ControlRequest;
 use vtl::data_dir::{DataDir, mark_restored};
+use vtl::host::Host;
 use vtl::jobs::{JobState, JobStatus, Work};
 use vtl::site::{OpenSite, Site};
 
@@ -34,10 +35,23 @@ struct Store(
     Arc<AtomicUsize>,
     Arc<Mutex<Option<&'static str>>>,
     Arc<AtomicBool>,
+    Arc<AtomicBool>,
 );
 
-/// A folder whose files are a copy, because the store of the original does not respond.
-struct CopyFolder(Box<dyn Folder>);
+/// A folder whose files are a copy, because the store of the original does not respond, or that was copied from another store.
+struct CopyFolder(Box<dyn Folder>, Copied);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copied {
+    Now,
+    Before,
+}
+
+impl CopyFolder {
+    fn writable(&mut self) -> io::Result<&mut dyn Folder> {
+        if self.is_read_only() { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(self.0.as_mut()) }
+    }
+}
 
 impl Folder for CopyFolder {
     fn lock(&mut self, shared: bool) -> io::Result<()> {
@@ -47,10 +61,10 @@ impl Folder for CopyFolder {
         self.0.open_read_only(name)
     }
     fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
-        Ok(Box::new(Self(self.0.reopen()?)))
+        Ok(Box::new(Self(self.0.reopen()?, self.1)))
     }
-    fn rename(&mut self, _from: &str, _to: &str) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.writable()?.rename(from, to)
     }
     fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
         self.0.open(name)
@@ -58,11 +72,11 @@ impl Folder for CopyFolder {
     fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
         self.0.read(name)
     }
-    fn replace(&mut self, _name: &str, _bytes: &[u8]) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.writable()?.replace(name, bytes)
     }
-    fn remove(&mut self, _name: &str) -> io::Result<()> {
-        Err(io::ErrorKind::ReadOnlyFilesystem.into())
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.writable()?.remove(name)
     }
     fn list(&mut self) -> io::Result<Vec<String>> {
         self.0.list()
@@ -71,7 +85,10 @@ impl Folder for CopyFolder {
         self.0.available()
     }
     fn is_read_only(&self) -> bool {
-        true
+        self.1 == Copied::Now
+    }
+    fn is_copied(&self) -> bool {
+        self.1 == Copied::Before
     }
 }
 
@@ -124,7 +141,11 @@ impl FolderStore for Store {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let folder = store.open(name)?;
-        Ok(if self.5.load(Ordering::Relaxed) { Box::new(CopyFolder(folder)) } else { folder })
+        Ok(match (self.5.load(Ordering::Relaxed), self.6.load(Ordering::Relaxed)) {
+            (true, _) => Box::new(CopyFolder(folder, Copied::Now)),
+            (_, true) => Box::new(CopyFolder(folder, Copied::Before)),
+            _ => folder,
+        })
     }
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.reach()?.create(name)
@@ -511,6 +532,60 @@ fn the_replica_of_a_shelf_that_is_away_is_not_changed() {
     storage.a.set_away(false);
     site.control(&import).unwrap();
     assert_eq!(blank(&site), pairs(&[("V00001L8", Some(false))]));
+}
+
+/// A shelf that was a replica earlier has an old copy, and the new replica has none yet.
+#[test]
+fn the_copy_of_a_former_replica_is_only_read_while_the_shelf_is_away() {
+    let storage = Storage::default();
+    let text = format!("{LIBRARY}[[drive]]\nmodel = \"ULT3580-TD8\"\n{SHELVES}[storage]\nnew_cartridges = \"a\"\n");
+    drop(storage.start(&text).unwrap());
+    put(&storage.b, "V00001L8", true);
+    // Also after a restart, and for each load again.
+    for away in [true, true, false, true, false] {
+        storage.a.set_away(away);
+        let site = storage.start(&text).unwrap();
+        let host = Host::login(&site.targets()[0], 1);
+        let changed = site.set_write_protect(&barcode("V00001L8"), false);
+        assert_eq!(changed.is_err(), away);
+        let load = ControlRequest::Load { library: None, cartridge: "V00001L8".into(), drive: None };
+        site.control(&load).unwrap();
+        host.clear_unit_attentions();
+        let written = host.command_with_data(1, &[0x0a, 0, 0, 0, 4, 0], b"lost");
+        assert_eq!(written.sense_codes(), away.then_some((7, 0x27, 0x00)));
+        site.control(&ControlRequest::Unload { library: None, drive: "drive1".into() }).unwrap();
+        if away {
+            let error = recall(&site, &["V00001L8"]).unwrap_err();
+            assert_eq!(error, "cartridge V00001L8: opening the cartridge failed: connection refused");
+        }
+        assert_eq!(site.cartridges()[0].shelf_name, name("a"));
+    }
+    let blank = |store: &Store| TapeStore::new(Box::new(store.clone())).is_blank(&barcode("V00001L8")).unwrap();
+    assert_eq!((blank(&storage.a), blank(&storage.b)), (None, Some(true)));
+    assert_eq!(storage.names(), [vec![], vec!["V00001L8", "V00002L8"], vec!["V00001L8"]]);
+}
+
+/// The site does not know the place of the cartridge yet.
+#[test]
+fn a_copy_is_only_read_while_an_earlier_shelf_is_away() {
+    let storage = Storage::default();
+    let text = format!("{}{SHELVES}", LIBRARY.replace("count = 2", "count = 0"));
+    put(&storage.a, "V00001L8", false);
+    put(&storage.b, "V00001L8", true);
+    storage.b.6.store(true, Ordering::Relaxed);
+    let site = storage.start(&text).unwrap();
+    storage.a.set_away(true);
+    import(&site, "V00001L8");
+    let label = barcode("V00001L8");
+    assert!(site.set_write_protect(&label, true).unwrap_err().to_string().contains("its files are a copy"));
+    storage.a.set_away(false);
+    site.set_write_protect(&label, true).unwrap();
+    assert_eq!(site.cartridges()[0].shelf_name, name("a"));
+    // What is on the other shelf only can be changed there.
+    put(&storage.b, "V00002L8", true);
+    import(&site, "V00002L8");
+    storage.a.set_away(true);
+    site.set_write_protect(&barcode("V00002L8"), true).unwrap();
 }
 
 /// A library whose pool is on shelf `a`.

@@ -200,6 +200,13 @@ impl Folder for ShelfFolder {
     fn is_read_only(&self) -> bool {
         matches!(self.view, View::Replica(..))
     }
+
+    fn is_copied(&self) -> bool {
+        match &self.view {
+            View::Taken(_) => false,
+            View::Newest(seen) | View::Replica(_, seen) => seen.manifest().origin.is_some(),
+        }
+    }
 }
 
 /// A file of a taken cartridge.

@@ -166,6 +166,10 @@ pub trait Folder: Send {
     fn is_read_only(&self) -> bool {
         false
     }
+    /// Whether the files were copied here from another store, which may have a newer state. They may have been changed since.
+    fn is_copied(&self) -> bool {
+        false
+    }
 }
 
 /// The reason of a call of [`Folder::commit`].

@@ -77,7 +77,11 @@ fn a_tape_is_copied_after_its_release_and_read_only_while_the_first_shelf_is_awa
     wait_until(|| lag(&machine) == ReplicaLag::default());
     // A machine with the second store only has it all.
     let other = tempfile::tempdir().unwrap();
-    assert!(super::machine("b", &site.stores[1], other.path()).blocks(BLOCK) == blocks(30));
+    let second = super::machine("b", &site.stores[1], other.path());
+    // A site with both shelves knows which one has the copy.
+    let is_copied = |machine: &Machine| machine.folders.open(BARCODE).unwrap().is_copied();
+    assert!(is_copied(&second) && !is_copied(&machine));
+    assert!(second.blocks(BLOCK) == blocks(30));
 
     let third = tempfile::tempdir().unwrap();
     let machine = site.machine("c", third.path());
