@@ -239,6 +239,9 @@ pub enum MamSave {
     WithCopy,
     /// The cartridge memory and its copy, with an exclusive lock: the cartridge is in no drive.
     Exclusive,
+    /// As [`Self::Exclusive`], for a change of the retention or of the legal hold: it counts, also beyond this machine, when the call
+    /// ends. If it cannot be made durable there, the old cartridge memory and its copy are restored.
+    Protection,
 }
 
 /// The storage of the tape and the cartridge memory of one cartridge.
@@ -269,7 +272,7 @@ pub trait MediumSource: Send {
     /// Writes the cartridge memory, atomically and durably.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] for [`MamSave::Exclusive`], or [`StoreError::Io`] if the storage fails; the old cartridge
+    /// [`StoreError::InUse`] for [`MamSave::Exclusive`] and [`MamSave::Protection`], or [`StoreError::Io`] if the storage fails; the old cartridge
     /// memory remains.
     fn save_mam(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError>;
     /// Checks that [`Self::open`] would succeed and that the cartridge memory could be saved. Nothing is changed.
@@ -565,7 +568,7 @@ impl Cartridge {
             return Err(StoreError::Retained { barcode });
         }
         mam.set_number(AttrId::RETAINED_UNTIL, until);
-        self.save_mam_exclusive(&mam)
+        self.save(&mam, MamSave::Protection)
     }
 
     /// Sets or releases the legal hold: while it is set, the data can be neither overwritten nor deleted. The retention stays as it
@@ -580,7 +583,7 @@ impl Cartridge {
         }
         let mut mam = self.mam()?;
         mam.set_number(AttrId::LEGAL_HOLD, u64::from(on));
-        self.save_mam_exclusive(&mam)
+        self.save(&mam, MamSave::Protection)
     }
 
     /// Updates REMAINING CAPACITY and VOLUME CHANGE REFERENCE after the tape was written outside a drive.

@@ -183,6 +183,27 @@ pub(crate) fn write_both(folder: &mut dyn Folder, mam: &Mam) -> Result<(), Store
     if names.iter().any(|name| name == NATIVE_FILE) { replace(folder, COPY, &mam.encode()) } else { Ok(()) }
 }
 
+/// The files that [`write_both`] writes, with their content; `None` for one that is missing.
+pub(crate) type FormerFiles = [(&'static str, Option<Vec<u8>>); 2];
+
+/// The files that [`write_both`] writes, as they are. A copy that cannot be read counts as missing.
+pub(crate) fn former_files(folder: &mut dyn Folder) -> Result<FormerFiles, StoreError> {
+    Ok([(NATIVE_FILE, small(folder, NATIVE_FILE)?), (COPY, small(folder, COPY).unwrap_or_default())])
+}
+
+/// Restores files as they were before. A failure is only logged: the error that made it necessary counts.
+pub(crate) fn restore(folder: &mut dyn Folder, files: &FormerFiles) {
+    for (name, bytes) in files {
+        let restored = match bytes {
+            Some(bytes) => folder.replace(name, bytes),
+            None => folder.remove(name),
+        };
+        if let Err(error) = restored {
+            tracing::warn!(file = name, %error, "the former cartridge memory cannot be restored");
+        }
+    }
+}
+
 /// Creates the files of a new cartridge. The cartridge memory is the last file but its copy.
 ///
 /// # Errors

@@ -320,7 +320,9 @@ impl MediumSource for MemorySource {
     }
 
     fn save_mam(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError> {
-        if save == MamSave::Exclusive && self.tape.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if matches!(save, MamSave::Exclusive | MamSave::Protection)
+            && self.tape.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        {
             return Err(StoreError::InUse);
         }
         self.mam = mam.clone();

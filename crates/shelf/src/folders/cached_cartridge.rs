@@ -227,6 +227,13 @@ impl CachedCartridge {
         reason.map_or(Ok(()), |reason| Err(io::Error::other(protected(reason))))
     }
 
+    /// Adds the protection of the newest manifest of this process to a cartridge memory that lacks it: a request that failed may have
+    /// created the manifest.
+    pub(super) fn add_protection(&self) -> io::Result<()> {
+        let protection = self.runtime.block_on(self.owned.lock()).protection();
+        self.protect_as(protection)
+    }
+
     /// Adds the protection of the newest manifest to a cartridge memory that lacks it, so that drives refuse to overwrite the data.
     fn protect_as(&self, protection: Protection) -> io::Result<()> {
         for name in [Mam::FILE, Mam::COPY].into_iter().filter(|name| !protection.is_none() && self.has(name)) {

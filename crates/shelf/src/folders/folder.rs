@@ -188,7 +188,7 @@ impl Folder for ShelfFolder {
         let View::Taken(taken) = &self.view else { return Ok(()) };
         match point {
             CommitPoint::Unload => taken.commit_unload(self.access.shared.setup.unload),
-            CommitPoint::Copy => taken.commit_unload(Unload::Wait),
+            CommitPoint::Copy | CommitPoint::Protection => taken.commit_unload(Unload::Wait),
             _ => taken.cartridge.synchronised(),
         }
     }

@@ -178,10 +178,12 @@ impl Slot {
 
     fn release_unused(&self, mut content: MutexGuard<'_, SlotContent>) -> bool {
         let Some(cartridge) = content.cartridge.clone().filter(|_| content.users == 0) else { return true };
+        let has_failed = content.failed.is_some();
         let busy = self.begin(&mut content);
         drop(content);
+        let protected = if has_failed { cartridge.add_protection() } else { Ok(()) };
         // This may take long: a drive can continue with the cartridge meanwhile.
-        let mut released = cartridge.commit();
+        let mut released = protected.and_then(|()| cartridge.commit());
         let mut content = lock(&self.content);
         if released.is_ok() && content.users == 0 {
             content.is_closing = true;

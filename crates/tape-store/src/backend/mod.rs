@@ -184,6 +184,10 @@ pub enum CommitPoint {
     /// The folder is a complete copy, whose source is removed next: it is durable beyond this machine when the call ends, also in a
     /// store in which an unload does not wait for that.
     Copy,
+    /// The retention or the legal hold was changed outside a drive: the new one counts beyond this machine when the call ends, also in
+    /// a store in which an unload does not wait for that. If the call fails, the former cartridge memory is restored, and no further
+    /// call for it follows.
+    Protection,
 }
 
 /// The error of a cartridge that another daemon has taken over, in a store that several daemons share: an [`io::Error`] of a

@@ -118,7 +118,7 @@ impl MediumSource for ThreeFileSource {
 
     fn save_mam(&mut self, mam: &Mam, save: MamSave) -> Result<(), StoreError> {
         let mut folder = self.folder.open()?;
-        if save == MamSave::Exclusive {
+        if matches!(save, MamSave::Exclusive | MamSave::Protection) {
             folder.lock(false).map_err(StoreError::lock)?;
         }
         match save {
@@ -127,6 +127,13 @@ impl MediumSource for ThreeFileSource {
             MamSave::Exclusive => {
                 cartridge_memory::write_both(folder.as_mut(), mam)?;
                 commit_change(folder.as_mut())
+            }
+            MamSave::Protection => {
+                let former = cartridge_memory::former_files(folder.as_mut())?;
+                cartridge_memory::write_both(folder.as_mut(), mam)?;
+                let committed = folder.commit(CommitPoint::Protection);
+                let committed = committed.map_err(StoreError::io("committing the cartridge"));
+                committed.inspect_err(|_| cartridge_memory::restore(folder.as_mut(), &former))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Retained cartridges on a shelf whose store locks objects.
 
+use super::replication::wait_until;
 use super::*;
 use crate::Manifest;
 use crate::object_lock::{Sent, SignedRequest, SignedRequests, SignedResponse};
@@ -178,10 +179,60 @@ fn a_lock_that_the_store_refuses_is_an_error_and_is_made_good_later() {
     assert!(error.contains("retaining ") && error.ends_with(expected), "{error}");
     let (manifest, _) = named(&machine);
     assert!(manifest.protection.is_none(), "a manifest says what does not hold: {before} {}", manifest.version);
+    assert_eq!(machine.cartridge().mam().unwrap().number(AttrId::RETAINED_UNTIL), 0);
     *lock(&locks.refused) = None;
     machine.cartridge().retain_until(YEAR_2100).unwrap();
     let (manifest, objects) = named(&machine);
     assert!(manifest.protection.in_store && retained(&locks, "2100-01-01T00:00:00Z").is_superset(&objects));
+}
+
+/// The cartridge can be released, with what both had before, also if an unload does not wait for the store.
+#[test]
+fn a_protection_that_the_store_refuses_changes_nothing_and_the_cartridge_is_released() {
+    for unload in [Unload::Wait, Unload::Later] {
+        let store = Arc::new(InMemory::new());
+        let [a, b] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let locks = Locks::new(&store);
+        let beat = Duration::from_millis(500);
+        let setup = MachineSetup { locks: Some(Arc::clone(&locks)), unload, beat, ..MachineSetup::default() };
+        let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+        let other = machine_with("b", Arc::clone(&store) as _, b.path(), &setup);
+        let is_released = || {
+            wait_until(|| !machine.folders.is_taken(BARCODE) && other.cartridge().open().is_ok());
+            wait_until(|| !other.folders.is_taken(BARCODE));
+        };
+        machine.create();
+        write(&machine, 1);
+        is_released();
+        *lock(&locks.refused) = Some("/seg/");
+        for number in 0..2 {
+            let refused = match number {
+                0 => machine.cartridge().retain_until(YEAR_2100),
+                _ => machine.cartridge().set_legal_hold(true),
+            };
+            assert!(refused.unwrap_err().to_string().contains("the store denies it"));
+            is_released();
+            let mam = other.cartridge().mam().unwrap();
+            assert_eq!((mam.number(AttrId::RETAINED_UNTIL), mam.is_held()), (0, false));
+            assert!(named(&other).0.protection.is_none());
+        }
+        // Only the manifest itself is refused, after it was created: both say so.
+        *lock(&locks.refused) = Some("/m/");
+        assert!(machine.cartridge().retain_until(YEAR_2100).is_err());
+        *lock(&locks.refused) = None;
+        is_released();
+        assert_eq!(other.cartridge().mam().unwrap().number(AttrId::RETAINED_UNTIL), YEAR_2100);
+        assert_eq!(named(&other).0.protection.retained_until, YEAR_2100);
+        assert!(retained(&locks, "2100-01-01T00:00:00Z").is_superset(&named(&other).1));
+        // A release that is refused leaves the hold.
+        machine.cartridge().set_legal_hold(true).unwrap();
+        *lock(&locks.refused) = Some("/seg/");
+        assert!(machine.cartridge().set_legal_hold(false).is_err());
+        assert!(machine.cartridge().mam().unwrap().is_held());
+        *lock(&locks.refused) = None;
+        is_released();
+        assert!(named(&other).0.protection.is_held && lock(&locks.held).is_superset(&named(&other).1));
+    }
 }
 
 #[test]
