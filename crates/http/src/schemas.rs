@@ -138,7 +138,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("seconds", Of::Number),
         may("failed", Of::Map(&Of::Text)),
     ]]),
-    ("UnshelvedCartridge", &[&[has("cartridge", Of::Text), has("bytes", Of::Number)]]),
+    ("UnshelvedCartridge", &[&[has("cartridge", Of::Text), has("bytes", Of::Number), may("error", Of::Text)]]),
     ("NotifyStatus", &[&[
         has("target", Of::Text),
         has("kind", Of::Words(&["webhook", "mail", "command"])),

@@ -28,7 +28,7 @@ pub struct ShelfStatus {
     pub cartridges: u64,
     /// Bytes that are on the local disk only.
     pub unshelved_bytes: u64,
-    /// The cartridges that have such bytes, ascending.
+    /// The cartridges that have such bytes, or could not be put on the shelf the last time, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unshelved: Vec<UnshelvedCartridge>,
     /// Bytes on the local disk that the shelf has, too.
@@ -71,6 +71,9 @@ pub struct UnshelvedCartridge {
     pub cartridge: String,
     /// Number of bytes that are on the local disk only.
     pub bytes: u64,
+    /// Reason why the last attempt to put the cartridge on the shelf has failed: the store does not respond, or denies a lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl Site {
@@ -88,9 +91,21 @@ impl Site {
     }
 }
 
+/// The cartridges with bytes that are on no shelf, and those that could not be put on the shelf, ascending.
+fn unshelved_of(bytes: BTreeMap<String, u64>, mut errors: BTreeMap<String, String>) -> Vec<UnshelvedCartridge> {
+    let mut all: Vec<_> = bytes
+        .into_iter()
+        .map(|(cartridge, bytes)| UnshelvedCartridge { error: errors.remove(&cartridge), cartridge, bytes })
+        .filter(|one| one.bytes > 0 || one.error.is_some())
+        .collect();
+    let of_error = |(cartridge, error)| UnshelvedCartridge { cartridge, bytes: 0, error: Some(error) };
+    all.extend(errors.into_iter().map(of_error));
+    all.sort_by(|a, b| a.cartridge.cmp(&b.cartridge));
+    all
+}
+
 fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving: Shelving) -> ShelfStatus {
-    let unshelved = shelving.unshelved.into_iter().filter(|(_, bytes)| *bytes > 0);
-    let unshelved: Vec<_> = unshelved.map(|(cartridge, bytes)| UnshelvedCartridge { cartridge, bytes }).collect();
+    let unshelved = unshelved_of(shelving.unshelved, shelving.unreleased);
     let replica = |(shelf, lag): (String, ReplicaLag)| ReplicaStatus {
         shelf,
         cartridges: lag.folders,

@@ -169,7 +169,9 @@ impl FolderStore for Store {
         let failed = [("V00001L8".to_owned(), "no space".to_owned())].into();
         let lag = ReplicaLag { folders: 1, bytes: 2, seconds: 3, failed };
         let replicas = vec![("b".into(), lag.clone()), ("c".into(), lag)];
-        Shelving { unshelved, cached_bytes: 5, cache_bytes: 9, error, replicas }
+        let denied = |name: &str| (name.to_owned(), "denied".to_owned());
+        let unreleased = [denied("V00001L8"), denied("V00000L8")].into();
+        Shelving { unshelved, unreleased, cached_bytes: 5, cache_bytes: 9, error, replicas }
     }
 }
 
@@ -392,7 +394,10 @@ fn the_status_shows_what_is_not_shelved_yet() {
     assert_eq!(site.status().object_shelves, shelves);
     assert_eq!(site.metrics().shelves, shelves);
     let shown = serde_json::to_value(shelves).unwrap();
-    let unshelved = serde_json::json!([{"cartridge": "V00001L8", "bytes": 7}]);
+    let unshelved = serde_json::json!([
+        {"cartridge": "V00000L8", "bytes": 0, "error": "denied"},
+        {"cartridge": "V00001L8", "bytes": 7, "error": "denied"}
+    ]);
     let lag = |name: &str| serde_json::json!({"shelf": name, "cartridges": 1, "bytes": 2, "seconds": 3, "failed": {"V00001L8": "no space"}});
     let replicas = [lag("b"), lag("c")];
     assert_eq!(

@@ -15,6 +15,7 @@ mod monitor;
 mod prefetch;
 mod reading;
 mod recent;
+mod release_failure;
 mod releases;
 mod seals;
 mod slot;
@@ -50,7 +51,7 @@ use tokio::task::JoinError;
 
 /// Threads of the runtime of a shelf.
 const WORKER_THREADS: usize = 2;
-/// Time between two attempts to release a cartridge.
+/// Time between two attempts to release a cartridge while the store does not respond.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// A request for a part of a file.
@@ -420,6 +421,7 @@ impl FolderStore for ShelfFolders {
         let monitor = self.monitor();
         Shelving {
             unshelved: monitor.unshelved().into_iter().map(|cartridge| (cartridge.barcode, cartridge.bytes)).collect(),
+            unreleased: monitor.unreleased(),
             cached_bytes: monitor.cached_bytes(),
             cache_bytes: monitor.cache_limit(),
             error: monitor.failure().map(|failure| failure.error),

@@ -2,6 +2,7 @@
 
 use super::{Access, lock};
 use crate::StoreFailure;
+use std::collections::BTreeMap;
 
 /// A taken cartridge with data that no manifest names yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,13 @@ impl ShelfMonitor {
             Some(UnshelvedCartridge { barcode: slot.barcode().to_owned(), bytes })
         });
         unshelved.filter(|cartridge| cartridge.bytes > 0).collect()
+    }
+
+    /// The taken cartridges whose last attempt to put them on the shelf has failed, and the reason.
+    pub(super) fn unreleased(&self) -> BTreeMap<String, String> {
+        let slots: Vec<_> = lock(&self.access.slots).values().cloned().collect();
+        let failed = slots.iter().filter(|slot| slot.cartridge().is_some());
+        failed.filter_map(|slot| Some((slot.barcode().to_owned(), slot.failure()?))).collect()
     }
 
     /// Bytes of all taken cartridges that no manifest names yet.

@@ -7,10 +7,13 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Cartridges that are released at the same time.
 const PARALLEL: usize = 4;
+/// Time between two looks for releases that are due.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The releases that are tried again until they succeed, or the store is dropped: then once more.
 pub(super) struct Releases {
@@ -70,19 +73,24 @@ impl Releases {
     pub(super) fn run(mut self, slots: &Receiver<Arc<Slot>>) {
         let workers = Workers::start();
         let mut last_attempt: Option<Instant> = None;
+        let mut waiting: Vec<Arc<Slot>> = Vec::new();
         loop {
             let is_stopped = self.is_stopped();
             if is_stopped || last_attempt.is_none_or(|last| last.elapsed() >= RETRY) {
                 self.finish_left();
-                for slot in workers.unreleased.try_iter().chain(slots.try_iter()) {
-                    let _ = workers.releases.send((slot, true));
-                }
                 last_attempt = Some(Instant::now());
+            }
+            waiting.extend(workers.unreleased.try_iter());
+            if is_stopped {
+                waiting.extend(slots.try_iter());
+            }
+            for slot in waiting.extract_if(.., |slot| is_stopped || !slot.has_just_failed()) {
+                let _ = workers.releases.send((slot, true));
             }
             if is_stopped {
                 return workers.end();
             }
-            match slots.recv_timeout(RETRY) {
+            match slots.recv_timeout(POLL_INTERVAL) {
                 Ok(slot) => drop(workers.releases.send((slot, false))),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return workers.end(),

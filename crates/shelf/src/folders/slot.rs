@@ -1,7 +1,8 @@
 //! The use of a cartridge by this process: it is taken for the first user, and released after the last one.
 
 use super::cached_cartridge::CachedCartridge;
-use super::{RETRY, Unload, lock};
+use super::release_failure::ReleaseFailure;
+use super::{Unload, lock};
 use std::io;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,8 +26,8 @@ struct SlotContent {
     is_busy: bool,
     /// Whether a thread creates the manifest with which the cartridge is released: other daemons may take it at any moment.
     is_closing: bool,
-    /// Time of the last failure of the store.
-    failed: Option<Instant>,
+    /// The last failure of the store, if no attempt since has succeeded.
+    failed: Option<ReleaseFailure>,
     /// Whether a folder of the cartridge is locked.
     is_locked: bool,
     /// Whether the last unload did not wait for the shelf: another thread releases the cartridge.
@@ -35,7 +36,11 @@ struct SlotContent {
 
 impl SlotContent {
     fn has_just_failed(&self) -> bool {
-        self.failed.is_some_and(|failed| failed.elapsed() < RETRY)
+        self.failed.as_ref().is_some_and(|failed| !failed.is_due(Instant::now()))
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.failed = Some(ReleaseFailure::after(self.failed.as_ref(), error, Instant::now()));
     }
 }
 
@@ -99,6 +104,11 @@ impl Slot {
         lock(&self.content).has_just_failed()
     }
 
+    /// The reason why the cartridge is not on the shelf yet, if the last attempt has failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.content).failed.as_ref().map(|failed| failed.reason().to_owned())
+    }
+
     /// Locks the folder of the cartridge; `false` if it is locked.
     pub(super) fn try_lock(&self) -> bool {
         !std::mem::replace(&mut lock(&self.content).is_locked, true)
@@ -159,14 +169,13 @@ impl Slot {
         let busy = self.begin(&mut content);
         drop(content);
         let taken = Arc::new(take()?);
-        let released = taken.release();
-        if released.is_ok() {
+        let Err(error) = taken.release() else {
             taken.leave_to_cache();
             return Ok(false);
-        }
+        };
         let mut content = lock(&self.content);
         content.cartridge = Some(taken);
-        content.failed = Some(Instant::now());
+        content.fail(&error);
         busy.end(content);
         Ok(true)
     }
@@ -196,18 +205,18 @@ impl Slot {
             _ if content.users > 0 => true,
             Ok(()) if cartridge.is_released() => {
                 cartridge.leave_to_cache();
-                content.cartridge = None;
+                (content.cartridge, content.failed) = (None, None);
                 true
             }
             // Something has changed the files meanwhile.
             Ok(()) => false,
             // Another daemon has the cartridge: nothing remains to be released.
             Err(error) if TakenOver::carried_by(&error).is_some() => {
-                content.cartridge = None;
+                (content.cartridge, content.failed) = (None, None);
                 true
             }
             Err(error) => {
-                content.failed = Some(Instant::now());
+                content.fail(&error);
                 let (barcode, unshelved_bytes) = (&self.barcode, cartridge.unshelved_bytes());
                 tracing::warn!(barcode, %error, unshelved_bytes, "the cartridge is not shelved yet; this is tried again");
                 false
@@ -239,9 +248,11 @@ impl Use {
         content.is_closing = is_last;
         drop(content);
         let committed = if is_last { self.cartridge.release() } else { self.cartridge.commit() };
-        let has_failed = committed.as_ref().is_err_and(|error| TakenOver::carried_by(error).is_none());
         let mut content = lock(&self.slot.content);
-        content.failed = has_failed.then(Instant::now);
+        match &committed {
+            Err(error) if TakenOver::carried_by(error).is_none() => content.fail(error),
+            _ => content.failed = None,
+        }
         busy.end(content);
         committed
     }

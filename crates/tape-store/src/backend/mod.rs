@@ -324,6 +324,8 @@ pub trait FolderStore: Send + Sync {
 pub struct Shelving {
     /// The folders that have bytes in local files only, and the number of these bytes.
     pub unshelved: BTreeMap<String, u64>,
+    /// The folders that could not be put on the shelf the last time, and the reason.
+    pub unreleased: BTreeMap<String, String>,
     /// Bytes of local files that are on the shelf, too.
     pub cached_bytes: u64,
     /// Maximum number of such bytes.

@@ -5,7 +5,7 @@ use crate::options::Options;
 use crate::output::{format_count, format_size, print_line};
 use crate::site::client::Client;
 use vtl::control::ControlRequest;
-use vtl::shelf_status::{ReplicaStatus, ShelfStatus};
+use vtl::shelf_status::{ReplicaStatus, ShelfStatus, UnshelvedCartridge};
 
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
     let shelves: Vec<ShelfStatus> = Client::connect(options)?.request_as(&ControlRequest::ShelfList)?;
@@ -28,7 +28,7 @@ fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
     let (cached, cache) = (format_size(shelf.cached_bytes), format_size(shelf.cache_bytes));
     print_line(format!("  {cached} of {cache} cached"))?;
     for cartridge in &shelf.unshelved {
-        print_line(format!("  {:<10}  {} not shelved yet", cartridge.cartridge, format_size(cartridge.bytes)))?;
+        print_line(unshelved_text(cartridge))?;
     }
     for replica in shelf.replica.iter().chain(&shelf.pool_replicas) {
         print_line(format!("  replica {}", replica_text(replica)))?;
@@ -37,6 +37,12 @@ fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
         }
     }
     shelf.error.iter().try_for_each(|error| print_line(format!("  the store does not respond: {error}")))
+}
+
+/// A cartridge that is not on its shelf yet, and the reason.
+fn unshelved_text(cartridge: &UnshelvedCartridge) -> String {
+    let reason = cartridge.error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
+    format!("  {:<10}  {} not shelved yet{reason}", cartridge.cartridge, format_size(cartridge.bytes))
 }
 
 /// The replica of a shelf, and how far it is behind.
@@ -66,7 +72,6 @@ pub(crate) fn line(shelf: &ShelfStatus) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use vtl::shelf_status::UnshelvedCartridge;
 
     #[test]
     fn a_shelf_is_a_line() {
@@ -87,7 +92,11 @@ mod tests {
             pool_replicas: Vec::new(),
         };
         assert_eq!(line(&shelf), "object shelf archive: s3://tapes/archive, 1 cartridge");
-        shelf.unshelved = vec![UnshelvedCartridge { cartridge: "V00001L8".into(), bytes: 1_200_000 }];
+        let mut cartridge = UnshelvedCartridge { cartridge: "V00001L8".into(), bytes: 1_200_000, error: None };
+        assert_eq!(unshelved_text(&cartridge), "  V00001L8    1.2 MB not shelved yet");
+        cartridge.error = Some("the store denies it".into());
+        assert_eq!(unshelved_text(&cartridge), "  V00001L8    1.2 MB not shelved yet: the store denies it");
+        shelf.unshelved = vec![cartridge];
         (shelf.unshelved_bytes, shelf.error) = (1_200_000, Some("connection refused".into()));
         let text = "object shelf archive: s3://tapes/archive, 1 cartridge, 1.2 MB not shelved yet, the store does not respond: \
             connection refused";

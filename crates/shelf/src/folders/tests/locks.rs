@@ -236,6 +236,24 @@ fn a_protection_that_the_store_refuses_changes_nothing_and_the_cartridge_is_rele
 }
 
 #[test]
+fn a_release_that_the_store_denies_is_shown_and_tried_again() {
+    let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let unload = Unload::Later;
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), unload, ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    *lock(&locks.refused) = Some("/seg/");
+    write(&machine, 1);
+    let shown = || machine.folders.shelving().unreleased.get(BARCODE).cloned();
+    wait_until(|| shown().is_some_and(|reason| reason.contains("the store denies it: until 2100-01-01T00:00:00Z")));
+    *lock(&locks.refused) = None;
+    wait_until(|| shown().is_none() && !machine.folders.is_taken(BARCODE));
+    assert!(retained(&locks, "2100-01-01T00:00:00Z").is_superset(&named(&machine).1));
+}
+
+#[test]
 fn longer_locks_of_the_bucket_and_ended_retentions_are_no_errors() {
     let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
     let locks = Locks::new(&store);
