@@ -1,6 +1,6 @@
 //! Errors of cartridges and tapes. Each names the place and the value.
 
-use crate::backend::TakenOver;
+use crate::backend::{Protected, TakenOver};
 use crate::encrypt::DecryptError;
 use crate::feature::Feature;
 use std::io;
@@ -83,6 +83,12 @@ pub enum StoreError {
     TakenOver {
         /// Name of the daemon that has the cartridge now.
         owner: String,
+    },
+    /// The cartridge is retained or under a legal hold, as a store beyond this machine has recorded it; nothing was removed.
+    #[error("the cartridge {reason}")]
+    Protected {
+        /// The reason, such as `is under a legal hold`.
+        reason: String,
     },
     /// Another process or drive uses the cartridge.
     #[error("the cartridge is in use")]
@@ -179,9 +185,10 @@ pub enum Damage {
 
 impl StoreError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        |source| match TakenOver::carried_by(&source) {
-            Some(TakenOver { owner }) => Self::TakenOver { owner: owner.clone() },
-            None => Self::Io { operation: what.into(), source: Arc::new(source) },
+        |source| match (TakenOver::carried_by(&source), Protected::carried_by(&source)) {
+            (Some(TakenOver { owner }), _) => Self::TakenOver { owner: owner.clone() },
+            (None, Some(Protected { reason })) => Self::Protected { reason: reason.clone() },
+            (None, None) => Self::Io { operation: what.into(), source: Arc::new(source) },
         }
     }
 

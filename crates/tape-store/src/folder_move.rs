@@ -1,7 +1,7 @@
 //! Moves the files of a cartridge between a directory and a shelf, so that after an interruption one complete state of the
 //! cartridge is found: that of the directory if its folder has files, otherwise that of the shelf.
 
-use crate::backend::{Backend, CommitPoint, Folder, FolderStore};
+use crate::backend::{Backend, CommitPoint, Folder, FolderProtection, FolderStore};
 use crate::cartridge_memory::{self, is_tape_file};
 use crate::error::StoreError;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -70,7 +70,8 @@ pub fn move_to_shelf(
 /// the copy.
 ///
 /// # Errors
-/// As [`move_to_shelf`]; or [`StoreError::Cartridge`] if the directory has the cartridge. The shelf has the cartridge then,
+/// As [`move_to_shelf`]; or [`StoreError::Cartridge`] if the directory has the cartridge; or [`StoreError::Protected`] if the store
+/// of the shelf would not remove the files, because it enforces a retention or a legal hold. The shelf has the cartridge then,
 /// unless the removal there has failed: then the directory has it, and the shelf its former state.
 pub fn move_from_shelf(
     shelf: &dyn FolderStore,
@@ -80,6 +81,10 @@ pub fn move_from_shelf(
 ) -> Result<(), StoreError> {
     let mut from = open(shelf, name)?;
     from.lock(false).map_err(StoreError::lock)?;
+    let protection = from.protection().map_err(StoreError::io("reading the retention of the cartridge"))?;
+    if let Some(FolderProtection { reason, .. }) = protection.filter(|protection| protection.in_store) {
+        return Err(StoreError::Protected { reason });
+    }
     prepare_folder(directory, name)?;
     let created = directory.create_replacement(name).map_err(StoreError::io("creating the folder of the cartridge"));
     let replaced = created

@@ -5,7 +5,7 @@ use crate::locks::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
-use tape_store::backend::{Folder, FolderStore, SyncTimer};
+use tape_store::backend::{Folder, FolderProtection, FolderStore, Protected, SyncTimer};
 use tape_store::cartridge::Barcode;
 
 /// The directory of cartridges or the directories, and the shelves on object storage in the order of the configuration. A cartridge
@@ -262,17 +262,21 @@ impl FolderStore for CartridgeStores {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         // Also a former state on a shelf, which would be found next.
+        let mut present = Vec::new();
         for store in self.all() {
             match store.open(name) {
-                Ok(folder) => {
-                    drop(folder);
-                    store.remove(name)?;
+                Ok(mut folder) => {
+                    // All are asked before the first one removes something.
+                    if let Some(FolderProtection { reason, .. }) = folder.protection()? {
+                        return Err(Protected { reason }.into());
+                    }
+                    present.push(store);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        present.into_iter().try_for_each(|store| store.remove(name))
     }
 
     fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {

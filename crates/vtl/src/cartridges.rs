@@ -381,7 +381,8 @@ impl Site {
     /// Deletes a cartridge that is on a shelf, with all its data.
     ///
     /// # Errors
-    /// Fails if there is no such cartridge, it is in a library, retained or under a legal hold, or its files cannot be removed.
+    /// Fails if there is no such cartridge, it is in a library, retained or under a legal hold, also if only its shelf has recorded
+    /// that: then the cartridge stays in the inventory. Files that cannot be removed for another reason are removed at the next start.
     pub fn delete_cartridge(&self, barcode: &Barcode) -> Result<(), LibraryError> {
         let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), barcode)?;
         let entry = self.entry(barcode)?;
@@ -409,9 +410,17 @@ impl Site {
             self.shared.state.commit_or_undo(change, undo)?;
             inventory.remove(barcode.as_str());
         }
+        match self.finish_deletion(barcode.as_str()) {
+            Err(LibraryError::Cartridge { source: StoreError::Protected { reason }, .. }) => {
+                self.shared.add_cartridge(barcode, entry)?;
+                let message = format!("{barcode} {reason} on its shelf");
+                return Err(ControlError::locked(message).with_barcode(barcode.as_str()).into());
+            }
+            finished => finished?,
+        }
         self.forget_label(barcode);
         self.notify_operation(barcode, Event::Deleted);
-        self.finish_deletion(barcode.as_str())
+        Ok(())
     }
 
     /// Clears the label defect of a cartridge that the site no longer has.
@@ -470,16 +479,33 @@ impl Site {
         Ok(())
     }
 
-    /// Removes the files of deleted cartridges, including those whose removal an earlier process did not finish.
-    pub(crate) fn finish_deletions(&self) -> Result<(), LibraryError> {
-        inventory::pending_deletions(&self.shared.state)?.iter().try_for_each(|name| self.finish_deletion(name))
+    /// Removes the files of deleted cartridges whose removal an earlier process did not finish. A cartridge that was retained or held
+    /// since is not removed: it is put outside the libraries on the shelf with this name.
+    pub(crate) fn finish_deletions(&self, shelf: &str) -> Result<(), LibraryError> {
+        for name in inventory::pending_deletions(&self.shared.state)? {
+            match self.finish_deletion(&name) {
+                Err(LibraryError::Cartridge { source: StoreError::Protected { reason }, .. }) => {
+                    tracing::error!(barcode = name, %reason, "the deletion of a cartridge is given up; delete it again later");
+                    if let Some(barcode) = Barcode::new(&name) {
+                        self.take_over_cartridge(&barcode, shelf)?;
+                    }
+                }
+                finished => finished?,
+            }
+        }
+        Ok(())
     }
 
-    /// Removes the files of a deleted cartridge, whose barcode is `name`.
+    /// Removes the files of a deleted cartridge, whose barcode is `name`. If the storage fails, this is tried again at the next start.
+    /// The error [`StoreError::Protected`] is that the cartridge is retained or under a legal hold.
     fn finish_deletion(&self, name: &str) -> Result<(), LibraryError> {
         let is_known = self.shared.inventory().contains_key(name);
-        let barcode = Barcode::new(name).filter(|_| !is_known);
-        if let Some(Err(error)) = barcode.map(|barcode| self.shared.store.remove(&barcode)) {
+        if let Some(barcode) = Barcode::new(name).filter(|_| !is_known)
+            && let Err(error) = self.shared.store.remove(&barcode)
+        {
+            if matches!(error, StoreError::Protected { .. }) {
+                return Err(LibraryError::of(&barcode)(error));
+            }
             tracing::warn!(barcode = name, %error, "cannot remove the files of a deleted cartridge; will retry at the next start");
             return Ok(());
         }

@@ -175,7 +175,7 @@ impl Site {
             creation_lock: Mutex::default(),
         });
         let running = OpenSite { site: Arc::clone(&site), _lock: lock };
-        site.finish_deletions()?;
+        site.finish_deletions(config.libraries.first().map_or("shelf", |library| library.shelf.as_str()))?;
         for setup in &config.libraries {
             site.create_library(setup, &config.libraries)?;
         }

@@ -8,14 +8,14 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
-use tape_store::backend::{Backend, Folder, FolderStore, ReplicaLag, Shelving};
+use tape_store::backend::{Backend, Folder, FolderProtection, FolderStore, ReplicaLag, Shelving};
 use tape_store::cartridge::Cartridge;
 use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
 use tape_store::medium::Codec;
 use tape_store::store::{NewCartridge, TapeStore};
 use vtl::config::parse;
-use vtl::control::ControlRequest;
+use vtl::control::{ControlRequest, ErrorCode};
 use vtl::data_dir::{DataDir, mark_restored};
 use vtl::host::Host;
 use vtl::jobs::{JobState, JobStatus, Work};
@@ -36,13 +36,16 @@ struct Store(
     Arc<Mutex<Option<&'static str>>>,
     Arc<AtomicBool>,
     Arc<AtomicBool>,
+    Arc<Mutex<Option<FolderProtection>>>,
 );
 
-/// A folder whose files are a copy, because the store of the original does not respond, or that was copied from another store.
-struct CopyFolder(Box<dyn Folder>, Copied);
+/// A folder whose files are a copy, because the store of the original does not respond, or that was copied from another store, or that
+/// its store protects.
+struct CopyFolder(Box<dyn Folder>, Copied, Option<FolderProtection>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Copied {
+    No,
     Now,
     Before,
 }
@@ -61,7 +64,7 @@ impl Folder for CopyFolder {
         self.0.open_read_only(name)
     }
     fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
-        Ok(Box::new(Self(self.0.reopen()?, self.1)))
+        Ok(Box::new(Self(self.0.reopen()?, self.1, self.2.clone())))
     }
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.writable()?.rename(from, to)
@@ -90,6 +93,9 @@ impl Folder for CopyFolder {
     fn is_copied(&self) -> bool {
         self.1 == Copied::Before
     }
+    fn protection(&mut self) -> io::Result<Option<FolderProtection>> {
+        Ok(self.2.clone())
+    }
 }
 
 impl Store {
@@ -111,6 +117,12 @@ impl Store {
     /// Lets the folders be copies.
     fn set_copies(&self, copies: bool) {
         self.5.store(copies, Ordering::Relaxed);
+    }
+
+    /// Lets the store record that its folders are under a legal hold, and whether it denies the removal of their files itself.
+    fn hold(&self, in_store: Option<bool>) {
+        let reason = "is under a legal hold".to_owned();
+        *self.7.lock().unwrap() = in_store.map(|in_store| FolderProtection { reason, in_store });
     }
 
     fn fail_for(&self, name: Option<&'static str>) {
@@ -141,11 +153,12 @@ impl FolderStore for Store {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let folder = store.open(name)?;
-        Ok(match (self.5.load(Ordering::Relaxed), self.6.load(Ordering::Relaxed)) {
-            (true, _) => Box::new(CopyFolder(folder, Copied::Now)),
-            (_, true) => Box::new(CopyFolder(folder, Copied::Before)),
-            _ => folder,
-        })
+        let copied = match (self.5.load(Ordering::Relaxed), self.6.load(Ordering::Relaxed)) {
+            (true, _) => Copied::Now,
+            (_, true) => Copied::Before,
+            _ => Copied::No,
+        };
+        Ok(Box::new(CopyFolder(folder, copied, self.7.lock().unwrap().clone())))
     }
     fn create(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.reach()?.create(name)
@@ -520,6 +533,68 @@ fn a_cancelled_job_changes_nothing_more() {
     };
     assert_eq!((&jobs[0]["state"], &jobs[0]["result"]["moved"]), (&"cancelled".into(), &serde_json::json!([])));
     assert_eq!(storage.names(), [vec!["V00001L8", "V00002L8"], vec![], vec![]]);
+}
+
+/// The cartridge memory does not say that the cartridge is held, but the shelf has recorded it.
+#[test]
+fn a_deletion_that_the_shelf_refuses_is_given_up() {
+    let storage = Storage::default();
+    let text = format!("{LIBRARY}{SHELVES}[storage]\nnew_cartridges = \"a\"\n");
+    let site = storage.start(&text).unwrap();
+    export(&site, "V00001L8");
+    let listed = |site: &Site| site.cartridges().into_iter().map(|one| one.cartridge).collect::<Vec<_>>();
+    let both = ["V00001L8", "V00002L8"];
+    // A part of a former state in the directory is not removed either.
+    storage.directory.0.create("V00001L8").unwrap();
+    storage.a.hold(Some(true));
+    let delete = || ControlRequest::Delete { cartridge: "V00001L8".into() };
+    let error = site.control(&delete()).unwrap_err();
+    assert_eq!(error.to_string(), "V00001L8 is under a legal hold on its shelf");
+    assert_eq!(error.code, ErrorCode::Locked);
+    assert_eq!(
+        (listed(&site), storage.a.names()),
+        (both.map(str::to_owned).to_vec(), both.map(str::to_owned).to_vec())
+    );
+    assert!(storage.directory.0.list().unwrap().contains(&"V00001L8".to_owned()));
+    drop(site);
+    // The next start tries nothing.
+    storage.a.hold(None);
+    let site = storage.start(&text).unwrap();
+    assert_eq!(listed(&site), both);
+    // The store does not respond: the deletion is left to the next start, before which the cartridge is held.
+    storage.b.set_away(true);
+    site.control(&delete()).unwrap();
+    assert_eq!(listed(&site), both[1..]);
+    drop(site);
+    storage.b.set_away(false);
+    storage.a.hold(Some(true));
+    for _ in 0..2 {
+        let site = storage.start(&text).unwrap();
+        assert_eq!(
+            (listed(&site), storage.a.names()),
+            (both.map(str::to_owned).to_vec(), both.map(str::to_owned).to_vec())
+        );
+        storage.a.hold(None);
+    }
+    let site = storage.start(&text).unwrap();
+    site.control(&delete()).unwrap();
+    assert_eq!((listed(&site), storage.a.names()), (vec![both[1].to_owned()], vec![both[1].to_owned()]));
+}
+
+#[test]
+fn a_cartridge_whose_objects_the_store_locks_is_not_recalled() {
+    let storage = Storage::default();
+    let site = storage.start(&format!("{LIBRARY}{SHELVES}[storage]\nnew_cartridges = \"a\"\n")).unwrap();
+    storage.a.hold(Some(true));
+    let error = recall(&site, &["V00001L8"]).unwrap_err();
+    let expected = "cartridge V00001L8: the cartridge is under a legal hold, and the store of shelf \"a\" would keep its files; \
+                    wait for the end or release the hold, or copy it with `ferric shelf recall`";
+    assert_eq!(error, expected);
+    assert_eq!(storage.names(), [vec![], vec!["V00001L8", "V00002L8"], vec![]]);
+    // The cartridge memory alone has the hold, which moves with it.
+    storage.a.hold(Some(false));
+    recall(&site, &["V00001L8"]).unwrap();
+    assert_eq!(storage.names(), [vec!["V00001L8"], vec!["V00002L8"], vec![]]);
 }
 
 /// The replica of a shelf that cannot be read is not used in its place: what is written to it would be lost.

@@ -16,7 +16,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use tape_store::backend::{Folder, MAX_SMALL_FILE, TakenOver};
+use tape_store::backend::{Folder, FolderProtection, MAX_SMALL_FILE, TakenOver};
 use tape_store::mam::Mam;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -215,16 +215,22 @@ impl CachedCartridge {
         Ok(bytes)
     }
 
-    /// Checks that the cartridge may be removed: neither the newest manifest nor the cartridge memory has a retention, by the clock of
-    /// the store, or a legal hold.
-    pub(super) fn check_unprotected(&self) -> io::Result<()> {
+    /// The retention, by the clock of the store, or the legal hold of the newest manifest, or of the cartridge memory.
+    pub(super) fn protection(&self) -> io::Result<Option<FolderProtection>> {
         let mut owned = self.runtime.block_on(self.owned.lock());
-        let now = self.runtime.block_on(owned.check_unprotected()).map_err(io::Error::other)?;
-        let memory = if self.has(Mam::FILE) { self.memory(Mam::FILE)? } else { Vec::new() };
-        let reason = Protection::of_memory(&memory, owned.protection()).and_then(|protection| protection.reason(now));
+        let checked = self.runtime.block_on(owned.check_unprotected());
+        let shelved = owned.protection();
         drop(owned);
-        let protected = |reason| ShelfError::Protected { barcode: self.barcode.clone(), reason };
-        reason.map_or(Ok(()), |reason| Err(io::Error::other(protected(reason))))
+        let now = match checked {
+            Err(ShelfError::Protected { reason, .. }) => {
+                // A hold whose release was interrupted may be in the store for some of the objects.
+                return Ok(Some(FolderProtection { reason, in_store: shelved.in_store || shelved.release_begun }));
+            }
+            checked => checked.map_err(io::Error::other)?,
+        };
+        let memory = if self.has(Mam::FILE) { self.memory(Mam::FILE)? } else { Vec::new() };
+        let reason = Protection::of_memory(&memory, shelved).and_then(|protection| protection.reason(now));
+        Ok(reason.map(|reason| FolderProtection { reason, in_store: false }))
     }
 
     /// Adds the protection of the newest manifest of this process to a cartridge memory that lacks it: a request that failed may have

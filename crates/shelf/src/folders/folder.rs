@@ -8,7 +8,7 @@ use crate::ShelfError;
 use crate::replica::Newest;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
-use tape_store::backend::{Backend, CommitPoint, Folder, MAX_SMALL_FILE};
+use tape_store::backend::{Backend, CommitPoint, Folder, FolderProtection, MAX_SMALL_FILE};
 
 /// The folder of one cartridge: taken, or as the newest manifest shows it.
 pub(crate) struct ShelfFolder {
@@ -199,6 +199,10 @@ impl Folder for ShelfFolder {
 
     fn is_read_only(&self) -> bool {
         matches!(self.view, View::Replica(..))
+    }
+
+    fn protection(&mut self) -> io::Result<Option<FolderProtection>> {
+        self.for_change()?.cartridge.protection()
     }
 
     fn is_copied(&self) -> bool {

@@ -45,7 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tape_store::backend::file::create_private_folders;
-use tape_store::backend::{Folder, FolderStore, Shelving, SyncTimer};
+use tape_store::backend::{Folder, FolderProtection, FolderStore, Protected, Shelving, SyncTimer};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
 
@@ -446,7 +446,9 @@ impl FolderStore for ShelfFolders {
         match self.access.acquire(name) {
             Ok(taken) if taken.is_locked() => Err(io::ErrorKind::WouldBlock.into()),
             Ok(taken) => {
-                taken.cartridge.check_unprotected()?;
+                if let Some(FolderProtection { reason, .. }) = taken.cartridge.protection()? {
+                    return Err(Protected { reason }.into());
+                }
                 taken.cartridge.names().iter().try_for_each(|file| taken.cartridge.remove(file))?;
                 taken.commit_unload(Unload::Wait)
             }

@@ -170,6 +170,46 @@ pub trait Folder: Send {
     fn is_copied(&self) -> bool {
         false
     }
+    /// The retention or the legal hold that a store beyond this machine has recorded for the folder; `None` if there is none now. For
+    /// other folders, the cartridge memory alone has them.
+    ///
+    /// # Errors
+    /// Another program uses the folder ([`io::ErrorKind::WouldBlock`]), or the store fails.
+    fn protection(&mut self) -> io::Result<Option<FolderProtection>> {
+        Ok(None)
+    }
+}
+
+/// A retention that has not ended, or a legal hold, which a store has recorded for a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FolderProtection {
+    /// The reason why the files must not be removed, such as `is under a legal hold`.
+    pub reason: String,
+    /// Whether the store itself denies the removal of the files, also after they were removed from the folder.
+    pub in_store: bool,
+}
+
+/// The error of a removal that is refused because the folder is retained or under a legal hold: an [`io::Error`] of a
+/// [`FolderStore`] carries it. It becomes [`StoreError::Protected`](crate::error::StoreError::Protected). Nothing was removed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the cartridge {reason}")]
+pub struct Protected {
+    /// The reason, such as `is under a legal hold`.
+    pub reason: String,
+}
+
+impl From<Protected> for io::Error {
+    fn from(protected: Protected) -> Self {
+        Self::new(io::ErrorKind::PermissionDenied, protected)
+    }
+}
+
+impl Protected {
+    /// The value that an I/O error carries.
+    #[must_use]
+    pub fn carried_by(error: &io::Error) -> Option<&Self> {
+        error.get_ref()?.downcast_ref()
+    }
 }
 
 /// The reason of a call of [`Folder::commit`].
@@ -278,7 +318,8 @@ pub trait FolderStore: Send + Sync {
     /// Removes a folder with its files; a missing folder is not an error.
     ///
     /// # Errors
-    /// The storage fails; some of the files may already be removed.
+    /// The error carries [`Protected`] if the folder is retained or under a legal hold, or the storage fails; then some of the files
+    /// may already be removed.
     fn remove(&self, name: &str) -> io::Result<()>;
     /// Creates an empty folder, which can replace the existing folder `name` by [`Self::replace`]. The remains of an
     /// interrupted replacement are removed first.

@@ -276,7 +276,7 @@ impl From<LibraryError> for ControlError {
 const fn store_code(error: &StoreError) -> ErrorCode {
     match error {
         StoreError::InUse | StoreError::NotUnloaded | StoreError::TakenOver { .. } => ErrorCode::Busy,
-        StoreError::Retained { .. } => ErrorCode::Locked,
+        StoreError::Retained { .. } | StoreError::Protected { .. } => ErrorCode::Locked,
         StoreError::Cartridge { .. } | StoreError::ReadOnly(_) => ErrorCode::Conflict,
         // The files of the cartridge are missing, damaged, or on a disk that is full or not mounted.
         StoreError::Io { .. }

@@ -2,7 +2,7 @@
 //! does not change.
 
 use super::Progress;
-use crate::control::ControlError;
+use crate::control::{ControlError, ErrorCode};
 use crate::events::Cause;
 use crate::library::{LibraryError, missing_files};
 use crate::site::Site;
@@ -73,7 +73,7 @@ impl Site {
     ///
     /// # Errors
     /// There is no such cartridge; it is in a drive, or a host, a request, a program or another daemon needs it (`busy`); or it is
-    /// in the directory; or the storage fails.
+    /// in the directory; or the store of the shelf has locked its files (`locked`); or the storage fails.
     pub(super) fn recall_cartridge(&self, cartridge: &str, progress: &Progress) -> Result<(), ControlError> {
         let barcode = self.resolve_cartridge(cartridge)?;
         let _reserved = self.shared.reservations.reserve_for(&Cause::operator(), &barcode)?;
@@ -82,8 +82,16 @@ impl Site {
             return Err(ControlError::conflict(message).with_barcode(barcode.as_str()));
         };
         let stores = &self.shared.stores;
-        self.move_files(&barcode, &shelf, progress, |store, flow| {
+        let moved = self.move_files(&barcode, &shelf, progress, |store, flow| {
             move_from_shelf(store, stores.directory(), barcode.as_str(), flow)
+        });
+        moved.map_err(|error| match error.code {
+            ErrorCode::Locked => {
+                let help = "wait for the end or release the hold, or copy it with `ferric shelf recall`";
+                let message = format!("{error}, and the store of shelf {shelf:?} would keep its files; {help}");
+                ControlError { message, ..error }
+            }
+            _ => error,
         })
     }
 

@@ -515,6 +515,44 @@ fn a_key_that_is_wrapped_is_locked_again() {
     assert!(locks.take_requests().contains(&(key, "legal-hold")));
 }
 
+/// Its objects would stay in the store, and nothing would release their hold.
+#[test]
+fn a_cartridge_whose_objects_are_locked_is_not_moved_to_a_directory() {
+    let (store, a, to) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let locks = Locks::new(&store);
+    let setup = MachineSetup { locks: Some(Arc::clone(&locks)), ..MachineSetup::default() };
+    let machine = machine_with("a", Arc::clone(&store) as _, a.path(), &setup);
+    machine.create();
+    write(&machine, 1);
+    let directory = OsFolderStore::at_unchecked(to.path());
+    let recall =
+        || move_from_shelf(machine.folders.as_ref(), &directory, BARCODE, &mut |_| std::ops::ControlFlow::Continue(()));
+    machine.cartridge().set_legal_hold(true).unwrap();
+    let refused = |error: StoreError, expected: &str| {
+        assert!(matches!(&error, StoreError::Protected { reason } if reason.starts_with(expected)), "{error}");
+        assert_eq!(std::fs::read_dir(to.path()).unwrap().count(), 0);
+    };
+    refused(recall().unwrap_err(), "is under a legal hold");
+    // Also after a release that has ended in part.
+    *lock(&locks.refused) = Some("/seg/");
+    assert!(machine.cartridge().set_legal_hold(false).is_err());
+    refused(recall().unwrap_err(), "is under a legal hold");
+    *lock(&locks.refused) = None;
+    machine.cartridge().retain_until(YEAR_2100).unwrap();
+    machine.cartridge().set_legal_hold(false).unwrap();
+    refused(recall().unwrap_err(), "is retained until 2100-01-01T00:00:00Z");
+    assert!(machine.blocks(300_000) == [block(1, 200_000)]);
+    // Without a lock, it is moved, and its cartridge memory has the hold.
+    let (store, b) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
+    let machine = super::machine("b", &store, b.path());
+    machine.create();
+    machine.cartridge().set_legal_hold(true).unwrap();
+    move_from_shelf(machine.folders.as_ref(), &directory, BARCODE, &mut |_| std::ops::ControlFlow::Continue(()))
+        .unwrap();
+    let recalled = TapeStore::new(Box::new(OsFolderStore::at_unchecked(to.path())));
+    assert!(recalled.find(&barcode()).unwrap().mam().unwrap().is_held());
+}
+
 #[test]
 fn a_protected_cartridge_is_not_removed() {
     let (store, a) = (Arc::new(InMemory::new()), tempfile::tempdir().unwrap());
@@ -524,7 +562,7 @@ fn a_protected_cartridge_is_not_removed() {
     let former = [Mam::FILE, Mam::COPY].map(|name| (name, memory(&machine, name)));
     let removed = || machine.folders.remove(BARCODE).map_err(|error| error.to_string());
     machine.cartridge().set_legal_hold(true).unwrap();
-    let held = Err(format!("cartridge {BARCODE} is under a legal hold"));
+    let held = Err("the cartridge is under a legal hold".to_owned());
     assert_eq!(removed(), held);
     // Also if the memory lacks the hold.
     let mut folder = machine.folders.open(BARCODE).unwrap();
