@@ -438,6 +438,44 @@ fn a_deletion_that_the_store_denies_is_shown_and_skipped() {
     site.run("shelf recall --shelf URL --key file:key V00001L8 --to recalled");
 }
 
+/// The shelf has locked nothing of the cartridge before.
+#[test]
+fn an_archive_and_a_copy_lock_the_objects_of_a_protected_cartridge() {
+    let site = Site { server: Some(stand_in::StandIn::start()), ..Site::new() };
+    let server = site.server.as_ref().unwrap();
+    let tapes = TapeStore::new(Box::new(OsFolderStore::at_unchecked(&site.path("tapes"))));
+    let barcode = Barcode::new("V00001L8").unwrap();
+    tapes.find(&barcode).unwrap().retain_until(4_102_444_800).unwrap();
+    tapes.find(&barcode).unwrap().set_legal_hold(true).unwrap();
+    let of = |part: &str| {
+        let objects = server.state().objects.clone();
+        objects.into_iter().filter(|(key, _)| key.contains(part)).map(|(_, object)| object).collect::<Vec<_>>()
+    };
+    let is_locked = |object: &stand_in::Object| object.is_held && object.retained_until.is_some();
+    let archive = |line: &str| {
+        let output = site.output(line);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    // A bucket without Object Lock: the command says so.
+    let warning = archive("shelf archive --shelf URL ./tapes/V00001L8");
+    let expected = "V00001L8 is under a legal hold, but its objects can be deleted: the store cannot lock objects: Object Lock is not \
+                    enabled for the bucket";
+    assert!(warning.contains(expected), "{warning}");
+    assert!(!of("/seg/").iter().any(is_locked));
+    let from = format!("file://{}", site.path("shelf").display());
+    archive(&format!("shelf archive --shelf {from} ./tapes/V00001L8"));
+    for line in
+        ["shelf archive --shelf URL ./tapes/V00001L8", &format!("cartridge copy V00001L8 --from {from} --to URL")]
+    {
+        server.state().objects.clear();
+        server.state().can_lock = true;
+        assert_eq!(archive(line), "");
+        assert!(!of("/seg/").is_empty() && of("/seg/").iter().all(is_locked), "{line}");
+        assert!(is_locked(of("/m/").last().unwrap()), "{line}");
+    }
+}
+
 #[test]
 fn a_frozen_cartridge_is_thawed_and_recalled() {
     let site = Site { server: Some(stand_in::StandIn::start()), ..Site::new() };

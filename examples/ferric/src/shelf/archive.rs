@@ -34,7 +34,7 @@ struct Archived {
 }
 
 pub(crate) fn run(output: Output, arguments: &Arguments) -> Result<(), CliError> {
-    let shelf = OpenShelf::open(&arguments.address.url)?.with_keys(&arguments.keys)?;
+    let shelf = OpenShelf::open(&arguments.address.url)?.with_keys(&arguments.keys)?.with_object_lock()?;
     let mut done = Vec::new();
     for path in &arguments.paths {
         // Prints what is done also if a later one fails.
@@ -99,7 +99,9 @@ fn archive(output: Output, open: &OpenShelf, path: &std::path::Path) -> Result<A
         }
     });
     bar.finish_and_clear();
-    stored
+    let stored = stored?;
+    open.warn_without_lock(output, &barcode)?;
+    Ok(stored)
 }
 
 /// Refuses a store on which another program would overwrite what this one writes. The first check of a shelf is the last.

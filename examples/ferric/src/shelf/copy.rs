@@ -31,7 +31,7 @@ pub(crate) fn run(output: Output, arguments: &CopyArgs) -> Result<(), CliError> 
     let barcodes = barcodes.collect::<Result<Vec<Barcode>, _>>()?;
     let CopyArgs { from, to, key, former_keys, to_key, .. } = arguments;
     let mut source = OpenShelf::open(from)?;
-    let mut target = OpenShelf::open(to)?;
+    let mut target = OpenShelf::open(to)?.with_object_lock()?;
     if let Some(key) = key {
         let keys = |place: &str, former: &[String]| {
             read_keys(place, former).map_err(|error| CliError::invalid(error.to_string()))
@@ -47,6 +47,7 @@ pub(crate) fn run(output: Output, arguments: &CopyArgs) -> Result<(), CliError> 
     for barcode in &barcodes {
         // Prints what is done also if a later one fails.
         let copy = copy(output, &source, &target.shelf, barcode)?;
+        target.warn_without_lock(output, barcode)?;
         if !output.is_json() {
             print(&copy)?;
         }

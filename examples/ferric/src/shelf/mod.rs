@@ -16,10 +16,12 @@ mod verify;
 
 use crate::cli_error::{CliError, ErrorCode};
 use crate::options::Options;
+use crate::output::Output;
 use clap::Subcommand;
 use command_line::shelf::{open_shelf, read_keys};
 pub(crate) use copy::run as copy;
 use shelf::{CommitError, Manifest, OwnedCartridge, Shelf, ShelfError, TakeError, TransferError};
+use std::time::SystemTime;
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
 
@@ -156,6 +158,25 @@ impl OpenShelf {
         let Some(key) = &keys.key else { return Ok(self) };
         let ring = read_keys(key, &keys.former_keys).map_err(|error| CliError::invalid(error.to_string()))?;
         Ok(Self { shelf: self.shelf.with_keys(ring), ..self })
+    }
+
+    /// The same shelf. If its store has Object Lock, it locks the objects of retained cartridges, and of cartridges under a legal hold.
+    fn with_object_lock(self) -> Result<Self, CliError> {
+        match self.runtime.block_on(self.shelf.check_object_lock()) {
+            Ok(()) => Ok(Self { shelf: self.shelf.with_object_lock(), ..self }),
+            Err(ShelfError::NoObjectLock { .. }) => Ok(self),
+            Err(error) => Err(shelf_error(error)),
+        }
+    }
+
+    /// Warns if a cartridge is retained or under a legal hold, and the store does not enforce that.
+    fn warn_without_lock(&self, output: Output, barcode: &Barcode) -> Result<(), CliError> {
+        let protection = self.newest(barcode)?.protection;
+        let reason = protection.reason(SystemTime::now()).filter(|_| !protection.in_store);
+        if let (Some(reason), Err(error)) = (reason, self.runtime.block_on(self.shelf.check_object_lock())) {
+            output.warning(&format!("{barcode} {reason}, but its objects can be deleted: {error}"));
+        }
+        Ok(())
     }
 
     /// Takes a cartridge, calls `call` with it, and releases it.
