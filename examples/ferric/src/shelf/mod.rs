@@ -21,9 +21,10 @@ use clap::Subcommand;
 use command_line::shelf::{open_shelf, read_keys};
 pub(crate) use copy::run as copy;
 use shelf::{CommitError, Manifest, OwnedCartridge, Shelf, ShelfError, TakeError, TransferError};
-use std::time::SystemTime;
+use std::time::{Duration, UNIX_EPOCH};
 use tape_store::cartridge::Barcode;
 use tokio::runtime::Runtime;
+use vtl::clock::Clock;
 
 /// A command for the cartridges on a shelf in an object store.
 #[derive(Subcommand)]
@@ -172,7 +173,8 @@ impl OpenShelf {
     /// Warns if a cartridge is retained or under a legal hold, and the store does not enforce that.
     fn warn_without_lock(&self, output: Output, barcode: &Barcode) -> Result<(), CliError> {
         let protection = self.newest(barcode)?.protection;
-        let reason = protection.reason(SystemTime::now()).filter(|_| !protection.in_store);
+        let now = UNIX_EPOCH + Duration::from_secs(Clock::real().now().wall.seconds());
+        let reason = protection.reason(now).filter(|_| !protection.in_store);
         if let (Some(reason), Err(error)) = (reason, self.runtime.block_on(self.shelf.check_object_lock())) {
             output.warning(&format!("{barcode} {reason}, but its objects can be deleted: {error}"));
         }
