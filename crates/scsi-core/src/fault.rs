@@ -6,6 +6,7 @@ use crate::sense::{Sense, SenseBytes, SenseFormat, SenseKey};
 use crate::status::Status;
 use crate::time::Instant;
 use bitflags::bitflags;
+use std::time::Duration;
 
 /// The reason why a command ended without GOOD status. TASK SET FULL and TASK ABORTED are not listed: they come from
 /// the task manager, not from a device.
@@ -66,9 +67,12 @@ pub struct Completion {
     pub save: Save,
     /// I_T nexuses whose other commands the caller must abort (PREEMPT AND ABORT).
     pub abort_nexuses: Vec<NexusId>,
-    /// Monotonic time from which on the caller may send the status: the end of a motion, only with GOOD, or of an injected
+    /// Monotonic time from which on the caller may send the status: the end of a motion or of an injected
     /// delay. Until then the caller runs no other command of the unit. `None`: at once.
     pub due: Option<Instant>,
+    /// How long hardware would have taken for the command, if the device models it; of this, the part that the device waits
+    /// is in `due`.
+    pub modelled: Duration,
     /// The command was lost: the initiator gets no response.
     pub dropped: bool,
     /// An injected fault ended, delayed or lost the command.
@@ -102,6 +106,7 @@ impl Completion {
             save: Save::empty(),
             abort_nexuses: Vec::new(),
             due: None,
+            modelled: Duration::ZERO,
             dropped: false,
             injected: false,
         }

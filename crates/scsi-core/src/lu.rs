@@ -25,6 +25,7 @@ use crate::unit_attention::{UnitAttentions, is_reset};
 use crate::writer::PageWriter;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The facts and hooks of a device that the commands of SPC need.
 pub trait SpcDevice {
@@ -199,6 +200,8 @@ pub struct Lu {
     pub(crate) abort_nexuses: Vec<NexusId>,
     /// When the status of the current command is due because of a motion, if it is GOOD.
     pub(crate) due: Option<Instant>,
+    /// Modelled time of the current command, and when its status is due because of it, whatever the status is.
+    pub(crate) modelled: (Duration, Option<Instant>),
     /// The effect of an injected fault on the current command.
     pub(crate) injected: Option<Injected>,
     /// Faults that were injected into the commands of the unit; none, unless its owner adds some.
@@ -241,6 +244,7 @@ impl Lu {
             save: Save::empty(),
             abort_nexuses: Vec::new(),
             due: None,
+            modelled: (Duration::ZERO, None),
             faults: FaultList::default(),
             injected: None,
             faulty: false,
@@ -270,6 +274,7 @@ impl Lu {
     /// for an unknown nexus.
     pub fn admit(&mut self, request: &Request<'_>, cdb: &Cdb, spec: Result<&CommandSpec, &Sense>) -> Outcome {
         (self.due, self.injected) = (None, None);
+        self.modelled = (Duration::ZERO, None);
         // The nexus was lost while its command was queued.
         if !self.nexuses.contains_key(&request.nexus) {
             return Err(Fault::Busy);
@@ -327,11 +332,19 @@ impl Lu {
         completion.data_out_missing = data.data_out.missing();
         completion.save = std::mem::take(&mut self.save);
         completion.abort_nexuses = std::mem::take(&mut self.abort_nexuses);
-        completion.due = self.due.take().filter(|_| outcome.is_ok());
+        let (modelled, modelled_due) = std::mem::take(&mut self.modelled);
+        completion.modelled = modelled;
+        completion.due = self.due.take().filter(|_| outcome.is_ok()).max(modelled_due);
         if let Some(injected) = self.injected.take() {
             injected.apply(&mut completion);
         }
         completion
+    }
+
+    /// Records that hardware would have taken `modelled` for the current command, whose status is due at `due`; `None` if
+    /// the command does not wait.
+    pub fn set_modelled_time(&mut self, modelled: Duration, due: Option<Instant>) {
+        self.modelled = (modelled, due);
     }
 
     /// Returns and clears the state to save that changed outside of a command.

@@ -9,6 +9,7 @@ use crate::health::Health;
 use crate::media::MediaState;
 use crate::mode::ModeState;
 use crate::profile::DriveProfile;
+use crate::timing::DriveTime;
 use crate::{log, mode, table};
 use scsi_core::asc::Asc;
 use scsi_core::command_spec::CommandSpec;
@@ -37,6 +38,8 @@ pub(crate) struct DriveState {
     pub(crate) media: MediaState,
     pub(crate) modes: ModeState,
     pub(crate) health: Health,
+    /// The time that hardware would have taken.
+    pub(crate) time: DriveTime,
     pub(crate) encryption: EncryptionState,
     pub(crate) random: RandomSource,
     /// RSA key pair for wrapped keys, once a host has read the public key.
@@ -52,6 +55,7 @@ impl DriveState {
             media: MediaState::default(),
             modes: ModeState::new(config.codec),
             health: Health::default(),
+            time: DriveTime::default(),
             encryption: EncryptionState::default(),
             random: config.random,
             key_wrapping: None,

@@ -232,24 +232,28 @@ impl Drive {
     /// The drive already holds a cartridge; the error returns the new one.
     pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         self.mount(cartridge)?;
+        self.state.time.take_load();
         if self.state.media.threaded().is_some() {
             self.notify_load();
         }
         Ok(())
     }
 
-    /// Inserts a cartridge like [`Self::insert`], but threading takes [`Delays::load`]. Until then the drive reports
+    /// Inserts a cartridge like [`Self::insert`], but threading takes [`Delays::load`], or the modelled time of the load if
+    /// that is longer. Until then the drive reports
     /// NOT READY 04h/01h; the UNIT ATTENTION 28h/00h is established afterwards.
     ///
     /// # Errors
     /// As [`Self::insert`].
     pub fn insert_with_delay(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
-        let delay = self.state.media.delays.load;
-        if delay.is_zero() {
-            return self.insert(cartridge);
-        }
         self.mount(cartridge)?;
-        self.state.media.thread_until(now.mono.saturating_add(delay));
+        let modelled = self.state.time.take_load().unwrap_or_default();
+        let delay = self.state.media.delays.load.max(self.state.time.spend(modelled));
+        if !delay.is_zero() {
+            self.state.media.thread_until(now.mono.saturating_add(delay));
+        } else if self.state.media.threaded().is_some() {
+            self.notify_load();
+        }
         Ok(())
     }
 
@@ -383,6 +387,7 @@ impl Drive {
 
 mod execute;
 mod records;
+mod timed;
 mod transport_event;
 
 #[cfg(test)]
@@ -419,5 +424,7 @@ mod storage_failure_tests;
 mod taken_over_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod time_tests;
 #[cfg(test)]
 mod transcript_tests;

@@ -3,6 +3,7 @@
 use crate::counters::Counters;
 use crate::fault::{self, Operation};
 use crate::overwrite::{AllowedOverwrite, MediumChange};
+use crate::timing::WrapMap;
 use scsi_core::asc::Asc;
 use scsi_core::log::LogId;
 use scsi_core::nexus::NexusId;
@@ -271,6 +272,16 @@ impl Mounted {
     pub(crate) fn capacity(&self) -> u64 {
         let scaled = self.mam.number(AttrId::SET_CAPACITY_BYTES);
         if scaled == 0 { self.cartridge.capacity() } else { scaled }
+    }
+
+    /// The wraps of the tape, for a tape of this many wraps and metres.
+    ///
+    /// # Errors
+    /// The store of the cartridge failed.
+    pub(crate) fn wrap_map(&self, wraps: u16, metres: u16) -> Result<WrapMap, StoreError> {
+        let usages: Result<Vec<_>, _> =
+            (0..self.medium.partitions()).map(|partition| self.medium.usage(partition)).collect();
+        Ok(WrapMap::new(wraps, metres, self.capacity(), &usages?))
     }
 
     /// Records the remaining capacity of each partition in the cartridge memory.

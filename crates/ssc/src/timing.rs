@@ -1,10 +1,22 @@
-//! Modelled durations of mechanical motions. All are zero unless the owner sets them.
+//! How long the drive takes: the model of its medium ([`DriveModel`]), which the [`TimeMode`] of the drive puts into effect,
+//! and fixed durations of motions for tests ([`Delays`]). Without both, everything takes no time.
 //!
 //! The drive changes its state immediately, and its completion has the time at which the status is due
 //! ([`Completion::due`](scsi_core::fault::Completion::due)). A load by a robot has no completion: the drive reports NOT
 //! READY 04h/01h until the tape is threaded.
 
+mod drive_model;
+mod drive_time;
+mod stream;
+mod wrap_map;
+
+pub use drive_model::{DriveModel, LoadHistory, OTHER, ROWS, TimingRow};
+pub use drive_time::ModelledTime;
+pub(crate) use drive_time::{DriveTime, MotionInProgress};
+#[cfg(doc)]
+use scsi_core::time::TimeMode;
 use std::time::Duration;
+pub use wrap_map::{PhysicalPosition, WrapEnd, WrapMap};
 
 /// A mechanical motion of a drive that may take time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 use super::Context;
 use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
+use crate::timing::WrapEnd;
 use scsi_core::cdb_field::{bit, bits, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
@@ -50,13 +51,6 @@ const _: () = assert!(size_of::<Raw>() == 12);
 /// Service action qualifier, byte 2.
 const END_OF_WRAP: u8 = 0x45;
 
-/// End of a wrap: partition and object.
-struct Wrap {
-    number: u16,
-    partition: u8,
-    object: u64,
-}
-
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let raw: Raw = cx.cdb.as_layout();
     if raw.qualifier != END_OF_WRAP {
@@ -90,30 +84,10 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     Ok(())
 }
 
-/// All wraps that hold data. A wrap's share of the partition's objects equals its share of the partition's bytes.
-fn wraps(mounted: &mut Mounted) -> Result<Vec<Wrap>, Sense> {
+/// All wraps that hold data.
+fn wraps(mounted: &mut Mounted) -> Result<Vec<WrapEnd>, Sense> {
     mounted.drain();
-    let total = u64::from(mounted.cartridge.media().wraps.max(1));
-    let capacity = mounted.capacity().max(1);
-    let (mut wraps, mut first) = (Vec::new(), 0_u64);
-    for partition in 0..mounted.medium.partitions() {
-        let usage = mounted.medium.usage(partition).map_err(|error| fault::sense(&error, Operation::Reading))?;
-        let whole = (usage.capacity * total).div_ceil(capacity).max(1);
-        let used = (usage.used * total).div_ceil(capacity).clamp(1, whole);
-        for wrap in 1..=used {
-            let object =
-                if wrap == used { usage.objects } else { last_object_of_wrap(usage.objects, wrap, &usage, whole) };
-            let number = u16::try_from(first + wrap - 1).unwrap_or(u16::MAX);
-            wraps.push(Wrap { number, partition, object });
-        }
-        first += whole;
-    }
-    Ok(wraps)
-}
-
-/// Last object of a wrap, assuming objects of equal size.
-fn last_object_of_wrap(objects: u64, wrap: u64, usage: &tape_store::medium::PartitionUsage, whole: u64) -> u64 {
-    let bytes = u128::from(usage.capacity) * u128::from(wrap) / u128::from(whole);
-    let object = u128::from(objects) * bytes / u128::from(usage.used.max(1));
-    u64::try_from(object).unwrap_or(objects).min(objects).saturating_sub(1)
+    let media = mounted.cartridge.media();
+    let map = mounted.wrap_map(media.wraps, media.length);
+    Ok(map.map_err(|error| fault::sense(&error, Operation::Reading))?.ends())
 }

@@ -45,6 +45,7 @@ impl DeviceServer for Drive {
 
     fn advance(&mut self, now: Now) {
         self.state.health.note_time(now);
+        self.state.media.note_time(now.mono);
         if self.state.media.end_threading(now.mono) {
             self.notify_load();
         }
@@ -67,10 +68,12 @@ impl DeviceServer for Drive {
             self.state.media.check_online()?;
         }
         let previous_holders = self.reservations(row.command);
+        let tape = self.tape_before(row.command, cdb);
         let Self { lu, state: device } = self;
         let outcome = command::run(row.command, &mut Context { lu, device, request, cdb, data });
         let outcome =
             if self.state.media.taken_over_by().is_some() { taken_over(row.command, outcome) } else { outcome };
+        self.spend_time(tape, row.command, (cdb, request), &outcome);
         self.finish(row.command, cdb, request, &outcome);
         previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
         outcome

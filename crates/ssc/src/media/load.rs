@@ -8,10 +8,12 @@ use crate::fault::{self, Operation};
 use crate::mounted::Mounted;
 use crate::overwrite::AllowedOverwrite;
 use crate::profile::MediaSupport;
+use crate::timing::DriveModel;
 use scsi_core::asc::Asc;
 use scsi_core::lu::Lu;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
+use std::time::Duration;
 use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
@@ -34,6 +36,7 @@ impl DriveState {
         }
         if cartridge.kind() == CartridgeKind::Cleaning {
             self.clean(&mut cartridge);
+            self.time.begin_load(DriveModel::cleaning());
             self.media.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
@@ -96,6 +99,7 @@ impl DriveState {
     /// Creates the state of a threaded tape. Raises TapeAlert flags for earlier damage and for its limits.
     fn thread_tape(&mut self, cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
         let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed } = opened;
+        self.time.begin_load(load_time(&DriveModel::new(self.profile, cartridge.media()), &mam));
         if let Some(workers) = &self.media.workers {
             medium.set_workers(workers.as_ref());
         }
@@ -156,7 +160,7 @@ impl DriveState {
         }
     }
 
-    /// Cleans the drive: takes no time and consumes one use of the cleaning cartridge.
+    /// Cleans the drive: consumes one use of the cleaning cartridge.
     fn clean(&mut self, cartridge: &mut Cartridge) {
         self.health.alerts.raise(Alert::CLEANING_MEDIA);
         let Ok(mut mam) = cartridge.mam() else {
@@ -174,6 +178,19 @@ impl DriveState {
         }
         self.health.count_cleaning();
     }
+}
+
+/// Time of a load; the first load of a cartridge may initialise it, in a time that depends on its serial number.
+fn load_time(model: &DriveModel, mam: &Mam) -> Duration {
+    if mam.number(AttrId::LOAD_COUNT) > 1 {
+        return model.load();
+    }
+    // FNV-1a.
+    let serial = mam.get(AttrId::SERIAL, 0).unwrap_or_default();
+    let seed = serial
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    model.load() + model.initialisation(seed)
 }
 
 /// Whether a WORM cartridge has lost objects or carries the cartridge memory of another cartridge.

@@ -12,7 +12,7 @@ pub(crate) use load::drive_name;
 use crate::background::BackgroundVerify;
 use crate::mounted::Mounted;
 use crate::profile::DriveProfile;
-use crate::timing::Delays;
+use crate::timing::{Delays, MotionInProgress};
 use scsi_core::asc::Asc;
 use scsi_core::command_spec::MediumAccess;
 use scsi_core::sense::{Sense, SenseKey};
@@ -121,6 +121,10 @@ pub(crate) struct MediaState {
     pub(crate) workers: Option<Arc<dyn Workers>>,
     /// Modelled durations of mechanical motions.
     pub(crate) delays: Delays,
+    /// A motion that continues after its command.
+    moving: Option<MotionInProgress>,
+    /// Time of the last command or event.
+    now: Instant,
 }
 
 impl MediaState {
@@ -130,7 +134,10 @@ impl MediaState {
             return Readiness::NotReady(offline);
         }
         match &mut self.load {
-            Load::Mounted(mounted) => Readiness::Ready(mounted),
+            Load::Mounted(mounted) => match &self.moving {
+                Some(motion) => Readiness::NotReady(motion.not_ready(self.now)),
+                None => Readiness::Ready(mounted),
+            },
             Load::LoadedNotThreaded(loaded) => Readiness::CartridgeMemory(loaded),
             Load::Verifying(_, operation) => Readiness::NotReady(operation.not_ready()),
             Load::Threading(..) => Readiness::NotReady(becoming_ready()),
@@ -160,12 +167,27 @@ impl MediaState {
     }
 
     /// Sense of an operation in progress, for REQUEST SENSE: NOT READY 04h/01h while a tape is being threaded, NO SENSE
-    /// 00h/1Ch with the progress of a VERIFY.
+    /// 00h/18h, 00h/19h, 00h/1Ah or 00h/1Ch with the progress of an erase, locate, rewind or VERIFY.
     pub(crate) fn pollable_sense(&self) -> Option<Sense> {
         match &self.load {
             Load::Threading(..) => Some(becoming_ready()),
             Load::Verifying(_, operation) => Some(operation.pollable_sense()),
-            _ => None,
+            _ => self.moving.as_ref().map(|motion| motion.pollable_sense(self.now)),
+        }
+    }
+
+    /// Notes the time, and ends a motion whose end is reached.
+    pub(crate) fn note_time(&mut self, now: Instant) {
+        self.now = now;
+        self.moving = self.moving.take().filter(|motion| motion.until > now);
+    }
+
+    /// Begins a motion that continues after its command; that of a load is threading.
+    pub(crate) fn begin_motion(&mut self, motion: MotionInProgress) {
+        if motion.operation == Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY {
+            self.thread_until(motion.until);
+        } else {
+            self.moving = Some(motion);
         }
     }
 
@@ -209,12 +231,12 @@ impl MediaState {
     /// Returns the not ready sense while an operation that an unload would interrupt is in progress.
     ///
     /// # Errors
-    /// NOT READY 04h/01h while a tape is being threaded, 04h/07h during a VERIFY.
+    /// NOT READY 04h/01h while a tape is being threaded, 04h/07h during a VERIFY or a motion.
     pub(crate) fn check_idle(&self) -> Result<(), Sense> {
         match &self.load {
             Load::Threading(..) => Err(becoming_ready()),
             Load::Verifying(_, operation) => Err(operation.not_ready()),
-            _ => Ok(()),
+            _ => self.moving.as_ref().map_or(Ok(()), |motion| Err(motion.not_ready(self.now))),
         }
     }
 

@@ -30,6 +30,7 @@ impl DriveState {
     /// make its data durable.
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
         let load = std::mem::take(&mut self.media.load);
+        self.media.moving = None;
         self.end_load(load)
     }
 
@@ -74,6 +75,7 @@ impl DriveState {
         if let Some(mounted) = self.media.opened() {
             self.health.earlier_loads = self.health.earlier_loads.plus(mounted.counters);
         }
+        self.media.moving = None;
         self.media.load = std::mem::take(&mut self.media.load).close_after_panic();
     }
 }

@@ -1,0 +1,170 @@
+//! The modelled time of commands: waiting, counting, and the state of the drive meanwhile.
+
+use super::tests::{HOST, OTHER, bytes, cartridge, clear_attentions, empty};
+use super::*;
+use scsi_core::data::Data;
+use scsi_core::fault::Completion;
+use scsi_core::nexus::NexusId;
+use scsi_core::target::{LogicalUnit, Request};
+use scsi_core::time::{Instant, TimeMode, Timestamp};
+use std::io::{IoSlice, IoSliceMut};
+use std::time::Duration;
+use tape_store::cartridge::CartridgeKind;
+use tape_store::media::{LTO_8, LTO_9, MediaSpec};
+
+const LOCATE_999: &str = "92 00 00 00 00 00 00 00 00 00 03 e7 00 00 00 00";
+const REWIND: &str = "01 00 00 00 00 00";
+const REWIND_IMMEDIATE: &str = "01 01 00 00 00 00";
+const TEST_UNIT_READY: &str = "00 00 00 00 00 00";
+const UNLOAD: &str = "1b 00 00 00 00 00";
+
+fn at(seconds: u64) -> Now {
+    Now { mono: Instant(seconds * 1_000_000), wall: Timestamp(0) }
+}
+
+fn run_as(drive: &mut Drive, nexus: NexusId, now: Now, cdb: &str, out: &[u8]) -> Completion {
+    let (cdb, mut data_in) = (bytes(cdb), [0; 64]);
+    let (out, mut into) = ([IoSlice::new(out)], [IoSliceMut::new(&mut data_in)]);
+    drive.execute(&Request::new(nexus, &cdb, now), Data::new(&out, &mut into))
+}
+
+fn run(drive: &mut Drive, seconds: u64, cdb: &str) -> Completion {
+    run_as(drive, HOST, at(seconds), cdb, &[7; 1000])
+}
+
+fn sense(done: &Completion) -> Vec<u8> {
+    done.sense.as_ref().map(|sense| sense.as_slice().to_vec()).unwrap_or_default()
+}
+
+/// A drive with 1000 blocks of 1000 bytes on a tape of 1 MB: all of its wraps are full. It is at the beginning.
+fn full(product: &str, media: &'static MediaSpec, mode: TimeMode) -> Drive {
+    let mut drive = empty(product);
+    drive.insert(cartridge(media, CartridgeKind::Data, 1_000_000)).unwrap();
+    clear_attentions(&mut drive);
+    for _ in 0..1000 {
+        run(&mut drive, 0, "0a 00 00 03 e8 00");
+    }
+    assert_eq!(drive.position(), Some((0, 1000)));
+    run(&mut drive, 0, REWIND);
+    drive.set_time_mode(mode);
+    drive
+}
+
+fn due(done: &Completion) -> Option<u64> {
+    done.due.map(|due| due.0 / 1_000_000)
+}
+
+/// Block 999 is on wrap 207 of LTO-8, which runs back: 201 m from the beginning of the tape. The locate takes
+/// 4.29 + 6.69 + 3.2 + 5.22 s and 95.9 ms for each metre, the rewind 4.29 s and 114 ms for each metre.
+#[test]
+fn locate_and_rewind_wait_for_the_tape() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+    let done = run(&mut drive, 100, LOCATE_999);
+    assert_eq!((done.status.0, due(&done), done.modelled.as_secs()), (0, Some(138), 38));
+    let done = run(&mut drive, 200, REWIND);
+    assert_eq!((done.status.0, due(&done)), (0, Some(227)));
+    // At the beginning already.
+    let done = run(&mut drive, 300, REWIND);
+    assert_eq!((due(&done), done.modelled), (None, Duration::ZERO));
+    assert_eq!(drive.modelled_time().total.as_secs(), 65);
+}
+
+#[test]
+fn counted_time_is_reported_and_not_waited_for() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Counted);
+    let done = run(&mut drive, 100, LOCATE_999);
+    assert_eq!((due(&done), done.modelled.as_secs()), (None, 38));
+    assert_eq!(run(&mut drive, 100, REWIND_IMMEDIATE).due, None);
+    assert_eq!(run(&mut drive, 100, TEST_UNIT_READY).status.0, 0);
+    assert_eq!(drive.modelled_time().total.as_secs(), 65);
+    drive.set_time_mode(TimeMode::parse("scaled:10").unwrap());
+    let done = run(&mut drive, 100, LOCATE_999);
+    assert_eq!((due(&done), done.modelled.as_secs()), (Some(103), 38));
+}
+
+#[test]
+fn without_a_mode_nothing_is_modelled() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Off);
+    let done = run(&mut drive, 100, LOCATE_999);
+    assert_eq!((done.due, done.modelled, drive.modelled_time()), (None, Duration::ZERO, Default::default()));
+}
+
+/// SPACE to beyond end of data ends with BLANK CHECK when the tape is there: at the end of wrap 207, where the tape begins.
+#[test]
+fn failed_motion_is_reported_at_its_end() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+    let done = run(&mut drive, 100, "91 00 00 00 00 00 00 00 00 00 07 d0 00 00 00 00");
+    assert_eq!((sense(&done)[2] & 0x0f, due(&done)), (8, Some(119)));
+    // A rejected CDB moves nothing.
+    assert_eq!(run(&mut drive, 200, "92 30 00 00 00 00 00 00 00 00 00 00 00 00 00 00").due, None);
+}
+
+#[test]
+fn immediate_rewind_continues_after_its_status() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+    run(&mut drive, 100, "92 00 00 00 00 00 00 00 00 00 00 03 00 00 00 00");
+    run(&mut drive, 200, LOCATE_999);
+    run(&mut drive, 300, "92 00 00 00 00 00 00 00 00 00 00 03 00 00 00 00");
+    let done = run(&mut drive, 400, REWIND_IMMEDIATE);
+    assert_eq!((done.status.0, done.due), (0, None));
+    let time = done.modelled;
+    let half = Now { mono: at(400).mono.saturating_add(time / 2), ..at(0) };
+    for (nexus, cdb) in [(HOST, TEST_UNIT_READY), (OTHER, "08 00 00 03 e8 00"), (HOST, UNLOAD), (HOST, REWIND)] {
+        let done = run_as(&mut drive, nexus, half, cdb, &[]);
+        assert_eq!(sense(&done)[..16], bytes("70 00 02 00 00 00 00 0a 00 00 00 00 04 07 00 80"), "{cdb}");
+        let progress = u16::from_be_bytes([sense(&done)[16], sense(&done)[17]]);
+        assert!((0x7f00..0x8100).contains(&progress), "{progress:x}");
+    }
+    let (request, mut data) = (bytes("03 00 00 00 12 00"), [0; 18]);
+    drive.execute(&Request::new(HOST, &request, half), Data::new(&[], &mut [IoSliceMut::new(&mut data)]));
+    assert_eq!(data[..14], bytes("70 00 00 00 00 00 00 0a 00 00 00 00 00 1a"));
+    let end = Now { mono: at(400).mono.saturating_add(time), ..at(0) };
+    assert_eq!(run_as(&mut drive, HOST, end, TEST_UNIT_READY, &[]).status.0, 0);
+}
+
+/// IBM: 16 s for an initialised cartridge; the first load of an LTO-9 cartridge takes 20 minutes to two hours more.
+#[test]
+fn first_load_of_lto_9_initialises() {
+    let mut drive = empty("ULT3580-HH9");
+    drive.set_time_mode(TimeMode::Real);
+    drive.insert_with_delay(cartridge(&LTO_9, CartridgeKind::Data, 1 << 30), at(0)).unwrap();
+    let first = drive.modelled_time().total;
+    assert!((1216..7216).contains(&first.as_secs()), "{first:?}");
+    let before = Now { mono: Instant(u64::try_from(first.as_micros()).unwrap() - 1), ..at(0) };
+    let done = run_as(&mut drive, HOST, before, TEST_UNIT_READY, &[]);
+    assert_eq!(sense(&done)[..14], bytes("70 00 02 00 00 00 00 0a 00 00 00 00 04 01"));
+    let done = run_as(&mut drive, HOST, Now { mono: Instant(before.mono.0 + 1), ..at(0) }, TEST_UNIT_READY, &[]);
+    assert_eq!(sense(&done)[12..14], bytes("28 00"));
+    // The second load takes 16 s, by the robot or by LOAD.
+    let done = run(&mut drive, 8000, UNLOAD);
+    assert_eq!(due(&done), Some(8056));
+    let done = run(&mut drive, 9000, "1b 00 00 00 01 00");
+    assert_eq!((done.status.0, due(&done)), (0, Some(9016)));
+    run(&mut drive, 9100, UNLOAD);
+    let done = run(&mut drive, 9200, "1b 01 00 00 01 00");
+    assert_eq!((done.status.0, done.due), (0, None));
+    assert_eq!(sense(&run(&mut drive, 9215, TEST_UNIT_READY))[12..14], bytes("04 01"));
+    assert_eq!(sense(&run(&mut drive, 9216, TEST_UNIT_READY))[12..14], bytes("28 00"));
+}
+
+#[test]
+fn synchronised_filemarks_stop_the_tape() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+    let filemark = |drive: &mut Drive, seconds, immediate: u8| {
+        run(drive, seconds, "0a 00 00 03 e8 00");
+        run(drive, seconds, &format!("10 {immediate:02x} 00 00 01 00")).modelled.as_millis()
+    };
+    let times = (filemark(&mut drive, 100, 0), filemark(&mut drive, 200, 1), filemark(&mut drive, 200, 0));
+    assert_eq!(times, (100, 0, 2600));
+    assert_eq!(drive.modelled_time().repositions, 1);
+}
+
+#[test]
+fn cleaning_takes_two_minutes() {
+    let mut drive = empty("ULT3580-HH8");
+    drive.set_time_mode(TimeMode::Real);
+    drive.insert_with_delay(cartridge(&LTO_8, CartridgeKind::Cleaning, 0), at(0)).unwrap();
+    assert_eq!(drive.modelled_time().total.as_secs(), 120);
+    assert_eq!(sense(&run(&mut drive, 119, TEST_UNIT_READY))[12..14], bytes("04 01"));
+    assert_eq!(sense(&run(&mut drive, 120, TEST_UNIT_READY))[12..14], bytes("30 03"));
+}

@@ -1,0 +1,183 @@
+//! The time that hardware would take for each command, by the model of the medium ([`crate::timing::DriveModel`]).
+//!
+//! A command is executed at once; then its time is computed from the places of the tape before and after it, and from the
+//! bytes that it moved. With IMMED=1 its status is not delayed, and the motion continues after it.
+
+use super::Drive;
+use crate::command::Command;
+use crate::counters::Counters;
+use crate::mounted::Mounted;
+use crate::timing::{DriveModel, LoadHistory, ModelledTime, MotionInProgress, PhysicalPosition};
+use scsi_core::asc::Asc;
+use scsi_core::cdb::Cdb;
+use scsi_core::command::DeviceCommand;
+use scsi_core::fault::Outcome;
+use scsi_core::target::Request;
+use scsi_core::time::{Instant, TimeMode};
+use std::time::Duration;
+
+/// The state of a threaded tape before a command.
+pub(super) struct TapeBefore {
+    model: DriveModel,
+    place: PhysicalPosition,
+    counters: Counters,
+    history: LoadHistory,
+}
+
+/// The time of a command, and the operation that continues if its status is not delayed (IMMED=1).
+#[derive(Default)]
+struct Taken {
+    time: Duration,
+    immediate: Option<Asc>,
+}
+
+impl From<Duration> for Taken {
+    fn from(time: Duration) -> Self {
+        Self { time, immediate: None }
+    }
+}
+
+impl Drive {
+    /// Sets what the drive does with the time that hardware would take. [`TimeMode::Off`] by default.
+    pub const fn set_time_mode(&mut self, mode: TimeMode) {
+        self.state.time.mode = mode;
+    }
+
+    /// What the drive does with the time that hardware would take.
+    #[must_use]
+    pub const fn time_mode(&self) -> TimeMode {
+        self.state.time.mode
+    }
+
+    /// The modelled time since power-on; zero while the time mode was [`TimeMode::Off`].
+    #[must_use]
+    pub const fn modelled_time(&self) -> ModelledTime {
+        self.state.time.counts()
+    }
+
+    /// The state of the tape before a command; `None` if no tape is threaded, or times are not modelled.
+    pub(super) fn tape_before(&mut self, command: DeviceCommand<Command>, cdb: &Cdb) -> Option<TapeBefore> {
+        if !self.state.time.mode.is_on() || matches!(command, DeviceCommand::Spc(_)) {
+            return None;
+        }
+        let (history, here) = (self.state.time.history, moves_data(command) && address(cdb).is_none());
+        let profile = self.state.profile;
+        let mounted = self.state.media.threaded_mut()?;
+        let model = DriveModel::new(profile, mounted.cartridge.media());
+        // A transfer from the position: only its bytes count.
+        let place = if here { PhysicalPosition::default() } else { place(mounted, &model) };
+        Some(TapeBefore { model, place, counters: mounted.counters, history })
+    }
+
+    /// Counts the time of a command, and delays its status or starts its motion.
+    pub(super) fn spend_time(
+        &mut self,
+        before: Option<TapeBefore>,
+        command: DeviceCommand<Command>,
+        (cdb, request): (&Cdb, &Request<'_>),
+        outcome: &Outcome,
+    ) {
+        let (DeviceCommand::Own(command), true) = (command, self.state.time.mode.is_on()) else { return };
+        let now = request.now.mono;
+        let Taken { time, immediate } = self.time_of(before, command, (cdb, now), outcome);
+        if time.is_zero() {
+            return;
+        }
+        let wait = self.state.time.spend(time);
+        let until = now.saturating_add(wait);
+        let delays = !wait.is_zero();
+        match immediate {
+            Some(operation) if delays && outcome.is_ok() => {
+                self.state.media.begin_motion(MotionInProgress { began: now, until, operation });
+                self.lu.set_modelled_time(time, None);
+            }
+            _ => self.lu.set_modelled_time(time, delays.then_some(until)),
+        }
+    }
+
+    fn time_of(
+        &mut self,
+        before: Option<TapeBefore>,
+        command: Command,
+        (cdb, now): (&Cdb, Instant),
+        outcome: &Outcome,
+    ) -> Taken {
+        if command == Command::LoadUnload
+            && let Some(load) = self.state.time.take_load()
+        {
+            let immediate = (cdb.bytes()[1] & 0x01 != 0).then_some(Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY);
+            return Taken { time: load, immediate };
+        }
+        let Some(TapeBefore { model, place: from, counters, history }) = before else { return Taken::default() };
+        let (time, media) = (&mut self.state.time, &mut self.state.media);
+        let Some(mounted) = media.threaded_mut() else {
+            // LOAD UNLOAD has unloaded the tape.
+            return time.motion(now, model.unload(from, history)).into();
+        };
+        if moves_data(DeviceCommand::Own(command)) {
+            let moved = mounted.counters.since(counters);
+            let target = address(cdb).and_then(|(partition, object)| place_of(mounted, &model, partition, object));
+            let located = target.map_or(Duration::ZERO, |to| model.locate(from, to));
+            let motion = if located.is_zero() { located } else { time.motion(now, located) };
+            let read = time.read_if_any(now, moved.read_from_medium, &model);
+            return (motion + read + time.write_if_any(now, moved.written_to_medium, &model)).into();
+        }
+        let flags = cdb.bytes()[1];
+        let long_erase = command == Command::Erase && flags & 0x01 != 0;
+        if command == Command::WriteFilemarks {
+            let immediate = flags & 0x01 != 0;
+            return if immediate || outcome.is_err() { Taken::default() } else { time.flush(now).into() };
+        }
+        let to = place(mounted, &model);
+        let left = if long_erase { bytes_left(mounted) } else { 0 };
+        let (motion, immediate) = match command {
+            Command::Rewind => {
+                (model.rewind(from, to), (flags & 0x01 != 0).then_some(Asc::REWIND_OPERATION_IN_PROGRESS))
+            }
+            Command::Locate => {
+                (model.locate(from, to), (flags & 0x01 != 0).then_some(Asc::LOCATE_OPERATION_IN_PROGRESS))
+            }
+            Command::Space => (model.locate(from, to), None),
+            Command::LoadUnload => (model.rewind(from, to), None),
+            Command::Erase => (model.transfer(left), (flags & 0x02 != 0).then_some(Asc::ERASE_OPERATION_IN_PROGRESS)),
+            Command::FormatMedium | Command::SetCapacity => (model.rewind(from, to) + DriveModel::format(), None),
+            _ => return Taken::default(),
+        };
+        if outcome.is_err() && from == to {
+            return Taken::default();
+        }
+        time.history.moved |= matches!(command, Command::Locate | Command::Space) && from != to;
+        Taken { time: time.motion(now, motion), immediate }
+    }
+}
+
+/// Whether a command transfers blocks from or to the position of the tape.
+const fn moves_data(command: DeviceCommand<Command>) -> bool {
+    matches!(command, DeviceCommand::Own(Command::Read | Command::Write | Command::ReadReverse | Command::Verify))
+}
+
+/// The explicit address of a 16-byte transfer: partition and object.
+fn address(cdb: &Cdb) -> Option<(u8, u64)> {
+    let [opcode, _, _, partition, object @ ..] = cdb.bytes();
+    let object = object.first_chunk().map(|object| u64::from_be_bytes(*object))?;
+    (*opcode >= 0x80).then_some((*partition, object))
+}
+
+/// Physical place of the position of a tape.
+fn place(mounted: &mut Mounted, model: &DriveModel) -> PhysicalPosition {
+    mounted.drain();
+    let (partition, object) = mounted.medium.position().partition_and_object();
+    place_of(mounted, model, partition, object).unwrap_or_default()
+}
+
+/// Physical place of an object; `None` if the store of the cartridge failed.
+fn place_of(mounted: &Mounted, model: &DriveModel, partition: u8, object: u64) -> Option<PhysicalPosition> {
+    let (wraps, metres) = model.shape();
+    Some(mounted.wrap_map(wraps, metres).ok()?.position(partition, object))
+}
+
+/// Bytes from the position to the end of the partition.
+fn bytes_left(mounted: &Mounted) -> u64 {
+    let usage = mounted.medium.usage(mounted.medium.position().partition).unwrap_or_default();
+    usage.capacity.saturating_sub(usage.position)
+}

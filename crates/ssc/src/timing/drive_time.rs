@@ -1,0 +1,124 @@
+//! The modelled time of a drive: what it has done since power-on, and the motion that continues after its command.
+
+use super::drive_model::{DriveModel, LoadHistory};
+use super::stream::Stream;
+use scsi_core::asc::Asc;
+use scsi_core::sense::{Sense, SenseKey, SenseKeySpecific};
+use scsi_core::time::{Instant, TimeMode};
+use std::time::Duration;
+
+/// The modelled time of a drive since power-on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModelledTime {
+    /// Time that hardware would have taken for all commands and loads.
+    pub total: Duration,
+    /// Times that the tape stopped and repositioned, because the host was slower than the lowest speed or synchronised.
+    pub repositions: u64,
+}
+
+/// The time model of a drive in use.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DriveTime {
+    pub(crate) mode: TimeMode,
+    pub(crate) stream: Stream,
+    /// What the load of the tape has done.
+    pub(crate) history: LoadHistory,
+    /// Time of a load that was done and is not counted yet.
+    load: Option<Duration>,
+    total: Duration,
+    /// The part of `total` for which no command has waited: the modelled clock is this much ahead.
+    ahead: Duration,
+}
+
+impl DriveTime {
+    /// The modelled time of this time of the clock.
+    pub(crate) fn now(&self, now: Instant) -> Instant {
+        now.saturating_add(self.ahead)
+    }
+
+    /// Counts modelled time. Returns how long to wait for it.
+    pub(crate) fn spend(&mut self, modelled: Duration) -> Duration {
+        let wait = self.mode.wait(modelled);
+        self.total = self.total.saturating_add(modelled);
+        self.ahead = self.ahead.saturating_add(modelled.saturating_sub(wait));
+        wait
+    }
+
+    /// Begins a load that takes this time: the tape has done nothing yet.
+    pub(crate) fn begin_load(&mut self, time: Duration) {
+        (self.history, self.load) = (LoadHistory::default(), Some(time));
+        self.stream.moved();
+    }
+
+    /// Takes the time of the last load; `None` if it was taken, or times are not modelled.
+    pub(crate) fn take_load(&mut self) -> Option<Duration> {
+        self.load.take().filter(|_| self.mode.is_on())
+    }
+
+    /// The counts since power-on.
+    pub(crate) const fn counts(&self) -> ModelledTime {
+        ModelledTime { total: self.total, repositions: self.stream.repositions }
+    }
+
+    /// Time of a write of bytes to the medium; zero bytes take none.
+    pub(crate) fn write_if_any(&mut self, now: Instant, bytes: u64, model: &DriveModel) -> Duration {
+        if bytes == 0 {
+            return Duration::ZERO;
+        }
+        self.history.bytes = self.history.bytes.saturating_add(bytes);
+        self.stream.write(self.now(now), bytes, model)
+    }
+
+    /// Time of a read of bytes from the medium; zero bytes take none.
+    pub(crate) fn read_if_any(&mut self, now: Instant, bytes: u64, model: &DriveModel) -> Duration {
+        if bytes == 0 {
+            return Duration::ZERO;
+        }
+        self.history.bytes = self.history.bytes.saturating_add(bytes);
+        self.stream.read(self.now(now), bytes, model)
+    }
+
+    /// Time until the writes so far are on the tape.
+    pub(crate) fn flush(&mut self, now: Instant) -> Duration {
+        self.stream.flush(self.now(now))
+    }
+
+    /// Time of a motion after the writes before it are on the tape.
+    pub(crate) fn motion(&mut self, now: Instant, motion: Duration) -> Duration {
+        let flush = self.stream.flush(self.now(now));
+        self.stream.moved();
+        flush + motion
+    }
+}
+
+/// A motion of the tape that continues after the status of its command (IMMED=1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MotionInProgress {
+    pub(crate) began: Instant,
+    pub(crate) until: Instant,
+    /// Additional sense code that REQUEST SENSE reports meanwhile.
+    pub(crate) operation: Asc,
+}
+
+impl MotionInProgress {
+    /// PROGRESS INDICATION at a time, in 65536ths.
+    fn progress(&self, now: Instant) -> SenseKeySpecific {
+        let (whole, done) = (self.began.duration_until(self.until), self.began.duration_until(now));
+        let share = (done.as_micros() * 0x1_0000).checked_div(whole.as_micros()).unwrap_or(0);
+        SenseKeySpecific::Progress(u16::try_from(share).unwrap_or(u16::MAX))
+    }
+
+    /// NOT READY 04h/07h with progress, for commands that need the medium.
+    pub(crate) fn not_ready(&self, now: Instant) -> Sense {
+        let mut sense = Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS);
+        sense.key_specific = Some(self.progress(now));
+        sense
+    }
+
+    /// NO SENSE with the operation and its progress, for REQUEST SENSE.
+    pub(crate) fn pollable_sense(&self, now: Instant) -> Sense {
+        let mut sense = Sense::new(SenseKey::NO_SENSE, self.operation);
+        sense.key_specific = Some(self.progress(now));
+        sense
+    }
+}
