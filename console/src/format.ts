@@ -79,6 +79,7 @@ const EVENT_WORDS: Record<string, string> = {
   login_refused: "login refused",
   loaded: "loaded",
   unloaded: "unloaded",
+  tape_thawing: "cartridge being thawed",
   tape_loaded: "tape loaded in the drive",
   tape_unloaded: "tape unloaded in the drive",
   moved: "moved",
@@ -170,6 +171,8 @@ export function eventDetail(event: SiteEvent): string {
       return `job ${text("job")}: ${text("state")}`;
     case "created":
       return `in pool ${text("pool")}`;
+    case "tape_thawing":
+      return plural(Number(event.objects), "object");
     case "tape_unloaded":
       return event.ejected ? "ejected" : "";
     case "reloaded":

@@ -31,6 +31,8 @@ export interface Drive extends Element {
   faulty?: string;
   ejected: boolean;
   refused?: string;
+  /** The objects of the cartridge while its store thaws them, and its load waits for that. */
+  thawing?: { ready: number; objects: number };
   threaded: boolean;
   alerts: string[];
   removal_prevented?: boolean;

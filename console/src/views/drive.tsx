@@ -328,6 +328,10 @@ function Commands({ commands, lost, paused }: { commands: TraceRecord[]; lost: n
   );
 }
 
+/** The state of the tape in a drive. */
+const driveTape = (drive: Drive): string =>
+  drive.threaded ? "threaded" : drive.thawing ? "being thawed" : drive.ejected ? "ejected" : "not threaded";
+
 export function DriveView({ libraryName, name }: { libraryName: string; name: string }) {
   revision.value;
   const library = findLibrary(libraryName);
@@ -372,6 +376,11 @@ export function DriveView({ libraryName, name }: { libraryName: string; name: st
       </header>
       {drive.faulty && <p class="banner bad">{drive.faulty}</p>}
       {drive.refused && <p class="banner bad">The drive cannot use the cartridge: {drive.refused}</p>}
+      {drive.thawing && (
+        <p class="banner">
+          The cartridge is being thawed, {drive.thawing.ready} of {plural(drive.thawing.objects, "object")}. It is loaded afterwards.
+        </p>
+      )}
       {drive.cartridge && blocked && (
         <p class="banner">
           <Icon name="lock" /> The cartridge cannot be unloaded: {blocked}.
@@ -385,7 +394,7 @@ export function DriveView({ libraryName, name }: { libraryName: string; name: st
               <a href={path("cartridge", drive.cartridge)} aria-label={drive.cartridge}>
                 <Spine element={drive} />
               </a>
-              {kindName(drive.kind)}, {drive.threaded ? "threaded" : drive.ejected ? "ejected" : "not threaded"}
+              {kindName(drive.kind)}, {driveTape(drive)}
             </p>
           ) : may("operate") ? (
             <LoadForm library={library} drive={drive} name={name} />

@@ -167,6 +167,7 @@ export function driveState(drive: Drive): { word: string; tone: "good" | "bad" |
   if (drive.refused) return { word: "cartridge refused", tone: "bad" };
   if (drive.daemon) return { word: drive.cartridge ? "full" : "empty", tone: "off" };
   if (drive.threaded) return { word: "ready", tone: "good" };
+  if (drive.thawing) return { word: "being thawed", tone: "off" };
   if (drive.cartridge) return { word: drive.ejected ? "ejected" : "not ready", tone: "off" };
   return { word: "empty", tone: "off" };
 }

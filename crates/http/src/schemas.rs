@@ -79,6 +79,7 @@ const DRIVE: &[Field] = &[
     may("faulty", Of::Text),
     has("ejected", Of::Flag),
     may("refused", Of::Text),
+    may("thawing", Of::Named("ThawStatus")),
     has("threaded", Of::Flag),
     has("alerts", TEXTS),
 ];
@@ -165,6 +166,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ]]),
     ("ElementStatus", &[ELEMENT]),
     ("DriveStatus", &[ELEMENT, DRIVE, HOST_SETTINGS]),
+    ("ThawStatus", &[&[has("ready", Of::Number), has("objects", Of::Number)]]),
     ("Reservation", &[&[
         has("kind", Of::Words(&["reserve", "persistent"])),
         may("type", Of::Number),

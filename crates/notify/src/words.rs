@@ -69,6 +69,9 @@ fn happened(event: &Event) -> String {
 /// The events whose words have at most one value.
 fn short(event: &Event) -> String {
     let text = match event {
+        Event::TapeThawing { objects } => {
+            return format!("the cartridge is being thawed by its store and is loaded afterwards; objects: {objects}");
+        }
         Event::TapeLoaded => "the drive has loaded the tape",
         Event::TapeUnloaded { ejected: true } => "the drive has unloaded the tape and ejected the cartridge",
         Event::TapeUnloaded { ejected: false } => "the drive has unloaded the tape",

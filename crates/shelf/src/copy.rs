@@ -8,7 +8,7 @@ use crate::owned::{CommitError, OwnedCartridge};
 use crate::protection::{self, Protection};
 use crate::segment;
 use crate::take::TakeError;
-use crate::transfer::{PARALLEL, create_segment};
+use crate::transfer::PARALLEL;
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -296,7 +296,7 @@ async fn copy_segment(
     let object = async { from.objects().get_long(&key).await?.ok_or_else(missing) };
     let object = object.await.map_err(CopyError::Source)?;
     segment::check(&key, &name, &object).map_err(CopyError::Source)?;
-    create_segment(to.objects(), &key, object).await?;
+    to.objects().create_segment(&key, object).await?;
     Ok((true, bytes))
 }
 

@@ -57,6 +57,12 @@ pub enum ShelfError {
         /// The reason, in words.
         problem: String,
     },
+    /// The store has no storage classes of the S3 protocol.
+    #[error("the store has no storage class {class}: it has no S3 protocol")]
+    NoStorageClass {
+        /// The class.
+        class: &'static str,
+    },
     /// The segments of a cartridge cannot be encrypted or decrypted.
     #[error("cartridge {barcode}: {problem}")]
     Key {

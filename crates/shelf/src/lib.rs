@@ -38,6 +38,7 @@ pub mod segment;
 mod site;
 mod site_heartbeats;
 mod site_lease;
+mod storage_class;
 mod take;
 #[cfg(test)]
 mod test_store;
@@ -63,6 +64,7 @@ pub use protection::Protection;
 pub use replica::{CartridgeRule, ReplicaSetup};
 pub use site::SiteCopy;
 pub use site_lease::{FormerSiteLeases, SiteClaim, SiteCopies, SiteLease, TakeSiteError};
+pub use storage_class::StorageClass;
 pub use take::TakeError;
 pub use thaw::{Thaw, ThawTier};
 pub use transfer::{DamagedSegment, Progress, TransferError, Verification};

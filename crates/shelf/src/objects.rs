@@ -3,10 +3,11 @@
 use crate::error::ShelfError;
 use crate::object_lock::SignedRequests;
 use crate::segment::SEGMENT_LEN;
+use crate::storage_class::StorageClass;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
+use object_store::{Attributes, Error, GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,6 +110,7 @@ pub struct Objects {
     retry: RetryPolicy,
     failures: Failures,
     requests: Option<Arc<dyn SignedRequests>>,
+    class: Option<StorageClass>,
 }
 
 impl fmt::Debug for Objects {
@@ -134,7 +136,7 @@ async fn within<T>(len: u64, request: impl Future<Output = object_store::Result<
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str, retry: RetryPolicy) -> Result<Self, ShelfError> {
         let parsed = Path::parse(prefix).map_err(|source| ShelfError::Prefix { prefix: prefix.to_owned(), source })?;
-        Ok(Self { store, prefix: parsed, retry, failures: Failures::default(), requests: None })
+        Ok(Self { store, prefix: parsed, retry, failures: Failures::default(), requests: None, class: None })
     }
 
     /// The failure of the store, if its last request has failed. A request that is repeated counts each attempt.
@@ -156,6 +158,16 @@ impl Objects {
     )]
     pub(crate) fn with_requests(self, requests: Arc<dyn SignedRequests>) -> Self {
         Self { requests: Some(requests), ..self }
+    }
+
+    /// The same objects, whose new segments have this storage class.
+    pub(crate) fn with_class(self, class: StorageClass) -> Self {
+        Self { class: Some(class), ..self }
+    }
+
+    /// The storage class of new segments; `None` for that of the store.
+    pub(crate) const fn class(&self) -> Option<StorageClass> {
+        self.class
     }
 
     /// The same objects, whose requests are made once.
@@ -180,13 +192,24 @@ impl Objects {
     /// [`ShelfError::Store`] if the store fails: the object may be created, also later. [`ShelfError::Hidden`] if it exists and
     /// cannot be read.
     pub async fn create(&self, key: &str, bytes: Bytes) -> Result<Creation, ShelfError> {
+        self.create_with(key, bytes, Attributes::new()).await
+    }
+
+    /// Creates an object with attributes, such as its storage class; otherwise as [`Self::create`].
+    pub(crate) async fn create_with(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        attributes: Attributes,
+    ) -> Result<Creation, ShelfError> {
+        let options = PutOptions { attributes, ..PutMode::Create.into() };
         let path = self.path(key);
         let mut last = None;
         for attempt in 0..self.retry.attempts {
             if self.failures.are_final() {
                 return Err(store_error("creating", key, self.failures.refused()));
             }
-            let put = self.store.put_opts(&path, bytes.clone().into(), PutMode::Create.into());
+            let put = self.store.put_opts(&path, bytes.clone().into(), options.clone());
             let response = within(bytes.len() as u64, put).await;
             self.failures.note(&response);
             match response {

@@ -115,7 +115,7 @@ pub(crate) enum Newest {
     /// The shelf itself.
     First(Option<FoundManifest>),
     /// The replica, because the shelf does not respond. It can only be read.
-    Replica(Shelf, FoundManifest),
+    Replica(Box<Shelf>, FoundManifest),
 }
 
 impl Shelf {
@@ -225,7 +225,7 @@ impl Shelf {
         };
         let (found, is_replica) = self.read_either(barcode, LOOK_LIMIT, read).await?;
         Ok(match (self.replica_of(barcode), found) {
-            (Some((_, replica)), Some(found)) if is_replica => Newest::Replica(replica.clone(), found),
+            (Some((_, replica)), Some(found)) if is_replica => Newest::Replica(Box::new(replica.clone()), found),
             (_, found) => Newest::First(found),
         })
     }

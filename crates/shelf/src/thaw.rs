@@ -5,13 +5,12 @@ use crate::keys::CartridgeKeys;
 use crate::object_lock::denied;
 use crate::objects::Objects;
 use crate::protection::Named;
+use crate::storage_class::StorageClass;
 use crate::{Content, Shelf};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// Requests that are in progress at the same time.
-const PARALLEL: usize = 8;
-/// The classes of S3 whose objects must be restored.
-const FROZEN_CLASSES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+pub(crate) const PARALLEL: usize = 8;
 
 /// The speed of a restoring, which has a price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,11 +51,14 @@ pub struct Thaw {
 
 /// The state of one object.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     Ready,
     Thawing,
     Frozen,
 }
+
+/// A request to thaw objects: the number of days for which they can be read then, and the speed.
+pub(crate) type ThawRequest = (u16, ThawTier);
 
 impl Shelf {
     /// Looks which objects of a content can be read, and lets the store thaw the others for a number of days, unless `request` is
@@ -77,9 +79,9 @@ impl Shelf {
             return Ok(Thaw { objects, ready: objects, ..Thaw::default() });
         }
         let look = |key: String| async move {
-            match self.objects().state_of(&key).await? {
-                State::Frozen if let Some((days, tier)) = request => self.objects().thaw(&key, days, tier).await,
-                state => Ok(state),
+            match request {
+                Some(request) => self.objects().thaw_if_frozen(&key, request).await,
+                None => Ok(self.objects().state_of(&key).await?.1),
             }
         };
         let states: Vec<State> = stream::iter(named).map(look).buffer_unordered(PARALLEL).try_collect().await?;
@@ -90,24 +92,33 @@ impl Shelf {
 }
 
 impl Objects {
-    async fn state_of(&self, key: &str) -> Result<State, ShelfError> {
+    /// The state of an object. If it must be thawed first, the store is asked for that.
+    pub(crate) async fn thaw_if_frozen(&self, key: &str, (days, tier): ThawRequest) -> Result<State, ShelfError> {
+        match self.state_of(key).await?.1 {
+            State::Frozen => self.thaw(key, days, tier).await,
+            state => Ok(state),
+        }
+    }
+
+    /// Whether an object is in a class whose objects must be thawed, and its state.
+    pub(crate) async fn state_of(&self, key: &str) -> Result<(bool, State), ShelfError> {
         let response = self.send("reading", Some(key), ("HEAD", ""), "").await?;
         if !response.is_success() {
             return Err(denied("reading", key, response.reason()));
         }
         let restore = response.restore.unwrap_or_default();
-        Ok(match response.class {
-            Some(class) if FROZEN_CLASSES.contains(&class.as_str()) => {
-                if restore.contains("ongoing-request=\"true\"") {
-                    State::Thawing
-                } else if restore.contains("ongoing-request=\"false\"") {
-                    State::Ready
-                } else {
-                    State::Frozen
-                }
-            }
-            _ => State::Ready,
-        })
+        let class = response.class.as_deref().and_then(StorageClass::by_name);
+        if !class.is_some_and(StorageClass::must_be_thawed) {
+            return Ok((false, State::Ready));
+        }
+        Ok((
+            true,
+            match restore {
+                _ if restore.contains("ongoing-request=\"true\"") => State::Thawing,
+                _ if restore.contains("ongoing-request=\"false\"") => State::Ready,
+                _ => State::Frozen,
+            },
+        ))
     }
 
     async fn thaw(&self, key: &str, days: u16, tier: ThawTier) -> Result<State, ShelfError> {

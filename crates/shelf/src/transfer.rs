@@ -4,11 +4,9 @@ use crate::Shelf;
 use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
 use crate::manifest::{Content, Extent, FileContent};
-use crate::objects::{Creation, Objects};
 use crate::owned::OwnedCartridge;
 use crate::protection::Protection;
 use crate::segment::{self, SEGMENT_LEN};
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{self, IoSlice, IoSliceMut};
 use tape_store::backend::Folder;
@@ -170,7 +168,7 @@ impl<'a> SegmentWriter<'a> {
             self.finish_first().await?;
         }
         let (objects, key) = (self.owned.objects().clone(), self.owned.keys().segment(&self.name));
-        self.running.push_back(tokio::spawn(async move { create_segment(&objects, &key, object).await }));
+        self.running.push_back(tokio::spawn(async move { objects.create_segment(&key, object).await }));
         Ok(())
     }
 
@@ -200,14 +198,6 @@ impl Drop for SegmentWriter<'_> {
 /// The error of a request that did not end by itself.
 pub(crate) fn interrupted(ended: JoinError) -> ShelfError {
     ShelfError::Interrupted(ended.to_string())
-}
-
-/// The name of a segment has a nonce: an existing object of this name with other bytes is not of this daemon.
-pub(crate) async fn create_segment(objects: &Objects, key: &str, object: Bytes) -> Result<(), ShelfError> {
-    match objects.create(key, object).await? {
-        Creation::Created => Ok(()),
-        Creation::Exists(_) => Err(ShelfError::malformed(key, "it exists with other bytes")),
-    }
 }
 
 impl Shelf {

@@ -19,9 +19,10 @@ use scsi_core::identity::Identity;
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
 use scsi_core::sense::{Sense, SenseKey};
-use scsi_core::time::Now;
+use scsi_core::time::{Instant, Now};
 use std::io;
 use std::sync::Arc;
+use tape_store::backend::ThawProgress;
 use tape_store::cartridge::{Barcode, Cartridge, InsertError, RemoveError};
 use tape_store::encrypt::Entropy;
 use tape_store::error::StoreError;
@@ -103,6 +104,8 @@ pub enum LoadState {
     Threaded,
     /// The cartridge is in the drive and the tape is not threaded: loaded with HOLD=1, or unusable.
     NotThreaded,
+    /// The cartridge is in the drive, and is loaded when its store has thawed what the load needs.
+    Thawing,
     /// The cartridge is unloaded and can be removed.
     Ejected,
 }
@@ -157,16 +160,28 @@ impl Drive {
         }
     }
 
-    /// Whether an operation of an immediate command (VERIFY with IMMED=1) still runs in the background.
+    /// The time from which [`Self::poll_background`] has something to do: at once while an operation of an immediate command (VERIFY
+    /// with IMMED=1) runs in the background, once a second while a load waits for a thawing. `None` if there is no such work.
     #[must_use]
-    pub const fn has_background_work(&self) -> bool {
-        self.state.media.is_verifying()
+    pub fn background_due(&self) -> Option<Instant> {
+        if self.state.media.is_verifying() { Some(Instant(0)) } else { self.state.media.thawing_due() }
     }
 
-    /// Runs the next step of the background operation. Returns whether the operation still has work to do.
-    pub fn poll_background(&mut self) -> bool {
+    /// Runs the next step of the background operation, or continues a load whose thawing has ended, which may wait for the store of the
+    /// cartridge. Returns [`Self::background_due`] after that.
+    pub fn poll_background(&mut self, now: Now) -> Option<Instant> {
         self.step(background::LONG);
-        self.has_background_work()
+        if self.state.poll_thawing(now.mono, &drive_name(&self.lu)) {
+            self.thread(now);
+            self.save_lifetime_counters();
+        }
+        self.background_due()
+    }
+
+    /// How many objects of the cartridge can be read, while its load waits for a thawing; otherwise `None`.
+    #[must_use]
+    pub fn thawing(&self) -> Option<ThawProgress> {
+        self.state.media.thawing()
     }
 
     /// The accesses to the loaded medium that may wait now ([`Medium::may_wait`]); none without a medium. The owner runs
@@ -183,6 +198,7 @@ impl Drive {
         let state = match load {
             Load::Empty | Load::Ejected(_) => LoadState::Ejected,
             Load::Unusable(..) | Load::LoadedNotThreaded(_) => LoadState::NotThreaded,
+            Load::Thawing(_) => LoadState::Thawing,
             Load::Threading(..) | Load::Mounted(_) | Load::Verifying(..) => LoadState::Threaded,
         };
         load.cartridge().map(|cartridge| (cartridge, state))
@@ -226,7 +242,9 @@ impl Drive {
         self.state.encryption.is_on()
     }
 
-    /// Inserts a cartridge and threads its tape. Establishes UNIT ATTENTION 28h/00h for every nexus.
+    /// Inserts a cartridge and threads its tape. Establishes UNIT ATTENTION 28h/00h for every nexus. If the store of the cartridge must
+    /// thaw objects before they are read, the drive reports NOT READY 04h/01h with the progress until then, and
+    /// [`Self::poll_background`] continues the load.
     ///
     /// # Errors
     /// The drive already holds a cartridge; the error returns the new one.
@@ -240,13 +258,21 @@ impl Drive {
     }
 
     /// Inserts a cartridge like [`Self::insert`], but threading takes [`Delays::load`], or the modelled time of the load if
-    /// that is longer. Until then the drive reports
-    /// NOT READY 04h/01h; the UNIT ATTENTION 28h/00h is established afterwards.
+    /// that is longer. Until then the drive reports NOT READY 04h/01h; the UNIT ATTENTION 28h/00h is established afterwards.
     ///
     /// # Errors
     /// As [`Self::insert`].
     pub fn insert_with_delay(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
         self.mount(cartridge)?;
+        self.thread(now);
+        Ok(())
+    }
+
+    /// Threads a tape that was loaded just now, in the time that this takes. A load that waits for a thawing does this afterwards.
+    fn thread(&mut self, now: Now) {
+        if self.state.media.thawing().is_some() {
+            return;
+        }
         let modelled = self.state.time.take_load().unwrap_or_default();
         let delay = self.state.media.delays.load.max(self.state.time.spend(modelled));
         if !delay.is_zero() {
@@ -254,7 +280,6 @@ impl Drive {
         } else if self.state.media.threaded().is_some() {
             self.notify_load();
         }
-        Ok(())
     }
 
     fn mount(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
@@ -424,6 +449,8 @@ mod storage_failure_tests;
 mod taken_over_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thawing_tests;
 #[cfg(test)]
 mod time_tests;
 #[cfg(test)]

@@ -104,6 +104,7 @@ const fn name(load: &Load) -> &'static str {
         Load::Empty => "empty",
         Load::Ejected(_) => "ejected",
         Load::Threading(..) => "threading",
+        Load::Thawing(_) => "thawing",
         Load::LoadedNotThreaded(_) => "loaded, not threaded",
         Load::Mounted(_) | Load::Verifying(..) => "mounted",
         Load::Unusable(..) => "unusable",

@@ -1,6 +1,6 @@
 //! A cartridge: a value that the robot moves and a drive loads.
 
-use crate::backend::Folder;
+use crate::backend::{Folder, Thawing};
 use crate::error::StoreError;
 use crate::feature::Feature;
 use crate::mam::{AttrId, Flags, Mam};
@@ -282,6 +282,11 @@ pub trait MediumSource: Send {
     fn probe(&mut self, facts: &mut CartridgeFacts) -> Result<(), StoreError> {
         self.open(facts, OpenMode::ReadOnly).map(drop)
     }
+    /// The thawing of what a load needs ([`Folder::thaw`]); `None` if nothing must be thawed. An error of the storage is not
+    /// reported here: the load meets it.
+    fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
+        None
+    }
     /// Whether the files could only be read when the cartridge memory was read last ([`Folder::is_read_only`]). It must not be
     /// saved then.
     fn is_read_only(&self) -> bool {
@@ -386,6 +391,12 @@ impl Cartridge {
         let opened = self.medium.open(&mut self.facts, OpenMode::ReadWrite);
         self.is_tape_read_only = opened.as_ref().is_ok_and(|(_, recovery)| recovery.read_only_folder);
         self.recording_owner(opened)
+    }
+
+    /// Begins the thawing of what a load needs, in a store whose objects must be thawed before they are read ([`Folder::thaw`]).
+    /// `None` if nothing must be thawed.
+    pub fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
+        self.medium.thaw()
     }
 
     /// Whether the files could only be read when the tape was mounted last, or when the cartridge memory was read last

@@ -1,5 +1,7 @@
 //! Bodies of the fuzz targets, and random values for tests. `cargo test` replays the corpus of the targets.
 
+mod frozen;
+
 use crate::backend::memory::{MemoryFolder, MemoryFolderStore};
 use crate::backend::{Folder, FolderStore};
 use crate::cartridge::{Barcode, CartridgeKind, Format};
@@ -18,6 +20,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use frozen::{FrozenState, FrozenStore};
 
 /// A source of bytes that are different in each call and the same in each process.
 ///

@@ -27,7 +27,7 @@ pub use notify::{
 pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_elements, assign_luns, target_name};
-pub use shelves::{ShelfDurability, ShelfSetup, ShelfUnload};
+pub use shelves::{ShelfClass, ShelfDurability, ShelfSetup, ShelfThawTier, ShelfUnload};
 pub use template::template;
 pub use value_error::ValueError;
 

@@ -30,7 +30,9 @@ pub use response::{
     ImportedCartridge, InjectedFault, LabelStatus, MovedCartridge, OnlineStatus, ProtectStatus, ReloadChange,
     ReloadReport, RemovedCartridge, RetentionStatus,
 };
-pub use status::{CartridgeStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PoolStatus, SiteStatus};
+pub use status::{
+    CartridgeStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PoolStatus, SiteStatus, ThawStatus,
+};
 pub use subscription::Subscription;
 
 /// Version of the control protocol. A request may have the member `version` with the version that its client knows; a

@@ -41,7 +41,7 @@ use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
 pub use scsi_core::target::{Command, CompletedCommand};
 use scsi_core::target::{Request, Tag, TransportEvent};
-use scsi_core::time::Now;
+use scsi_core::time::{Instant, Now};
 use smc::bay::BayStatus;
 use smc::library::MoveCounts;
 use ssc::timing::Motion;
@@ -92,8 +92,9 @@ struct UnitQueue {
     operators: usize,
     /// The robot inserts or removes a cartridge.
     robot: bool,
-    /// An operation continues after its status was returned (IMMED).
-    background: bool,
+    /// The time of the next step of an operation that continues after its status was returned (IMMED), or of a load that waits for a
+    /// thawing.
+    background: Option<Instant>,
     /// A command on the thread of a connection has changed lifetime counters, which are not stored yet.
     counters_changed: bool,
     stopping: bool,
@@ -110,14 +111,15 @@ impl UnitQueue {
         self.activity.is_idle() && self.operators == 0
     }
 
-    /// Whether the unit's thread has something to do. A caller that runs its command itself also handles the events.
-    fn has_work_for_thread(&self) -> bool {
-        self.has_work() && !self.queue.next_is_caller()
+    /// Whether the unit's thread has something to do now. A caller that runs its command itself also handles the events.
+    fn has_work_for_thread(&self, now: Instant) -> bool {
+        self.has_work(now) && !self.queue.next_is_caller()
     }
 
-    /// Whether a command, an event, a background operation or the storing of counters waits.
-    fn has_work(&self) -> bool {
-        !self.queue.is_empty() || !self.events.is_empty() || self.background || self.counters_changed
+    /// Whether a command, an event, a step of a background operation or the storing of counters waits.
+    fn has_work(&self, now: Instant) -> bool {
+        let is_due = self.background.is_some_and(|due| due <= now);
+        !self.queue.is_empty() || !self.events.is_empty() || is_due || self.counters_changed
     }
 }
 

@@ -29,7 +29,9 @@ pub(crate) fn open(data: DataDir, directory: &Path, config: &Config) -> Result<D
 mod enabled {
     use command_line::shelf::{open_shelf, read_keys};
     use shelf::trust::{self, Verdict};
-    use shelf::{Durability, FoldersSetup, ReplicaSetup, Shelf, ShelfError, ShelfFolders, Unload};
+    use shelf::{
+        Durability, FoldersSetup, ReplicaSetup, Shelf, ShelfError, ShelfFolders, StorageClass, ThawTier, Unload,
+    };
     use std::fmt::Display;
     use std::io;
     use std::path::Path;
@@ -37,7 +39,7 @@ mod enabled {
     use tape_store::backend::Folder;
     use tape_store::backend::file::{OsFolder, create_private_folders};
     use tape_store::cartridge::Barcode;
-    use vtl::config::{Config, ConfigError, ShelfDurability, ShelfSetup, ShelfUnload};
+    use vtl::config::{Config, ConfigError, ShelfDurability, ShelfSetup, ShelfThawTier, ShelfUnload};
 
     /// File in the local directory of a shelf, with the URL whose store was checked.
     const CHECKED: &str = "checked";
@@ -64,7 +66,13 @@ mod enabled {
             ShelfDurability::Local => Durability::Local,
             ShelfDurability::Remote => Durability::Remote,
         };
+        let tier = match setup.thaw_tier {
+            ShelfThawTier::Bulk => ThawTier::Bulk,
+            ShelfThawTier::Standard => ThawTier::Standard,
+            ShelfThawTier::Expedited => ThawTier::Expedited,
+        };
         let mut folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
+        folders = folders.with_thaw(setup.thaw_days, tier);
         for replica in replicas(setup, config)? {
             folders = folders.with_replica(replica);
         }
@@ -100,6 +108,12 @@ mod enabled {
     fn open_with_keys(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {
         let shelf = open_url(setup)?;
         let shelf = if setup.object_lock { shelf.with_object_lock() } else { shelf };
+        let shelf = match setup.class.and_then(|class| StorageClass::by_name(class.name())) {
+            None => shelf,
+            Some(class) => {
+                shelf.with_class(class).map_err(|error| setup.error("class", format!("{}: {error}", setup.url)))?
+            }
+        };
         let Some(key) = &setup.encrypt else { return Ok(shelf) };
         let keys = read_keys(key, &setup.former_keys).map_err(|error| setup.error("encrypt", error.to_string()))?;
         Ok(shelf.with_keys(keys))

@@ -5,6 +5,7 @@ use super::local::{LocalDirectory, LocalFile, LocalRecord, SparseFile};
 use super::prefetch::Prefetch;
 use super::reading::RESERVE;
 use super::recent::Seen;
+use super::thawing::Segments;
 use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Shared, lock};
 use crate::manifest::{Content, FileContent};
@@ -642,6 +643,13 @@ impl CachedCartridge {
         self.shared.cache.add(now.saturating_sub(file.counted));
         self.shared.cache.remove(file.counted.saturating_sub(now));
         file.counted = now;
+    }
+
+    /// The segments of the newest manifest that have bytes which the local files do not have.
+    pub(super) fn missing_segments(&self) -> Segments {
+        let mut segments = Segments::new();
+        lock(&self.state).files.values().for_each(|file| file.tracked.add_missing_segments(&mut segments));
+        segments
     }
 
     /// Bytes that no manifest names.

@@ -319,10 +319,17 @@ impl CachedCartridge {
         snapshot.files.iter().filter_map(long).for_each(|(name, len)| self.spawn_seals(name, len, runtime));
         let (mut new, mut next) = (NewExtents::new(), NextSegment::default());
         for (name, file) in &snapshot.files {
-            match &file.content {
-                SnapshotContent::Shelved(_) => {}
-                SnapshotContent::Small(bytes) => self.put_bytes(name, 0, bytes, &mut next, &mut new)?,
-                SnapshotContent::Long(len) => self.put_rest(name, file, *len, &mut next, &mut new)?,
+            if let SnapshotContent::Small(bytes) = &file.content {
+                self.put_bytes(name, 0, bytes, &mut next, &mut new)?;
+            }
+        }
+        // The cartridge memory must be readable at once: it is in no segment of the class.
+        if self.shelf.class().is_some() && !next.content.is_empty() {
+            self.put_parts(&mut next, &mut new)?;
+        }
+        for (name, file) in &snapshot.files {
+            if let SnapshotContent::Long(len) = file.content {
+                self.put_rest(name, file, len, &mut next, &mut new)?;
             }
         }
         if !next.content.is_empty() {

@@ -8,7 +8,7 @@ use crate::ShelfError;
 use crate::replica::Newest;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
-use tape_store::backend::{Backend, CommitPoint, Folder, FolderProtection, MAX_SMALL_FILE};
+use tape_store::backend::{Backend, CommitPoint, Folder, FolderProtection, MAX_SMALL_FILE, Thawing};
 
 /// The folder of one cartridge: taken, or as the newest manifest shows it.
 pub(crate) struct ShelfFolder {
@@ -68,7 +68,7 @@ impl ShelfFolder {
         let found = self.access.runtime.block_on(self.access.shelf.newest_either(&self.barcode));
         let Ok(Newest::Replica(shelf, found)) = found else { return None };
         let has_files = !found.manifest.content.files.is_empty();
-        let access = Box::new(Access { shelf, ..self.access.clone() });
+        let access = Box::new(Access { shelf: *shelf, ..self.access.clone() });
         has_files.then(|| View::Replica(access, Arc::new(Seen::new(found))))
     }
 
@@ -195,6 +195,15 @@ impl Folder for ShelfFolder {
 
     fn may_wait(&self) -> bool {
         true
+    }
+
+    fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
+        let (shelf, segments) = match &self.view {
+            View::Taken(taken) => (&self.access.shelf, taken.cartridge.missing_segments()),
+            View::Newest(seen) => (&self.access.shelf, self.access.missing_segments(seen.manifest())),
+            View::Replica(access, seen) => (&access.shelf, seen.manifest().content.segments()),
+        };
+        Some(Box::new(self.access.thaw(shelf, &self.barcode, &segments)?))
     }
 
     fn is_read_only(&self) -> bool {

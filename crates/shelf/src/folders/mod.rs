@@ -22,10 +22,11 @@ mod slot;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod thawing;
 mod tracked_file;
 
 use crate::replica::{Newest, ReplicaSetup, Replications};
-use crate::{Content, FileContent, Shelf, ShelfError};
+use crate::{Content, FileContent, Shelf, ShelfError, ThawTier};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
 use catalog_writer::{CatalogWriter, PendingChanges};
@@ -104,18 +105,31 @@ pub struct FoldersSetup {
     /// The shelves to which cartridges are copied after each change, and from which they are read while the first one does not
     /// respond. A cartridge has the first one whose rule it meets.
     pub replicas: Vec<ReplicaSetup>,
+    /// Number of days for which segments can be read that are thawed for a load, and the speed of the thawing.
+    pub thaw: (u16, ThawTier),
 }
 
 impl FoldersSetup {
     /// The setup with this local directory: with [`Durability::Remote`], a cache of 10 GB and at most one commit in a second. With
-    /// [`Durability::Local`], there is a commit after 3 seconds without a change, or after 30 seconds.
+    /// [`Durability::Local`], there is a commit after 3 seconds without a change, or after 30 seconds. Thawed segments can be read for 7
+    /// days, and are thawed with [`ThawTier::Standard`].
     #[must_use]
     pub const fn new(directory: PathBuf) -> Self {
         let commit_interval = Duration::from_secs(1);
         let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
         let (durability, cache) = (Durability::Remote, 10_000_000_000);
-        let unload = Unload::Wait;
-        Self { directory, durability, unload, cache, commit_interval, background_interval, idle, replicas: Vec::new() }
+        let (unload, thaw) = (Unload::Wait, (7, ThawTier::Standard));
+        Self {
+            directory,
+            durability,
+            unload,
+            cache,
+            commit_interval,
+            background_interval,
+            idle,
+            replicas: Vec::new(),
+            thaw,
+        }
     }
 
     /// The same setup with another meaning of a synchronisation.
@@ -141,6 +155,13 @@ impl FoldersSetup {
     pub fn with_replica(mut self, replica: ReplicaSetup) -> Self {
         self.replicas.push(replica);
         self
+    }
+
+    /// The same setup with another number of days for which segments can be read that are thawed for a load, and another speed of the
+    /// thawing.
+    #[must_use]
+    pub fn with_thaw(self, days: u16, tier: ThawTier) -> Self {
+        Self { thaw: (days, tier), ..self }
     }
 
     /// The same setup with another time between two commits.
@@ -229,7 +250,7 @@ impl Access {
                 look.remember(&seen);
                 Ok(Some((seen, None)))
             }
-            Newest::Replica(shelf, found) => Ok(Some((Arc::new(Seen::new(found)), Some(shelf)))),
+            Newest::Replica(shelf, found) => Ok(Some((Arc::new(Seen::new(found)), Some(*shelf)))),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::ShelfError;
 use crate::keys::CartridgeKeys;
 use crate::manifest::Extent;
 use crate::segment::{self, SEGMENT_LEN};
-use crate::transfer::create_segment;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -73,7 +72,7 @@ impl CachedCartridge {
         let data_key = self.shelf.data_key_for_writing(&self.barcode).await?;
         let object = segment::encode(&name, &content, data_key.as_deref())?;
         drop(content);
-        create_segment(self.shelf.objects(), &key, object).await?;
+        self.shelf.objects().create_segment(&key, object).await?;
         Ok(name)
     }
 

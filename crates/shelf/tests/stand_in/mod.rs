@@ -18,6 +18,8 @@ pub(crate) struct Object {
     pub(crate) modified: u32,
     pub(crate) retained_until: Option<String>,
     pub(crate) is_held: bool,
+    /// The storage class; none for the usual one.
+    pub(crate) class: Option<String>,
     /// Whether the object must be restored before it can be read.
     pub(crate) is_frozen: bool,
     /// The value of `x-amz-restore`, if it was asked for.
@@ -46,6 +48,8 @@ pub(crate) struct State {
     pub(crate) can_lock: bool,
     /// Part of the names of new objects that must be restored before they are read.
     pub(crate) freezes: Option<&'static str>,
+    /// Whether objects cannot be restored.
+    pub(crate) denies_restores: bool,
 }
 
 /// A running server. It ends with the process.
@@ -190,9 +194,11 @@ impl State {
         if request.headers.contains_key("if-none-match") && self.objects.contains_key(&request.key) {
             return Response::error("412 Precondition Failed", "PreconditionFailed");
         }
-        let is_frozen = self.freezes.is_some_and(|part| request.key.contains(part));
+        let class = request.headers.get("x-amz-storage-class").cloned();
+        let is_archived = class.as_deref().is_some_and(|class| ["GLACIER", "DEEP_ARCHIVE"].contains(&class));
+        let is_frozen = is_archived || self.freezes.is_some_and(|part| request.key.contains(part));
         let modified = 1 + self.day;
-        let object = Object { bytes: request.body.clone(), modified, is_frozen, ..Object::default() };
+        let object = Object { bytes: request.body.clone(), modified, class, is_frozen, ..Object::default() };
         self.objects.insert(request.key.clone(), object);
         Response::new("200 OK", "").with("ETag", "\"x\"")
     }
@@ -216,8 +222,9 @@ impl State {
             }
             None => Response::new("200 OK", object.bytes.clone()),
         };
-        if object.is_frozen || object.restore.is_some() {
-            response = response.with("x-amz-storage-class", "GLACIER");
+        let moved = (object.is_frozen || object.restore.is_some()).then_some("GLACIER");
+        if let Some(class) = object.class.as_deref().or(moved) {
+            response = response.with("x-amz-storage-class", class);
         }
         if let Some(restore) = object.restore {
             response = response.with("x-amz-restore", restore);
@@ -271,6 +278,9 @@ impl State {
         let Some(object) = self.objects.get_mut(&request.key) else {
             return Response::error("404 Not Found", "NoSuchKey");
         };
+        if self.denies_restores {
+            return Response::error("403 Forbidden", "AccessDenied");
+        }
         if object.restore.is_some() {
             return Response::error("409 Conflict", "RestoreAlreadyInProgress");
         }
@@ -280,7 +290,13 @@ impl State {
 
     /// The restoring of all objects that was asked for ends.
     pub(crate) fn end_restores(&mut self) {
-        for object in self.objects.values_mut().filter(|object| object.restore.is_some()) {
+        self.end_some_restores(usize::MAX);
+    }
+
+    /// The restoring of this number of objects ends.
+    pub(crate) fn end_some_restores(&mut self, count: usize) {
+        let waits = |object: &&mut Object| object.is_frozen && object.restore.is_some();
+        for object in self.objects.values_mut().filter(waits).take(count) {
             object.is_frozen = false;
             object.restore = Some("ongoing-request=\"false\", expiry-date=\"Sat, 05 Dec 2026 00:00:00 GMT\"");
         }

@@ -4,6 +4,10 @@
 //! tape positions it at the beginning of partition 0, as any load does: LTFS relies on this before SET CAPACITY and
 //! FORMAT MEDIUM.
 //!
+//! If the store of the cartridge must thaw objects before they are read, a load goes on in the background, which may take hours: with
+//! IMMED=0 it ends with NOT READY 04h/01h and the progress, with IMMED=1 with GOOD. Both report the progress until the tape is
+//! threaded, then UNIT ATTENTION 28h/00h for every nexus. An unload ends such a load.
+//!
 //! **Deviations:** EOT=1 is rejected, as by LTO drives; RETEN is accepted and, as on LTO, has no effect; a load
 //! positions at partition 0 regardless of attribute 080Ah.
 
@@ -27,7 +31,15 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let hold = flags & 0x08 != 0;
     let (load_bit, delays) = (flags & 0x01 != 0, cx.device.media.delays);
     cx.delay_status(if load_bit { delays.load } else { delays.unload });
-    if load_bit { load(cx, hold) } else { unload(cx, hold) }
+    if !load_bit {
+        return unload(cx, hold);
+    }
+    let was_thawing = cx.device.media.thawing().is_some();
+    let is_immediate = cx.cdb.bytes()[1] & 0x01 != 0;
+    match load(cx, hold) {
+        Err(_) if is_immediate && !was_thawing && cx.device.media.thawing().is_some() => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn load(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {

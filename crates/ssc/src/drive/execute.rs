@@ -50,7 +50,7 @@ impl DeviceServer for Drive {
             self.notify_load();
         }
         // If reads may wait, the owner's calls of `poll_background` advance the operation: a command does not wait for it.
-        if self.has_background_work() && !self.slow_accesses().contains(MediumAccess::READ) {
+        if self.state.media.is_verifying() && !self.slow_accesses().contains(MediumAccess::READ) {
             self.step(background::SHORT);
         }
         // An event may have found it.

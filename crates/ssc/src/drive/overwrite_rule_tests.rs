@@ -379,7 +379,7 @@ fn verify_with_immed_runs_in_background() {
     good(&mut drive, "01 00 00 00 00 00", b"");
     good(&mut drive, "13 0c 00 00 05 00", b"");
     let deferred = "f1 00 08 00 00 00 04 0a 00 00 00 00 00 05 00 00 00 00";
-    assert!(!drive.poll_background());
+    assert_eq!(drive.poll_background(Now::default()), None);
     check(&mut drive, "00 00 00 00 00 00", &[], 0, deferred, b"");
     good(&mut drive, "00 00 00 00 00 00", b"");
     // 160 MiB take three steps: until then the drive is not ready, and reports progress.
@@ -395,7 +395,7 @@ fn verify_with_immed_runs_in_background() {
     let progress = run(&mut drive, "03 00 00 00 12 00", &[], 18).2;
     assert_eq!((progress[2], &progress[12..14], progress[15]), (0x00, &[0x00, 0x1c][..], 0x80));
     assert!(progress[16..18] > busy[16..18], "{progress:02x?} {busy:02x?}");
-    while drive.poll_background() {}
+    while drive.poll_background(Now::default()).is_some() {}
     assert_eq!(position(&mut drive), 20);
 }
 
@@ -553,7 +553,7 @@ fn aborted_verification_is_reported() {
     // INFORMATION as of the same command without IMMED.
     let mut drive = three_blocks();
     good(&mut drive, "13 04 00 00 09 00", b"");
-    drive.poll_background();
+    drive.poll_background(Now::default());
     check(&mut drive, "01 00 00 00 00 00", &[], 0, "f1 00 20 00 00 00 06 0a 00 00 00 00 00 00 00 00 00 00", b"");
 }
 

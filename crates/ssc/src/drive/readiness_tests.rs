@@ -134,7 +134,7 @@ fn load_and_unload_wait_for_a_verify() {
     }
     // Page 11h: the tape stays mounted; DT DEVICE ACTIVITY 0Ch (other).
     assert_eq!(run_as(&mut drive, HOST, "4d 00 51 00 00 00 00 00 0c 00", &[], 12).2[8..11], bytes("31 17 0c"));
-    while drive.poll_background() {}
+    while drive.poll_background(Now::default()).is_some() {}
     good(&mut drive, "1b 00 00 00 00 00", b"");
 }
 

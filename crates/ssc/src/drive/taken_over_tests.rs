@@ -317,7 +317,7 @@ fn background_verify_of_a_cartridge_that_was_taken_over() {
     good(&mut drive, REWIND, b"");
     good(&mut drive, "13 04 00 00 03 00", b"");
     disk.take_over_at(disk.calls(), "vault2");
-    assert!(!drive.poll_background());
+    assert_eq!(drive.poll_background(Now::default()), None);
     assert_eq!(faults(&mut drive), [taken_over_by_vault2()]);
     assert_eq!(sense_of(&mut drive, OTHER, TEST_UNIT_READY), GONE);
     assert_eq!(sense_of(&mut drive, HOST, TEST_UNIT_READY), GONE_DEFERRED);

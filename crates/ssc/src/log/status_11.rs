@@ -51,7 +51,7 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
     let (second, activity) = match state.media.load() {
         Load::Empty => (0, activity::NONE),
         Load::Ejected(_) => (byte_1::MPRSNT, activity::NONE),
-        Load::Threading(..) => (byte_1::INXTN | byte_1::MPRSNT | byte_1::MSTD, activity::LOADING),
+        Load::Threading(..) | Load::Thawing(_) => (byte_1::INXTN | byte_1::MPRSNT | byte_1::MSTD, activity::LOADING),
         Load::LoadedNotThreaded(_) | Load::Unusable(..) => (byte_1::MPRSNT | byte_1::MSTD, activity::NONE),
         Load::Mounted(_) => (threaded, activity::NONE),
         Load::Verifying(..) => (threaded, activity::OTHER),

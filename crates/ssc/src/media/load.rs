@@ -14,17 +14,46 @@ use scsi_core::lu::Lu;
 use scsi_core::sense::{Sense, SenseKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tape_store::backend::Thawing;
 use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::error::StoreError;
 use tape_store::mam::{AttrId, Flags, Mam};
 use tape_store::medium::Medium;
 
+/// The cartridge memory, and its damage if it was rebuilt.
+type ReadMam = Result<(Mam, Option<StoreError>), StoreError>;
+
+/// A thawing that the load must wait for.
+fn needed(mut thawing: Box<dyn Thawing>) -> Option<Box<dyn Thawing>> {
+    thawing.is_needed().then_some(thawing)
+}
+
 impl DriveState {
-    /// Loads a cartridge: threads the tape at the beginning of partition 0 and updates the cartridge memory.
+    /// Loads a cartridge: threads the tape at the beginning of partition 0 and updates the cartridge memory. If its store must thaw
+    /// objects before, the load waits for that, without this call.
     pub(crate) fn mount(&mut self, mut cartridge: Cartridge, drive_name: &str) {
+        // The store responds to both at the same time.
+        let (thawing, read) = (cartridge.thaw(), cartridge.mam_or_rebuilt());
+        // A cartridge that the drive does not take is not thawed.
+        let is_taken =
+            cartridge.kind() != CartridgeKind::Cleaning && self.support_of(&cartridge).is_some() || read.is_err();
+        match thawing.filter(|_| is_taken).and_then(needed) {
+            Some(thawing) => self.wait_for_thawing(cartridge, thawing, false),
+            None => self.mount_read(cartridge, read, drive_name),
+        }
+    }
+
+    /// As [`Self::mount`], after the end of a thawing.
+    pub(super) fn mount_without_thawing(&mut self, mut cartridge: Cartridge, drive_name: &str) {
+        let read = cartridge.mam_or_rebuilt();
+        self.mount_read(cartridge, read, drive_name);
+    }
+
+    /// Loads a cartridge whose cartridge memory was read.
+    fn mount_read(&mut self, mut cartridge: Cartridge, read: ReadMam, drive_name: &str) {
         self.health.alerts.clear_flags(alert::CLEARED_AT_LOAD);
         // The cartridge memory, not the barcode label, identifies the medium.
-        let damage = match cartridge.mam_or_rebuilt() {
+        let damage = match read {
             Ok((_, damage)) => damage,
             Err(error) => {
                 self.health.alerts.raise(Alert::MEMORY_CHIP);
@@ -40,10 +69,7 @@ impl DriveState {
             self.media.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
-        let supports = |format: &&MediaSupport| {
-            format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != CartridgeKind::Worm)
-        };
-        let Some(format) = self.profile.supported_media.iter().find(supports) else {
+        let Some(format) = self.support_of(&cartridge) else {
             self.health.alerts.raise(Alert::UNSUPPORTED_FORMAT);
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
             self.media.load = Load::Unusable(cartridge, sense);
@@ -55,12 +81,38 @@ impl DriveState {
         }
     }
 
-    /// Loads a cartridge without threading its tape (HOLD=1).
+    /// The support of the drive for the medium of a cartridge; `None` if it does not take it.
+    fn support_of(&self, cartridge: &Cartridge) -> Option<&'static MediaSupport> {
+        let is_same = |format: &&MediaSupport| {
+            format.media == cartridge.media() && (self.profile.worm || cartridge.kind() != CartridgeKind::Worm)
+        };
+        self.profile.supported_media.iter().find(is_same)
+    }
+
+    /// Loads a cartridge without threading its tape (HOLD=1). If the cartridge memory must be thawed before, the load waits for that,
+    /// without this call.
     ///
     /// # Errors
-    /// The sense of a cartridge memory that cannot be read; the cartridge is then unusable.
+    /// NOT READY 04h/01h while the cartridge is being thawed; the sense of a cartridge memory that cannot be read: the cartridge is
+    /// then unusable.
     pub(crate) fn load_without_threading(&mut self, mut cartridge: Cartridge) -> Result<(), Sense> {
+        let (thawing, read) = (cartridge.thaw(), cartridge.mam_or_rebuilt());
+        match thawing.filter(|_| read.is_err()).and_then(needed) {
+            Some(thawing) => {
+                self.wait_for_thawing(cartridge, thawing, true);
+                self.media.check_thawed()
+            }
+            None => self.hold_read(cartridge, read),
+        }
+    }
+
+    /// As [`Self::load_without_threading`], after the end of a thawing.
+    pub(super) fn hold_without_thawing(&mut self, mut cartridge: Cartridge) -> Result<(), Sense> {
         let read = cartridge.mam_or_rebuilt();
+        self.hold_read(cartridge, read)
+    }
+
+    fn hold_read(&mut self, cartridge: Cartridge, read: ReadMam) -> Result<(), Sense> {
         if !matches!(read, Ok((_, None))) {
             self.health.alerts.raise(Alert::MEMORY_CHIP);
         }
@@ -78,7 +130,7 @@ impl DriveState {
     }
 
     /// Keeps a cartridge that cannot be mounted; every SSC command ends with the sense of `error`.
-    fn set_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
+    pub(super) fn set_unusable(&mut self, cartridge: Cartridge, error: &StoreError) {
         self.health.alerts.raise(Alert::LOADING_FAILURE);
         if matches!(
             error,

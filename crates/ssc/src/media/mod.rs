@@ -5,9 +5,11 @@
 
 mod load;
 mod taken_over;
+mod thawing;
 mod unload;
 
 pub(crate) use load::drive_name;
+pub(crate) use thawing::ThawingLoad;
 
 use crate::background::BackgroundVerify;
 use crate::mounted::Mounted;
@@ -37,6 +39,8 @@ pub(crate) enum Load {
     Ejected(Cartridge),
     /// A cartridge whose tape is being threaded until this time; the second field is the load state afterwards.
     Threading(Instant, Box<Self>),
+    /// A cartridge that is loaded when its store has thawed what the load needs.
+    Thawing(Box<ThawingLoad>),
     /// A loaded cartridge whose tape is not threaded; its cartridge memory is accessible.
     LoadedNotThreaded(Box<LoadedNotThreaded>),
     /// A threaded tape.
@@ -67,6 +71,7 @@ impl Load {
             Self::Empty => None,
             Self::Ejected(cartridge) | Self::Unusable(cartridge, _) => Some(cartridge),
             Self::Threading(_, then) => then.cartridge(),
+            Self::Thawing(thawing) => Some(&thawing.cartridge),
             Self::LoadedNotThreaded(loaded) => Some(&loaded.cartridge),
             Self::Mounted(mounted) | Self::Verifying(mounted, _) => Some(&mounted.cartridge),
         }
@@ -141,6 +146,7 @@ impl MediaState {
             Load::LoadedNotThreaded(loaded) => Readiness::CartridgeMemory(loaded),
             Load::Verifying(_, operation) => Readiness::NotReady(operation.not_ready()),
             Load::Threading(..) => Readiness::NotReady(becoming_ready()),
+            Load::Thawing(thawing) => Readiness::NotReady(thawing.not_ready()),
             Load::Empty | Load::Ejected(_) => Readiness::NotReady(not_ready(Asc::MEDIUM_NOT_PRESENT)),
             Load::Unusable(_, sense) => Readiness::NotReady(sense.clone()),
         }
@@ -166,11 +172,13 @@ impl MediaState {
         if self.offline { Err(not_ready(Asc::LOGICAL_UNIT_NOT_READY_OFFLINE)) } else { Ok(()) }
     }
 
-    /// Sense of an operation in progress, for REQUEST SENSE: NOT READY 04h/01h while a tape is being threaded, NO SENSE
-    /// 00h/18h, 00h/19h, 00h/1Ah or 00h/1Ch with the progress of an erase, locate, rewind or VERIFY.
+    /// Sense of an operation in progress, for REQUEST SENSE: NOT READY 04h/01h while a tape is being threaded, and, with the
+    /// progress, while it is being thawed; NO SENSE 00h/18h, 00h/19h, 00h/1Ah or 00h/1Ch with the progress of an erase, locate,
+    /// rewind or VERIFY.
     pub(crate) fn pollable_sense(&self) -> Option<Sense> {
         match &self.load {
             Load::Threading(..) => Some(becoming_ready()),
+            Load::Thawing(thawing) => Some(thawing.not_ready()),
             Load::Verifying(_, operation) => Some(operation.pollable_sense()),
             _ => self.moving.as_ref().map(|motion| motion.pollable_sense(self.now)),
         }
@@ -240,12 +248,21 @@ impl MediaState {
         }
     }
 
+    /// Checks that no load waits for a thawing.
+    ///
+    /// # Errors
+    /// NOT READY 04h/01h with the progress.
+    pub(crate) fn check_thawed(&self) -> Result<(), Sense> {
+        if let Load::Thawing(thawing) = &self.load { Err(thawing.not_ready()) } else { Ok(()) }
+    }
+
     /// Takes the cartridge that LOAD loads. Returns `None` if its tape is threaded already.
     ///
     /// # Errors
-    /// NOT READY 3Ah/00h for an empty drive; the errors of [`Self::check_idle`].
+    /// NOT READY 3Ah/00h for an empty drive, 04h/01h while a tape is being thawed; the errors of [`Self::check_idle`].
     pub(crate) fn take_to_load(&mut self) -> Result<Option<Cartridge>, Sense> {
         self.check_idle()?;
+        self.check_thawed()?;
         match std::mem::take(&mut self.load) {
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Ok(Some(cartridge)),
             Load::LoadedNotThreaded(loaded) => Ok(Some(loaded.cartridge)),

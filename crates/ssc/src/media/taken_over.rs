@@ -17,7 +17,7 @@ impl MediaState {
         match self.load.after_threading() {
             Load::Mounted(mounted) | Load::Verifying(mounted, _) => mounted.taken_over_by(),
             Load::LoadedNotThreaded(loaded) => loaded.cartridge.taken_over_by(),
-            Load::Empty | Load::Ejected(_) | Load::Unusable(..) | Load::Threading(..) => None,
+            Load::Empty | Load::Ejected(_) | Load::Unusable(..) | Load::Threading(..) | Load::Thawing(_) => None,
         }
     }
 }
@@ -44,7 +44,7 @@ impl DriveState {
                 Some((mounted.cartridge, mounted.unsynchronised_writer))
             }
             Load::LoadedNotThreaded(loaded) => Some((loaded.cartridge, None)),
-            Load::Empty | Load::Ejected(_) | Load::Unusable(..) | Load::Threading(..) => {
+            Load::Empty | Load::Ejected(_) | Load::Unusable(..) | Load::Threading(..) | Load::Thawing(_) => {
                 self.media.load = load;
                 None
             }

@@ -20,6 +20,7 @@ impl Load {
             Self::Mounted(mounted) | Self::Verifying(mounted, _) => Self::failed(mounted.cartridge),
             Self::LoadedNotThreaded(loaded) => Self::failed(loaded.cartridge),
             Self::Threading(_, then) => then.close_after_panic(),
+            Self::Thawing(thawing) => Self::failed(thawing.cartridge),
             Self::Empty | Self::Ejected(_) | Self::Unusable(..) => self,
         }
     }
@@ -39,6 +40,8 @@ impl DriveState {
             Load::Empty => None,
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
             Load::LoadedNotThreaded(loaded) => Some((loaded.cartridge, Ok(()))),
+            // What the store was asked for goes on.
+            Load::Thawing(thawing) => Some((thawing.cartridge, Ok(()))),
             Load::Mounted(mounted) | Load::Verifying(mounted, _) => Some(self.demount(*mounted)),
             Load::Threading(_, then) => self.end_load(*then),
         }

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod memory;
+mod thawing;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
@@ -9,6 +10,7 @@ pub mod faulty;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
+pub use thawing::{ThawProgress, Thawing};
 
 /// One file of random-access bytes. Errors are those of the storage; reading beyond the end is not an error.
 pub trait Backend: Send {
@@ -160,6 +162,11 @@ pub trait Folder: Send {
     /// the tape on a thread that serves other units.
     fn may_wait(&self) -> bool {
         false
+    }
+    /// The thawing of the objects that a load of the tape needs, if the store of the folder has objects that must be thawed before they
+    /// are read. It begins now, in the background. `None` if nothing must be thawed for certain.
+    fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
+        None
     }
     /// Whether the files can only be read: the folder is a copy, because the store of the original does not respond. It may become
     /// one when it is locked. The cartridge is then write-protected, and its cartridge memory is not changed.

@@ -1,7 +1,7 @@
 //! The tape and the cartridge memory of a cartridge whose files are in one folder: opened, checked and saved.
 
 use super::{Recovery, TapeOptions, ThreeFile};
-use crate::backend::{CommitPoint, Folder};
+use crate::backend::{CommitPoint, Folder, Thawing};
 use crate::cartridge::{CartridgeFacts, CartridgeKind, Format, MamSave, MediumSource, OpenMode};
 use crate::cartridge_memory::{self, StoredMam};
 use crate::error::StoreError;
@@ -110,6 +110,10 @@ impl MediumSource for ThreeFileSource {
         self.is_read_only = folder.is_read_only();
         let StoredFacts { mam, mam_damage, .. } = read?;
         Ok((mam, mam_damage))
+    }
+
+    fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
+        self.folder.open().ok()?.thaw()
     }
 
     fn is_read_only(&self) -> bool {

@@ -25,7 +25,7 @@ use iscsi::iscsi;
 use library::library;
 use notify::notify;
 use pools::pools;
-pub(super) use shelves::{CACHE as SHELF_CACHE, check_url as check_shelf_url};
+pub(super) use shelves::{CACHE as SHELF_CACHE, THAW_DAYS, check_url as check_shelf_url};
 use shelves::{new_cartridges, shelves};
 use source::{Source, syntax_error};
 use std::collections::{BTreeMap, BTreeSet};

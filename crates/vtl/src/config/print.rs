@@ -1,8 +1,10 @@
 //! The effective configuration as a file: what `--print-config` shows. Secrets are omitted.
 
+use super::file::THAW_DAYS;
 use super::{
     Advertise, CartridgeSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, MailSetup, MoveCommand,
-    NotifyMethod, NotifySetup, Pattern, PoolSetup, SecretSource, ShelfSetup, TransferPolicy, WebhookSetup,
+    NotifyMethod, NotifySetup, Pattern, PoolSetup, SecretSource, ShelfClass, ShelfSetup, ShelfThawTier, TransferPolicy,
+    WebhookSetup,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
 use std::fmt;
@@ -55,6 +57,13 @@ impl fmt::Display for ShelfSetup {
         }
         if self.object_lock {
             writeln!(f, "object_lock = true")?;
+        }
+        optional_key(f, "class", self.class.map(ShelfClass::name))?;
+        if self.thaw_tier != ShelfThawTier::Standard {
+            writeln!(f, "thaw_tier = {:?}", self.thaw_tier.name())?;
+        }
+        if self.thaw_days != THAW_DAYS {
+            writeln!(f, "thaw_days = {}", self.thaw_days)?;
         }
         optional_key(f, "replica", self.replica.as_deref())
     }

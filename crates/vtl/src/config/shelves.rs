@@ -1,7 +1,7 @@
 //! Shelves on object storage.
 
 use super::barcodes::Pattern;
-use super::file::{SHELF_CACHE, check_shelf_url};
+use super::file::{SHELF_CACHE, THAW_DAYS, check_shelf_url};
 use super::{Config, ConfigError, PoolReplica, PoolSetup};
 
 /// Configuration of a shelf on object storage, which has cartridges of the site.
@@ -24,6 +24,12 @@ pub struct ShelfSetup {
     pub former_keys: Vec<String>,
     /// Whether the store locks the objects of retained cartridges, and of cartridges under a legal hold.
     pub object_lock: bool,
+    /// Storage class in which new segments of the data are created; `None`: that of the store.
+    pub class: Option<ShelfClass>,
+    /// Speed with which the store thaws the segments of a cartridge that a drive loads.
+    pub thaw_tier: ShelfThawTier,
+    /// Number of days for which thawed segments can be read, 1 to 365.
+    pub thaw_days: u16,
     /// Name of another shelf, which comes later in the file: cartridges are copied to it, and read from it while this one does not
     /// respond.
     pub replica: Option<String>,
@@ -67,6 +73,84 @@ impl ShelfUnload {
         match self {
             Self::Wait => "wait",
             Self::Later => "later",
+        }
+    }
+}
+
+/// A storage class of the S3 protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShelfClass {
+    /// STANDARD: the usual class.
+    Standard,
+    /// STANDARD_IA: storage costs less, reads cost more.
+    StandardIa,
+    /// ONEZONE_IA: as [`Self::StandardIa`], at one place.
+    OnezoneIa,
+    /// INTELLIGENT_TIERING: the store chooses by the last use.
+    IntelligentTiering,
+    /// GLACIER_IR: an archive whose objects are read at once.
+    GlacierIr,
+    /// GLACIER: objects must be thawed before they are read.
+    Glacier,
+    /// DEEP_ARCHIVE: objects must be thawed before they are read, which takes longer.
+    DeepArchive,
+}
+
+impl ShelfClass {
+    /// All classes, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::Standard,
+        Self::StandardIa,
+        Self::OnezoneIa,
+        Self::IntelligentTiering,
+        Self::GlacierIr,
+        Self::Glacier,
+        Self::DeepArchive,
+    ];
+
+    /// The value in the configuration, which is the name in the S3 protocol.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "STANDARD",
+            Self::StandardIa => "STANDARD_IA",
+            Self::OnezoneIa => "ONEZONE_IA",
+            Self::IntelligentTiering => "INTELLIGENT_TIERING",
+            Self::GlacierIr => "GLACIER_IR",
+            Self::Glacier => "GLACIER",
+            Self::DeepArchive => "DEEP_ARCHIVE",
+        }
+    }
+
+    /// Whether objects must be thawed before they are read.
+    #[must_use]
+    pub const fn must_be_thawed(self) -> bool {
+        matches!(self, Self::Glacier | Self::DeepArchive)
+    }
+}
+
+/// The speed of a thawing, which has a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShelfThawTier {
+    /// The cheapest one: up to two days.
+    Bulk,
+    /// The usual one: hours.
+    Standard,
+    /// The fastest one: minutes. The class DEEP_ARCHIVE does not have it.
+    Expedited,
+}
+
+impl ShelfThawTier {
+    /// All tiers, the slowest first.
+    pub const ALL: [Self; 3] = [Self::Bulk, Self::Standard, Self::Expedited];
+
+    /// The value in the configuration: `bulk`, `standard` or `expedited`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bulk => "bulk",
+            Self::Standard => "standard",
+            Self::Expedited => "expedited",
         }
     }
 }
@@ -117,6 +201,9 @@ impl Config {
                     encrypt: None,
                     former_keys: Vec::new(),
                     object_lock: false,
+                    class: None,
+                    thaw_tier: ShelfThawTier::Standard,
+                    thaw_days: THAW_DAYS,
                     replica: None,
                     place: (place.into(), 0),
                 });

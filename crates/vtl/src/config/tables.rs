@@ -297,6 +297,16 @@ tables! {
         /// until it is released (Object Lock of the S3 protocol, in compliance mode). They cannot be removed before, not even by the owner of the bucket. Object Lock must be enabled for the
         /// bucket. Default: `false`.
         object_lock: Flag,
+        /// Storage class in which new segments of at least 1 MiB are created, in a store with the S3 protocol: `STANDARD`, `STANDARD_IA`,
+        /// `ONEZONE_IA`, `INTELLIGENT_TIERING`, `GLACIER_IR`, `GLACIER` or `DEEP_ARCHIVE`. Segments of the last two must be thawed
+        /// before they are read: a drive that loads the cartridge requests this, and reports NOT READY 04h/01h until it has ended.
+        /// All other objects have the class of the store. Default: that of the store.
+        class: Text,
+        /// Speed with which segments are thawed for a load, which has a price: `bulk`, `standard` or `expedited`; `DEEP_ARCHIVE` has
+        /// no `expedited`. Default: `standard`.
+        thaw_tier: Text,
+        /// Number of days for which thawed segments can be read, 1 to 365. Default: 7.
+        thaw_days: Number,
         /// Name of another shelf, which comes later in the file. The cartridges of this shelf are copied to it: at first all
         /// of them in the background, later each after an unload, and at least every 30 seconds while it is in a drive and
         /// written. They are read from it while this shelf does not respond, and are write-protected then. Default: none.

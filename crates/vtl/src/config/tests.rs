@@ -29,16 +29,16 @@ fn the_http_table_is_read_and_printed() {
 #[test]
 fn shelves_are_read_and_printed() {
     let text = "[storage]\nnew_cartridges = \"a\"\n\n[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n\
-                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\nobject_lock = true\nreplica = \"b\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
+                durability = \"remote\"\nunload = \"wait\"\ncache = \"10GB\"\nobject_lock = true\nclass = \"GLACIER_IR\"\nthaw_tier = \"bulk\"\nthaw_days = 3\nreplica = \"b\"\n\n[[shelf]]\nname = \"b\"\nurl = \"file:///srv/b\"\n\
                 durability = \"local\"\nunload = \"later\"\ncache = \"64GiB\"\nencrypt = \"file:/k\"\n\
                 former_keys = [\"variable:K\", \"command:a b\"]\n";
     let config = parse("f", text).unwrap();
     assert!(config.to_string().contains(&format!("\n{text}\n")), "{config}");
     assert_eq!((config.new_cartridges.as_deref(), config.shelves[1].cache), (Some("a"), 64 << 30));
-    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:13: shelf.url: x");
+    assert_eq!(config.shelves[1].error("url", "x".into()).to_string(), "f:16: shelf.url: x");
     assert_eq!(config.shelves[0].replica.as_deref(), Some("b"));
     assert_eq!([config.shelves[0].object_lock, config.shelves[1].object_lock], [true, false]);
-    let second = "object_lock = true\nreplica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\n";
+    let second = "object_lock = true\nclass = \"GLACIER_IR\"\nthaw_tier = \"bulk\"\nthaw_days = 3\nreplica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\"\n";
     let short = parse("f", &format!("[[shelf]]\nname = \"a\"\nurl = \"s3://tapes/a\"\n{second}")).unwrap();
     assert!(short.shelves[0].equals(&config.shelves[0]) && short.shelves[0] != config.shelves[0]);
     assert!(!short.shelves[0].equals(&config.shelves[1]) && short.new_cartridges.is_none());
@@ -58,7 +58,8 @@ fn errors_of_shelves() {
         ("[[shelf]]\nurl = \"s3://a\"\n".to_owned(), 1, "shelf.name", "is required"),
         ("[[shelf]]\nname = \"A\"\nurl = \"s3://a\"\n".to_owned(), 2, "shelf.name", "\"A\" is not a name: 1 to 32"),
         ("[[shelf]]\nname = \"a\"\n".to_owned(), 1, "shelf.url", "is required"),
-        (with("class = 1"), 4, "shelf.class", "unknown field `class`"),
+        (with("color = 1"), 4, "shelf.color", "unknown field `color`"),
+        (with("class = 1"), 4, "shelf.class", "expected a string, not 1"),
         (with("durability = \"both\""), 4, "shelf.durability", "\"both\" is invalid; expected \"local\" or \"remote\""),
         (with("unload = \"no\""), 4, "shelf.unload", "\"no\" is invalid; expected \"wait\" or \"later\""),
         (with("cache = \"999MB\""), 4, "shelf.cache", "\"999MB\" is too small; expected at least 1GB"),
@@ -95,6 +96,49 @@ fn errors_of_shelves() {
         assert!(error.starts_with("f:3: shelf.url: the URL of a shelf has no user name, password or query"), "{error}");
         assert!(!error.contains("hidden"), "{error}");
     }
+}
+
+#[test]
+fn errors_of_storage_classes() {
+    let with = |url: &str, line: &str| format!("[[shelf]]\nname = \"a\"\nurl = \"{url}\"\n{line}\n");
+    let s3 = |line: &str| with("s3://tapes/a", line);
+    let cases = [
+        (
+            s3("class = \"glacier\""),
+            4,
+            "shelf.class",
+            "\"glacier\" is not a storage class; expected one of STANDARD, STANDARD_IA, ONEZONE_IA, \
+             INTELLIGENT_TIERING, GLACIER_IR, GLACIER, DEEP_ARCHIVE",
+        ),
+        (
+            with("file:///srv/a", "class = \"GLACIER\""),
+            4,
+            "shelf.class",
+            "the store of \"file:///srv/a\" has no storage classes of the S3 protocol; expected s3://BUCKET/PREFIX",
+        ),
+        (
+            s3("thaw_tier = \"Bulk\""),
+            4,
+            "shelf.thaw_tier",
+            "\"Bulk\" is invalid; expected \"bulk\", \"standard\" or \"expedited\"",
+        ),
+        (
+            s3("class = \"DEEP_ARCHIVE\"\nthaw_tier = \"expedited\""),
+            5,
+            "shelf.thaw_tier",
+            "the class DEEP_ARCHIVE has no \"expedited\"",
+        ),
+        (
+            s3("class = \"GLACIER\"\nreplica = \"b\"\n[[shelf]]\nname = \"b\"\nurl = \"s3://b\""),
+            5,
+            "shelf.replica",
+            "shelf \"a\" cannot have a replica: its segments of the class GLACIER must be thawed before they are copied",
+        ),
+        (s3("thaw_days = 0"), 4, "shelf.thaw_days", "0 is out of range; expected 1 to 365"),
+        (s3("thaw_days = 366"), 4, "shelf.thaw_days", "366 is out of range; expected 1 to 365"),
+    ];
+    assert_errors(&cases.each_ref().map(|(text, line, key, message)| (text.as_str(), *line, *key, *message)));
+    parse("f", &s3("class = \"GLACIER\"\nthaw_tier = \"expedited\"\nthaw_days = 365")).unwrap();
 }
 
 #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use tape_store::backend::ThawProgress;
 
 /// Status of a site: the response to the operation `status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +125,9 @@ pub struct DriveStatus {
     /// Reason why the drive cannot use its cartridge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// The objects of the cartridge while its store thaws them, and its load waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thawing: Option<ThawStatus>,
     /// True while a tape is threaded, so that hosts can access it.
     #[serde(default)]
     pub threaded: bool,
@@ -133,6 +137,15 @@ pub struct DriveStatus {
     /// What hosts have set on the drive.
     #[serde(flatten)]
     pub host_settings: HostSettings,
+}
+
+/// How many objects of a cartridge can be read, while its load waits for the others to be thawed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThawStatus {
+    /// Objects that can be read now.
+    pub ready: u64,
+    /// Objects that the load needs.
+    pub objects: u64,
 }
 
 /// Status of an element and the cartridge in it.
@@ -309,6 +322,7 @@ impl Library {
                 faulty: unit.faulty(),
                 ejected: unit.bay_status().accessible,
                 refused: unit.refused(),
+                thawing: unit.thawing().map(|ThawProgress { ready, objects }| ThawStatus { ready, objects }),
                 threaded: unit.is_threaded(),
                 alerts: super::alerts::raised_flag_names(&unit, true),
                 host_settings: unit.host_settings(),
@@ -336,6 +350,7 @@ impl Library {
             faulty: None,
             ejected: false,
             refused: None,
+            thawing: None,
             threaded: false,
             alerts: Vec::new(),
             host_settings: HostSettings::default(),

@@ -208,8 +208,14 @@ pub enum Event {
         /// New location.
         to: Location,
     },
+    /// A drive has a cartridge whose objects the store must thaw before they are read; the load ends when this has ended, with
+    /// [`Self::TapeLoaded`].
+    TapeThawing {
+        /// Number of the objects that the load needs.
+        objects: u64,
+    },
     /// A drive has loaded the tape of the cartridge in it without a move of the robot: a host sent LOAD UNLOAD with
-    /// LOAD=1.
+    /// LOAD=1, or the cartridge was thawed.
     TapeLoaded,
     /// A drive has unloaded the tape of its cartridge, which is still in it: a host sent LOAD UNLOAD with LOAD=0, or
     /// the operator pressed the eject button.
@@ -409,6 +415,7 @@ impl Event {
             Self::Login { .. }
                 | Self::Logout { .. }
                 | Self::LoginRefused { .. }
+                | Self::TapeThawing { .. }
                 | Self::TapeLoaded
                 | Self::TapeUnloaded { .. }
                 | Self::RetentionChanged { .. }

@@ -95,6 +95,9 @@ fn log_service(record: &EventRecord) {
         Event::Started { release, .. } => tracing::info!(release = release.as_str(), "start"),
         Event::Stopped => tracing::info!("stop"),
         Event::Reloaded { changes } => tracing::info!(changes = changes.len(), "reload"),
+        Event::TapeThawing { objects } => {
+            tracing::info!(library, unit, barcode, initiator, objects, "tape load waits until the cartridge is thawed");
+        }
         Event::TapeLoaded => tracing::info!(library, unit, barcode, initiator, "tape load"),
         Event::TapeUnloaded { ejected } => tracing::info!(library, unit, barcode, initiator, ejected, "tape unload"),
         Event::JobStarted { job } => tracing::info!(job, "job start"),

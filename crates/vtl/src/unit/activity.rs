@@ -158,7 +158,7 @@ impl Drop for BusyGuard<'_> {
             work.activity = Activity::Idle;
         }
         // Also if a background operation continues: the unit's thread has waited for this command.
-        if work.has_work() || !work.is_free() {
+        if work.has_work(self.unit.shared.monotonic()) || work.background.is_some() || !work.is_free() {
             self.unit.wake.notify_all();
         }
     }

@@ -51,9 +51,17 @@ impl Settings {
         let ((now, state), (known, state_before)) = (self.tape.as_ref()?, before.tape.as_ref()?);
         (now == known && state != state_before).then_some(match state {
             LoadState::Threaded => Event::TapeLoaded,
+            LoadState::Thawing => return None,
+            // The load has ended without a threaded tape.
+            LoadState::NotThreaded if *state_before == LoadState::Thawing => return None,
             LoadState::NotThreaded => Event::TapeUnloaded { ejected: false },
             LoadState::Ejected => Event::TapeUnloaded { ejected: true },
         })
+    }
+
+    /// Whether a load has begun that waits for a thawing.
+    fn begins_thawing(&self, before: &Self) -> bool {
+        matches!(self.tape, Some((_, LoadState::Thawing))) && self.tape != before.tape
     }
 }
 
@@ -173,6 +181,7 @@ impl Unit {
         }
         let before = std::mem::replace(&mut *known, now);
         let (reservation, encrypting, load) = (known.reservation.clone(), known.encrypting, known.load_event(&before));
+        let begins_thawing = known.begins_thawing(&before);
         drop(known);
         let notify = |event| self.shared.events.notify(self.subject_of(device, cause.clone()), event);
         if reservation != before.reservation {
@@ -180,6 +189,9 @@ impl Unit {
         }
         if encrypting != before.encrypting {
             notify(if encrypting { Event::EncryptionOn } else { Event::EncryptionOff });
+        }
+        if begins_thawing && let Device::Drive(drive) = &*device {
+            notify(Event::TapeThawing { objects: drive.thawing().unwrap_or_default().objects });
         }
         load.into_iter().for_each(notify);
     }

@@ -16,7 +16,7 @@ impl Unit {
     /// changer returns every cartridge to its element. Both get their last durable state. Nothing here depends on the log.
     pub(super) fn recover_from_panic(&self, device: &mut Device) {
         let inside = self.bay_status().barcode;
-        lock(&self.queue).background = false;
+        lock(&self.queue).background = None;
         // Each step is isolated: the cause of the panic may cause another one.
         let mut step = |call: &dyn Fn(&mut Device)| drop(catch_unwind(AssertUnwindSafe(|| call(device))));
         step(&|device| device.lu().set_faulty());

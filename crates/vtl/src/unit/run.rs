@@ -138,9 +138,8 @@ impl Unit {
         }
         self.publish_removal_prevention(device);
         if request.row.is_some_and(|row| row.spec().may_block) {
+            // Only such a command can start a background operation, or a load that waits for a thawing.
             self.publish_status(device);
-            // Only a command that may block can start a background operation.
-            lock(&self.queue).background = matches!(&*device, Device::Drive(drive) if drive.has_background_work());
         }
         self.publish_after_command(device, request.now.mono);
         completion

@@ -12,12 +12,14 @@ use smc::bay::BayStatus;
 use ssc::alert::Alert;
 use ssc::drive::{Drive, LoadState};
 use std::sync::atomic::Ordering;
+use tape_store::backend::ThawProgress;
 
 /// State of the cartridge in a drive.
 #[derive(Default)]
 pub(super) struct MediumStatus {
     threaded: bool,
     refused: Option<String>,
+    thawing: Option<ThawProgress>,
 }
 
 impl Unit {
@@ -37,6 +39,11 @@ impl Unit {
         lock(&self.medium).threaded
     }
 
+    /// How many objects of the cartridge can be read, while its load waits for a thawing.
+    pub(crate) fn thawing(&self) -> Option<ThawProgress> {
+        lock(&self.medium).thawing
+    }
+
     fn medium_status(&self, drive: &Drive) -> MediumStatus {
         let Some((cartridge, threaded)) = drive.loaded() else { return MediumStatus::default() };
         let refused = drive.refusal().and_then(|sense| match sense.asc {
@@ -48,7 +55,7 @@ impl Unit {
             }
             asc => self.shared.unusable.reason(cartridge.barcode()).or_else(|| asc.name().map(str::to_lowercase)),
         });
-        MediumStatus { threaded: threaded == LoadState::Threaded, refused }
+        MediumStatus { threaded: threaded == LoadState::Threaded, refused, thawing: drive.thawing() }
     }
 
     /// The TapeAlert flags after the last command. Does not wait for the running command.
@@ -138,6 +145,7 @@ impl Unit {
         let medium = self.medium_status(drive);
         *lock(&self.bay_status) = status;
         *lock(&self.medium) = medium;
+        self.schedule_background(device);
     }
 
     /// Publishes whether an initiator prevents medium removal, and `RemovalAllowed` when none of a changer does any longer.

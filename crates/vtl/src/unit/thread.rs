@@ -73,11 +73,21 @@ impl Unit {
             if work.stopping {
                 return None;
             }
-            if work.is_free() && work.has_work_for_thread() {
+            let now = self.shared.monotonic();
+            if work.is_free() && work.has_work_for_thread(now) {
                 let name = work.name_of_task();
                 return Some(ThreadTask::Run(BusyGuard::new(self, &mut work, name, None)));
             }
-            work = self.wake.wait(work).unwrap_or_else(PoisonError::into_inner);
+            work = match work.background.filter(|due| *due > now && work.is_free()) {
+                Some(due) => {
+                    let waits = |work: &mut UnitQueue| {
+                        let is_same = work.background == Some(due) && work.is_free();
+                        is_same && !work.stopping && !work.has_work_for_thread(now)
+                    };
+                    self.shared.clock.wait_while(&self.wake, work, due, waits).0
+                }
+                None => self.wake.wait(work).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
@@ -98,18 +108,36 @@ impl Unit {
         Some(Finished { command, end, reply })
     }
 
-    /// Advances a background operation by one step while no command is queued.
+    /// Advances a background operation by one step while no command is queued, or continues a load whose thawing has ended.
     fn resume(&self, mut device: MutexGuard<'_, Device>) {
-        let working = self.catch_panic(&mut device, |device| {
+        let _ = self.catch_panic(&mut device, |device| {
             self.save_counters(device);
-            let working = match device {
-                Device::Drive(drive) => drive.poll_background(),
-                Device::Changer(_) => false,
-            };
-            self.publish_after_command(device, self.shared.monotonic());
-            working
+            let was_thawing = matches!(device, Device::Drive(drive) if drive.thawing().is_some());
+            if let Device::Drive(drive) = device {
+                drive.poll_background(self.shared.now());
+            }
+            self.schedule_background(device);
+            if was_thawing {
+                self.publish_status(device);
+                self.publish_settings(device, &Cause::unit());
+                lock(&self.queue).counters_changed = true;
+                self.save_counters(device);
+            } else {
+                self.publish_after_command(device, self.shared.monotonic());
+            }
         });
-        lock(&self.queue).background = working.unwrap_or(false);
+    }
+
+    /// Sets the time at which the unit's thread advances the background operation of the device.
+    pub(super) fn schedule_background(&self, device: &Device) {
+        let due = if let Device::Drive(drive) = device { drive.background_due() } else { None };
+        let mut work = lock(&self.queue);
+        let is_new = due.is_some() && work.background != due;
+        work.background = due;
+        drop(work);
+        if is_new {
+            self.wake.notify_all();
+        }
     }
 
     /// Stores the lifetime counters that a command on the thread of a connection has changed.

@@ -6,7 +6,9 @@ use crate::cli_error::CliError;
 use crate::output::{format_count, print_line};
 use smc::element::{ElementFault, LabelDefect};
 use vtl::clock::day;
-use vtl::control::{AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus};
+use vtl::control::{
+    AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus, ThawStatus,
+};
 use vtl::inventory::Location;
 use vtl::sessions::{IscsiSession, SessionState};
 use vtl::tokens::TokenStatus;
@@ -86,6 +88,9 @@ fn drive_text(drive: &DriveStatus) -> String {
         (Some(_), _, Some(why)) => format!("cannot use the cartridge: {why}"),
         (Some(_), ..) if is_cleaning => "cleaning cartridge".to_owned(),
         (Some(_), ..) if drive.ejected => "ejected".into(),
+        (Some(_), ..) if let Some(ThawStatus { ready, objects }) = drive.thawing => {
+            format!("being thawed, {ready} of {}", format_count(objects, "object"))
+        }
         (Some(_), ..) if !drive.threaded => "not threaded".into(),
         (Some(_), ..) => "loaded".into(),
     };

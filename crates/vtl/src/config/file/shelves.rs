@@ -3,18 +3,20 @@
 use super::source::Source;
 use super::values::{identifier, required, size};
 use crate::config::tables::{ShelfTable, Tables, Text};
-use crate::config::{ConfigError, PoolReplica, ShelfDurability, ShelfSetup, ShelfUnload};
+use crate::config::{ConfigError, PoolReplica, ShelfClass, ShelfDurability, ShelfSetup, ShelfThawTier, ShelfUnload};
 use toml::Spanned;
 
 /// Size of the local files in bytes, if the configuration has none.
 pub(in crate::config) const CACHE: u64 = 10_000_000_000;
+/// Days for which thawed segments can be read, if the configuration has none.
+pub(in crate::config) const THAW_DAYS: u16 = 7;
 /// Smallest size of the local files in bytes.
 const MIN_CACHE: u64 = 1_000_000_000;
 
 /// Schemes of URLs with a host, and without one.
 const REMOTE_SCHEMES: [&str; 9] = ["s3", "gs", "az", "s3a", "adl", "azure", "abfs", "abfss", "https"];
 /// Schemes of stores that may have the S3 protocol.
-const LOCKING_SCHEMES: [&str; 3] = ["s3", "s3a", "https"];
+const S3_SCHEMES: [&str; 3] = ["s3", "s3a", "https"];
 const LOCAL_SCHEME: &str = "file";
 
 /// The shelves, in order of the file.
@@ -79,9 +81,29 @@ fn shelf(source: &Source<'_>, table: &ShelfTable, at: usize) -> Result<ShelfSetu
         return Err(source.error(former.span().start, "shelf.former_keys", message));
     }
     let object_lock = object_lock(source, table.object_lock.as_ref(), &url)?;
+    let class = class(source, table.class.as_ref(), &url)?;
+    let thaw_tier = thaw_tier(source, table.thaw_tier.as_ref(), class)?;
+    let thaw_days = thaw_days(source, table.thaw_days.as_ref())?;
+    if let (Some(class), Some(replica)) = (class.filter(|class| class.must_be_thawed()), &table.replica) {
+        return Err(source.error(replica.span().start, "shelf.replica", frozen_source(&name, class)));
+    }
     let replica = table.replica.as_ref().map(|text| text.get_ref().clone());
     let place = (source.file.into(), source.line(at));
-    Ok(ShelfSetup { name, url, durability, unload, cache, encrypt, former_keys, object_lock, replica, place })
+    Ok(ShelfSetup {
+        name,
+        url,
+        durability,
+        unload,
+        cache,
+        encrypt,
+        former_keys,
+        object_lock,
+        class,
+        thaw_tier,
+        thaw_days,
+        replica,
+        place,
+    })
 }
 
 /// The place of a key. No message quotes a text of another form, which may be the key itself.
@@ -97,11 +119,68 @@ fn key(source: &Source<'_>, text: &Spanned<String>, key: &str) -> Result<String,
     Err(source.error(text.span().start, key, message.to_owned()))
 }
 
+/// Whether a URL may be that of a store with the S3 protocol.
+fn may_be_s3(url: &str) -> bool {
+    S3_SCHEMES.contains(&url.split_once("://").map_or("", |(scheme, _)| scheme))
+}
+
+/// The storage class of new segments, which only stores with the S3 protocol have.
+fn class(source: &Source<'_>, text: Option<&Spanned<String>>, url: &str) -> Result<Option<ShelfClass>, ConfigError> {
+    let Some(text) = text else { return Ok(None) };
+    let error = |message| Err(source.error(text.span().start, "shelf.class", message));
+    let Some(class) = ShelfClass::ALL.into_iter().find(|known| known.name() == text.get_ref()) else {
+        let known = ShelfClass::ALL.map(ShelfClass::name).join(", ");
+        return error(format!("{:?} is not a storage class; expected one of {known}", text.get_ref()));
+    };
+    if may_be_s3(url) {
+        return Ok(Some(class));
+    }
+    error(format!("the store of {url:?} has no storage classes of the S3 protocol; expected s3://BUCKET/PREFIX"))
+}
+
+/// The reason why a shelf has no replica: the copies would have to read segments that must be thawed.
+fn frozen_source(shelf: &str, class: ShelfClass) -> String {
+    let class = class.name();
+    format!(
+        "shelf {shelf:?} cannot have a replica: its segments of the class {class} must be thawed before they are copied"
+    )
+}
+
+/// The speed of a thawing, which the class must have.
+fn thaw_tier(
+    source: &Source<'_>,
+    text: Option<&Spanned<String>>,
+    class: Option<ShelfClass>,
+) -> Result<ShelfThawTier, ConfigError> {
+    let Some(text) = text else { return Ok(ShelfThawTier::Standard) };
+    let error = |message| Err(source.error(text.span().start, "shelf.thaw_tier", message));
+    match ShelfThawTier::ALL.into_iter().find(|known| known.name() == text.get_ref()) {
+        None => {
+            let message = format!("{:?} is invalid; expected \"bulk\", \"standard\" or \"expedited\"", text.get_ref());
+            error(message)
+        }
+        Some(ShelfThawTier::Expedited) if class == Some(ShelfClass::DeepArchive) => {
+            error("the class DEEP_ARCHIVE has no \"expedited\"; expected \"bulk\" or \"standard\"".into())
+        }
+        Some(tier) => Ok(tier),
+    }
+}
+
+fn thaw_days(source: &Source<'_>, days: Option<&Spanned<u16>>) -> Result<u16, ConfigError> {
+    match days {
+        None => Ok(THAW_DAYS),
+        Some(days) if (1..=365).contains(days.get_ref()) => Ok(*days.get_ref()),
+        Some(days) => {
+            let message = format!("{} is out of range; expected 1 to 365", days.get_ref());
+            Err(source.error(days.span().start, "shelf.thaw_days", message))
+        }
+    }
+}
+
 /// Whether the store locks objects, which only stores with the S3 protocol do.
 fn object_lock(source: &Source<'_>, flag: Option<&Spanned<bool>>, url: &str) -> Result<bool, ConfigError> {
     let Some(flag) = flag.filter(|flag| *flag.get_ref()) else { return Ok(false) };
-    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-    if LOCKING_SCHEMES.contains(&scheme) {
+    if may_be_s3(url) {
         return Ok(true);
     }
     let message = format!("the store of {url:?} has no Object Lock of the S3 protocol; expected s3://BUCKET/PREFIX");
@@ -189,6 +268,9 @@ pub(super) fn pool_replica(
     let Some((number, first)) = shelf.and_then(|number| Some((number, shelves.get(number)?))) else {
         return error("a pool with a replica needs a [[shelf]], and the file has none".into());
     };
+    if let Some(class) = first.class.filter(|class| class.must_be_thawed()) {
+        return error(frozen_source(&first.name, class));
+    }
     let is_of_other = |shelf: &&ShelfSetup| shelf.name != first.name && shelf.replica.as_ref() == Some(replica);
     let message = match shelves.iter().skip(number + 1).find(|shelf| shelf.name == *replica) {
         None => format!("there is no shelf {replica:?} after shelf {:?} in the file", first.name),

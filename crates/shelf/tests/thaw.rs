@@ -1,0 +1,188 @@
+//! Storage classes over HTTP: segments in a class whose objects must be thawed, and the loads of their cartridges.
+#![cfg(feature = "s3")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "test code, which waits for a store"
+)]
+
+mod stand_in;
+
+use shelf::{FoldersSetup, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier};
+use stand_in::{BUCKET, Object, Request, StandIn};
+use std::io::IoSliceMut;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tape_store::backend::{ThawProgress, Thawing};
+use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::image::{PlainReader, write_to_cartridge};
+use tape_store::media::LTO_8;
+use tape_store::medium::Codec;
+use tape_store::store::{NewCartridge, TapeStore};
+
+fn open(server: &StandIn) -> Shelf {
+    // Different in each process and for each shelf: names of segments are never used twice.
+    static COUNT: AtomicU64 = AtomicU64::new(1);
+    let entropy = Arc::new(|into: &mut [u8]| {
+        let bytes = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        into.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(slot, byte)| *slot = *byte);
+        Ok(())
+    });
+    Shelf::open(&format!("s3://{BUCKET}/site"), server.settings(), ShelfOptions::new("test"), entropy).unwrap()
+}
+
+fn barcode() -> Barcode {
+    Barcode::new("V00001L8").unwrap()
+}
+
+fn tapes(shelf: Shelf, directory: &Path) -> TapeStore {
+    let setup = FoldersSetup::new(directory.into()).with_thaw(3, ThawTier::Bulk);
+    TapeStore::new(Box::new(ShelfFolders::open(shelf, setup).unwrap()))
+}
+
+/// Creates a cartridge with 3 MB of data on a shelf, from a machine with this directory.
+fn create(shelf: Shelf, directory: &Path) {
+    let tapes = tapes(shelf, directory);
+    tapes.create(&barcode(), &NewCartridge::data(&LTO_8).with_capacity(1 << 30)).unwrap();
+    let data: Vec<u8> = (0..3_000_000_u32).map(|number| (number % 251) as u8).collect();
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let mut blocks = PlainReader::new(data.as_slice(), 100_000);
+    write_to_cartridge(&mut blocks, &mut cartridge, 0, false, Codec::NONE).unwrap();
+}
+
+fn first_block(cartridge: &mut Cartridge) -> Vec<u8> {
+    let mut tape = cartridge.open().unwrap().0;
+    let mut block = vec![0; 100_000];
+    tape.read(&mut [IoSliceMut::new(&mut block)]).unwrap();
+    block
+}
+
+fn segments(server: &StandIn) -> Vec<(String, Object)> {
+    let state = server.state();
+    state.objects.iter().filter(|(key, _)| key.contains("/seg/")).map(|(key, it)| (key.clone(), it.clone())).collect()
+}
+
+fn restores(server: &StandIn) -> Vec<Request> {
+    let state = server.state();
+    state.requests.iter().filter(|request| request.query.contains_key("restore")).cloned().collect()
+}
+
+/// Waits until a thawing has this number of objects that can be read.
+fn wait_for(thawing: &dyn Thawing, ready: u64) -> ThawProgress {
+    let start = Instant::now();
+    while thawing.progress().ready < ready {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", thawing.progress());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    thawing.progress()
+}
+
+fn wait_for_end(thawing: &mut dyn Thawing) -> Result<(), String> {
+    let start = Instant::now();
+    loop {
+        if let Some(ended) = thawing.end() {
+            return ended.map_err(|error| error.to_string());
+        }
+        assert!(start.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn only_long_segments_have_the_class() {
+    let (server, directory) = (StandIn::start(), tempfile::tempdir().unwrap());
+    create(open(&server).with_class(StorageClass::StandardIa).unwrap(), directory.path());
+    let long = |object: &Object| object.bytes.len() >= 1 << 20;
+    let segments = segments(&server);
+    assert!(segments.iter().any(|(_, object)| long(object)) && segments.iter().any(|(_, object)| !long(object)));
+    let state = server.state();
+    for (key, object) in &state.objects {
+        let expected = (key.contains("/seg/") && long(object)).then_some("STANDARD_IA");
+        assert_eq!(object.class.as_deref(), expected, "{key}");
+    }
+}
+
+#[test]
+fn a_store_without_the_protocol_has_no_classes() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", directory.path().display());
+    let shelf = Shelf::open(&url, [], ShelfOptions::new("test"), Arc::new(|_: &mut [u8]| Ok(()))).unwrap();
+    let error = shelf.with_class(StorageClass::Glacier).unwrap_err();
+    assert!(matches!(error, ShelfError::NoStorageClass { .. }));
+    assert_eq!(error.to_string(), "the store has no storage class GLACIER: it has no S3 protocol");
+}
+
+#[test]
+fn the_segments_of_a_load_are_thawed() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shelf = || open(&server).with_class(StorageClass::Glacier).unwrap();
+    create(shelf(), first.path());
+    let frozen = segments(&server).iter().filter(|(_, object)| object.is_frozen).count();
+    assert!(frozen > 0);
+    // The machine that has written it has its bytes.
+    let mut cartridge = tapes(shelf(), first.path()).find(&barcode()).unwrap();
+    assert!(cartridge.thaw().is_none());
+    drop(cartridge);
+    // Another one reads the cartridge memory, but not the data.
+    let tapes = tapes(shelf(), second.path());
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let mut thawing = cartridge.thaw().unwrap();
+    cartridge.mam().unwrap();
+    assert!(thawing.is_needed() && thawing.end().is_none());
+    let objects = thawing.progress().objects;
+    let ready = wait_for(thawing.as_ref(), objects - frozen as u64);
+    assert_eq!(ready, ThawProgress { ready: objects - frozen as u64, objects });
+    let asked = restores(&server);
+    let body = String::from_utf8_lossy(&asked[0].body).into_owned();
+    assert!(body.contains("<Days>3</Days>") && body.contains("<Tier>Bulk</Tier>"), "{body}");
+    assert_eq!(asked.len(), frozen);
+    // It is given up, and begun again: the store is not asked again.
+    drop(thawing);
+    let mut thawing = cartridge.thaw().unwrap();
+    assert!(thawing.is_needed());
+    wait_for(thawing.as_ref(), objects - frozen as u64);
+    server.state().end_some_restores(1);
+    wait_for(thawing.as_ref(), objects - frozen as u64 + 1);
+    server.state().end_restores();
+    wait_for_end(thawing.as_mut()).unwrap();
+    assert_eq!(restores(&server).len(), frozen);
+    assert_eq!(first_block(&mut cartridge)[..5], [0, 1, 2, 3, 4]);
+}
+
+/// A lifecycle rule has moved the segments: the configuration does not name the class.
+#[test]
+fn segments_that_a_rule_has_moved_are_thawed() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(open(&server), first.path());
+    let tapes = tapes(open(&server), second.path());
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    assert!(!cartridge.thaw().unwrap().is_needed());
+    for (key, object) in &mut server.state().objects {
+        object.is_frozen = key.contains("/seg/") && object.bytes.len() >= 1 << 20;
+    }
+    let mut thawing = cartridge.thaw().unwrap();
+    assert!(thawing.is_needed());
+    let objects = thawing.progress().objects;
+    let frozen = segments(&server).iter().filter(|(_, object)| object.is_frozen).count() as u64;
+    wait_for(thawing.as_ref(), objects - frozen);
+    server.state().end_restores();
+    wait_for_end(thawing.as_mut()).unwrap();
+    assert_eq!(first_block(&mut cartridge)[..5], [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_thawing_that_the_store_denies_ends_with_its_reason() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shelf = || open(&server).with_class(StorageClass::DeepArchive).unwrap();
+    create(shelf(), first.path());
+    server.state().denies_restores = true;
+    let mut cartridge = tapes(shelf(), second.path()).find(&barcode()).unwrap();
+    let mut thawing = cartridge.thaw().unwrap();
+    assert!(thawing.is_needed());
+    let error = wait_for_end(thawing.as_mut()).unwrap_err();
+    assert!(error.contains("thawing") && error.contains("/seg/") && error.contains("AccessDenied"), "{error}");
+}
