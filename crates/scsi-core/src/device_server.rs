@@ -6,6 +6,7 @@ use crate::command::{self, DeviceCommand};
 use crate::command_spec::{AttentionPolicy, CommandRow, CommandTable};
 use crate::data::Data;
 use crate::fault::{Completion, Outcome};
+use crate::injected_fault;
 use crate::lu::Lu;
 use crate::sense::Sense;
 use crate::target::{LogicalUnit, Request, TransportEvent};
@@ -37,6 +38,31 @@ pub trait DeviceServer: Send {
     fn position(&self) -> Option<u64> {
         None
     }
+    /// Barcode of the cartridge in the device; `None` without one.
+    fn volume(&self) -> Option<String> {
+        None
+    }
+    /// Bytes between the position and early warning, 0 behind it; `None` without a threaded tape.
+    fn bytes_before_early_warning(&self) -> Option<u64> {
+        None
+    }
+    /// Records an injected failure of a command as one of the device itself: TapeAlert flags, counters and diagnostic data.
+    /// Returns the sense of the command, with the INFORMATION that the device reports.
+    fn record_injected_failure(
+        &mut self,
+        _command: DeviceCommand<Self::Command>,
+        _request: &Request<'_>,
+        _cdb: &Cdb,
+        sense: Sense,
+    ) -> Sense {
+        sense
+    }
+    /// Removes the filemark at the end of data from the medium. Returns whether there was one, and it is gone.
+    fn lose_last_filemark(&mut self) -> bool {
+        false
+    }
+    /// Raises a TapeAlert flag, 1 to 64, of an injected fault.
+    fn raise_alert(&mut self, _flag: u8) {}
     /// Runs a command that was admitted.
     ///
     /// # Errors
@@ -92,10 +118,21 @@ fn run<S: DeviceServer>(server: &mut S, request: &Request<'_>, cdb: &Cdb, data: 
     check_failure(server, lookup.as_ref().ok().copied())?;
     server.lu().admit(request, cdb, lookup.as_ref().map(|row| &row.spec))?;
     let row = lookup?;
-    if !server.lu().faults.is_empty() {
-        let position = server.position();
-        server.lu().inject_fault(request, cdb, position)?;
+    if server.lu().faults.is_empty() {
+        run_command(server, row, request, cdb, data)
+    } else {
+        injected_fault::run(server, row, request, cdb, data)
     }
+}
+
+/// Runs an admitted command, and reports an informational exception.
+pub(crate) fn run_command<S: DeviceServer>(
+    server: &mut S,
+    row: &'static CommandRow<DeviceCommand<S::Command>>,
+    request: &Request<'_>,
+    cdb: &Cdb,
+    data: &mut Data<'_, '_>,
+) -> Outcome {
     server.run(row, request, cdb, data)?;
     if row.spec.attention == AttentionPolicy::Report { server.report_exceptions() } else { Ok(()) }
 }

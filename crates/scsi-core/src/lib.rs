@@ -49,6 +49,7 @@ pub mod reservation;
 pub mod sense;
 pub mod status;
 pub mod target;
+pub mod template;
 #[cfg(test)]
 mod test_unit;
 pub mod time;

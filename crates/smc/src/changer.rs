@@ -232,6 +232,10 @@ impl DeviceServer for Changer {
         self.state.exceptions.report_after_success()
     }
 
+    fn raise_alert(&mut self, flag: u8) {
+        Self::raise_alert(self, crate::alert::Alert(flag));
+    }
+
     fn apply_event(&mut self, event: TransportEvent, _now: Now) {
         match event {
             TransportEvent::NexusLost(nexus) => {

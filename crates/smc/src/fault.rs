@@ -24,6 +24,8 @@ pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> 
         MoveError::DriveRefused(_) | MoveError::RobotFailed(RobotFault::Load, _) => {
             hardware(Asc::MEDIA_LOAD_OR_EJECT_FAILED)
         }
+        MoveError::DoublePick(_) => hardware(Asc::MECHANICAL_POSITIONING_OR_CHANGER_ERROR),
+        MoveError::DoorOpened(_) => Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_A_DOOR_IS_OPEN),
         MoveError::Refused(_) => hardware(Asc::LU_NOT_READY_MANUAL_INTERVENTION_REQUIRED),
         MoveError::RobotFailed(RobotFault::Unload, _) => hardware(Asc::UNLOAD_TAPE_FAILURE),
         MoveError::RobotFailed(RobotFault::Pick | RobotFault::Place, _) => hardware(Asc::MECHANICAL_POSITIONING_ERROR),
@@ -33,11 +35,12 @@ pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> 
 /// Returns the TapeAlert flag that a failed move raises.
 pub(crate) const fn alert(error: MoveError) -> Option<Alert> {
     match error {
-        MoveError::RobotFailed(RobotFault::Pick, _) => Some(Alert::PICK_RETRY),
+        MoveError::RobotFailed(RobotFault::Pick, _) | MoveError::DoublePick(_) => Some(Alert::PICK_RETRY),
         MoveError::RobotFailed(RobotFault::Place, _) => Some(Alert::PLACE_RETRY),
         MoveError::RobotFailed(RobotFault::Load | RobotFault::Unload, _) | MoveError::DriveRefused(_) => {
             Some(Alert::LOAD_RETRY)
         }
+        MoveError::DoorOpened(_) => Some(Alert::DOOR),
         _ => None,
     }
 }

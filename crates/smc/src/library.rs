@@ -4,7 +4,7 @@ use crate::bay::{Bay, BayStatus};
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementLayout, ElementType};
 use crate::move_hook::{MoveHook, PlannedMove};
 use crate::profile::Capabilities;
-use crate::robot::{OperatorState, RobotFault, lifetime};
+use crate::robot::{OperatorState, RobotFault, RobotMatcher, RobotOutcome, lifetime};
 use scsi_core::injected_fault::{FaultList, FaultRule};
 use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::time::Now;
@@ -46,6 +46,12 @@ pub enum MoveError {
     /// The robot failed at this element: HARDWARE ERROR 15h/01h, 53h/00h or 53h/01h; see [`RobotFault`].
     #[error("robot fault at element {}: {}", .1.0, .0)]
     RobotFailed(RobotFault, ElementAddress),
+    /// The robot gripped a second cartridge at this element: HARDWARE ERROR 3Bh/16h.
+    #[error("the robot picked two cartridges at element {}", .0.0)]
+    DoublePick(ElementAddress),
+    /// The access door was opened while the robot was at this element: NOT READY 04h/18h.
+    #[error("the access door was opened during the move at element {}", .0.0)]
+    DoorOpened(ElementAddress),
     /// The owner of the library has refused the move from this element ([`MoveHook`]): HARDWARE ERROR 04h/03h.
     #[error("the move from element {} was refused by the move command", .0.0)]
     Refused(ElementAddress),
@@ -55,7 +61,14 @@ impl MoveError {
     /// Whether a fault of the robot or of a drive has ended the move; otherwise it was refused before any motion.
     #[must_use]
     pub const fn is_fault(self) -> bool {
-        matches!(self, Self::DriveRefused(_) | Self::RobotFailed(..) | Self::Refused(_))
+        matches!(
+            self,
+            Self::DriveRefused(_)
+                | Self::RobotFailed(..)
+                | Self::DoublePick(_)
+                | Self::DoorOpened(_)
+                | Self::Refused(_)
+        )
     }
 }
 
@@ -115,7 +128,9 @@ pub struct Library {
     dirty: BTreeSet<Barcode>,
     pub(crate) operator_state: OperatorState,
     pub(crate) statistics: LifetimeCounters,
-    injected_faults: FaultList<RobotFault, ()>,
+    injected_faults: FaultList<RobotMatcher, RobotOutcome>,
+    /// TapeAlert flags of injected faults that the changer has not raised yet.
+    injected_alerts: Vec<u8>,
     move_hook: Option<Box<dyn MoveHook>>,
     /// Cartridges that no drive can load.
     unusable: BTreeSet<Barcode>,
@@ -137,6 +152,7 @@ impl Library {
             operator_state: OperatorState::default(),
             statistics: LifetimeCounters::default(),
             injected_faults: FaultList::default(),
+            injected_alerts: Vec::new(),
             move_hook: None,
             unusable: BTreeSet::new(),
         }
@@ -268,19 +284,47 @@ impl Library {
     /// [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) faults are pending already.
     #[must_use]
     pub fn inject_fault(&mut self, fault: RobotFault) -> bool {
-        self.injected_faults.push(FaultRule::once(fault, ()))
+        self.injected_faults.push(FaultRule::once(RobotMatcher::of(fault), RobotOutcome::Fail))
     }
 
-    /// Adds a rule by which operations of the robot fail: the `nth` one of this kind, and those after it, `count` in all.
-    /// Returns false if [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) rules are pending.
-    pub fn inject_fault_rule(&mut self, rule: FaultRule<RobotFault, ()>) -> bool {
+    /// Adds a rule by which operations of the robot fail. Returns false if
+    /// [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) rules are pending.
+    pub fn inject_fault_rule(&mut self, rule: FaultRule<RobotMatcher, RobotOutcome>) -> bool {
         self.injected_faults.push(rule)
     }
 
-    /// Fails at this element with the injected fault of this type, if there is one.
-    fn take_injected_fault(&mut self, fault: RobotFault, at: ElementAddress) -> Result<(), MoveError> {
-        let error = MoveError::RobotFailed(fault, at);
-        self.injected_faults.take(|pending| *pending == fault).map_or(Ok(()), |()| Err(error))
+    /// Number of rules that [`Self::inject_fault_rule`] can still add.
+    #[must_use]
+    pub fn free_fault_rules(&self) -> usize {
+        self.injected_faults.free()
+    }
+
+    /// Takes the TapeAlert flags of the rules that were applied since the last call.
+    pub(crate) fn take_injected_alerts(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.injected_alerts)
+    }
+
+    /// Fails at this element, with this cartridge, by the injected fault for this operation, if there is one.
+    fn take_injected_fault(
+        &mut self,
+        fault: RobotFault,
+        at: ElementAddress,
+        barcode: Option<&Barcode>,
+        now: Now,
+    ) -> Result<(), MoveError> {
+        let barcode = barcode.map(Barcode::as_str);
+        let fired = self.injected_faults.take(now.mono, |matcher| matcher.matches(fault, at, barcode));
+        let Some(fired) = fired else { return Ok(()) };
+        self.injected_alerts.extend(fired.alerts);
+        Err(match fired.outcome {
+            RobotOutcome::Fail => MoveError::RobotFailed(fault, at),
+            RobotOutcome::DoublePick => MoveError::DoublePick(at),
+            RobotOutcome::OpenDoor => {
+                self.operator_state.door_open = true;
+                self.statistics.add(lifetime::DOOR_OPENS, 1);
+                MoveError::DoorOpened(at)
+            }
+        })
     }
 
     /// Adds a cartridge to an element: at start, or when an operator inserts it. Does not check doors.
@@ -467,7 +511,9 @@ impl Library {
     /// Picks the cartridge from an element.
     fn pick_cartridge(&mut self, source: ElementAddress, now: Now) -> Result<(Cartridge, SourceElement), MoveError> {
         let is_drive = self.layout.element_type(source) == Some(ElementType::DRIVE);
-        let result = self.take_injected_fault(if is_drive { RobotFault::Unload } else { RobotFault::Pick }, source);
+        let fault = if is_drive { RobotFault::Unload } else { RobotFault::Pick };
+        let barcode = self.content(source).map(|content| content.barcode);
+        let result = self.take_injected_fault(fault, source, barcode.as_ref(), now);
         if result.is_err() {
             self.statistics.add(lifetime::PICK_RETRIES, 1);
         }
@@ -503,7 +549,7 @@ impl Library {
     ) -> Result<(), (MoveError, Box<Cartridge>)> {
         let is_drive = self.layout.element_type(destination) == Some(ElementType::DRIVE);
         let fault = if is_drive { RobotFault::Load } else { RobotFault::Place };
-        if let Err(error) = self.take_injected_fault(fault, destination) {
+        if let Err(error) = self.take_injected_fault(fault, destination, Some(cartridge.barcode()), now) {
             self.statistics.add(lifetime::PLACE_RETRIES, 1);
             return Err((error, Box::new(cartridge)));
         }

@@ -369,6 +369,10 @@ impl Changer {
         if let Some(alert) = moved.err().and_then(crate::fault::alert) {
             self.state.alerts.raise(alert);
         }
+        self.state.library.take_injected_alerts().into_iter().for_each(|flag| self.state.alerts.raise(Alert(flag)));
+        if matches!(moved, Err(MoveError::DoorOpened(_))) {
+            self.operator_state_changed();
+        }
         self.update_alerts_and_counters();
         moved.map_err(OperatorError::Element)
     }

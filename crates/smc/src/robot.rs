@@ -1,6 +1,7 @@
 //! State of the robot and the doors: operator state, injected faults, and lifetime counters.
 
 use crate::element::{ElementAddress, ElementFault, LabelDefect};
+use scsi_core::template;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::Barcode;
@@ -57,6 +58,56 @@ pub enum RobotFault {
     Load,
     /// A drive does not unload its cartridge: HARDWARE ERROR 53h/01h.
     Unload,
+}
+
+/// The operations of a robot that an injected fault counts: those for which each given condition holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RobotMatcher {
+    /// The kind of the operation; any if `None`.
+    pub operation: Option<RobotFault>,
+    /// The element at which the robot picks (`Pick`, `Unload`) or places (`Place`, `Load`); any if `None`.
+    pub element: Option<ElementAddress>,
+    /// Template of the barcode of the cartridge, with `*` and `?`; any if `None`.
+    pub barcode: Option<String>,
+}
+
+impl RobotMatcher {
+    /// Every operation of this kind.
+    #[must_use]
+    pub const fn of(operation: RobotFault) -> Self {
+        Self { operation: Some(operation), element: None, barcode: None }
+    }
+
+    /// The same operations, if they are at this element.
+    #[must_use]
+    pub fn with_element(self, element: Option<ElementAddress>) -> Self {
+        Self { element, ..self }
+    }
+
+    /// The same operations, if the barcode of their cartridge matches this template, with `*` and `?`.
+    #[must_use]
+    pub fn with_barcode(self, template: Option<String>) -> Self {
+        Self { barcode: template, ..self }
+    }
+
+    pub(crate) fn matches(&self, operation: RobotFault, at: ElementAddress, barcode: Option<&str>) -> bool {
+        let has_label = |wanted: &String| barcode.is_some_and(|barcode| template::matches(wanted, barcode));
+        self.operation.is_none_or(|wanted| wanted == operation)
+            && self.element.is_none_or(|element| element == at)
+            && self.barcode.as_ref().is_none_or(has_label)
+    }
+}
+
+/// What an injected fault does to an operation of the robot. The cartridge is in its source element afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RobotOutcome {
+    /// The operation fails as [`RobotFault`] says.
+    Fail,
+    /// The robot grips a second cartridge: HARDWARE ERROR 3Bh/16h.
+    DoublePick,
+    /// The access door is opened, and stays open: NOT READY 04h/18h.
+    OpenDoor,
 }
 
 /// The operation that fails, for error messages.

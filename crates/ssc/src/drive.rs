@@ -411,6 +411,7 @@ impl Drive {
 }
 
 mod execute;
+mod injected;
 mod records;
 mod timed;
 mod transport_event;

@@ -30,6 +30,7 @@ pub mod entropy;
 mod error_text;
 pub mod events;
 pub mod external_program;
+pub mod faults;
 mod former_state;
 pub mod frontend;
 pub mod host;
@@ -75,6 +76,7 @@ pub use audit;
 // Re-exported so that a program or a test that embeds a library depends on this crate only.
 pub use config::{Config, ConfigError};
 pub use control::{ControlError, ErrorCode};
+pub use faults::FaultScript;
 pub use frontend::{Frontend, SiteOptions};
 pub use host::{Host, HostError};
 pub use library::{Library, LibraryError};

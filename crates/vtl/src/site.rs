@@ -8,6 +8,7 @@ use crate::configuration::{self, ConfigurationFile};
 use crate::control::{ControlError, PROTOCOL_VERSION, ReloadHandler, ReloadReport};
 use crate::data_dir::DataDir;
 use crate::events::{Cause, Event, EventPosition, EventReader, Subject};
+use crate::faults::Faults;
 use crate::frontend::SiteOptions;
 use crate::inventory::{self, Inventory};
 use crate::jobs::Jobs;
@@ -86,6 +87,8 @@ pub struct Site {
     pub(crate) jobs: Jobs,
     /// This site, for the threads of jobs.
     handle: Weak<Self>,
+    /// The faults that were added on demand.
+    pub(crate) faults: Faults,
     /// Delivers events to notification targets.
     pub(crate) notifications: Mutex<Option<Arc<dyn Notifications>>>,
 }
@@ -157,6 +160,7 @@ impl Site {
             recent_log: Mutex::default(),
             configuration_file: Mutex::default(),
             notifications: Mutex::default(),
+            faults: Faults::default(),
             identifier,
             target_base: base,
             libraries: RwLock::default(),

@@ -51,5 +51,5 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     check_export(state, lu, first)?;
     check_export(state, lu, second)?;
     let result = state.library.exchange(source, first, second, request.now);
-    finish_move(state, result, field)
+    finish_move(lu, state, result, field)
 }

@@ -9,6 +9,7 @@ pub(crate) mod move_medium;
 pub(crate) mod position;
 pub(crate) mod volume_tag;
 
+use crate::alert::Alert;
 use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementType};
 use crate::fault;
@@ -91,6 +92,7 @@ fn begin_move(cx: &mut Context<'_, '_, '_>) {
 
 /// Converts the result of a move: a failure becomes sense data and raises its TapeAlert flag.
 fn finish_move(
+    lu: &mut Lu,
     state: &mut ChangerState,
     result: Result<(), MoveError>,
     field: impl Fn(ElementAddress) -> u16,
@@ -99,6 +101,11 @@ fn finish_move(
     let Err(error) = result else { return Ok(()) };
     if let Some(alert) = fault::alert(error) {
         state.alerts.raise(alert);
+    }
+    state.library.take_injected_alerts().into_iter().for_each(|flag| state.alerts.raise(Alert(flag)));
+    if matches!(error, MoveError::DoorOpened(_)) {
+        state.operator_state_changed = true;
+        lu.request_save(Save::INVENTORY);
     }
     Err(fault::sense(error, field).into())
 }

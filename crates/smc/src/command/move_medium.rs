@@ -42,5 +42,5 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let field = |address| if address == source { 4 } else { 6 };
     check_export(state, lu, destination)?;
     let result = state.library.move_medium(source, destination, request.now);
-    finish_move(state, result, field)
+    finish_move(lu, state, result, field)
 }

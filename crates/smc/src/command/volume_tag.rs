@@ -137,7 +137,7 @@ pub(crate) fn send(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let start = ElementAddress(raw.start.get());
     let wanted = |(address, content): &(ElementAddress, ElementContent)| {
         let of_kind = kind.is_none_or(|kind| state.library.layout().element_type(*address) == Some(kind));
-        let tagged = content.tag().is_some_and(|tag| matches(template, tag.as_str().as_bytes()));
+        let tagged = content.tag().is_some_and(|tag| scsi_core::template::matches(template, tag.as_str()));
         *address >= start && of_kind && tagged
     };
     let locations = state.library.locations().into_iter();
@@ -155,30 +155,6 @@ pub(crate) fn send(cx: &mut Context<'_, '_, '_>) -> Outcome {
 fn template(bytes: &[u8; 32]) -> &[u8] {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     bytes.get(..end).unwrap_or(bytes).trim_ascii_end()
-}
-
-/// Returns whether a label matches a template, in time of at most the product of both lengths.
-fn matches(template: &[u8], label: &[u8]) -> bool {
-    let (mut index, mut read) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while read < label.len() {
-        match template.get(index) {
-            Some(b'*') => {
-                retry = Some((index, read));
-                index += 1;
-            }
-            Some(wanted) if *wanted == b'?' || Some(wanted) == label.get(read) => (index, read) = (index + 1, read + 1),
-            _ => match &mut retry {
-                // Let the last `*` match one more character.
-                Some((star, end)) => {
-                    *end += 1;
-                    (index, read) = (*star + 1, *end);
-                }
-                None => return false,
-            },
-        }
-    }
-    template.get(index..).unwrap_or_default().iter().all(|rest| *rest == b'*')
 }
 
 pub(crate) fn request(cx: &mut Context<'_, '_, '_>) -> Outcome {
@@ -225,7 +201,7 @@ mod tests {
             ("A00001L8?", "A00001L8", false),
             ("", "A", false),
         ] {
-            assert_eq!(matches(pattern.as_bytes(), label.as_bytes()), expected, "{pattern} {label}");
+            assert_eq!(scsi_core::template::matches(pattern, label), expected, "{pattern} {label}");
         }
         let mut padded = [b' '; 32];
         padded[..3].copy_from_slice(b"AB*");

@@ -129,6 +129,11 @@ pub(crate) fn run(command: DeviceCommand<Command>, cx: &mut Context<'_, '_, '_>)
     }
 }
 
+/// TRANSFER LENGTH of a command that reads or writes blocks or filemarks.
+pub(crate) fn transfer_length(cdb: &Cdb) -> u32 {
+    transfer::Transfer::parse(cdb).length
+}
+
 /// Data-Out length that a command requests, in bytes.
 pub(crate) fn data_out_length(command: Command, cdb: &Cdb, block_length: u32) -> usize {
     match command {

@@ -3,6 +3,7 @@
 
 use super::Drive;
 use super::records::medium_or_hardware_error;
+use crate::alert::Alert;
 use crate::background;
 use crate::command::{self, Command, Context};
 use crate::fault;
@@ -15,6 +16,7 @@ use scsi_core::data::Data;
 use scsi_core::device_server::DeviceServer;
 use scsi_core::fault::{Completion, Fault, Outcome};
 use scsi_core::lu::Lu;
+use scsi_core::sense::Sense;
 use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
 
@@ -79,6 +81,34 @@ impl DeviceServer for Drive {
         outcome
     }
 
+    fn volume(&self) -> Option<String> {
+        self.loaded().map(|(cartridge, _)| cartridge.barcode().to_string())
+    }
+
+    fn bytes_before_early_warning(&self) -> Option<u64> {
+        let medium = &self.state.media.threaded()?.medium;
+        let usage = medium.usage(medium.position().partition).ok()?;
+        Some(usage.capacity.saturating_sub(usage.early_warning).saturating_sub(usage.position))
+    }
+
+    fn record_injected_failure(
+        &mut self,
+        command: DeviceCommand<Command>,
+        request: &Request<'_>,
+        cdb: &Cdb,
+        sense: Sense,
+    ) -> Sense {
+        self.inject_failure(command, request, cdb, sense)
+    }
+
+    fn lose_last_filemark(&mut self) -> bool {
+        Self::lose_last_filemark(self)
+    }
+
+    fn raise_alert(&mut self, flag: u8) {
+        Self::raise_alert(self, Alert(flag));
+    }
+
     fn report_exceptions(&mut self) -> Outcome {
         self.state.health.exceptions.report_after_success()
     }
@@ -113,7 +143,13 @@ fn taken_over(command: DeviceCommand<Command>, outcome: Outcome) -> Outcome {
 
 impl Drive {
     /// Updates modes, alerts, logs and counters after a command, regardless of its outcome.
-    fn finish(&mut self, command: DeviceCommand<Command>, cdb: &Cdb, request: &Request<'_>, outcome: &Outcome) {
+    pub(super) fn finish(
+        &mut self,
+        command: DeviceCommand<Command>,
+        cdb: &Cdb,
+        request: &Request<'_>,
+        outcome: &Outcome,
+    ) {
         if command == DeviceCommand::Spc(SpcCommand::ModeSelect) {
             self.apply_mode_pages(Some(request.nexus));
         }

@@ -16,7 +16,7 @@ use audit::{Actor, Filter, Record};
 use scsi_core::injected_fault::{FaultRule, MAX_RULES};
 use smc::changer::Changer;
 use smc::element::{ElementFault, ElementType, LabelDefect};
-use smc::robot::RobotFault;
+use smc::robot::{RobotFault, RobotMatcher, RobotOutcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tape_store::cartridge::Barcode;
 
@@ -353,7 +353,8 @@ impl Library {
     }
 
     fn inject_fault(&self, fault: RobotFault, nth: Option<u32>, count: Option<u32>) -> Response<InjectedFault> {
-        let rule = FaultRule::once(fault, ()).with_nth(nth.unwrap_or(1)).with_count(count.unwrap_or(1));
+        let rule = FaultRule::once(RobotMatcher::of(fault), RobotOutcome::Fail);
+        let rule = rule.with_nth(nth.unwrap_or(1)).with_count(count.unwrap_or(1));
         for (member, value) in [("nth", rule.nth), ("count", rule.count)] {
             if value == 0 {
                 return Err(ControlError::invalid(format!("{member} is 0; expected at least 1")).with_member(member));

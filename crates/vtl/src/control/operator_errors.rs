@@ -22,9 +22,13 @@ pub(crate) const fn operator_error_code(error: OperatorError) -> ErrorCode {
         ) => ErrorCode::Conflict,
         OperatorError::Element(MoveError::NoElement(_) | MoveError::NotPossible { .. }) => ErrorCode::Invalid,
         OperatorError::Faulty
-        | OperatorError::Element(MoveError::DriveRefused(_) | MoveError::RobotFailed(..) | MoveError::Refused(_)) => {
-            ErrorCode::Unavailable
-        }
+        | OperatorError::Element(
+            MoveError::DriveRefused(_)
+            | MoveError::RobotFailed(..)
+            | MoveError::DoublePick(_)
+            | MoveError::DoorOpened(_)
+            | MoveError::Refused(_),
+        ) => ErrorCode::Unavailable,
     }
 }
 
@@ -122,6 +126,12 @@ impl Library {
                     "the move command of library {:?} has failed; the log of the daemon has the reason",
                     self.name()
                 )
+            }
+            MoveError::DoublePick(address) => {
+                format!("the robot picked two cartridges at {}", self.element_name(address))
+            }
+            MoveError::DoorOpened(_) => {
+                "the access door was opened during the move; close it: ferric door access close".into()
             }
             MoveError::DriveRefused(_) => format!("{} did not accept the cartridge", name(to)),
             MoveError::RobotFailed(failure, _) => match [from, to].into_iter().flatten().find(blocked) {

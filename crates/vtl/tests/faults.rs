@@ -1,0 +1,395 @@
+//! Faults on demand: each script of examples/faults, on a library as a host sees it, and the conditions of the language.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use std::path::Path;
+use vtl::faults::{FAULT_KINDS, FaultScript};
+use vtl::host::{Host, HostError, ReadOutcome, SpaceUnit, WriteOutcome};
+use vtl::site::OpenSite;
+use vtl::{Library, Status};
+
+const BLOCK: usize = 64 << 10;
+
+struct Fixture {
+    site: OpenSite,
+    host: Host,
+}
+
+impl Fixture {
+    /// A library of two drives: LUN 0 is the changer; A1L8 is in drive1, which is LUN 1 and element 500.
+    fn new() -> Self {
+        let site = Library::builder().slots(4).drives("ULT3580-TD8", 2).cartridges("A#L8", 3, "64MB").open().unwrap();
+        let host = Host::login(&site.targets()[0], 1);
+        host.clear_unit_attentions();
+        host.move_medium(0, 1000, 500).unwrap();
+        host.clear_unit_attentions();
+        let mut compression = host.mode_page(1, 0x0f, 0).unwrap();
+        compression[2] &= 0x7f;
+        host.set_mode_page(1, &compression).unwrap();
+        Self { site, host }
+    }
+
+    fn with_script(name: &str) -> Self {
+        let it = Self::new();
+        it.add(&script(name));
+        it
+    }
+
+    fn add(&self, text: &str) {
+        self.site.add_faults(&FaultScript::parse(text).unwrap()).unwrap();
+    }
+
+    /// Name, matched, fired, active.
+    fn listed(&self) -> Vec<(String, u64, u64, bool)> {
+        self.site.faults().into_iter().map(|it| (it.name, it.matched, it.fired, it.active)).collect()
+    }
+
+    fn fired(&self) -> Vec<u64> {
+        self.site.faults().iter().map(|fault| fault.fired).collect()
+    }
+
+    fn object(&self) -> u64 {
+        self.host.position(1).unwrap().object
+    }
+
+    /// A WRITE ERROR or READ ERROR counter: parameter 3 or 6 of log page 02h or 03h.
+    fn total_uncorrected(&self, page: u8) -> u8 {
+        *self.host.log_page(1, page, 0).unwrap()[&6].last().unwrap()
+    }
+
+    fn has_alert(&self, flag: u16) -> bool {
+        self.host.tape_alerts(1).unwrap().contains(&flag)
+    }
+}
+
+fn script(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/faults");
+    std::fs::read_to_string(folder.join(name).with_extension("toml")).unwrap()
+}
+
+fn block(number: u64) -> Vec<u8> {
+    let mut block = vec![0; BLOCK];
+    block[..8].copy_from_slice(&number.to_be_bytes());
+    block
+}
+
+fn codes<T: std::fmt::Debug>(result: Result<T, HostError>) -> (u8, u8, u8) {
+    result.unwrap_err().sense_codes().unwrap()
+}
+
+#[test]
+fn every_script_is_accepted_and_has_a_test() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/faults");
+    let tests = include_str!("faults.rs");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        Fixture::with_script(&name);
+        assert!(tests.contains(&format!("with_script(\"{name}\")")), "{name} has no test");
+        names.push(name);
+    }
+    assert!(names.len() >= 12, "{names:?}");
+}
+
+#[test]
+fn error_before_early_warning_is_at_the_last_block_and_writes_nothing() {
+    let it = Fixture::with_script("error-before-early-warning");
+    let mut number = 0;
+    let error = loop {
+        match it.host.write(1, &block(number)) {
+            Ok(WriteOutcome::Written) => number += 1,
+            Ok(WriteOutcome::EarlyWarning) => panic!("early warning came first"),
+            Err(error) => break error,
+        }
+    };
+    let sense = error.sense.clone().unwrap();
+    assert_eq!((error.sense_codes(), sense.information), (Some((3, 0x0c, 0)), Some(BLOCK as i64)));
+    assert_eq!((it.object(), it.total_uncorrected(2)), (number, 1));
+    let alerts = it.host.tape_alerts(1).unwrap();
+    assert!(alerts.contains(&3) && alerts.contains(&6), "{alerts:?}");
+    // The block that failed is not on tape, and at most four more fit before early warning.
+    it.host.locate(1, 0, number - 1).unwrap();
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(number - 1)));
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::EndOfData);
+    let outcomes: Vec<_> = (0..5).map(|_| it.host.write(1, &block(number)).unwrap()).collect();
+    assert!(outcomes.contains(&WriteOutcome::EarlyWarning), "{outcomes:?}");
+}
+
+#[test]
+fn filemark_is_lost_at_unload() {
+    let it = Fixture::with_script("filemark-lost-at-unload");
+    it.host.write(1, &block(1)).unwrap();
+    it.host.write_filemarks(1, 1).unwrap();
+    it.host.write(1, &block(2)).unwrap();
+    it.host.write_filemarks(1, 1).unwrap();
+    assert_eq!(codes(it.host.unload(1)), (3, 0x0c, 0));
+    assert!(it.has_alert(51));
+    it.host.unload(1).unwrap();
+    it.host.load(1).unwrap();
+    it.host.space(1, SpaceUnit::EndOfData, 0).unwrap();
+    assert_eq!(it.object(), 3);
+    it.host.locate(1, 0, 2).unwrap();
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(2)));
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::EndOfData);
+    // Without a filemark at end of data nothing is lost.
+    it.site.clear_faults(None).unwrap();
+    it.add(&script("filemark-lost-at-unload"));
+    it.host.unload(1).unwrap();
+}
+
+#[test]
+fn end_of_medium_comes_early() {
+    let it = Fixture::with_script("end-of-medium-early");
+    let mut outcomes = Vec::new();
+    let error = loop {
+        match it.host.write(1, &block(0)) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(error) => break error,
+        }
+    };
+    // 31 blocks are the first 2 MB, 46 the first 3 MB.
+    let warned = outcomes.iter().filter(|outcome| **outcome == WriteOutcome::EarlyWarning).count();
+    assert_eq!((outcomes.len(), warned, error.sense_codes()), (46, 15, Some((0x0d, 0, 2))));
+    let sense = error.sense.unwrap();
+    assert_eq!((sense.eom, sense.information, it.object()), (true, Some(BLOCK as i64), 46));
+    it.site.clear_faults(Some("end of medium")).unwrap();
+    it.site.clear_faults(Some("early warning")).unwrap();
+    assert_eq!(it.host.write(1, &block(0)), Ok(WriteOutcome::Written));
+}
+
+#[test]
+fn cleaning_is_requested_in_a_job() {
+    let it = Fixture::with_script("cleaning-in-a-job");
+    let results: Vec<_> = (0..30).map(|number| it.host.write(1, &block(number))).collect();
+    let failed: Vec<_> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    assert_eq!(failed.iter().map(|error| error.sense_codes().unwrap()).collect::<Vec<_>>(), [(1, 0, 0x17)]);
+    assert_eq!((it.object(), it.has_alert(20)), (30, true));
+    let raised = &it.site.status().libraries[0].drives[0].alerts;
+    assert_eq!(raised.iter().filter(|alert| *alert == "Clean now").count(), 1, "{raised:?}");
+}
+
+#[test]
+fn cartridge_is_stuck_until_cleared() {
+    let it = Fixture::with_script("cartridge-stuck");
+    it.host.unload(1).unwrap();
+    for _ in 0..3 {
+        assert_eq!(codes(it.host.move_medium(0, 500, 1000)), (4, 0x53, 1));
+    }
+    assert_eq!(it.listed(), [("stuck".to_owned(), 3, 3, true)]);
+    assert_eq!(it.site.clear_faults(Some("stuck")).unwrap().cleared, ["stuck"]);
+    it.host.move_medium(0, 500, 1000).unwrap();
+}
+
+#[test]
+fn label_is_unreadable_until_cleared() {
+    let it = Fixture::with_script("unreadable-label");
+    let barcodes = || {
+        it.host.clear_unit_attentions();
+        let elements = it.host.element_status(0).unwrap();
+        let full = elements.into_iter().filter(|element| element.full);
+        full.map(|element| element.barcode.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(barcodes(), ["", "A2L8", "A3L8"]);
+    it.site.clear_faults(None).unwrap();
+    assert_eq!(barcodes(), ["A1L8", "A2L8", "A3L8"]);
+}
+
+#[test]
+fn drive_is_slow() {
+    let it = Fixture::with_script("slow-drive");
+    let begin = it.site.clock().monotonic();
+    for number in 0..4 {
+        it.host.write(1, &block(number)).unwrap();
+    }
+    // 4 blocks of 65,536 bytes at 2,000,000 bytes per second.
+    let microseconds = it.site.clock().monotonic().0 - begin.0;
+    assert!(microseconds >= 131_000, "{microseconds}");
+}
+
+#[test]
+fn commands_are_busy_by_chance_and_the_same_ones_each_time() {
+    let busy = || {
+        let it = Fixture::with_script("busy-storm");
+        let statuses: Vec<bool> = (0..100).map(|_| it.host.command(1, &[0; 6], 0).status == Status::BUSY).collect();
+        assert!((10..30).contains(&it.fired()[0]), "{:?}", it.fired());
+        assert_eq!(it.fired()[1], 0);
+        let changer = (0..100).filter(|_| it.host.command(0, &[0; 6], 0).status == Status::BUSY).count();
+        assert_eq!(it.fired()[1], changer as u64);
+        statuses
+    };
+    assert_eq!(busy(), busy());
+}
+
+#[test]
+fn busy_storm_loses_no_block() {
+    let it = Fixture::with_script("busy-storm");
+    for number in 0..50 {
+        while it.host.write(1, &block(number)).is_err_and(|error| error.status == Status::BUSY) {}
+    }
+    it.site.clear_faults(None).unwrap();
+    it.host.rewind(1).unwrap();
+    for number in 0..50 {
+        assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(number)));
+    }
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::EndOfData);
+}
+
+#[test]
+fn reservation_conflicts_three_times() {
+    let it = Fixture::with_script("reservation-conflict");
+    let statuses: Vec<u8> = (0..5).map(|_| it.host.command(1, &[0; 6], 0).status.0).collect();
+    assert_eq!(statuses, [0x18, 0x18, 0x18, 0, 0]);
+    assert_eq!(it.listed(), [("conflict".to_owned(), 3, 3, false)]);
+}
+
+#[test]
+fn response_is_lost_and_the_block_is_written() {
+    let it = Fixture::with_script("lost-response");
+    let cdb = [0x0a, 0, 1, 0, 0, 0];
+    for number in 0..6 {
+        let done = it.host.submit(1, &cdb, block(number), BLOCK, 0).unwrap();
+        assert_eq!(done.completion.dropped, number == 4, "{number}");
+    }
+    assert_eq!(it.object(), 6);
+    it.host.locate(1, 0, 4).unwrap();
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(4)));
+}
+
+#[test]
+fn block_10_cannot_be_read() {
+    let it = Fixture::with_script("read-error-on-restore");
+    for number in 0..20 {
+        it.host.write(1, &block(number)).unwrap();
+    }
+    it.host.rewind(1).unwrap();
+    for number in 0..10 {
+        assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(number)));
+    }
+    for _ in 0..2 {
+        assert_eq!(codes(it.host.read(1, BLOCK)), (3, 0x11, 0));
+        assert_eq!(it.object(), 10, "the tape does not move");
+    }
+    assert_eq!(it.total_uncorrected(3), 2);
+    let alerts = it.host.tape_alerts(1).unwrap();
+    assert!(alerts.contains(&3) && alerts.contains(&5), "{alerts:?}");
+    it.host.locate(1, 0, 11).unwrap();
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(11)));
+    // The count of failures goes to the cartridge memory when the tape is unloaded: it is in its usage history, log page 17h.
+    it.host.unload(1).unwrap();
+    it.host.load(1).unwrap();
+    assert_eq!(it.host.log_page(1, 0x17, 0).unwrap()[&9].last(), Some(&2));
+}
+
+#[test]
+fn load_fails_by_robot_and_by_command() {
+    let it = Fixture::with_script("load-failure");
+    assert_eq!(codes(it.host.move_medium(0, 1001, 501)), (4, 0x53, 0));
+    it.host.move_medium(0, 1001, 501).unwrap();
+    it.host.unload(1).unwrap();
+    assert_eq!(codes(it.host.load(1)), (4, 0x53, 0));
+    assert!(it.has_alert(55));
+    it.host.load(1).unwrap();
+    assert_eq!(it.fired(), [1, 1]);
+}
+
+#[test]
+fn door_is_opened_in_a_move() {
+    let it = Fixture::with_script("door-opened");
+    for _ in 0..2 {
+        assert_eq!(codes(it.host.move_medium(0, 1001, 1003)), (2, 4, 0x18));
+    }
+    assert_eq!(it.fired(), [1]);
+    assert!(it.site.status().libraries[0].door_open);
+    it.site.libraries()[0].operate(|changer| changer.set_access_door(false)).unwrap();
+    it.host.clear_unit_attentions();
+    it.host.move_medium(0, 1001, 1003).unwrap();
+}
+
+/// One count for all drives, of which a barcode selects one; commands of other tapes are not counted.
+#[test]
+fn conditions_select_commands_of_all_drives_together() {
+    let it = Fixture::new();
+    it.host.move_medium(0, 1001, 501).unwrap();
+    it.host.clear_unit_attentions();
+    it.add("[[fault]]\nkind = \"task_set_full\"\ncommands = [\"rewind\"]\nnth = 3\ncount = 2");
+    let full = |lun| it.host.command(lun, &[1, 0, 0, 0, 0, 0], 0).status == Status::TASK_SET_FULL;
+    assert_eq!([1, 2, 1, 2, 1].map(full), [false, false, true, true, false]);
+    it.add("[[fault]]\nkind = \"hardware_error\"\nbarcode = \"A2*\"\ntape_alerts = [31]\ncommands = [\"REWIND\"]");
+    assert_eq!(it.host.rewind(1), Ok(()));
+    assert_eq!(codes(it.host.rewind(2)), (4, 0x44, 0));
+    let alerts = it.host.tape_alerts(2).unwrap();
+    assert!(alerts.contains(&30) && alerts.contains(&31), "{alerts:?}");
+    it.add("[[fault]]\nkind = \"sense\"\nsense = \"2/04/01\"\ndrive = \"drive2\"\ncommands = [\"TEST UNIT READY\"]");
+    assert_eq!(it.host.test_unit_ready(1), Ok(()));
+    assert_eq!(codes(it.host.test_unit_ready(2)), (2, 4, 1));
+    it.add("[[fault]]\nkind = \"double_pick\"\nelement = \"slot3\"\nbarcode = \"A3L8\"");
+    assert_eq!(codes(it.host.move_medium(0, 1002, 1003)), (4, 0x3b, 0x16));
+    it.host.move_medium(0, 1002, 1003).unwrap();
+    it.add("[[fault]]\nkind = \"recovered_write\"\nafter_ms = 3600000\ncommands = [\"WRITE\"]");
+    it.host.write(1, b"good").unwrap();
+    it.add("[[fault]]\nname = \"now\"\nkind = \"recovered_write\"");
+    assert_eq!(codes(it.host.write(1, b"written")), (1, 0x0c, 0));
+    assert_eq!(it.object(), 2);
+    assert_eq!(it.listed().last(), Some(&("now".to_owned(), 1, 1, false)));
+}
+
+#[test]
+fn scripts_are_refused_with_the_fault_the_key_and_the_value() {
+    for (text, wanted) in [
+        ("", "the script has no fault; write a table [[fault]] with a kind"),
+        ("\n[[fault]]\nkind = \"busy\"\nnht = 2", "line 4: unknown field `nht`"),
+        (
+            "[[fault]]\nkind = \"bussy\"",
+            "fault 1, kind: \"bussy\" is not a kind of fault; expected one of recovered_read, ",
+        ),
+        (
+            "[[fault]]\nkind = \"busy\"\n[[fault]]\nname = \"x\"\nkind = \"busy\"\nnth = 0",
+            "fault \"x\", nth: 0 is too small",
+        ),
+        ("[[fault]]\nkind = \"busy\"\nprobability = 1.5", "fault 1, probability: 1.5 is out of range"),
+        ("[[fault]]\nkind = \"busy\"\nrecords = [5, 4]", "fault 1, records: [5, 4] is empty"),
+        ("[[fault]]\nkind = \"busy\"\ntape_alerts = [65]", "fault 1, tape_alerts: 65 does not exist"),
+        ("[[fault]]\nkind = \"sense\"\nsense = \"3/11\"", "fault 1, sense: \"3/11\" is not KEY/ASC/ASCQ"),
+        ("[[fault]]\nkind = \"slow\"", "fault 1, bytes_per_second: is missing"),
+        ("[[fault]]\nkind = \"unreadable_label\"", "fault 1, barcode: is missing"),
+        (
+            "[[fault]]\nkind = \"robot_pick\"\ndrive = \"drive1\"",
+            "fault 1, drive: has no effect here, with kind \"robot_pick\"",
+        ),
+    ] {
+        let error = FaultScript::parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(wanted), "{error}");
+    }
+    let it = Fixture::new();
+    let refused = |text: &str| it.site.add_faults(&FaultScript::parse(text).unwrap()).unwrap_err().to_string();
+    for (text, wanted) in [
+        ("kind = \"busy\"\ndrive = \"drive9\"", "fault \"fault1\": library \"main\" has no drive9"),
+        ("kind = \"busy\"\nlibrary = \"other\"", "fault \"fault2\": there is no library \"other\""),
+        ("kind = \"busy\"\ncommands = [\"REED\"]", "fault \"fault3\": commands: \"REED\" is not the name of a command"),
+        ("kind = \"missing_label\"\nbarcode = \"Z*\"", "fault \"fault4\": barcode: no library has a cartridge \"Z*\""),
+    ] {
+        let error = refused(&format!("[[fault]]\n{text}"));
+        assert!(error.starts_with(wanted), "{error}");
+    }
+    let named = "[[fault]]\nname = \"a\"\nkind = \"busy\"\ncommands = [\"ERASE\"]\n";
+    it.add(named);
+    assert!(refused(named).starts_with("there is a fault \"a\" already"));
+    let missing = it.site.clear_faults(Some("b")).unwrap_err().to_string();
+    assert_eq!(missing, "there is no fault \"b\"; expected a");
+    let many: String = (0..65).map(|_| "[[fault]]\nkind = \"busy\"\ncommands = [\"ERASE\"]\n").collect();
+    assert!(refused(&many).contains("has 64 injected faults already"));
+    assert_eq!(it.listed().len(), 1, "all or none");
+}
+
+#[test]
+fn every_kind_is_described() {
+    let page = include_str!("../../../docs/faults.md");
+    for kind in FAULT_KINDS {
+        assert!(
+            page.contains(&format!("| `{}` | {} |", kind.name, kind.summary)),
+            "| `{}` | {} |",
+            kind.name,
+            kind.summary
+        );
+    }
+}
