@@ -1,7 +1,9 @@
 //! Facts of each medium, in one table: density reports, mode block descriptors, cartridge memory and capacities use it.
 //!
-//! Sources: the Ultrium format summaries in the IBM LTO SCSI reference; bits per mm of LTO-9 from the density report of
-//! an LTO-9 drive. Capacities are in bytes, where a megabyte is 10^6.
+//! Sources: the Ultrium format summaries in the IBM LTO SCSI reference; bits per mm of LTO-9 and LTO-10, and the lengths
+//! of LTO-10, from density reports and cartridge memories as FreeBSD's `mt` records them (commits 78adacd4ea and
+//! 930486f9be5c); codes, tracks and density names of LTO-10 from IBM GA32-0928-08 as mhvtl quotes it (pull request 193).
+//! Capacities are in bytes, where a megabyte is 10^6.
 
 use crate::mhvtl;
 
@@ -287,9 +289,45 @@ pub const LTO_9: MediaSpec = lto(&Generation {
     encryptable: true,
     convertible_to: &[],
 });
+/// LTO-10 (Ultrium 10), density code 62h.
+pub const LTO_10: MediaSpec = lto(&LTO_10_FORMAT);
+/// LTO-10 Premium: a cartridge with a longer, thinner tape, density code 63h. It has no WORM form.
+pub const LTO_10P: MediaSpec = lto(&Generation {
+    name: "LTO-10P",
+    suffix: "PA",
+    worm_suffix: "",
+    density: 0x63,
+    medium_type: 0xa9,
+    bits_per_mm: 22441,
+    length: 1337,
+    gigabytes: 40000,
+    density_name: "U1032P",
+    ..LTO_10_FORMAT
+});
+
+const LTO_10_FORMAT: Generation = Generation {
+    name: "LTO-10",
+    suffix: "LA",
+    worm_suffix: "LH",
+    density: 0x62,
+    medium_type: 0xa8,
+    bits_per_mm: 21657,
+    tracks: 15104,
+    channels: 32,
+    length: 1035,
+    gigabytes: 30000,
+    density_name: "U1032A",
+    description: "Ultrium 10/32T",
+    partitions: 4,
+    // As LTO-9; not known of LTO-10.
+    mam_capacity: 32736,
+    encryptable: true,
+    convertible_to: &[],
+};
 
 /// Every LTO generation, oldest first.
-pub const ALL: &[&MediaSpec] = &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_7M, &LTO_8, &LTO_9];
+pub const ALL: &[&MediaSpec] =
+    &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_7M, &LTO_8, &LTO_9, &LTO_10, &LTO_10P];
 
 /// Bytes between early warning and the end of a partition of this capacity: 49 MB, as an LTO-9 drive reports it, but at
 /// most a sixteenth of the capacity.
@@ -375,6 +413,9 @@ mod tests {
         assert!(suffixes.iter().all(|suffix| suffixes.iter().filter(|other| *other == suffix).count() == 1));
         assert_eq!(by_suffix("L8"), Some((&LTO_8, false)));
         assert_eq!(by_suffix("LY"), Some((&LTO_8, true)));
+        assert_eq!(by_suffix("LA"), Some((&LTO_10, false)));
+        assert_eq!(by_suffix("LH"), Some((&LTO_10, true)));
+        assert_eq!(by_suffix("PA"), Some((&LTO_10P, false)));
         assert!(by_suffix("").is_none() && by_suffix("XX").is_none());
     }
 }

@@ -95,6 +95,7 @@ mod tests {
         let media = |name: &str| drive(name).media.iter().map(|medium| medium.suffix.as_str()).collect::<Vec<_>>();
         assert_eq!(media("ULT3580-TD8"), ["L8", "M8", "L7"]);
         assert_eq!(media("ULT3580-TD5"), ["L5", "L4"]);
+        assert_eq!(media("ULT3580-TDA"), ["LA", "PA"]);
         assert_eq!(drive("ULT3580-TD8").media.first().unwrap().capacity, 12_000_000_000_000);
         let l700 = models.libraries.iter().find(|library| library.model == "STK L700").unwrap();
         assert_eq!((l700.slots, l700.drives), (678, 20));

@@ -87,3 +87,36 @@ fn external_cartridge_is_identified_by_its_mam() {
     assert!(matches!(record_of(&site, "BESIDE").0, Location::Element { address: 1004, .. }));
     assert_eq!(record_of(&site, "G03001TA").0, in_slot("stk", 1000));
 }
+
+const LTO_10: &str = "[library]\nslots = 5\n[[drive]]\nmodel = \"ULT3580-TDA\"\n\
+    [[cartridges]]\npattern = \"A00001LA\"\nsize = \"64MB\"\n[[cartridges]]\npattern = \"A00001PA\"\nsize = \"64MB\"\n\
+    [[cartridges]]\npattern = \"A00001LH\"\nsize = \"64MB\"\n[[cartridges]]\npattern = \"A00001L9\"\nsize = \"64MB\"\n\
+    [[cartridges]]\npattern = \"A00002LA\"\n";
+
+#[test]
+fn lto_10_drives_take_the_media_that_their_barcodes_name() {
+    let disk = Disk::default();
+    let site = disk.start(LTO_10).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let inquiry = host.command(1, &[0x12, 0, 0, 0, 36, 0], 36).into_result().unwrap();
+    assert_eq!(inquiry[8..32], *b"IBM     ULT3580-TDA     ");
+    // Medium type and density of LTO-10, LTO-10 Premium and LTO-10 WORM.
+    for (slot, medium_type, density) in [(1000, 0xa8, 0x62), (1001, 0xa9, 0x63), (1002, 0xac, 0x62)] {
+        assert_eq!(load(&site, &host, slot), None);
+        let mode = host.command(1, &[0x1a, 0, 0, 0, 12, 0], 12).into_result().unwrap();
+        assert_eq!((mode[1], mode[4]), (medium_type, density));
+        host.command_with_data(1, &[0x0a, 0, 0, 0, 3, 0], b"ten").into_result().unwrap();
+        host.command_with_data(1, &[0x10, 0, 0, 0, 1, 0], b"").into_result().unwrap();
+        host.command(1, &[0x01, 0, 0, 0, 0, 0], 0).into_result().unwrap();
+        assert_eq!(host.command(1, &[0x08, 0, 0, 0, 3, 0], 3).into_result().unwrap(), b"ten");
+        site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(slot)).unwrap();
+    }
+    // MEDIUM ERROR, INCOMPATIBLE MEDIUM INSTALLED: LTO-9 is neither written nor read.
+    assert_eq!(load(&site, &host, 1003), Some((0x03, 0x30, 0x00)));
+    site.libraries()[0].move_medium(ElementAddress(500), ElementAddress(1003)).unwrap();
+    // Without a size, the cartridge has the capacity of the medium: 30 TB.
+    assert_eq!(load(&site, &host, 1004), None);
+    let density = host.command(1, &[0x44, 1, 0, 0, 0, 0, 0, 0, 56, 0], 56).into_result().unwrap();
+    assert_eq!(density[16..20], 30_000_000_u32.to_be_bytes());
+}

@@ -141,6 +141,12 @@ fn drives_of_other_families_load_their_own_media() {
         ("ULTRIUM-HH4", "LTO-2", CartridgeKind::Data, Ok(0x42)),
         ("ULT3580-TD2", "LTO-2", CartridgeKind::Worm, refused),
         ("03592E07", "J1A", CartridgeKind::Data, refused),
+        // LTO-10 takes no older medium, and no older drive takes LTO-10.
+        ("ULT3580-TDA", "LTO-10", CartridgeKind::Worm, Ok(0x62)),
+        ("ULT3580-HHA", "LTO-10P", CartridgeKind::Data, Ok(0x63)),
+        ("ULT3580-TDA", "LTO-9", CartridgeKind::Data, refused),
+        ("ULTRIUM-TDA", "LTO-8", CartridgeKind::Data, refused),
+        ("ULT3580-TD9", "LTO-10", CartridgeKind::Data, refused),
     ] {
         assert_eq!(load(product, name, kind), expected, "{name} in {product}");
     }
@@ -149,6 +155,43 @@ fn drives_of_other_families_load_their_own_media() {
     assert_eq!(densities[..9], bytes("00 6a 00 00 4a 4a 80 00 00"));
     assert_eq!(densities[56..59], bytes("4b 4b a0"));
     assert_eq!(densities[72..92], *b"STK     T10000B STK ");
+}
+
+/// IBM GA32-0928-08 and FreeBSD's `mt`: 21,657 and 22,441 bits per mm, 15,104 tracks, 30 and 40 TB; 1,035 and 1,337 m.
+#[test]
+fn lto_10_media_in_bytes() {
+    let densities = run(&mut empty("ULT3580-TDA"), "44 00 00 00 00 00 00 00 ff 00", &[], 255).2;
+    assert_eq!(densities[..4], bytes("00 6a 00 00"));
+    assert_eq!(densities[4..20], bytes("62 62 a0 00 00 00 54 99 00 7f 3b 00 01 c9 c3 80"));
+    assert_eq!(densities[20..56], *b"LTO-CVE U1032A  Ultrium 10/32T      ");
+    assert_eq!(densities[56..72], bytes("63 63 80 00 00 00 57 a9 00 7f 3b 00 02 62 5a 00"));
+    assert_eq!(densities[72..108], *b"LTO-CVE U1032P  Ultrium 10/32T      ");
+    // Medium types: LTO-10 data and WORM, Premium data.
+    let types = run(&mut empty("ULT3580-TDA"), "44 02 00 00 00 00 00 00 ff 00", &[], 255).2;
+    let listed: Vec<_> = types[4..].chunks(56).map(|medium| (medium[0], medium[5], word(&medium[16..]))).collect();
+    assert_eq!(listed, [(0xa8, 0x62, 1035), (0xac, 0x62, 1035), (0xa9, 0x63, 1337)]);
+    let loaded = |name: &str, kind: CartridgeKind| {
+        let mut drive = empty("ULT3580-HHA");
+        let media = tape_store::media::by_name(name).unwrap();
+        drive.insert(cartridge(media, kind, 1 << 30)).unwrap();
+        clear_attentions(&mut drive);
+        drive
+    };
+    let medium_type = |name: &str, kind| run(&mut loaded(name, kind), "1a 00 00 00 0c 00", &[], 12).2[1];
+    assert_eq!(medium_type("LTO-10", CartridgeKind::Data), 0xa8);
+    assert_eq!(medium_type("LTO-10", CartridgeKind::Worm), 0xac);
+    assert_eq!(medium_type("LTO-10P", CartridgeKind::Data), 0xa9);
+    // Cartridge memory: length 0002h, density 0405h.
+    let attribute = |id: &str, len: usize| {
+        let cdb = format!("8c 00 00 00 00 00 00 00 {id} 00 00 00 ff 00 00");
+        run(&mut loaded("LTO-10P", CartridgeKind::Data), &cdb, &[], 255).2[9..9 + len].to_vec()
+    };
+    assert_eq!((attribute("04 02", 4), attribute("04 05", 1)), (bytes("00 00 05 39"), vec![0x63]));
+    // Firmware of an LTO-10 drive in VPD page C0h.
+    let firmware = |product: &str| run(&mut empty(product), "12 01 c0 00 ff 00", &[], 255).2;
+    assert_eq!(firmware("ULT3580-TDA")[4..16], *b"LTOA_S57A   ");
+    assert_eq!(firmware("ULTRIUM-HHA")[4..16], *b"LTOA_S57A   ");
+    assert_eq!(firmware("ULT3580-TD9")[4..16], *b"LTO9_PA60   ");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::lu::DEFAULT_ORDER;
-use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9};
+use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, LTO_10, LTO_10P};
 
 /// As in mhvtl for drives that are not LTO: ADDR16 and WBUS16; SPC-3, transport and SSC.
 pub(super) const INQUIRY: InquiryData = InquiryData {
@@ -60,6 +60,8 @@ const ALL_MEDIA: &[MediaSupport] = &[
     rw(&LTO_7M),
     rw(&LTO_8),
     rw(&LTO_9),
+    rw(&LTO_10),
+    rw(&LTO_10P),
 ];
 
 /// Generic drive for any medium. It is a SCSI-2 device, without persistent reservations and encryption.

@@ -1,8 +1,10 @@
-//! IBM TotalStorage Ultrium drives ULT3580-TD5 to -TD9 (LTO-5 to LTO-9, full height) and -HH5 to -HH9 (half height).
+//! IBM TotalStorage Ultrium drives ULT3580-TD5 to -TDA (LTO-5 to LTO-10, full height) and -HH5 to -HHA (half height).
 //!
 //! Sources: revisions as reported by such drives in the field; INQUIRY bytes as captured from a ULT3580-HH8 with SAS,
 //! with the version descriptor of the frontend instead of that of SAS; lists of VPD, mode and log pages as captured from LTO-6 to
 //! LTO-10 drives; load matrix of the Ultrium specifications. Full-height and half-height drives differ in their names.
+//! The LTO-10 drives have the pages of LTO-9; product identifications from LTFS (`ibm_tape.c`), revision from a report of
+//! a ULT3580-TDA with Fibre Channel.
 
 use super::{
     DriveProfile, IBM_DUMPS, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
@@ -15,7 +17,7 @@ use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::log::LogId;
 use scsi_core::lu::IBM_ORDER;
 use scsi_core::writer::PageWriter;
-use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
+use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, LTO_10, LTO_10P, MediaSpec};
 
 /// SPC-4, HISUP, PROTECT, MULTIP, CMDQUE; SAM-5, transport, SPC-4 and SSC-4.
 pub(super) const INQUIRY: InquiryData = InquiryData {
@@ -38,12 +40,8 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
     match page {
         0xc0 => {
             let revision = &identity.strings.revision;
-            // The product ends with "TD8" or "HH8"; the platform names the height.
             let product = &identity.strings.product;
-            let generation = product
-                .chars()
-                .find(char::is_ascii_digit)
-                .map_or('0', |_| product.chars().rev().find(char::is_ascii_digit).unwrap_or('0'));
+            let generation = generation_of(product);
             let height = if product.contains("TD") { "fh" } else { "hh" };
             let platform = match identity.port.platform {
                 "" => height.into(),
@@ -55,6 +53,12 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
         0xc1 => drop(w.ascii(&identity.serial, 12).ascii(&identity.serial, 12)),
         _ => {}
     }
+}
+
+/// Generation at the end of a product identification, such as "TD8", "HH8" or "TDA"; "0" if there is none.
+fn generation_of(product: &str) -> char {
+    let last = product.chars().last().filter(|_| product.ends_with("TDA") || product.ends_with("HHA"));
+    last.or_else(|| product.chars().rev().find(char::is_ascii_digit)).unwrap_or('0')
 }
 
 struct Generation {
@@ -100,6 +104,8 @@ const GENERATION_7: Generation =
 const GENERATION_8: Generation =
     Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] };
 const GENERATION_9: Generation = Generation { native_media: &LTO_9, supported_media: &[rw(&LTO_8), rw(&LTO_9)] };
+/// LTO-10 drives neither read nor write older media.
+const GENERATION_10: Generation = Generation { native_media: &LTO_10, supported_media: &[rw(&LTO_10), rw(&LTO_10P)] };
 
 /// IBM ULT3580-TD5, full height: writes LTO-5 and LTO-4, reads LTO-3.
 pub const ULT3580_TD5: DriveProfile = ultrium("ULT3580-TD5", "H971", &GENERATION_5);
@@ -111,6 +117,8 @@ pub const ULT3580_TD7: DriveProfile = ultrium("ULT3580-TD7", "MA71", &GENERATION
 pub const ULT3580_TD8: DriveProfile = ultrium("ULT3580-TD8", "MA21", &GENERATION_8);
 /// IBM ULT3580-TD9, full height: writes LTO-9 and LTO-8.
 pub const ULT3580_TD9: DriveProfile = ultrium("ULT3580-TD9", "PA60", &GENERATION_9);
+/// IBM ULT3580-TDA, full height: writes LTO-10 and LTO-10 Premium.
+pub const ULT3580_TDA: DriveProfile = ultrium("ULT3580-TDA", "S57A", &GENERATION_10);
 
 /// IBM ULT3580-HH5, half height: writes LTO-5 and LTO-4, reads LTO-3.
 pub const ULT3580_HH5: DriveProfile = ultrium("ULT3580-HH5", "C7R3", &GENERATION_5);
@@ -122,3 +130,5 @@ pub const ULT3580_HH7: DriveProfile = ultrium("ULT3580-HH7", "MA71", &GENERATION
 pub const ULT3580_HH8: DriveProfile = ultrium("ULT3580-HH8", "MA71", &GENERATION_8);
 /// IBM ULT3580-HH9, half height: writes LTO-9 and LTO-8.
 pub const ULT3580_HH9: DriveProfile = ultrium("ULT3580-HH9", "R3G1", &GENERATION_9);
+/// IBM ULT3580-HHA, half height: writes LTO-10 and LTO-10 Premium. The revision is that of a full-height drive.
+pub const ULT3580_HHA: DriveProfile = ultrium("ULT3580-HHA", "S57A", &GENERATION_10);

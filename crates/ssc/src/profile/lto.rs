@@ -112,6 +112,8 @@ pub const ULTRIUM_TD7: DriveProfile = renamed("ULTRIUM-TD7", ibm::ULT3580_TD7);
 pub const ULTRIUM_TD8: DriveProfile = renamed("ULTRIUM-TD8", ibm::ULT3580_TD8);
 /// IBM LTO-9 drive, full height, as named in libraries of other vendors.
 pub const ULTRIUM_TD9: DriveProfile = renamed("ULTRIUM-TD9", ibm::ULT3580_TD9);
+/// IBM LTO-10 drive, full height, as named in libraries of other vendors.
+pub const ULTRIUM_TDA: DriveProfile = renamed("ULTRIUM-TDA", ibm::ULT3580_TDA);
 /// IBM LTO-2 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH2: DriveProfile = renamed("ULTRIUM-HH2", ULT3580_TD2);
 /// IBM LTO-3 drive, half height, as named in libraries of other vendors.
@@ -128,3 +130,5 @@ pub const ULTRIUM_HH7: DriveProfile = renamed("ULTRIUM-HH7", ibm::ULT3580_HH7);
 pub const ULTRIUM_HH8: DriveProfile = renamed("ULTRIUM-HH8", ibm::ULT3580_HH8);
 /// IBM LTO-9 drive, half height, as named in libraries of other vendors.
 pub const ULTRIUM_HH9: DriveProfile = renamed("ULTRIUM-HH9", ibm::ULT3580_HH9);
+/// IBM LTO-10 drive, half height, as named in libraries of other vendors.
+pub const ULTRIUM_HHA: DriveProfile = renamed("ULTRIUM-HHA", ibm::ULT3580_HHA);

@@ -186,11 +186,11 @@ mod tests {
 
     #[test]
     fn every_generation_has_a_row() {
-        assert!(
-            media::ALL
-                .iter()
-                .filter(|media| **media != &media::LTO_7M)
-                .all(|media| for_media(media).is_some_and(|row| row.stored_spec.density == media.density))
-        );
+        // Not in the release of mhvtl whose codes the table has.
+        let absent = ["LTO-7M", "LTO-10", "LTO-10P"];
+        for media in media::ALL {
+            let density = for_media(media).map(|row| row.stored_spec.density);
+            assert_eq!(density, (!absent.contains(&media.name)).then_some(media.density), "{}", media.name);
+        }
     }
 }

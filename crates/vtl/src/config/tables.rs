@@ -202,8 +202,9 @@ tables! {
 
     /// Cartridges that are created if the site does not have them. A cartridge that is no longer listed stays in the site.
     CartridgeTable = "[[library.cartridges]]" {
-        /// Barcodes, with one run of `#` for a number. The last two characters give the medium (`L5` to `L9` for LTO, `LV` to
-        /// `LZ` for WORM, `TA` for T10000A and so on); barcodes that begin with `CLN` are cleaning cartridges. Required.
+        /// Barcodes, with one run of `#` for a number. The last two characters give the medium (`L5` to `L9` for LTO, `LA` and
+        /// `PA` for LTO-10, `LV` to `LZ` and `LH` for WORM, `TA` for T10000A and so on); barcodes that begin with `CLN` are
+        /// cleaning cartridges. Required.
         pattern: Text,
         /// Medium, such as `LTO-8` or `T10KB`, if the barcode does not give it.
         medium: Text,

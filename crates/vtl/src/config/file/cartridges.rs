@@ -100,7 +100,7 @@ fn place(
     Ok(())
 }
 
-/// Refuses a medium that the format of a new cartridge's files does not have: mhvtl has no LTO-7 Type M.
+/// Refuses a medium that the format of a new cartridge's files does not have: mhvtl has no LTO-7 Type M and no LTO-10.
 pub(super) fn format_has_medium(
     source: &Source<'_>,
     format: Format,
