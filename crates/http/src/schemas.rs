@@ -82,6 +82,7 @@ const DRIVE: &[Field] = &[
     may("thawing", Of::Named("ThawStatus")),
     has("threaded", Of::Flag),
     has("alerts", TEXTS),
+    may("time", Of::Named("TimeStatus")),
 ];
 const COMMANDS: &[Field] = &[
     has("commands", Of::List(&Of::Named("CommandCount"))),
@@ -167,6 +168,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ("ElementStatus", &[ELEMENT]),
     ("DriveStatus", &[ELEMENT, DRIVE, HOST_SETTINGS]),
     ("ThawStatus", &[&[has("ready", Of::Number), has("objects", Of::Number)]]),
+    ("TimeStatus", &[&[has("mode", Of::Text), has("modelled_ms", Of::Number), has("repositions", Of::Number)]]),
     ("Reservation", &[&[
         has("kind", Of::Words(&["reserve", "persistent"])),
         may("type", Of::Number),
@@ -408,6 +410,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("queued_us", Of::Number),
         has("run_us", Of::Number),
         has("delay_us", Of::Number),
+        may("modelled_us", Of::Number),
         may("data_in", Of::Text),
         may("data_out", Of::Text),
         has("decoded", Of::Named("Decoded")),

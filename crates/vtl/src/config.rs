@@ -34,6 +34,7 @@ pub use value_error::ValueError;
 use crate::tokens::Role;
 use rustix::fs::{Mode, OFlags};
 use scsi_core::identity::InquiryStrings;
+use scsi_core::time::TimeMode;
 use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};
 use smc::profile::ChangerProfile;
 use ssc::profile::DriveProfile;
@@ -180,6 +181,8 @@ pub struct DriveSetup {
     pub profile: &'static DriveProfile,
     /// Compression of blocks while the host enables compression.
     pub codec: Codec,
+    /// What the drive does with the time that hardware would take.
+    pub time: TimeMode,
     /// Name of the daemon that serves the drive; `None` for the one that runs the site.
     pub daemon: Option<String>,
 }
@@ -187,7 +190,8 @@ pub struct DriveSetup {
 impl PartialEq for DriveSetup {
     fn eq(&self, other: &Self) -> bool {
         let key = |setup: &Self| {
-            (setup.names.clone(), setup.strings.clone(), setup.profile.model, setup.codec, setup.daemon.clone())
+            let (names, strings, daemon) = (setup.names.clone(), setup.strings.clone(), setup.daemon.clone());
+            (names, strings, setup.profile.model, setup.codec, setup.time, daemon)
         };
         key(self) == key(other)
     }
@@ -373,6 +377,8 @@ pub struct LibrarySetup {
     pub import: TransferPolicy,
     /// Program that runs before each move of the robot.
     pub move_command: Option<MoveCommand>,
+    /// What its drives do with the time that hardware would take, unless they have a mode of their own.
+    pub time: TimeMode,
 }
 
 /// Effective and valid configuration of a site.

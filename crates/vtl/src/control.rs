@@ -32,6 +32,7 @@ pub use response::{
 };
 pub use status::{
     CartridgeStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PoolStatus, SiteStatus, ThawStatus,
+    TimeStatus,
 };
 pub use subscription::Subscription;
 

@@ -329,7 +329,8 @@ fn unit_metrics(unit: &Unit, online: bool, is_drive: bool) -> UnitMetrics {
 }
 
 fn drive_metrics(unit: &Arc<Unit>, online: bool) -> DriveMetrics {
-    let DriveCounts { counters, written_sizes, read_sizes, position, loads, cleanings } = unit.drive_counts();
+    let DriveCounts { counters, written_sizes, read_sizes, position, loads, cleanings, modelled: _ } =
+        unit.drive_counts();
     let threaded = unit.is_threaded();
     DriveMetrics {
         name: unit.name().unit.to_string(),

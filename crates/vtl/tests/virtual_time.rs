@@ -7,7 +7,7 @@ use common::commands::{Completions, DRIVE, command};
 use scsi_core::data::Data;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::target::{Request, Tag, TaskAttribute};
-use scsi_core::time::{Instant, Now, Timestamp};
+use scsi_core::time::{Instant, Now, TimeMode, Timestamp};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -222,6 +222,65 @@ fn operator_gets_busy_while_a_drive_rewinds() {
     loaded.clock.advance(TEN_MINUTES);
     loaded.completions.wait_for(1);
     unload().unwrap();
+}
+
+/// Calls `call` on a thread, and advances the clock by seconds until it has returned.
+fn while_time_passes<T: Send>(clock: &VirtualClock, call: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let called = scope.spawn(call);
+        while !called.is_finished() {
+            clock.advance(Duration::from_secs(1));
+            thread::yield_now();
+        }
+        called.join().unwrap()
+    })
+}
+
+/// Twenty drives whose rewinds take their modelled time: none of them uses a thread meanwhile, and all of them end.
+#[test]
+fn twenty_drives_wait_for_the_time_of_hardware() {
+    const LOCATE_1: [u8; 10] = [0x2b, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+    const WRITE: [u8; 6] = [0x0a, 0, 1, 0, 0, 0];
+    // Does not compress.
+    let noise = |seed: u32| seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+    let block: Vec<u8> = std::iter::successors(Some(1), |seed| Some(noise(*seed)))
+        .map(|seed| seed.to_be_bytes()[0])
+        .take(65_536)
+        .collect();
+    let clock = VirtualClock::default();
+    let builder = Library::builder().slots(20).drives("ULT3580-TD8", 20).cartridges("A##L8", 20, "64MB");
+    let site = builder.clock(clock.clock()).time(TimeMode::Real).open().unwrap();
+    let (target, library) = (Arc::clone(&site.targets()[0]), &site.libraries()[0]);
+    let nexus = target.login(&TransportId::local(2));
+    let lun = |drive: u16| u64::from(drive + 1) << 48;
+    let execute = |drive: u16, cdb: &[u8], data: &[u8]| {
+        let request = Request { lun: lun(drive), tag: Tag(1), ..Request::new(nexus, cdb, Now::default()) };
+        target.execute(&request, Data::new(&[std::io::IoSlice::new(data)], &mut [])).status.0
+    };
+    for drive in 0..20 {
+        let (slot, element) = (ElementAddress(1000 + drive), ElementAddress(500 + drive));
+        while_time_passes(&clock, || library.move_medium(slot, element)).unwrap();
+        while_time_passes(&clock, || while execute(drive, &TEST_UNIT_READY, &[]) != 0 {});
+        assert_eq!(execute(drive, &WRITE, &block), 0);
+        assert_eq!(execute(drive, &WRITE, &block), 0);
+        while_time_passes(&clock, || assert_eq!(execute(drive, &REWIND, &[]), 0));
+    }
+    let completions = Arc::new(Completions::default());
+    for drive in 0..20 {
+        let reply: Arc<dyn CompletionHandler> = Arc::clone(&completions) as _;
+        let command = command(nexus, drive.into(), TaskAttribute::Simple, &LOCATE_1, b"");
+        assert!(matches!(target.submit(vtl::unit::Command { lun: lun(drive), ..command }, &reply), Submitted::Queued));
+    }
+    // A block is 204 m of a wrap of this small cartridge: 4.29 s, and 95.9 ms for each metre.
+    let wait = clock.wait_for_deadline();
+    assert!(wait > Duration::from_secs(23) && wait < Duration::from_secs(25), "{wait:?}");
+    assert_eq!(completions.get(), []);
+    // A drive begins its locate when its thread runs.
+    while_time_passes(&clock, || completions.wait_for(20));
+    assert!(completions.get().iter().all(|(_, status, aborted)| (*status, *aborted) == (0, false)));
+    let drives = library.drive_status();
+    let times: Vec<_> = drives.iter().map(|drive| drive.time.clone().unwrap()).collect();
+    assert!(times.iter().all(|time| time.mode == "real" && time.modelled_ms > 15_000), "{times:?}");
 }
 
 /// The wall clock of the site: times of events, and retention.

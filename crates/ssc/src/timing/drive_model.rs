@@ -419,6 +419,28 @@ mod tests {
         assert_eq!(model.transfer(408_000_000), Duration::from_secs(1));
     }
 
+    /// `docs/timing.md` has each row.
+    #[test]
+    fn page_shows_the_table() {
+        let page = include_str!("../../../../docs/timing.md");
+        for row in ROWS.iter().chain([&OTHER]) {
+            let both = ROWS.iter().filter(|other| other.media == row.media).count() > 1;
+            let drive = if !both {
+                "all"
+            } else if row.full_height {
+                "full height"
+            } else {
+                "half height"
+            };
+            let (most, least) = (row.rates[0] / 1000, row.rates[row.rates.len() - 1] / 1000);
+            let TimingRow { media, load, unload, locate, rewind, buffer, .. } = row;
+            let line = format!(
+                "| {media} | {drive} | {load} | {unload} | {locate} | {rewind} | {most} | {least} | {buffer} | "
+            );
+            assert!(page.contains(&line), "{line}");
+        }
+    }
+
     #[test]
     fn rows_are_consistent() {
         for row in ROWS {

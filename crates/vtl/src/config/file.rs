@@ -25,6 +25,7 @@ use iscsi::iscsi;
 use library::library;
 use notify::notify;
 use pools::pools;
+use scsi_core::time::TimeMode;
 pub(super) use shelves::{CACHE as SHELF_CACHE, THAW_DAYS, check_url as check_shelf_url};
 use shelves::{new_cartridges, shelves};
 use source::{Source, syntax_error};
@@ -32,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use storage::directories;
 use tape_store::cartridge::Barcode;
 use toml::Spanned;
-use values::number_or_one;
+use values::{number_or_one, time_mode};
 
 /// Reads a configuration. An empty text is the default library.
 ///
@@ -82,6 +83,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         let key = if drive < cartridges { "drive" } else { "cartridges" };
         return Err(source.error(drive.min(cartridges), key, message));
     }
+    let time = time_mode(&source, raw.time.as_ref(), "time", TimeMode::Off)?;
     check_counts(&source, &tables)?;
     check_unique_names(&source, &tables)?;
     let mut libraries: Vec<LibrarySetup> = Vec::new();
@@ -90,7 +92,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         // A single [library] has a line only for the table as a whole.
         let at = if table.span().start == 0 { at_library } else { table.span().start };
         let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
-        let setup = library(&source, table.into_inner(), at, number)?;
+        let setup = library(&source, table.into_inner(), (at, number), time)?;
         check_conflicts(&source, &libraries, &setup, name_line)?;
         libraries.push(setup);
     }

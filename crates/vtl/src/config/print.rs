@@ -7,6 +7,7 @@ use super::{
     WebhookSetup,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
+use scsi_core::time::TimeMode;
 use std::fmt;
 use std::path::Path;
 use tape_store::medium::{Codec, CodecId};
@@ -92,6 +93,7 @@ impl fmt::Display for LibrarySetup {
         if let Some(MoveCommand { command, timeout }) = &self.move_command {
             writeln!(f, "move_command = {}\nmove_command_timeout = {}", list(command), timeout.as_secs())?;
         }
+        time(f, self.time, TimeMode::Off)?;
         if self.cartridges.is_empty() {
             writeln!(f, "cartridges = []")?;
         }
@@ -101,6 +103,7 @@ impl fmt::Display for LibrarySetup {
             optional_key(f, "serial", drive.names.serial.as_deref())?;
             optional_key(f, "naa", drive.names.naa.as_deref())?;
             strings(f, &drive.strings, drive.profile.model)?;
+            time(f, drive.time, self.time)?;
             optional_key(f, "daemon", drive.daemon.as_deref())?;
         }
         cartridge_runs(self).iter().try_for_each(|run| cartridges(f, self, run))?;
@@ -351,6 +354,10 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &IscsiLimits) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+fn time(f: &mut fmt::Formatter<'_>, time: TimeMode, default: TimeMode) -> fmt::Result {
+    if time == default { Ok(()) } else { writeln!(f, "time = \"{time}\"") }
 }
 
 fn codec(codec: Codec) -> String {

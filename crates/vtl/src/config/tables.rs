@@ -159,6 +159,10 @@ tables! {
         move_command_timeout: Number,
         /// Drives of the library.
         drive: Option<Tables<DriveTable>>,
+        /// What the drives of the library do with the time that hardware would take for a command: `off`, nothing; `counted`,
+        /// they count and report it; `real`, they wait for it; `scaled:N`, they wait for the N-th part of it
+        /// ([timing.md](timing.md)). Default: `time` at the top of the file, or `off` without it.
+        time: Text,
         /// Cartridges of the library.
         cartridges: Option<Tables<CartridgeTable>>,
     }
@@ -195,6 +199,8 @@ tables! {
         product: Text,
         /// Product revision level, up to 4 characters. Default: that of the model.
         revision: Text,
+        /// What the drives do with the time that hardware would take, as `time` of `[[library]]`. Default: that of the library.
+        time: Text,
         /// Name of the daemon that serves the drives, if it is not the one that runs the site: it is started with `--site`,
         /// `--name` and `--drives NAME`. Only for a site in an object store.
         daemon: Text,
@@ -423,6 +429,8 @@ tables! {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
+    /// Default of `time` in each library.
+    pub(super) time: Text,
     pub(super) library: Option<Spanned<OneOrMany>>,
     pub(super) drive: Option<Tables<DriveTable>>,
     pub(super) cartridges: Option<Tables<CartridgeTable>>,

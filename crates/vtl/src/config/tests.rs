@@ -231,6 +231,34 @@ fn printed_configuration_reads_back() {
     assert_eq!(again.libraries[0].drives.len(), 2);
 }
 
+/// A drive has its own time mode, or that of its library, or that of the site.
+#[test]
+fn time_mode_is_inherited() {
+    let drive = "[[library.drive]]\nmodel = \"ULT3580-TD8\"\n";
+    let text = format!(
+        "time = \"counted\"\n[[library]]\n{drive}{drive}time = \"off\"\n\
+         [[library]]\nname = \"b\"\ntime = \"scaled:10\"\n{drive}{drive}time = \"real\"\n"
+    );
+    let config = parse("f", &text).unwrap();
+    for config in [&config, &parse("printed", &config.to_string()).unwrap()] {
+        let times: Vec<Vec<String>> = config
+            .libraries
+            .iter()
+            .map(|library| {
+                let drives = library.drives.iter().map(|drive| drive.time);
+                std::iter::once(library.time).chain(drives).map(|time| time.to_string()).collect()
+            })
+            .collect();
+        assert_eq!(times, [["counted", "counted", "off"], ["scaled:10", "scaled:10", "real"]]);
+    }
+    assert_eq!(parse("f", "").unwrap().libraries[0].time.to_string(), "off");
+    assert_errors(&[
+        ("time = \"slow\"\n", 1, "time", "\"slow\" is not a time mode; expected off, counted, real, or scaled:N"),
+        ("[library]\ntime = \"scaled:0\"\n", 2, "library.time", "\"scaled:0\" is not a time mode"),
+        ("[[drive]]\nmodel = \"ULT3580-TD8\"\ntime = \"\"\n", 3, "drive.time", "\"\" is not a time mode"),
+    ]);
+}
+
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn errors_name_line_key_and_remedy() {

@@ -7,8 +7,10 @@ use crate::library::{Elements, Library};
 use crate::notifications::NotifyStatus;
 use crate::shelf_status::ShelfStatus;
 use crate::site::Site;
+use scsi_core::time::TimeMode;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
+use ssc::timing::ModelledTime;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use tape_store::backend::ThawProgress;
@@ -134,6 +136,9 @@ pub struct DriveStatus {
     /// Names of the raised TapeAlert flags of the drive.
     #[serde(default)]
     pub alerts: Vec<String>,
+    /// The time that hardware would have taken, if the drive models it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<TimeStatus>,
     /// What hosts have set on the drive.
     #[serde(flatten)]
     pub host_settings: HostSettings,
@@ -146,6 +151,25 @@ pub struct ThawStatus {
     pub ready: u64,
     /// Objects that the load needs.
     pub objects: u64,
+}
+
+/// The time that hardware would have taken for what a drive has done since the daemon started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeStatus {
+    /// What the unit does with the time: `counted`, `real` or `scaled:N`.
+    pub mode: String,
+    /// The time in milliseconds.
+    pub modelled_ms: u64,
+    /// Times that the tape stopped and repositioned between transfers.
+    pub repositions: u64,
+}
+
+impl TimeStatus {
+    /// The status of a unit in this mode; `None` if that is [`TimeMode::Off`].
+    fn new(mode: TimeMode, time: ModelledTime) -> Option<Self> {
+        let modelled_ms = u64::try_from(time.total.as_millis()).unwrap_or(u64::MAX);
+        mode.is_on().then(|| Self { mode: mode.to_string(), modelled_ms, repositions: time.repositions })
+    }
 }
 
 /// Status of an element and the cartridge in it.
@@ -309,13 +333,15 @@ impl Library {
     }
 
     fn drive_statuses(&self, all: &Elements) -> Vec<DriveStatus> {
-        let condition = &all.operator_state;
+        let (condition, setup) = (&all.operator_state, self.setup());
         let drive = |element: ElementStatus| {
             let online = !condition.drives_offline.contains(&ElementAddress(element.address));
             let Some(unit) = self.drive_at(ElementAddress(element.address)) else {
                 return self.status_elsewhere(element, online);
             };
             let lun = self.target().lun_of(&unit);
+            let mode =
+                unit.drive_index().and_then(|index| setup.drives.get(index)).map_or(TimeMode::Off, |drive| drive.time);
             Some(DriveStatus {
                 online,
                 daemon: None,
@@ -325,6 +351,7 @@ impl Library {
                 thawing: unit.thawing().map(|ThawProgress { ready, objects }| ThawStatus { ready, objects }),
                 threaded: unit.is_threaded(),
                 alerts: super::alerts::raised_flag_names(&unit, true),
+                time: TimeStatus::new(mode, unit.drive_counts().modelled),
                 host_settings: unit.host_settings(),
                 element,
                 model: unit.identity().strings.product.clone(),
@@ -353,6 +380,7 @@ impl Library {
             thawing: None,
             threaded: false,
             alerts: Vec::new(),
+            time: None,
             host_settings: HostSettings::default(),
         })
     }

@@ -103,6 +103,7 @@ impl LibraryParts {
         let identity = self.identity(&drive.strings, index + 1);
         let config = DriveConfig::default().with_codec(drive.codec).with_random(entropy::SYSTEM);
         let mut device = Drive::new(drive.profile, identity, config, self.saved_state(&owner)?);
+        device.set_time_mode(drive.time);
         device.set_workers(Arc::clone(&self.shared.workers) as _);
         Ok(Unit::new(owner, Device::Drive(Box::new(device)), &self.target, Arc::clone(&self.shared)))
     }

@@ -7,6 +7,7 @@ use crate::config::tables::{CartridgeTable, DriveTable, LibraryTable};
 use crate::data_dir::DataDir;
 use crate::frontend::{Frontend, SiteOptions};
 use crate::site::{OpenSite, Site};
+use scsi_core::time::TimeMode;
 use std::path::PathBuf;
 use toml::Spanned;
 
@@ -67,6 +68,13 @@ impl LibraryBuilder {
         let (pattern, count, size) = (spanned(pattern.into()), spanned(count), spanned(size.into()));
         let cartridges = CartridgeTable { pattern, count, size, ..CartridgeTable::default() };
         self.table.cartridges.get_or_insert_default().push(Spanned::new(0..0, cartridges));
+        self
+    }
+
+    /// Sets what the drives do with the time that hardware would take. The default is [`TimeMode::Off`].
+    #[must_use]
+    pub fn time(mut self, mode: TimeMode) -> Self {
+        self.table.time = spanned(mode.to_string());
         self
     }
 

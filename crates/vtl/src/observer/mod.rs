@@ -149,6 +149,8 @@ pub struct CommandRecord<'a> {
     pub run_us: u64,
     /// Microseconds from the end of its execution until its status is due: of a motion, or of an injected fault.
     pub delay_us: u64,
+    /// Microseconds that hardware would have taken, if the unit models it.
+    pub modelled_us: u64,
     /// Data that the unit consumed, as the segments of the initiator's buffer; empty for a command that carries keys.
     pub data_out: &'a [IoSlice<'a>],
     /// Data that the unit returned; empty for a command that carries keys.

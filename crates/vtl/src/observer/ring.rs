@@ -40,6 +40,7 @@ struct Entry {
     queued_us: u64,
     run_us: u64,
     delay_us: u64,
+    modelled_us: u64,
 }
 
 impl Entry {
@@ -63,6 +64,7 @@ impl Entry {
             queued_us: record.queued_us,
             run_us: record.run_us,
             delay_us: record.delay_us,
+            modelled_us: record.modelled_us,
         }
     }
 }
@@ -97,6 +99,7 @@ impl Taken {
             queued_us: entry.queued_us,
             run_us: entry.run_us,
             delay_us: entry.delay_us,
+            modelled_us: entry.modelled_us,
             data_out: &[],
             data_in: &[],
         };

@@ -70,6 +70,9 @@ pub struct TraceRecord {
     /// Microseconds from the end of its execution until its status is due.
     #[serde(default)]
     pub delay_us: u64,
+    /// Microseconds that hardware would have taken, if the unit models it ([timing](ssc::timing)).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub modelled_us: u64,
     /// The first bytes of Data-In, if they are recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty", serialize_with = "to_hex", deserialize_with = "from_hex")]
     pub data_in: Vec<u8>,
@@ -92,6 +95,11 @@ pub struct Decoded {
     pub status: Option<&'static str>,
     /// Sense data in words; `None` without sense data.
     pub sense: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A name that a trace file of an earlier release does not have.
@@ -152,6 +160,7 @@ impl TraceRecord {
             queued_us: record.queued_us,
             run_us: record.run_us,
             delay_us: record.delay_us,
+            modelled_us: record.modelled_us,
             data_in: head(record.data_in),
             data_out: head(record.data_out),
             decoded: Decoded::default(),
@@ -266,7 +275,10 @@ impl fmt::Display for TraceRecord {
             write!(f, ", queued {} us", self.queued_us)?;
         }
         write!(f, ", {} us", self.run_us)?;
-        if self.delay_us > 0 { write!(f, ", delayed {} us", self.delay_us) } else { Ok(()) }
+        if self.delay_us > 0 {
+            write!(f, ", delayed {} us", self.delay_us)?;
+        }
+        if self.modelled_us > 0 { write!(f, ", modelled {} us", self.modelled_us) } else { Ok(()) }
     }
 }
 
@@ -298,6 +310,7 @@ mod tests {
             queued_us: 0,
             run_us: 82,
             delay_us: 0,
+            modelled_us: 0,
             data_in: Vec::new(),
             data_out: Vec::new(),
             decoded: Decoded::default(),
@@ -331,6 +344,8 @@ mod tests {
         assert_eq!(line(aborted), "REWIND, no response, aborted, 82 us");
         let delayed = TraceRecord { injected: true, delay_us: 5000, ..record(&[0x00; 6], 0, &[]) };
         assert_eq!(line(delayed), "TEST UNIT READY, GOOD, injected fault, 82 us, delayed 5000 us");
+        let counted = TraceRecord { modelled_us: 4_290_000, ..record(&[0x01, 0, 0, 0, 0, 0], 0, &[]) };
+        assert_eq!(line(counted), "REWIND, GOOD, 82 us, modelled 4290000 us");
         let rejected = TraceRecord { outcome: CommandOutcome::Rejected, run_us: 0, ..record(&[0x00; 6], 0x28, &[]) };
         assert_eq!(line(rejected), "TEST UNIT READY, TASK SET FULL, rejected, 0 us");
         let page = record(&[0x12, 1, 0x83, 0, 255, 0], 0, &[]);

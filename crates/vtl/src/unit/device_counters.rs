@@ -4,7 +4,9 @@ use super::Device;
 use crate::observer::{Histogram, HistogramCounts, TapePosition};
 use smc::library::MoveCounts;
 use ssc::drive::Counters;
+use ssc::timing::ModelledTime;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The published counters of a device. The owner of the device is the only writer.
 #[derive(Debug, Default)]
@@ -23,6 +25,9 @@ pub(super) struct DeviceCounters {
     /// The partition, plus 1; 0 without a threaded tape.
     partition: AtomicU64,
     object: AtomicU64,
+    /// Microseconds that hardware would have taken.
+    modelled_us: AtomicU64,
+    repositions: AtomicU64,
     loads: AtomicU64,
     cleanings: AtomicU64,
     /// Moves that were done, refused and failed.
@@ -36,6 +41,8 @@ pub(crate) struct DriveCounts {
     pub(crate) written_sizes: HistogramCounts,
     pub(crate) read_sizes: HistogramCounts,
     pub(crate) position: Option<TapePosition>,
+    /// What hardware would have done.
+    pub(crate) modelled: ModelledTime,
     pub(crate) loads: u64,
     pub(crate) cleanings: u64,
 }
@@ -46,6 +53,9 @@ impl DeviceCounters {
         match device {
             Device::Drive(drive) => {
                 let failed = self.publish_drive(&drive.counters());
+                let ModelledTime { total, repositions } = drive.modelled_time();
+                self.modelled_us.store(u64::try_from(total.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                self.repositions.store(repositions, Ordering::Relaxed);
                 let (partition, object) =
                     drive.position().map_or((0, 0), |(partition, at)| (1 + u64::from(partition), at));
                 self.partition.store(partition, Ordering::Relaxed);
@@ -103,6 +113,10 @@ impl DeviceCounters {
             written_sizes: self.written_sizes.counts(),
             read_sizes: self.read_sizes.counts(),
             position: partition.map(|partition| TapePosition { partition, object: load(&self.object) }),
+            modelled: ModelledTime {
+                total: Duration::from_micros(load(&self.modelled_us)),
+                repositions: load(&self.repositions),
+            },
             loads: load(&self.loads),
             cleanings: load(&self.cleanings),
         }

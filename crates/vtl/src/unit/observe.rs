@@ -63,6 +63,7 @@ impl CommandEnd {
             queued_us: self.queued_us,
             run_us: self.run_us,
             delay_us: completion.due.map_or(0, |due| due.0.saturating_sub(ended)),
+            modelled_us: u64::try_from(completion.modelled.as_micros()).unwrap_or(u64::MAX),
             outcome: self.outcome,
             positions: self.positions,
             data_out,

@@ -8,6 +8,7 @@ use smc::element::{ElementFault, LabelDefect};
 use vtl::clock::day;
 use vtl::control::{
     AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus, ThawStatus,
+    TimeStatus,
 };
 use vtl::inventory::Location;
 use vtl::sessions::{IscsiSession, SessionState};
@@ -98,7 +99,13 @@ fn drive_text(drive: &DriveStatus) -> String {
         let state = if drive.element.cartridge.is_some() && drive.online { "full" } else { state.as_str() };
         return format!("{}  {}  of daemon {daemon}  {state}", drive.model, drive.serial);
     }
-    format!("{}  {}  LUN {}  {state}", drive.model, drive.serial, drive.lun)
+    let time = drive.time.as_ref().map(modelled_time_text).unwrap_or_default();
+    format!("{}  {}  LUN {}  {state}{time}", drive.model, drive.serial, drive.lun)
+}
+
+/// The time mode of a unit, and the time that hardware would have taken.
+fn modelled_time_text(time: &TimeStatus) -> String {
+    format!(", time {}: {}.{:03} s", time.mode, time.modelled_ms / 1000, time.modelled_ms % 1000)
 }
 
 const fn fault_text(fault: ElementFault) -> &'static str {

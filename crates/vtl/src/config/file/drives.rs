@@ -1,16 +1,22 @@
 //! `[[library.drive]]`.
 
 use super::source::Source;
-use super::values::{identifier, names, number_or_one, required, strings};
+use super::values::{identifier, names, number_or_one, required, strings, time_mode};
 use crate::config::tables::{DriveTable, Tables};
 use crate::config::{ConfigError, DriveSetup, UnitNames};
+use scsi_core::time::TimeMode;
 use tape_store::medium::Codec;
 
-pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) -> Result<Vec<DriveSetup>, ConfigError> {
+/// The drives of a library whose time mode is `time`.
+pub(super) fn drives(
+    source: &Source<'_>,
+    tables: Option<Tables<DriveTable>>,
+    time: TimeMode,
+) -> Result<Vec<DriveSetup>, ConfigError> {
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
         let (names, strings) = (UnitNames::default(), profile.model.into());
-        return Ok(vec![DriveSetup { profile, codec, names, strings, daemon: None }; 2]);
+        return Ok(vec![DriveSetup { profile, codec, names, strings, time, daemon: None }; 2]);
     };
     let mut drives = Vec::new();
     for table in tables {
@@ -38,8 +44,9 @@ pub(super) fn drives(source: &Source<'_>, tables: Option<Tables<DriveTable>>) ->
             Some(text) => Codec::parse(text.get_ref())
                 .map_err(|error| source.error(text.span().start, "drive.compression", error.to_string()))?,
         };
+        let time = time_mode(source, table.time.as_ref(), "drive.time", time)?;
         let daemon = table.daemon.as_ref().map(|text| identifier(source, text, "drive.daemon")).transpose()?;
-        let drive = DriveSetup { profile, codec, names, strings, daemon };
+        let drive = DriveSetup { profile, codec, names, strings, time, daemon };
         drives.extend(std::iter::repeat_n(drive, count.into()));
     }
     Ok(drives)

@@ -6,20 +6,21 @@ use super::former_words::replace_policy;
 use super::iscsi::is_iscsi_name;
 use super::notify::{COMMAND_TIMEOUT_S, program, seconds};
 use super::source::Source;
-use super::values::{identifier, names, strings};
+use super::values::{identifier, names, strings, time_mode};
 use crate::config::tables::{LibraryTable, Number, Text};
 use crate::config::{ConfigError, LibraryLines, LibrarySetup, MoveCommand, TransferPolicy};
 use crate::target::MAX_LUNS;
+use scsi_core::time::TimeMode;
 use smc::element::{ElementLayout, ElementType};
 use smc::profile::ChangerProfile;
 use toml::Spanned;
 
-/// One library; the first is called `main` if it has no name, others need one.
+/// One library; the first is called `main` if it has no name, others need one. `time` is the time mode of the site.
 pub(super) fn library(
     source: &Source<'_>,
     mut table: LibraryTable,
-    at: usize,
-    number: usize,
+    (at, number): (usize, usize),
+    time: TimeMode,
 ) -> Result<LibrarySetup, ConfigError> {
     let changer = changer(source, &table)?;
     let mut lines = layout_lines(source, &table, at);
@@ -43,7 +44,8 @@ pub(super) fn library(
     let lun = lun(source, &table.lun)?;
     let given = [&table.vendor, &table.product, &table.revision];
     let strings = strings(source, "library", given, changer.model)?;
-    let drives = drives(source, table.drive.take())?;
+    let time = time_mode(source, table.time.as_ref(), "library.time", time)?;
+    let drives = drives(source, table.drive.take(), time)?;
     let layout = element_layout(source, &lines, &table, changer, drives.len())?;
     // The default barcodes are those of the first library.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
@@ -66,6 +68,7 @@ pub(super) fn library(
         export,
         import,
         move_command,
+        time,
     })
 }
 

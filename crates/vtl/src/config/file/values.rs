@@ -4,8 +4,20 @@ use super::source::Source;
 use crate::config::tables::{Number, Text};
 use crate::config::{ConfigError, UnitNames};
 use scsi_core::identity::{InquiryStrings, ModelStrings};
+use scsi_core::time::TimeMode;
 use tape_store::cartridge::{Format, parse_size};
 use toml::Spanned;
+
+/// The time mode of a table; `default` without one.
+pub(super) fn time_mode(
+    source: &Source<'_>,
+    text: Option<&Spanned<String>>,
+    key: &str,
+    default: TimeMode,
+) -> Result<TimeMode, ConfigError> {
+    let Some(text) = text else { return Ok(default) };
+    TimeMode::parse(text.get_ref()).map_err(|error| source.error(text.span().start, key, error.to_string()))
+}
 
 /// Vendor, product and revision: those of the table, or else those of the model.
 pub(super) fn strings(
