@@ -28,6 +28,10 @@ pub trait DeviceServer: Send {
     fn lu(&mut self) -> &mut Lu;
     /// Names of the commands that this model does not have. They end with ILLEGAL REQUEST 20h/00h.
     fn unsupported_commands(&self) -> &'static [&'static str];
+    /// Whether this model has a command, by its name.
+    fn has_command(&self, name: &str) -> bool {
+        !self.unsupported_commands().contains(&name)
+    }
     /// Returns whether a command reloads a faulty unit, so that the unit executes it; see [`Lu::failure`].
     fn is_reload(&self, _command: Self::Command) -> bool {
         false
@@ -158,7 +162,7 @@ fn find<S: DeviceServer>(
     cdb: &Cdb,
 ) -> Result<&'static CommandRow<DeviceCommand<S::Command>>, Sense> {
     let row = S::COMMANDS.row(request, cdb)?;
-    if server.unsupported_commands().contains(&row.spec.name) {
+    if !server.has_command(row.spec.name) {
         return Err(Sense::illegal_request(Asc::INVALID_COMMAND_OPERATION_CODE));
     }
     Ok(row)

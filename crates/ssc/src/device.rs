@@ -2,6 +2,7 @@
 
 use crate::alert::Alert;
 use crate::block_protection::ProtectionMethod;
+use crate::command::access_order::AccessOrder;
 use crate::drive::{DriveConfig, RandomSource};
 use crate::dump;
 use crate::encryption::EncryptionState;
@@ -40,6 +41,8 @@ pub(crate) struct DriveState {
     pub(crate) health: Health,
     /// The time that hardware would have taken.
     pub(crate) time: DriveTime,
+    /// The list of RECEIVE RECOMMENDED ACCESS ORDER.
+    pub(crate) access_order: AccessOrder,
     pub(crate) encryption: EncryptionState,
     pub(crate) random: RandomSource,
     /// RSA key pair for wrapped keys, once a host has read the public key.
@@ -56,6 +59,7 @@ impl DriveState {
             modes: ModeState::new(config.codec),
             health: Health::default(),
             time: DriveTime::default(),
+            access_order: AccessOrder::default(),
             encryption: EncryptionState::default(),
             random: config.random,
             key_wrapping: None,
@@ -103,7 +107,9 @@ impl SpcDevice for DriveState {
     }
 
     fn command_specs(&self) -> Vec<CommandSpec> {
-        table::COMMANDS.specs_without(self.profile.unsupported_commands)
+        let mut specs = table::COMMANDS.specs_without(self.profile.unsupported_commands);
+        specs.retain(|spec| self.profile.has_command(spec.name));
+        specs
     }
 
     fn vpd_pages(&self) -> &'static [u8] {

@@ -417,6 +417,8 @@ mod timed;
 mod transport_event;
 
 #[cfg(test)]
+mod access_order_tests;
+#[cfg(test)]
 mod capability_tests;
 #[cfg(test)]
 mod captured_tests;

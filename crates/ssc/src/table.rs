@@ -1,9 +1,9 @@
 //! Command table of a drive: one row for each command, ascending by operation code and service action.
 
 use crate::command::{
-    Command, allow_overwrite, block_limits, density, end_of_wrap, erase, filemarks, format_medium, load_unload, locate,
-    media_serial, position, read, read_attribute, read_reverse, recover_buffered_data, rewind, security_protocol_in,
-    security_protocol_out, set_capacity, space, verify, write, write_attribute,
+    Command, access_order, allow_overwrite, block_limits, density, end_of_wrap, erase, filemarks, format_medium,
+    load_unload, locate, media_serial, position, read, read_attribute, read_reverse, recover_buffered_data, rewind,
+    security_protocol_in, security_protocol_out, set_capacity, space, verify, write, write_attribute,
 };
 use scsi_core::command::{
     DeviceCommand, SPC_ROWS, SpcCommand, TEST_UNIT_READY, identifying_information, with_spc_rows,
@@ -12,7 +12,7 @@ use scsi_core::command_spec::{CommandRow, CommandTable};
 
 type Row = CommandRow<DeviceCommand<Command>>;
 
-const OWN: [Row; 41] = [
+const OWN: [Row; 43] = [
     Row::own(TEST_UNIT_READY, Command::TestUnitReady),
     Row::own(rewind::SPEC, Command::Rewind),
     Row::own(format_medium::SPEC, Command::FormatMedium),
@@ -50,8 +50,10 @@ const OWN: [Row; 41] = [
     Row::own(erase::SPEC_16, Command::Erase),
     Row::own(security_protocol_in::SPEC, Command::SecurityIn),
     Row::spc(identifying_information::REPORT, SpcCommand::ReportIdentifyingInformation),
+    Row::own(access_order::RECEIVE, Command::ReceiveAccessOrder),
     Row::own(end_of_wrap::SPEC, Command::EndOfWrap),
     Row::spc(identifying_information::SET, SpcCommand::SetIdentifyingInformation),
+    Row::own(access_order::GENERATE, Command::GenerateAccessOrder),
     Row::own(media_serial::SPEC, Command::ReadMediaSerial),
     Row::own(security_protocol_out::SPEC, Command::SecurityOut),
 ];
@@ -68,6 +70,6 @@ mod tests {
 
     #[test]
     fn rows_ascend_and_lengths_fit() {
-        assert_eq!((COMMANDS.0.len(), COMMANDS.inconsistency()), (75, None));
+        assert_eq!((COMMANDS.0.len(), COMMANDS.inconsistency()), (77, None));
     }
 }

@@ -5,11 +5,13 @@
 //! ([`Completion::due`](scsi_core::fault::Completion::due)). A load by a robot has no completion: the drive reports NOT
 //! READY 04h/01h until the tape is threaded.
 
+mod access_order;
 mod drive_model;
 mod drive_time;
 mod stream;
 mod wrap_map;
 
+pub use access_order::{Segment, locate_time, recommended_order};
 pub use drive_model::{DriveModel, LoadHistory, OTHER, ROWS, TimingRow};
 pub use drive_time::ModelledTime;
 pub(crate) use drive_time::{DriveTime, MotionInProgress};

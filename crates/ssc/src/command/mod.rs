@@ -1,5 +1,6 @@
 //! SSC commands: the dispatcher, and one file for the layout, parsing and execution of each command.
 
+pub(crate) mod access_order;
 pub(crate) mod allow_overwrite;
 pub(crate) mod block_limits;
 pub(crate) mod density;
@@ -75,6 +76,10 @@ pub enum Command {
     AllowOverwrite,
     /// READ END OF WRAP POSITION of IBM's LTO drives: reports the objects at the ends of wraps.
     EndOfWrap,
+    /// GENERATE RECOMMENDED ACCESS ORDER: orders segments of the tape by the time of their locates.
+    GenerateAccessOrder,
+    /// RECEIVE RECOMMENDED ACCESS ORDER: returns the ordered segments, or the limits of their list.
+    ReceiveAccessOrder,
     /// READ MEDIA SERIAL NUMBER (SPC-4): reports the serial number of the cartridge.
     ReadMediaSerial,
     /// SECURITY PROTOCOL IN (SPC-4): reports encryption capabilities and status.
@@ -109,6 +114,8 @@ pub(crate) fn run(command: DeviceCommand<Command>, cx: &mut Context<'_, '_, '_>)
         Command::SetCapacity => set_capacity::run(cx),
         Command::AllowOverwrite => allow_overwrite::run(cx),
         Command::EndOfWrap => end_of_wrap::run(cx),
+        Command::GenerateAccessOrder => access_order::generate(cx),
+        Command::ReceiveAccessOrder => access_order::receive(cx),
         Command::ReadBlockLimits => block_limits::run(cx),
         Command::Read => read::run(cx),
         Command::Write => write::run(cx),
@@ -141,6 +148,7 @@ pub(crate) fn data_out_length(command: Command, cdb: &Cdb, block_length: u32) ->
         Command::Verify => verify::bytes(cdb, block_length),
         Command::SecurityOut => security_protocol_out::list_length(cdb),
         Command::WriteAttribute => write_attribute::list_length(cdb),
+        Command::GenerateAccessOrder => access_order::list_length(cdb),
         _ => 0,
     }
 }

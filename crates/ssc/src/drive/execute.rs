@@ -36,6 +36,10 @@ impl DeviceServer for Drive {
         self.state.profile.unsupported_commands
     }
 
+    fn has_command(&self, name: &str) -> bool {
+        self.state.profile.has_command(name)
+    }
+
     /// LOAD UNLOAD, if there is a cartridge to load.
     fn is_reload(&self, command: Command) -> bool {
         command == Command::LoadUnload && !self.state.media.is_empty()

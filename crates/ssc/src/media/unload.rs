@@ -2,6 +2,7 @@
 
 use super::{Load, MediumFault};
 use crate::alert::Alert;
+use crate::command::access_order::AccessOrder;
 use crate::device::DriveState;
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
@@ -32,6 +33,7 @@ impl DriveState {
     pub(crate) fn unmount(&mut self) -> Option<(Cartridge, Result<(), StoreError>)> {
         let load = std::mem::take(&mut self.media.load);
         self.media.moving = None;
+        self.access_order = AccessOrder::default();
         self.end_load(load)
     }
 

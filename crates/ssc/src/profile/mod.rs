@@ -164,6 +164,33 @@ pub struct DriveProfile {
 }
 
 impl DriveProfile {
+    /// Whether the model has a command of [`crate::table::COMMANDS`], by its name.
+    pub(crate) fn has_command(&self, name: &str) -> bool {
+        !self.unsupported_commands.contains(&name)
+            && (!name.ends_with(" RECOMMENDED ACCESS ORDER") || self.has_access_order())
+    }
+
+    /// Whether the drive recommends access orders: IBM's full-height LTO drives since LTO-9 (IBM LTO SCSI reference,
+    /// table A.1), and IBM's 3592 since TS1140.
+    fn has_access_order(&self) -> bool {
+        const MODELS: &[&str] = &[
+            "ULT3580-TD9",
+            "ULTRIUM-TD9",
+            "ULT3580-TDA",
+            "ULTRIUM-TDA",
+            "03592E07",
+            "03592E08",
+            "0359255E",
+            "0359255F",
+            "0359260E",
+            "0359260F",
+            "0359260S",
+            "0359270F",
+            "0359270S",
+        ];
+        MODELS.contains(&self.model.product)
+    }
+
     pub(crate) fn is_hp_mechanism(&self) -> bool {
         self.mechanism == Mechanism::Hp
     }
