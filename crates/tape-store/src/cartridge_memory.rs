@@ -186,12 +186,12 @@ pub(crate) fn write_both(folder: &mut dyn Folder, mam: &Mam) -> Result<(), Store
 /// The files that [`write_both`] writes, with their content; `None` for one that is missing.
 pub(crate) type FormerFiles = [(&'static str, Option<Vec<u8>>); 2];
 
-/// The files that [`write_both`] writes, as they are. A copy that cannot be read counts as missing.
+/// The files that [`write_both`] writes, with their present content. A copy that cannot be read counts as missing.
 pub(crate) fn former_files(folder: &mut dyn Folder) -> Result<FormerFiles, StoreError> {
     Ok([(NATIVE_FILE, small(folder, NATIVE_FILE)?), (COPY, small(folder, COPY).unwrap_or_default())])
 }
 
-/// Restores files as they were before. A failure is only logged: the error that made it necessary counts.
+/// Restores the former content of files. A failure is only logged: the error that made it necessary counts.
 pub(crate) fn restore(folder: &mut dyn Folder, files: &FormerFiles) {
     for (name, bytes) in files {
         let restored = match bytes {

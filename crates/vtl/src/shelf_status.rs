@@ -91,7 +91,7 @@ impl Site {
     }
 }
 
-/// The cartridges with bytes that are on no shelf, and those that could not be put on the shelf, ascending.
+/// The cartridges with bytes that are on no shelf, and the cartridges that could not be put on the shelf, ascending.
 fn unshelved_of(bytes: BTreeMap<String, u64>, mut errors: BTreeMap<String, String>) -> Vec<UnshelvedCartridge> {
     let mut all: Vec<_> = bytes
         .into_iter()

@@ -661,7 +661,7 @@ fn a_copy_is_only_read_while_an_earlier_shelf_is_away() {
     storage.a.set_away(false);
     site.set_write_protect(&label, true).unwrap();
     assert_eq!(site.cartridges()[0].shelf_name, name("a"));
-    // What is on the other shelf only can be changed there.
+    // A cartridge that is on the other shelf only can be changed there.
     put(&storage.b, "V00002L8", true);
     import(&site, "V00002L8");
     storage.a.set_away(true);

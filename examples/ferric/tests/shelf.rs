@@ -457,7 +457,7 @@ fn an_archive_and_a_copy_lock_the_objects_of_a_protected_cartridge() {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };
-    // A bucket without Object Lock: the command says so.
+    // A bucket without Object Lock: the command warns.
     let warning = archive("shelf archive --shelf URL ./tapes/V00001L8");
     let expected = "V00001L8 is under a legal hold, but its objects can be deleted: the store cannot lock objects: Object Lock is not \
                     enabled for the bucket";
