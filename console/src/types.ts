@@ -80,6 +80,15 @@ export interface SiteStatus {
   object_shelves?: ObjectShelf[];
 }
 
+/** The replica of a shelf or of pools. */
+export interface Replica {
+  shelf: string;
+  cartridges: number;
+  bytes: number;
+  seconds: number;
+  failed?: Record<string, string>;
+}
+
 /** A shelf on object storage. */
 export interface ObjectShelf {
   shelf: string;
@@ -87,13 +96,15 @@ export interface ObjectShelf {
   durability: "local" | "remote";
   new_cartridges?: boolean;
   encrypted?: boolean;
+  object_lock?: boolean;
   cartridges: number;
   unshelved_bytes: number;
-  unshelved?: { cartridge: string; bytes: number }[];
+  unshelved?: { cartridge: string; bytes: number; error?: string }[];
   cached_bytes: number;
   cache_bytes: number;
   error?: string;
-  replica?: { shelf: string; cartridges: number; bytes: number; seconds: number; failed?: Record<string, string> };
+  replica?: Replica;
+  pool_replicas?: Replica[];
 }
 
 export interface InElement {
@@ -120,6 +131,7 @@ export interface Cartridge {
   pool?: string;
   write_protected: boolean;
   retained_until?: number;
+  legal_hold?: boolean;
   unusable?: string;
   loads: number;
 }

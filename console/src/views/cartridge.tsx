@@ -75,6 +75,8 @@ function Facts({ cartridge }: { cartridge: Cartridge }) {
       <dd>{cartridge.write_protected ? "set" : "not set"}</dd>
       <dt>Retention</dt>
       <dd>{retained === undefined ? "none" : `until ${day(retained * 1000)}${retained * 1000 < Date.now() ? " (ended)" : ""}`}</dd>
+      <dt>Legal hold</dt>
+      <dd>{cartridge.legal_hold ? "set" : "none"}</dd>
       <dt>Barcode label</dt>
       <dd>{may("operate") && "element" in cartridge.location ? <LabelSelect cartridge={cartridge} /> : (cartridge.label ?? "readable")}</dd>
     </dl>

@@ -30,6 +30,7 @@ export function stateWords(cartridge: Cartridge): string {
   if (cartridge.blank) words.push("blank");
   if (cartridge.write_protected) words.push("write-protected");
   if (cartridge.retained_until && cartridge.retained_until * 1000 > Date.now()) words.push("retained");
+  if (cartridge.legal_hold) words.push("under a legal hold");
   if (cartridge.label) words.push(`label ${cartridge.label}`);
   if (cartridge.cleanings_left !== undefined) words.push(plural(cartridge.cleanings_left, "cleaning") + " left");
   return words.join(", ");

@@ -5,7 +5,7 @@ import { bytes, count, duration, plural } from "../format";
 import { Icon } from "../parts/icon";
 import { Listing } from "../parts/listing";
 import type { Column } from "../parts/table";
-import type { ObjectShelf, Page } from "../types";
+import type { ObjectShelf, Page, Replica } from "../types";
 import { path } from "../ui";
 
 const POLL_MS = 3000;
@@ -26,21 +26,35 @@ function Unshelved({ shelf }: { shelf: ObjectShelf }) {
   if (!shelf.unshelved) return <>nothing</>;
   return (
     <ul class="plain">
-      {shelf.unshelved.map(({ cartridge, bytes: size }) => (
-        <li key={cartridge}>
+      {shelf.unshelved.map(({ cartridge, bytes: size, error }) => (
+        <li key={cartridge} class={error === undefined ? undefined : "bad"}>
           <a class="mono" href={path("cartridge", cartridge)}>
             {cartridge}
           </a>{" "}
           {bytes(size)}
+          {error !== undefined && `: ${error}`}
         </li>
       ))}
     </ul>
   );
 }
 
-function Replica({ shelf }: { shelf: ObjectShelf }) {
-  const { replica } = shelf;
-  if (!replica) return <>none</>;
+function Replicas({ shelf }: { shelf: ObjectShelf }) {
+  const ofPools = shelf.pool_replicas ?? [];
+  if (!shelf.replica && ofPools.length === 0) return <>none</>;
+  return (
+    <>
+      {shelf.replica && <ReplicaState replica={shelf.replica} />}
+      {ofPools.map((replica) => (
+        <div key={replica.shelf}>
+          of pools: <ReplicaState replica={replica} />
+        </div>
+      ))}
+    </>
+  );
+}
+
+function ReplicaState({ replica }: { replica: Replica }) {
   const failed = Object.entries(replica.failed ?? {});
   return (
     <>
@@ -70,9 +84,10 @@ const COLUMNS: Column<ObjectShelf>[] = [
   ["store", (shelf) => <State shelf={shelf} />],
   ["durability", ({ durability }) => durability],
   ["encryption", ({ encrypted }) => (encrypted ? "encrypted" : "none")],
+  ["Object Lock", ({ object_lock }) => (object_lock ? "enabled" : "none")],
   ["cartridges", (shelf) => `${count(shelf.cartridges)}${shelf.new_cartridges ? ", and new ones" : ""}`],
   ["unshelved", (shelf) => <Unshelved shelf={shelf} />],
-  ["replica", (shelf) => <Replica shelf={shelf} />],
+  ["replica", (shelf) => <Replicas shelf={shelf} />],
   ["cached", (shelf) => `${bytes(shelf.cached_bytes)} of ${bytes(shelf.cache_bytes)}`],
 ];
 

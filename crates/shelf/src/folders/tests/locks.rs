@@ -216,7 +216,7 @@ fn a_protection_that_the_store_refuses_changes_nothing_and_the_cartridge_is_rele
             assert_eq!((mam.number(AttrId::RETAINED_UNTIL), mam.is_held()), (0, false));
             assert!(named(&other).0.protection.is_none());
         }
-        // Only the manifest itself is refused, after it was created: both say so.
+        // Only the manifest itself is refused, after it was created: both record it.
         *lock(&locks.refused) = Some("/m/");
         assert!(machine.cartridge().retain_until(YEAR_2100).is_err());
         *lock(&locks.refused) = None;
