@@ -15,7 +15,7 @@ pub(crate) const MIN_CLASSED: u64 = 1 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StorageClass {
-    /// The usual class.
+    /// STANDARD, the usual class: objects are read at once.
     Standard,
     /// Storage costs less, reads cost more.
     StandardIa,
@@ -32,7 +32,7 @@ pub enum StorageClass {
 }
 
 impl StorageClass {
-    /// All classes.
+    /// All storage classes that are known.
     pub const ALL: [Self; 7] = [
         Self::Standard,
         Self::StandardIa,

@@ -106,8 +106,8 @@ impl TrackedFile {
     }
 }
 
-/// The segments that show whether any must be thawed: the oldest one, one in the middle, and the newest one, of those that may be in
-/// another class than the usual one.
+/// The segments that show whether any must be thawed: the oldest one, one in the middle, and the newest one, of the segments that may be
+/// in another class than the usual one.
 fn samples(segments: &Segments) -> Vec<&String> {
     let mut names: Vec<&String> =
         segments.iter().filter(|(_, len)| **len >= MIN_CLASSED).map(|(name, _)| name).collect();
@@ -153,8 +153,8 @@ async fn run(
     }
 }
 
-/// Waits until all objects can be read. Each is looked at, and thawed, once; then those that were not ready in turn, until none of
-/// some of them has become ready.
+/// Waits until all objects can be read. Each is looked at, and thawed, once; then the objects that were not ready in
+/// turn, until none of some of them has become ready.
 async fn thaw_all(
     objects: &Objects,
     mut waiting: VecDeque<String>,

@@ -36,7 +36,7 @@ impl FrozenStore {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Numbers of the thawings that were begun, and of those that nothing waits for any longer.
+    /// Numbers of the thawings that were begun, and of the thawings that nothing waits for any longer.
     #[must_use]
     pub fn thawings(&self) -> (usize, usize) {
         let state = self.state();

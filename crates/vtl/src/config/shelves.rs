@@ -80,7 +80,7 @@ impl ShelfUnload {
 /// A storage class of the S3 protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShelfClass {
-    /// STANDARD: the usual class.
+    /// STANDARD, the usual class: objects are read at once.
     Standard,
     /// STANDARD_IA: storage costs less, reads cost more.
     StandardIa,
@@ -134,7 +134,7 @@ impl ShelfClass {
 pub enum ShelfThawTier {
     /// The cheapest one: up to two days.
     Bulk,
-    /// The usual one: hours.
+    /// The usual speed: objects can be read after hours.
     Standard,
     /// The fastest one: minutes. The class DEEP_ARCHIVE does not have it.
     Expedited,
