@@ -264,3 +264,18 @@ pub(super) fn print_alerts(alerts: &[AlertStatus]) -> Result<(), CliError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drive_shows_how_far_its_cartridge_is_thawed() {
+        let text = r#"{"number":1,"address":500,"cartridge":"V1L8","kind":"data","model":"ULT3580-TD8","serial":"1","lun":1,
+                       "online":true,"ejected":false,"threaded":false,"thawing":{"ready":3,"objects":12}}"#;
+        let drive: DriveStatus = serde_json::from_str(text).unwrap();
+        assert_eq!(drive_text(&drive), "ULT3580-TD8  1  LUN 1  being thawed, 3 of 12 objects");
+        let ejected = DriveStatus { thawing: None, ejected: true, ..drive };
+        assert_eq!(drive_text(&ejected), "ULT3580-TD8  1  LUN 1  ejected");
+    }
+}
