@@ -358,7 +358,6 @@ impl Injected {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "test code")]
 mod tests {
     use super::*;
     use crate::time::Now;

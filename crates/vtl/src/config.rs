@@ -121,7 +121,7 @@ impl std::fmt::Display for KeyLocation<'_> {
 /// Configured identifiers of a unit; the missing ones are generated once and stored in the data directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitNames {
-    /// Unit serial number, 1 to 15 characters.
+    /// Unit serial number, 1 to 32 characters.
     pub serial: Option<String>,
     /// NAA designator, sixteen hexadecimal digits.
     pub naa: Option<String>,

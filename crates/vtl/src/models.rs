@@ -63,7 +63,7 @@ impl From<&DriveProfile> for DriveModel {
         // A medium without an identifier needs a key in the configuration.
         let media = std::iter::once(native).chain(writable.rev().filter(|media| *media != native));
         let media = media.filter(|media| !media.suffix.is_empty()).map(WritableMedium::from).collect();
-        Self { model: profile.model.product.into(), vendor: profile.model.vendor.into(), media }
+        Self { model: profile.name().into(), vendor: profile.model.vendor.into(), media }
     }
 }
 

@@ -120,3 +120,34 @@ fn lto_10_drives_take_the_media_that_their_barcodes_name() {
     let density = host.command(1, &[0x44, 1, 0, 0, 0, 0, 0, 0, 56, 0], 56).into_result().unwrap();
     assert_eq!(density[16..20], 30_000_000_u32.to_be_bytes());
 }
+
+const LONG_SERIALS: &str = "[library]\nmodel = \"IBM 3573-TL\"\nslots = 2\nserial = \"0123456789ABCDEF0123456789ABCDEF\"\n\
+    [[drive]]\nmodel = \"QUANTUM ULTRIUM-HH7\"\nserial = \"F0027BE0F0027BE0F0027BE0F0027BE0\"\n";
+
+#[test]
+fn serial_numbers_of_32_characters() {
+    let disk = Disk::default();
+    let site = disk.start(LONG_SERIALS).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let page = |lun: usize, code: u8| host.command(lun, &[0x12, 1, code, 0, 255, 0], 255).into_result().unwrap();
+    assert_eq!(page(1, 0x80), *b"\x01\x80\x00\x20F0027BE0F0027BE0F0027BE0F0027BE0");
+    let designator = page(1, 0x83);
+    assert_eq!(designator[4..8], [0x02, 0x01, 0x00, 56]);
+    assert_eq!(designator[8..64], *b"QUANTUM ULTRIUM-HH7     F0027BE0F0027BE0F0027BE0F0027BE0");
+    let changer = page(0, 0x80);
+    assert_eq!(usize::from(changer[3]) + 4, changer.len());
+    assert!(changer.windows(32).any(|bytes| bytes == b"0123456789ABCDEF0123456789ABCDEF"), "{changer:02x?}");
+    // READ ELEMENT STATUS with DVCID: every descriptor has the length that the page header names.
+    let status = host.command(0, &[0xb8, 0x14, 0, 0, 0xff, 0xff, 0x01, 0, 4, 0, 0, 0], 1024).into_result().unwrap();
+    let (descriptor, of_page) = (u16::from_be_bytes([status[10], status[11]]), &status[13..16]);
+    assert_eq!(of_page, &u32::from(descriptor).to_be_bytes()[1..]);
+    assert!(status.windows(8).any(|bytes| bytes == b"F0027BE0"), "{status:02x?}");
+    drop((host, site));
+    // The serial numbers survive a restart.
+    let site = disk.start(LONG_SERIALS).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let serial = host.command(1, &[0x12, 1, 0x80, 0, 255, 0], 255).into_result().unwrap();
+    assert_eq!(serial[4..], *b"F0027BE0F0027BE0F0027BE0F0027BE0");
+}

@@ -17,7 +17,7 @@ fn ready(product: &str) -> Drive {
 }
 
 fn models() -> impl Iterator<Item = &'static str> {
-    profile::ALL.iter().map(|profile| profile.model.product)
+    profile::ALL.iter().map(|profile| profile.name())
 }
 
 /// SECURITY PROTOCOL IN of a page; `None` for a drive without encryption.
@@ -149,7 +149,7 @@ fn data_encryption_management_capabilities_match_behaviour() {
 #[test]
 fn wrtok_matches_write_access() {
     for profile in profile::ALL {
-        let product = profile.model.product;
+        let product = profile.name();
         let descriptors = run(&mut empty(product), "44 00 00 00 00 00 00 00 ff ff", &[], 0).1;
         assert_eq!(descriptors[12..14], [0x24, 0x00], "{product}: CONTROL is reserved");
         let list = run(&mut empty(product), "44 00 00 00 00 00 00 0f ff 00", &[], 4096).2;
@@ -200,7 +200,7 @@ fn block_limits_are_enforced() {
 #[test]
 fn vpd_pages_match_behaviour() {
     for profile in profile::ALL {
-        let product = profile.model.product;
+        let product = profile.name();
         let mut drive = empty(product);
         let page = |drive: &mut Drive, code: &str| run(drive, &format!("12 01 {code} 02 00 00"), &[], 512);
         let worm = matches!(page(&mut drive, "b0"), (0, _, data) if data[4] & 0x01 != 0);
@@ -396,7 +396,7 @@ fn cdb_usage_bits_match_accepted_cdbs() {
 #[test]
 fn changeable_bits_can_be_changed() {
     for profile in profile::ALL {
-        let product = profile.model.product;
+        let product = profile.name();
         for def in profile.mode_pages {
             let (page, subpage) = (def.id.page, def.id.subpage);
             let sense = |drive: &mut Drive, control: u8| {

@@ -181,7 +181,7 @@ fn error_history_of_hp_and_ibm() {
 fn dump_support_of_each_model() {
     let image = "70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 00 00";
     for profile in crate::profile::ALL {
-        let product = profile.model.product;
+        let product = profile.name();
         let mut drive = empty(product);
         let dumps = profile.dump_support;
         let forced = run(&mut drive, "1d 10 00 00 08 00", &bytes("80 00 00 04 01 60 00 00"), 0);
@@ -196,7 +196,8 @@ fn dump_support_of_each_model() {
         let ibm = profile.model.vendor == "IBM";
         assert_eq!(
             dumps.force_dump,
-            ibm || matches!(product, "Ultrium 7-SCSI" | "Ultrium 8-SCSI" | "Ultrium 9-SCSI"),
+            ibm || product.starts_with("QUANTUM ULTRIUM-HH")
+                || matches!(product, "Ultrium 7-SCSI" | "Ultrium 8-SCSI" | "Ultrium 9-SCSI"),
             "{product}"
         );
     }

@@ -23,11 +23,11 @@ fn ready(product: &str) -> Drive {
 #[test]
 fn every_listed_page_can_be_read() {
     for profile in profile::ALL {
-        let product = profile.model.product;
+        let product = profile.name();
         for mut drive in [empty(product), ready(product)] {
             let inquiry = run(&mut drive, "12 00 00 00 ff 00", &[], 255).2;
             assert_eq!(inquiry.len(), usize::from(inquiry[4]) + 5, "{product}");
-            assert_eq!(inquiry[8..32], *format!("{:<8}{product:<16}", profile.model.vendor).as_bytes());
+            assert_eq!(inquiry[8..32], *format!("{:<8}{:<16}", profile.model.vendor, profile.model.product).as_bytes());
             let pages = run(&mut drive, "12 01 00 00 ff 00", &[], 255).2;
             for code in &pages[4..] {
                 let (status, _, page) = run(&mut drive, &format!("12 01 {code:02x} 02 00 00"), &[], 512);
@@ -55,6 +55,19 @@ fn every_listed_page_can_be_read() {
             assert!(opcodes.len() < 4096, "LTFS reads at most 4096 bytes");
         }
     }
+}
+
+/// Drives of two vendors with the same product identification.
+#[test]
+fn quantum_drives_in_bytes() {
+    let inquiry = |name: &str| run(&mut empty(name), "12 00 00 00 ff 00", &[], 255).2[8..36].to_vec();
+    assert_eq!(inquiry("QUANTUM ULTRIUM-HH7"), *b"QUANTUM ULTRIUM-HH7     K4K5");
+    assert_eq!(inquiry("ULTRIUM-HH7"), *b"IBM     ULTRIUM-HH7     MA71");
+    assert_eq!(inquiry("QUANTUM ULTRIUM-HH9")[..24], *b"QUANTUM ULTRIUM-HH9     ");
+    let mode = |name: &str| run(&mut ready(name), "1a 00 00 00 0c 00", &[], 12).2[1];
+    assert_eq!((mode("QUANTUM ULTRIUM-HH5"), mode("QUANTUM ULTRIUM-HH8")), (0x58, 0x88));
+    let designator = run(&mut empty("QUANTUM ULTRIUM-HH6"), "12 01 83 00 ff 00", &[], 255).2;
+    assert_eq!(designator[8..42], *b"QUANTUM ULTRIUM-HH6     1234567890");
 }
 
 /// Differences between models, as bytes.

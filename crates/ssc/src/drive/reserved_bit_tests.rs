@@ -128,7 +128,7 @@ fn register_and_move_reserved_bits() {
 #[test]
 fn unchangeable_mode_page_bits_are_rejected_with_field_pointer() {
     for profile in crate::profile::ALL {
-        let product = profile.model.product;
+        let product = profile.name();
         let mut drive = empty(product);
         for def in profile.mode_pages {
             let (page, subpage) = (def.id.page, def.id.subpage);

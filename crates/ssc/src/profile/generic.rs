@@ -66,6 +66,7 @@ const ALL_MEDIA: &[MediaSupport] = &[
 
 /// Generic drive for any medium. It is a SCSI-2 device, without persistent reservations and encryption.
 pub const GENERIC: DriveProfile = DriveProfile {
+    own_name: None,
     model: ModelStrings { vendor: "FERRIC", product: "VIRTUAL DRIVE", revision: "0100" },
     mechanism: Mechanism::Other,
     inquiry: INQUIRY,

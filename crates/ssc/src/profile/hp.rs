@@ -93,6 +93,7 @@ struct Generation {
 const fn built_by_hp(product: &'static str, revision: &'static str, generation: &Generation) -> DriveProfile {
     let Generation { native_media, supported_media } = generation;
     DriveProfile {
+        own_name: None,
         model: ModelStrings { vendor: "HP", product, revision },
         mechanism: Mechanism::Hp,
         inquiry: INQUIRY,
@@ -116,6 +117,7 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
 const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProfile {
     let Generation { native_media, supported_media } = generation;
     DriveProfile {
+        own_name: None,
         model,
         mechanism: Mechanism::Ibm,
         inquiry: INQUIRY_LTO_7,

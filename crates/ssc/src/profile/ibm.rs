@@ -75,6 +75,7 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         _ => log::IBM_PAGES,
     };
     DriveProfile {
+        own_name: None,
         model: ModelStrings { vendor: "IBM", product, revision },
         mechanism: Mechanism::Ibm,
         inquiry: INQUIRY,

@@ -22,7 +22,9 @@ pub use lto::{
     ULTRIUM_TD1, ULTRIUM_TD2, ULTRIUM_TD3, ULTRIUM_TD4, ULTRIUM_TD5, ULTRIUM_TD6, ULTRIUM_TD7, ULTRIUM_TD8,
     ULTRIUM_TD9, ULTRIUM_TDA,
 };
-pub use quantum::{DLT7000, DLT8000, SDLT_320, SDLT_600};
+pub use quantum::{
+    DLT7000, DLT8000, QUANTUM_HH5, QUANTUM_HH6, QUANTUM_HH7, QUANTUM_HH8, QUANTUM_HH9, SDLT_320, SDLT_600,
+};
 pub use sony::{SDX_300C, SDX_500C, SDX_500V, SDX_700C, SDX_700V, SDX_900V};
 pub use stk::{T9840A, T9840B, T9840C, T9840D, T9940A, T9940B, T10000A, T10000B, T10000C};
 
@@ -129,6 +131,8 @@ const HP_DUMPS: DumpSupport = DumpSupport { error_history: true, ..DumpSupport::
 /// Data of one drive model: identity, supported media, pages, commands and differences in behavior.
 #[derive(Debug)]
 pub struct DriveProfile {
+    /// Name of the model in a configuration, if it is not the product identification, which another vendor's drive has.
+    pub own_name: Option<&'static str>,
     /// Vendor identification, product identification and product revision level of INQUIRY.
     pub model: ModelStrings,
     /// Manufacturer of the drive mechanism.
@@ -191,6 +195,15 @@ impl DriveProfile {
         MODELS.contains(&self.model.product)
     }
 
+    /// Name of the model in a configuration, such as `ULT3580-TD8` or `QUANTUM ULTRIUM-HH8`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self.own_name {
+            Some(name) => name,
+            None => self.model.product,
+        }
+    }
+
     pub(crate) fn is_hp_mechanism(&self) -> bool {
         self.mechanism == Mechanism::Hp
     }
@@ -217,7 +230,7 @@ impl DriveProfile {
     }
 }
 
-/// Profiles of all drive models. Product identifications are unique.
+/// Profiles of all drive models. Their names are unique; product identifications are not.
 pub const ALL: &[&DriveProfile] = &[
     &ULT3580_TD5,
     &ULT3580_TD6,
@@ -276,6 +289,11 @@ pub const ALL: &[&DriveProfile] = &[
     &T9840D,
     &T9940A,
     &T9940B,
+    &QUANTUM_HH5,
+    &QUANTUM_HH6,
+    &QUANTUM_HH7,
+    &QUANTUM_HH8,
+    &QUANTUM_HH9,
     &DLT7000,
     &DLT8000,
     &SDLT_320,
@@ -289,10 +307,10 @@ pub const ALL: &[&DriveProfile] = &[
     &GENERIC,
 ];
 
-/// Finds the model with this product identification (without trailing spaces).
+/// Finds the model with this name, which for most models is the product identification (without trailing spaces).
 #[must_use]
 pub fn by_product(product: &str) -> Option<&'static DriveProfile> {
-    ALL.iter().copied().find(|profile| profile.model.product == product)
+    ALL.iter().copied().find(|profile| profile.name() == product)
 }
 
 #[cfg(test)]
@@ -303,8 +321,13 @@ mod tests {
     #[test]
     fn every_profile_is_consistent() {
         for profile in ALL {
-            let name = profile.model.product;
-            assert!(profile.model.vendor.len() <= 8 && name.len() <= 16 && profile.model.revision.len() == 4, "{name}");
+            let name = profile.name();
+            assert!(
+                profile.model.vendor.len() <= 8
+                    && profile.model.product.len() <= 16
+                    && profile.model.revision.len() == 4,
+                "{name}"
+            );
             assert_eq!(by_product(name).map(|found| found.model), Some(profile.model), "{name} is not unique");
             assert!(profile.mode_pages.iter().all(ModePageDef::is_consistent), "{name}");
             assert!(profile.mode_pages.windows(2).all(|pair| pair[0].id < pair[1].id), "{name}");

@@ -1,6 +1,10 @@
-//! Quantum DLT7000 and DLT8000, SDLT 320 and SDLT 600, as in mhvtl; not compared with captures.
+//! Quantum LTO drives ULTRIUM-HH5 to -HH9 (LTO-5 to LTO-9, half height), and DLT7000 and DLT8000, SDLT 320 and SDLT 600,
+//! as in mhvtl; not compared with captures.
+//!
+//! Sources of the LTO drives: product identifications from LTFS (`quantum_tape.c`); revision of ULTRIUM-HH7 from LTFS issue
+//! 443. Everything else is that of IBM's drive of the same name, as LTFS expects (pull request 209), with IBM's revision.
 
-use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, generic, media_by_name, ro, rw};
+use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, generic, lto, media_by_name, ro, rw};
 use crate::mode;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
@@ -40,6 +44,25 @@ const fn sdlt(
         ..dlt(product)
     }
 }
+
+/// IBM's drive with this product identification, as Quantum sells it.
+const fn of_ibm(own_name: &'static str, drive: DriveProfile) -> DriveProfile {
+    DriveProfile { own_name: Some(own_name), model: ModelStrings { vendor: "QUANTUM", ..drive.model }, ..drive }
+}
+
+/// Quantum ULTRIUM-HH5, half height: writes LTO-5 and LTO-4, reads LTO-3.
+pub const QUANTUM_HH5: DriveProfile = of_ibm("QUANTUM ULTRIUM-HH5", lto::ULTRIUM_HH5);
+/// Quantum ULTRIUM-HH6, half height: writes LTO-6 and LTO-5, reads LTO-4.
+pub const QUANTUM_HH6: DriveProfile = of_ibm("QUANTUM ULTRIUM-HH6", lto::ULTRIUM_HH6);
+/// Quantum ULTRIUM-HH7, half height: writes LTO-7 and LTO-6, reads LTO-5.
+pub const QUANTUM_HH7: DriveProfile = DriveProfile {
+    model: ModelStrings { vendor: "QUANTUM", product: "ULTRIUM-HH7", revision: "K4K5" },
+    ..of_ibm("QUANTUM ULTRIUM-HH7", lto::ULTRIUM_HH7)
+};
+/// Quantum ULTRIUM-HH8, half height: writes LTO-8, LTO-7 and LTO-7 of type M.
+pub const QUANTUM_HH8: DriveProfile = of_ibm("QUANTUM ULTRIUM-HH8", lto::ULTRIUM_HH8);
+/// Quantum ULTRIUM-HH9, half height: writes LTO-9 and LTO-8.
+pub const QUANTUM_HH9: DriveProfile = of_ibm("QUANTUM ULTRIUM-HH9", lto::ULTRIUM_HH9);
 
 /// Quantum DLT7000: writes DLTtape IV, reads DLTtape III.
 pub const DLT7000: DriveProfile = dlt("DLT7000");

@@ -433,7 +433,7 @@ impl Importer {
                 format!("zlib:{factor}")
             }
         };
-        let model = drive.profile().model.product;
+        let model = drive.profile().name();
         let _ = writeln!(text, "\n# {}:{}", drive.identity.file(), drive.line);
         let _ = writeln!(text, "[[library.drive]]\nmodel = {model:?}\n{}", drive.identity.strings());
         let _ = writeln!(text, "compression = {compression:?}");

@@ -98,7 +98,7 @@ impl fmt::Display for LibrarySetup {
             writeln!(f, "cartridges = []")?;
         }
         for drive in &self.drives {
-            writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.model.product)?;
+            writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.name())?;
             writeln!(f, "compression = {:?}", codec(drive.codec))?;
             optional_key(f, "serial", drive.names.serial.as_deref())?;
             optional_key(f, "naa", drive.names.naa.as_deref())?;

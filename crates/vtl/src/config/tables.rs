@@ -119,7 +119,7 @@ tables! {
         name: Text,
         /// Model of the library; `ferric config models` lists them. Default: `STK L700`.
         model: Text,
-        /// Serial number of the changer, 1 to 15 characters. Default: generated once per data directory.
+        /// Serial number of the changer, 1 to 32 characters. Default: generated once per data directory.
         serial: Text,
         /// World wide name (NAA) of the changer, 16 hexadecimal digits. Default: generated once per data directory.
         naa: Text,
@@ -189,7 +189,7 @@ tables! {
         /// Compression of blocks while the host leaves compression on: `none`, `zlib` (or `zlib:1` to `zlib:9`), `zstd` (or
         /// `zstd:1` to `zstd:19`). Default: `zstd:1`.
         compression: Text,
-        /// Serial number, 1 to 15 characters; only if `count` is 1. Default: generated once per data directory.
+        /// Serial number, 1 to 32 characters; only if `count` is 1. Default: generated once per data directory.
         serial: Text,
         /// World wide name (NAA), 16 hexadecimal digits; only if `count` is 1. Default: generated once per data directory.
         naa: Text,

@@ -25,7 +25,7 @@ pub(super) fn drives(
         let text = required(source, &table.model, "drive.model", at)?;
         let model = text.get_ref();
         let profile = ssc::profile::by_product(model).ok_or_else(|| {
-            let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.model.product).collect();
+            let known: Vec<_> = ssc::profile::ALL.iter().map(|profile| profile.name()).collect();
             let message = format!("unknown drive {model:?}; known are {}", known.join(", "));
             source.error(text.span().start, "drive.model", message)
         })?;

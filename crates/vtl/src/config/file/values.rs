@@ -70,8 +70,8 @@ pub(super) fn names(
     Ok(UnitNames { serial: serial.map(number).transpose()?, naa: naa.map(name).transpose()? })
 }
 
-/// The longest unit serial number.
-const SERIAL: usize = 15;
+/// The longest unit serial number. Pages of a fixed width have its first characters.
+const SERIAL: usize = 32;
 
 /// Returns a required value.
 pub(super) fn required<'a>(
