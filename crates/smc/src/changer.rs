@@ -8,6 +8,7 @@ use crate::library::{CartridgeLocation, Library, MoveCounts, MoveError};
 use crate::profile::ChangerProfile;
 use crate::robot::OperatorState;
 use crate::table::COMMANDS;
+use crate::timing::RobotModel;
 use scsi_core::alert::AlertSet;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::{Context, DeviceCommand};
@@ -20,7 +21,7 @@ use scsi_core::lifetime_counters::LifetimeCounters;
 use scsi_core::lu::{self, Lu};
 use scsi_core::mode::informational_exceptions_1c;
 use scsi_core::target::{Request, TransportEvent};
-use scsi_core::time::Now;
+use scsi_core::time::{Now, TimeMode};
 use std::time::Duration;
 use tape_store::cartridge::Barcode;
 
@@ -109,6 +110,20 @@ impl Changer {
     #[must_use]
     pub const fn move_duration(&self) -> Duration {
         self.state.move_duration
+    }
+
+    /// Sets what the robot does with the time that hardware would take. [`TimeMode::Off`] by default.
+    pub const fn set_time_mode(&mut self, mode: TimeMode) {
+        self.state.time = mode;
+    }
+
+    /// Returns how long a move between two elements has to wait: the duration of [`Self::set_move_duration`], or the modelled
+    /// time if the robot waits for that and it is longer.
+    #[must_use]
+    pub fn duration_of_move(&self, source: ElementAddress, destination: ElementAddress) -> Duration {
+        let layout = self.state.library.layout();
+        let modelled = RobotModel::of(layout).move_time(layout, source, destination);
+        self.state.move_duration.max(self.state.time.wait(modelled))
     }
 
     /// Returns the number of moves since power-on, by hosts and operators.

@@ -20,6 +20,7 @@ use scsi_core::mode::{ModeHeader, ModeHeaderField, PageControl, PageId, informat
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::target::Request;
+use scsi_core::time::TimeMode;
 use scsi_core::vpd::{DEVICE_ID_83, SERIAL_80};
 use scsi_core::writer::PageWriter;
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub(crate) struct ChangerState {
     pub(crate) operator_state_changed: bool,
     /// Duration of MOVE MEDIUM and EXCHANGE MEDIUM.
     pub(crate) move_duration: Duration,
+    /// What the robot does with the time that hardware would take.
+    pub(crate) time: TimeMode,
     pub(crate) moves: MoveCounts,
     /// The last move that a fault has ended, until the owner takes it.
     pub(crate) failed_move: Option<MoveError>,
@@ -53,6 +56,7 @@ impl ChangerState {
             searches: BTreeMap::new(),
             operator_state_changed: false,
             move_duration: Duration::ZERO,
+            time: TimeMode::Off,
             moves: MoveCounts::default(),
             failed_move: None,
         }

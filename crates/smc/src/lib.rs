@@ -22,6 +22,7 @@ pub mod robot;
 pub mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod timing;
 
 // The types that a program with a changer uses most.
 pub use alert::Alert;

@@ -377,7 +377,7 @@ pub struct LibrarySetup {
     pub import: TransferPolicy,
     /// Program that runs before each move of the robot.
     pub move_command: Option<MoveCommand>,
-    /// What its drives do with the time that hardware would take, unless they have a mode of their own.
+    /// What the robot does with the time that hardware would take; the default of the drives.
     pub time: TimeMode,
 }
 

@@ -435,7 +435,7 @@ impl Library {
         let now = self.shared.now();
         let moved = |changer: &mut Changer| {
             changer.move_medium(source, destination, now)?;
-            Ok(changer.move_duration())
+            Ok(changer.duration_of_move(source, destination))
         };
         let duration = self.act_with_drives(Some(source), Some(destination), moved)?;
         turn.wait_until(now.mono.saturating_add(duration));

@@ -168,6 +168,26 @@ fn robot_moves_take_their_duration() {
     assert_eq!(host.move_medium(0, 1000, 1001).unwrap_err().sense_codes(), Some((5, 0x3b, 0x0e)));
 }
 
+/// 5 s to pick, 5 s to place, and the travel.
+#[test]
+fn robot_moves_take_the_time_of_hardware() {
+    let clock = VirtualClock::default();
+    let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 3, "64MB");
+    let site = builder.clock(clock.clock()).time(TimeMode::Real).open().unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    thread::scope(|scope| {
+        let moved = scope.spawn(|| host.move_medium(0, 1000, 1003));
+        let wait = clock.wait_for_deadline();
+        assert!(wait > Duration::from_secs(10) && wait < Duration::from_secs(16), "{wait:?}");
+        assert!(!moved.is_finished());
+        clock.advance_to_deadline();
+        moved.join().unwrap().unwrap();
+    });
+    // An error is reported at once: the source is empty.
+    assert_eq!(host.move_medium(0, 1000, 1001).unwrap_err().sense_codes(), Some((5, 0x3b, 0x0e)));
+}
+
 /// A move of an operator takes as long as one of a host, and the robot does nothing else meanwhile.
 #[test]
 fn robot_moves_of_operators_take_their_duration() {

@@ -2,7 +2,7 @@
 //!
 //! **Deviations:** INV1 and INV2 are refused: the media have one side.
 
-use super::{Context, check_export, finish_move, transport};
+use super::{Context, check_export, finish_move, spend_moves, transport};
 use crate::element::ElementAddress;
 use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -51,5 +51,8 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     check_export(state, lu, first)?;
     check_export(state, lu, second)?;
     let result = state.library.exchange(source, first, second, request.now);
-    finish_move(lu, state, result, field)
+    if result.is_ok() {
+        spend_moves(cx, &[(first, second), (source, first)]);
+    }
+    finish_move(cx.lu, cx.device, result, field)
 }

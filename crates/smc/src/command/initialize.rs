@@ -8,11 +8,12 @@
 //!
 //! **Deviations:** none.
 
-use super::Context;
+use super::{Context, spend};
 use crate::alert::Alert;
 use crate::device::ChangerState;
 use crate::element::ElementAddress;
 use crate::robot::lifetime;
+use crate::timing::RobotModel;
 use scsi_core::asc::Asc;
 use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -68,7 +69,8 @@ const _: () = assert!(size_of::<Raw>() == 10);
 /// Scans all elements of the library.
 pub(crate) fn all(cx: &mut Context<'_, '_, '_>) -> Outcome {
     cx.device.library.statistics.add(lifetime::SCANS, 1);
-    scan(cx.device, 0, usize::MAX);
+    let scanned = scan(cx.device, 0, usize::MAX);
+    spend(cx, RobotModel::of(cx.device.library.layout()).scan_time(scanned));
     Ok(())
 }
 
@@ -82,16 +84,19 @@ pub(crate) fn range(cx: &mut Context<'_, '_, '_>) -> Outcome {
         return Err(Sense::illegal_request(Asc::INVALID_ELEMENT_ADDRESS).with_field_pointer(true, 2, None).into());
     }
     let count = raw.count.get();
-    scan(cx.device, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
+    let scanned = scan(cx.device, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
+    spend(cx, RobotModel::of(cx.device.library.layout()).scan_time(scanned));
     Ok(())
 }
 
-fn scan(state: &mut ChangerState, start: u16, count: usize) {
+/// Scans elements, and returns their number.
+fn scan(state: &mut ChangerState, start: u16, count: usize) -> usize {
     let mut ranges = state.library.layout().ranges();
     ranges.sort_by_key(|(_, range)| range.first);
     let addresses = ranges.into_iter().flat_map(|(_, range)| range.addresses());
-    let (mut read, mut invalid) = (0, 0);
+    let (mut read, mut invalid, mut scanned) = (0, 0, 0);
     for address in addresses.filter(|address| address.0 >= start).take(count) {
+        scanned += 1;
         match state.library.content(address) {
             Some(content) if content.label.is_none() => read += 1,
             Some(_) => invalid += 1,
@@ -103,4 +108,5 @@ fn scan(state: &mut ChangerState, start: u16, count: usize) {
     if invalid > 0 {
         state.alerts.raise(Alert::UNREADABLE_LABELS);
     }
+    scanned
 }

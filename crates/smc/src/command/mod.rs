@@ -14,11 +14,13 @@ use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementType};
 use crate::fault;
 use crate::library::{Library, MoveError};
+use crate::timing::RobotModel;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::{Outcome, Save};
 use scsi_core::lu::Lu;
 use scsi_core::sense::Sense;
+use std::time::Duration;
 
 /// A command of a medium changer that SPC does not define, or whose effect depends on the changer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,22 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
 fn begin_move(cx: &mut Context<'_, '_, '_>) {
     cx.lu.request_save(Save::INVENTORY);
     cx.delay_status(cx.device.move_duration);
+}
+
+/// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it.
+fn spend(cx: &mut Context<'_, '_, '_>, modelled: Duration) {
+    if cx.device.time.is_on() {
+        let wait = cx.device.time.wait(modelled);
+        cx.lu.set_modelled_time(modelled, (!wait.is_zero()).then(|| cx.request.now.mono.saturating_add(wait)));
+    }
+}
+
+/// Counts the time of these moves.
+fn spend_moves(cx: &mut Context<'_, '_, '_>, moves: &[(ElementAddress, ElementAddress)]) {
+    let layout = cx.device.library.layout();
+    let model = RobotModel::of(layout);
+    let time = moves.iter().map(|(source, destination)| model.move_time(layout, *source, *destination)).sum();
+    spend(cx, time);
 }
 
 /// Converts the result of a move: a failure becomes sense data and raises its TapeAlert flag.

@@ -2,7 +2,7 @@
 //!
 //! **Deviations:** INVERT is refused: the media have one side.
 
-use super::{Context, check_export, finish_move, transport};
+use super::{Context, check_export, finish_move, spend_moves, transport};
 use crate::element::ElementAddress;
 use scsi_core::cdb_field::number;
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -42,5 +42,8 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let field = |address| if address == source { 4 } else { 6 };
     check_export(state, lu, destination)?;
     let result = state.library.move_medium(source, destination, request.now);
-    finish_move(lu, state, result, field)
+    if result.is_ok() && source != destination {
+        spend_moves(cx, &[(source, destination)]);
+    }
+    finish_move(cx.lu, cx.device, result, field)
 }

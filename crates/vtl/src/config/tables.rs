@@ -159,7 +159,7 @@ tables! {
         move_command_timeout: Number,
         /// Drives of the library.
         drive: Option<Tables<DriveTable>>,
-        /// What the drives of the library do with the time that hardware would take for a command: `off`, nothing; `counted`,
+        /// What the drives and the robot do with the time that hardware would take for a command: `off`, nothing; `counted`,
         /// they count and report it; `real`, they wait for it; `scaled:N`, they wait for the N-th part of it
         /// ([timing.md](timing.md)). Default: `time` at the top of the file, or `off` without it.
         time: Text,

@@ -131,6 +131,7 @@ impl Library {
             setup.changer.unit_serial(&identity.serial, *number, ElementAddress(setup.layout.storage.first));
         let owner = unit_id(setup, None);
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved_state(&owner)?);
+        changer.set_time_mode(setup.time);
         if let Some(state) = shared.state.get::<OperatorState>(&operator_state_key(&setup.name))? {
             shared.publish_operator_state(&setup.name, state.clone());
             changer.restore_operator_state(state);

@@ -71,7 +71,7 @@ impl LibraryBuilder {
         self
     }
 
-    /// Sets what the drives do with the time that hardware would take. The default is [`TimeMode::Off`].
+    /// Sets what the drives and the robot do with the time that hardware would take. The default is [`TimeMode::Off`].
     #[must_use]
     pub fn time(mut self, mode: TimeMode) -> Self {
         self.table.time = spanned(mode.to_string());
