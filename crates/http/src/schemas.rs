@@ -213,6 +213,14 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ("RetentionStatus", &[&[has("barcode", Of::Text), has("retained_until", Of::Number)]]),
     ("RemovedCartridge", &[&[has("barcode", Of::Text)]]),
     ("InjectedFault", &[&[has("fault", Of::Words(&["pick", "place", "load", "unload"])), has("library", Of::Text)]]),
+    ("FaultStatus", &[&[
+        has("name", Of::Text),
+        has("fault", Of::Object),
+        has("matched", Of::Number),
+        has("fired", Of::Number),
+        has("active", Of::Flag),
+    ]]),
+    ("ClearedFaults", &[&[has("cleared", Of::List(&Of::Text))]]),
     ("AlertStatus", &[&[
         has("library", Of::Text),
         may("drive", Of::Text),
@@ -543,6 +551,7 @@ const PAGES: &[(&str, &str)] = &[
     ("Pools", "PoolStatus"),
     ("Alerts", "AlertStatus"),
     ("Alarms", "Alarm"),
+    ("Faults", "FaultStatus"),
     ("Counters", "UnitCommandCounters"),
     ("Jobs", "Job"),
     ("AuditRecords", "AuditRecord"),

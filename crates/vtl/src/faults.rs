@@ -79,6 +79,12 @@ impl AddedFault {
     }
 }
 
+impl From<FaultScriptError> for ControlError {
+    fn from(error: FaultScriptError) -> Self {
+        Self::invalid(error.to_string()).with_member("text")
+    }
+}
+
 /// The faults of a site.
 #[derive(Default)]
 pub(crate) struct Faults(Mutex<FaultRegistry>);

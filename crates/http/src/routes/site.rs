@@ -48,6 +48,18 @@ pub(super) const ROUTES: &[Route] = &[
         ])
         .admin()
         .returns("InjectedFault"),
+    Route::get("/v1/faults", "fault_list", "List the faults that scripts have added, and how often they have occurred")
+        .action(Action::Control(Shape::Items))
+        .returns("Faults"),
+    Route::post("/v1/faults/scripts", "fault_add", "Add the faults of a script, or none of them")
+        .body(&[Member::new("text", Kind::LongText(500_000), "Tables [[fault]], as TOML.")])
+        .admin()
+        .action(Action::Control(Shape::Items))
+        .returns("Faults"),
+    Route::post("/v1/faults/clear", "fault_clear", "End a fault that a script has added, or all of them")
+        .body(&[Member::new("name", Kind::Text, "Name of the fault; all of them without it.").optional()])
+        .admin()
+        .returns("ClearedFaults"),
     Route::get("/v1/trace", "trace", "The last commands that hosts have sent, decoded")
         .query(&[
             LIBRARY,

@@ -7,6 +7,7 @@ use super::response::{
 use super::{CartridgeStatus, ControlError, ControlRequest as Request, ControlResponse as Reply, Door, PoolStatus};
 use crate::configuration::CheckedConfiguration;
 use crate::events::Cause;
+use crate::faults::FaultScript;
 use crate::inventory::Location;
 use crate::library::Library;
 use crate::models::Models;
@@ -87,6 +88,7 @@ impl Site {
             Request::Alarms => Reply::Alarms(self.alarms()),
             Request::Tokens => Reply::Tokens(self.tokens()),
             Request::Sessions => Reply::Sessions(self.sessions()),
+            Request::FaultList => Reply::FaultList(self.faults()),
             Request::NotifyList => Reply::NotifyList(self.notify_status()),
             Request::ShelfList => Reply::ShelfList(self.shelf_status()),
             Request::Events { since } => Reply::Events(self.subscribe_since(since.as_ref())),
@@ -107,6 +109,8 @@ impl Site {
             | Request::Element { .. }
             | Request::Label { .. }
             | Request::InjectFault { .. }
+            | Request::FaultAdd { .. }
+            | Request::FaultClear { .. }
             | Request::Alert { .. }
             | Request::Create { .. }
             | Request::Protect { .. }
@@ -153,6 +157,8 @@ impl Site {
             Request::InjectFault { library, fault, nth, count } => {
                 Reply::InjectFault(library_named(library)?.inject_fault(*fault, *nth, *count)?)
             }
+            Request::FaultAdd { text } => Reply::FaultAdd(self.add_faults(&FaultScript::parse(text)?)?),
+            Request::FaultClear { name } => Reply::FaultClear(self.clear_faults(name.as_deref())?),
             Request::Alert { library, drive, flag, raised } => {
                 Reply::Alert(self.set_alert(library.as_deref(), drive.as_deref(), *flag, *raised)?)
             }
@@ -192,6 +198,7 @@ impl Site {
             | Request::Tokens
             | Request::Sessions
             | Request::NotifyList
+            | Request::FaultList
             | Request::ShelfList
             | Request::Events { .. } => return Err(ControlError::defect()),
         })

@@ -95,6 +95,9 @@ impl ControlRequest {
             | Self::Door { .. }
             | Self::Label { .. }
             | Self::InjectFault { .. }
+            | Self::FaultAdd { .. }
+            | Self::FaultList
+            | Self::FaultClear { .. }
             | Self::Cartridges { .. }
             | Self::Pools { .. }
             | Self::Create { .. }

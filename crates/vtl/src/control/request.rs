@@ -134,6 +134,19 @@ pub enum ControlRequest {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         count: Option<u32>,
     },
+    /// Adds the faults of a script, or none of them: see [`crate::faults`].
+    FaultAdd {
+        /// The script, as TOML.
+        text: String,
+    },
+    /// Lists the faults that were added by scripts, and how often they have occurred.
+    FaultList,
+    /// Ends a fault that was added by a script, or all of them.
+    FaultClear {
+        /// Name of the fault; all of them if `None`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
     /// Raises or clears a TapeAlert flag of a changer or drive.
     Alert {
         /// Library; the only one of the site, or that of the cartridge, if `None`.
@@ -368,6 +381,8 @@ impl ControlRequest {
                 | Self::Element { .. }
                 | Self::Label { .. }
                 | Self::InjectFault { .. }
+                | Self::FaultAdd { .. }
+                | Self::FaultClear { .. }
                 | Self::Alert { .. }
                 | Self::Create { .. }
                 | Self::Protect { .. }
@@ -393,6 +408,7 @@ impl ControlRequest {
             | Self::AuditVerify
             | Self::Tokens
             | Self::NotifyList
+            | Self::FaultList
             | Self::ShelfList
             | Self::Sessions
             | Self::Configuration
@@ -413,6 +429,8 @@ impl ControlRequest {
             | Self::Element { .. }
             | Self::Label { .. }
             | Self::InjectFault { .. }
+            | Self::FaultAdd { .. }
+            | Self::FaultClear { .. }
             | Self::Alert { .. }
             | Self::Create { .. }
             | Self::Protect { .. }

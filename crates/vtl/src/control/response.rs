@@ -6,6 +6,7 @@ use super::{
 use crate::alarms::{AcknowledgedAlarms, Alarm};
 use crate::configuration::{CheckedConfiguration, ConfigurationText};
 use crate::contents::{CartridgeContents, TapeFiles};
+use crate::faults::{ClearedFaults, FaultStatus};
 use crate::jobs::JobStatus;
 use crate::metrics::SiteMetrics;
 use crate::models::Models;
@@ -48,6 +49,12 @@ pub enum ControlResponse {
     Label(LabelStatus),
     /// The next operation of the robot of this kind fails.
     InjectFault(InjectedFault),
+    /// The faults that a script has added.
+    FaultAdd(Vec<FaultStatus>),
+    /// The faults of scripts, in the order in which they were added.
+    FaultList(Vec<FaultStatus>),
+    /// The names of the faults that were ended.
+    FaultClear(ClearedFaults),
     /// The state of a TapeAlert flag after the request.
     Alert(AlertStatus),
     /// The raised TapeAlert flags, or the state of one flag.

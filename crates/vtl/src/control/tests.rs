@@ -66,6 +66,12 @@ const RESPONSES: &[(&str, &str)] = &[
         r#"{"op":"alert","drive":"drive1","flag":3,"raised":true}"#,
         r#"{"library":"main","drive":"drive1","flag":3,"name":"Hard error","raised":true}"#,
     ),
+    (
+        r#"{"op":"fault_add","text":"[[fault]]\nname = \"bad block\"\nkind = \"read_error\"\nrecords = [10, 10]\n"}"#,
+        r#"[{"name":"bad block","fault":{"kind":"read_error","name":"bad block","records":[10,10]},"matched":0,"fired":0,"active":true}]"#,
+    ),
+    (r#"{"op":"fault_clear","name":"bad block"}"#, r#"{"cleared":["bad block"]}"#),
+    (r#"{"op":"fault_list"}"#, "[]"),
     (r#"{"op":"inject_fault","library":"main","fault":"load"}"#, r#"{"fault":"load","library":"main"}"#),
     (
         r#"{"op":"inject_fault","library":"main","fault":"pick","nth":900,"count":2}"#,

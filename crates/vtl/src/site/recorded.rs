@@ -169,7 +169,10 @@ impl Site {
             | Request::Online { library: name, .. }
             | Request::InjectFault { library: name, .. }
             | Request::Alert { library: name, .. } => library(name),
-            Request::Create { pool: name, .. } | Request::TokenCreate { name, .. } | Request::TokenRemove { name } => {
+            Request::Create { pool: name, .. }
+            | Request::TokenCreate { name, .. }
+            | Request::TokenRemove { name }
+            | Request::FaultClear { name: Some(name) } => {
                 ChangedObject { name: Some(name.clone()), ..ChangedObject::default() }
             }
             _ => ChangedObject::default(),

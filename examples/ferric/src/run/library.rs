@@ -7,6 +7,7 @@ use crate::output::Output;
 use command_line::temporary_dir::TemporaryDir;
 use run_frontend::{DriveNumbers, LocalUnit, Nodes, TargetUnits};
 use std::path::{Path, PathBuf};
+use vtl::FaultScript;
 use vtl::config::{Config, parse, read_text};
 use vtl::control::ControlRequest;
 use vtl::control::socket::{ControlSocket, FILE_NAME};
@@ -91,7 +92,18 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
         let load = ControlRequest::Load { library: None, cartridge: barcode.clone(), drive: None };
         site.control(&load).map_err(|error| CliError::not_found(format!("--load {barcode}: {error}")))?;
     }
+    if let Some(script) = &arguments.faults {
+        add_faults(&site, script)?;
+    }
     Ok(Library::Site(site, storage))
+}
+
+fn add_faults(site: &Site, path: &Path) -> Result<(), CliError> {
+    let name = path.display();
+    let text = read_text(path).map_err(|error| CliError::system(&error, format!("{name}: {error}")))?;
+    let script = FaultScript::parse(&text).map_err(|error| CliError::invalid(format!("{name}: {error}")))?;
+    site.add_faults(&script).map_err(|error| CliError::conflict(format!("{name}: {error}")))?;
+    Ok(())
 }
 
 fn read_config(output: Output, path: &Path) -> Result<Config, CliError> {

@@ -52,6 +52,9 @@ pub(crate) struct Arguments {
     /// Load this cartridge into an empty drive first; can be repeated
     #[arg(long, value_name = "BARCODE")]
     load: Vec<String>,
+    /// Add the faults of this script, after --load
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     #[command(flatten)]
     trace: TraceArguments,
     /// Begin with a copy of the library in this directory, made by --snapshot or --keep
@@ -77,6 +80,7 @@ const EXAMPLES: &str = "Examples:
   ferric run -- sh -c 'mtx -f /dev/sg0 load 1 0 && tar -cf /dev/nst0 /etc'
   ferric run --load V00001L8 -- mt -f /dev/nst0 status
   ferric run --keep ./tapes -- mtx -f /dev/sg0 status
+  ferric run --faults slow-drive.toml --load V00001L8 -- tar -cf /dev/nst0 /etc
   ferric run --print
 
 Environment of the command:

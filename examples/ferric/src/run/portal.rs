@@ -43,7 +43,7 @@ pub(crate) struct LoginArguments {
 /// An option is for a library of the command and another for a portal, or the user has no portal or no secret.
 pub(crate) fn check(options: &Options, arguments: &Arguments) -> Result<(), CliError> {
     let usage = |message: String| Err(CliError::new(ErrorCode::Usage, message));
-    let Arguments { config, keep, restore, snapshot, load, trace, portal, login, .. } = arguments;
+    let Arguments { config, keep, restore, snapshot, load, faults, trace, portal, login, .. } = arguments;
     let of_portal =
         [("--portal", portal.is_some()), ("--data", options.data.is_some()), ("--socket", options.socket.is_some())];
     let mut of_portal = of_portal.into_iter().filter_map(|(option, is_given)| is_given.then_some(option));
@@ -63,6 +63,7 @@ pub(crate) fn check(options: &Options, arguments: &Arguments) -> Result<(), CliE
         ("--snapshot", snapshot.is_some()),
         ("--trace", trace.trace.is_some()),
         ("--load", !load.is_empty()),
+        ("--faults", faults.is_some()),
     ];
     match of_own_library.into_iter().find(|(_, is_given)| *is_given) {
         Some((option, _)) => usage(format!("the option '{option}' does not apply with '{chosen}'")),

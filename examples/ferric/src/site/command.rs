@@ -58,6 +58,12 @@ pub(crate) enum Command {
     /// Show the notification targets, or test one
     #[command(subcommand, after_help = "Examples:\n  ferric notify list\n  ferric notify test operators")]
     Notify(NotifyAction),
+    /// Make commands, motions of the robot or labels fail, by a script or once
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ferric fault add examples/faults/read-error-on-restore.toml\n  ferric fault list\n  ferric fault clear\n  ferric fault load"
+    )]
+    Fault(FaultAction),
     /// Print a snapshot of the site, and then each event, until interrupted
     #[command(after_help = "Examples:\n  ferric events\n  ferric events --json\n  ferric events --since 1")]
     Events(EventsArgs),
@@ -143,15 +149,15 @@ pub(crate) enum RequestCommand {
         /// New state of the label
         state: LabelState,
     },
-    /// Inject a fault: the next operation of the robot of this kind fails
-    #[command(after_help = "Examples:\n  ferric fault load")]
-    Fault {
-        /// The operation that fails
-        fault: FaultStep,
-    },
+    /// The next operation of the robot of this kind fails: a form of `ferric fault`.
+    #[command(skip)]
+    InjectFault { fault: FaultStep },
     // Former name of `fault`.
     #[command(hide = true)]
-    Fail { fault: FaultStep },
+    Fail {
+        #[command(subcommand)]
+        fault: FaultStep,
+    },
     /// List the raised TapeAlert flags, show one flag, or raise or lower it
     #[command(
         after_help = "Examples:\n  ferric alert\n  ferric alert 28 raise         # of the changer\n  ferric alert 3 raise --drive drive1"
@@ -697,15 +703,50 @@ pub(crate) enum LabelState {
     Unreadable,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+/// What to do with faults.
+#[derive(Subcommand)]
+pub(crate) enum FaultAction {
+    /// Add the faults of a script, or none of them
+    #[command(
+        after_help = "Examples:\n  ferric fault add examples/faults/read-error-on-restore.toml\n  ferric fault add --fault 'kind = \"busy\", drive = \"drive1\", count = 3'"
+    )]
+    Add(FaultAddArgs),
+    /// List the faults of scripts, and how often they have occurred
+    #[command(after_help = "Examples:\n  ferric fault list\n  ferric fault list --json")]
+    List,
+    /// End a fault of a script and remove it from the list, or all of them
+    #[command(after_help = "Examples:\n  ferric fault clear\n  ferric fault clear 'bad block'")]
+    Clear {
+        /// Name of the fault; all by default
+        name: Option<String>,
+    },
+    #[command(flatten)]
+    Step(FaultStep),
+}
+
+#[derive(Args)]
+pub(crate) struct FaultAddArgs {
+    /// File with tables [[fault]], or - for standard input
+    #[arg(required_unless_present = "faults")]
+    pub(super) file: Option<PathBuf>,
+    /// A fault as the keys of its table, separated by commas; can be repeated
+    #[arg(long = "fault", value_name = "KEYS", conflicts_with = "file")]
+    pub(super) faults: Vec<String>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
 pub(crate) enum FaultStep {
     /// Fail to pick a cartridge from a slot or an I/O element
+    #[command(after_help = "Examples:\n  ferric fault pick")]
     Pick,
     /// Fail to place a cartridge in a slot or an I/O element
+    #[command(after_help = "Examples:\n  ferric fault place")]
     Place,
     /// Fail to load a cartridge into a drive
+    #[command(after_help = "Examples:\n  ferric fault load")]
     Load,
     /// Fail to unload a cartridge from a drive
+    #[command(after_help = "Examples:\n  ferric fault unload")]
     Unload,
 }
 

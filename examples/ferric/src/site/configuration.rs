@@ -57,7 +57,7 @@ pub(crate) fn add_configuration(options: &Options, file: &Path) -> Result<(), Cl
 }
 
 /// Reads a file, or standard input for `-`.
-fn read(file: &Path) -> Result<String, CliError> {
+pub(super) fn read(file: &Path) -> Result<String, CliError> {
     let name = file.display();
     let text = if file.as_os_str() == "-" {
         let mut text = String::new();

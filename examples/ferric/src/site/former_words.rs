@@ -8,7 +8,7 @@ pub(super) fn replace(output: Output, command: Command) -> Command {
     match command {
         Command::Fail { fault } => {
             output.warn_former([("ferric fail", "ferric fault")]);
-            Command::Fault { fault }
+            Command::InjectFault { fault }
         }
         Command::Door { door: DoorName::Station, state } => {
             output.warn_former([("ferric door station", "ferric door io-station")]);

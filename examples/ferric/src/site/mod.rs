@@ -8,6 +8,7 @@ mod configuration;
 mod contents;
 mod counters;
 mod events;
+mod faults;
 mod former_words;
 mod job;
 mod listing;
@@ -27,8 +28,8 @@ use crate::options::Options;
 use crate::output::{self, print_line};
 use client::Client;
 use command::{
-    AlertArgs, CartridgeAction, CartridgeArgs, CartridgeRead, DriveArgs, PoolArgs, RequestCommand, SlotArgs,
-    TokenCommand,
+    AlertArgs, CartridgeAction, CartridgeArgs, CartridgeRead, DriveArgs, FaultAction, PoolArgs, RequestCommand,
+    SlotArgs, TokenCommand,
 };
 use request::request;
 use serde::Deserialize;
@@ -52,6 +53,8 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         Command::Archive(arguments) => job::archive(options, arguments),
         Command::Recall(arguments) => job::recall(options, arguments),
         Command::Notify(action) => notify::run(options, action),
+        Command::Fault(FaultAction::Step(fault)) => run_request(options, RequestCommand::InjectFault { fault }),
+        Command::Fault(action) => faults::run(options, &action),
         Command::Alarm(command) => alarm::run(options, command),
         Command::Log => {
             let log: LogLines = Client::connect(options)?.request_as(&Request::Log)?;

@@ -89,7 +89,7 @@ fn translate(library: Option<String>, command: Command) -> Request {
             Request::Status
         }
         Command::Label { cartridge, state } => Request::Label { library, cartridge, label: label(state) },
-        Command::Fault { fault } | Command::Fail { fault } => {
+        Command::InjectFault { fault } | Command::Fail { fault } => {
             Request::InjectFault { library, fault: fault.into(), nth: None, count: None }
         }
         Command::Alert(AlertArgs { flag: Some(flag), state: Some(state), drive }) => {

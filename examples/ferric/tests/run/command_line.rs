@@ -40,6 +40,26 @@ fn commands_of_ferric_use_the_library_of_the_command() {
     assert_contains(&out, &["STK L700", "\n1\n", "V00003L8"]);
 }
 
+/// The script of `--faults`: the third block that dd writes is refused, and is not on tape.
+#[test]
+fn faults_of_a_script_meet_the_command() {
+    let directory = Directory::new();
+    directory.write("faults.toml", "[[fault]]\nname = 'third'\nkind = 'write_error'\nrecords = [2, 2]\n");
+    let script = "ferric=$(readlink -f /proc/$PPID/exe)
+        ! dd if=/dev/zero of=/dev/nst0 bs=64k count=5 2> failed && grep -c 'Input/output error' failed
+        $ferric fault list; mt -f /dev/nst0 rewind; dd if=/dev/nst0 of=/dev/null bs=64k 2>&1 | grep -o '^[0-9]*+0 records in'
+        $ferric fault add --fault \"kind = 'busy', until_cleared = true\" && $ferric fault clear";
+    let out = directory.succeed(&["--load", "V00001L8", "--faults", "faults.toml"], script);
+    assert_contains(
+        &out,
+        &["1\nthird: write_error, finished, 1 of 1 failed\n2+0 records in\nfault1: busy, active, 0 of 0 failed\n"],
+    );
+    assert_contains(&out, &["third: cleared\nfault1: cleared\n"]);
+    directory.write("faults.toml", "[[fault]]\nkind = 'bussy'\n");
+    let refused = Ended::from(directory.ferric(&["run", "--faults", "faults.toml", "--", "true"]).output().unwrap());
+    assert_contains(&refused.err, &["faults.toml: fault 1, kind: \"bussy\" is not a kind of fault"]);
+}
+
 #[test]
 fn a_kept_library_is_there_again() {
     let directory = Directory::new();
