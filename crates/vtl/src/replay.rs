@@ -77,6 +77,8 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum DifferenceKind {
+    /// An injected fault lost the response in one of them only: true if in the trace.
+    NoResponse(bool),
     /// The SCSI status, with the sense data of both.
     Status((Status, Vec<u8>), (Status, Vec<u8>)),
     /// The sense data of a CHECK CONDITION.
@@ -91,6 +93,8 @@ pub enum DifferenceKind {
 
 /// The result of a replayed command.
 struct Response {
+    /// Whether a fault lost the response.
+    is_lost: bool,
     status: Status,
     sense: Vec<u8>,
     data: Vec<u8>,
@@ -203,7 +207,7 @@ impl Replay {
     fn command(&mut self, record: &TraceRecord) -> Result<Replayed, ReplayError> {
         let was_executed = record.run_us > 0 || record.position_before != record.position_after;
         match record.outcome {
-            CommandOutcome::Completed => {}
+            CommandOutcome::Completed | CommandOutcome::Dropped => {}
             CommandOutcome::Aborted if was_executed => {}
             _ => return Ok(Replayed::LeftOut("commands that were not executed")),
         }
@@ -220,7 +224,7 @@ impl Replay {
         data_out.resize(data_len, 0);
         let capacity = usize::try_from(record.bytes_in).unwrap_or(MAX_DATA).min(MAX_DATA) + MORE_DATA;
         let response = self.run(&target, command(nexus, record.lun, &record.cdb, data_out, capacity))?;
-        let is_comparable = record.outcome == CommandOutcome::Completed;
+        let is_comparable = record.outcome != CommandOutcome::Aborted;
         let different = if is_comparable { compare(record, &response) } else { None };
         Ok(different.map_or(Replayed::Same, |kind| {
             Replayed::Different(Box::new(Difference { record: Some(record.clone()), kind }))
@@ -247,13 +251,17 @@ impl Replay {
         let CompletedCommand { completion, data: DataBuffers { mut data_in, .. }, .. } = done;
         data_in.truncate(completion.data_in);
         let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
-        Ok(Response { status: completion.status, sense, data: data_in })
+        Ok(Response { is_lost: completion.dropped, status: completion.status, sense, data: data_in })
     }
 }
 
 /// The first difference between the recorded result of a command and that of its replay. Of the data, the recorded bytes are
 /// compared.
 fn compare(record: &TraceRecord, response: &Response) -> Option<DifferenceKind> {
+    let was_lost = record.outcome == CommandOutcome::Dropped;
+    if was_lost || response.is_lost {
+        return (was_lost != response.is_lost).then_some(DifferenceKind::NoResponse(was_lost));
+    }
     let status = Status(record.status);
     if status != response.status {
         let (sense, actual) = (record.sense.clone(), response.sense.clone());
@@ -298,6 +306,8 @@ impl fmt::Display for SenseText<'_> {
 impl fmt::Display for DifferenceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoResponse(true) => f.write_str("no response in the trace, a response in the replay"),
+            Self::NoResponse(false) => f.write_str("a response in the trace, no response in the replay"),
             Self::Status((status, sense), (other, actual)) => {
                 write!(f, "status {} in the trace, {} in the replay", Outcome(*status, sense), Outcome(*other, actual))
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use vtl::Library;
 use vtl::control::ControlRequest;
 use vtl::host::Host;
-use vtl::observer::{TraceEntry, TraceReader, TracedSite};
+use vtl::observer::{CommandOutcome, TraceEntry, TraceReader, TracedSite};
 use vtl::replay::{Difference, DifferenceKind, Replay, Replayed};
 
 /// A session of two hosts and an operator, with unit attentions, a filemark, identities and an error.
@@ -105,6 +105,36 @@ fn trace_is_replayed_with_the_same_results() {
     changed.bytes_in = 8;
     entries[at] = TraceEntry::Command(changed);
     assert_eq!(differences(&entries)[0].kind, DifferenceKind::DataLength(8, 7));
+}
+
+#[test]
+fn faults_are_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    let site = Library::builder().slots(3).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB").open().unwrap();
+    site.trace_to(&path, 1 << 16).unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    host.move_medium(0, 1000, 500).unwrap();
+    host.clear_unit_attentions();
+    let faults =
+        "[[fault]]\nkind = \"write_error\"\nnth = 2\n[[fault]]\nkind = \"drop_response\"\ncommands = [\"REWIND\"]\n";
+    site.control(&ControlRequest::FaultAdd { text: faults.into() }).unwrap();
+    host.write(1, b"first").unwrap();
+    host.write(1, b"second").unwrap_err();
+    let _ = host.command(1, &[0x01, 0, 0, 0, 0, 0], 0);
+    assert_eq!(host.read(1, 5).unwrap().block().unwrap(), b"first");
+    site.shut_down().unwrap();
+    let mut entries = entries(&path);
+    let lost =
+        |entry: &&TraceEntry| matches!(entry, TraceEntry::Command(record) if record.outcome == CommandOutcome::Dropped);
+    assert_eq!(entries.iter().filter(lost).count(), 1);
+    assert_eq!(differences(&entries), []);
+    // Without the faults, the results are others.
+    entries.retain(|entry| !matches!(entry, TraceEntry::Operation(_)));
+    let kinds: Vec<String> = differences(&entries).into_iter().map(|difference| difference.kind.to_string()).collect();
+    assert!(kinds[0].starts_with("sense data MEDIUM ERROR 0ch/00h"), "{kinds:?}");
+    assert!(kinds.contains(&"no response in the trace, a response in the replay".to_owned()), "{kinds:?}");
 }
 
 #[test]

@@ -101,8 +101,9 @@ fn open_site(output: Output, arguments: &Arguments) -> Result<Library, CliError>
 fn add_faults(site: &Site, path: &Path) -> Result<(), CliError> {
     let name = path.display();
     let text = read_text(path).map_err(|error| CliError::system(&error, format!("{name}: {error}")))?;
-    let script = FaultScript::parse(&text).map_err(|error| CliError::invalid(format!("{name}: {error}")))?;
-    site.add_faults(&script).map_err(|error| CliError::conflict(format!("{name}: {error}")))?;
+    FaultScript::parse(&text).map_err(|error| CliError::invalid(format!("{name}: {error}")))?;
+    // As a request, so that the trace has it.
+    site.control(&ControlRequest::FaultAdd { text }).map_err(|error| CliError::conflict(format!("{name}: {error}")))?;
     Ok(())
 }
 
