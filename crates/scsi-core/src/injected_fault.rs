@@ -134,7 +134,7 @@ pub struct CommandMatcher {
     pub before_early_warning: Option<u64>,
 }
 
-/// What a matcher knows of a command.
+/// The facts of a command that a matcher compares.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) request: &'a Request<'a>,
@@ -268,7 +268,7 @@ impl<M, O> Entry<M, O> {
     }
 }
 
-/// What a rule does to an operation.
+/// The effect of a rule on an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FiredFault<O> {

@@ -99,7 +99,7 @@ impl RobotMatcher {
     }
 }
 
-/// What an injected fault does to an operation of the robot. The cartridge is in its source element afterwards.
+/// The effect of an injected fault on an operation of the robot. The cartridge is in its source element afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RobotOutcome {
     /// The operation fails as [`RobotFault`] says.

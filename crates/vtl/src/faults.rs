@@ -31,9 +31,9 @@ const MAX_FAULTS: usize = 1000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FaultStatus {
-    /// The name of the fault, unique among those that are not finished.
+    /// The name of the fault, unique among the active faults.
     pub name: String,
-    /// The fault, as it was added.
+    /// The fault of the script.
     pub fault: Fault,
     /// Commands or motions for which the conditions of the fault held. 0 for labels.
     pub matched: u64,
@@ -92,7 +92,7 @@ pub(crate) struct Faults(Mutex<FaultRegistry>);
 #[derive(Default)]
 struct FaultRegistry {
     added: Vec<AddedFault>,
-    /// Number of the last fault without a name of its own.
+    /// Number of the last fault without a name.
     last_number: u64,
 }
 
@@ -167,7 +167,7 @@ impl Site {
         Ok(statuses)
     }
 
-    /// The faults that were added and not cleared, in the order in which they were added, with those that are finished.
+    /// The faults that were added and not cleared, in the order in which they were added, with the finished ones.
     #[must_use]
     pub fn faults(&self) -> Vec<FaultStatus> {
         lock(&self.faults.0).added.iter().map(AddedFault::status).collect()

@@ -62,7 +62,7 @@ impl PartialEq for FaultCounter {
 impl Eq for FaultCounter {}
 
 impl FaultCounter {
-    /// The counts so far.
+    /// The operations that the rules with this counter have matched and made fail so far.
     #[must_use]
     pub fn counts(&self) -> FaultCounts {
         FaultCounts { matched: self.0.matched.load(Ordering::Relaxed), fired: self.0.fired.load(Ordering::Relaxed) }

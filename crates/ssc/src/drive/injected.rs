@@ -1,4 +1,4 @@
-//! Effects of injected faults: those that a real failure of the drive has.
+//! Effects of injected faults: the flags, counters and records of a real failure of the drive.
 
 use super::Drive;
 use crate::alert::Alert;

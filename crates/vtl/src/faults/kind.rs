@@ -10,19 +10,19 @@ use smc::robot::{RobotFault, RobotOutcome};
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FaultKind {
-    /// The value of `kind`.
+    /// The value of `kind` in a script, unique among the kinds.
     pub name: &'static str,
     /// What happens, in one line.
     pub summary: &'static str,
     /// Commands that fail by default, by their names in the standards without the length of the CDB; all if empty. For a
     /// robot or a label, none.
     pub commands: &'static [&'static str],
-    /// TapeAlert flags that the fault raises besides those that follow from its sense data.
+    /// TapeAlert flags that the fault raises in addition to the flags of its sense data.
     pub alerts: &'static [u8],
     pub(super) effect: Effect,
 }
 
-/// What a fault of a kind does.
+/// The effect of a fault of a kind.
 #[derive(Debug)]
 pub(super) enum Effect {
     /// The command does not run.
@@ -99,7 +99,7 @@ impl FaultKind {
     }
 }
 
-/// All kinds of faults.
+/// All kinds of faults, in the order of docs/faults.md.
 pub static FAULT_KINDS: &[FaultKind] = &[
     kind(
         "recovered_read",

@@ -16,7 +16,7 @@ use tape_store::cartridge::Barcode;
 
 type RobotRule = FaultRule<RobotMatcher, RobotOutcome>;
 
-/// What is to be changed in the units of a site.
+/// The changes to the units of a site by which a fault is carried out.
 pub(super) enum Plan {
     /// The same rule for each of these units.
     Commands(Vec<Arc<Unit>>, Box<FaultRule>),

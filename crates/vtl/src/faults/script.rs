@@ -24,8 +24,8 @@ pub struct Fault {
     /// The commands of the changer fail, not those of drives.
     #[serde(default, skip_serializing_if = "is_false")]
     pub changer: bool,
-    /// Template of the barcode, with `*` and `?`: of the cartridge in the drive, of the one that the robot moves, or of those
-    /// whose labels are defective.
+    /// Template of the barcode, with `*` and `?`: of the cartridge in the drive, of the one that the robot moves, or of the cartridges
+    /// with defective labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub barcode: Option<String>,
     /// The element at which the robot picks or places, such as `slot3` or `drive1`.
@@ -113,7 +113,7 @@ pub enum FaultScriptError {
     },
 }
 
-/// The faults of a TOML file.
+/// The faults of a TOML file: one table `[[fault]]` for each, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
