@@ -44,7 +44,7 @@ pub struct Now {
     pub wall: Timestamp,
 }
 
-/// What a device does with the time that hardware would take for a command.
+/// Use of the time that hardware would take for a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimeMode {
     /// Nothing: commands take no modelled time.

@@ -39,7 +39,7 @@ pub(crate) struct ChangerState {
     pub(crate) operator_state_changed: bool,
     /// Duration of MOVE MEDIUM and EXCHANGE MEDIUM.
     pub(crate) move_duration: Duration,
-    /// What the robot does with the time that hardware would take.
+    /// Use of the time that hardware would take, by the robot.
     pub(crate) time: TimeMode,
     pub(crate) moves: MoveCounts,
     /// The last move that a fault has ended, until the owner takes it.

@@ -8,7 +8,7 @@
 use crate::element::{ElementAddress, ElementLayout, ElementType};
 use std::time::Duration;
 
-/// The times of a robot.
+/// The times of a robot, by the size of its library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RobotModel {
     /// Most storage elements of a library of this row.

@@ -181,7 +181,7 @@ pub struct DriveSetup {
     pub profile: &'static DriveProfile,
     /// Compression of blocks while the host enables compression.
     pub codec: Codec,
-    /// What the drive does with the time that hardware would take.
+    /// Use of the time that hardware would take, by the drive.
     pub time: TimeMode,
     /// Name of the daemon that serves the drive; `None` for the one that runs the site.
     pub daemon: Option<String>,
@@ -377,7 +377,7 @@ pub struct LibrarySetup {
     pub import: TransferPolicy,
     /// Program that runs before each move of the robot.
     pub move_command: Option<MoveCommand>,
-    /// What the robot does with the time that hardware would take; the default of the drives.
+    /// Use of the time that hardware would take, by the robot; the default of the drives.
     pub time: TimeMode,
 }
 

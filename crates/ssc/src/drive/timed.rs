@@ -43,7 +43,7 @@ impl Drive {
         self.state.time.mode = mode;
     }
 
-    /// What the drive does with the time that hardware would take.
+    /// Use of the time that hardware would take, by the drive.
     #[must_use]
     pub const fn time_mode(&self) -> TimeMode {
         self.state.time.mode

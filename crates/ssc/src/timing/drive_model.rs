@@ -41,7 +41,7 @@ const CLEANING: Duration = Duration::from_secs(120);
 pub struct TimingRow {
     /// Name of the medium, such as `LTO-9`.
     pub media: &'static str,
-    /// True for full-height drives.
+    /// True for full-height drives, false for the others.
     pub full_height: bool,
     /// Seconds from the insertion of an initialised cartridge until the drive is ready.
     pub load: u16,
@@ -119,7 +119,7 @@ pub struct LoadHistory {
 /// The time model of a drive with one medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DriveModel {
-    /// The published times.
+    /// The published times of such a drive.
     pub row: &'static TimingRow,
     wraps: u16,
     /// Microseconds of a locate for each metre.
@@ -256,7 +256,7 @@ impl DriveModel {
         first + Duration::from_secs(further + u64::from(self.row.unload))
     }
 
-    /// Time of a cleaning.
+    /// Time of a cleaning, with the load of the cleaning cartridge.
     #[must_use]
     pub const fn cleaning() -> Duration {
         CLEANING

@@ -21,7 +21,7 @@ pub struct ModelledTime {
 pub(crate) struct DriveTime {
     pub(crate) mode: TimeMode,
     pub(crate) stream: Stream,
-    /// What the load of the tape has done.
+    /// The effects of the load of the tape.
     pub(crate) history: LoadHistory,
     /// Time of a load that was done and is not counted yet.
     load: Option<Duration>,

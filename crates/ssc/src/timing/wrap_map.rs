@@ -5,7 +5,7 @@
 
 use tape_store::medium::PartitionUsage;
 
-/// A physical position on a tape.
+/// A physical position on a tape: a wrap and a distance on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PhysicalPosition {
     /// Number of the wrap, from 0. The tape moves away from its beginning on even wraps, and back on odd ones.

@@ -159,7 +159,7 @@ tables! {
         move_command_timeout: Number,
         /// Drives of the library.
         drive: Option<Tables<DriveTable>>,
-        /// What the drives and the robot do with the time that hardware would take for a command: `off`, nothing; `counted`,
+        /// Use of the time that hardware would take for a command, by the drives and the robot: `off`, none; `counted`,
         /// they count and report it; `real`, they wait for it; `scaled:N`, they wait for the N-th part of it
         /// ([timing.md](timing.md)). Default: `time` at the top of the file, or `off` without it.
         time: Text,
@@ -199,7 +199,7 @@ tables! {
         product: Text,
         /// Product revision level, up to 4 characters. Default: that of the model.
         revision: Text,
-        /// What the drives do with the time that hardware would take, as `time` of `[[library]]`. Default: that of the library.
+        /// Use of the time that hardware would take, as `time` of `[[library]]`. Default: that of the library.
         time: Text,
         /// Name of the daemon that serves the drives, if it is not the one that runs the site: it is started with `--site`,
         /// `--name` and `--drives NAME`. Only for a site in an object store.

@@ -156,9 +156,9 @@ pub struct ThawStatus {
 /// The time that hardware would have taken for what a drive has done since the daemon started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeStatus {
-    /// What the unit does with the time: `counted`, `real` or `scaled:N`.
+    /// Use of the time by the unit: `counted`, `real` or `scaled:N`.
     pub mode: String,
-    /// The time in milliseconds.
+    /// The modelled time in milliseconds, without scaling.
     pub modelled_ms: u64,
     /// Times that the tape stopped and repositioned between transfers.
     pub repositions: u64,
