@@ -59,6 +59,14 @@ pub(crate) fn add_to(program: Command) -> Command {
         "shelf" => of_daemon(command.mut_subcommand("status", of_daemon)).mut_args(hide_options_of_daemon),
         "cartridge" => of_library(command.mut_subcommands(of_library)),
         "job" => of_library(command.mut_subcommands(of_library)).mut_args(hide_options_of_daemon),
+        // Scripts name the libraries of their faults.
+        "fault" | "fail" => {
+            let of_action = |action: Command| match action.get_name() {
+                "add" | "list" | "clear" => of_daemon(action),
+                _ => of_library(action),
+            };
+            of_library(command.mut_subcommands(of_action)).mut_args(hide_options_of_daemon)
+        }
         "notify" | "token" | "alarm" => of_daemon(command.mut_subcommands(of_daemon)).mut_args(hide_options_of_daemon),
         "run" => command.args([
             data().help("Use the library that the daemon with this data directory serves over iSCSI"),

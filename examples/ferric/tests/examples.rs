@@ -36,6 +36,8 @@ const PREPARATIONS: &[(&str, &str)] = &[
         "printf '{\"format\":\"ferric-trace\",\"version\":2}\\n{\"site\":{\"at_ms\":0,\"port\":\"iscsi\",\"configuration\":\"[[library]]\",\"written\":[],\"on_shelves\":[]}}\\n' > backup.trace",
     ),
     ("trace", "cp backup.trace drive.trace && printf '[[library]]\\n' > site.toml"),
+    ("fault add", "mkdir examples && cp -r \"$CARGO_MANIFEST_DIR/../faults\" examples/faults"),
+    ("fault clear", "ferric fault add --fault 'kind = \"busy\", name = \"bad block\"'"),
     ("job show", "ferric job create scratch 1"),
     ("job cancel", "ferric job create scratch 10000 --detach"),
     ("job import", "ferric job export V00004L8 V00005L8"),

@@ -715,7 +715,7 @@ pub(crate) enum FaultAction {
     #[command(after_help = "Examples:\n  ferric fault list\n  ferric fault list --json")]
     List,
     /// End a fault of a script and remove it from the list, or all of them
-    #[command(after_help = "Examples:\n  ferric fault clear\n  ferric fault clear 'bad block'")]
+    #[command(after_help = "Examples:\n  ferric fault clear 'bad block'\n  ferric fault clear")]
     Clear {
         /// Name of the fault; all by default
         name: Option<String>,
