@@ -23,6 +23,17 @@ fn wait_until_closed(site: &Arc<Site>) -> PortalCounters {
     counters(site)
 }
 
+/// The counters after a response: its bytes are counted after they were sent.
+fn counters_after_response(site: &Arc<Site>, sent_bytes: u64) -> PortalCounters {
+    loop {
+        let now = counters(site);
+        if now.sent_bytes > sent_bytes {
+            return now;
+        }
+        thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
 #[test]
 fn connections_logins_and_bytes_are_counted() {
     let site = Library::builder().slots(2).drives("ULT3580-TD8", 1).open().unwrap();
@@ -44,17 +55,13 @@ fn connections_logins_and_bytes_are_counted() {
     assert_eq!(refused.logins_refused.into_iter().collect::<Vec<_>>(), expected);
     assert_eq!((refused.logins, refused.sessions), (0, 0));
     let mut session = Initiator::login(portal.address(), &target, options("iqn.ok")).unwrap();
-    // Bytes are counted after they were sent.
-    while counters(&site).sent_bytes == refused.sent_bytes {
-        thread::park_timeout(Duration::from_millis(1));
-    }
-    let open = counters(&site);
+    let open = counters_after_response(&site, refused.sent_bytes);
     assert_eq!((open.connections, open.sessions, open.logins), (1, 1, 1));
     assert!(open.received_bytes > refused.received_bytes && open.sent_bytes > refused.sent_bytes);
     // INQUIRY: a header of 48 bytes in each direction, and 36 bytes of data with a header.
     let inquiry = session.command(0, &[0x12, 0, 0, 0, 36, 0], Transfer::In(36)).unwrap();
     assert_eq!(inquiry.data.len(), 36);
-    let after = counters(&site);
+    let after = counters_after_response(&site, open.sent_bytes);
     assert_eq!(after.received_bytes - open.received_bytes, 48);
     let [listed] = &site.sessions()[..] else { panic!("{:?}", site.sessions()) };
     assert_eq!((listed.portal, &*listed.session.initiator), (portal.address(), "iqn.ok"));
