@@ -30,6 +30,7 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("export", "ferric move slot4 io1"),
     ("tape", "ferric tape create ./tapes/V00001L8 --size 64MB && ferric tape create ./tapes/V00002L8 --size 64MB"),
     ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
+    ("run", "cp \"$CARGO_MANIFEST_DIR/../faults/slow-drive.toml\" ."),
     ("run", "cargo build --quiet --package ferric-run --manifest-path \"$CARGO_MANIFEST_DIR/Cargo.toml\""),
     (
         "trace",
