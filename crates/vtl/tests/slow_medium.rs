@@ -695,7 +695,7 @@ fn folder_that_may_wait_is_used_on_the_thread_of_the_unit_only() {
             assert_eq!(host.run(DRIVE_1, &LOAD, b""), QUEUED);
         }
     }
-    assert_eq!(commands, 75);
+    assert_eq!(commands, 77);
     made.extend(calls.try_iter());
     let here: Vec<_> = made.iter().filter(|(_, thread)| *thread == submitting).map(|(call, _)| call).collect();
     assert_eq!(here, [&""; 0], "calls on this thread");

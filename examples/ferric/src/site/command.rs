@@ -726,7 +726,7 @@ pub(crate) enum FaultAction {
 
 #[derive(Args)]
 pub(crate) struct FaultAddArgs {
-    /// File with tables [[fault]], or - for standard input
+    /// Script of faults, or - for standard input
     #[arg(required_unless_present = "faults")]
     pub(super) file: Option<PathBuf>,
     /// A fault as the keys of its table, separated by commas; can be repeated
