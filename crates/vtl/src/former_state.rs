@@ -1,7 +1,7 @@
 //! A state of a cartridge that may be old, because a shelf that may have a newer one does not respond.
 
 use std::io;
-use tape_store::backend::{Backend, Folder, FolderProtection};
+use tape_store::backend::{Backend, Folder, FolderProtection, Thawing};
 
 /// A folder that is only read, so that nothing is written to an old state.
 pub(crate) struct FormerState(Box<dyn Folder>);
@@ -60,6 +60,10 @@ impl Folder for FormerState {
 
     fn may_wait(&self) -> bool {
         self.0.may_wait()
+    }
+
+    fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
+        self.0.thaw()
     }
 
     fn protection(&mut self) -> io::Result<Option<FolderProtection>> {

@@ -32,7 +32,7 @@ const MAX_DATA: usize = 32 << 20;
 /// Bytes that a replayed command may return beyond those of the trace.
 const MORE_DATA: usize = 64 << 10;
 /// Real time after which the clock is advanced for a command that waits for a time.
-const PATIENCE: Duration = Duration::from_millis(2);
+const COMPLETION_TIMEOUT: Duration = Duration::from_millis(2);
 
 /// Replays the entries of a trace, one after the other.
 pub struct Replay {
@@ -162,6 +162,12 @@ impl Replay {
         }
     }
 
+    /// Advances the clock to a time of the trace.
+    fn advance_to(&self, at_ms: u64) {
+        let behind = at_ms.saturating_sub(self.site.clock().now().wall.0);
+        self.clock.advance(Duration::from_millis(behind));
+    }
+
     fn target(&self, name: &str, library: &str) -> Option<Arc<Target>> {
         let of_library = || Some(Arc::clone(self.site.library(library)?.target()));
         self.site.target(name).or_else(of_library).or_else(|| self.site.targets().first().cloned())
@@ -174,12 +180,14 @@ impl Replay {
         let Some(target) = self.target(&login.target, "") else {
             return Replayed::LeftOut("a login to a target without libraries");
         };
+        self.advance_to(login.at_ms);
         let nexus = target.login(&port);
         self.nexuses.insert((login.target.clone(), login.nexus), (target, nexus));
         Replayed::Same
     }
 
     fn operate(&self, operation: &TracedOperation) -> Replayed {
+        self.advance_to(operation.at_ms);
         let error = self.site.control(&operation.request).err().map(|error| error.to_string());
         if error.is_some() == operation.error.is_some() {
             return Replayed::Same;
@@ -218,10 +226,11 @@ impl Replay {
         let Some((target, nexus)) = self.nexus(record)? else {
             return Ok(Replayed::LeftOut("commands to a target without libraries"));
         };
-        let behind = record.at_ms.saturating_sub(self.site.clock().now().wall.0);
-        self.clock.advance(Duration::from_millis(behind));
+        self.advance_to(record.at_ms);
         let mut data_out = record.data_out.clone();
-        data_out.resize(data_len, 0);
+        // The record has only what the unit consumed: nothing of a write that failed.
+        let offered = if record.status == Status::GOOD.0 { data_len } else { offered(&target, record).max(data_len) };
+        data_out.resize(offered.min(MAX_DATA), 0);
         let capacity = usize::try_from(record.bytes_in).unwrap_or(MAX_DATA).min(MAX_DATA) + MORE_DATA;
         let response = self.run(&target, command(nexus, record.lun, &record.cdb, data_out, capacity))?;
         let is_comparable = record.outcome != CommandOutcome::Aborted;
@@ -238,7 +247,7 @@ impl Replay {
         let done = match target.submit(command, &reply) {
             Submitted::Completed(done) => done,
             Submitted::Queued => loop {
-                match receiver.recv_timeout(PATIENCE) {
+                match receiver.recv_timeout(COMPLETION_TIMEOUT) {
                     Ok(done) => break done,
                     Err(RecvTimeoutError::Disconnected) => return Err(ReplayError::ShutDown),
                     Err(RecvTimeoutError::Timeout) => {
@@ -253,6 +262,14 @@ impl Replay {
         let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
         Ok(Response { is_lost: completion.dropped, status: completion.status, sense, data: data_in })
     }
+}
+
+/// Bytes that an initiator sends with a command, as its CDB says.
+fn offered(target: &Target, record: &TraceRecord) -> usize {
+    let Some(unit) = target.unit(record.lun) else { return 0 };
+    let mut cdb = CdbBytes::from_slice(&record.cdb);
+    cdb.resize(record.cdb.len().max(16), 0);
+    unit.expected_data_out(&cdb, unit.look_up(&cdb))
 }
 
 /// The first difference between the recorded result of a command and that of its replay. Of the data, the recorded bytes are

@@ -116,7 +116,12 @@ impl Target {
         let (nexus, returning) = nexuses.add(port);
         observe_entry(&self.shared, || {
             let port = port.as_bytes().to_vec();
-            TraceEntry::Login(TracedLogin { target: self.name.to_string(), nexus: nexus.0, port })
+            TraceEntry::Login(TracedLogin {
+                at_ms: self.shared.clock.now().wall.0,
+                target: self.name.to_string(),
+                nexus: nexus.0,
+                port,
+            })
         });
         for unit in self.units() {
             unit.post(TransportEvent::NexusEstablished { nexus, port: port.clone(), reestablished: returning });

@@ -133,7 +133,7 @@ fn faults_are_replayed() {
     // Without the faults, the results are others.
     entries.retain(|entry| !matches!(entry, TraceEntry::Operation(_)));
     let kinds: Vec<String> = differences(&entries).into_iter().map(|difference| difference.kind.to_string()).collect();
-    assert!(kinds[0].starts_with("sense data MEDIUM ERROR 0ch/00h"), "{kinds:?}");
+    assert!(kinds[0].starts_with("status CHECK CONDITION: MEDIUM ERROR 0ch/00h"), "{kinds:?}");
     assert!(kinds.contains(&"no response in the trace, a response in the replay".to_owned()), "{kinds:?}");
 }
 

@@ -3,7 +3,7 @@
 //! FORMAT 0h creates one partition; 1h and 2h create the partitions that MODE SELECT of page 11h selected. All data is
 //! erased, as are all host attributes of the cartridge memory except the barcode.
 //!
-//! **Deviations:** formatting takes no time, so a command with IMMED=1 completes when it is done.
+//! **Deviations:** a command with IMMED=1 completes when it is done, also if the time of hardware is modelled.
 
 use super::Context;
 use crate::fault::{self, Operation};

@@ -52,6 +52,10 @@ fn load(cx: &mut Context<'_, '_, '_>, hold: bool) -> Outcome {
     }
     cx.device.mount(cartridge, &drive_name(cx.lu));
     cx.device.media.ready()?;
+    // The end of a load that continues after its status raises it for every nexus.
+    if cx.cdb.bytes()[1] & 0x01 != 0 && cx.device.time.waits_for_load() {
+        return Ok(());
+    }
     cx.lu.attentions.raise_others(cx.request.nexus, Asc::NOT_READY_TO_READY_CHANGE_MEDIUM_MAY_HAVE_CHANGED);
     Ok(())
 }

@@ -95,8 +95,10 @@ fn failed_motion_is_reported_at_its_end() {
     let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
     let done = run(&mut drive, 100, "91 00 00 00 00 00 00 00 00 00 07 d0 00 00 00 00");
     assert_eq!((sense(&done)[2] & 0x0f, due(&done)), (8, Some(119)));
-    // A rejected CDB moves nothing.
+    // A rejected CDB moves nothing, nor does that of a READ(16): fixed blocks, and the length of a block is not set.
     assert_eq!(run(&mut drive, 200, "92 30 00 00 00 00 00 00 00 00 00 00 00 00 00 00").due, None);
+    let done = run(&mut drive, 300, "88 01 00 00 00 00 00 00 00 00 00 03 00 00 01 00");
+    assert_eq!((sense(&done)[2] & 0x0f, done.due), (5, None));
 }
 
 #[test]
@@ -141,10 +143,20 @@ fn first_load_of_lto_9_initialises() {
     let done = run(&mut drive, 9000, "1b 00 00 00 01 00");
     assert_eq!((done.status.0, due(&done)), (0, Some(9016)));
     run(&mut drive, 9100, UNLOAD);
+    let attention = |drive: &mut Drive, nexus, seconds| {
+        sense(&run_as(drive, nexus, at(seconds), TEST_UNIT_READY, &[])).get(12..14).map(<[u8]>::to_vec)
+    };
+    while attention(&mut drive, OTHER, 9199).is_some_and(|codes| codes != bytes("3a 00")) {}
     let done = run(&mut drive, 9200, "1b 01 00 00 01 00");
     assert_eq!((done.status.0, done.due), (0, None));
-    assert_eq!(sense(&run(&mut drive, 9215, TEST_UNIT_READY))[12..14], bytes("04 01"));
-    assert_eq!(sense(&run(&mut drive, 9216, TEST_UNIT_READY))[12..14], bytes("28 00"));
+    // The attention comes once, at the end.
+    for nexus in [HOST, OTHER] {
+        assert_eq!(attention(&mut drive, nexus, 9215), Some(bytes("04 01")));
+    }
+    for nexus in [HOST, OTHER] {
+        assert_eq!(attention(&mut drive, nexus, 9216), Some(bytes("28 00")));
+        assert_eq!(attention(&mut drive, nexus, 9216), None);
+    }
 }
 
 #[test]

@@ -118,6 +118,11 @@ impl Drive {
             let moved = mounted.counters.since(counters);
             let target = address(cdb).and_then(|(partition, object)| place_of(mounted, &model, partition, object));
             let located = target.map_or(Duration::ZERO, |to| model.locate(from, to));
+            // A command that was refused has not located.
+            if !located.is_zero() && outcome.is_err() && place(mounted, &model) == from {
+                return Taken::default();
+            }
+            time.history.moved |= !located.is_zero();
             let motion = if located.is_zero() { located } else { time.motion(now, located) };
             let read = time.read_if_any(now, moved.read_from_medium, &model);
             return (motion + read + time.write_if_any(now, moved.written_to_medium, &model)).into();

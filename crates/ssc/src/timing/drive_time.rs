@@ -55,6 +55,11 @@ impl DriveTime {
         self.load.take().filter(|_| self.mode.is_on())
     }
 
+    /// Whether a command waits for the time of the last load.
+    pub(crate) fn waits_for_load(&self) -> bool {
+        self.load.is_some_and(|load| !self.mode.wait(load).is_zero())
+    }
+
     /// The counts since power-on.
     pub(crate) const fn counts(&self) -> ModelledTime {
         ModelledTime { total: self.total, repositions: self.stream.repositions }

@@ -134,10 +134,10 @@ impl MediumSource for ThreeFileSource {
             }
             MamSave::Protection => {
                 let former = cartridge_memory::former_files(folder.as_mut())?;
-                cartridge_memory::write_both(folder.as_mut(), mam)?;
-                let committed = folder.commit(CommitPoint::Protection);
-                let committed = committed.map_err(StoreError::io("committing the cartridge"));
-                committed.inspect_err(|_| cartridge_memory::restore(folder.as_mut(), &former))
+                let saved = cartridge_memory::write_both(folder.as_mut(), mam).and_then(|()| {
+                    folder.commit(CommitPoint::Protection).map_err(StoreError::io("committing the cartridge"))
+                });
+                saved.inspect_err(|_| cartridge_memory::restore(folder.as_mut(), &former))
             }
         }
     }

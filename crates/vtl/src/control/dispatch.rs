@@ -34,7 +34,8 @@ impl Site {
         if request.changes_library() {
             observe_entry(&self.shared, || {
                 let error = done.as_ref().err().map(ToString::to_string);
-                TraceEntry::Operation(TracedOperation { request: request.clone(), error })
+                let at_ms = self.clock().now().wall.0;
+                TraceEntry::Operation(TracedOperation { at_ms, request: request.clone(), error })
             });
         }
         done

@@ -387,7 +387,9 @@ impl ControlRequest {
                 | Self::Create { .. }
                 | Self::Protect { .. }
                 | Self::Retain { .. }
+                | Self::Hold { .. }
                 | Self::Delete { .. }
+                | Self::Forget { .. }
         )
     }
 

@@ -35,6 +35,8 @@ pub struct TracedSite {
 /// The login of an initiator port to a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracedLogin {
+    /// Time of the login, in milliseconds since 1970 (UTC).
+    pub at_ms: u64,
     /// Name of the target, such as an iSCSI name.
     pub target: String,
     /// Number of the I_T nexus in that target, as in the records of its commands.
@@ -56,6 +58,8 @@ pub struct TracedLogout {
 /// A request of an operator that changed something in a library, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracedOperation {
+    /// Time of the end of the operation, in milliseconds since 1970 (UTC).
+    pub at_ms: u64,
     /// The request, as in the control protocol.
     pub request: ControlRequest,
     /// Reason why it was refused; `None` if it succeeded.

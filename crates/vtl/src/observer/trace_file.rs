@@ -7,7 +7,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Entries that may wait to be written; further ones are lost, and counted in the file.
 const QUEUE_LEN: usize = 8192;
+/// Bytes of data in entries that may wait.
+const MAX_WAITING: usize = 64 << 20;
 /// Time after which written lines are in the file although no command follows.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -24,6 +26,8 @@ type Numbered = (u64, TraceEntry);
 /// Writes every command, login, logout and operation of a site to a file. Dropping it writes what still waits.
 pub struct TraceFile {
     sender: Mutex<Option<SyncSender<Numbered>>>,
+    /// Bytes of data in the entries that wait.
+    waiting: Arc<AtomicUsize>,
     /// Number of the next command.
     next_command: AtomicU64,
     /// Number of the next entry.
@@ -49,15 +53,19 @@ impl TraceFile {
         let path = path.to_owned();
         let next = Arc::new(AtomicU64::new(1));
         let end = Arc::clone(&next);
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let written_bytes = Arc::clone(&waiting);
         let write = move || {
-            let written = catch_unwind(AssertUnwindSafe(|| write_entries(&mut file, &receiver, &end)));
+            let written =
+                catch_unwind(AssertUnwindSafe(|| write_entries(&mut file, &receiver, (&end, &written_bytes))));
             if let Ok(Err(error)) = written {
                 tracing::error!(path = %path.display(), %error, "cannot write the trace file; the trace ends");
             }
         };
         let writer = std::thread::Builder::new().name("trace".into()).spawn(write)?;
         let next_command = AtomicU64::new(1);
-        Ok(Self { sender: Mutex::new(Some(sender)), next_command, next, data_len, writer: Mutex::new(Some(writer)) })
+        let (sender, writer) = (Mutex::new(Some(sender)), Mutex::new(Some(writer)));
+        Ok(Self { sender, waiting, next_command, next, data_len, writer })
     }
 
     /// Writes the libraries of the site.
@@ -70,12 +78,31 @@ impl TraceFile {
         if let Some(sender) = &*sender {
             // The number is taken under the lock, so that numbers ascend in the file and a gap is a loss.
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let _ = sender.try_send((number, entry()));
+            let entry = entry();
+            let bytes = data_bytes(&entry);
+            if self.waiting.load(Ordering::Relaxed).saturating_add(bytes) <= MAX_WAITING {
+                self.waiting.fetch_add(bytes, Ordering::Relaxed);
+                if sender.try_send((number, entry)).is_err() {
+                    self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+                }
+            }
         }
     }
 }
 
-fn write_entries(file: &mut BufWriter<File>, entries: &Receiver<Numbered>, end: &AtomicU64) -> io::Result<()> {
+/// Bytes of data in an entry.
+fn data_bytes(entry: &TraceEntry) -> usize {
+    match entry {
+        TraceEntry::Command(record) => record.data_in.len() + record.data_out.len(),
+        _ => 0,
+    }
+}
+
+fn write_entries(
+    file: &mut BufWriter<File>,
+    entries: &Receiver<Numbered>,
+    (end, waiting): (&AtomicU64, &AtomicUsize),
+) -> io::Result<()> {
     let mut expected = 1;
     let gap = |file: &mut BufWriter<File>, lost: u64| {
         if lost > 0 { writeln!(file, "{{\"lost\":{lost}}}") } else { Ok(()) }
@@ -86,6 +113,7 @@ fn write_entries(file: &mut BufWriter<File>, entries: &Receiver<Numbered>, end: 
                 gap(file, number - expected)?;
                 expected = number + 1;
                 serde_json::to_writer(&mut *file, &entry).map_err(io::Error::other)?;
+                waiting.fetch_sub(data_bytes(&entry), Ordering::Relaxed);
                 writeln!(file)?;
             }
             Err(RecvTimeoutError::Timeout) => file.flush()?,

@@ -14,7 +14,7 @@ use vtl::replay::{Difference, Replay, Replayed};
 /// Most cartridges that a note names.
 const MAX_NAMES: usize = 5;
 
-/// What became of the entries of a trace.
+/// Counts of the replayed entries of a trace.
 #[derive(Default)]
 struct Summary {
     commands: u64,
@@ -83,7 +83,7 @@ fn libraries(arguments: &ReplayArgs, traced: Option<&TracedSite>) -> Result<(Con
     Ok((traced.config().map_err(|error| invalid(&error))?, frontend))
 }
 
-/// Tells of what the trace does not have: the data that was on cartridges, and the cartridges outside the libraries.
+/// Prints notes about what the trace does not have: the data that was on cartridges, and the cartridges outside the libraries.
 fn note_contents(output: Output, traced: &TracedSite) {
     let names = |barcodes: &BTreeSet<String>| {
         let named: Vec<&str> = barcodes.iter().take(MAX_NAMES).map(String::as_str).collect();
