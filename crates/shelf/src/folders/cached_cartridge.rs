@@ -12,6 +12,7 @@ use crate::manifest::{Content, FileContent};
 use crate::owned::OwnedCartridge;
 use crate::protection::Protection;
 use crate::{Manifest, Shelf, ShelfError, TakeError};
+use rustix::fs::Advice;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::ops::RangeInclusive;
@@ -567,6 +568,20 @@ impl CachedCartridge {
         // A small file counts as local from its beginning.
         file.local.sync()?;
         self.store_record(&mut state)
+    }
+
+    /// Begins to write a range of the local file to its disk, as [`Backend::start_write_back`](tape_store::backend::Backend).
+    pub(crate) fn start_write_back(&self, name: &str, offset: u64, len: u64) {
+        if let Ok(local) = self.with_file(name, |file| Ok(Arc::clone(&file.local))) {
+            local.advise(offset, len, Advice::DontNeed);
+        }
+    }
+
+    /// A range of the local file is read soon.
+    pub(crate) fn advise_read(&self, name: &str, offset: u64, len: u64) {
+        if let Ok(local) = self.with_file(name, |file| Ok(Arc::clone(&file.local))) {
+            local.advise(offset, len, Advice::WillNeed);
+        }
     }
 
     pub(crate) fn sync_file(&self, name: &str) -> io::Result<()> {

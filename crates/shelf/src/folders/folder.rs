@@ -197,6 +197,13 @@ impl Folder for ShelfFolder {
         true
     }
 
+    fn append_may_wait(&self) -> bool {
+        match &self.view {
+            View::Taken(taken) => taken.cartridge.append_may_wait(),
+            View::Newest(_) | View::Replica(..) => true,
+        }
+    }
+
     fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
         let (shelf, segments) = match &self.view {
             View::Taken(taken) => (&self.access.shelf, taken.cartridge.missing_segments()),
@@ -243,6 +250,14 @@ impl Backend for TakenFile {
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.taken.cartridge.set_len(&self.name, len)
+    }
+
+    fn start_write_back(&mut self, offset: u64, len: u64) {
+        self.taken.cartridge.start_write_back(&self.name, offset, len);
+    }
+
+    fn advise_read(&mut self, offset: u64, len: u64) {
+        self.taken.cartridge.advise_read(&self.name, offset, len);
     }
 
     fn sync(&mut self) -> io::Result<()> {

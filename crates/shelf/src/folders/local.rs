@@ -2,11 +2,12 @@
 
 use crate::error::ShelfError;
 use crate::record;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, IoSliceMut};
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -195,6 +196,11 @@ impl SparseFile {
         let mut bytes = vec![0; len];
         self.0.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes)
+    }
+
+    /// Tells the system how a range is used next.
+    pub(crate) fn advise(&self, offset: u64, len: u64, advice: Advice) {
+        let _ = fadvise(&self.0, offset, NonZeroU64::new(len), advice);
     }
 
     /// Gives the space of a range back to the file system; the length stays.

@@ -16,6 +16,33 @@ use tokio::runtime::Handle;
 /// Parts of files, in bytes, that are on this machine only before writes wait; if the cache is larger, that much.
 const MIN_UNSHELVED: u64 = 256 << 20;
 
+/// When parts of files are put on the shelf before a commit.
+struct SealLimits {
+    /// Bytes of a file that no task puts on the shelf yet.
+    due: u64,
+    /// Segments that are being put at the same time before writes wait.
+    sealing: u64,
+}
+
+impl SealLimits {
+    fn new(durability: Durability, cache: u64) -> Self {
+        let most = cache.max(MIN_UNSHELVED);
+        let (due, sealing) = match durability {
+            Durability::Local => ((most / 2).max(SEGMENT_LEN as u64), most / 2),
+            Durability::Remote => (SEGMENT_LEN as u64, most),
+        };
+        Self { due, sealing: sealing / SEGMENT_LEN as u64 }
+    }
+
+    /// Whether writes of up to a segment may wait, with the bytes of each file that no task puts on the shelf yet, and the number
+    /// of segments that are being put.
+    fn append_may_wait(&self, unsealed: impl Iterator<Item = u64>, sealing: u64) -> bool {
+        let due = unsealed.map(|bytes| bytes + SEGMENT_LEN as u64).filter(|bytes| *bytes >= self.due);
+        let new: u64 = due.map(|bytes| bytes / SEGMENT_LEN as u64).sum();
+        sealing + new > self.sealing
+    }
+}
+
 /// A part of a file that a task puts on the shelf.
 struct Part {
     file: String,
@@ -116,30 +143,58 @@ impl CachedCartridge {
         self.with_file(&part.file, wanted).unwrap_or(false)
     }
 
+    fn seal_limits(&self) -> SealLimits {
+        SealLimits::new(self.shared.setup.durability, self.shared.cache.limit())
+    }
+
     /// Puts full segments of a file that was written, when this is due: with [`Durability::Local`], uploads compete with hosts only
     /// if many bytes wait. Lets the writer wait if too many do.
     pub(super) fn seal_written(self: &Arc<Self>, state: MutexGuard<'_, State>, name: &str) {
-        let most = self.shared.cache.limit().max(MIN_UNSHELVED);
-        let due = match self.shared.setup.durability {
-            Durability::Local => (most / 2).max(SEGMENT_LEN as u64),
-            Durability::Remote => SEGMENT_LEN as u64,
-        };
-        if state.files.get(name).is_none_or(|file| file.tracked.unsealed_bytes() < due) {
+        let limits = self.seal_limits();
+        if state.files.get(name).is_none_or(|file| file.tracked.unsealed_bytes() < limits.due) {
             return;
         }
         drop(state);
         self.spawn_seals(name, u64::MAX, &self.uploads);
-        let most_sealing = match self.shared.setup.durability {
-            Durability::Local => most / 2,
-            Durability::Remote => most,
-        };
-        let is_full = |state: &mut State| state.sealing() > most_sealing / SEGMENT_LEN as u64;
+        let is_full = |state: &mut State| state.sealing() > limits.sealing;
         drop(self.sealed.wait_while(lock(&self.state), is_full).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether [`Self::seal_written`] may wait after writes of up to a segment.
+    pub(crate) fn append_may_wait(&self) -> bool {
+        let state = lock(&self.state);
+        let unsealed = state.files.values().map(|file| file.tracked.unsealed_bytes());
+        self.seal_limits().append_may_wait(unsealed, state.sealing())
     }
 
     /// Waits until no task puts a part of this file on the shelf that begins before the offset `end`.
     pub(super) fn wait_for_seals(&self, name: &str, end: u64) {
         let is_sealing = |state: &mut State| state.files.get(name).is_some_and(|file| file.tracked.sealing(end) > 0);
         drop(self.sealed.wait_while(lock(&self.state), is_sealing).unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: u64 = SEGMENT_LEN as u64;
+
+    #[test]
+    fn appends_may_wait_only_before_too_many_segments_are_on_the_way() {
+        for (durability, cache, free, most) in [
+            (Durability::Local, 0, 0, 2),
+            (Durability::Local, 20 * SEGMENT, 8 * SEGMENT, 10),
+            (Durability::Remote, 20 * SEGMENT, 0, 20),
+        ] {
+            let limits = SealLimits::new(durability, cache);
+            let waits = |unsealed: &[u64], sealing| limits.append_may_wait(unsealed.iter().copied(), sealing);
+            assert!(!waits(&[0], 0) && !waits(&[free], 0) && !waits(&[free, 0, 100], 0));
+            // A write of a segment more would begin to put all full segments.
+            let begun = (limits.due - SEGMENT) / SEGMENT + 1;
+            assert!(!waits(&[limits.due - SEGMENT], most - begun));
+            assert!(waits(&[limits.due - SEGMENT], most - begun + 1));
+            assert!(waits(&[0], most + 1));
+        }
     }
 }

@@ -11,6 +11,7 @@ mod replication;
 mod rounds;
 mod sharing;
 mod unloads;
+mod waits;
 
 use super::*;
 use crate::test_store::pass_other_requests;

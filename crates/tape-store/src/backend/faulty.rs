@@ -59,6 +59,7 @@ struct Disk {
     /// The number of calls after which another daemon has the cartridge, and its name.
     owner: Option<(u64, String)>,
     may_wait: bool,
+    appends_wait: bool,
     read_only: bool,
     hook: Option<CallHook>,
 }
@@ -269,6 +270,11 @@ impl FaultyFolder {
         self.disk().may_wait = may_wait;
     }
 
+    /// Sets whether [`Folder::append_may_wait`] returns that writes may wait for a network.
+    pub fn set_append_may_wait(&self, may_wait: bool) {
+        self.disk().appends_wait = may_wait;
+    }
+
     /// Sets whether [`Folder::is_read_only`] returns that the files can only be read. They can be written nevertheless.
     pub fn set_read_only(&self, read_only: bool) {
         self.disk().read_only = read_only;
@@ -443,6 +449,10 @@ impl Folder for FaultyFolder {
 
     fn may_wait(&self) -> bool {
         self.disk().may_wait
+    }
+
+    fn append_may_wait(&self) -> bool {
+        self.disk().appends_wait
     }
 
     fn is_read_only(&self) -> bool {

@@ -163,6 +163,10 @@ pub trait Folder: Send {
     fn may_wait(&self) -> bool {
         false
     }
+    /// Whether writes at the end of the files may wait for a network now. The answer may change with each call.
+    fn append_may_wait(&self) -> bool {
+        self.may_wait()
+    }
     /// The thawing of the objects that a load of the tape needs, if the store of the folder has objects that must be thawed before they
     /// are read. It begins now, in the background. `None` if nothing must be thawed for certain.
     fn thaw(&mut self) -> Option<Box<dyn Thawing>> {

@@ -249,6 +249,12 @@ impl ThreeFile {
         Ok((layout.is_framed(), layout.overhead()))
     }
 
+    /// Whether an append at the position does nothing but write at the end of the files: nothing is removed, and no commit repeated.
+    pub(super) fn only_appends(&self) -> bool {
+        let is_blocked = self.partitions.get(self.current).is_none_or(|part| part.append_blocked().is_some());
+        self.at_end_of_data() && !is_blocked && !self.commit_failed
+    }
+
     /// Removes the objects after the position and frees buffers. An error here is about earlier objects.
     pub(super) fn truncate_at_position(&mut self, len: usize) -> Result<(), StoreError> {
         self.repeat_failed_commit()?;

@@ -192,10 +192,36 @@ mod tests {
         for waits in [true, false] {
             let folder = FaultyFolder::default();
             folder.set_may_wait(waits);
+            folder.set_append_may_wait(true);
             let tape = tape(&folder, TapeOptions::native(1 << 30));
             for operation in [MediumOperation::Read, MediumOperation::Append, MediumOperation::Drain] {
                 assert_eq!(tape.may_wait(operation), waits);
             }
         }
+    }
+
+    #[test]
+    fn appends_that_remove_nothing_wait_as_the_folder_says() {
+        let folder = FaultyFolder::default();
+        folder.set_may_wait(true);
+        let mut tape = tape(&folder, TapeOptions::native(1 << 30));
+        let waits = |tape: &ThreeFile| {
+            [MediumOperation::Read, MediumOperation::Append, MediumOperation::Drain].map(|it| tape.may_wait(it))
+        };
+        write(&mut tape, 100).unwrap();
+        assert_eq!(waits(&tape), [true, false, false]);
+        folder.set_append_may_wait(true);
+        assert_eq!(waits(&tape), [true; 3]);
+        folder.set_append_may_wait(false);
+        assert!(tape.locate(0, 0).unwrap());
+        assert_eq!(waits(&tape), [true; 3]);
+        assert!(tape.locate(0, 1).unwrap());
+        folder.fail_commits(Some(io::ErrorKind::TimedOut));
+        assert!(tape.sync().is_err());
+        // The next append repeats the commit.
+        assert_eq!(waits(&tape), [true; 3]);
+        folder.fail_commits(None);
+        write(&mut tape, 100).unwrap();
+        assert_eq!(waits(&tape), [true, false, false]);
     }
 }

@@ -338,8 +338,8 @@ impl Medium for ThreeFile {
         self.ends_at_file_system()
     }
 
-    fn may_wait(&self, _operation: MediumOperation) -> bool {
-        self.may_wait
+    fn may_wait(&self, operation: MediumOperation) -> bool {
+        self.may_wait && (operation == MediumOperation::Read || !self.only_appends() || self.folder.append_may_wait())
     }
 
     fn taken_over_by(&self) -> Option<&str> {
