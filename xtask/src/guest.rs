@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// Debian packages that the guest needs in addition to the kernel.
 const GUEST_PACKAGES: [&str; 19] = [
@@ -37,7 +39,11 @@ const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p"
 /// Time limit of one boot with its job, in seconds.
 const LIMIT: &str = "1200";
 
+/// Guests that run at the same time: each leaves the processors idle for a good part of its time.
+const GUESTS: usize = 2;
+
 type Outcome<T = ()> = Result<T, String>;
+type Job<'a> = dyn Fn() -> Outcome + Sync + 'a;
 
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_path_buf()
@@ -58,7 +64,7 @@ pub(crate) fn run(names: &[String]) -> Outcome {
         let daemon = Daemon::start()?;
         guest.boot("clients", &daemon.attachments(), &[daemon_binary()])
     };
-    let jobs: [(&str, &dyn Fn() -> Outcome); 5] = [
+    let jobs: [(&str, &Job<'_>); 5] = [
         ("clients", &clients),
         ("loopback", &|| guest.boot("loopback", &[], &[daemon_binary()])),
         ("libraries", &|| guest.boot("libraries", &[], &[daemon_binary()])),
@@ -68,9 +74,19 @@ pub(crate) fn run(names: &[String]) -> Outcome {
     if let Some(unknown) = names.iter().find(|name| !jobs.iter().any(|(job, _)| name == job)) {
         return Err(format!("no job {unknown:?} in the guest"));
     }
-    let wanted = jobs.iter().filter(|(job, _)| names.is_empty() || names.iter().any(|name| name == job));
-    // A job that fails does not stop the next one.
-    let ended: Vec<Outcome> = wanted.map(|(_, run)| run()).collect();
+    let wanted = jobs.into_iter().filter(|(job, _)| names.is_empty() || names.iter().any(|name| name == job));
+    run_jobs(wanted.map(|(_, run)| run).collect())
+}
+
+/// Runs the jobs, so many at a time. One that fails does not stop the others.
+fn run_jobs(jobs: Vec<&Job<'_>>) -> Outcome {
+    let jobs = Mutex::new(jobs.into_iter());
+    let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let lane = || std::iter::from_fn(|| next().map(|run| run())).collect::<Vec<Outcome>>();
+    let ended: Vec<Outcome> = thread::scope(|scope| {
+        let lanes = [(); GUESTS].map(|()| scope.spawn(lane));
+        lanes.into_iter().flat_map(|lane| lane.join().unwrap_or_else(|_| vec![Err("a job panicked".into())])).collect()
+    });
     ended.into_iter().collect()
 }
 
@@ -123,11 +139,9 @@ impl Guest {
         for file in files {
             copy(file, &job)?;
         }
-        print_line(&format!("\nring 2, {name}:"));
         let booted = check("qemu", self.qemu(&job).args(attachments));
-        if let Ok(report) = fs::read_to_string(job.join("output.log")) {
-            print_line(report.trim_end());
-        }
+        let report = fs::read_to_string(job.join("output.log")).unwrap_or_default();
+        print_line(&format!("\nring 2, {name}:\n{}", report.trim_end()));
         collect_records(name, &job)?;
         match fs::read_to_string(job.join("exitcode")).as_deref().map(str::trim) {
             Ok("0") => booted,

@@ -1,6 +1,7 @@
 //! `cargo xtask COMMAND`: commands for developers and CI that `cargo` itself does not have.
 
 mod api;
+mod book;
 mod ci;
 mod compatibility;
 mod console;
@@ -31,6 +32,8 @@ const USAGE: &str = "cargo xtask COMMAND
   console   build the console, compare it with console/dist, and run its tests in a browser
   man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
+  book      build docs/ as a book into target/book with mdBook, which is installed from crates.io into target/mdbook; check its
+            links
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
   api       write the public interface of each crate to docs/api; with --check, compare it, as ci does
   fuzz      run each fuzz target for a few seconds, from its corpus on
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Some("console") => console::run(),
         Some("man") => man::run(std::env::args_os().nth(2)),
         Some("pages") => pages::run_pages(&arguments()),
+        Some("book") => book::build(),
         Some("ci") => ci::run(),
         Some("api") => api::run(std::env::args().nth(2).as_deref() == Some("--check")),
         Some("fuzz") => fuzz::run(),
@@ -109,6 +113,7 @@ fn test() -> Outcome {
     optimised_test("shelf", &[], "model_tests::one_hundred_thousand_histories_lose_and_double_nothing")?;
     console::run()?;
     pages::run_pages(&[])?;
+    book::build()?;
     schemathesis::run_schemathesis()?;
     object_store::run_object_store()?;
     guest::build_daemon()?;

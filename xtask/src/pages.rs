@@ -75,13 +75,17 @@ pub(crate) fn run_pages(names: &[String]) -> Outcome {
     pages.iter().try_for_each(|page| run_page(page))
 }
 
-/// The lines of README.md that run in the guest, one per line.
+/// The lines of the page for beginners that run in the guest, one per line.
 pub(crate) fn guest_lines() -> Outcome<String> {
-    let blocks = blocks(&workspace().join("README.md"))?;
+    let blocks = blocks(&workspace().join("docs/five-minutes.md"))?;
     let lines = blocks.iter().filter(|block| block.tag == "sh guest").flat_map(|block| &block.lines);
     let typed = lines.filter(|(_, line)| !matches!(line_mode(line), Some(LineMode::Skipped(_))));
     let lines: Vec<&str> = typed.map(|(_, line)| line.as_str()).collect();
-    if lines.is_empty() { Err("README.md has no block `sh guest`".into()) } else { Ok(lines.join("\n") + "\n") }
+    if lines.is_empty() {
+        Err("docs/five-minutes.md has no block `sh guest`".into())
+    } else {
+        Ok(lines.join("\n") + "\n")
+    }
 }
 
 fn blocks(page: &Path) -> Outcome<Vec<Block>> {
