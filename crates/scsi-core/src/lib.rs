@@ -47,6 +47,7 @@ pub mod parameter_list;
 pub mod port;
 pub mod reservation;
 pub mod sense;
+pub mod source;
 pub mod status;
 pub mod target;
 pub mod template;

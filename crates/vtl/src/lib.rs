@@ -40,6 +40,7 @@ pub mod library;
 mod locks;
 pub mod log_writer;
 pub mod metrics;
+pub mod model_sources;
 pub mod models;
 mod move_command;
 mod nexuses;

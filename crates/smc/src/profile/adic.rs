@@ -2,13 +2,14 @@
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming,
+    VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
+use scsi_core::source::Sources;
 
 /// ADIC Scalar i500, later sold by Quantum, and by Dell as ML6000. From Quantum's SCSI reference for its intelligent
 /// libraries (6-00423): INQUIRY with the full firmware level from byte 36, VPD and mode pages, element descriptors (64
@@ -55,4 +56,5 @@ pub const ADIC_SCALAR_I500: ChangerProfile = ChangerProfile {
     },
     prevents_export: true,
     check_order: DEFAULT_ORDER,
+    sources: Sources { tables: &[sources::SCALAR_I500], sibling: None },
 };

@@ -2,7 +2,7 @@
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming,
+    VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
@@ -11,6 +11,7 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::Standard;
 use scsi_core::log::COUNTER_CONTROL;
 use scsi_core::lu::DEFAULT_ORDER;
+use scsi_core::source::Sources;
 
 /// HP StorageWorks MSL2024, 4048, 8048 and 8096, which report their generation as product. Addresses, mode pages with
 /// block descriptor, capabilities and element descriptors: capture of an MSL3040, the successor. Commands: table of
@@ -56,6 +57,7 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     },
     prevents_export: false,
     check_order: DEFAULT_ORDER,
+    sources: Sources { tables: &[sources::MSL_G3], sibling: Some("HPE MSL3040") },
 };
 
 /// HPE StoreEver MSL3040. INQUIRY, VPD, mode and log pages, element descriptors and the serial number of a logical
@@ -81,6 +83,7 @@ pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
         (0xd0, b"\x00\x00\x01\x00\xc3P\xc3P'\x10\x00\x00\x00\x00\x00\x00"),
     ],
     log_pages: log::MSL3040,
+    sources: Sources { tables: &[sources::MSL3040], sibling: None },
     log_options: LogPageOptions { control: (COUNTER_CONTROL, COUNTER_CONTROL), reference: Some(95) },
     ..HP_MSL_G3
 };

@@ -2,7 +2,7 @@
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming,
+    VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
@@ -10,6 +10,7 @@ use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::Standard;
 use scsi_core::lu::DEFAULT_ORDER;
+use scsi_core::source::Sources;
 
 /// IBM TS3500 (3584) frame L32. INQUIRY, DVCID, drive addresses, mode pages and commands: IBM's SCSI reference for the
 /// 3584 and its successors. Revision 2C02 and version 3: as reported by such a library. It supports opcode E7h instead
@@ -59,6 +60,7 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
     },
     prevents_export: false,
     check_order: DEFAULT_ORDER,
+    sources: Sources { tables: &[sources::IBM_3584], sibling: None },
 };
 
 /// IBM TS3100 and TS3200, and Dell TL2000 and TL4000, which report the same identity. Mode and VPD pages, element
@@ -100,5 +102,6 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
         label_exceptions: (Asc(0x8301), Asc(0x8301)),
         cleaning: Some((Asc::CLEANING_CARTRIDGE_INSTALLED, Asc(0x3083))),
     },
+    sources: Sources { tables: &[sources::IBM_3573], sibling: None },
     ..IBM_03584L32
 };

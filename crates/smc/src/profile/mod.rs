@@ -5,6 +5,7 @@ mod ferric;
 mod generic;
 mod hp;
 mod ibm;
+mod sources;
 mod spectra;
 mod stk;
 
@@ -24,6 +25,7 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::log::{FLAG_CONTROL, LIST_CONTROL, LogId};
 use scsi_core::lu::AdmissionCheck;
 use scsi_core::mode::ModePageDef;
+use scsi_core::source::Sources;
 use scsi_core::writer::PageWriter;
 
 /// The form of the drive identifiers of a model in READ ELEMENT STATUS with DVCID. Numbers are bytes of the identifier.
@@ -135,6 +137,8 @@ pub struct ChangerProfile {
     pub prevents_export: bool,
     /// Order of the admission checks before a command (unit attention, reservation and others).
     pub check_order: &'static [AdmissionCheck],
+    /// The sources of the data of the model, part by part.
+    pub sources: Sources,
 }
 
 impl ChangerProfile {

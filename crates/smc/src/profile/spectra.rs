@@ -2,13 +2,14 @@
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming,
+    VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
+use scsi_core::source::Sources;
 
 /// Spectra T-series (T50e to T950), which reports the product PYTHON. INQUIRY, mode pages (6-byte commands only),
 /// addresses, element descriptors and ten characters of the label: Spectra's SCSI developer guide. Drive identifier: as
@@ -57,4 +58,5 @@ pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
     },
     prevents_export: false,
     check_order: DEFAULT_ORDER,
+    sources: Sources { tables: &[sources::PYTHON], sibling: None },
 };

@@ -2,13 +2,14 @@
 
 use super::{
     Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming,
+    VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::DEFAULT_ORDER;
+use scsi_core::source::Sources;
 
 /// StorageTek L700. Addresses and element counts: L700e/L180 SCSI reference, 8th edition (cells 1000 to 1677, drives
 /// 500 to 519, CAP 10 to 55, hand 0). Identification and end of the element descriptors: ACSLS SCSI reference for the
@@ -53,6 +54,7 @@ pub const STK_L700: ChangerProfile = ChangerProfile {
     },
     prevents_export: false,
     check_order: DEFAULT_ORDER,
+    sources: Sources { tables: &[sources::STK_L_SERIES], sibling: None },
 };
 
 /// StorageTek L180: a smaller L700 with the same addresses, described by the same SCSI reference. Revision: as shown in

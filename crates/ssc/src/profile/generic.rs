@@ -1,12 +1,13 @@
 //! Generic drive that supports every medium, for unknown product identifications, as in mhvtl.
 
-use super::{DriveProfile, Mechanism, MediaSupport, UNSUPPORTED_IN_SCSI_2, media_by_name, no_vpd, rw};
+use super::{DriveProfile, Mechanism, MediaSupport, UNSUPPORTED_IN_SCSI_2, media_by_name, no_vpd, rw, sources};
 use crate::{log, mode};
 use scsi_core::dump::DumpSupport;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::lu::DEFAULT_ORDER;
+use scsi_core::source::Sources;
 use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, LTO_10, LTO_10P};
 
 /// As in mhvtl for drives that are not LTO: ADDR16 and WBUS16; SPC-3, transport and SSC.
@@ -83,4 +84,5 @@ pub const GENERIC: DriveProfile = DriveProfile {
     worm: true,
     dump_support: DumpSupport::NONE,
     unsupported_commands: UNSUPPORTED_IN_SCSI_2,
+    sources: Sources { tables: &[sources::FERRIC], sibling: None },
 };

@@ -7,13 +7,14 @@
 
 use super::{
     DriveProfile, HP_DUMPS, IBM_DUMPS, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
-    UNSUPPORTED_END_OF_WRAP, UNSUPPORTED_WITHOUT_ENCRYPTION, ibm, ro, rw,
+    UNSUPPORTED_END_OF_WRAP, UNSUPPORTED_WITHOUT_ENCRYPTION, ibm, ro, rw, sources,
 };
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
 use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::lu::{HP_ORDER, IBM_ORDER};
+use scsi_core::source::Sources;
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, MediaSpec};
 
@@ -111,6 +112,7 @@ const fn built_by_hp(product: &'static str, revision: &'static str, generation: 
         worm: true,
         dump_support: HP_DUMPS,
         unsupported_commands: UNSUPPORTED_END_OF_WRAP,
+        sources: Sources { tables: &[sources::BUILT_BY_HP], sibling: None },
     }
 }
 
@@ -134,6 +136,7 @@ const fn built_by_ibm(model: ModelStrings, generation: &Generation) -> DriveProf
         worm: true,
         dump_support: IBM_DUMPS,
         unsupported_commands: UNSUPPORTED_WITHOUT_ENCRYPTION,
+        sources: Sources { tables: &[sources::SINCE_LTO_7], sibling: None },
     }
 }
 
@@ -155,10 +158,13 @@ pub const ULTRIUM_7: DriveProfile = built_by_ibm(
     &Generation { native_media: &LTO_7, supported_media: &[ro(&LTO_5), rw(&LTO_6), rw(&LTO_7)] },
 );
 /// HPE Ultrium 8-SCSI: writes LTO-8, LTO-7 and LTO-7 of type M. The revision is one of IBM's for this generation.
-pub const ULTRIUM_8: DriveProfile = built_by_ibm(
-    ModelStrings { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
-    &Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
-);
+pub const ULTRIUM_8: DriveProfile = DriveProfile {
+    sources: Sources { tables: &[sources::HPE_LTO_8], sibling: Some("Ultrium 7-SCSI") },
+    ..built_by_ibm(
+        ModelStrings { vendor: "HPE", product: "Ultrium 8-SCSI", revision: "MA71" },
+        &Generation { native_media: &LTO_8, supported_media: &[rw(&LTO_7), rw(&LTO_7M), rw(&LTO_8)] },
+    )
+};
 /// HPE Ultrium 9-SCSI: writes LTO-9 and LTO-8.
 pub const ULTRIUM_9: DriveProfile = DriveProfile {
     inquiry: INQUIRY_LTO_9,

@@ -8,7 +8,7 @@
 
 use super::{
     DriveProfile, IBM_DUMPS, Mechanism, MediaSupport, REED_SOLOMON_AND_CRC32C, REED_SOLOMON_ONLY,
-    UNSUPPORTED_END_OF_WRAP, UNSUPPORTED_WITHOUT_ENCRYPTION, ro, rw,
+    UNSUPPORTED_END_OF_WRAP, UNSUPPORTED_WITHOUT_ENCRYPTION, ro, rw, sources,
 };
 use crate::{log, mode};
 use scsi_core::identity::{Identity, ModelStrings};
@@ -16,6 +16,7 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::log::LogId;
 use scsi_core::lu::IBM_ORDER;
+use scsi_core::source::Sources;
 use scsi_core::writer::PageWriter;
 use tape_store::media::{LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, LTO_10, LTO_10P, MediaSpec};
 
@@ -93,6 +94,18 @@ const fn ultrium(product: &'static str, revision: &'static str, generation: &Gen
         worm: true,
         dump_support: IBM_DUMPS,
         unsupported_commands: if since_7 { UNSUPPORTED_WITHOUT_ENCRYPTION } else { UNSUPPORTED_END_OF_WRAP },
+        sources: sources_of(native_media),
+    }
+}
+
+const fn sources_of(native_media: &MediaSpec) -> Sources {
+    match native_media.density {
+        density if density < LTO_7.density => {
+            Sources { tables: &[sources::IBM, sources::IBM_BEFORE_LTO_7], sibling: Some("Ultrium 7-SCSI") }
+        }
+        density if density < LTO_9.density => Sources { tables: &[sources::IBM], sibling: Some("Ultrium 7-SCSI") },
+        density if density == LTO_9.density => Sources { tables: &[sources::IBM], sibling: Some("Ultrium 9-SCSI") },
+        _ => Sources { tables: &[sources::IBM_LTO_10], sibling: Some("Ultrium 9-SCSI") },
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::{
     DriveProfile, GENERIC, IBM_3592_DUMP, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, UNSUPPORTED_BEFORE_LTO_5, generic,
-    media_by_name, rw,
+    media_by_name, rw, sources,
 };
 use crate::{log, mode};
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::lu::IBM_ORDER;
+use scsi_core::source::Sources;
 
 const fn drive(product: &'static str, name: &str, supported_media: &'static [MediaSupport]) -> DriveProfile {
     DriveProfile {
@@ -21,6 +22,7 @@ const fn drive(product: &'static str, name: &str, supported_media: &'static [Med
         encryption_algorithms: (1, &[0]),
         dump_support: IBM_3592_DUMP,
         unsupported_commands: UNSUPPORTED_BEFORE_LTO_5,
+        sources: Sources { tables: &[sources::AS_IN_MHVTL], sibling: None },
         ..GENERIC
     }
 }

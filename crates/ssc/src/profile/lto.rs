@@ -5,11 +5,13 @@
 
 use super::{
     DriveProfile, IBM_DUMP, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, UNSUPPORTED_BEFORE_LTO_5, hp, ibm, renamed, ro, rw,
+    sources,
 };
 use crate::{log, mode};
 use scsi_core::dump::DumpSupport;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
+use scsi_core::source::{SourceTable, Sources};
 use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, MediaSpec};
 
 struct Generation {
@@ -36,6 +38,12 @@ const GENERATION_4: Generation = Generation {
     encrypts: true,
 };
 
+const fn sources_of(encrypts: bool) -> Sources {
+    let tables: &[&SourceTable] =
+        if encrypts { &[sources::LTO_4_ENCRYPTION, sources::AS_IN_MHVTL] } else { &[sources::AS_IN_MHVTL] };
+    Sources { tables, sibling: None }
+}
+
 const fn ibm_profile(product: &'static str, generation: &Generation) -> DriveProfile {
     let Generation { native_media, supported_media, worm, encrypts } = *generation;
     DriveProfile {
@@ -50,6 +58,7 @@ const fn ibm_profile(product: &'static str, generation: &Generation) -> DrivePro
         worm,
         dump_support: IBM_DUMP,
         unsupported_commands: if encrypts { UNSUPPORTED_BEFORE_LTO_5 } else { UNSUPPORTED_BEFORE_LTO_4 },
+        sources: sources_of(encrypts),
         ..ibm::ULT3580_TD5
     }
 }
@@ -72,6 +81,7 @@ const fn hp_profile(product: &'static str, generation: &Generation) -> DriveProf
         worm,
         dump_support: DumpSupport::NONE,
         unsupported_commands: if encrypts { UNSUPPORTED_BEFORE_LTO_5 } else { UNSUPPORTED_BEFORE_LTO_4 },
+        sources: sources_of(encrypts),
         ..hp::ULTRIUM_5
     }
 }

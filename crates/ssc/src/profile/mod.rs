@@ -7,6 +7,7 @@ mod ibm_3592;
 mod lto;
 mod quantum;
 mod sony;
+mod sources;
 mod stk;
 
 pub use generic::GENERIC;
@@ -35,6 +36,7 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::log::LogId;
 use scsi_core::lu::AdmissionCheck;
 use scsi_core::mode::ModePageDef;
+use scsi_core::source::Sources;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::feature::Feature;
@@ -68,7 +70,8 @@ const fn media_by_name(name: &str) -> &'static MediaSpec {
 
 /// Copy of a profile with another product identification.
 const fn renamed(product: &'static str, drive: DriveProfile) -> DriveProfile {
-    DriveProfile { model: ModelStrings { product, ..drive.model }, ..drive }
+    let sources = Sources { tables: &[sources::OTHER_NAME], sibling: Some(drive.name()) };
+    DriveProfile { model: ModelStrings { product, ..drive.model }, sources, ..drive }
 }
 
 /// Writer of drives without vendor-specific VPD pages.
@@ -165,6 +168,8 @@ pub struct DriveProfile {
     pub dump_support: DumpSupport,
     /// Names of commands in [`crate::table::COMMANDS`] that the model does not support.
     pub unsupported_commands: &'static [&'static str],
+    /// The sources of the data of the model, part by part.
+    pub sources: Sources,
 }
 
 impl DriveProfile {

@@ -4,10 +4,13 @@
 //! Sources of the LTO drives: product identifications from LTFS (`quantum_tape.c`); revision of ULTRIUM-HH7 from LTFS issue
 //! 443. Everything else is that of IBM's drive of the same name, as LTFS expects (pull request 209), with IBM's revision.
 
-use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, generic, lto, media_by_name, ro, rw};
+use super::{
+    DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_4, generic, lto, media_by_name, ro, rw, sources,
+};
 use crate::mode;
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
+use scsi_core::source::Sources;
 
 const DLT: &[MediaSupport] = &[ro(media_by_name("DLT3")), rw(media_by_name("DLT4"))];
 
@@ -19,6 +22,7 @@ const fn dlt(product: &'static str) -> DriveProfile {
         mode_pages: mode::DLT_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83],
         worm: false,
+        sources: Sources { tables: &[sources::DLT, sources::AS_IN_MHVTL], sibling: None },
         ..GENERIC
     }
 }
@@ -41,13 +45,20 @@ const fn sdlt(
         vpd_pages: GENERIC.vpd_pages,
         worm,
         unsupported_commands: UNSUPPORTED_BEFORE_LTO_4,
+        sources: Sources { tables: &[sources::AS_IN_MHVTL], sibling: None },
         ..dlt(product)
     }
 }
 
 /// IBM's drive with this product identification, as Quantum sells it.
 const fn of_ibm(own_name: &'static str, drive: DriveProfile) -> DriveProfile {
-    DriveProfile { own_name: Some(own_name), model: ModelStrings { vendor: "QUANTUM", ..drive.model }, ..drive }
+    let sources = Sources { tables: &[sources::QUANTUM], sibling: Some(drive.name()) };
+    DriveProfile {
+        own_name: Some(own_name),
+        model: ModelStrings { vendor: "QUANTUM", ..drive.model },
+        sources,
+        ..drive
+    }
 }
 
 /// Quantum ULTRIUM-HH5, half height: writes LTO-5 and LTO-4, reads LTO-3.

@@ -1,11 +1,12 @@
 //! StorageTek T10000, 9840 and 9940, as in mhvtl; not compared with captures. The 9940A supports 9940A cartridges,
 //! where mhvtl lists those of the 9840A by mistake.
 
-use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_5, generic, media_by_name, ro, rw};
+use super::{DriveProfile, GENERIC, MediaSupport, UNSUPPORTED_BEFORE_LTO_5, generic, media_by_name, ro, rw, sources};
 use crate::{log, mode};
 use scsi_core::identity::ModelStrings;
 use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::Standard;
+use scsi_core::source::Sources;
 
 /// Byte 54: key management; byte 55: encryption, VolSafe (T10000 only) and compression.
 const fn inquiry(byte_55: u8) -> InquiryData {
@@ -23,6 +24,7 @@ const fn drive(product: &'static str, name: &str, supported_media: &'static [Med
         mode_pages: mode::SCSI_2_PAGES,
         vpd_pages: &[0x00, 0x80, 0x83, 0xb0],
         unsupported_commands: UNSUPPORTED_BEFORE_LTO_5,
+        sources: Sources { tables: &[sources::AS_IN_MHVTL], sibling: None },
         ..GENERIC
     }
 }
@@ -40,6 +42,7 @@ const fn t10000(
         },
         mode_pages: mode::SINGLE_PARTITION_PAGES,
         log_pages: log::T10000_PAGES,
+        sources: Sources { tables: &[sources::T10000, sources::AS_IN_MHVTL], sibling: None },
         worm,
         ..drive(product, name, supported_media)
     }
