@@ -8,7 +8,6 @@ use crate::library::{CartridgeLocation, Library, MoveCounts, MoveError};
 use crate::profile::ChangerProfile;
 use crate::robot::OperatorState;
 use crate::table::COMMANDS;
-use crate::timing::RobotModel;
 use scsi_core::alert::AlertSet;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::{Context, DeviceCommand};
@@ -121,9 +120,24 @@ impl Changer {
     /// time if the robot waits for that and it is longer.
     #[must_use]
     pub fn duration_of_move(&self, source: ElementAddress, destination: ElementAddress) -> Duration {
-        let layout = self.state.library.layout();
-        let modelled = RobotModel::of(layout).move_time(layout, source, destination);
+        let modelled = self.state.library.move_time(source, destination);
         self.state.move_duration.max(self.state.time.wait(modelled))
+    }
+
+    /// Returns how long a move from an element of this partition to one of another partition has to wait, as
+    /// [`Self::duration_of_move`]. `destination` is the address in the chassis
+    /// ([`Partition::address_in_chassis`](crate::chassis::Partition::address_in_chassis)).
+    #[must_use]
+    pub fn duration_in_chassis(&self, source: ElementAddress, destination: ElementAddress) -> Duration {
+        let modelled = self.state.library.move_time_in_chassis(source, destination);
+        self.state.move_duration.max(self.state.time.wait(modelled))
+    }
+
+    /// Makes the robot busy for the duration of a motion, and returns the time until its end. The robot of a chassis moves for one
+    /// partition after the other, so that this can be longer than the motion.
+    #[must_use]
+    pub fn reserve_robot(&self, motion: Duration, now: Now) -> Duration {
+        self.state.library.reserve_robot(now.mono, motion)
     }
 
     /// Returns the number of moves since power-on, by hosts and operators.

@@ -17,7 +17,9 @@ pub(crate) fn sense(error: MoveError, field: impl Fn(ElementAddress) -> u16) -> 
         MoveError::Disabled(address) => {
             Sense::illegal_request(Asc::ELEMENT_DISABLED).with_field_pointer(true, field(address), None)
         }
-        MoveError::StationOpen(_) => Sense::new(SenseKey::NOT_READY, Asc::MEDIUM_NOT_PRESENT_TRAY_OPEN),
+        MoveError::StationOpen(_) | MoveError::OtherPartition(_) => {
+            Sense::new(SenseKey::NOT_READY, Asc::MEDIUM_NOT_PRESENT_TRAY_OPEN)
+        }
         MoveError::SourceEmpty(_) => Sense::illegal_request(Asc::MEDIUM_SOURCE_ELEMENT_EMPTY),
         MoveError::DestinationFull(_) => Sense::illegal_request(Asc::MEDIUM_DESTINATION_ELEMENT_FULL),
         MoveError::Prevented(_) => Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED_BY_DATA_TRANSFER_ELEMENT),

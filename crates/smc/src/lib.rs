@@ -8,6 +8,7 @@
 pub mod alert;
 pub mod bay;
 pub mod changer;
+pub mod chassis;
 pub mod command;
 mod device;
 pub mod element;

@@ -1,14 +1,17 @@
 //! The elements of one library and the moves between them, independent of SCSI commands.
 
 use crate::bay::{Bay, BayStatus};
+use crate::chassis::Partition;
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementLayout, ElementType};
 use crate::move_hook::{MoveHook, PlannedMove};
 use crate::profile::Capabilities;
 use crate::robot::{OperatorState, RobotFault, RobotMatcher, RobotOutcome, lifetime};
+use crate::timing::RobotModel;
 use scsi_core::injected_fault::{FaultList, FaultRule};
 use scsi_core::lifetime_counters::LifetimeCounters;
-use scsi_core::time::Now;
+use scsi_core::time::{Instant, Now};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tape_store::cartridge::{Barcode, Cartridge, RemoveError};
 
 /// The error of a move. Every cartridge is in its original element, unless a warning is logged.
@@ -31,6 +34,10 @@ pub enum MoveError {
     /// The I/O station is open, and this import/export element is in it: NOT READY 3Ah/02h.
     #[error("the robot cannot reach element {} while the I/O station is open", .0.0)]
     StationOpen(ElementAddress),
+    /// Another partition of the chassis uses this slot of the shared I/O station: NOT READY 3Ah/02h, as if it were open for this
+    /// partition.
+    #[error("another partition uses element {}", .0.0)]
+    OtherPartition(ElementAddress),
     /// The source element is empty: ILLEGAL REQUEST 3Bh/0Eh.
     #[error("source element {} is empty", .0.0)]
     SourceEmpty(ElementAddress),
@@ -132,6 +139,8 @@ pub struct Library {
     /// TapeAlert flags of injected faults that the changer has not raised yet.
     injected_alerts: Vec<u8>,
     move_hook: Option<Box<dyn MoveHook>>,
+    /// The place of the library in a chassis; `None` if it is not a partition.
+    partition: Option<Partition>,
     /// Cartridges that no drive can load.
     unusable: BTreeSet<Barcode>,
 }
@@ -154,6 +163,7 @@ impl Library {
             injected_faults: FaultList::default(),
             injected_alerts: Vec::new(),
             move_hook: None,
+            partition: None,
             unusable: BTreeSet::new(),
         }
     }
@@ -255,6 +265,79 @@ impl Library {
         self.move_hook = hook;
     }
 
+    /// Makes the library a partition of a chassis: it shares the robot and, if that is not divided, the I/O station. The library is
+    /// empty.
+    pub fn set_partition(&mut self, partition: Option<Partition>) {
+        self.partition = partition;
+    }
+
+    /// Returns the place of the library in its chassis; `None` if it is not a partition.
+    #[must_use]
+    pub const fn partition(&self) -> Option<&Partition> {
+        self.partition.as_ref()
+    }
+
+    /// Returns whether another partition of the chassis uses an element: a slot of the shared I/O station.
+    pub(crate) fn is_taken(&self, address: ElementAddress) -> bool {
+        let index = self.layout.import_export.index(address);
+        self.partition.as_ref().zip(index).is_some_and(|(partition, index)| partition.is_taken(index))
+    }
+
+    /// Makes this partition the user of an element, before a cartridge is put there. Only a slot of a shared I/O station can have
+    /// another user.
+    fn claim(&self, address: ElementAddress) -> Result<(), MoveError> {
+        let index = self.layout.import_export.index(address);
+        match self.partition.as_ref().zip(index) {
+            Some((partition, index)) if !partition.claim(index) => Err(MoveError::OtherPartition(address)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Releases the empty slots of a shared I/O station for the other partitions. The owner of the library calls it as soon as the
+    /// changes are durable: until then, a slot could become full again.
+    pub fn release_empty_slots(&mut self) {
+        let Some(partition) = &self.partition else { return };
+        let is_empty = |address: &ElementAddress| !self.slots.contains_key(address);
+        let station = self.layout.import_export;
+        station
+            .addresses()
+            .filter(is_empty)
+            .filter_map(|address| station.index(address))
+            .for_each(|index| partition.release(index));
+    }
+
+    /// Returns the time that the robot takes for a move. In a partition, the distance is that in the chassis.
+    pub(crate) fn move_time(&self, source: ElementAddress, destination: ElementAddress) -> Duration {
+        let partition = self.partition.as_ref();
+        let destination =
+            partition.map_or(destination, |partition| partition.address_in_chassis(&self.layout, destination));
+        self.move_time_in_chassis(source, destination)
+    }
+
+    /// Returns the time that the robot takes for a move to an element with this address in the chassis.
+    pub(crate) fn move_time_in_chassis(&self, source: ElementAddress, destination: ElementAddress) -> Duration {
+        let (layout, source) = match &self.partition {
+            Some(partition) => (partition.chassis().layout(), partition.address_in_chassis(&self.layout, source)),
+            None => (&self.layout, source),
+        };
+        RobotModel::of(layout).move_time(layout, source, destination)
+    }
+
+    /// Returns the time that the robot takes for a scan of this many elements.
+    pub(crate) fn scan_time(&self, elements: usize) -> Duration {
+        let layout = self.partition.as_ref().map_or(&self.layout, |partition| partition.chassis().layout());
+        RobotModel::of(layout).scan_time(elements)
+    }
+
+    /// Makes the robot busy for the time of a motion. Returns the time until its end: the robot of a chassis serves one partition
+    /// after the other.
+    pub(crate) fn reserve_robot(&self, now: Instant, motion: Duration) -> Duration {
+        match &self.partition {
+            Some(partition) if !motion.is_zero() => partition.reserve_robot(now, motion),
+            _ => motion,
+        }
+    }
+
     /// Calls the hook for these moves, in their order.
     fn call_move_hook(&mut self, moves: &[(ElementAddress, ElementAddress)]) -> Result<(), MoveError> {
         for (source, destination) in moves {
@@ -341,6 +424,9 @@ impl Library {
         if self.is_full(address) {
             return Err((MoveError::DestinationFull(address), Box::new(cartridge)));
         }
+        if let Err(error) = self.claim(address) {
+            return Err((error, Box::new(cartridge)));
+        }
         let barcode = cartridge.barcode().clone();
         match self.layout.element_type(address) {
             Some(ElementType::DRIVE) => self.insert(address, cartridge, now)?,
@@ -404,6 +490,9 @@ impl Library {
         {
             return Err(MoveError::Disabled(address));
         }
+        if self.is_taken(address) {
+            return Err(MoveError::OtherPartition(address));
+        }
         Ok(kind)
     }
 
@@ -418,6 +507,12 @@ impl Library {
             Some(end) => Err(MoveError::RobotFailed(RobotFault::Pick, *end)),
             None => Ok(()),
         }
+    }
+
+    /// Checks that these elements can be source or destination of a move, and that the robot can reach them.
+    pub(crate) fn check_ends(&self, ends: &[ElementAddress]) -> Result<(), MoveError> {
+        ends.iter().try_for_each(|end| self.move_end_type(*end).map(drop))?;
+        self.check_reachable(ends)
     }
 
     /// Moves a cartridge. A move with the same source and destination is allowed and does nothing.

@@ -258,6 +258,56 @@ impl Changer {
         Ok(cartridge)
     }
 
+    /// Gives a cartridge to another partition of the chassis: takes it out of a slot or an import/export element, and raises UNIT
+    /// ATTENTION 28h/00h for every nexus.
+    ///
+    /// # Errors
+    /// The robot is not ready, or the element is not a slot or import/export element, is empty or cannot be reached.
+    pub fn give_to_partition(&mut self, address: ElementAddress, now: Now) -> Result<Cartridge, OperatorError> {
+        self.check_partition_access(address)?;
+        let (cartridge, _) = self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
+        self.report_inventory_change();
+        Ok(cartridge)
+    }
+
+    /// Receives a cartridge from another partition of the chassis in a slot or an import/export element, and raises UNIT ATTENTION
+    /// 28h/00h for every nexus.
+    ///
+    /// # Errors
+    /// The robot is not ready, or the element is not a slot or import/export element, is full or cannot be reached. The error returns
+    /// the cartridge.
+    pub fn receive_from_partition(
+        &mut self,
+        address: ElementAddress,
+        cartridge: Cartridge,
+        now: Now,
+    ) -> Result<(), (OperatorError, Box<Cartridge>)> {
+        if let Err(error) = self.check_partition_access(address) {
+            return Err((error, Box::new(cartridge)));
+        }
+        let source_element = SourceElement { address: None, by_operator: true };
+        let put = self.state.library.add_cartridge(address, cartridge, source_element, now);
+        put.map_err(|(error, cartridge)| (OperatorError::Element(error), cartridge))?;
+        self.report_inventory_change();
+        Ok(())
+    }
+
+    /// Checks that the robot is ready and can reach a slot or an import/export element.
+    fn check_partition_access(&self, address: ElementAddress) -> Result<(), OperatorError> {
+        if self.lu.is_faulty() {
+            return Err(OperatorError::Faulty);
+        }
+        if self.state.not_ready().is_some() {
+            return Err(OperatorError::NotReady);
+        }
+        match self.element_type_of(address)? {
+            ElementType::STORAGE | ElementType::IMPORT_EXPORT => {
+                self.state.library.check_ends(&[address]).map_err(OperatorError::Element)
+            }
+            _ => Err(OperatorError::Element(MoveError::NoElement(address))),
+        }
+    }
+
     /// Corrects the inventory without a motion: the drive in another process has the cartridge from the element `from`, or none. Another
     /// cartridge that the inventory has in the drive is put into its source element, or else into a free slot.
     ///

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::alert::Alert;
+use crate::chassis::{Chassis, Partition};
 use crate::element::{ElementFault, LabelDefect};
 use crate::library::SourceElement;
 use crate::profile;
@@ -11,6 +12,7 @@ use scsi_core::nexus::NexusId;
 use scsi_core::target::LogicalUnit;
 use scsi_core::time::Instant;
 use std::io::{IoSlice, IoSliceMut};
+use std::sync::Arc;
 
 const HOST: NexusId = NexusId(1);
 const OTHER: NexusId = NexusId(2);
@@ -714,4 +716,97 @@ fn msl3040_matches_capture() {
         let page = u8::from_str_radix(empty, 16).unwrap();
         good(&mut changer, &format!("4d 00 {:02x} 00 00 00 00 00 ff 00", 0x40 | page), &format!("{empty} 00 00 00"));
     }
+}
+
+/// A partition of a chassis with a shared I/O station: a changer as [`ready`], with the slots from `first` on.
+fn partition_of(chassis: &Arc<Chassis>, number: u16, first: u16) -> Changer {
+    let mut changer = ready();
+    let partition = Partition::new(Arc::clone(chassis), number, [first, 0, 0]);
+    changer.library_mut().set_partition(Some(partition));
+    changer
+}
+
+fn chassis_of_two() -> Arc<Chassis> {
+    Arc::new(Chassis::new(profile::STK_L700.layout(12, 2, 4).unwrap(), true))
+}
+
+/// Slot 1000 to import/export element 10, and back.
+const EXPORT: &str = "a5 00 00 00 03 e8 00 0a 00 00 00 00";
+const IMPORT: &str = "a5 00 00 00 00 0a 03 e8 00 00 00 00";
+/// READ ELEMENT STATUS of import/export element 10.
+const STATION: &str = "b8 03 00 0a 00 01 00 00 00 80 00 00";
+
+/// Oracle, SL150 interface reference, appendix B: a mail slot of another partition is as though the station were open.
+#[test]
+fn slot_of_the_station_belongs_to_one_partition() {
+    let chassis = chassis_of_two();
+    let [mut one, mut two] = [(1, 0), (2, 6)].map(|(number, first)| partition_of(&chassis, number, first));
+    let flags = |changer: &mut Changer| run(changer, STATION, &[], 4096).2[18];
+    assert_eq!((flags(&mut one), flags(&mut two)), (0x38, 0x38));
+    good(&mut one, EXPORT, "");
+    // FULL and ACCESS for its owner; neither for the other partition.
+    assert_eq!((flags(&mut one), flags(&mut two)), (0x39, 0x30));
+    fails(&mut two, EXPORT, 2, 0x3a, 0x02);
+    fails(&mut two, IMPORT, 2, 0x3a, 0x02);
+    assert_eq!(two.content(ElementAddress(1000)).unwrap().barcode.as_str(), "A00001L8");
+    // The other slot of the station is free.
+    good(&mut two, "a5 00 00 00 03 e8 00 0b 00 00 00 00", "");
+    good(&mut one, IMPORT, "");
+    assert_eq!(flags(&mut two), 0x30, "until the change is stored");
+    one.library_mut().release_empty_slots();
+    assert_eq!(flags(&mut two), 0x38);
+    good(&mut two, "a5 00 00 00 03 e9 00 0a 00 00 00 00", "");
+}
+
+/// The robot of a chassis makes one move after the other, whichever partition has the command.
+#[test]
+fn robot_serves_one_partition_at_a_time() {
+    let chassis = chassis_of_two();
+    let [mut one, mut two] = [(1, 0), (2, 6)].map(|(number, first)| partition_of(&chassis, number, first));
+    let run = |changer: &mut Changer, at: u64| {
+        changer.set_time_mode(TimeMode::Real);
+        let now = Now { mono: Instant(at), ..Now::default() };
+        let done = changer.execute(&Request::new(HOST, &bytes(LOAD), now), Data::new(&[], &mut []));
+        (done.status.0, done.modelled, done.due.unwrap())
+    };
+    let (status, first, due) = run(&mut one, 5);
+    assert_eq!((status, due), (0, Instant(5).saturating_add(first)));
+    let (status, second, due) = run(&mut two, 1_000_005);
+    assert_eq!((status, due), (0, Instant(5).saturating_add(first + second)));
+    assert!(second > Duration::from_secs(10), "{second:?}");
+    // A motion that was counted only keeps nobody from the robot.
+    two.set_time_mode(TimeMode::Counted);
+    let now = Now { mono: Instant(2_000_000), ..Now::default() };
+    let done = two.execute(&Request::new(HOST, &bytes(UNLOAD), now), Data::new(&[], &mut []));
+    assert_eq!((done.status.0, done.due), (0, None));
+}
+
+/// The way from slot to drive is that in the chassis: partition 2 has the slots behind those of partition 1.
+#[test]
+fn moves_take_the_time_of_their_distance_in_the_chassis() {
+    let chassis = chassis_of_two();
+    let [one, two] = [(1, 0), (2, 6)].map(|(number, first)| partition_of(&chassis, number, first));
+    let time = |changer: &Changer| changer.state.library.move_time(ElementAddress(1000), ElementAddress(500));
+    assert!(time(&one) > time(&two), "{:?} {:?}", time(&one), time(&two));
+}
+
+#[test]
+fn operator_gives_a_cartridge_to_another_partition() {
+    let chassis = chassis_of_two();
+    let [mut one, mut two] = [(1, 0), (2, 6)].map(|(number, first)| partition_of(&chassis, number, first));
+    let full = ElementAddress(1000);
+    let given = one.give_to_partition(full, Now::default()).unwrap();
+    let (error, given) = two.receive_from_partition(full, given, Now::default()).unwrap_err();
+    assert_eq!(error, OperatorError::Element(MoveError::DestinationFull(full)));
+    assert!(two.receive_from_partition(ElementAddress(1004), *given, Now::default()).is_ok());
+    for changer in [&mut one, &mut two] {
+        attention(changer, HOST, 0x28, 0x00);
+    }
+    let drive = ElementAddress(500);
+    assert_eq!(
+        one.give_to_partition(drive, Now::default()).unwrap_err(),
+        OperatorError::Element(MoveError::NoElement(drive))
+    );
+    one.set_online(false);
+    assert_eq!(one.give_to_partition(ElementAddress(1001), Now::default()).unwrap_err(), OperatorError::NotReady);
 }

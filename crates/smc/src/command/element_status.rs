@@ -272,7 +272,7 @@ pub(super) fn is_accessible(state: &ChangerState, kind: ElementType, address: El
     let free =
         !operator_state.element_faults.contains_key(&address) && !operator_state.drives_offline.contains(&address);
     free && match kind {
-        ElementType::IMPORT_EXPORT => !operator_state.station_open,
+        ElementType::IMPORT_EXPORT => !operator_state.station_open && !state.library.is_taken(address),
         ElementType::DRIVE => !is_full || state.library.bay(address).is_some_and(|bay| bay.status().accessible),
         _ => true,
     }

@@ -13,7 +13,6 @@ use crate::alert::Alert;
 use crate::device::ChangerState;
 use crate::element::ElementAddress;
 use crate::robot::lifetime;
-use crate::timing::RobotModel;
 use scsi_core::asc::Asc;
 use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
@@ -70,7 +69,7 @@ const _: () = assert!(size_of::<Raw>() == 10);
 pub(crate) fn all(cx: &mut Context<'_, '_, '_>) -> Outcome {
     cx.device.library.statistics.add(lifetime::SCANS, 1);
     let scanned = scan(cx.device, 0, usize::MAX);
-    spend(cx, RobotModel::of(cx.device.library.layout()).scan_time(scanned));
+    spend(cx, cx.device.library.scan_time(scanned));
     Ok(())
 }
 
@@ -85,7 +84,7 @@ pub(crate) fn range(cx: &mut Context<'_, '_, '_>) -> Outcome {
     }
     let count = raw.count.get();
     let scanned = scan(cx.device, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
-    spend(cx, RobotModel::of(cx.device.library.layout()).scan_time(scanned));
+    spend(cx, cx.device.library.scan_time(scanned));
     Ok(())
 }
 

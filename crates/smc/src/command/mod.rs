@@ -14,7 +14,6 @@ use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementType};
 use crate::fault;
 use crate::library::{Library, MoveError};
-use crate::timing::RobotModel;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::fault::{Outcome, Save};
@@ -89,22 +88,22 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
 /// The inventory is saved after a failure too: the failed move may have left a cartridge in another element.
 fn begin_move(cx: &mut Context<'_, '_, '_>) {
     cx.lu.request_save(Save::INVENTORY);
-    cx.delay_status(cx.device.move_duration);
+    let duration = cx.device.library.reserve_robot(cx.request.now.mono, cx.device.move_duration);
+    cx.delay_status(duration);
 }
 
 /// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it.
 fn spend(cx: &mut Context<'_, '_, '_>, modelled: Duration) {
     if cx.device.time.is_on() {
-        let wait = cx.device.time.wait(modelled);
+        let wait = cx.device.library.reserve_robot(cx.request.now.mono, cx.device.time.wait(modelled));
         cx.lu.set_modelled_time(modelled, (!wait.is_zero()).then(|| cx.request.now.mono.saturating_add(wait)));
     }
 }
 
 /// Counts the time of these moves.
 fn spend_moves(cx: &mut Context<'_, '_, '_>, moves: &[(ElementAddress, ElementAddress)]) {
-    let layout = cx.device.library.layout();
-    let model = RobotModel::of(layout);
-    let time = moves.iter().map(|(source, destination)| model.move_time(layout, *source, *destination)).sum();
+    let library = &cx.device.library;
+    let time = moves.iter().map(|(source, destination)| library.move_time(*source, *destination)).sum();
     spend(cx, time);
 }
 

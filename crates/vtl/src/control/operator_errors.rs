@@ -17,6 +17,7 @@ pub(crate) const fn operator_error_code(error: OperatorError) -> ErrorCode {
         | OperatorError::Element(
             MoveError::Disabled(_)
             | MoveError::StationOpen(_)
+            | MoveError::OtherPartition(_)
             | MoveError::SourceEmpty(_)
             | MoveError::DestinationFull(_),
         ) => ErrorCode::Conflict,
@@ -79,7 +80,8 @@ impl Library {
             OperatorError::Element(
                 MoveError::NoElement(address)
                 | MoveError::NotPossible { to: address, .. }
-                | MoveError::Disabled(address),
+                | MoveError::Disabled(address)
+                | MoveError::OtherPartition(address),
             ) => Some(address),
             _ => is_blocked.or(from).or(to),
         };
@@ -113,6 +115,10 @@ impl Library {
                 format!("{element} is disabled; enable it: ferric slot {element} enable")
             }
             MoveError::StationOpen(_) => "the I/O station is open; close it: ferric door io-station close".into(),
+            MoveError::OtherPartition(address) => format!(
+                "another partition of the chassis uses {}; name another I/O element, or wait until it is empty",
+                self.element_name(address)
+            ),
             MoveError::SourceEmpty(_) => format!("{} is empty", name(from)),
             MoveError::DestinationFull(_) => {
                 let content = to.and_then(|to| changer.content(to)).map(|content| content.barcode.to_string());
