@@ -208,6 +208,12 @@ impl<'a, 'b> DataIn<'a, 'b> {
         out
     }
 
+    /// Inverts the last valid byte of the buffer, for an injected fault; does nothing if there is none.
+    pub(crate) fn invert_last_byte(&mut self) {
+        let Some(last) = self.written().checked_sub(1) else { return };
+        self.window(last, 1).iter_mut().flat_map(|slice| slice.iter_mut()).for_each(|byte| *byte = !*byte);
+    }
+
     /// Counts `len` more bytes as produced, whether or not all of them fit into the buffer.
     pub const fn advance(&mut self, len: usize) {
         self.wanted += len;
@@ -260,6 +266,9 @@ mod tests {
         assert_eq!((data_in.written(), data_in.wanted()), (5, 6));
         let front = |len| data_in.front(len).iter().flat_map(|slice| slice.to_vec()).collect::<Vec<u8>>();
         assert_eq!((front(3), front(9)), (b"abc".to_vec(), b"abcde".to_vec()));
-        assert_eq!((&a, &b), (b"ab", b"cde"));
+        data_in.invert_last_byte();
+        assert_eq!((&a, &b), (b"ab", &[b'c', b'd', !b'e']));
+        DataIn::new(&mut [IoSliceMut::new(&mut a)]).invert_last_byte();
+        assert_eq!(&a, b"ab");
     }
 }

@@ -8,6 +8,7 @@ use crate::data::Data;
 use crate::fault::{Completion, Outcome};
 use crate::injected_fault;
 use crate::lu::Lu;
+use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::target::{LogicalUnit, Request, TransportEvent};
 use crate::time::Now;
@@ -65,6 +66,12 @@ pub trait DeviceServer: Send {
     fn lose_last_filemark(&mut self) -> bool {
         false
     }
+    /// Whether the blocks that a nexus reads carry protection information (LBP_R=1, SSC-4 §8.3.9).
+    fn protects_reads(&self, _nexus: NexusId) -> bool {
+        false
+    }
+    /// Sets what the modelled time of further commands is multiplied with, in thousandths.
+    fn set_time_factor(&mut self, _thousandths: u32) {}
     /// Raises a TapeAlert flag, 1 to 64, of an injected fault.
     fn raise_alert(&mut self, _flag: u8) {}
     /// Runs a command that was admitted.

@@ -132,6 +132,10 @@ pub struct CommandMatcher {
     /// The position, before the command, is before early warning by at most this many bytes; no match without a threaded
     /// tape.
     pub before_early_warning: Option<u64>,
+    /// Template of the name of the initiator, with `*` and `?`.
+    pub initiator: Option<String>,
+    /// Only commands of an I_T nexus whose read blocks carry protection information (LBP_R=1, SSC-4 §8.3.9).
+    pub protects_reads: bool,
 }
 
 /// The facts of a command that a matcher compares.
@@ -143,6 +147,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) position: Option<u64>,
     pub(crate) volume: Option<&'a str>,
     pub(crate) before_early_warning: Option<u64>,
+    pub(crate) initiator: Option<&'a str>,
+    pub(crate) protects_reads: bool,
 }
 
 impl CommandMatcher {
@@ -196,6 +202,18 @@ impl CommandMatcher {
         Self { before_early_warning: Some(bytes), ..self }
     }
 
+    /// The same commands, if the name of their initiator matches this template, with `*` and `?`.
+    #[must_use]
+    pub fn with_initiator(self, template: impl Into<String>) -> Self {
+        Self { initiator: Some(template.into()), ..self }
+    }
+
+    /// The same commands, if the blocks that they read carry protection information; see [`Self::protects_reads`].
+    #[must_use]
+    pub fn with_protected_reads(self) -> Self {
+        Self { protects_reads: true, ..self }
+    }
+
     fn matches(&self, subject: Subject<'_>) -> bool {
         let is_near = |bytes: u64| subject.before_early_warning.is_some_and(|left| left > 0 && left <= bytes);
         let in_range = |range: &RangeInclusive<u64>| subject.position.is_some_and(|object| range.contains(&object));
@@ -205,17 +223,20 @@ impl CommandMatcher {
     }
 
     /// Whether all conditions but the position hold.
-    fn matches_anywhere(&self, Subject { request, cdb, name, volume, .. }: Subject<'_>) -> bool {
+    fn matches_anywhere(&self, subject: Subject<'_>) -> bool {
+        let Subject { request, cdb, name, volume, initiator, .. } = subject;
         let has_byte = |(index, mask, value): &(usize, u8, u8)| {
             cdb.bytes().get(*index).is_some_and(|byte| byte & mask == value & mask)
         };
-        let has_volume = |wanted: &String| volume.is_some_and(|barcode| template::matches(wanted, barcode));
+        let fits = |wanted: &String, text: Option<&str>| text.is_some_and(|text| template::matches(wanted, text));
         self.opcode.is_none_or(|opcode| opcode == cdb.opcode())
             && self.service_action.is_none_or(|action| action == cdb.service_action())
             && self.nexus.is_none_or(|nexus| nexus == request.nexus)
             && self.cdb.iter().all(has_byte)
             && (self.names.is_empty() || self.names.contains(&name))
-            && self.volume.as_ref().is_none_or(has_volume)
+            && self.volume.as_ref().is_none_or(|wanted| fits(wanted, volume))
+            && self.initiator.as_ref().is_none_or(|wanted| fits(wanted, initiator))
+            && (!self.protects_reads || subject.protects_reads)
     }
 }
 
@@ -237,6 +258,11 @@ pub enum FaultOutcome {
     Delay(Duration),
     /// The command runs, and its response is due after the time that its data takes at this rate, in bytes per second.
     Slow(u64),
+    /// The command runs, and takes this many thousandths of the time that hardware would take, if the device models that.
+    SlowBy(u32),
+    /// The command runs. If it ends with GOOD and has returned data, the last byte of that is inverted: with
+    /// [`CommandMatcher::protects_reads`], a byte of the CRC of the last block.
+    WrongCrc,
     /// The command does not run, and the initiator gets no response ([`crate::fault::Completion::dropped`]).
     Drop,
     /// The command runs, and the initiator gets no response.
@@ -336,7 +362,7 @@ impl<M, O: Clone> FaultList<M, O> {
 /// The effect of an injected fault on the completion of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Injected {
-    /// The command ends with the sense or status of the rule.
+    /// The command ends with the sense, status, data or modelled time of the rule.
     Ended,
     /// The status is due later, for a command that began at this time.
     Delayed { begin: Instant, delay: Duration },
@@ -396,6 +422,8 @@ mod tests {
             position: Some(100),
             volume: Some("V001L8"),
             before_early_warning: Some(512),
+            initiator: Some("iqn.2026-01.org.example:host1"),
+            protects_reads: false,
         };
         let matches = |matcher: &CommandMatcher| matcher.matches(subject);
         let any = CommandMatcher::default();
@@ -428,6 +456,10 @@ mod tests {
         let near = |bytes| CommandMatcher::default().with_bytes_before_early_warning(bytes);
         assert!(matches(&near(512)) && !matches(&near(511)));
         assert!(!near(512).matches(Subject { before_early_warning: Some(0), ..subject }), "behind early warning");
+        let of_initiator = |template: &str| CommandMatcher::default().with_initiator(template);
+        assert!(matches(&of_initiator("iqn.*:host1")) && !matches(&of_initiator("iqn.*:host2")));
+        let protected = CommandMatcher::default().with_protected_reads();
+        assert!(!matches(&protected) && protected.matches(Subject { protects_reads: true, ..subject }));
         assert!(!of_volume("*").matches(Subject { volume: None, ..subject }), "no cartridge");
     }
 

@@ -116,6 +116,12 @@ impl Changer {
         self.state.time = mode;
     }
 
+    /// Returns what the robot does with the time that hardware would take.
+    #[must_use]
+    pub const fn time_mode(&self) -> TimeMode {
+        self.state.time
+    }
+
     /// Returns how long a move between two elements has to wait: the duration of [`Self::set_move_duration`], or the modelled
     /// time if the robot waits for that and it is longer.
     #[must_use]
@@ -259,6 +265,10 @@ impl DeviceServer for Changer {
 
     fn report_exceptions(&mut self) -> Outcome {
         self.state.exceptions.report_after_success()
+    }
+
+    fn set_time_factor(&mut self, thousandths: u32) {
+        self.state.time_thousandths = thousandths;
     }
 
     fn raise_alert(&mut self, flag: u8) {

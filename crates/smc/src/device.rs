@@ -41,6 +41,8 @@ pub(crate) struct ChangerState {
     pub(crate) move_duration: Duration,
     /// Use of the time that hardware would take, by the robot.
     pub(crate) time: TimeMode,
+    /// What an injected fault multiplies the time of the present command with, in thousandths.
+    pub(crate) time_thousandths: u32,
     pub(crate) moves: MoveCounts,
     /// The last move that a fault has ended, until the owner takes it.
     pub(crate) failed_move: Option<MoveError>,
@@ -57,6 +59,7 @@ impl ChangerState {
             operator_state_changed: false,
             move_duration: Duration::ZERO,
             time: TimeMode::Off,
+            time_thousandths: 1000,
             moves: MoveCounts::default(),
             failed_move: None,
         }

@@ -1,6 +1,7 @@
 //! Faults on demand: each script of examples/faults, on a library as a host sees it, and the conditions of the language.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+use scsi_core::time::TimeMode;
 use std::path::Path;
 use vtl::faults::{FAULT_KINDS, FaultScript};
 use vtl::host::{Host, HostError, ReadOutcome, SpaceUnit, WriteOutcome};
@@ -305,6 +306,78 @@ fn door_is_opened_in_a_move() {
     it.host.move_medium(0, 1001, 1003).unwrap();
 }
 
+/// The check value of RFC 3720 for 32 zero bytes is AA 36 91 8A. Commands without protection are not counted.
+#[test]
+fn crc_of_a_protected_block_is_wrong_once() {
+    let it = Fixture::new();
+    it.add("[[fault]]\nkind = \"wrong_crc\"\nnth = 2");
+    let other = Host::login(&it.site.targets()[0], 2);
+    other.clear_unit_attentions();
+    let mut page = it.host.mode_page(1, 0x0a, 0xf0).unwrap();
+    page[4..7].copy_from_slice(&[0x02, 0x04, 0x40]);
+    it.host.set_mode_page(1, &page).unwrap();
+    for _ in 0..3 {
+        it.host.write(1, &[0; 32]).unwrap();
+    }
+    let read = |host: &Host, len: usize| {
+        it.host.rewind(1).unwrap();
+        host.read(1, len).unwrap().block().unwrap().split_off(32)
+    };
+    for _ in 0..3 {
+        assert_eq!(read(&other, 32).len(), 0);
+    }
+    assert_eq!(read(&it.host, 36), [0xaa, 0x36, 0x91, 0x8a]);
+    assert_eq!(it.listed(), [("fault1".to_owned(), 1, 0, true)]);
+    assert_eq!(read(&it.host, 36), [0xaa, 0x36, 0x91, 0x75]);
+    assert_eq!(read(&it.host, 36), [0xaa, 0x36, 0x91, 0x8a]);
+    assert_eq!(it.listed(), [("fault1".to_owned(), 2, 1, false)]);
+}
+
+#[test]
+fn modelled_time_is_multiplied() {
+    let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 3, "64MB");
+    let site = builder.time(TimeMode::Counted).open().unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    host.move_medium(0, 1000, 500).unwrap();
+    host.clear_unit_attentions();
+    let modelled = |site: &OpenSite| site.status().libraries[0].drives[0].time.as_ref().unwrap().modelled_ms;
+    let rewind = || {
+        host.write(1, &[0; 32]).unwrap();
+        let before = modelled(&site);
+        host.rewind(1).unwrap();
+        modelled(&site) - before
+    };
+    let once = rewind();
+    assert!(once > 4000, "{once}");
+    let add = |text: &str| site.add_faults(&FaultScript::parse(text).unwrap());
+    add("[[fault]]\nkind = \"slow_by_factor\"\nfactor = 2.5\ncommands = [\"REWIND\"]").unwrap();
+    assert_eq!((rewind(), rewind()), (once * 5 / 2, once));
+    // The robot: 5 s to pick, 5 s to place, and the travel.
+    add("[[fault]]\nkind = \"slow_by_factor\"\nfactor = 10.0\nchanger = true\ncommands = [\"MOVE MEDIUM\"]").unwrap();
+    for from in [1001, 1002] {
+        host.move_medium(0, from, from + 2).unwrap_or_default();
+    }
+    let times: Vec<u64> =
+        site.trace().read(None, 4096, |_| true).records.iter().map(|record| record.modelled_us).collect();
+    assert!(times.iter().filter(|time| (100_000_000..160_000_000).contains(*time)).count() == 1, "{times:?}");
+    let without = Fixture::new();
+    let script = FaultScript::parse("[[fault]]\nkind = \"slow_by_factor\"\nfactor = 2.0").unwrap();
+    let error = without.site.add_faults(&script).unwrap_err().to_string();
+    assert!(error.contains("main/drive1 does not model the time of hardware; set the key time"), "{error}");
+}
+
+/// The fault is only for the host that it names.
+#[test]
+fn initiator_is_a_condition() {
+    let it = Fixture::new();
+    let other = Host::login(&it.site.targets()[0], 2);
+    other.clear_unit_attentions();
+    it.add("[[fault]]\nkind = \"busy\"\ninitiator = \"*2\"\nuntil_cleared = true");
+    let status = |host: &Host| host.command(1, &[0; 6], 0).status;
+    assert_eq!([status(&it.host), status(&other), status(&it.host)], [Status::GOOD, Status::BUSY, Status::GOOD]);
+}
+
 /// One count for all drives, of which a barcode selects one; commands of other tapes are not counted.
 #[test]
 fn conditions_select_commands_of_all_drives_together() {
@@ -350,6 +423,9 @@ fn scripts_are_refused_with_the_fault_the_key_and_the_value() {
         ("[[fault]]\nkind = \"busy\"\nrecords = [5, 4]", "fault 1, records: [5, 4] is empty"),
         ("[[fault]]\nkind = \"busy\"\ntape_alerts = [65]", "fault 1, tape_alerts: 65 does not exist"),
         ("[[fault]]\nkind = \"sense\"\nsense = \"3/11\"", "fault 1, sense: \"3/11\" is not KEY/ASC/ASCQ"),
+        ("[[fault]]\nkind = \"slow_by_factor\"", "fault 1, factor: is missing"),
+        ("[[fault]]\nkind = \"slow_by_factor\"\nfactor = 0.0", "fault 1, factor: 0 is out of range; expected 0.001"),
+        ("[[fault]]\nkind = \"busy\"\nfactor = 2.0", "fault 1, factor: has no effect here, with kind \"busy\""),
         ("[[fault]]\nkind = \"slow\"", "fault 1, bytes_per_second: is missing"),
         ("[[fault]]\nkind = \"unreadable_label\"", "fault 1, barcode: is missing"),
         (

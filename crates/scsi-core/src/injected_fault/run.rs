@@ -20,6 +20,7 @@ pub(crate) fn run<S: DeviceServer>(
     data: &mut Data<'_, '_>,
 ) -> Outcome {
     let volume = server.volume();
+    let initiator = server.lu().port_of(request.nexus).map(|port| port.initiator_name());
     let subject = Subject {
         request,
         cdb,
@@ -27,6 +28,8 @@ pub(crate) fn run<S: DeviceServer>(
         position: server.position(),
         volume: volume.as_deref(),
         before_early_warning: server.bytes_before_early_warning(),
+        initiator: initiator.as_deref(),
+        protects_reads: server.protects_reads(request.nexus),
     };
     let fired = server.lu().faults.take(request.now.mono, |matcher| matcher.matches(subject));
     let outcome = match &fired {
@@ -67,6 +70,17 @@ fn apply<S: DeviceServer>(
             let bytes = data.data_in.written().saturating_add(data.data_out.consumed()) as u64;
             let delay = Duration::from_micros(bytes.saturating_mul(1_000_000) / (*rate).max(1));
             (Injected::Delayed { begin, delay }, outcome)
+        }
+        FaultOutcome::SlowBy(thousandths) => {
+            server.set_time_factor(*thousandths);
+            let outcome = run_command(server, row, request, cdb, data);
+            server.set_time_factor(1000);
+            (Injected::Ended, outcome)
+        }
+        FaultOutcome::WrongCrc => {
+            run_command(server, row, request, cdb, data)?;
+            data.data_in.invert_last_byte();
+            (Injected::Ended, Ok(()))
         }
         FaultOutcome::LoseFilemark(sense) => {
             if !server.lose_last_filemark() {

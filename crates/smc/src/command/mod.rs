@@ -95,6 +95,7 @@ fn begin_move(cx: &mut Context<'_, '_, '_>) {
 /// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it.
 fn spend(cx: &mut Context<'_, '_, '_>, modelled: Duration) {
     if cx.device.time.is_on() {
+        let modelled = modelled.saturating_mul(cx.device.time_thousandths) / 1000;
         let wait = cx.device.library.reserve_robot(cx.request.now.mono, cx.device.time.wait(modelled));
         cx.lu.set_modelled_time(modelled, (!wait.is_zero()).then(|| cx.request.now.mono.saturating_add(wait)));
     }

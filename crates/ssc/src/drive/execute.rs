@@ -16,6 +16,7 @@ use scsi_core::data::Data;
 use scsi_core::device_server::DeviceServer;
 use scsi_core::fault::{Completion, Fault, Outcome};
 use scsi_core::lu::Lu;
+use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
@@ -103,6 +104,14 @@ impl DeviceServer for Drive {
         sense: Sense,
     ) -> Sense {
         self.inject_failure(command, request, cdb, sense)
+    }
+
+    fn protects_reads(&self, nexus: NexusId) -> bool {
+        self.state.modes.protection_on_read(nexus).is_some()
+    }
+
+    fn set_time_factor(&mut self, thousandths: u32) {
+        self.state.time.thousandths = thousandths;
     }
 
     fn lose_last_filemark(&mut self) -> bool {

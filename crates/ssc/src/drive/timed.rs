@@ -83,6 +83,7 @@ impl Drive {
         if time.is_zero() {
             return;
         }
+        let time = self.state.time.scaled(time);
         let wait = self.state.time.spend(time);
         let until = now.saturating_add(wait);
         let delays = !wait.is_zero();

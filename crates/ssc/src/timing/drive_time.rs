@@ -17,9 +17,11 @@ pub struct ModelledTime {
 }
 
 /// The time model of a drive in use.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct DriveTime {
     pub(crate) mode: TimeMode,
+    /// What an injected fault multiplies the time of the present command with, in thousandths.
+    pub(crate) thousandths: u32,
     pub(crate) stream: Stream,
     /// The effects of the load of the tape.
     pub(crate) history: LoadHistory,
@@ -30,7 +32,26 @@ pub(crate) struct DriveTime {
     ahead: Duration,
 }
 
+impl Default for DriveTime {
+    fn default() -> Self {
+        Self {
+            mode: TimeMode::Off,
+            thousandths: 1000,
+            stream: Stream::default(),
+            history: LoadHistory::default(),
+            load: None,
+            total: Duration::ZERO,
+            ahead: Duration::ZERO,
+        }
+    }
+}
+
 impl DriveTime {
+    /// The modelled time of the present command, with the factor of an injected fault.
+    pub(crate) fn scaled(&self, time: Duration) -> Duration {
+        time.saturating_mul(self.thousandths) / 1000
+    }
+
     /// The modelled time of this time of the clock.
     pub(crate) fn now(&self, now: Instant) -> Instant {
         now.saturating_add(self.ahead)

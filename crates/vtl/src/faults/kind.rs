@@ -41,6 +41,10 @@ pub(super) enum Effect {
     Status(Status),
     Delay,
     Slow,
+    /// The command takes longer by the factor of the script; the unit models its time.
+    SlowByFactor,
+    /// The block is read with a wrong CRC, by a nexus with logical block protection.
+    WrongCrc,
     Drop,
     DropResponse,
     LoseFilemark(Sense),
@@ -150,6 +154,18 @@ pub static FAULT_KINDS: &[FaultKind] = &[
     ),
     kind("delay", ALL, Effect::Delay, "the command runs; its response comes `delay_ms` later, and the unit is busy until then"),
     kind("slow", TRANSFERS, Effect::Slow, "the command runs; its data takes the time of `bytes_per_second`"),
+    kind(
+        "slow_by_factor",
+        ALL,
+        Effect::SlowByFactor,
+        "the command runs; it takes `factor` times the [modelled time](timing.md) of the drive, or of the robot with `changer`",
+    ),
+    kind(
+        "wrong_crc",
+        READS,
+        Effect::WrongCrc,
+        "the block is read, and the CRC after it is wrong; only I_T nexuses with LBP_R=1 count",
+    ),
     kind("drop_command", ALL, Effect::Drop, "the command does not run, and gets no response"),
     kind("drop_response", ALL, Effect::DropResponse, "the command runs, and gets no response"),
     kind(

@@ -52,6 +52,9 @@ impl Site {
             }
             _ => {
                 let units = self.units_of(fault, &libraries)?;
+                if matches!(kind.effect, Effect::SlowByFactor) {
+                    check_times(&units)?;
+                }
                 let outcome = outcome(kind, fault)?;
                 let rule = FaultRule::once(matcher(kind, fault)?, outcome);
                 Ok(Plan::Commands(
@@ -122,6 +125,19 @@ fn labelled(library: &Arc<Library>, fault: &Fault) -> Vec<(Arc<Library>, Barcode
     matching.map(|barcode| (Arc::clone(library), barcode)).collect()
 }
 
+/// Checks that these units model the time of hardware.
+fn check_times(units: &[Arc<Unit>]) -> Result<(), ControlError> {
+    match units.iter().find(|unit| !unit.time_mode().is_on()) {
+        None => Ok(()),
+        Some(unit) => {
+            let name = unit.name().to_string();
+            let message =
+                format!("kind: {name} does not model the time of hardware; set the key time in the configuration");
+            Err(ControlError::conflict(message).with_unit(&name))
+        }
+    }
+}
+
 fn outcome(kind: &FaultKind, fault: &Fault) -> Result<FaultOutcome, ControlError> {
     Ok(match &kind.effect {
         Effect::Failure(sense) | Effect::LoadUnload { sense, .. } => FaultOutcome::Failure(sense.clone()),
@@ -131,6 +147,8 @@ fn outcome(kind: &FaultKind, fault: &Fault) -> Result<FaultOutcome, ControlError
         Effect::Status(status) => FaultOutcome::Status(*status),
         Effect::Delay => FaultOutcome::Delay(Duration::from_millis(fault.delay_ms.unwrap_or(0))),
         Effect::Slow => FaultOutcome::Slow(fault.bytes_per_second.unwrap_or(1)),
+        Effect::SlowByFactor => FaultOutcome::SlowBy(fault.thousandths().map_err(invalid)?),
+        Effect::WrongCrc => FaultOutcome::WrongCrc,
         Effect::Drop => FaultOutcome::Drop,
         Effect::DropResponse => FaultOutcome::DropResponse,
         Effect::LoseFilemark(sense) => FaultOutcome::LoseFilemark(sense.clone()),
@@ -143,6 +161,9 @@ fn matcher(kind: &FaultKind, fault: &Fault) -> Result<CommandMatcher, ControlErr
     if let Some(barcode) = &fault.barcode {
         matcher = matcher.with_volume(barcode.clone());
     }
+    if let Some(initiator) = &fault.initiator {
+        matcher = matcher.with_initiator(initiator.clone());
+    }
     if let Some((first, last)) = fault.records {
         matcher = matcher.with_position(first..=last);
     }
@@ -153,6 +174,7 @@ fn matcher(kind: &FaultKind, fault: &Fault) -> Result<CommandMatcher, ControlErr
     Ok(match kind.effect {
         Effect::LoadUnload { load, .. } => matcher.with_cdb_byte(4, 0x01, load.into()),
         Effect::LoseFilemark(_) => matcher.with_cdb_byte(4, 0x01, 0),
+        Effect::WrongCrc => matcher.with_protected_reads(),
         _ => matcher,
     })
 }

@@ -24,6 +24,9 @@ pub struct Fault {
     /// The commands of the changer fail, not those of drives.
     #[serde(default, skip_serializing_if = "is_false")]
     pub changer: bool,
+    /// Template of the name of the initiator, with `*` and `?`; any by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
     /// Template of the barcode, with `*` and `?`: of the cartridge in the drive, of the one that the robot moves, or of the cartridges
     /// with defective labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,9 @@ pub struct Fault {
     /// Rate of a slow drive in bytes per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u64>,
+    /// What the modelled time of the command is multiplied with, from 0.001 to 1000000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<f64>,
     /// TapeAlert flags, 1 to 64, that the drive or changer raises with each occurrence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tape_alerts: Vec<u8>,
@@ -191,6 +197,16 @@ impl Fault {
         Ok(sense)
     }
 
+    /// The factor of the time in thousandths.
+    pub(super) fn thousandths(&self) -> Result<u32, ValueError> {
+        let factor = self.factor.ok_or_else(|| ("factor", "is missing".to_owned()))?;
+        if !(0.001..=1_000_000.0).contains(&factor) {
+            return Err(("factor", format!("{factor} is out of range; expected 0.001 to 1000000")));
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 10^9")]
+        Ok((factor * 1000.0).round() as u32)
+    }
+
     fn check(&self) -> Result<(), ValueError> {
         let kind = self.kind()?;
         self.check_keys(kind)?;
@@ -199,6 +215,7 @@ impl Fault {
             Effect::OwnSense | Effect::OwnSenseAfter => self.own_sense().map(drop),
             Effect::Delay if self.delay_ms.is_none() => Err(("delay_ms", "is missing".into())),
             Effect::Slow if self.bytes_per_second.is_none() => Err(("bytes_per_second", "is missing".into())),
+            Effect::SlowByFactor => self.thousandths().map(drop),
             Effect::Label(_) if self.barcode.is_none() => Err(("barcode", "is missing".into())),
             _ => Ok(()),
         }
@@ -213,6 +230,7 @@ impl Fault {
             ("drive", self.drive.is_some(), commands && !self.changer),
             ("changer", self.changer, commands),
             ("commands", !self.commands.is_empty(), commands),
+            ("initiator", self.initiator.is_some(), commands),
             ("barcode", self.barcode.is_some(), !self.changer),
             ("records", self.records.is_some(), commands && !self.changer),
             ("before_early_warning", self.before_early_warning.is_some(), commands && !self.changer),
@@ -229,6 +247,7 @@ impl Fault {
             ("sense_flags", !self.sense_flags.is_empty(), has_sense),
             ("information", self.information.is_some(), has_sense),
             ("delay_ms", self.delay_ms.is_some(), matches!(kind.effect, Effect::Delay)),
+            ("factor", self.factor.is_some(), matches!(kind.effect, Effect::SlowByFactor)),
             ("bytes_per_second", self.bytes_per_second.is_some(), matches!(kind.effect, Effect::Slow)),
         ];
         match keys.into_iter().find(|(_, is_given, has_effect)| *is_given && !has_effect) {

@@ -4,6 +4,7 @@ use scsi_core::alert::AlertSet;
 use scsi_core::command_spec::MediumAccess;
 use scsi_core::lu::Lu;
 use scsi_core::target::LogicalUnit;
+use scsi_core::time::TimeMode;
 use smc::changer::Changer;
 use ssc::drive::Drive;
 
@@ -49,6 +50,15 @@ impl Device {
         match self {
             Self::Drive(drive) => drive.alerts(),
             Self::Changer(changer) => changer.alerts(),
+        }
+    }
+
+    /// What the device does with the time that hardware would take.
+    #[must_use]
+    pub const fn time_mode(&self) -> TimeMode {
+        match self {
+            Self::Drive(drive) => drive.time_mode(),
+            Self::Changer(changer) => changer.time_mode(),
         }
     }
 

@@ -2,12 +2,18 @@
 
 use super::Unit;
 use scsi_core::injected_fault::FaultRule;
+use scsi_core::time::TimeMode;
 
 impl Unit {
     /// Adds a rule by which commands of this unit fail. Rules end with the process. Returns false if the unit has
     /// [`MAX_RULES`](scsi_core::injected_fault::MAX_RULES) rules already.
     pub fn inject(&self, rule: FaultRule) -> bool {
         self.with_device(|device| device.lu().faults.push(rule))
+    }
+
+    /// What the unit does with the time that hardware would take.
+    pub(crate) fn time_mode(&self) -> TimeMode {
+        self.with_device(|device| device.time_mode())
     }
 
     /// Removes all rules of [`Self::inject`].
