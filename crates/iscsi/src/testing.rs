@@ -37,6 +37,7 @@ pub fn complete_all(connection: &mut Connection) {
             }
             ConnectionEvent::TaskManagement(request) => connection.task_management_done(request.tag, 0),
             ConnectionEvent::Logout => connection.finish_logout(),
+            ConnectionEvent::NopOut(request) => connection.respond_nop_out(request, &HeapBuffers),
             ConnectionEvent::LoginRejected(_) | ConnectionEvent::CommandRejected(_) => {}
         }
     }

@@ -48,6 +48,18 @@ bitflags! {
     }
 }
 
+/// What an injected fault does besides the end of its command. The owner of the unit and the transport carry it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FaultEvent {
+    /// The session of the I_T nexus ends: none of its commands gets a response.
+    LoseSession,
+    /// For this long, nothing passes between the target port and the address of the initiator.
+    CutLink(Duration),
+    /// The units and the target port lose their power, and get it back after this time.
+    LosePower(Duration),
+}
+
 /// The end of a command, as the transport reports it to the initiator.
 #[derive(Clone, Debug)]
 pub struct Completion {
@@ -77,6 +89,8 @@ pub struct Completion {
     pub dropped: bool,
     /// An injected fault ended, delayed or lost the command.
     pub injected: bool,
+    /// What an injected fault does besides that.
+    pub event: Option<FaultEvent>,
 }
 
 impl Completion {
@@ -109,6 +123,7 @@ impl Completion {
             modelled: Duration::ZERO,
             dropped: false,
             injected: false,
+            event: None,
         }
     }
 

@@ -13,7 +13,7 @@ pub use counter::{FaultCounter, FaultCounts, Probability};
 pub(crate) use run::run;
 
 use crate::cdb::{Cdb, Opcode, ServiceAction};
-use crate::fault::Completion;
+use crate::fault::{Completion, FaultEvent};
 use crate::nexus::NexusId;
 use crate::sense::Sense;
 use crate::status::Status;
@@ -263,6 +263,8 @@ pub enum FaultOutcome {
     /// The command runs. If it ends with GOOD and has returned data, the last byte of that is inverted: with
     /// [`CommandMatcher::protects_reads`], a byte of the CRC of the last block.
     WrongCrc,
+    /// The command runs, unless the power is lost, and this happens. Without session or power, the initiator gets no response.
+    Event(FaultEvent),
     /// The command does not run, and the initiator gets no response ([`crate::fault::Completion::dropped`]).
     Drop,
     /// The command runs, and the initiator gets no response.
@@ -368,6 +370,8 @@ pub(crate) enum Injected {
     Delayed { begin: Instant, delay: Duration },
     /// The initiator gets no response.
     Dropped,
+    /// More than the command is lost.
+    Event(FaultEvent),
 }
 
 impl Injected {
@@ -379,6 +383,10 @@ impl Injected {
                 completion.due = Some(completion.due.unwrap_or(begin).saturating_add(delay));
             }
             Self::Dropped => completion.dropped = true,
+            Self::Event(event) => {
+                completion.dropped = !matches!(event, FaultEvent::CutLink(_));
+                completion.event = Some(event);
+            }
         }
     }
 }

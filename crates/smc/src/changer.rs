@@ -9,6 +9,7 @@ use crate::profile::ChangerProfile;
 use crate::robot::OperatorState;
 use crate::table::COMMANDS;
 use scsi_core::alert::AlertSet;
+use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::{Context, DeviceCommand};
 use scsi_core::command_spec::{CommandRow, CommandTable};
@@ -206,6 +207,14 @@ impl Changer {
         self.state.operator_state_changed = false;
         self.lu.restore(saved);
         self.reset_device_state();
+    }
+
+    /// Loses the power and gets it back: its state has the values after power-on, with the SPC state from `saved`. Doors and
+    /// cartridges stay as they are. Raises UNIT ATTENTION 29h/00h for every nexus.
+    pub fn lose_power(&mut self, saved: lu::SavedState) {
+        self.lu.restore(saved);
+        self.reset_device_state();
+        self.lu.attentions.raise_all(Asc::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
     }
 
     /// Returns the location of every cartridge, ascending by barcode.

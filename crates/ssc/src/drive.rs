@@ -374,6 +374,21 @@ impl Drive {
         self.state.health.alerts.raise(Alert::FIRMWARE_FAILURE);
     }
 
+    /// Loses the power and gets it back: what was not synchronised is lost, the tape is loaded again, and all other state has its
+    /// values after power-on, with the SPC state from `saved`. Raises UNIT ATTENTION 29h/00h for every nexus.
+    pub fn lose_power(&mut self, saved: lu::SavedState, now: Now) {
+        if let Some(mounted) = self.state.media.opened_mut() {
+            mounted.lose_unsynchronised();
+        }
+        self.state.close_after_panic();
+        self.lu.restore(saved);
+        self.reset_device_state();
+        self.lu.attentions.raise_all(Asc::POWER_ON_RESET_OR_BUS_DEVICE_RESET_OCCURRED);
+        if let Some(cartridge) = self.state.media.take_failed() {
+            let _ = self.insert_with_delay(cartridge, now);
+        }
+    }
+
     /// Restores the cartridge that was lost in a command that panicked. Commands for the medium end with HARDWARE ERROR
     /// 44h/00h until it is loaded again.
     ///

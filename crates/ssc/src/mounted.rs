@@ -42,6 +42,8 @@ pub(crate) struct Mounted {
     pub(crate) last_writer: Option<NexusId>,
     /// Nexus of the last write since the last successful synchronisation.
     pub(crate) unsynchronised_writer: Option<NexusId>,
+    /// Position of the first object since the last successful synchronisation.
+    pub(crate) unsynchronised_from: Option<Position>,
     /// Append-only mode is on (WRITE MODE of mode page 10h/01h).
     pub(crate) append_only: bool,
     /// Overwrite that ALLOW OVERWRITE has allowed in append-only mode.
@@ -92,8 +94,19 @@ impl Mounted {
     }
 
     /// Records the nexus that is about to write.
-    pub(crate) const fn record_writer(&mut self, nexus: NexusId) {
+    pub(crate) fn record_writer(&mut self, nexus: NexusId) {
         (self.last_writer, self.unsynchronised_writer) = (Some(nexus), Some(nexus));
+        self.unsynchronised_from.get_or_insert_with(|| self.medium.position());
+    }
+
+    /// Removes the objects that were not synchronised, as a loss of power does.
+    pub(crate) fn lose_unsynchronised(&mut self) {
+        let Some(Position { partition, object, .. }) = self.unsynchronised_from.take() else { return };
+        let _ = self.medium.drain();
+        let removed = self.medium.locate(partition, object).and_then(|_| self.medium.truncate());
+        if let Err(error) = removed.and_then(|()| self.medium.sync()) {
+            tracing::warn!(barcode = %self.cartridge.barcode(), %error, "cannot remove the objects that a loss of power loses");
+        }
     }
 
     /// Name of the daemon that has taken over the cartridge, once an operation has failed for this reason.
@@ -222,7 +235,7 @@ impl Mounted {
     fn try_sync(&mut self) -> Result<(), StoreError> {
         let synced = self.medium.sync();
         match &synced {
-            Ok(()) => self.unsynchronised_writer = None,
+            Ok(()) => (self.unsynchronised_writer, self.unsynchronised_from) = (None, None),
             Err(error) => self.record_write_failure(error),
         }
         self.unsynchronised = synced.is_err();

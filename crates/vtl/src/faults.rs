@@ -16,11 +16,12 @@ use crate::library::Library;
 use crate::locks::lock;
 use crate::site::Site;
 use crate::unit::Unit;
-use plan::Plan;
-use scsi_core::injected_fault::{FaultCounter, FaultRule, MAX_RULES};
+use plan::{NopOutMatcher, Plan};
+use scsi_core::injected_fault::{FaultCounter, FaultList, FaultRule, MAX_RULES};
 use serde::{Deserialize, Serialize};
 use smc::element::LabelDefect;
 use smc::robot::{RobotMatcher, RobotOutcome};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tape_store::cartridge::Barcode;
 
@@ -87,7 +88,12 @@ impl From<FaultScriptError> for ControlError {
 
 /// The faults of a site.
 #[derive(Default)]
-pub(crate) struct Faults(Mutex<FaultRegistry>);
+pub(crate) struct Faults {
+    registry: Mutex<FaultRegistry>,
+    nop_outs: Mutex<FaultList<NopOutMatcher, ()>>,
+    /// Whether `nop_outs` has a rule.
+    has_nop_outs: AtomicBool,
+}
 
 #[derive(Default)]
 struct FaultRegistry {
@@ -140,7 +146,7 @@ impl Site {
     /// exists, or a unit has [`MAX_RULES`] rules; `busy` if a changer executes a command that takes long. The message names the
     /// fault.
     pub fn add_faults(&self, script: &FaultScript) -> Result<Vec<FaultStatus>, ControlError> {
-        let mut registry = lock(&self.faults.0);
+        let mut registry = lock(&self.faults.registry);
         let names = registry.names(&script.faults)?;
         registry.make_room(&names)?;
         let planned: Vec<(Plan, String)> = script
@@ -170,7 +176,7 @@ impl Site {
     /// The faults that were added and not cleared, in the order in which they were added, with the finished ones.
     #[must_use]
     pub fn faults(&self) -> Vec<FaultStatus> {
-        lock(&self.faults.0).added.iter().map(AddedFault::status).collect()
+        lock(&self.faults.registry).added.iter().map(AddedFault::status).collect()
     }
 
     /// Ends the fault with this name, or all of them without a name, and removes them from the list. Labels can be read
@@ -179,7 +185,7 @@ impl Site {
     /// # Errors
     /// `not_found` if there is no such fault.
     pub fn clear_faults(&self, name: Option<&str>) -> Result<ClearedFaults, ControlError> {
-        let mut registry = lock(&self.faults.0);
+        let mut registry = lock(&self.faults.registry);
         let is_cleared = |added: &AddedFault| name.is_none_or(|name| name == added.name);
         let (cleared, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut registry.added).into_iter().partition(is_cleared);
         registry.added = kept;
@@ -191,6 +197,21 @@ impl Site {
         }
         cleared.iter().for_each(end);
         Ok(ClearedFaults { cleared: cleared.into_iter().map(|added| added.name).collect() })
+    }
+
+    /// Whether a fault may apply to a NOP-Out: a portal then asks [`Self::ignores_nop_out`] for each.
+    #[must_use]
+    pub fn has_nop_out_faults(&self) -> bool {
+        self.faults.has_nop_outs.load(Ordering::Acquire)
+    }
+
+    /// Counts a NOP-Out that an initiator of this name has sent. Returns whether it gets no NOP-In, by a fault.
+    #[must_use]
+    pub fn ignores_nop_out(&self, initiator: &str) -> bool {
+        let mut rules = lock(&self.faults.nop_outs);
+        let fired = rules.take(self.clock().monotonic(), |matcher| matcher.matches(initiator));
+        self.faults.has_nop_outs.store(!rules.is_empty(), Ordering::Release);
+        fired.is_some()
     }
 
     /// Adds the rules of a fault, which count together. Returns the labels that were changed.
@@ -208,6 +229,13 @@ impl Site {
                 for (library, rules) in libraries {
                     add_robot_rules(&library, &rules, counter)?;
                 }
+                Ok(Vec::new())
+            }
+            Plan::NopOuts(rule) => {
+                if !lock(&self.faults.nop_outs).push(rule.with_counter(counter.clone())) {
+                    return Err(too_many("the site"));
+                }
+                self.faults.has_nop_outs.store(true, Ordering::Release);
                 Ok(Vec::new())
             }
             Plan::Labels(cartridges, defect) => {

@@ -15,6 +15,7 @@ use crate::sessions::SessionState;
 use crate::shelf_status::ShelfStatus;
 use crate::site::Site;
 use crate::unit::{DriveCounts, Unit};
+use scsi_core::time::Instant;
 use serde::{Deserialize, Serialize};
 use smc::element::{ElementAddress, ElementFault, ElementLayout};
 use std::collections::BTreeMap;
@@ -209,6 +210,10 @@ pub trait PortalStatistics: Send + Sync {
 
     /// The open normal sessions, in any order. It must not wait for an initiator.
     fn sessions(&self) -> Vec<SessionState>;
+
+    /// Closes all connections without a word to the initiators, and serves none until this monotonic time: an injected loss of
+    /// power. It must not wait. By default, it does nothing.
+    fn lose_power(&self, _until: Instant) {}
 }
 
 impl Site {

@@ -15,6 +15,7 @@ use crate::library::{LibraryError, random_hex};
 use crate::locks::lock;
 use crate::observer::{CommandObserver, TraceRing};
 use crate::reservations::Reservations;
+use crate::site::Site;
 use crate::state_store::{StateError, StateStore, Transaction};
 use crate::sync_times::SyncTimes;
 use crate::tokens::{self, TokenRecord};
@@ -30,7 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, Weak};
+use std::time::Duration;
 use tape_store::backend::FolderStore;
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::store::TapeStore;
@@ -66,6 +68,8 @@ pub(crate) struct Shared {
     /// How long the files of cartridges took to synchronise.
     pub(crate) sync_times: Arc<SyncTimes>,
     pub(crate) unusable: UnusableCartridges,
+    /// The site, for a loss of power that one of its units causes.
+    pub(crate) site: OnceLock<Weak<Site>>,
     /// The site was shut down: no cartridge moves from now on.
     pub(crate) ended: AtomicBool,
     /// How hosts reach the units.
@@ -110,6 +114,13 @@ pub(crate) fn operator_state_key(library: &str) -> String {
 }
 
 impl Shared {
+    /// Takes the power from all units and portals of the site.
+    pub(crate) fn lose_power(&self, outage: Duration) {
+        if let Some(site) = self.site.get().and_then(Weak::upgrade) {
+            site.lose_power(outage);
+        }
+    }
+
     /// Opens the state in a data directory; that of a directory of format version 1 is upgraded as the state of this
     /// library.
     pub(crate) fn open(mut data: DataDir, library: &str, options: SiteOptions) -> Result<Self, LibraryError> {
@@ -149,6 +160,7 @@ impl Shared {
             disk_space,
             sync_times,
             unusable: UnusableCartridges::default(),
+            site: OnceLock::new(),
             ended: AtomicBool::new(false),
             frontend: options.frontend,
             drives: options.drives,

@@ -34,6 +34,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 use tape_store::backend::FolderStore;
 
+mod power;
 mod recorded;
 mod reload;
 mod robot_elsewhere;
@@ -178,6 +179,7 @@ impl Site {
             threads,
             creation_lock: Mutex::default(),
         });
+        let _ = site.shared.site.set(Weak::clone(&site.handle));
         let running = OpenSite { site: Arc::clone(&site), _lock: lock };
         site.finish_deletions(config.libraries.first().map_or("shelf", |library| library.shelf.as_str()))?;
         for setup in &config.libraries {

@@ -367,6 +367,47 @@ fn modelled_time_is_multiplied() {
     assert!(error.contains("main/drive1 does not model the time of hardware; set the key time"), "{error}");
 }
 
+/// What was not synchronised is lost; the tape is at its beginning, and the reservation is gone.
+#[test]
+fn loss_of_power_loses_what_is_not_synchronised() {
+    let it = Fixture::new();
+    it.host.write(1, &block(1)).unwrap();
+    it.host.write_filemarks(1, 1).unwrap();
+    it.host.write(1, &block(2)).unwrap();
+    let reserve = [0x16, 0, 0, 0, 0, 0];
+    assert_eq!(it.host.command(1, &reserve, 0).status, Status::GOOD);
+    it.add("[[fault]]\nkind = \"power_loss\"\ncommands = [\"READ POSITION\"]");
+    let done = it.host.submit(1, &[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], Vec::new(), 0, 20).unwrap();
+    assert!(done.aborted, "{:?}", done.completion);
+    let other = Host::login(&it.site.targets()[0], 2);
+    other.clear_unit_attentions();
+    for lun in 0..3 {
+        assert_eq!(codes(it.host.test_unit_ready(lun)), (6, 0x29, 0), "{lun}");
+    }
+    assert_eq!(codes(it.host.test_unit_ready(1)), (6, 0x28, 0));
+    assert_eq!(it.host.test_unit_ready(0), Ok(()));
+    assert!(it.has_alert(50), "the statistics of the load are lost");
+    assert_eq!(other.test_unit_ready(1), Ok(()), "no reservation");
+    assert_eq!(it.object(), 0);
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Block(block(1)));
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::Filemark);
+    assert_eq!(it.host.read(1, BLOCK).unwrap(), ReadOutcome::EndOfData);
+    // The cartridge is in the drive; the robot can take it.
+    it.host.unload(1).unwrap();
+    it.host.move_medium(0, 500, 1000).unwrap();
+}
+
+#[test]
+fn faults_of_connections_need_an_iscsi_portal() {
+    let it = Fixture::new();
+    for kind in ["lost_session", "nop_unanswered"] {
+        let script = FaultScript::parse(&format!("[[fault]]\nkind = \"{kind}\"")).unwrap();
+        let error = it.site.add_faults(&script).unwrap_err().to_string();
+        let wanted = format!("kind: {kind:?} acts on iSCSI connections, and this site has no iSCSI portal");
+        assert!(error.contains(&wanted), "{error}");
+    }
+}
+
 /// The fault is only for the host that it names.
 #[test]
 fn initiator_is_a_condition() {
@@ -426,6 +467,11 @@ fn scripts_are_refused_with_the_fault_the_key_and_the_value() {
         ("[[fault]]\nkind = \"slow_by_factor\"", "fault 1, factor: is missing"),
         ("[[fault]]\nkind = \"slow_by_factor\"\nfactor = 0.0", "fault 1, factor: 0 is out of range; expected 0.001"),
         ("[[fault]]\nkind = \"busy\"\nfactor = 2.0", "fault 1, factor: has no effect here, with kind \"busy\""),
+        ("[[fault]]\nkind = \"cut_link\"", "fault 1, outage_ms: is missing"),
+        (
+            "[[fault]]\nkind = \"nop_unanswered\"\nbarcode = \"A*\"",
+            "fault 1, barcode: has no effect here, with kind \"nop_unanswered\"",
+        ),
         ("[[fault]]\nkind = \"slow\"", "fault 1, bytes_per_second: is missing"),
         ("[[fault]]\nkind = \"unreadable_label\"", "fault 1, barcode: is missing"),
         (

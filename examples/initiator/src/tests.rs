@@ -49,6 +49,7 @@ impl Loopback {
                 ConnectionEvent::Command(command) => self.run(command),
                 ConnectionEvent::TaskManagement(request) => self.connection.task_management_done(request.tag, 2),
                 ConnectionEvent::Logout => self.connection.finish_logout(),
+                ConnectionEvent::NopOut(request) => self.connection.respond_nop_out(request, &HeapBuffers),
                 ConnectionEvent::LoginRejected(_) | ConnectionEvent::CommandRejected(_) => {}
             }
         }

@@ -158,6 +158,12 @@ impl Connections {
         self.all.is_empty()
     }
 
+    /// The mailboxes of the connections of this address, or of all connections.
+    pub(crate) fn of_address(&self, address: Option<IpAddr>) -> impl Iterator<Item = &Arc<Mailbox>> {
+        let wanted = move |connection: &&Connection| address.is_none_or(|address| address == connection.address);
+        self.all.values().filter(wanted).map(|connection| &connection.mailbox)
+    }
+
     pub(crate) fn close_all(&self) {
         self.all.values().for_each(|connection| connection.mailbox.close());
     }

@@ -10,12 +10,14 @@ use iscsi::connection::{
 };
 use iscsi::login::LoginStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use scsi_core::fault::FaultEvent;
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{Command, CompletedCommand, Request, Tag, TransportEvent as UnitEvent};
 use scsi_core::time::Instant;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 use vtl::budget::Budget;
 use vtl::events::{Cause, Event, Subject};
 use vtl::site::Site;
@@ -113,6 +115,10 @@ impl Drop for ConnectionServer<'_> {
     }
 }
 
+fn timespec(time: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX), tv_nsec: time.subsec_nanos().into() }
+}
+
 impl ConnectionServer<'_> {
     /// Ends the session, if there is one. After this returns, every unit processes the I_T nexus loss before its next
     /// command.
@@ -125,6 +131,17 @@ impl ConnectionServer<'_> {
     fn run(&mut self) -> io::Result<()> {
         loop {
             self.collect_completed();
+            if self.mailbox.is_lost() {
+                return Ok(());
+            }
+            if let Some(until) = self.mailbox.cut_until(self.now()) {
+                if self.protocol.is_closing() || self.mailbox.is_closing() {
+                    return Ok(());
+                }
+                self.wait_for_link(until)?;
+                continue;
+            }
+            self.protocol.set_holds_nop_outs(self.site.has_nop_out_faults());
             self.retry_memory();
             let fed = self.feed();
             self.handle_events();
@@ -239,6 +256,19 @@ impl ConnectionServer<'_> {
         Ok(true)
     }
 
+    /// Waits for the end of a cut link, the mailbox, or the next deadline of the protocol, which cannot see the cut.
+    fn wait_for_link(&mut self, until: u64) -> io::Result<()> {
+        let until = until.min(self.protocol.deadline());
+        let timeout = self.site.clock().timeout(Instant(until)).map(timespec);
+        match poll(&mut [PollFd::new(self.mailbox.wake(), PollFlags::IN)], timeout.as_ref()) {
+            Ok(_) => self.protocol.handle_timeout(self.now(), &self.buffers),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.moved = self.now();
+        Ok(())
+    }
+
     /// Waits for the socket, the mailbox or the next deadline of the protocol.
     fn wait(&mut self, to_send: bool) -> io::Result<()> {
         let now = self.now();
@@ -259,10 +289,7 @@ impl ConnectionServer<'_> {
         // While reading is blocked, only RDHUP shows that the initiator has closed the connection.
         wanted.set(PollFlags::RDHUP, blocked);
         let mut fds = [PollFd::new(&self.stream, wanted), PollFd::new(self.mailbox.wake(), PollFlags::IN)];
-        let timeout = self.site.clock().timeout(Instant(until)).map(|rest| Timespec {
-            tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: rest.subsec_nanos().into(),
-        });
+        let timeout = self.site.clock().timeout(Instant(until)).map(timespec);
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) => {
                 let [socket, _] = &fds;
@@ -296,6 +323,14 @@ impl ConnectionServer<'_> {
                     self.buffers.account.take_if(|account| account.is_empty());
                     self.end_session();
                     self.protocol.finish_logout();
+                }
+                ConnectionEvent::NopOut(request) => {
+                    let initiator = self.session.as_ref().map_or("", |(granted, _)| granted.initiator());
+                    if self.site.ignores_nop_out(initiator) {
+                        self.protocol.ignore_nop_out(request, &self.buffers);
+                    } else {
+                        self.protocol.respond_nop_out(request, &self.buffers);
+                    }
                 }
                 ConnectionEvent::LoginRejected(rejected) => self.log_refusal(&rejected),
                 ConnectionEvent::CommandRejected(rejected) => self.record_rejected(&rejected),
@@ -373,6 +408,17 @@ impl ConnectionServer<'_> {
 
     fn send_response(&mut self, finished: CompletedCommand) {
         let tag = finished.tag;
+        match finished.completion.event {
+            Some(FaultEvent::LoseSession) => {
+                tracing::info!(peer = %self.peer, "session lost, by an injected fault");
+                self.mailbox.lose();
+            }
+            Some(FaultEvent::CutLink(outage)) => {
+                tracing::info!(peer = %self.peer, outage_ms = outage.as_millis(), "link cut, by an injected fault");
+                self.sessions.cut_link(self.mailbox.address(), outage);
+            }
+            _ => {}
+        }
         self.protocol.complete_command(finished, &self.buffers);
         for pending in &mut self.pending {
             pending.tasks.retain(|task| *task != tag);

@@ -27,6 +27,10 @@ pub(crate) struct Mailbox {
     /// `wake` was signalled and has not been read since.
     wake_signalled: AtomicBool,
     closing: AtomicBool,
+    /// The connection is closed without a word to the initiator, by an injected fault.
+    lost: AtomicBool,
+    /// Until this monotonic time, in microseconds, nothing passes, by an injected fault.
+    cut_until: AtomicU64,
     /// The initiator's address.
     address: IpAddr,
     /// The counters of the connection; its thread is the only writer.
@@ -51,6 +55,8 @@ impl Mailbox {
             wake,
             wake_signalled: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            lost: AtomicBool::new(false),
+            cut_until: AtomicU64::new(0),
             address,
             counters: ConnectionCounters::default(),
         })
@@ -80,6 +86,32 @@ impl Mailbox {
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.signal();
+    }
+
+    /// Asks the connection's thread to close the connection without a word to the initiator.
+    pub(crate) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.signal();
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Lets nothing pass until this time.
+    fn cut(&self, until: Instant) {
+        self.cut_until.fetch_max(until.0, Ordering::AcqRel);
+        self.signal();
+    }
+
+    /// The time until which nothing passes; `None` if the link is not cut.
+    pub(crate) fn cut_until(&self, now: u64) -> Option<u64> {
+        Some(self.cut_until.load(Ordering::Acquire)).filter(|until| *until > now)
+    }
+
+    /// The address of the initiator.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// Counts bytes that the connection's thread has received.
@@ -182,6 +214,8 @@ struct SessionTable {
     connections: Connections,
     last_tsih: u16,
     closed: bool,
+    /// Links that are cut, or all of them, and until when.
+    cuts: Vec<(Option<IpAddr>, Instant)>,
     /// Counters of the portal, without the bytes of open connections and the numbers of what is open.
     counters: PortalCounters,
 }
@@ -218,6 +252,14 @@ pub(crate) struct GrantedSession {
     pub(crate) tsih: u16,
 }
 
+impl GrantedSession {
+    /// The name of the initiator.
+    pub(crate) fn initiator(&self) -> &str {
+        let (initiator, ..) = &self.name;
+        initiator
+    }
+}
+
 impl ClockListener for Sessions {
     fn clock_advanced(&self) {
         let _locked = self.lock();
@@ -237,6 +279,12 @@ impl PortalStatistics for Sessions {
             sent_bytes: closed.sent_bytes + sent,
             ..closed.clone()
         }
+    }
+
+    fn lose_power(&self, until: Instant) {
+        let mut state = self.lock();
+        state.cuts.push((None, until));
+        state.connections.of_address(None).for_each(|mailbox| mailbox.lose());
     }
 
     fn sessions(&self) -> Vec<SessionState> {
@@ -271,6 +319,10 @@ impl Sessions {
         }
         let address = mailbox.address;
         let admission = state.connections.admit(mailbox, address, limits, self.clock.monotonic().0);
+        let now = self.clock.monotonic();
+        state.cuts.retain(|(_, until)| *until > now);
+        let cuts = state.cuts.iter().filter(|(other, _)| other.is_none_or(|other| other == address));
+        cuts.for_each(|(_, until)| mailbox.cut(*until));
         drop(state);
         match admission {
             Admission::Admitted(number) => Some(number),
@@ -392,6 +444,14 @@ impl Sessions {
         let state = self.lock();
         let of_target = state.sessions.iter().filter(|((_, _, name), _)| name == target);
         of_target.filter(|(_, other)| !Arc::ptr_eq(&other.mailbox, own)).for_each(|(_, other)| call(&other.mailbox));
+    }
+
+    /// Lets nothing pass between the portal and an address for this long.
+    pub(crate) fn cut_link(&self, address: IpAddr, outage: Duration) {
+        let until = self.clock.monotonic().saturating_add(outage);
+        let mut state = self.lock();
+        state.cuts.push((Some(address), until));
+        state.connections.of_address(Some(address)).for_each(|mailbox| mailbox.cut(until));
     }
 
     fn session_end_limit(&self) -> Instant {

@@ -74,6 +74,7 @@ impl TestBench {
                 ConnectionEvent::Command(command) => command,
                 ConnectionEvent::TaskManagement(_)
                 | ConnectionEvent::Logout
+                | ConnectionEvent::NopOut(_)
                 | ConnectionEvent::LoginRejected(_)
                 | ConnectionEvent::CommandRejected(_) => {
                     panic!("unexpected event")

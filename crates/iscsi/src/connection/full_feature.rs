@@ -1,7 +1,7 @@
 //! Requests of the full feature phase: their CmdSN order, and NOP-Out, text and logout requests.
 
 use super::receive::SegmentDestination;
-use super::{Connection, ConnectionEvent, Phase, ReceivedRequest};
+use super::{Connection, ConnectionEvent, NopOut, Phase, ReceivedRequest};
 use crate::buffers::{BufferSource, release_wiped};
 use crate::config::{AdvertisedAddress, PORTAL_GROUP};
 use crate::text;
@@ -199,6 +199,27 @@ impl Connection {
         if request.itt.get() == NO_TAG {
             return buffers.release(data);
         }
+        let request = NopOut { header: *request, data, len };
+        if self.holds_nop_outs {
+            self.events.push_back(ConnectionEvent::NopOut(request));
+        } else {
+            self.respond_nop_out(request, buffers);
+        }
+    }
+
+    /// Sets whether each NOP-Out becomes a [`ConnectionEvent::NopOut`], instead of getting its NOP-In at once. Off by default.
+    pub const fn set_holds_nop_outs(&mut self, holds: bool) {
+        self.holds_nop_outs = holds;
+    }
+
+    /// Sends no NOP-In for a NOP-Out.
+    pub fn ignore_nop_out(&mut self, request: NopOut, buffers: &dyn BufferSource) {
+        buffers.release(request.data);
+    }
+
+    /// Sends the NOP-In for a NOP-Out, with its data as far as the initiator accepts it.
+    pub fn respond_nop_out(&mut self, request: NopOut, buffers: &dyn BufferSource) {
+        let NopOut { header: request, data, len } = request;
         let mut header = self.target_header(Opcode::NOP_IN, request.itt.get(), true);
         (header.lun, header.ttt) = (request.lun, NO_TAG.into());
         let len = len.min(self.params.max_send_segment as usize);

@@ -99,6 +99,9 @@ pub enum ConnectionEvent {
     Logout,
     /// A login was rejected; for the log only.
     LoginRejected(RejectedLogin),
+    /// A NOP-Out, while [`Connection::set_holds_nop_outs`] is on: call [`Connection::respond_nop_out`] or
+    /// [`Connection::ignore_nop_out`].
+    NopOut(NopOut),
     /// A command was ended here, because of an error in its transfer or because of its task attribute; for its record only.
     CommandRejected(RejectedCommand),
 }
@@ -116,6 +119,14 @@ pub struct RejectedCommand {
     pub cdb: CdbBytes,
     /// The status and the sense data that the initiator gets.
     pub completion: Completion,
+}
+
+/// A NOP-Out that expects a NOP-In.
+#[derive(Debug)]
+pub struct NopOut {
+    header: BasicHeader,
+    data: Vec<u8>,
+    len: usize,
 }
 
 /// A request that was received completely.
@@ -186,6 +197,8 @@ pub struct Connection {
     pending_text: Vec<u8>,
     last_received: u64,
     nop_in_sent: bool,
+    /// NOP-Outs become events.
+    holds_nop_outs: bool,
     /// Initiator Task Tag of a logout request whose response is not sent yet.
     logout: Option<u32>,
 }
@@ -222,6 +235,7 @@ impl Connection {
             pending_text: Vec::new(),
             last_received: now,
             nop_in_sent: false,
+            holds_nop_outs: false,
             logout: None,
         }
     }
@@ -379,6 +393,11 @@ impl Connection {
         }
         while let Some((_, request)) = self.out_of_order.pop_first() {
             release_wiped(request.data, buffers);
+        }
+        for event in self.events.drain(..) {
+            if let ConnectionEvent::NopOut(request) = event {
+                buffers.release(request.data);
+            }
         }
         self.receiver.abort(buffers);
     }

@@ -6,7 +6,7 @@ use crate::command::DeviceCommand;
 use crate::command_spec::CommandRow;
 use crate::data::Data;
 use crate::device_server::{DeviceServer, run_command};
-use crate::fault::{Fault, Outcome};
+use crate::fault::{Fault, FaultEvent, Outcome};
 use crate::sense::Sense;
 use crate::target::Request;
 use std::time::Duration;
@@ -56,6 +56,8 @@ fn apply<S: DeviceServer>(
         FaultOutcome::Failure(sense) => (Injected::Ended, Err(fail(server, sense).into())),
         FaultOutcome::Status(status) => (Injected::Ended, Err(Fault::Status(*status))),
         FaultOutcome::Drop => (Injected::Dropped, Err(Fault::Busy)),
+        FaultOutcome::Event(event @ FaultEvent::LosePower(_)) => (Injected::Event(*event), Err(Fault::Busy)),
+        FaultOutcome::Event(event) => (Injected::Event(*event), run_command(server, row, request, cdb, data)),
         FaultOutcome::DropResponse => (Injected::Dropped, run_command(server, row, request, cdb, data)),
         FaultOutcome::SenseAfter(sense) => {
             run_command(server, row, request, cdb, data)?;

@@ -202,6 +202,7 @@ impl DriveState {
             mam_failed,
             last_writer: None,
             unsynchronised_writer: None,
+            unsynchronised_from: None,
             append_only: self.modes.append_only,
             allowed_overwrite: AllowedOverwrite::Nothing,
             worm_integrity_failed,

@@ -45,6 +45,12 @@ pub(super) enum Effect {
     SlowByFactor,
     /// The block is read with a wrong CRC, by a nexus with logical block protection.
     WrongCrc,
+    LoseSession,
+    /// The link of the initiator is cut for `outage_ms`.
+    CutLink,
+    /// NOP-Out PDUs get no NOP-In.
+    IgnoreNopOut,
+    LosePower,
     Drop,
     DropResponse,
     LoseFilemark(Sense),
@@ -93,7 +99,13 @@ impl FaultKind {
     /// Whether the fault belongs to commands of hosts.
     #[must_use]
     pub const fn is_of_commands(&self) -> bool {
-        !matches!(self.effect, Effect::Robot(..) | Effect::Label(_))
+        !matches!(self.effect, Effect::Robot(..) | Effect::Label(_) | Effect::IgnoreNopOut)
+    }
+
+    /// Whether the fault acts on iSCSI connections.
+    #[must_use]
+    pub const fn is_of_connections(&self) -> bool {
+        matches!(self.effect, Effect::LoseSession | Effect::CutLink | Effect::IgnoreNopOut)
     }
 
     /// Whether the fault belongs to motions of the robot.
@@ -221,6 +233,20 @@ pub static FAULT_KINDS: &[FaultKind] = &[
         &[RobotFault::Place, RobotFault::Load],
         RobotOutcome::OpenDoor,
         "the access door is opened during the move and stays open: NOT READY 04h/18h",
+    ),
+    kind("lost_session", ALL, Effect::LoseSession, "the command runs; the iSCSI session ends without a response"),
+    kind(
+        "cut_link",
+        ALL,
+        Effect::CutLink,
+        "the command runs; for `outage_ms`, nothing passes between the iSCSI portal and the address of the initiator",
+    ),
+    kind("nop_unanswered", ALL, Effect::IgnoreNopOut, "a NOP-Out of an iSCSI initiator gets no NOP-In"),
+    kind(
+        "power_loss",
+        ALL,
+        Effect::LosePower,
+        "the command does not run; all units lose what is not synchronised, and all sessions end",
     ),
     kind("unreadable_label", ALL, Effect::Label(LabelDefect::Unreadable), "the labels of the cartridges of `barcode` cannot be read"),
     kind("missing_label", ALL, Effect::Label(LabelDefect::Missing), "the cartridges of `barcode` have no label"),

@@ -6,7 +6,9 @@ use crate::control::ControlError;
 use crate::library::Library;
 use crate::site::Site;
 use crate::unit::Unit;
+use scsi_core::fault::FaultEvent;
 use scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule, Probability};
+use scsi_core::port::ProtocolId;
 use scsi_core::template;
 use smc::element::LabelDefect;
 use smc::robot::{RobotMatcher, RobotOutcome};
@@ -22,13 +24,29 @@ pub(super) enum Plan {
     Commands(Vec<Arc<Unit>>, Box<FaultRule>),
     /// Rules for the robots of these libraries.
     Robot(Vec<(Arc<Library>, Vec<RobotRule>)>),
+    /// A rule for the NOP-Out PDUs of initiators.
+    NopOuts(FaultRule<NopOutMatcher, ()>),
     /// The defect of the labels of these cartridges.
     Labels(Vec<(Arc<Library>, Barcode)>, LabelDefect),
+}
+
+/// The initiators whose NOP-Out PDUs a rule counts: a template of their names, or all.
+#[derive(Clone, Debug)]
+pub(super) struct NopOutMatcher(Option<String>);
+
+impl NopOutMatcher {
+    pub(super) fn matches(&self, initiator: &str) -> bool {
+        self.0.as_ref().is_none_or(|wanted| template::matches(wanted, initiator))
+    }
 }
 
 impl Site {
     pub(super) fn plan_fault(&self, fault: &Fault) -> Result<Plan, ControlError> {
         let kind = fault.kind().map_err(invalid)?;
+        if kind.is_of_connections() && self.shared.frontend.protocol() != ProtocolId::ISCSI {
+            let message = format!("kind: {:?} acts on iSCSI connections, and this site has no iSCSI portal", kind.name);
+            return Err(ControlError::invalid(message).with_member("kind"));
+        }
         let libraries = match &fault.library {
             Some(name) => vec![self.resolve_library(Some(name))?],
             None => self.libraries(),
@@ -40,6 +58,10 @@ impl Site {
                     rules.push((Arc::clone(&library), self.robot_rules(fault, &library, operations, *outcome)?));
                 }
                 Ok(Plan::Robot(rules))
+            }
+            Effect::IgnoreNopOut => {
+                let rule = FaultRule::once(NopOutMatcher(fault.initiator.clone()), ());
+                Ok(Plan::NopOuts(self.with_conditions(rule, &[], fault)))
             }
             Effect::Label(defect) => {
                 let cartridges: Vec<_> = libraries.iter().flat_map(|library| labelled(library, fault)).collect();
@@ -149,10 +171,13 @@ fn outcome(kind: &FaultKind, fault: &Fault) -> Result<FaultOutcome, ControlError
         Effect::Slow => FaultOutcome::Slow(fault.bytes_per_second.unwrap_or(1)),
         Effect::SlowByFactor => FaultOutcome::SlowBy(fault.thousandths().map_err(invalid)?),
         Effect::WrongCrc => FaultOutcome::WrongCrc,
+        Effect::LoseSession => FaultOutcome::Event(FaultEvent::LoseSession),
+        Effect::CutLink => FaultOutcome::Event(FaultEvent::CutLink(fault.outage())),
+        Effect::LosePower => FaultOutcome::Event(FaultEvent::LosePower(fault.outage())),
         Effect::Drop => FaultOutcome::Drop,
         Effect::DropResponse => FaultOutcome::DropResponse,
         Effect::LoseFilemark(sense) => FaultOutcome::LoseFilemark(sense.clone()),
-        Effect::Robot(..) | Effect::Label(_) => return Err(ControlError::defect()),
+        Effect::Robot(..) | Effect::Label(_) | Effect::IgnoreNopOut => return Err(ControlError::defect()),
     })
 }
 

@@ -4,6 +4,7 @@ use super::kind::{Effect, FAULT_KINDS, FaultKind};
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// A fault of a script. Conditions that are absent hold always; all that are given must hold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,6 +83,9 @@ pub struct Fault {
     /// What the modelled time of the command is multiplied with, from 0.001 to 1000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// Milliseconds of a cut link, or until portals have power again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_ms: Option<u64>,
     /// TapeAlert flags, 1 to 64, that the drive or changer raises with each occurrence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tape_alerts: Vec<u8>,
@@ -197,6 +201,11 @@ impl Fault {
         Ok(sense)
     }
 
+    /// How long a link or the power is away.
+    pub(super) fn outage(&self) -> Duration {
+        Duration::from_millis(self.outage_ms.unwrap_or(0))
+    }
+
     /// The factor of the time in thousandths.
     pub(super) fn thousandths(&self) -> Result<u32, ValueError> {
         let factor = self.factor.ok_or_else(|| ("factor", "is missing".to_owned()))?;
@@ -215,6 +224,7 @@ impl Fault {
             Effect::OwnSense | Effect::OwnSenseAfter => self.own_sense().map(drop),
             Effect::Delay if self.delay_ms.is_none() => Err(("delay_ms", "is missing".into())),
             Effect::Slow if self.bytes_per_second.is_none() => Err(("bytes_per_second", "is missing".into())),
+            Effect::CutLink if self.outage_ms.is_none() => Err(("outage_ms", "is missing".into())),
             Effect::SlowByFactor => self.thousandths().map(drop),
             Effect::Label(_) if self.barcode.is_none() => Err(("barcode", "is missing".into())),
             _ => Ok(()),
@@ -225,13 +235,18 @@ impl Fault {
     fn check_keys(&self, kind: &FaultKind) -> Result<(), ValueError> {
         let (commands, robot) = (kind.is_of_commands(), kind.is_of_robot());
         let has_sense = matches!(kind.effect, Effect::OwnSense | Effect::OwnSenseAfter);
-        let counts = commands || robot;
+        let counts = commands || robot || matches!(kind.effect, Effect::IgnoreNopOut);
+        let has_outage = matches!(kind.effect, Effect::CutLink | Effect::LosePower);
         let keys = [
             ("drive", self.drive.is_some(), commands && !self.changer),
             ("changer", self.changer, commands),
             ("commands", !self.commands.is_empty(), commands),
-            ("initiator", self.initiator.is_some(), commands),
-            ("barcode", self.barcode.is_some(), !self.changer),
+            ("initiator", self.initiator.is_some(), counts && !robot),
+            (
+                "barcode",
+                self.barcode.is_some(),
+                !self.changer && (commands || robot || matches!(kind.effect, Effect::Label(_))),
+            ),
             ("records", self.records.is_some(), commands && !self.changer),
             ("before_early_warning", self.before_early_warning.is_some(), commands && !self.changer),
             ("after_mb", self.after_mb > 0, commands && !self.changer),
@@ -242,7 +257,8 @@ impl Fault {
             ("seed", self.seed.is_some(), self.probability.is_some()),
             ("count", self.count.is_some(), counts && !self.until_cleared),
             ("until_cleared", self.until_cleared, counts),
-            ("tape_alerts", !self.tape_alerts.is_empty(), counts),
+            ("tape_alerts", !self.tape_alerts.is_empty(), commands || robot),
+            ("outage_ms", self.outage_ms.is_some(), has_outage),
             ("sense", self.sense.is_some(), has_sense),
             ("sense_flags", !self.sense_flags.is_empty(), has_sense),
             ("information", self.information.is_some(), has_sense),

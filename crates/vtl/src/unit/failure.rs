@@ -45,6 +45,19 @@ impl Unit {
         }
     }
 
+    /// Takes the power from the unit and gives it back: its commands are aborted, and it has the state of a restart.
+    pub(crate) fn lose_power(&self) {
+        self.abort(|_, _| true);
+        let now = self.shared.now();
+        self.with_device(|device| {
+            let saved = self.saved_state(&self.id.key());
+            match device {
+                Device::Drive(drive) => drive.lose_power(saved, now),
+                Device::Changer(changer) => changer.lose_power(saved),
+            }
+        });
+    }
+
     /// A value of the saved state. One that cannot be read is kept under another key, since the next save would replace it;
     /// the unit then begins with its defaults, and its status and event have the reason.
     fn saved_state<T: DeserializeOwned + Default>(&self, key: &str) -> T {

@@ -8,7 +8,7 @@ use crate::locks::lock;
 use crate::observer::CommandOutcome;
 use scsi_core::command_spec::CommandRef;
 use scsi_core::data::Data;
-use scsi_core::fault::{Completion, Save};
+use scsi_core::fault::{Completion, FaultEvent, Save};
 use scsi_core::nexus::NexusId;
 use scsi_core::status::Status;
 use scsi_core::target::{Command, DataBuffers, Request};
@@ -108,6 +108,9 @@ impl Unit {
         drop(device);
         for victim in std::mem::take(&mut completion.abort_nexuses) {
             self.abort(|nexus, tag| nexus == victim && (nexus, tag) != (request.nexus, request.tag));
+        }
+        if let Some(FaultEvent::LosePower(outage)) = completion.event {
+            self.shared.lose_power(outage);
         }
         let outcome = if completion.dropped { CommandOutcome::Dropped } else { CommandOutcome::Completed };
         let run_us = self.elapsed_us(request.now.mono);

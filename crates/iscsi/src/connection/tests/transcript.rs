@@ -336,6 +336,7 @@ fn show_event(event: &ConnectionEvent) -> String {
             format!("management {tag:x} {function:?} lun={lun:x} tasks={tasks:x?}")
         }
         ConnectionEvent::Logout => "logout".into(),
+        ConnectionEvent::NopOut(_) => "nop out".into(),
         ConnectionEvent::CommandRejected(rejected) => format!("ended {:x}", rejected.tag.0),
         ConnectionEvent::LoginRejected(RejectedLogin { initiator, refusal, reason }) => {
             format!("rejected {:02x}{:02x} {initiator:?} {reason}", refusal.0, refusal.1).trim().into()

@@ -1,0 +1,134 @@
+//! Faults of connections: a lost session, a cut link, NOP-Out PDUs without NOP-In, and a loss of power.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
+
+use initiator::{Initiator, Options, Transfer};
+use iscsid::Portal;
+use std::time::{Duration, Instant};
+use vtl::frontend::Frontend;
+use vtl::site::OpenSite;
+use vtl::{FaultScript, Library};
+
+const TEST_UNIT_READY: [u8; 6] = [0; 6];
+const WRITE: [u8; 6] = [0x0a, 0, 0, 0, 8, 0];
+const READ_POSITION: [u8; 10] = [0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+struct Fixture {
+    site: OpenSite,
+    portal: Portal,
+}
+
+impl Fixture {
+    /// A site with a tape in its drive, LUN 1.
+    fn new() -> Self {
+        let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB");
+        let site = builder.frontend(Frontend::ISCSI).open().unwrap();
+        let portal = Portal::on_free_port(&site).unwrap();
+        let it = Self { site, portal };
+        let mut session = it.login(1);
+        let load = [0xa5, 0, 0, 0, 0x03, 0xe8, 0x01, 0xf4, 0, 0, 0, 0];
+        assert_eq!(session.command(0, &load, Transfer::None).unwrap().status, 0);
+        session.logout().unwrap();
+        it
+    }
+
+    fn options(port: u8) -> Options {
+        Options { isid: [0x80, 0, 0, 0, 0, port], ..Options::default() }
+    }
+
+    /// Logs in, and clears the unit attentions.
+    fn login(&self, port: u8) -> Initiator {
+        let target = self.site.targets()[0].name().to_owned();
+        let mut session = Initiator::login(self.portal.address(), &target, Self::options(port)).unwrap();
+        for lun in 0..2 {
+            while session.command(lun, &[0x03, 0, 0, 0, 18, 0], Transfer::In(18)).unwrap().data[2] & 0x0f != 0 {}
+        }
+        session
+    }
+
+    fn add(&self, text: &str) {
+        self.site.add_faults(&FaultScript::parse(text).unwrap()).unwrap();
+    }
+
+    fn fired(&self) -> u64 {
+        self.site.faults()[0].fired
+    }
+}
+
+/// LOGICAL OBJECT NUMBER of the short form of READ POSITION.
+fn object(session: &mut Initiator) -> u8 {
+    session.command(1, &READ_POSITION, Transfer::In(20)).unwrap().data[7]
+}
+
+#[test]
+fn session_is_lost_after_its_command_has_run() {
+    let it = Fixture::new();
+    let (mut session, mut other) = (it.login(1), it.login(2));
+    it.add("[[fault]]\nkind = \"lost_session\"\ncommands = [\"WRITE\"]\nnth = 2");
+    assert_eq!(session.command(1, &WRITE, Transfer::Out(b"block 01")).unwrap().status, 0);
+    assert!(session.command(1, &WRITE, Transfer::Out(b"block 02")).is_err());
+    assert_eq!(object(&mut other), 2, "the block is written");
+    let mut again = it.login(1);
+    assert_eq!(again.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
+    assert_eq!(it.fired(), 1);
+    it.portal.close();
+}
+
+#[test]
+fn link_is_cut_and_comes_back() {
+    let it = Fixture::new();
+    let mut session = it.login(1);
+    it.add("[[fault]]\nkind = \"cut_link\"\noutage_ms = 700\ncommands = [\"TEST UNIT READY\"]");
+    let begin = Instant::now();
+    session.set_read_timeout(Duration::from_millis(100)).unwrap();
+    let tag = session.start(1, &TEST_UNIT_READY, Transfer::None).unwrap();
+    assert!(session.finish(tag, Transfer::None).is_err(), "the response does not pass");
+    // Nor do the PDUs of another connection from this address.
+    let other = std::thread::scope(|scope| {
+        let login = scope.spawn(|| it.login(2));
+        session.set_read_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(session.finish(tag, Transfer::None).unwrap().status, 0);
+        login.join().unwrap()
+    });
+    let took = begin.elapsed();
+    assert!(took >= Duration::from_millis(700) && took < Duration::from_secs(20), "{took:?}");
+    assert_eq!(session.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
+    other.logout().unwrap();
+    it.portal.close();
+}
+
+#[test]
+fn nop_outs_get_no_answer_as_often_as_asked() {
+    let it = Fixture::new();
+    let mut session = it.login(1);
+    let name = Fixture::options(1).name;
+    it.add(&format!("[[fault]]\nkind = \"nop_unanswered\"\ninitiator = {name:?}\nnth = 2\ncount = 2"));
+    session.ping(b"one").unwrap();
+    session.set_read_timeout(Duration::from_millis(200)).unwrap();
+    for ping in [b"two", b"three"] as [&[u8]; 2] {
+        assert!(session.ping(ping).is_err());
+    }
+    session.set_read_timeout(Duration::from_secs(20)).unwrap();
+    session.ping(b"four").unwrap();
+    assert_eq!(session.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
+    assert_eq!(it.fired(), 2);
+    it.portal.close();
+}
+
+/// All sessions end; the portal serves new ones after the outage. What was not synchronised is lost.
+#[test]
+fn loss_of_power_ends_all_sessions() {
+    let it = Fixture::new();
+    let (mut session, mut other) = (it.login(1), it.login(2));
+    assert_eq!(session.command(1, &WRITE, Transfer::Out(b"block 01")).unwrap().status, 0);
+    it.add("[[fault]]\nkind = \"power_loss\"\noutage_ms = 500\ncommands = [\"TEST UNIT READY\"]");
+    let begin = Instant::now();
+    assert!(session.command(1, &TEST_UNIT_READY, Transfer::None).is_err());
+    assert!(other.command(1, &TEST_UNIT_READY, Transfer::None).is_err());
+    let mut again = it.login(1);
+    assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
+    assert_eq!(again.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
+    assert_eq!(object(&mut again), 0);
+    let read = again.command(1, &[0x08, 0, 0, 0, 8, 0], Transfer::In(8)).unwrap();
+    assert_eq!(read.sense_codes(), Some((8, 0, 5)));
+    it.portal.close();
+}
