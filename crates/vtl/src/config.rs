@@ -3,6 +3,7 @@
 
 mod barcodes;
 mod directories;
+mod faults;
 mod file;
 pub mod mhvtl;
 mod network;
@@ -17,6 +18,7 @@ mod value_error;
 
 pub use barcodes::Pattern;
 pub(crate) use directories::{check_directories, group_number};
+pub use faults::FaultSetup;
 pub(crate) use file::from_library_table;
 pub(crate) use file::is_identifier;
 pub use file::{check_bind, parse, parse_advertise, parse_notify};
@@ -407,6 +409,8 @@ pub struct Config {
     pub http: HttpSetup,
     /// Targets of notifications, in order of the file.
     pub notify: Vec<NotifySetup>,
+    /// Faults that the site has from its start.
+    pub faults: FaultSetup,
     /// Lines of the `[storage]` table in the file.
     pub storage_lines: StorageLines,
     /// Former words in the file, which this release still accepts and the next one refuses: place, and what to write instead.

@@ -92,6 +92,7 @@ impl CheckedConfiguration {
 /// A configuration as text, without secrets and without what may contain one.
 pub(crate) fn text_of(config: &Config) -> String {
     let mut shown = config.clone();
+    shown.faults = config.faults.inlined();
     shown.notify = config.notify.iter().map(NotifySetup::without_secrets).collect();
     for command in shown.libraries.iter_mut().filter_map(|library| library.move_command.as_mut()) {
         command.command.truncate(1);

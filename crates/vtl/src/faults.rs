@@ -56,6 +56,8 @@ struct AddedFault {
     name: String,
     fault: Fault,
     counter: FaultCounter,
+    /// The rule of a fault of commands, for units that are added later.
+    rule: Option<Box<FaultRule>>,
     /// The labels that it has changed.
     labels: Vec<(Arc<Library>, Barcode)>,
 }
@@ -98,6 +100,8 @@ pub(crate) struct Faults {
 #[derive(Default)]
 struct FaultRegistry {
     added: Vec<AddedFault>,
+    /// The faults of the configuration, and their names.
+    configured: (Vec<Fault>, Vec<String>),
     /// Number of the last fault without a name.
     last_number: u64,
 }
@@ -161,16 +165,71 @@ impl Site {
         let mut added: Vec<AddedFault> = Vec::new();
         for ((plan, name), fault) in planned.into_iter().zip(&script.faults) {
             let counter = FaultCounter::default();
+            let rule = if let Plan::Commands(_, rule) = &plan { Some(rule.clone()) } else { None };
             let applied = self.apply_plan(plan, &counter);
             let labels = applied.inspect_err(|_| {
                 counter.clear();
                 added.iter().for_each(end);
             })?;
-            added.push(AddedFault { name, fault: fault.clone(), counter, labels });
+            added.push(AddedFault { name, fault: fault.clone(), counter, rule, labels });
         }
         let statuses = added.iter().map(AddedFault::status).collect();
         registry.added.extend(added);
         Ok(statuses)
+    }
+
+    /// Adds the faults of the configuration. Those of the former configuration are cleared, unless they are the same.
+    ///
+    /// # Errors
+    /// As [`Self::add_faults`]; the faults of the former configuration are cleared nevertheless.
+    pub(crate) fn set_configured_faults(&self, faults: Vec<Fault>) -> Result<bool, ControlError> {
+        let former = {
+            let mut registry = lock(&self.faults.registry);
+            if registry.configured.0 == faults {
+                return Ok(false);
+            }
+            std::mem::take(&mut registry.configured).1
+        };
+        for name in former {
+            // An operator may have cleared it.
+            let _ = self.clear_faults(Some(&name));
+        }
+        let script = FaultScript { faults };
+        let names = self.add_faults(&script)?.into_iter().map(|added| added.name).collect();
+        lock(&self.faults.registry).configured = (script.faults, names);
+        Ok(true)
+    }
+
+    /// Applies the active faults to units that a reload has added to a library, and to the robot of a library that is new.
+    pub(crate) fn extend_faults(&self, library: &Arc<Library>, units: &[Arc<Unit>]) {
+        let has_robot = units.iter().any(|unit| unit.drive_index().is_none());
+        let registry = lock(&self.faults.registry);
+        let is_here = |fault: &Fault| fault.library.as_ref().is_none_or(|name| name == library.name());
+        for added in registry.added.iter().filter(|added| added.is_active() && is_here(&added.fault)) {
+            let extended = match &added.rule {
+                Some(rule) => self.extend_rule(added, rule, units),
+                None if has_robot => self.extend_robot(added, library),
+                None => Ok(()),
+            };
+            if let Err(error) = extended {
+                tracing::warn!(library = library.name(), fault = added.name, %error, "a fault does not apply to what a reload has added");
+            }
+        }
+    }
+
+    fn extend_rule(&self, added: &AddedFault, rule: &FaultRule, units: &[Arc<Unit>]) -> Result<(), ControlError> {
+        let is_concerned =
+            |unit: &&Arc<Unit>| added.fault.drive.is_none() && added.fault.changer == unit.drive_index().is_none();
+        let units: Vec<_> = units.iter().filter(is_concerned).cloned().collect();
+        self.apply_plan(Plan::Commands(units, Box::new(rule.clone())), &added.counter).map(drop)
+    }
+
+    fn extend_robot(&self, added: &AddedFault, library: &Arc<Library>) -> Result<(), ControlError> {
+        let fault = Fault { library: Some(library.name().into()), ..added.fault.clone() };
+        match self.plan_fault(&fault)? {
+            plan @ Plan::Robot(_) => self.apply_plan(plan, &added.counter).map(drop),
+            Plan::Commands(..) | Plan::NopOuts(_) | Plan::Labels(..) => Ok(()),
+        }
     }
 
     /// The faults that were added and not cleared, in the order in which they were added, with the finished ones.

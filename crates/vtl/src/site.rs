@@ -139,6 +139,7 @@ impl Site {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(mut data: DataDir, config: &Config, options: SiteOptions) -> Result<OpenSite, LibraryError> {
+        let faults = config.faults.read()?;
         data.arrange_shelves(config)?;
         let lock = data.lock.take();
         let name = config.libraries.first().map_or("main", |library| &library.name);
@@ -185,6 +186,7 @@ impl Site {
         for setup in &config.libraries {
             site.create_library(setup, &config.libraries)?;
         }
+        site.set_configured_faults(faults)?;
         site.reconcile_or_warn();
         site.shared.store_directories()?;
         site.shared.store_learned()?;

@@ -3,9 +3,12 @@
 
 use scsi_core::time::TimeMode;
 use std::path::Path;
+use vtl::config::parse;
+use vtl::control::ReloadChange;
+use vtl::data_dir::DataDir;
 use vtl::faults::{FAULT_KINDS, FaultScript};
 use vtl::host::{Host, HostError, ReadOutcome, SpaceUnit, WriteOutcome};
-use vtl::site::OpenSite;
+use vtl::site::{OpenSite, Site};
 use vtl::{Library, Status};
 
 const BLOCK: usize = 64 << 10;
@@ -406,6 +409,50 @@ fn faults_of_connections_need_an_iscsi_portal() {
         let wanted = format!("kind: {kind:?} acts on iSCSI connections, and this site has no iSCSI portal");
         assert!(error.contains(&wanted), "{error}");
     }
+}
+
+/// The script and the tables of a configuration; a reload applies them to the drives that it adds.
+#[test]
+fn configuration_has_faults_and_a_reload_applies_them_to_new_drives() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("busy.toml");
+    let script = "[[fault]]\nname = \"of the script\"\nkind = \"busy\"\ncommands = [\"REWIND\"]\ncount = 3\n";
+    std::fs::write(&file, script).unwrap();
+    let text = |drives: u8, name: &str| {
+        format!(
+            "faults = {file:?}\n[[library]]\nslots = 4\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n\
+             [[fault]]\nname = \"{name}\"\nkind = \"aborted_command\"\nchanger = true\nnth = 5\n"
+        )
+    };
+    let config = |drives, name| parse("f.toml", &text(drives, name)).unwrap();
+    let site = Site::open_data_dir(DataDir::in_memory(), &config(1, "a")).unwrap();
+    let names = || site.faults().into_iter().map(|fault| fault.name).collect::<Vec<_>>();
+    assert_eq!(names(), ["of the script", "a"]);
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let is_busy = |lun| host.command(lun, &[1, 0, 0, 0, 0, 0], 0).status == Status::BUSY;
+    assert!(is_busy(1));
+    let changes = site.reload(&config(2, "a")).unwrap().changes;
+    assert!(matches!(changes[..], [ReloadChange::ElementsAdded { drives: 1, .. }]), "{changes:?}");
+    host.clear_unit_attentions();
+    assert!(is_busy(2));
+    assert_eq!(site.faults()[0].fired, 2);
+    // The text of the configuration needs no other file.
+    let shown = site.configuration().text;
+    assert!(!shown.contains("busy.toml"), "{shown}");
+    let both = parse("shown", &shown).unwrap().faults.faults;
+    assert_eq!(both, config(2, "a").faults.read().unwrap());
+    assert_eq!(site.reload(&config(2, "b")).unwrap().changes, [ReloadChange::FaultsChanged]);
+    assert_eq!(names(), ["of the script", "b"]);
+    assert_eq!(site.reload(&config(2, "b")).unwrap().changes, []);
+    std::fs::write(&file, "[[fault]]\nkind = \"bussy\"\n").unwrap();
+    let error = site.reload(&config(2, "b")).unwrap_err().to_string();
+    assert!(
+        error.starts_with("f.toml:1: faults: ") && error.contains("busy.toml: fault 1, kind: \"bussy\""),
+        "{error}"
+    );
+    let error = parse("f.toml", "[[fault]]\nkind = \"busy\"\nnth = 0\n").unwrap_err().to_string();
+    assert!(error.starts_with("f.toml:1: fault.nth: 0 is too small"), "{error}");
 }
 
 /// The fault is only for the host that it names.

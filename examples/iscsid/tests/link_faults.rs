@@ -3,7 +3,7 @@
 
 use initiator::{Initiator, Options, Transfer};
 use iscsid::Portal;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vtl::frontend::Frontend;
 use vtl::site::OpenSite;
 use vtl::{FaultScript, Library};
@@ -78,7 +78,7 @@ fn link_is_cut_and_comes_back() {
     let it = Fixture::new();
     let mut session = it.login(1);
     it.add("[[fault]]\nkind = \"cut_link\"\noutage_ms = 700\ncommands = [\"TEST UNIT READY\"]");
-    let begin = Instant::now();
+    let begin = it.site.clock().monotonic();
     session.set_read_timeout(Duration::from_millis(100)).unwrap();
     let tag = session.start(1, &TEST_UNIT_READY, Transfer::None).unwrap();
     assert!(session.finish(tag, Transfer::None).is_err(), "the response does not pass");
@@ -89,7 +89,7 @@ fn link_is_cut_and_comes_back() {
         assert_eq!(session.finish(tag, Transfer::None).unwrap().status, 0);
         login.join().unwrap()
     });
-    let took = begin.elapsed();
+    let took = begin.duration_until(it.site.clock().monotonic());
     assert!(took >= Duration::from_millis(700) && took < Duration::from_secs(20), "{took:?}");
     assert_eq!(session.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
     other.logout().unwrap();
@@ -121,11 +121,12 @@ fn loss_of_power_ends_all_sessions() {
     let (mut session, mut other) = (it.login(1), it.login(2));
     assert_eq!(session.command(1, &WRITE, Transfer::Out(b"block 01")).unwrap().status, 0);
     it.add("[[fault]]\nkind = \"power_loss\"\noutage_ms = 500\ncommands = [\"TEST UNIT READY\"]");
-    let begin = Instant::now();
+    let begin = it.site.clock().monotonic();
     assert!(session.command(1, &TEST_UNIT_READY, Transfer::None).is_err());
     assert!(other.command(1, &TEST_UNIT_READY, Transfer::None).is_err());
     let mut again = it.login(1);
-    assert!(begin.elapsed() >= Duration::from_millis(500), "{:?}", begin.elapsed());
+    let took = begin.duration_until(it.site.clock().monotonic());
+    assert!(took >= Duration::from_millis(500), "{took:?}");
     assert_eq!(again.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
     assert_eq!(object(&mut again), 0);
     let read = again.command(1, &[0x08, 0, 0, 0, 8, 0], Transfer::In(8)).unwrap();

@@ -2,6 +2,7 @@
 
 mod cartridges;
 mod drives;
+mod faults;
 mod former_words;
 mod http;
 mod iscsi;
@@ -103,6 +104,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let new_cartridges = new_cartridges(&source, raw.storage.new_cartridges, &shelves)?;
     let pools = pools(&source, raw.pool, &libraries, (&shelves, new_cartridges.as_deref()))?;
     let create = raw.storage.create.is_some_and(Spanned::into_inner);
+    let faults = faults::faults(&source, raw.faults, raw.fault)?;
     let (cartridges, mut lines) = directories(&source, raw.storage.cartridges)?;
     lines.group = source.line(raw.storage.group.as_ref().map_or(0, |group| group.span().start));
     let group = raw.storage.group.map(Spanned::into_inner);
@@ -119,6 +121,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         iscsi,
         http,
         notify,
+        faults,
         storage_lines: lines,
         warnings: source.into_warnings(),
     })

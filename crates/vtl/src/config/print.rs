@@ -14,6 +14,7 @@ use tape_store::medium::{Codec, CodecId};
 
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.faults.write_script(f)?;
         if self.libraries.is_empty() {
             writeln!(f, "library = []\n")?;
         }
@@ -41,7 +42,8 @@ impl fmt::Display for Config {
         self.shelves.iter().try_for_each(|shelf| writeln!(f, "{shelf}"))?;
         self.pools.iter().try_for_each(|pool| writeln!(f, "{pool}"))?;
         write!(f, "{}{}", self.iscsi, self.http)?;
-        self.notify.iter().try_for_each(|target| write!(f, "\n{target}"))
+        self.notify.iter().try_for_each(|target| write!(f, "\n{target}"))?;
+        self.faults.write_tables(f)
     }
 }
 

@@ -48,6 +48,11 @@ scratch = 10
 bind = \"0.0.0.0:3260\"
 ```
 
+Two keys at the top of the file, before all tables, concern the whole site: `time` is the default of `time` in `[[library]]`, and
+`faults` is the file of a script of faults that the site has from its start ([faults.md](faults.md)). Tables `[[fault]]` have the
+keys of the tables of a script, for faults without a separate file. If a reload finds other
+faults, it clears all of these and adds the new ones.
+
 This release still accepts these former words, with a warning in the log and from `ferric config check`; the next one does not:
 
 | former | now |

@@ -17,6 +17,7 @@ const MAX_TARGET_NAME: usize = 223;
 pub fn check(config: &Config) -> Result<(), ConfigError> {
     check_directories(config)?;
     group_number(config)?;
+    config.faults.read()?;
     config.notify.iter().try_for_each(NotifySetup::check_files)?;
     let base = config.iscsi.iqn.clone().unwrap_or_else(|| "iqn.2026-01.org.ferric-vtl:00000000".into());
     let mut luns: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();

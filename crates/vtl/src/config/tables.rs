@@ -1,5 +1,6 @@
 //! The tables and keys of the configuration file. The parser and the documentation are both generated from them.
 
+use crate::faults::Fault;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -431,6 +432,10 @@ tables! {
 pub(super) struct File {
     /// Default of `time` in each library.
     pub(super) time: Text,
+    /// File of a script of faults.
+    pub(super) faults: Text,
+    /// Faults, as in a script.
+    pub(super) fault: Tables<Fault>,
     pub(super) library: Option<Spanned<OneOrMany>>,
     pub(super) drive: Option<Tables<DriveTable>>,
     pub(super) cartridges: Option<Tables<CartridgeTable>>,

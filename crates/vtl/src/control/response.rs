@@ -329,6 +329,8 @@ pub enum ReloadChange {
         /// Name of the pool.
         pool: String,
     },
+    /// Faults of the configuration were added, changed or removed.
+    FaultsChanged,
     /// A notification target was added, changed or removed.
     NotifyTargetChanged {
         /// Name of the target.

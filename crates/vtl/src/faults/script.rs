@@ -216,7 +216,8 @@ impl Fault {
         Ok((factor * 1000.0).round() as u32)
     }
 
-    fn check(&self) -> Result<(), ValueError> {
+    /// Checks the values of the fault: the key of the first wrong one, and the reason.
+    pub(crate) fn check(&self) -> Result<(), ValueError> {
         let kind = self.kind()?;
         self.check_keys(kind)?;
         self.check_values()?;

@@ -30,6 +30,7 @@ impl Site {
         self.check_libraries_unchanged(&setups)?;
         self.check_no_new_daemons(&setups)?;
         self.check_new_libraries(&setups)?;
+        let faults = config.faults.read()?;
         let mut changes = Vec::new();
         let libraries = self.libraries();
         for (library, setup) in libraries.iter().zip(&setups) {
@@ -37,6 +38,7 @@ impl Site {
             changes.extend(library_changes(library, setup));
             let new = library.add_elements(setup, identities)?;
             self.spawn_workers(&new)?;
+            self.extend_faults(library, &new);
             let count = library.create_listed_cartridges(setup)?;
             if count > 0 {
                 changes.push(ReloadChange::CartridgesCreated { library: library.name().into(), count });
@@ -44,7 +46,13 @@ impl Site {
         }
         for setup in config.libraries.iter().skip(libraries.len()) {
             self.create_library(setup, &config.libraries)?;
+            if let Some(library) = self.library(&setup.name) {
+                self.extend_faults(&library, &library.all_units());
+            }
             changes.push(ReloadChange::LibraryAdded { library: setup.name.clone() });
+        }
+        if self.set_configured_faults(faults)? {
+            changes.push(ReloadChange::FaultsChanged);
         }
         changes.extend(pool_changes(&read(&self.pools), &config.pools));
         write(&self.pools).clone_from(&config.pools);
