@@ -1,6 +1,7 @@
 //! Identification of a logical unit: the strings of its model, its serial number and NAA, and the designators made of
 //! them.
 
+use crate::page_override::PageOverrides;
 use crate::port::TargetPort;
 use crate::writer::PageWriter;
 
@@ -32,7 +33,8 @@ impl From<ModelStrings> for InquiryStrings {
     }
 }
 
-/// The identity of one logical unit: INQUIRY strings, serial number, designator and target port.
+/// The identity of one logical unit: INQUIRY strings, serial number, designator and target port, and the pages that are
+/// not those of its model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {
@@ -44,13 +46,21 @@ pub struct Identity {
     pub naa: u64,
     /// The target port through which hosts reach the unit; the frontend supplies it.
     pub port: TargetPort,
+    /// The pages of the unit that differ from those of its model.
+    pub pages: PageOverrides,
 }
 
 impl Identity {
     /// The identity of a unit of a model, with its serial number, NAA designator and target port.
     #[must_use]
     pub fn new(strings: impl Into<InquiryStrings>, serial: impl Into<String>, naa: u64, port: TargetPort) -> Self {
-        Self { strings: strings.into(), serial: serial.into(), naa, port }
+        Self { strings: strings.into(), serial: serial.into(), naa, port, pages: PageOverrides::default() }
+    }
+
+    /// The same identity of a unit with these pages.
+    #[must_use]
+    pub fn with_pages(self, pages: PageOverrides) -> Self {
+        Self { pages, ..self }
     }
 
     /// Writes the body of a T10 vendor ID designator: vendor, product and serial number.

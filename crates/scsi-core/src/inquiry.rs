@@ -1,7 +1,13 @@
 //! Standard INQUIRY data as constants of a profile (SPC-4 §6.6.2).
 
 use crate::identity::Identity;
+use crate::page_override::OverriddenPage;
 use crate::writer::PageWriter;
+
+/// Offset of ADDITIONAL LENGTH, the number of bytes after it.
+pub(crate) const ADDITIONAL_LENGTH: usize = 4;
+/// Number of bytes up to PRODUCT REVISION LEVEL, which all INQUIRY data has.
+pub(crate) const MIN_LENGTH: usize = 36;
 
 /// A VERSION DESCRIPTOR of a model (SPC-4 §6.6.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +50,15 @@ pub struct InquiryData {
 }
 
 impl InquiryData {
-    /// Renders the INQUIRY data, truncated or zero-padded to `length` bytes, which also sets ADDITIONAL LENGTH.
+    /// Renders the INQUIRY data with the overrides of the unit, truncated or zero-padded to `length` bytes, which also sets
+    /// ADDITIONAL LENGTH.
     #[must_use]
-    pub fn render(&self, identity: &Identity) -> PageWriter {
+    pub fn render(&self, identity: &Identity) -> Vec<u8> {
+        identity.pages.apply(OverriddenPage::Inquiry, self.render_model(identity).into_vec())
+    }
+
+    /// Renders the INQUIRY data of the model.
+    fn render_model(&self, identity: &Identity) -> PageWriter {
         let mut w = PageWriter::new();
         w.u8(self.device_type).u8(0x80).u8(self.version).u8(self.format).u8(self.length.saturating_sub(5));
         w.bytes(&self.flags);

@@ -43,6 +43,7 @@ pub mod log;
 pub mod lu;
 pub mod mode;
 pub mod nexus;
+pub mod page_override;
 pub mod parameter_list;
 pub mod port;
 pub mod reservation;

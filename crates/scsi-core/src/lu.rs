@@ -223,7 +223,7 @@ impl Lu {
         order: &'static [AdmissionCheck],
         saved: SavedState,
     ) -> Self {
-        let protocol = identity.port.protocol;
+        let mode = ModePages::new(pages, &identity, saved.mode);
         Self {
             identity,
             attentions: UnitAttentions::default(),
@@ -231,7 +231,7 @@ impl Lu {
                 persistent: reservation::PersistentReservations::from_saved(saved.reservations),
                 ..Reservations::default()
             },
-            mode: ModePages::new(pages, protocol, saved.mode),
+            mode,
             luns: vec![0],
             counters: saved.counters,
             claims_scsi_2: false,

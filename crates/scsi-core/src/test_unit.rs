@@ -29,6 +29,7 @@ use crate::log::{LogId, LogWriter};
 use crate::lu::{AdmissionCheck, DEFAULT_ORDER, Lu, SavedState, SpcDevice};
 use crate::mode::{ModeHeader, ModeHeaderField, ModePageDef, PageControl, PageId, control_0a};
 use crate::nexus::{NexusId, TransportId};
+use crate::page_override::{PageOverride, PageOverrides};
 use crate::port::{PortNames, TargetPort};
 use crate::sense::{Sense, SenseKey};
 use crate::target::{LogicalUnit, Request, TransportEvent};
@@ -187,6 +188,7 @@ pub(crate) struct TestUnit {
     pub(crate) device: TestDevice,
     order: &'static [AdmissionCheck],
     pages: &'static [ModePageDef],
+    overrides: PageOverrides,
     durable: SavedState,
     aborted: Vec<NexusId>,
     /// Wall-clock time of the commands, in milliseconds.
@@ -233,7 +235,22 @@ impl TestUnit {
         }
     }
 
+    /// A unit with these overrides of its pages, without pending unit attentions.
+    pub(crate) fn with_overrides(overrides: Vec<PageOverride>) -> Self {
+        let mut unit = Self::build((DEFAULT_ORDER, MODE_PAGES), overrides.into(), SavedState::default());
+        unit.drain_attentions();
+        unit
+    }
+
     fn restored(order: &'static [AdmissionCheck], pages: &'static [ModePageDef], saved: SavedState) -> Self {
+        Self::build((order, pages), PageOverrides::default(), saved)
+    }
+
+    fn build(
+        (order, pages): (&'static [AdmissionCheck], &'static [ModePageDef]),
+        overrides: PageOverrides,
+        saved: SavedState,
+    ) -> Self {
         let device = TestDevice {
             block_length: [0, 2, 0],
             write_errors: [1, 2, 3],
@@ -244,12 +261,13 @@ impl TestUnit {
         let strings = InquiryStrings { vendor: "FERRIC".into(), product: "TEST UNIT".into(), revision: "0001".into() };
         let names = PortNames { device: "iqn.t".into(), port: "iqn.t,t,0x0001".into() };
         let port = TargetPort::ISCSI.with_names(names);
-        let identity = Identity { strings, serial: "S123".into(), naa: 0x3000_0000_0000_0001, port };
+        let identity = Identity::new(strings, "S123", 0x3000_0000_0000_0001, port).with_pages(overrides.clone());
         let mut unit = Self {
             lu: Lu::new(identity, pages, order, saved.clone()),
             device,
             order,
             pages,
+            overrides,
             durable: saved,
             aborted: Vec::new(),
             wall: 0x0190_0000_0000,
@@ -336,7 +354,10 @@ impl TestUnit {
             ["reset"] => self.notify(&TransportEvent::UnitReset),
             ["target-reset"] => self.notify(&TransportEvent::TargetReset),
             ["cleared", name] => self.notify(&TransportEvent::TaskSetCleared(nexus(name).0)),
-            ["power-cycle"] => *self = Self::restored(self.order, self.pages, self.durable.clone()),
+            ["power-cycle"] => {
+                let (pages, overrides) = ((self.order, self.pages), self.overrides.clone());
+                *self = Self::build(pages, overrides, self.durable.clone());
+            }
             ["deferred", name, rest @ ..] => self.lu.defer_error(nexus(name).0, sense(rest)),
             ["self-test", rest @ ..] => self.device.self_test = Err(sense(rest).into()),
             ["aborts", names @ ..] => {

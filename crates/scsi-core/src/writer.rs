@@ -115,6 +115,12 @@ impl PageWriter {
         &self.0
     }
 
+    /// The bytes of the page, without the writer.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        self.0
+    }
+
     /// The bytes of the page, to patch a field.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         &mut self.0

@@ -73,8 +73,10 @@ impl Changer {
         mut library: Library,
         saved: lu::SavedState,
     ) -> Self {
+        // As hosts see it: the INQUIRY data of a unit can differ from that of its model.
+        let version = profile.inquiry.render(&identity).get(2).copied();
         let mut lu = Lu::new(identity, profile.mode_pages, profile.check_order, saved);
-        lu.claims_scsi_2 = profile.inquiry.version <= SCSI_2;
+        lu.claims_scsi_2 = version.is_some_and(|version| version <= SCSI_2);
         library.statistics = LifetimeCounters::new(lu.counters.clone());
         // The owner has the locations of the initial cartridges.
         library.take_dirty();

@@ -36,6 +36,7 @@ pub use value_error::ValueError;
 use crate::tokens::Role;
 use rustix::fs::{Mode, OFlags};
 use scsi_core::identity::InquiryStrings;
+use scsi_core::page_override::PageOverrides;
 use scsi_core::time::TimeMode;
 use smc::element::{ElementAddress, ElementLayout, ElementType, LabelDefect};
 use smc::profile::ChangerProfile;
@@ -187,13 +188,15 @@ pub struct DriveSetup {
     pub time: TimeMode,
     /// Name of the daemon that serves the drive; `None` for the one that runs the site.
     pub daemon: Option<String>,
+    /// Pages of the drive that differ from those of its model.
+    pub pages: PageOverrides,
 }
 
 impl PartialEq for DriveSetup {
     fn eq(&self, other: &Self) -> bool {
         let key = |setup: &Self| {
             let (names, strings, daemon) = (setup.names.clone(), setup.strings.clone(), setup.daemon.clone());
-            (names, strings, setup.profile.model, setup.codec, setup.time, daemon)
+            (names, strings, setup.profile.model, setup.codec, setup.time, daemon, setup.pages.clone())
         };
         key(self) == key(other)
     }
@@ -381,6 +384,8 @@ pub struct LibrarySetup {
     pub move_command: Option<MoveCommand>,
     /// Use of the time that hardware would take, by the robot; the default of the drives.
     pub time: TimeMode,
+    /// Pages of the changer that differ from those of its model.
+    pub pages: PageOverrides,
 }
 
 /// Effective and valid configuration of a site.

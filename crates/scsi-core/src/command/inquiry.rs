@@ -34,10 +34,10 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
         return Err(Sense::invalid_field_in_cdb(2, None).into());
     }
     let page = if evpd {
-        vpd::render_page(raw.page_code, &cx.lu.identity, cx.lu.mode.defs(), cx.device)?
+        vpd::render_page(raw.page_code, &cx.lu.identity, cx.lu.mode.pages(), cx.device)?
     } else {
         cx.device.inquiry().render(&cx.lu.identity)
     };
-    cx.return_data(raw.allocation_length.get().into(), page.as_slice());
+    cx.return_data(raw.allocation_length.get().into(), &page);
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::fault::Outcome;
 use crate::field::{FieldPointer, check_reserved};
 use crate::log::{LogId, LogWriter, Parameter, Thresholds};
 use crate::lu::SpcDevice;
+use crate::page_override::PageOverrides;
 use crate::sense::Sense;
 use crate::target::Request;
 
@@ -51,7 +52,7 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     if reset && length != 0 {
         return Err(Sense::invalid_field_in_cdb(1, Some(1)).into());
     }
-    if !all && !has(&**device, id) {
+    if !all && !has(&**device, &lu.identity.pages, id) {
         return Err(Sense::invalid_field_in_cdb(2, Some(5)).into());
     }
     let changed = if length != 0 {
@@ -59,7 +60,7 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
             return Err(Sense::invalid_field_in_cdb(2, Some(5)).into());
         }
         let list = data.data_out.parameters(length)?;
-        let pages = parse(&list, control, request, &**device)?;
+        let pages = parse(&list, control, request, (&**device, &lu.identity.pages))?;
         pages.into_iter().fold(false, |changed, (id, thresholds)| match control {
             control::THRESHOLD => thresholds
                 .into_iter()
@@ -87,7 +88,12 @@ const SPF: u8 = 0x40;
 type PageValues = (LogId, Vec<(u16, u64)>);
 
 /// Parses the pages of a parameter list. The error points at the invalid field.
-fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn SpcDevice) -> Result<Vec<PageValues>, Sense> {
+fn parse(
+    list: &[u8],
+    control: u8,
+    request: &Request<'_>,
+    (device, overrides): (&dyn SpcDevice, &PageOverrides),
+) -> Result<Vec<PageValues>, Sense> {
     let (mut pages, mut rest) = (Vec::new(), list);
     let too_short = || Sense::illegal_request(Asc::PARAMETER_LIST_LENGTH_ERROR);
     while !rest.is_empty() {
@@ -100,7 +106,7 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn SpcDevice
             // Without SPF the second byte is reserved.
             check_reserved(&[*page, *subpage], &[0xff, 0x00], offset)?;
         }
-        if spf == (id.subpage == 0) || !has(device, id) {
+        if spf == (id.subpage == 0) || !has(device, overrides, id) {
             return Err(if spf && id.subpage == 0 { FieldPointer::bits(offset, SPF).into() } else { at(0) });
         }
         let (body, after) = after.split_at_checked(u16::from_be_bytes([*high, *low]).into()).ok_or_else(too_short)?;
@@ -109,8 +115,9 @@ fn parse(list: &[u8], control: u8, request: &Request<'_>, device: &dyn SpcDevice
         }
         let mut page = LogWriter::from_pointer(0);
         device.write_log_page(id, request, &mut page);
+        let known = page.overridden_parameters(id, overrides);
         let mut values = Vec::new();
-        parameters(body, &page.parameters(), |code, value| values.push((code, value))).map_err(|byte| at(4 + byte))?;
+        parameters(body, &known, |code, value| values.push((code, value))).map_err(|byte| at(4 + byte))?;
         pages.push((id, values));
         rest = after;
     }

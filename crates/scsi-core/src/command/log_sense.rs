@@ -9,10 +9,12 @@ use super::{Context, SpcContext};
 use crate::cdb_field::{bits, number};
 use crate::command_spec::{Access, CommandSpec, MediumAccess};
 use crate::fault::Outcome;
-use crate::log::{LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
+use crate::log::{self, LogId, LogWriter, SELF_TEST_10, Thresholds, UNLISTED};
 use crate::lu::SpcDevice;
+use crate::page_override::{OverriddenPage, PageOverrides};
 use crate::sense::Sense;
 use crate::wire::U16;
+use crate::writer::PageWriter;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// The facts of LOG SENSE for the command table.
@@ -45,33 +47,66 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     let Context { lu, device, request, cdb, .. } = cx;
     let raw: Raw = cdb.as_layout();
     let id = LogId { page: raw.page & 0x3f, subpage: raw.subpage };
-    let mut w = LogWriter::from_pointer(raw.parameter_pointer.get());
-    if Thresholds::has(id) {
-        w = match raw.page >> 6 {
-            0b00 => w.with_thresholds(lu.thresholds.clone(), id),
-            0b10 => w.with_thresholds(Thresholds::default(), id),
-            _ => w,
-        };
+    let thresholds = match raw.page >> 6 {
+        0b00 if Thresholds::has(id) => Some(lu.thresholds.clone()),
+        0b10 if Thresholds::has(id) => Some(Thresholds::default()),
+        _ => None,
+    };
+    let overrides = &lu.identity.pages;
+    let is_overridden = overrides.has(OverriddenPage::Log(id));
+    let pointer = raw.parameter_pointer.get();
+    // An override is of the page as a whole.
+    let mut w = LogWriter::from_pointer(if is_overridden { 0 } else { pointer });
+    if let (Some(thresholds), false) = (&thresholds, is_overridden) {
+        w = w.with_thresholds(thresholds.clone(), id);
     }
-    let real = has(&**device, id);
-    if real && id == SELF_TEST_10 {
+    let modelled = has_model(&**device, id);
+    if overrides.removes(OverriddenPage::Log(id)) {
+        return Err(unknown_page(id).into());
+    } else if modelled && id == SELF_TEST_10 {
         lu.self_tests.write(&mut w);
-    } else if real {
+    } else if modelled {
         device.write_log_page(id, request, &mut w);
-    } else if !list(id, device.log_pages(), &mut w) {
-        return Err(Sense::invalid_field_in_cdb(if raw.subpage == 0 { 2 } else { 3 }, None).into());
+    } else if !list(id, &log_pages(&**device, overrides), &mut w) && !overrides.adds(OverriddenPage::Log(id)) {
+        return Err(unknown_page(id).into());
     }
-    let page = w.finish(id).ok_or(Sense::invalid_field_in_cdb(5, None))?;
-    if real && raw.allocation_length.get() > 4 {
+    let page = w.finish(id);
+    let page = if is_overridden {
+        let page = page.map_or_else(Vec::new, PageWriter::into_vec);
+        log::page_from(overrides.apply(OverriddenPage::Log(id), page), pointer, thresholds.map(|values| (values, id)))
+    } else {
+        page.map(PageWriter::into_vec)
+    };
+    let page = page.ok_or(Sense::invalid_field_in_cdb(5, None))?;
+    if modelled && raw.allocation_length.get() > 4 {
         device.log_page_read(id, request.nexus);
     }
-    cx.return_data(raw.allocation_length.get().into(), page.as_slice());
+    cx.return_data(raw.allocation_length.get().into(), &page);
     Ok(())
 }
 
-/// Returns whether the device has a page with parameters, listed or not.
-pub(super) fn has(device: &dyn SpcDevice, id: LogId) -> bool {
+fn unknown_page(id: LogId) -> Sense {
+    Sense::invalid_field_in_cdb(if id.subpage == 0 { 2 } else { 3 }, None)
+}
+
+/// Returns whether the unit has a page with parameters, listed or not.
+pub(super) fn has(device: &dyn SpcDevice, overrides: &PageOverrides, id: LogId) -> bool {
+    let page = OverriddenPage::Log(id);
+    (has_model(device, id) || overrides.adds(page)) && !overrides.removes(page)
+}
+
+/// Returns whether the model has a page with parameters, listed or not.
+fn has_model(device: &dyn SpcDevice, id: LogId) -> bool {
     device.log_pages().contains(&id) || UNLISTED.contains(&id)
+}
+
+/// The pages with parameters that the unit lists: the pages of its model and the added ones, without the absent ones.
+fn log_pages(device: &dyn SpcDevice, overrides: &PageOverrides) -> Vec<LogId> {
+    let is_list = |id: LogId| id == LogId::page(0) || id.subpage == 0xff;
+    overrides.list(device.log_pages(), OverriddenPage::Log, |page| match page {
+        OverriddenPage::Log(id) if !is_list(id) => Some(id),
+        _ => None,
+    })
 }
 
 /// Writes page 00h (all page codes), 00h/FFh (all pages and subpages) or xxh/FFh (the subpages of one page). Returns

@@ -9,6 +9,7 @@ use crate::cdb_field::{bit, bits, number};
 use crate::command_spec::{Access, CommandSpec};
 use crate::fault::Outcome;
 use crate::mode::{PageControl, PageId};
+use crate::page_override::{OverriddenPage, PageOverrides};
 use crate::writer::PageWriter;
 
 /// The facts of MODE SENSE(6).
@@ -40,10 +41,26 @@ pub(super) fn run(cx: &mut SpcContext<'_, '_, '_>) -> Outcome {
     cx.lu.mode.sense(wanted, PageControl::from_bits(page >> 6), (device, cx.request.nexus), &mut pages)?;
     let block = if flags & 0x08 == 0 { device.block_descriptor() } else { None };
     let block = block.as_ref().map_or(&[][..], |block| block.as_slice());
-    let response = frame_pages(short, device.mode_header(), block, pages.as_slice());
+    let (header, block) = override_header(&cx.lu.identity.pages, device.mode_header(), block);
+    let response = frame_pages(short, header, &block, pages.as_slice());
     let allocation_length = if short { length_6.into() } else { u16::from_be_bytes([high, low]).into() };
     cx.return_data(allocation_length, response.as_slice());
     Ok(())
+}
+
+/// MEDIUM TYPE and DEVICE-SPECIFIC PARAMETER, and the block descriptor, with the overrides of the unit.
+fn override_header(overrides: &PageOverrides, header: (u8, u8), block: &[u8]) -> ((u8, u8), Vec<u8>) {
+    if !overrides.has(OverriddenPage::ModeHeader) {
+        return (header, block.to_vec());
+    }
+    let long = frame_pages(false, header, block, &[]);
+    let data = overrides.apply(OverriddenPage::ModeHeader, long.into_vec());
+    match data.as_slice() {
+        [_, _, medium_type, device_specific, _, _, _, _, block @ ..] => {
+            ((*medium_type, *device_specific), block.to_vec())
+        }
+        _ => (header, block.to_vec()),
+    }
 }
 
 fn frame_pages(short: bool, (medium_type, device_specific): (u8, u8), block: &[u8], pages: &[u8]) -> PageWriter {

@@ -6,6 +6,7 @@ mod diagnostics;
 mod identification;
 mod log;
 mod mode;
+mod overrides;
 mod persistent_reserve;
 mod reservation_conflicts;
 mod reserve;

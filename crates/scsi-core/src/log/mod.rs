@@ -1,5 +1,6 @@
 //! Log pages: framing, PARAMETER POINTER, thresholds, and the lists of pages (SPC-4 §7.3).
 
+use crate::page_override::{OverriddenPage, PageOverrides};
 use crate::writer::PageWriter;
 use std::collections::BTreeMap;
 
@@ -37,6 +38,11 @@ impl Thresholds {
     #[must_use]
     pub fn has(id: LogId) -> bool {
         WITH_THRESHOLDS.contains(&id)
+    }
+
+    /// The threshold of a counter.
+    fn value(&self, id: LogId, code: u16) -> u64 {
+        self.0.get(&(id, code)).copied().unwrap_or(u64::MAX)
     }
 
     /// Sets a threshold. Returns whether its value changed.
@@ -113,7 +119,7 @@ impl LogWriter {
     pub fn counter(&mut self, code: u16, width: usize, value: u64) -> &mut Self {
         let value = match &self.show {
             CounterView::Value => value,
-            CounterView::Threshold(thresholds, id) => thresholds.0.get(&(*id, code)).copied().unwrap_or(u64::MAX),
+            CounterView::Threshold(thresholds, id) => thresholds.value(*id, code),
         };
         self.number(code, COUNTER_CONTROL, width, value)
     }
@@ -155,14 +161,54 @@ impl LogWriter {
     /// The parameters added so far, decoded.
     #[must_use]
     pub fn parameters(&self) -> Vec<Parameter> {
+        Parameter::parse(self.body.as_slice()).0
+    }
+
+    /// The parameters of the page with the overrides of a unit, decoded.
+    pub(crate) fn overridden_parameters(self, id: LogId, overrides: &PageOverrides) -> Vec<Parameter> {
+        let page = self.finish(id).map_or_else(Vec::new, PageWriter::into_vec);
+        let page = overrides.apply(OverriddenPage::Log(id), page);
+        Parameter::parse(page.get(HEADER..).unwrap_or_default()).0
+    }
+}
+
+/// Number of bytes of the header of a log page.
+const HEADER: usize = 4;
+
+impl Parameter {
+    /// The parameters in the body of a page, and the rest that is none.
+    fn parse(body: &[u8]) -> (Vec<Self>, &[u8]) {
         let mut parameters = Vec::new();
-        let mut rest = self.body.as_slice();
+        let mut rest = body;
         while let Some(([high, low, control, len], after)) = rest.split_first_chunk::<4>() {
             let Some((value, after)) = after.split_at_checked(usize::from(*len)) else { break };
             let code = u16::from_be_bytes([*high, *low]);
-            parameters.push(Parameter { code, control: *control, value: value.to_vec() });
+            parameters.push(Self { code, control: *control, value: value.to_vec() });
             rest = after;
         }
-        parameters
+        (parameters, rest)
     }
+}
+
+/// A whole page from PARAMETER POINTER on, with thresholds instead of the values if there are any. `None` if PARAMETER
+/// POINTER is beyond the last parameter. Data that is no list of parameters has only the pointer 0.
+pub(crate) fn page_from(page: Vec<u8>, pointer: u16, thresholds: Option<(Thresholds, LogId)>) -> Option<Vec<u8>> {
+    let (parameters, rest) = Parameter::parse(page.get(HEADER..).unwrap_or_default());
+    if (pointer == 0 && thresholds.is_none()) || !rest.is_empty() {
+        return (pointer == 0).then_some(page);
+    }
+    let mut w = LogWriter::from_pointer(pointer);
+    for parameter in parameters {
+        let width = parameter.value.len();
+        match &thresholds {
+            Some((thresholds, id)) => {
+                w.number(parameter.code, parameter.control, width, thresholds.value(*id, parameter.code))
+            }
+            None => w.parameter(parameter.code, parameter.control, &parameter.value),
+        };
+    }
+    let (first, second) = (page.first().copied()?, page.get(1).copied()?);
+    let mut data = w.finish(LogId { page: first & 0x3f, subpage: second })?.into_vec();
+    *data.first_mut()? = first;
+    Some(data)
 }

@@ -8,9 +8,12 @@ mod select;
 mod sense;
 
 use crate::field::FieldPointer;
+use crate::identity::Identity;
 use crate::nexus::NexusId;
+use crate::page_override::{ModeValues, PageOverrides};
 use crate::port::ProtocolId;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// PAGE CODE and SUBPAGE CODE of a mode page or log page.
@@ -101,10 +104,6 @@ impl ModePageDef {
         self
     }
 
-    const fn header_len(&self) -> usize {
-        if self.id.subpage == 0 { 2 } else { 4 }
-    }
-
     /// Returns whether the code, subpage and length in the constants agree, for the test of a profile.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
@@ -121,6 +120,73 @@ impl ModePageDef {
     }
 }
 
+/// A mode page of one unit: that of its profile, with the overrides of the unit. Both arrays are whole pages with their
+/// header and have the same length.
+#[derive(Clone, Debug)]
+pub struct ModePage {
+    /// PAGE CODE and SUBPAGE CODE of the page.
+    pub id: PageId,
+    /// The default values. MODE SENSE adds PS if the page is `saveable`.
+    pub default: Cow<'static, [u8]>,
+    /// A mask with ones where MODE SELECT may change a bit; its header is ignored.
+    pub changeable: Cow<'static, [u8]>,
+    /// MODE SELECT with SP=1 saves the page.
+    pub saveable: bool,
+    /// Each I_T nexus has separate values (VPD page 87h). A reset and I_T nexus loss restore the default.
+    pub per_nexus: bool,
+    /// The low four bits of byte 2 are the PROTOCOL IDENTIFIER of the target port.
+    pub protocol_specific: bool,
+}
+
+impl From<&ModePageDef> for ModePage {
+    fn from(def: &ModePageDef) -> Self {
+        let &ModePageDef { id, default, changeable, saveable, per_nexus, protocol_specific } = def;
+        let (default, changeable) = (Cow::Borrowed(default), Cow::Borrowed(changeable));
+        Self { id, default, changeable, saveable, per_nexus, protocol_specific }
+    }
+}
+
+impl ModePage {
+    /// The pages of a profile with the overrides of a unit, ascending.
+    fn of_unit(defs: &[ModePageDef], overrides: &PageOverrides) -> Vec<Self> {
+        let mut pages: Vec<Self> = defs.iter().map(Self::from).collect();
+        for (id, values, bytes) in overrides.whole_mode_pages() {
+            match pages.iter_mut().find(|page| page.id == id) {
+                Some(page) if values == ModeValues::All => page.replace(bytes),
+                Some(_) => {}
+                None => pages.push(Self::added(id, bytes)),
+            }
+        }
+        pages.retain(|page| !overrides.removes_mode_page(page.id));
+        pages.sort_by_key(|page| page.id);
+        for page in &mut pages {
+            overrides.patch_mode_page(page.id, PageControl::Default, page.default.to_mut(), |_| 0xff);
+            overrides.patch_mode_page(page.id, PageControl::Changeable, page.changeable.to_mut(), |_| 0xff);
+        }
+        pages
+    }
+
+    /// A page that the profile does not have. MODE SELECT can change none of its bits.
+    fn added(id: PageId, bytes: &[u8]) -> Self {
+        let mut page = Self::from(&ModePageDef::new(id, &[], &[]));
+        page.replace(bytes);
+        page
+    }
+
+    /// Gives the page other bytes, and their length. Bits of a page with another length cannot be changed.
+    fn replace(&mut self, bytes: &[u8]) {
+        self.saveable = bytes.first().is_some_and(|first| first & 0x80 != 0);
+        if bytes.len() != self.changeable.len() {
+            self.changeable = Cow::Owned(vec![0; bytes.len()]);
+        }
+        self.default = Cow::Owned(bytes.to_vec());
+    }
+
+    const fn header_len(&self) -> usize {
+        if self.id.subpage == 0 { 2 } else { 4 }
+    }
+}
+
 /// The saved values of a mode page, which survive power loss.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedPage {
@@ -131,7 +197,8 @@ pub struct SavedPage {
 /// The mode pages of one logical unit.
 #[derive(Clone, Debug)]
 pub struct ModePages {
-    defs: &'static [ModePageDef],
+    pages: Vec<ModePage>,
+    overrides: PageOverrides,
     protocol: ProtocolId,
     current: Vec<Vec<u8>>,
     saved: Vec<SavedPage>,
@@ -140,11 +207,14 @@ pub struct ModePages {
 }
 
 impl ModePages {
-    /// The pages of a profile after power-on. Saved values replace the defaults; saved pages that do not fit the
-    /// profile are dropped. Protocol-specific pages contain `protocol`.
+    /// The pages of a profile after power-on, with the overrides of the unit. Saved values replace the defaults; saved
+    /// pages that do not fit the profile are dropped. Protocol-specific pages contain the protocol of the target port.
     #[must_use]
-    pub fn new(defs: &'static [ModePageDef], protocol: ProtocolId, saved: Vec<SavedPage>) -> Self {
-        let mut pages = Self { defs, protocol, current: Vec::new(), saved: Vec::new(), per_nexus: BTreeMap::new() };
+    pub fn new(defs: &'static [ModePageDef], identity: &Identity, saved: Vec<SavedPage>) -> Self {
+        let (overrides, protocol) = (identity.pages.clone(), identity.port.protocol);
+        let pages = ModePage::of_unit(defs, &overrides);
+        let (current, per_nexus) = (Vec::new(), BTreeMap::new());
+        let mut pages = Self { pages, overrides, protocol, current, saved: Vec::new(), per_nexus };
         pages.restore(saved);
         pages
     }
@@ -152,8 +222,10 @@ impl ModePages {
     /// Replaces the saved values, and gives all pages their values after power-on.
     pub(crate) fn restore(&mut self, saved: Vec<SavedPage>) {
         self.saved = saved;
-        self.saved.retain(|page| {
-            self.defs.iter().any(|def| def.id == page.id && def.saveable && def.default.len() == page.bytes.len())
+        self.saved.retain(|saved| {
+            self.pages
+                .iter()
+                .any(|page| page.id == saved.id && page.saveable && page.default.len() == saved.bytes.len())
         });
         self.reset();
     }
@@ -161,7 +233,38 @@ impl ModePages {
     /// Restores the saved or default values of all pages, after power-on or a reset.
     pub fn reset(&mut self) {
         self.per_nexus.clear();
-        self.current = self.defs.iter().map(|def| self.stored(def, PageControl::Saved, None)).collect();
+        self.current = self.pages.iter().map(|page| self.initial(page)).collect();
+    }
+
+    /// The current values of a page after power-on.
+    fn initial(&self, page: &ModePage) -> Vec<u8> {
+        let mut bytes = self.stored(page, PageControl::Saved, None);
+        if !self.has_saved(page.id) {
+            self.overrides.patch_mode_page(page.id, PageControl::Saved, &mut bytes, |_| 0xff);
+            self.overrides.patch_mode_page(page.id, PageControl::Current, &mut bytes, |_| 0xff);
+        }
+        bytes
+    }
+
+    /// Whether a host has saved a page.
+    fn has_saved(&self, id: PageId) -> bool {
+        self.saved.iter().any(|page| page.id == id)
+    }
+
+    /// Overrides bytes of a page in which the device has written its state: the whole bytes, or only the bits that MODE
+    /// SELECT cannot change if a host has set the values.
+    fn override_bytes(&self, page: &ModePage, control: PageControl, stored: &[u8], bytes: &mut [u8]) {
+        let is_set = match control {
+            PageControl::Current => {
+                let (initial, header) = (self.initial(page), page.header_len());
+                self.has_saved(page.id) || stored.get(header..) != initial.get(header..)
+            }
+            PageControl::Saved => self.has_saved(page.id),
+            PageControl::Changeable | PageControl::Default => false,
+        };
+        let mask = |at: usize| if is_set { !page.changeable.get(at).copied().unwrap_or(0) } else { 0xff };
+        let header = page.header_len();
+        self.overrides.patch_mode_page(page.id, control, bytes, |at| if at < header { 0 } else { mask(at) });
     }
 
     /// Removes the values of a nexus after I_T nexus loss.
@@ -171,15 +274,14 @@ impl ModePages {
 
     /// Restores the default of one page, because the selected operation is complete or no longer applies.
     pub fn restore_default(&mut self, id: PageId) {
-        if let Some((def, page)) = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id) {
-            page.clear();
-            page.extend_from_slice(def.default);
+        if let Some((page, current)) = self.pages.iter().zip(&mut self.current).find(|(page, _)| page.id == id) {
+            *current = page.default.to_vec();
         }
     }
 
     /// Sets or clears bits in byte `byte` of a page, to show device state that MODE SELECT did not set.
     pub fn set_bits(&mut self, id: PageId, byte: usize, bits: u8, on: bool) {
-        let page = self.defs.iter().zip(&mut self.current).find(|(def, _)| def.id == id);
+        let page = self.pages.iter().zip(&mut self.current).find(|(page, _)| page.id == id);
         if let Some(slot) = page.and_then(|(_, page)| page.get_mut(byte)) {
             *slot = if on { *slot | bits } else { *slot & !bits };
         }
@@ -187,7 +289,7 @@ impl ModePages {
 
     /// Returns whether any page can be saved.
     pub(crate) fn can_save(&self) -> bool {
-        self.defs.iter().any(|def| def.saveable)
+        self.pages.iter().any(|page| page.saveable)
     }
 
     /// The saved values of all pages that were saved.
@@ -199,7 +301,7 @@ impl ModePages {
     /// The stored bytes of a page, header included; empty if the profile has none.
     #[must_use]
     pub fn current(&self, id: PageId) -> &[u8] {
-        let at = self.defs.iter().position(|def| def.id == id);
+        let at = self.pages.iter().position(|page| page.id == id);
         at.and_then(|at| self.current.get(at)).map_or(&[], Vec::as_slice)
     }
 
@@ -209,20 +311,20 @@ impl ModePages {
         self.per_nexus.get(&(nexus, id)).map_or_else(|| self.current(id), Vec::as_slice)
     }
 
-    /// The definitions of the pages, in ascending order.
+    /// The pages, in ascending order.
     #[must_use]
-    pub const fn defs(&self) -> &'static [ModePageDef] {
-        self.defs
+    pub fn pages(&self) -> &[ModePage] {
+        &self.pages
     }
 
-    fn stored(&self, def: &ModePageDef, control: PageControl, nexus: Option<NexusId>) -> Vec<u8> {
+    fn stored(&self, def: &ModePage, control: PageControl, nexus: Option<NexusId>) -> Vec<u8> {
         let bytes = match control {
             PageControl::Current => nexus.map_or_else(|| self.current(def.id), |nexus| self.current_for(def.id, nexus)),
-            PageControl::Changeable => def.changeable,
-            PageControl::Default => def.default,
+            PageControl::Changeable => &def.changeable,
+            PageControl::Default => &def.default,
             PageControl::Saved => {
                 let saved = self.saved.iter().find(|page| page.id == def.id);
-                saved.map_or(def.default, |page| page.bytes.as_slice())
+                saved.map_or(&*def.default, |page| page.bytes.as_slice())
             }
         };
         let header = def.default.get(..def.header_len()).unwrap_or_default();

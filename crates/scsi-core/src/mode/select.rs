@@ -42,9 +42,9 @@ impl ModePages {
             let truncated = || Sense::illegal_request(Asc::PARAMETER_LIST_LENGTH_ERROR);
             let (id, len) = split_page(list).ok_or_else(truncated)?;
             let (page, rest) = list.split_at_checked(len).ok_or_else(truncated)?;
-            let at = self.defs.iter().position(|def| def.id == id).ok_or(FieldPointer::bits(offset, 0x3f))?;
+            let at = self.pages.iter().position(|def| def.id == id).ok_or(FieldPointer::bits(offset, 0x3f))?;
             pages.push(self.check_page(at, page, offset, (device, nexus))?);
-            if save && !self.defs.get(at).is_some_and(|def| def.saveable) {
+            if save && !self.pages.get(at).is_some_and(|def| def.saveable) {
                 return Err(Sense::invalid_field_in_cdb(1, Some(0)));
             }
             offset += len;
@@ -61,11 +61,10 @@ impl ModePages {
         offset: usize,
         (device, nexus): (&dyn SpcDevice, NexusId),
     ) -> Result<CheckedPage, Sense> {
-        let Some(def) = self.defs.get(at) else { return Err(FieldPointer::byte(offset).into()) };
+        let Some(def) = self.pages.get(at) else { return Err(FieldPointer::byte(offset).into()) };
         // PAGE LENGTH: byte 1, or bytes 2 and 3 of a page with a subpage code.
         let wrong_length = || FieldPointer::byte(offset + def.header_len() / 2).into();
-        let mut current = self.stored(def, PageControl::Current, Some(nexus));
-        device.render_mode_page(def.id, PageControl::Current, &mut current);
+        let current = self.render(def, PageControl::Current, (device, nexus));
         // A shorter page keeps the current values and length of the omitted part.
         let whole = match page.len().cmp(&def.default.len()) {
             Ordering::Equal => page.to_vec(),
@@ -87,7 +86,7 @@ impl ModePages {
         let differs = page.get(def.header_len()..) != current.get(def.header_len()..);
         // Fields that only show device state (the active partition) are not stored.
         let stored = self.stored(def, PageControl::Current, Some(nexus));
-        let bytes = page.iter().zip(&stored).zip(def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
+        let bytes = page.iter().zip(&stored).zip(&*def.changeable).map(|((new, old), mask)| new & mask | old & !mask);
         Ok(CheckedPage { index: at, bytes: bytes.collect(), differs, rounded })
     }
 
@@ -96,7 +95,7 @@ impl ModePages {
     pub(crate) fn apply(&mut self, change: ValidatedPages, nexus: NexusId, save: bool) -> bool {
         let mut changed = false;
         for CheckedPage { index: at, bytes, differs, rounded: _ } in change.pages {
-            let (Some(def), Some(slot)) = (self.defs.get(at), self.current.get_mut(at)) else { continue };
+            let (Some(def), Some(slot)) = (self.pages.get(at), self.current.get_mut(at)) else { continue };
             if def.per_nexus {
                 self.per_nexus.insert((nexus, def.id), bytes);
                 continue;
@@ -105,7 +104,7 @@ impl ModePages {
             *slot = bytes;
         }
         if save {
-            let pages = self.defs.iter().zip(&self.current).filter(|(def, _)| def.saveable);
+            let pages = self.pages.iter().zip(&self.current).filter(|(def, _)| def.saveable);
             self.saved = pages.map(|(def, bytes)| SavedPage { id: def.id, bytes: bytes.clone() }).collect();
         }
         changed

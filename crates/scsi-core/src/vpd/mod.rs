@@ -2,7 +2,8 @@
 
 use crate::identity::Identity;
 use crate::lu::SpcDevice;
-use crate::mode::ModePageDef;
+use crate::mode::ModePage;
+use crate::page_override::OverriddenPage;
 use crate::sense::Sense;
 use crate::writer::PageWriter;
 
@@ -22,17 +23,18 @@ pub const MODE_POLICY_87: u8 = 0x87;
 /// Page code of Extended INQUIRY Data.
 pub const EXTENDED_86: u8 = 0x86;
 
-/// Renders one VPD page with its header.
+/// Renders one VPD page with its header, and the overrides of the unit applied to it.
 ///
 /// # Errors
-/// ILLEGAL REQUEST 24h/00h with a pointer to byte 2 for a page that the device does not list.
+/// ILLEGAL REQUEST 24h/00h with a pointer to byte 2 for a page that the unit does not list.
 pub fn render_page(
     code: u8,
     identity: &Identity,
-    pages: &[ModePageDef],
+    pages: &[ModePage],
     device: &dyn SpcDevice,
-) -> Result<PageWriter, Sense> {
-    if !device.vpd_pages().contains(&code) {
+) -> Result<Vec<u8>, Sense> {
+    let supported = supported(identity, device);
+    if !supported.contains(&code) {
         return Err(Sense::invalid_field_in_cdb(2, None));
     }
     let mut w = PageWriter::new();
@@ -40,7 +42,7 @@ pub fn render_page(
     w.length_u16(|w| match code {
         SERIAL_80 | DEVICE_ID_83 if device.override_vpd_page(code, identity, w) => {}
         SUPPORTED_00 => {
-            w.bytes(device.vpd_pages());
+            w.bytes(&supported);
         }
         SERIAL_80 => {
             w.bytes(identity.serial.as_bytes());
@@ -52,7 +54,13 @@ pub fn render_page(
         MANAGEMENT_85 => {}
         _ => device.write_vpd_page(code, identity, w),
     });
-    Ok(w)
+    Ok(identity.pages.apply(OverriddenPage::Vpd(code), w.into_vec()))
+}
+
+/// The codes of the VPD pages of a unit: the pages of its model and the added ones, without the absent ones.
+fn supported(identity: &Identity, device: &dyn SpcDevice) -> Vec<u8> {
+    let added = |page| if let OverriddenPage::Vpd(code) = page { Some(code) } else { None };
+    identity.pages.list(device.vpd_pages(), OverriddenPage::Vpd, added)
 }
 
 /// Writes Extended INQUIRY data: SPT 001b if the device supports logical block protection, SIMPSUP, a maximum sense
@@ -62,7 +70,7 @@ fn extended(protects: bool, w: &mut PageWriter) {
 }
 
 /// Writes the policy of each per-nexus page, then that of all other pages (3Fh/FFh), which all I_T nexuses share.
-fn policy(pages: &[ModePageDef], w: &mut PageWriter) {
+fn policy(pages: &[ModePage], w: &mut PageWriter) {
     const PER_NEXUS: u8 = 0x03;
     for page in pages.iter().filter(|page| page.per_nexus) {
         w.u8(page.id.page).u8(page.id.subpage).u8(PER_NEXUS).u8(0);

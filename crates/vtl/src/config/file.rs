@@ -8,6 +8,7 @@ mod http;
 mod iscsi;
 mod library;
 mod notify;
+mod pages;
 mod pools;
 mod shelves;
 mod source;

@@ -7,6 +7,8 @@ use super::{
     WebhookSetup,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
+use scsi_core::mode::PageId;
+use scsi_core::page_override::{ModeValues, OverriddenPage, PageChange, PageOverride, PageOverrides};
 use scsi_core::time::TimeMode;
 use std::fmt;
 use std::path::Path;
@@ -99,6 +101,7 @@ impl fmt::Display for LibrarySetup {
         if self.cartridges.is_empty() {
             writeln!(f, "cartridges = []")?;
         }
+        pages(f, "library.page", &self.pages)?;
         for drive in &self.drives {
             writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.name())?;
             writeln!(f, "compression = {:?}", codec(drive.codec))?;
@@ -107,6 +110,7 @@ impl fmt::Display for LibrarySetup {
             strings(f, &drive.strings, drive.profile.model)?;
             time(f, drive.time, self.time)?;
             optional_key(f, "daemon", drive.daemon.as_deref())?;
+            pages(f, "library.drive.page", &drive.pages)?;
         }
         cartridge_runs(self).iter().try_for_each(|run| cartridges(f, self, run))?;
         Ok(())
@@ -356,6 +360,56 @@ fn limits(f: &mut fmt::Formatter<'_>, limits: &IscsiLimits) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+fn pages(f: &mut fmt::Formatter<'_>, table: &str, pages: &PageOverrides) -> fmt::Result {
+    pages.iter().try_for_each(|page| write!(f, "\n[[{table}]]\n{}", PageTable(page)))
+}
+
+/// The keys of the table of an overridden page.
+pub(crate) struct PageTable<'a>(pub(crate) &'a PageOverride);
+
+impl fmt::Display for PageTable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, code, values) = match self.0.page() {
+            OverriddenPage::Inquiry => ("inquiry", None, ModeValues::All),
+            OverriddenPage::ModeHeader => ("mode-header", None, ModeValues::All),
+            OverriddenPage::Vpd(page) => ("vpd", Some(PageId::page(page)), ModeValues::All),
+            OverriddenPage::Log(id) => ("log", Some(id), ModeValues::All),
+            OverriddenPage::Mode(id, values) => ("mode", Some(id), values),
+        };
+        writeln!(f, "kind = {kind:?}")?;
+        if let Some(PageId { page, subpage }) = code {
+            writeln!(f, "code = 0x{page:02x}")?;
+            if subpage != 0 {
+                writeln!(f, "subpage = 0x{subpage:02x}")?;
+            }
+        }
+        if values != ModeValues::All {
+            let name = ModeValues::NAMES.into_iter().find(|(_, other)| *other == values);
+            optional_key(f, "values", name.map(|(name, _)| name))?;
+        }
+        match self.0.change() {
+            PageChange::Absent => writeln!(f, "absent = true"),
+            PageChange::Whole(bytes) => page_bytes(f, bytes),
+            PageChange::Bytes { offset, bytes } => {
+                writeln!(f, "offset = {offset}")?;
+                page_bytes(f, bytes)
+            }
+        }
+    }
+}
+
+/// The key `bytes`, in lines of 32 bytes if there are more.
+fn page_bytes(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    const LINE: usize = 32;
+    let words = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    if bytes.len() <= LINE {
+        return writeln!(f, "bytes = \"{}\"", words(bytes));
+    }
+    writeln!(f, "bytes = \"\"\"")?;
+    bytes.chunks(LINE).try_for_each(|line| writeln!(f, "{}", words(line)))?;
+    writeln!(f, "\"\"\"")
 }
 
 fn time(f: &mut fmt::Formatter<'_>, time: TimeMode, default: TimeMode) -> fmt::Result {

@@ -166,6 +166,9 @@ tables! {
         time: Text,
         /// Cartridges of the library.
         cartridges: Option<Tables<CartridgeTable>>,
+        /// Pages of the changer that differ from those of its model: tables `[[library.page]]` with the keys of
+        /// `[[library.drive.page]]`.
+        page: Option<Tables<PageTable>>,
     }
 
     /// Addresses of the first element of each type. Default: those of the model. With this table, only the address range
@@ -205,6 +208,31 @@ tables! {
         /// Name of the daemon that serves the drives, if it is not the one that runs the site: it is started with `--site`,
         /// `--name` and `--drives NAME`. Only for a site in an object store.
         daemon: Text,
+        /// Pages of the drives that differ from those of their model.
+        page: Option<Tables<PageTable>>,
+    }
+
+    /// A page of a drive, or with `[[library.page]]` of the changer, that differs from that of its model: the whole page, or
+    /// some of its bytes. All other bytes keep their current values. `ferric personality import` makes these tables from a dump
+    /// of a device. The header of a page must agree with its data.
+    PageTable = "[[library.drive.page]]" {
+        /// `inquiry` (standard INQUIRY data), `vpd`, `mode`, `log`, or `mode-header`: the mode parameter header and block
+        /// descriptor as in MODE SENSE(10). Required.
+        kind: Text,
+        /// Page code, such as `0x83`. Required for `vpd`, `mode` and `log`.
+        code: Number,
+        /// Subpage code of a mode or log page. Default: 0.
+        subpage: Number,
+        /// Values of a mode page: `current` (after power-on), `default`, `saved`; `all`, which are these three;
+        /// or `changeable`, the mask of the bits that MODE SELECT may change. Default: `all`.
+        values: Text,
+        /// Offset in the page at which `bytes` begin. Default: `bytes` are the whole page with its header, which is added if
+        /// the model does not have it.
+        offset: Number,
+        /// Bytes as hexadecimal digits; blanks and line breaks between bytes are ignored. Required unless `absent` is `true`.
+        bytes: Text,
+        /// `true`: the unit does not have the page. Default: `false`.
+        absent: Flag,
     }
 
     /// Cartridges that are created if the site does not have them. A cartridge that is no longer listed stays in the site.

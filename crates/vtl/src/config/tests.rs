@@ -1012,3 +1012,168 @@ fn limits_of_the_portal() {
     assert!(warns("") && warns("[iscsi]\nnetworks = [\"0.0.0.0/0\"]\n"));
     assert!(!warns("[iscsi]\nnetworks = [\"10.0.0.0/8\"]\n"));
 }
+
+/// Every kind of page, as a configuration prints it.
+const PAGES: &str = "[[library.page]]
+kind = \"vpd\"
+code = 0xc8
+bytes = \"08 c8 00 01 ff\"
+
+[[library.drive]]
+model = \"ULT3580-TD8\"
+compression = \"none\"
+
+[[library.drive.page]]
+kind = \"inquiry\"
+offset = 40
+bytes = \"01 02\"
+
+[[library.drive.page]]
+kind = \"vpd\"
+code = 0xc7
+bytes = \"\"\"
+01 c7 00 1e 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 11 12 13 14 15 16 17 18 19 1a 1b
+1c 1d
+\"\"\"
+
+[[library.drive.page]]
+kind = \"mode\"
+code = 0x10
+subpage = 0x01
+values = \"changeable\"
+offset = 5
+bytes = \"00\"
+
+[[library.drive.page]]
+kind = \"mode-header\"
+offset = 2
+bytes = \"78\"
+
+[[library.drive.page]]
+kind = \"log\"
+code = 0x11
+absent = true
+";
+
+#[test]
+fn pages_are_read_printed_and_returned() {
+    let config = parse("f", PAGES).unwrap();
+    assert!(config.to_string().contains(PAGES.split_once("[[library.drive]]").unwrap().0), "{config}");
+    assert!(config.to_string().contains(PAGES.split_once("\"none\"\n").unwrap().1), "{config}");
+    let printed = parse("f", &config.to_string()).unwrap();
+    assert_eq!(printed.libraries[0].pages, config.libraries[0].pages);
+    assert_eq!(printed.libraries[0].drives, config.libraries[0].drives);
+    assert!(
+        parse("f", "[[drive]]\nmodel = \"ULT3580-TD8\"\n").unwrap().libraries[0].drives != config.libraries[0].drives
+    );
+    let site = crate::site::Site::open_data_dir(crate::data_dir::DataDir::in_memory(), &config).unwrap();
+    let host = crate::host::Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let read = |lun, cdb: &[u8]| host.command(lun, cdb, 255).into_result();
+    assert_eq!(read(0, &[0x12, 1, 0xc8, 0, 255, 0]).unwrap(), [8, 0xc8, 0, 1, 0xff]);
+    assert_eq!(read(1, &[0x12, 0, 0, 0, 255, 0]).unwrap()[40..42], [1, 2]);
+    assert_eq!(read(1, &[0x12, 1, 0xc7, 0, 6, 0]).unwrap(), [1, 0xc7, 0, 0x1e, 0, 1]);
+    assert_eq!(read(1, &[0x1a, 8, 0, 0, 4, 0]).unwrap()[1], 0x78);
+    assert_eq!(read(1, &[0x4d, 0, 0x51, 0, 0, 0, 0, 0, 255, 0]).unwrap_err().sense_codes(), Some((5, 0x24, 0)));
+}
+
+/// A drive with this table of a page, whose keys begin in line 4.
+fn drive_page(keys: &str) -> String {
+    format!("[[drive]]\nmodel = \"ULT3580-TD8\"\n[[drive.page]]\n{keys}\n")
+}
+
+fn assert_page_errors(cases: impl IntoIterator<Item = (String, usize, &'static str, &'static str)>) {
+    for (text, line, key, message) in cases {
+        let error = parse("f", &text).map(drop).expect_err(&text);
+        assert_eq!((error.line, error.key.as_str()), (line, key), "{error}\n{text}");
+        assert!(error.message.contains(message), "{error}\n{text}");
+    }
+}
+
+#[test]
+fn errors_of_the_keys_of_pages() {
+    let drive = drive_page;
+    assert_page_errors([
+        (drive("code = 1"), 3, "drive.page.kind", "is required"),
+        (
+            drive("kind = \"sense\""),
+            4,
+            "drive.page.kind",
+            "\"sense\" is not one of inquiry, vpd, mode, mode-header, log",
+        ),
+        (drive("kind = \"vpd\"\nbytes = \"00\""), 3, "drive.page.code", "is required for the kind \"vpd\""),
+        (drive("kind = \"inquiry\"\ncode = 0"), 5, "drive.page.code", "does not apply to the kind \"inquiry\""),
+        (drive("kind = \"vpd\"\ncode = 0x80\nsubpage = 1"), 6, "drive.page.subpage", "does not apply"),
+        (drive("kind = \"log\"\ncode = 0x40"), 5, "drive.page.code", "0x40 is too high; expected at most 0x3f"),
+        (drive("kind = \"mode\"\ncode = 0x3f"), 5, "drive.page.code", "0x3f is too high; expected at most 0x3e"),
+        (drive("kind = \"log\"\ncode = 1\nvalues = \"all\""), 6, "drive.page.values", "does not apply"),
+        (
+            drive("kind = \"mode\"\ncode = 1\nvalues = \"some\""),
+            6,
+            "drive.page.values",
+            "\"some\" is not one of all, current, changeable, default, saved",
+        ),
+    ]);
+}
+
+#[test]
+fn errors_of_the_bytes_of_pages() {
+    let drive = drive_page;
+    assert_page_errors([
+        (drive("kind = \"log\"\ncode = 1"), 3, "drive.page.bytes", "is required"),
+        (drive("kind = \"log\"\ncode = 1\nbytes = \"\""), 6, "drive.page.bytes", "there are no bytes"),
+        (drive("kind = \"log\"\ncode = 1\nbytes = \"01 0g\""), 6, "drive.page.bytes", "'g' is not a hexadecimal digit"),
+        (drive("kind = \"log\"\ncode = 1\nbytes = \"01 002\""), 6, "drive.page.bytes", "\"002\" has an odd number of"),
+        (
+            drive("kind = \"vpd\"\ncode = 0xc7\nbytes = \"01 c7 00 02 ab\""),
+            6,
+            "drive.page.bytes",
+            "VPD page C7h: byte 2 (PAGE LENGTH) is 02h; expected 01h",
+        ),
+        (
+            drive("kind = \"vpd\"\ncode = 0xc7\noffset = 4\nbytes = \"ab\""),
+            3,
+            "drive.page",
+            "ULT3580-TD8 has no VPD page C7h; without offset, bytes add the whole page",
+        ),
+        (
+            drive("kind = \"mode\"\ncode = 0x0a\noffset = 11\nbytes = \"ab cd\""),
+            7,
+            "drive.page.bytes",
+            "byte 12 is behind the end of mode page 0Ah, which has 12 bytes",
+        ),
+        (
+            drive("kind = \"mode\"\ncode = 0x0a\noffset = 1\nbytes = \"0b\""),
+            6,
+            "drive.page.offset",
+            "mode page 0Ah: byte 1 (PAGE LENGTH) is a part of the header; give the whole page to change it",
+        ),
+        (
+            drive("kind = \"mode\"\ncode = 8\nbytes = \"08 00\"\n[[drive.page]]\nkind = \"mode\"\ncode = 8\nvalues = \"changeable\"\nbytes = \"08 01 00\""),
+            11,
+            "drive.page.bytes",
+            "mode page 08h has 3 bytes here, and 2 in a table before",
+        ),
+        (drive("kind = \"log\"\ncode = 0\nabsent = true"), 6, "drive.page.absent", "log page 00h: this page cannot be absent"),
+        (drive("kind = \"log\"\ncode = 2\nabsent = true\noffset = 1"), 7, "drive.page.offset", "with absent = true"),
+        (drive("kind = \"log\"\ncode = 2\nbites = \"00\""), 6, "drive.page.bites", "unknown field `bites`"),
+        (
+            "[[drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n[[drive.page]]\nkind = \"vpd\"\ncode = 0x80\nbytes = \"01 80 00 01 41\"\n".to_owned(),
+            4,
+            "drive.page",
+            "VPD page 80h identifies one drive, and drive.count is 2",
+        ),
+        (
+            "[[library]]\n[[library.page]]\nkind = \"inquiry\"\nbytes = \"01\"\n".to_owned(),
+            4,
+            "library.page.bytes",
+            "standard INQUIRY data: 1 bytes are no page: its header has 36",
+        ),
+        (
+            "[[library]]\n[[library.page]]\nkind = \"log\"\ncode = 0x37\noffset = 4\nbytes = \"01\"\n".to_owned(),
+            2,
+            "library.page",
+            "STK L700 has no log page 37h",
+        ),
+    ]);
+}

@@ -100,7 +100,7 @@ impl LibraryParts {
         drive: &DriveSetup,
     ) -> Result<Arc<Unit>, StateError> {
         let owner = unit_id(setup, Some(index));
-        let identity = self.identity(&drive.strings, index + 1);
+        let identity = self.identity(&drive.strings, index + 1).with_pages(drive.pages.clone());
         let config = DriveConfig::default().with_codec(drive.codec).with_random(entropy::SYSTEM);
         let mut device = Drive::new(drive.profile, identity, config, self.saved_state(&owner)?);
         device.set_time_mode(drive.time);
@@ -126,7 +126,7 @@ impl Library {
         let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays);
         place_cartridges(&mut elements, &setup.name, shared)?;
         elements.set_move_hook(move_command::hook(setup));
-        let mut identity = parts.identity(&setup.strings, 0);
+        let mut identity = parts.identity(&setup.strings, 0).with_pages(setup.pages.clone());
         identity.serial =
             setup.changer.unit_serial(&identity.serial, *number, ElementAddress(setup.layout.storage.first));
         let owner = unit_id(setup, None);
@@ -184,6 +184,7 @@ impl Library {
             () if new.strings != old.strings => {
                 (lines.library, "library", "has another vendor, product or revision".into())
             }
+            () if new.pages != old.pages => (lines.library, "library.page", "has other pages".into()),
             () if starts(new) != starts(&old) => (lines.first, "library.first", "has other element addresses".into()),
             () if new.shelf != old.shelf => {
                 (lines.library, "library.shelf", format!("has the shelf {:?}, not {:?}", old.shelf, new.shelf))

@@ -95,7 +95,7 @@ impl ModePagesBefore {
 fn mode_pages(device: &mut Device, nexus: Option<NexusId>) -> Vec<(PageId, Vec<u8>)> {
     let mode = &device.lu().mode;
     let values = |id| nexus.map_or_else(|| mode.current(id), |nexus| mode.current_for(id, nexus)).to_vec();
-    mode.defs().iter().map(|def| (def.id, values(def.id))).collect()
+    mode.pages().iter().map(|page| (page.id, values(page.id))).collect()
 }
 
 /// The cause of the events of a command.

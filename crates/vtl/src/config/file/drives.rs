@@ -1,9 +1,11 @@
 //! `[[library.drive]]`.
 
+use super::pages::{TAPE_DRIVE, check_drive_pages, pages};
 use super::source::Source;
 use super::values::{identifier, names, number_or_one, required, strings, time_mode};
 use crate::config::tables::{DriveTable, Tables};
 use crate::config::{ConfigError, DriveSetup, UnitNames};
+use scsi_core::page_override::PageOverrides;
 use scsi_core::time::TimeMode;
 use tape_store::medium::Codec;
 
@@ -16,7 +18,18 @@ pub(super) fn drives(
     let Some(tables) = tables else {
         let (profile, codec) = (&ssc::profile::ULT3580_TD8, Codec::zstd(1));
         let (names, strings) = (UnitNames::default(), profile.model.into());
-        return Ok(vec![DriveSetup { profile, codec, names, strings, time, daemon: None }; 2]);
+        return Ok(vec![
+            DriveSetup {
+                profile,
+                codec,
+                names,
+                strings,
+                time,
+                daemon: None,
+                pages: PageOverrides::default()
+            };
+            2
+        ]);
     };
     let mut drives = Vec::new();
     for table in tables {
@@ -46,7 +59,9 @@ pub(super) fn drives(
         };
         let time = time_mode(source, table.time.as_ref(), "drive.time", time)?;
         let daemon = table.daemon.as_ref().map(|text| identifier(source, text, "drive.daemon")).transpose()?;
-        let drive = DriveSetup { profile, codec, names, strings, time, daemon };
+        let pages = pages(source, "drive.page", table.page, TAPE_DRIVE)?;
+        let mut drive = DriveSetup { profile, codec, names, strings, time, daemon, pages: PageOverrides::default() };
+        drive.pages = check_drive_pages(source, pages, &drive, count)?;
         drives.extend(std::iter::repeat_n(drive, count.into()));
     }
     Ok(drives)

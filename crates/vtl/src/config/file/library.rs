@@ -5,6 +5,7 @@ use super::drives::drives;
 use super::former_words::replace_policy;
 use super::iscsi::is_iscsi_name;
 use super::notify::{COMMAND_TIMEOUT_S, program, seconds};
+use super::pages::changer_pages;
 use super::source::Source;
 use super::values::{identifier, names, strings, time_mode};
 use crate::config::tables::{LibraryTable, Number, Text};
@@ -47,6 +48,7 @@ pub(super) fn library(
     let time = time_mode(source, table.time.as_ref(), "library.time", time)?;
     let drives = drives(source, table.drive.take(), time)?;
     let layout = element_layout(source, &lines, &table, changer, drives.len())?;
+    let pages = changer_pages(source, table.page.take(), (changer, layout), &strings, &names)?;
     // The default barcodes are those of the first library.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
     let cartridges = cartridges(source, listed, &layout, &mut lines)?;
@@ -69,6 +71,7 @@ pub(super) fn library(
         import,
         move_command,
         time,
+        pages,
     })
 }
 

@@ -76,10 +76,13 @@ pub(super) fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> Conf
 /// A key with the name of the table that it is in, as other errors have it.
 fn in_table(before: &str, key: &str) -> String {
     // What looks like a header in a value is none, and could be part of a secret.
-    const TABLES: [&str; 14] = [
+    const TABLES: [&str; 17] = [
         "library",
         "library.first",
+        "library.page",
         "library.drive",
+        "library.drive.page",
+        "drive.page",
         "library.cartridges",
         "drive",
         "cartridges",
@@ -96,6 +99,7 @@ fn in_table(before: &str, key: &str) -> String {
     let name = table.map_or("", |table| header(table).trim_matches(['[', ']', ' ']));
     let name = match name {
         "library.drive" => "drive",
+        "library.drive.page" => "drive.page",
         "library.cartridges" => "cartridges",
         name => name,
     };
