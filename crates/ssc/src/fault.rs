@@ -1,8 +1,9 @@
 //! Mapping of errors of the cartridge store to sense data. No other module does this.
 
 use scsi_core::asc::Asc;
-use scsi_core::sense::{Sense, SenseKey};
+use scsi_core::sense::{Sense, SenseKey, SenseKeySpecific};
 use std::io;
+use tape_store::backend::ThawProgress;
 use tape_store::encrypt::DecryptError;
 use tape_store::error::{Damage, StoreError};
 
@@ -18,7 +19,14 @@ pub(crate) enum Operation {
 /// Returns the sense data for an error of the store.
 pub(crate) fn sense(error: &StoreError, operation: Operation) -> Sense {
     if let StoreError::LostObjects { cause, .. } = error {
-        return sense(cause, operation).into_deferred();
+        // Lost data cannot be written again, whatever the store does.
+        let cause = if let StoreError::BeingThawed(_) = **cause { error_of_writing() } else { sense(cause, operation) };
+        return cause.into_deferred();
+    }
+    if let Some(progress) = error.being_thawed()
+        && operation != Operation::Loading
+    {
+        return being_thawed(progress);
     }
     if error.is_full() {
         return volume_overflow();
@@ -80,6 +88,24 @@ fn has_no_files(error: &io::Error) -> bool {
         io::ErrorKind::InvalidData,
     ];
     kinds.contains(&error.kind()) || error.raw_os_error() == Some(ELOOP)
+}
+
+/// NOT READY 04h/01h with the share of the objects that can be read: the command can be repeated until the store has thawed its data.
+pub(crate) fn being_thawed(ThawProgress { ready, objects }: ThawProgress) -> Sense {
+    let share = ready.saturating_mul(1 << 16).checked_div(objects).unwrap_or_default();
+    let mut sense = Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY);
+    sense.key_specific = Some(SenseKeySpecific::Progress(u16::try_from(share).unwrap_or(u16::MAX)));
+    sense
+}
+
+/// Whether a command for a threaded tape has ended because its data is being thawed.
+pub(crate) fn is_being_thawed(sense: &Sense) -> bool {
+    !sense.deferred
+        && (sense.key, sense.asc) == (SenseKey::NOT_READY, Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY)
+}
+
+const fn error_of_writing() -> Sense {
+    Sense::new(SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR)
 }
 
 /// NOT READY 3Ah/00h: another daemon has the cartridge, as if the medium had been removed.

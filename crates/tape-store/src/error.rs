@@ -1,6 +1,6 @@
 //! Errors of cartridges and tapes. Each names the place and the value.
 
-use crate::backend::{Protected, TakenOver};
+use crate::backend::{BeingThawed, Protected, TakenOver, ThawProgress};
 use crate::encrypt::DecryptError;
 use crate::feature::Feature;
 use std::io;
@@ -84,6 +84,13 @@ pub enum StoreError {
         /// Name of the daemon that has the cartridge now.
         owner: String,
     },
+    /// The store must thaw data before it is read, and does that now. Nothing has failed: the operation can be repeated, and fails with
+    /// this error until the data can be read. The position is as before the operation.
+    #[error("{}", BeingThawed(*.0))]
+    BeingThawed(
+        /// The objects that are thawed for the operation, and for operations that may follow it.
+        ThawProgress,
+    ),
     /// The cartridge is retained or under a legal hold, as a store beyond this machine has recorded it; nothing was removed.
     #[error("the cartridge {reason}")]
     Protected {
@@ -185,10 +192,17 @@ pub enum Damage {
 
 impl StoreError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
-        |source| match (TakenOver::carried_by(&source), Protected::carried_by(&source)) {
-            (Some(TakenOver { owner }), _) => Self::TakenOver { owner: owner.clone() },
-            (None, Some(Protected { reason })) => Self::Protected { reason: reason.clone() },
-            (None, None) => Self::Io { operation: what.into(), source: Arc::new(source) },
+        |source| {
+            if let Some(TakenOver { owner }) = TakenOver::carried_by(&source) {
+                return Self::TakenOver { owner: owner.clone() };
+            }
+            if let Some(Protected { reason }) = Protected::carried_by(&source) {
+                return Self::Protected { reason: reason.clone() };
+            }
+            match BeingThawed::carried_by(&source) {
+                Some(BeingThawed(progress)) => Self::BeingThawed(*progress),
+                None => Self::Io { operation: what.into(), source: Arc::new(source) },
+            }
         }
     }
 
@@ -219,6 +233,16 @@ impl StoreError {
         match self {
             Self::TakenOver { owner } => Some(owner),
             Self::LostObjects { cause, .. } | Self::AtObject { cause, .. } => cause.taken_over_by(),
+            _ => None,
+        }
+    }
+
+    /// How many objects can be read, if the operation can be repeated when the store has thawed its data.
+    #[must_use]
+    pub fn being_thawed(&self) -> Option<ThawProgress> {
+        match self {
+            Self::BeingThawed(progress) => Some(*progress),
+            Self::AtObject { cause, .. } => cause.being_thawed(),
             _ => None,
         }
     }

@@ -213,7 +213,7 @@ pub(super) fn block_of(mounted: &mut Mounted, outcome: Result<ReadOutcome, Store
         Ok(ReadOutcome::Filemark) => Err(filemark()),
         Ok(ReadOutcome::EndOfData) => Err(end_of_data(mounted)),
         Err(error) => {
-            mounted.counters.read_failures += 1;
+            mounted.counters.read_failures += u64::from(error.being_thawed().is_none());
             Err(fault::sense(&error, Operation::Reading))
         }
     }

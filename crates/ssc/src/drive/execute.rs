@@ -20,6 +20,7 @@ use scsi_core::nexus::NexusId;
 use scsi_core::sense::Sense;
 use scsi_core::target::{Request, TransportEvent};
 use scsi_core::time::Now;
+use tape_store::medium::Position;
 
 /// Maximum Data-Out length of a command in bytes. A command that requests more is rejected when it runs.
 const MAX_TRANSFER: usize = 16 << 20;
@@ -76,10 +77,12 @@ impl DeviceServer for Drive {
         }
         let previous_holders = self.reservations(row.command);
         let tape = self.tape_before(row.command, cdb);
+        let position = self.state.media.threaded().map(|mounted| mounted.medium.position());
         let Self { lu, state: device } = self;
         let outcome = command::run(row.command, &mut Context { lu, device, request, cdb, data });
         let outcome =
             if self.state.media.taken_over_by().is_some() { taken_over(row.command, outcome) } else { outcome };
+        let outcome = self.make_repeatable(position, outcome);
         self.spend_time(tape, row.command, (cdb, request), &outcome);
         self.finish(row.command, cdb, request, &outcome);
         previous_holders.into_iter().for_each(|holders| self.clear_keys_of_lost_reservations(&holders, cdb));
@@ -155,6 +158,22 @@ fn taken_over(command: DeviceCommand<Command>, outcome: Outcome) -> Outcome {
 }
 
 impl Drive {
+    /// The outcome of a command that waits for data which the store is thawing: the position is as before the command, and nothing counts as
+    /// read, so that the whole command can be repeated.
+    fn make_repeatable(&mut self, before: Option<Position>, outcome: Outcome) -> Outcome {
+        let (Some(before), Some(mounted)) = (before, self.state.media.threaded_mut()) else { return outcome };
+        match outcome {
+            Err(Fault::CheckCondition(sense)) if fault::is_being_thawed(&sense) => {
+                if mounted.medium.position() != before {
+                    // The record of this position was read a moment ago. If it cannot be read now, the error is the same one.
+                    let _ = mounted.medium.locate(before.partition, before.object);
+                }
+                Err(Sense { information: None, ..*sense }.into())
+            }
+            other => other,
+        }
+    }
+
     /// Updates modes, alerts, logs and counters after a command, regardless of its outcome.
     pub(super) fn finish(
         &mut self,

@@ -1,6 +1,6 @@
 //! Cartridges whose store must thaw objects before they are read. Literal bytes, as in `tests.rs`.
 
-use super::tests::{HOST, OTHER, bytes, clear_attentions, empty};
+use super::tests::{HOST, OTHER, bytes, clear_attentions, empty, good};
 use super::*;
 use scsi_core::data::Data;
 use scsi_core::nexus::NexusId;
@@ -221,4 +221,74 @@ fn pages_and_panics_of_a_load_that_waits() {
     assert_eq!(store.thawings(), (1, 1));
     drive.set_online(true);
     assert_eq!(drive.loaded().map(|(_, state)| state), Some(LoadState::Thawing));
+}
+
+/// A threaded tape with blocks of 3, 5 and 4 bytes; the data of the last two is being thawed, in 1 of 4 objects.
+fn partly_frozen() -> (FrozenStore, Drive) {
+    let (store, folders, barcode) =
+        (FrozenStore::default(), MemoryFolderStore::default(), Barcode::new("T00001L8").unwrap());
+    let new = NewCartridge::data(&LTO_8).with_serial("S1").with_capacity(1 << 30);
+    TapeStore::new(Box::new(folders.clone())).create(&barcode, &new).unwrap();
+    let facts = CartridgeFacts { barcode, media: &LTO_8, kind: CartridgeKind::Data, capacity: 1 << 30 };
+    let frozen = store.clone();
+    let open = move || Ok(frozen.folder(folders.open("T00001L8").unwrap()));
+    let mut drive = empty("ULT3580-TD8");
+    drive.insert(Cartridge::new(facts, Box::new(ThreeFileSource::new(Box::new(open))))).unwrap();
+    clear_attentions(&mut drive);
+    for block in ["abc", "defgh", "ijkl"] {
+        good(&mut drive, &format!("0a 00 00 00 {:02x} 00", block.len()), block.as_bytes());
+    }
+    good(&mut drive, "10 00 00 00 01 00", b"");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    // Each block has a frame of 64 bytes.
+    store.state().frozen_data = Some(67);
+    store.state().progress = ThawProgress { ready: 1, objects: 4 };
+    (store, drive)
+}
+
+/// READ of 8 bytes with SILI.
+const READ: &str = "08 02 00 00 08 00";
+const READ_POSITION: &str = "34 00 00 00 00 00 00 00 00 00";
+
+fn position(drive: &mut Drive) -> u8 {
+    run_at(drive, HOST, 1, READ_POSITION, 20).1[7]
+}
+
+#[test]
+fn a_read_of_data_that_is_being_thawed_can_be_repeated() {
+    let (store, mut drive) = partly_frozen();
+    assert_eq!(run_at(&mut drive, HOST, 1, READ, 8), (vec![], b"abc".to_vec()));
+    for _ in 0..3 {
+        assert_eq!(run_at(&mut drive, HOST, 1, READ, 8), (thawing("40 00"), vec![]));
+        assert_eq!(position(&mut drive), 1);
+    }
+    // VERIFY(6) of the next block.
+    assert_eq!(run_at(&mut drive, HOST, 1, "13 00 00 00 08 00", 0).0, thawing("40 00"));
+    assert_eq!(position(&mut drive), 1);
+    // The tape is ready for other commands.
+    assert_eq!(run_at(&mut drive, HOST, 1, TEST_UNIT_READY, 0).0, []);
+    assert_eq!(run_at(&mut drive, HOST, 1, "2b 00 00 00 00 00 03 00 00 00", 0).0, []);
+    assert_eq!(run_at(&mut drive, HOST, 1, "2b 00 00 00 00 00 01 00 00 00", 0).0, []);
+    // Nothing has failed.
+    assert!(!drive.alerts().is_set(Alert::READ_FAILURE.0) && !drive.alerts().is_set(Alert::HARD_ERROR.0));
+    assert!(drive.take_faults().is_empty());
+    store.state().frozen_data = None;
+    assert_eq!(run_at(&mut drive, HOST, 1, READ, 8), (vec![], b"defgh".to_vec()));
+    assert_eq!(run_at(&mut drive, HOST, 1, READ, 8), (vec![], b"ijkl".to_vec()));
+}
+
+/// READ(6) with FIXED=1: the blocks that were read before the frozen one are read again.
+#[test]
+fn a_read_of_several_blocks_is_repeated_as_a_whole() {
+    let (store, mut drive) = partly_frozen();
+    // MODE SELECT(6): block length 1.
+    good(&mut drive, "15 10 00 00 0c 00", &bytes("00 00 10 08 00 00 00 00 00 00 00 01"));
+    good(&mut drive, "0a 01 00 00 04 00", b"wxyz");
+    good(&mut drive, "01 00 00 00 00 00", b"");
+    // The third block is the first one that is frozen.
+    store.state().frozen_data = Some(130);
+    let (sense, _) = run_at(&mut drive, HOST, 1, "08 01 00 00 04 00", 4);
+    assert_eq!((sense, position(&mut drive)), (thawing("40 00"), 0));
+    store.state().frozen_data = None;
+    assert_eq!(run_at(&mut drive, HOST, 1, "08 01 00 00 04 00", 4), (vec![], b"wxyz".to_vec()));
 }

@@ -4,9 +4,10 @@
 //! reports NOT READY 04h/01h with the progress meanwhile. No command waits for the store. The cartridge can be unloaded and
 //! removed; what the store was asked for goes on.
 
-use super::{Load, becoming_ready};
+use super::Load;
 use crate::device::DriveState;
-use scsi_core::sense::{Sense, SenseKeySpecific};
+use crate::fault;
+use scsi_core::sense::Sense;
 use scsi_core::time::Instant;
 use std::io;
 use std::sync::Arc;
@@ -31,11 +32,7 @@ pub(crate) struct ThawingLoad {
 impl ThawingLoad {
     /// NOT READY 04h/01h with the share of the objects that can be read.
     pub(super) fn not_ready(&self) -> Sense {
-        let ThawProgress { ready, objects } = self.thawing.progress();
-        let share = ready.saturating_mul(1 << 16).checked_div(objects).unwrap_or_default();
-        let mut sense = becoming_ready();
-        sense.key_specific = Some(SenseKeySpecific::Progress(u16::try_from(share).unwrap_or(u16::MAX)));
-        sense
+        fault::being_thawed(self.thawing.progress())
     }
 }
 

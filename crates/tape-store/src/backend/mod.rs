@@ -10,7 +10,7 @@ pub mod faulty;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
-pub use thawing::{ThawProgress, Thawing};
+pub use thawing::{BeingThawed, ThawProgress, Thawing};
 
 /// One file of random-access bytes. Errors are those of the storage; reading beyond the end is not an error.
 pub trait Backend: Send {

@@ -11,6 +11,31 @@ pub struct ThawProgress {
     pub objects: u64,
 }
 
+/// The error of a call for bytes in an object that must be thawed first: an [`io::Error`] of a [`Folder`](super::Folder) or a
+/// [`Backend`](super::Backend) carries it. The store was asked to thaw what the caller needs, and the call can be repeated; until the bytes can
+/// be read, it fails with this error. It becomes [`StoreError::BeingThawed`](crate::error::StoreError::BeingThawed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the store is thawing the data: {} of {} objects can be read", .0.ready, .0.objects)]
+pub struct BeingThawed(
+    /// The objects that are thawed for the call, and for the calls that may follow it.
+    pub ThawProgress,
+);
+
+impl From<BeingThawed> for io::Error {
+    fn from(being_thawed: BeingThawed) -> Self {
+        Self::new(io::ErrorKind::ResourceBusy, being_thawed)
+    }
+}
+
+impl BeingThawed {
+    /// The value that an I/O error carries, directly or as the cause of another I/O error.
+    #[must_use]
+    pub fn carried_by(error: &io::Error) -> Option<&Self> {
+        let carried = error.get_ref()?;
+        carried.downcast_ref().or_else(|| Self::carried_by(carried.downcast_ref()?))
+    }
+}
+
 /// The thawing of the objects of a tape for a load. The store is asked in the background, until this value is dropped; what it was
 /// asked for goes on after that.
 pub trait Thawing: Send {

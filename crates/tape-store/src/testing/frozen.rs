@@ -1,12 +1,12 @@
 //! A cartridge whose store must thaw objects before it is loaded, for tests of drives.
 
-use crate::backend::{ThawProgress, Thawing};
+use crate::backend::{Backend, BeingThawed, Folder, ThawProgress, Thawing};
 use crate::cartridge::{CartridgeFacts, MamSave, MediumSource, OpenMode};
 use crate::error::StoreError;
 use crate::mam::Mam;
 use crate::medium::Medium;
 use crate::three_file::Recovery;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The state of a store with frozen objects, which a test sets.
@@ -20,6 +20,8 @@ pub struct FrozenState {
     pub progress: ThawProgress,
     /// The error with which the thawing ends, if `is_frozen` is false.
     pub error: Option<io::ErrorKind>,
+    /// Offset in the file of the data of each partition from which on bytes are being thawed when they are read; none if `None`.
+    pub frozen_data: Option<u64>,
     /// Number of thawings that were begun.
     pub begun: usize,
     /// Number of thawings that nothing waits for any longer.
@@ -47,6 +49,12 @@ impl FrozenStore {
     #[must_use]
     pub fn source(&self, source: Box<dyn MediumSource>) -> Box<dyn MediumSource> {
         Box::new(FrozenSource { source, store: self.clone() })
+    }
+
+    /// A folder in this store.
+    #[must_use]
+    pub fn folder(&self, folder: Box<dyn Folder>) -> Box<dyn Folder> {
+        Box::new(FrozenFolder { folder, store: self.clone() })
     }
 
     fn check(&self, is_mam: bool) -> Result<(), StoreError> {
@@ -105,5 +113,93 @@ impl MediumSource for FrozenSource {
     fn thaw(&mut self) -> Option<Box<dyn Thawing>> {
         self.store.state().begun += 1;
         Some(Box::new(FrozenThawing(self.store.clone())))
+    }
+}
+
+struct FrozenFolder {
+    folder: Box<dyn Folder>,
+    store: FrozenStore,
+}
+
+impl FrozenFolder {
+    fn file(&self, name: &str, file: Box<dyn Backend>) -> Box<dyn Backend> {
+        let store = self.store.clone();
+        if name.starts_with("data.") { Box::new(FrozenFile { file, store }) } else { file }
+    }
+}
+
+impl Folder for FrozenFolder {
+    fn lock(&mut self, shared: bool) -> io::Result<()> {
+        self.folder.lock(shared)
+    }
+
+    fn open_read_only(&mut self, name: &str) -> io::Result<Option<Box<dyn Backend>>> {
+        Ok(self.folder.open_read_only(name)?.map(|file| self.file(name, file)))
+    }
+
+    fn reopen(&mut self) -> io::Result<Box<dyn Folder>> {
+        Ok(self.store.folder(self.folder.reopen()?))
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        self.folder.rename(from, to)
+    }
+
+    fn open(&mut self, name: &str) -> io::Result<Box<dyn Backend>> {
+        let file = self.folder.open(name)?;
+        Ok(self.file(name, file))
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.folder.read(name)
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.folder.replace(name, bytes)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.folder.remove(name)
+    }
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        self.folder.list()
+    }
+
+    fn available(&mut self) -> Option<u64> {
+        self.folder.available()
+    }
+}
+
+struct FrozenFile {
+    file: Box<dyn Backend>,
+    store: FrozenStore,
+}
+
+impl Backend for FrozenFile {
+    fn len(&mut self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let end = offset + into.iter().map(|slice| slice.len() as u64).sum::<u64>();
+        let state = self.store.state();
+        if state.frozen_data.is_some_and(|from| end > from) {
+            return Err(BeingThawed(state.progress).into());
+        }
+        drop(state);
+        self.file.read_at(offset, into)
+    }
+
+    fn write_at(&mut self, offset: u64, from: &[IoSlice<'_>]) -> io::Result<()> {
+        self.file.write_at(offset, from)
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
     }
 }

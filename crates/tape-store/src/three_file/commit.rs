@@ -28,6 +28,20 @@ impl ThreeFile {
         operation(self).inspect_err(|error| self.record_taken_over(error))
     }
 
+    /// Runs an operation that moves the position and changes nothing else. If its data must be thawed first, the position is as before
+    /// it, so that it can be repeated.
+    pub(super) fn repeatable<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let before = (self.current, self.object, self.offset, self.file);
+        let done = operation(self);
+        if let Err(StoreError::BeingThawed(_)) = done {
+            (self.current, self.object, self.offset, self.file) = before;
+        }
+        done
+    }
+
     fn record_taken_over(&mut self, error: &StoreError) {
         if let Some(owner) = error.taken_over_by() {
             self.taken_over_by = Some(owner.to_owned());

@@ -408,7 +408,7 @@ impl Medium for ThreeFile {
     fn space(&mut self, unit: SpaceUnit, count: i64) -> Result<SpaceOutcome, StoreError> {
         self.while_owned(|tape| {
             tape.drain()?;
-            tape.space_by(unit, count)
+            tape.repeatable(|tape| tape.space_by(unit, count))
         })
     }
 

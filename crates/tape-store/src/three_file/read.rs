@@ -71,6 +71,15 @@ impl ThreeFile {
         if let Some(found) = self.read_from_workers(into, decryption)? {
             return Ok(found);
         }
+        self.repeatable(|tape| tape.read_here(into, decryption))
+    }
+
+    /// Reads the object at the position.
+    fn read_here(
+        &mut self,
+        into: &mut [IoSliceMut<'_>],
+        decryption: Decryption<'_>,
+    ) -> Result<ReadOutcome, StoreError> {
         let object = self.object;
         let Some(record) = self.next_record()? else { return Ok(ReadOutcome::EndOfData) };
         let part = self.partitions.get_mut(self.current).ok_or(StoreError::NoPartition(u8::MAX))?;

@@ -275,7 +275,9 @@ impl From<LibraryError> for ControlError {
 /// The code of an error of the cartridge store.
 const fn store_code(error: &StoreError) -> ErrorCode {
     match error {
-        StoreError::InUse | StoreError::NotUnloaded | StoreError::TakenOver { .. } => ErrorCode::Busy,
+        StoreError::InUse | StoreError::NotUnloaded | StoreError::TakenOver { .. } | StoreError::BeingThawed(_) => {
+            ErrorCode::Busy
+        }
         StoreError::Retained { .. } | StoreError::Protected { .. } => ErrorCode::Locked,
         StoreError::Cartridge { .. } | StoreError::ReadOnly(_) => ErrorCode::Conflict,
         // The files of the cartridge are missing, damaged, or on a disk that is full or not mounted.
