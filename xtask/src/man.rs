@@ -6,21 +6,14 @@ use std::ffi::OsString;
 use std::path::absolute;
 use std::process::Command;
 
-/// The programs, and the words that precede the directory on their command lines.
-const PROGRAMS: [(&str, &str); 6] = [
-    ("ferric", "man"),
-    ("ferric-iscsid", "--man-pages"),
-    ("ferric-mhvtld", "--man-pages"),
-    ("ferric-stream", "--man-pages"),
-    ("vtllibrary", "--man-pages"),
-    ("vtltape", "--man-pages"),
-];
+/// The programs, and the words that precede the directory on their command lines. `ferric` writes the pages of the daemons.
+const PROGRAMS: [(&str, &str); 2] = [("ferric", "man"), ("ferric-stream", "--man-pages")];
 
 /// Builds the programs and writes their pages into a directory.
 pub(crate) fn run(directory: Option<OsString>) -> Result<(), String> {
     let directory = directory.ok_or("cargo xtask man DIR: name the directory of the pages")?;
     let directory = absolute(&directory).map_err(|error| error.to_string())?;
-    shell("cargo", ["build", "--quiet", "--workspace", "--bins"])?;
+    shell("cargo", ["build", "--quiet", "--package", "ferric", "--package", "initiator", "--bins"])?;
     for (program, option) in PROGRAMS {
         let path = workspace().join("target/debug").join(program);
         check(program, Command::new(path).arg(option).arg(&directory))?;

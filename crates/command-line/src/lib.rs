@@ -1,10 +1,11 @@
 //! The common parts of the command lines of Ferric's programs: the search for the data directory, temporary directories,
-//! completion scripts, man pages, options of traces, shelves on object storage, and checks of help texts. Scripts, pages and checks come from the clap
+//! completion scripts, man pages, links, options of traces, shelves on object storage, and checks of help texts. Scripts, pages and checks come from the clap
 //! definition of a program.
 
 pub mod completion;
 pub mod data_dir;
 pub mod help;
+pub mod links;
 pub mod man;
 #[cfg(feature = "shelf")]
 pub mod shelf;

@@ -1,9 +1,9 @@
 //! The command line of `ferric`.
 
-use crate::{completions, config, man, migrate, offline_site, options, run, shelf, site, tape};
+use crate::{completions, config, links, man, migrate, offline_site, options, run, serve, shelf, site, tape};
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Operate tape libraries and cartridges
+/// Serve and operate virtual tape libraries
 #[derive(Parser)]
 #[command(name = "ferric", version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -12,6 +12,7 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  ferric serve iscsi           # a library with two LTO-8 drives, with its data in ./ferric-data
   ferric status                # every drive, slot and cartridge
   ferric --data /srv/tapes load V00001L8
   ferric tape create ./V00100L8 --size 10GB
@@ -29,6 +30,12 @@ Exit codes:
 pub(crate) enum Command {
     #[command(flatten)]
     Site(site::Command),
+    /// Serve libraries to hosts until a signal ends the process: over iSCSI, or through mhvtl's kernel module
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ferric serve iscsi --data ./tapes --bind 127.0.0.1:0\n  ferric serve mhvtl --mhvtl-config ./mhvtl --data ./tapes"
+    )]
+    Serve(serve::Command),
     /// Create, inspect, check, repair, convert, import and export cartridges, without a daemon
     #[command(
         subcommand,
@@ -64,8 +71,9 @@ pub(crate) enum Command {
     Offline(offline_site::Command),
     /// Print the completion script of a shell
     Completions(completions::Arguments),
-    /// Write the man pages of ferric
+    /// Write the man pages of ferric, and of the programs that its links are
     Man(man::Arguments),
+    Links(links::Arguments),
 }
 
 /// The definition of the command line, with the options that several commands share.

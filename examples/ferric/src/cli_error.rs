@@ -27,6 +27,8 @@ pub(crate) enum ErrorCode {
     Damaged,
     /// The operating system has refused an operation on a file.
     Io,
+    /// A daemon was not started, or ended by an error.
+    Failed,
     /// A daemon of an earlier release, which gives no codes, has refused the request.
     Refused,
     /// The command line is wrong: exit code 2 instead of 1.

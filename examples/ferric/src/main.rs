@@ -1,4 +1,5 @@
-//! `ferric`: operates a running daemon through its control socket, and works on the files of cartridges without a daemon.
+//! `ferric`: serves tape libraries, operates a running daemon through its control socket, and works on the files of
+//! cartridges without a daemon. By a link with the name of a daemon or tool, it is that program.
 
 mod arguments;
 mod cli_error;
@@ -6,6 +7,7 @@ mod completions;
 mod config;
 #[cfg(test)]
 mod help_tests;
+mod links;
 mod man;
 mod migrate;
 mod number;
@@ -15,6 +17,7 @@ mod output;
 mod recover;
 mod restore;
 mod run;
+mod serve;
 mod shelf;
 mod site;
 mod tape;
@@ -29,6 +32,9 @@ use std::process::ExitCode;
 use tape_store::image::ImageError;
 
 fn main() -> ExitCode {
+    if let Some(main) = links::program(std::env::args_os().next().as_deref()) {
+        return main();
+    }
     let mut program = definition();
     let parsed = program.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| {
         let options = Options::read(&mut program, &matches)?;
@@ -55,6 +61,7 @@ fn main() -> ExitCode {
 fn execute(options: &Options, command: Command) -> Result<ExitCode, CliError> {
     match command {
         Command::Run(arguments) => return Ok(run::run(options, &arguments)),
+        Command::Serve(command) => serve::run(options, command),
         Command::Tape(command) => tape::run(options, command),
         Command::Shelf(command) => shelf::run(options, command),
         Command::Config(command) => config::run(options, command),
@@ -63,6 +70,7 @@ fn execute(options: &Options, command: Command) -> Result<ExitCode, CliError> {
         Command::Site(command) => site::run(options, command),
         Command::Completions(arguments) => completions::run(options, &arguments),
         Command::Man(arguments) => man::run(options, &arguments),
+        Command::Links(arguments) => links::run(options, &arguments),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -72,7 +72,11 @@ pub(crate) fn add_to(program: Command) -> Command {
             data().help("Use the library that the daemon with this data directory serves over iSCSI"),
             socket().help("Use the library that the daemon with this control socket serves over iSCSI"),
         ]),
-        "migrate" | "completions" | "man" => command,
+        // The daemons have their own options of these names.
+        "serve" => OF_MHVTL
+            .into_iter()
+            .fold(command, |command, daemon| command.mut_subcommand(daemon, |daemon| daemon.arg(json().hide(true)))),
+        "migrate" | "completions" | "man" | "links" => command,
         "reload" | "events" | "sessions" | "log" => of_daemon(command),
         _ => of_library(command),
     })
@@ -151,6 +155,19 @@ const OF_URL: [(&str, bool); 6] = [
     ("socket", false),
 ];
 
+/// The commands of `ferric serve` for mhvtl's kernel module, which print no JSON.
+const OF_MHVTL: [&str; 3] = ["mhvtl", "vtltape", "vtllibrary"];
+
+/// The reason to refuse shared options for a daemon; `None` if they apply.
+fn refused_for_daemon(name: &str, has_json: bool, has_data: bool, daemon: &ArgMatches) -> Option<String> {
+    let kind = name.strip_prefix("serve ")?;
+    if OF_MHVTL.contains(&kind) && has_json {
+        return Some(format!("the option '--json' does not apply to 'ferric {name}'"));
+    }
+    let is_ephemeral = daemon.try_get_one::<bool>("ephemeral").ok().flatten().copied().unwrap_or_default();
+    (is_ephemeral && has_data).then(|| "the option '--data' cannot be used with '--ephemeral'".to_owned())
+}
+
 impl Options {
     /// Whether the command line names a running daemon.
     pub(crate) const fn names_daemon(&self) -> bool {
@@ -172,6 +189,10 @@ impl Options {
         let applies = |option: &str| levels.first().is_some_and(|level| takes(level, option));
         if let Some(option) = LIMITED.into_iter().find(|option| is_given(option) && !applies(option)) {
             let what = format!("the option '--{option}' does not apply to 'ferric {name}'");
+            return Err(program.error(ErrorKind::ArgumentConflict, what));
+        }
+        let daemon = levels.first().copied().unwrap_or(matches);
+        if let Some(what) = refused_for_daemon(&name, matches.get_flag("json"), is_given("data"), daemon) {
             return Err(program.error(ErrorKind::ArgumentConflict, what));
         }
         let has_url = is_given("url");
@@ -258,6 +279,11 @@ mod tests {
         assert_eq!(options("ferric tape --data x list --data d").unwrap().0, "d");
         assert_eq!(options("ferric site --data d recover").unwrap().0, "d");
         assert_eq!(options("ferric job --library l list --socket s").unwrap().2, "l");
+        assert_eq!(options("ferric --data d serve iscsi").unwrap().0, "d");
+        assert_eq!(options("ferric --data x serve vtltape -q 11 --data d").unwrap().0, "d");
+        assert!(options("ferric serve iscsi --json --ephemeral").unwrap().3);
+        let error = options("ferric --data d serve iscsi --ephemeral").unwrap_err();
+        assert!(error.starts_with("error: the option '--data' cannot be used with '--ephemeral'"), "{error}");
         assert_eq!(options("ferric tape list --json"), Ok((String::new(), String::new(), String::new(), true)));
     }
 
@@ -270,6 +296,9 @@ mod tests {
             ("ferric --socket s config models", "--socket", "config models"),
             ("ferric --library l reload", "--library", "reload"),
             ("ferric --socket s tape list", "--socket", "tape list"),
+            ("ferric --library l serve iscsi", "--library", "serve iscsi"),
+            ("ferric --json serve mhvtl", "--json", "serve mhvtl"),
+            ("ferric serve vtltape -q 11 --json", "--json", "serve vtltape"),
         ] {
             let error = options(line).unwrap_err();
             let expected = format!("error: the option '{option}' does not apply to 'ferric {command}'\n");

@@ -51,7 +51,7 @@ fn socket_then_option_then_variable_then_working_directory() {
 fn error_lists_the_sockets_that_were_tried() {
     let dir = tempfile::tempdir().unwrap();
     let _other = serve(&dir.path().join("ferric-data"), "local");
-    let advice = "start ferric-iscsid, or name its data directory with --data DIR";
+    let advice = "start ferric serve iscsi, or name its data directory with --data DIR";
     // A directory that the user has chosen is the only one: no command may reach another daemon.
     for (line, variable) in [("status --data gone", None), ("status", Some("gone"))] {
         let expected = format!("ferric: no daemon answers at gone/control.sock: {advice}\n");
@@ -84,7 +84,7 @@ fn errors_are_json_with_a_code() {
     let dir = tempfile::tempdir().unwrap();
     let _site = serve(&dir.path().join("ferric-data"), "main");
     let none =
-        "no daemon answers at gone/control.sock: start ferric-iscsid, or name its data directory with --data DIR";
+        "no daemon answers at gone/control.sock: start ferric serve iscsi, or name its data directory with --data DIR";
     for (line, exit, code, message) in [
         ("status --data gone --json", 1, "unavailable", none),
         ("--json tape show V00001L8", 1, "not_found", "V00001L8: cartridge does not exist"),

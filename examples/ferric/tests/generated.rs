@@ -84,6 +84,9 @@ fn man_pages_are_formatted_without_warnings() {
     assert!(written.len() > 35, "{written:?}");
     assert!(pages.join("ferric.1").exists() && pages.join("ferric-tape-show.1").exists());
     assert!(!pages.join("ferric-fail.1").exists());
+    for page in ["ferric-serve-iscsi.1", "ferric-iscsid.8", "ferric-mhvtld.8", "vtltape.8", "vtllibrary.8"] {
+        assert!(pages.join(page).exists(), "{page}");
+    }
     let page = fs::read_to_string(pages.join("ferric-load.1")).unwrap();
     assert!(page.contains("\n\\&ferric load V00001L8"), "{page}");
     // Not every machine has groff.

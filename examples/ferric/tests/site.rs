@@ -156,7 +156,7 @@ fn config_check_agrees_with_daemon() {
 fn missing_or_forbidden_daemon_is_explained() {
     let dir = tempdir().unwrap();
     let ask = |path: &Path| session(path, &["status"]).replace(&dir.path().display().to_string(), "DIR");
-    let expected = "$ ferric status\nferric: no daemon answers at DIR/none/s: start ferric-iscsid, or name its data directory \
+    let expected = "$ ferric status\nferric: no daemon answers at DIR/none/s: start ferric serve iscsi, or name its data directory \
                     with --data DIR\n[1]\n";
     assert_eq!(ask(&dir.path().join("none/s")), expected);
     // A daemon that was killed leaves its socket.

@@ -1,6 +1,6 @@
 //! The iSCSI frontend of a [`vtl::site::Site`]: a [`Portal`] accepts connections and serves every target of the site.
 //!
-//! The daemon `ferric-iscsid` adds a command line. A program or test that embeds libraries opens its own [`Portal`],
+//! The module `daemon` adds a command line: that of the programs `ferric-iscsid` and `ferric serve iscsi`. A program or test that embeds libraries opens its own [`Portal`],
 //! for example with [`Portal::on_free_port`].
 
 #[cfg(doctest)]
@@ -10,6 +10,8 @@ struct Embedding;
 mod admission;
 mod buffers;
 mod connection;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 mod server;
 mod sessions;
 
@@ -41,7 +43,14 @@ impl Portal {
     /// # Errors
     /// `setup.bind` does not resolve to an address, or the system cannot listen on it.
     pub fn open(site: &Arc<Site>, setup: &IscsiSetup) -> io::Result<Self> {
-        let listener = listen(&setup.bind)?;
+        Self::on_listener(site, setup, listen(&setup.bind)?)
+    }
+
+    /// Serves every target of a site on a listening socket, such as that of a service manager; `setup.bind` is not used.
+    ///
+    /// # Errors
+    /// The socket has no address, or the system has no thread.
+    pub fn on_listener(site: &Arc<Site>, setup: &IscsiSetup, listener: TcpListener) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let sessions = Sessions::new(site.clock().clone());
         let (limits, budget) = divide_memory(setup, site);

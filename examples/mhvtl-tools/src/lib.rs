@@ -16,6 +16,7 @@ mod links;
 mod make_media;
 mod mktape;
 mod preload_tape;
+pub mod program;
 mod tool_error;
 mod update_conf;
 pub mod vtlcmd;

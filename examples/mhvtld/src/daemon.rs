@@ -1,6 +1,6 @@
 //! The common parts of the daemons: mhvtl's command line, start and exit.
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use command_line::completion::{self, CompletionsArgument};
 use command_line::trace::TraceArguments;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
@@ -29,7 +29,7 @@ impl Program {
     /// The definition of the command line.
     #[must_use]
     pub fn definition(&self) -> clap::Command {
-        Arguments::command().name(self.name).about(self.about).after_help(self.after_help)
+        ProgramArguments::command().name(self.name).about(self.about).after_help(self.after_help)
     }
 }
 
@@ -59,9 +59,24 @@ Exit codes:
   1  any error",
 };
 
-/// The arguments of a daemon that serves one drive or library.
-#[derive(Clone, Debug, Parser)]
+/// Directory with the data directories of the units, if the command line names none.
+const DATA_DIRECTORY: &str = "/var/lib/ferric/mhvtl";
+
+/// Section of the man pages: daemons.
+pub const SECTION: &str = "8";
+
+// The command line of a program that serves one drive or library. A doc comment would replace its description.
+#[derive(Parser)]
 #[command(version, max_term_width = command_line::HELP_WIDTH)]
+struct ProgramArguments {
+    #[command(flatten)]
+    arguments: Arguments,
+    #[command(flatten)]
+    _completions: CompletionsArgument,
+}
+
+/// The arguments of a daemon that serves one drive or library.
+#[derive(Args, Clone, Debug)]
 pub struct Arguments {
     /// Number of the drive or library in device.conf
     #[arg(short = 'q', value_name = "ID", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -81,9 +96,9 @@ pub struct Arguments {
     /// Directory of mhvtl's configuration [default: /etc/mhvtl, or the directory named in its mhvtl.conf]
     #[arg(long, value_name = "DIR")]
     pub mhvtl_config: Option<PathBuf>,
-    /// Data directory; each unit uses the subdirectory named after its number
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/ferric/mhvtl")]
-    pub data: PathBuf,
+    /// Data directory; each unit uses the subdirectory named after its number [default: /var/lib/ferric/mhvtl]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Create a new site although the unit's directory has cartridges or identities but no state
     #[arg(long)]
     pub new_site: bool,
@@ -93,15 +108,14 @@ pub struct Arguments {
     /// Options of the trace file.
     #[command(flatten)]
     pub trace: TraceArguments,
-    #[command(flatten)]
-    _completions: CompletionsArgument,
 }
 
 impl Arguments {
     /// Parses a command line. Empty arguments are ignored: systemd passes one for an unset variable.
     fn parse(program: &Program, words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words = words.into_iter().filter(|word| !word.is_empty());
-        Self::from_arg_matches(&program.definition().try_get_matches_from(words)?)
+        ProgramArguments::from_arg_matches(&program.definition().try_get_matches_from(words)?)
+            .map(|parsed| parsed.arguments)
     }
 
     /// The log level: 4 with `-d`, otherwise the sum of the `-v` levels.
@@ -121,14 +135,14 @@ impl Arguments {
     /// The unit's data directory: the subdirectory of `data` named after its number.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
-        self.data.join(self.unit.to_string())
+        let data = self.data.clone().unwrap_or_else(|| DATA_DIRECTORY.into());
+        data.join(self.unit.to_string())
     }
 }
 
-/// Parses the command line and runs a daemon: in this process with `-F` or `-d`, otherwise in a background process;
-/// then it returns when that process is ready. The exit code is 0, or 1 after any error.
+/// Parses the command line of this process and runs a daemon, as [`start`] does. The exit code is 0, or 1 after any error.
 pub fn main(program: &Program, run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>) -> ExitCode {
-    if let Some(written) = command_line::man::write_if_requested(|| program.definition(), "8") {
+    if let Some(written) = command_line::man::write_if_requested(|| program.definition(), SECTION) {
         return exit(program.name, written.map_err(Into::into));
     }
     if let Some(printed) = completion::print_if_requested(|| program.definition()) {
@@ -142,11 +156,22 @@ pub fn main(program: &Program, run: impl FnOnce(&Arguments) -> Result<(), Box<dy
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
+    exit(program.name, start(&arguments, run))
+}
+
+/// Runs a daemon: in this process with `-F` or `-d`, otherwise in a background process; then it returns when that process
+/// is ready.
+///
+/// # Errors
+/// Those of `run`, or the background process did not start.
+pub fn start(
+    arguments: &Arguments,
+    run: impl FnOnce(&Arguments) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     if !arguments.allow_core_dumps {
         vtl::core_dumps::disable();
     }
-    let is_foreground = arguments.foreground || arguments.debug;
-    exit(program.name, if is_foreground { run(&arguments) } else { detach() })
+    if arguments.foreground || arguments.debug { run(arguments) } else { detach() }
 }
 
 /// Prints an error, if any, to standard error and returns the exit code: 0, or 1 after an error.
@@ -205,7 +230,10 @@ const READY_LINE: &str = "ready mhvtl";
 /// Starts this program in the background with the same arguments and waits for its ready line.
 fn detach() -> Result<(), Box<dyn Error>> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(std::env::args_os().skip(1)).arg("-F").stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    let mut words = std::env::args_os();
+    // By a link, the name is what chooses the daemon.
+    words.next().map(|name| command.arg0(name));
+    command.args(words).arg("-F").stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let mut line = String::new();
     child.stdout.take().map(|output| BufReader::new(output).read_line(&mut line)).transpose()?;

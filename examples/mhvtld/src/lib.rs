@@ -1,16 +1,20 @@
 //! The frontend of a [`vtl::site::Site`] for mhvtl's kernel module: libraries and drives become SCSI devices of this
 //! host.
 //!
-//! Each unit has a thread that polls the module for commands. The daemon `ferric-mhvtld` adds a command line.
+//! Each unit has a thread that polls the module for commands. The daemons add command lines: [`site_daemon`] serves a whole
+//! configuration, [`library_daemon`] one library and [`drive_daemon`] one drive.
 
 pub mod daemon;
+pub mod drive_daemon;
 pub mod fifo;
+pub mod library_daemon;
 pub mod lock;
 pub mod log;
 mod messages;
 pub mod notifications;
 pub mod remote_bay;
 pub mod remote_drives;
+pub mod site_daemon;
 pub mod site_messages;
 pub mod standalone_drive;
 mod unit_server;

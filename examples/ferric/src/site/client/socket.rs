@@ -38,7 +38,7 @@ fn no_daemon(sockets: &[PathBuf]) -> CliError {
     let tried: Vec<String> = sockets.iter().map(|path| path.display().to_string()).collect();
     let advice = match from_variable() {
         Some(socket) if sockets == [socket.as_path()] => "FERRIC_SOCKET names it, and ferric run has ended; unset it",
-        _ => "start ferric-iscsid, or name its data directory with --data DIR",
+        _ => "start ferric serve iscsi, or name its data directory with --data DIR",
     };
     CliError::new(ErrorCode::Unavailable, format!("no daemon answers at {}: {advice}", tried.join(" or ")))
 }
@@ -198,7 +198,7 @@ mod tests {
     fn connection_errors_give_advice() {
         assert_eq!(
             no_daemon(&["./ferric-data/control.sock".into(), "/var/lib/ferric/control.sock".into()]).to_string(),
-            "no daemon answers at ./ferric-data/control.sock or /var/lib/ferric/control.sock: start ferric-iscsid, or \
+            "no daemon answers at ./ferric-data/control.sock or /var/lib/ferric/control.sock: start ferric serve iscsi, or \
              name its data directory with --data DIR"
         );
         let error = |kind: io::ErrorKind| connection_error("d/control.sock", &kind.into()).to_string();

@@ -1,7 +1,7 @@
 //! Copies of the site's state, identities and configuration on its shelves, from which `ferric site restore` restores it.
 
-use crate::arguments::Arguments;
-use crate::shared_site::SharedSite;
+use crate::daemon::arguments::Arguments;
+use crate::daemon::shared_site::SharedSite;
 use command_line::shelf::open_shelf;
 use shelf::{Shelf, ShelfError, SiteCopies, SiteCopy};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The part of a site that a daemon serves which was built without shelves: all of it.
 
-use crate::arguments::Arguments;
+use crate::daemon::arguments::Arguments;
 use std::convert::Infallible;
 use std::sync::Arc;
 use vtl::config::Config;

@@ -3,8 +3,8 @@
 
 mod lease_file;
 
-use crate::arguments::Arguments;
-use crate::divided::setup_of;
+use crate::daemon::arguments::Arguments;
+use crate::daemon::divided::setup_of;
 use command_line::shelf::open_shelf;
 use lease_file::LeaseFile;
 use rustix::fs::{FlockOperation, flock};

@@ -1,8 +1,8 @@
 //! Output when the daemon is ready: an overview for operators, the ready line for programs, and the file with the process
 //! ID.
 
-use crate::arguments::{Arguments, ReadyFormat};
-use crate::sys;
+use crate::daemon::arguments::{Arguments, ReadyFormat};
+use crate::daemon::sys;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -108,6 +108,11 @@ pub(crate) fn report_ready(
     // Has no effect unless a service manager set NOTIFY_SOCKET.
     let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Ready]);
     Ok(())
+}
+
+/// Notifies the service manager that the daemon ends.
+pub(crate) fn report_stop() {
+    let _ = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]);
 }
 
 /// A file with the process ID, removed when this is dropped.

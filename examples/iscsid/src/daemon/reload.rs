@@ -1,9 +1,9 @@
 //! The configuration file of the running daemon: reads it again, and adds libraries to it.
 
-use crate::arguments::Arguments;
-use crate::notify::{self, Notifier};
-use crate::report_warnings;
-use iscsid::Portal;
+use crate::Portal;
+use crate::daemon::arguments::Arguments;
+use crate::daemon::notify::{self, Notifier};
+use crate::daemon::report_warnings;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use vtl::config::{Config, read_regular_text};

@@ -7,8 +7,8 @@ mod robot;
 
 pub(crate) use drives::setup_of;
 
-use crate::arguments::Arguments;
-use crate::shared_site::SharedSite;
+use crate::daemon::arguments::Arguments;
+use crate::daemon::shared_site::SharedSite;
 use command_line::shelf::open_shelf;
 use drives::{DriveDaemon, for_daemon};
 use robot::Robot;

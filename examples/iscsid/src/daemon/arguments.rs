@@ -1,6 +1,6 @@
 //! The command line, and the configuration that it selects.
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use command_line::completion::CompletionsArgument;
 use command_line::data_dir;
 use command_line::trace::TraceArguments;
@@ -8,10 +8,22 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise, read_text};
 
+// The command line of `ferric-iscsid`. A doc comment would replace its description.
+#[derive(Parser)]
+#[command(name = NAME, version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
+pub(crate) struct ProgramArguments {
+    #[command(flatten)]
+    pub(crate) arguments: Arguments,
+    #[command(flatten)]
+    _completions: CompletionsArgument,
+}
+
+/// Name of the daemon as a program.
+pub(crate) const NAME: &str = "ferric-iscsid";
+
 /// Serve virtual tape libraries over iSCSI: a medium changer at LUN 0, tape drives from LUN 1
-#[derive(Clone, Parser)]
-#[command(name = "ferric-iscsid", version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
-pub(crate) struct Arguments {
+#[derive(Args, Clone)]
+pub struct Arguments {
     /// Data directory: cartridges, inventory and serial numbers [default: $FERRIC_DATA, else ./ferric-data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -69,8 +81,6 @@ pub(crate) struct Arguments {
     /// Log level of standard error: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level)]
     pub(crate) log: tracing::Level,
-    #[command(flatten)]
-    _completions: CompletionsArgument,
 }
 
 /// Formats of the ready line.
@@ -96,6 +106,8 @@ Signals:
 
 Environment:
   FERRIC_DATA                data directory, if --data is not given
+  LISTEN_FDS, LISTEN_PID     a listening socket of the service manager, used instead of --bind
+  NOTIFY_SOCKET              socket for the ready and stop notifications
   AWS_*, AZURE_*, GOOGLE_*   credentials and settings of the stores of --site and [[shelf]], such as
                              AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT
 
@@ -117,8 +129,19 @@ impl Arguments {
         daemon.map_or_else(|| self.name.clone(), |daemon| format!("{}.drives.{daemon}", self.name))
     }
 
+    /// Whether the data is stored in a temporary directory.
+    #[must_use]
+    pub const fn is_ephemeral(&self) -> bool {
+        self.ephemeral
+    }
+
+    /// Prints the ready line as JSON.
+    pub const fn set_json(&mut self) {
+        self.ready = ReadyFormat::Json;
+    }
+
     /// Replaces the data directory, regardless of the command line and the environment.
-    pub(crate) fn set_data_directory(&mut self, directory: &Path) {
+    pub fn set_data_directory(&mut self, directory: &Path) {
         self.data = Some(directory.into());
     }
 
@@ -225,14 +248,14 @@ mod tests {
 
     #[test]
     fn help_matches_snapshot() {
-        let texts = help::texts(Arguments::command());
-        insta::with_settings!({ snapshot_path => "../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
+        let texts = help::texts(ProgramArguments::command());
+        insta::with_settings!({ snapshot_path => "../../tests/help", prepend_module_to_snapshot => false, omit_expression => true }, {
             texts.iter().for_each(|(name, text)| insta::assert_snapshot!(name.as_str(), text));
         });
     }
 
     #[test]
     fn examples_parse() {
-        assert_eq!(help::check_examples("ferric-iscsid", Arguments::command), Ok(()));
+        assert_eq!(help::check_examples(NAME, ProgramArguments::command), Ok(()));
     }
 }
