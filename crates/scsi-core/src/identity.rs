@@ -72,9 +72,14 @@ impl Identity {
     /// relative target port, and the names of the target port and the target device.
     pub fn write_designators(&self, w: &mut PageWriter) {
         w.u8(0x02).u8(0x01).u8(0).length_u8(|w| self.write_t10_vendor_id(w));
+        self.write_naa_designator(w);
+        self.port.write_designators(w);
+    }
+
+    /// Writes the NAA designator of the logical unit for VPD page 83h.
+    pub fn write_naa_designator(&self, w: &mut PageWriter) {
         w.u8(0x01).u8(0x03).u8(0).length_u8(|w| {
             w.u64(self.naa);
         });
-        self.port.write_designators(w);
     }
 }

@@ -93,7 +93,7 @@ impl TargetPort {
 
     /// Writes the designators of VPD page 83h for a port with names: relative target port, name of the port and name
     /// of the target device (SPC-4 §7.8.6).
-    pub(crate) fn write_designators(&self, w: &mut PageWriter) {
+    pub fn write_designators(&self, w: &mut PageWriter) {
         let Some(names) = &self.names else { return };
         w.u8((self.protocol.0 << 4) | 0x01).u8(0x94).u8(0).length_u8(|w| {
             w.u16(0).u16(self.relative);

@@ -126,6 +126,8 @@ impl SpcDevice for ChangerState {
         match (self.profile.vpd_naming, page) {
             (VpdNaming::VendorPrefix, SERIAL_80) => ChangerProfile::serial_page(identity, w),
             (VpdNaming::VendorPrefix, DEVICE_ID_83) => ChangerProfile::designator_page(identity, w),
+            (VpdNaming::NaaFirst, DEVICE_ID_83) => ChangerProfile::naa_first(identity, w),
+            (VpdNaming::NaaOnly, DEVICE_ID_83) => ChangerProfile::naa_only(identity, w),
             _ => return false,
         }
         true

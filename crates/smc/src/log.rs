@@ -11,13 +11,13 @@ const TEMPERATURE: LogId = LogId::page(0x0d);
 const STATISTICS: LogId = LogId::page(0x14);
 const TAPE_ALERT: LogId = LogId::page(0x2e);
 const USAGE: LogId = LogId::page(0x30);
+const DEVICE: LogId = LogId::page(0x3e);
 
 /// Pages of models whose log pages are not documented.
 pub(crate) const STANDARD: &[LogId] = &[TEMPERATURE, STATISTICS, TAPE_ALERT];
 /// TapeAlert (2Eh) as the only page.
 pub(crate) const TAPE_ALERT_ONLY: &[LogId] = &[TAPE_ALERT];
-/// Capture of an MSL3040, without 36h and 3Eh, whose contents are vendor specific and unknown. 34h, 38h, 3Ah and 3Bh
-/// are empty in the capture; 07h is empty as long as there is no error.
+/// Capture of an MSL3040, without 36h, a log of messages in XML. 34h, 38h, 3Ah and 3Bh are empty in the capture; 07h is empty as long as there is no error.
 pub(crate) const MSL3040: &[LogId] = &[
     LogId::page(0x07),
     TEMPERATURE,
@@ -27,6 +27,7 @@ pub(crate) const MSL3040: &[LogId] = &[
     LogId::page(0x38),
     LogId::page(0x3a),
     LogId::page(0x3b),
+    DEVICE,
 ];
 
 /// TEMPERATURE of every library, in degrees Celsius.
@@ -40,9 +41,18 @@ pub(crate) fn write(state: &ChangerState, id: LogId, nexus: NexusId, w: &mut Log
         TAPE_ALERT => state.alerts.unread_flags(nexus).write(state.profile.log_options.control.1, w),
         // The meaning of the first three parameters is unknown.
         USAGE => drop(w.counters(1, 4, &[0, 0, 0, state.library.statistics.get(lifetime::MOVES)])),
+        DEVICE => msl3040_device(state, w),
         EXCEPTIONS => state.exceptions.write(CELSIUS, w),
         _ => {}
     }
+}
+
+/// Page 3Eh of an MSL3040: codes, control bytes and lengths as captured. Parameters of unknown meaning are zero.
+fn msl3040_device(state: &ChangerState, w: &mut LogWriter) {
+    let moves = state.library.statistics.get(lifetime::MOVES);
+    // 0002h equals 100Bh in the capture, and counts with the moves.
+    w.counters(0x0000, 4, &[0, 0, moves]).number(0x0003, 0, 4, 0).counter(0x0004, 8, 0);
+    w.counters(0x1000, 4, &[0, 0]).counters(0x1004, 4, &[0, 0, 0, 0, 0, 0, 0, moves, 0, 0]);
 }
 
 fn temperature(form: LogPageOptions, w: &mut LogWriter) {

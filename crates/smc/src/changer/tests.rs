@@ -463,19 +463,39 @@ fn lun_in_cdb_byte_1_is_ignored_for_scsi_2() {
     illegal(&mut l700, "12 22 00 00 24 00", "24 00", "c9", 1);
 }
 
+/// A model; vendor and product; version; VPD 80h; mode page 1Fh; length of a drive descriptor with VOLTAG and DVCID.
+type ModelRow = (&'static ChangerProfile, &'static str, u8, &'static str, &'static str, u16);
+
+#[rustfmt::skip]
+const MODEL_ROWS: &[ModelRow] = &[
+    (&profile::STK_L180, "STK     L180            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
+    (&profile::STK_L700, "STK     L700            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
+    (&profile::IBM_03584L32, "IBM     03584L32        ", 3, "0012345678 9", "0e 00 00 0e 0e 0e", 0x56),
+    (&profile::IBM_3573_TL, "IBM     3573-TL         ", 5, "000123456789_LL0", "0e 02 00 0e 0a 0e", 0x56),
+    (&profile::HP_MSL_G3, "HP      MSL G3 Series   ", 5, "0123456789", "0a 07 0a 0e 0a 0e", 0x56),
+    (&profile::SPECTRA_PYTHON, "SPECTRA PYTHON          ", 2, "0123456789", "0e 00 00 0e 0e 0e", 0x54),
+    (&profile::ADIC_SCALAR_I500, "ADIC    Scalar i500     ", 3, "ADIC00012345", "0e 00 06 0e 0e 0e", 0x74),
+    (
+        &profile::QUANTUM_SCALAR_I500,
+        "QUANTUM Scalar i500     ",
+        3,
+        "QUANTUM0123456789_LL1 ",
+        "0e 00 06 0e 0e 0e",
+        0x74,
+    ),
+    (&profile::QUANTUM_SCALAR_I40_I80, "QUANTUM Scalar i40-i80  ", 3, "QUANTUM", "0e 00 06 0e 0e 0e", 0x74),
+    (&profile::QUANTUM_SCALAR_I3_I6, "QUANTUM Scalar i3-i6    ", 3, "QUANTUM", "0e 03 06 0e 0e 0e", 0x74),
+    (&profile::QUANTUM_SCALAR_I6000, "QUANTUM Scalar i6000    ", 3, "QUANTUM", "0e 00 06 0e 0e 0e", 0x74),
+    (&profile::IBM_TS4300, "IBM     3573-TL         ", 5, "000123456789_LL0", "0e 02 00 0e 0a 0e", 0x56),
+    (&profile::HPE_MSL3040, "HPE     MSL3040         ", 5, "0123456789_LL01", "0a 07 0a 0e 0a 0e", 0x56),
+    (&profile::HP_MSL6480, "HP      MSL6480 Series  ", 5, "0123456789_LL01", "0a 07 0a 0e 0a 0e", 0x56),
+    (&profile::STK_SL150, "STK     SL150           ", 3, "0123456789", "0e 00 00 0e 0e 0e", 0x58),
+    (&profile::STK_SL500, "STK     SL500           ", 3, "0123456789", "0e 00 00 0e 0e 0e", 0x58),
+];
+
 #[test]
 fn inquiry_of_each_model() {
-    // Vendor and product; version; VPD 80h; mode page 1Fh; length of a drive descriptor with VOLTAG and DVCID.
-    let rows = [
-        (&profile::STK_L180, "STK     L180            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
-        (&profile::STK_L700, "STK     L700            ", 3, "0123456789", "0e 02 00 0e 0e 0e", 0x58),
-        (&profile::IBM_03584L32, "IBM     03584L32        ", 3, "0012345678 9", "0e 00 00 0e 0e 0e", 0x56),
-        (&profile::IBM_3573_TL, "IBM     3573-TL         ", 5, "000123456789_LL0", "0e 02 00 0e 0a 0e", 0x56),
-        (&profile::HP_MSL_G3, "HP      MSL G3 Series   ", 5, "0123456789", "0a 07 0a 0e 0a 0e", 0x56),
-        (&profile::SPECTRA_PYTHON, "SPECTRA PYTHON          ", 2, "0123456789", "0e 00 00 0e 0e 0e", 0x54),
-        (&profile::ADIC_SCALAR_I500, "ADIC    Scalar i500     ", 3, "ADIC00012345", "0e 00 06 0e 0e 0e", 0x74),
-    ];
-    for (profile, names, version, serial, capabilities, length) in rows {
+    for &(profile, names, version, serial, capabilities, length) in MODEL_ROWS {
         let mut changer = ready_of(profile);
         let inquiry = run(&mut changer, "12 00 00 00 60 00", &[], 96).2;
         assert_eq!((inquiry[0], inquiry[2], &inquiry[8..32]), (8, version, names.as_bytes()), "{names}");
@@ -684,7 +704,13 @@ fn msl3040_matches_capture() {
         "08 80 05 02 45 00 11 02 48 50 45 20 20 20 20 20 4d 53 4c 33 30 34 30 20 20 20 20 20 20 20 20 20 33 33 35 30 \
          00 00 00 00 00 1c 00 01 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00 5c 00 00 03 0f 02 fe 00 00 00 00 00 00 00 00",
     );
-    good(&mut changer, "12 01 00 00 60 00", "08 00 00 07 00 80 83 85 c0 cc d0");
+    good(&mut changer, "12 01 00 00 60 00", "08 00 00 08 00 80 83 85 c0 c8 cc d0");
+    good(
+        &mut changer,
+        "12 01 83 00 60 00",
+        "08 83 00 37 01 03 00 08 30 00 00 00 00 00 00 02 02 01 00 27 48 50 45 20 20 20 20 20 4d 53 4c 33 30 34 30 20 20 20 \
+         20 20 20 20 20 20 30 31 32 33 34 35 36 37 38 39 5f 4c 4c 30 31",
+    );
     assert_eq!(run(&mut changer, "12 01 80 00 60 00", &[], 96).2, b"\x08\x80\x00\x0f0123456789_LL01");
     let lengths = ["c0", "cc", "d0"].map(|page| run(&mut changer, &format!("12 01 {page} 00 60 00"), &[], 96).2[3]);
     assert_eq!(lengths, [0x3c, 0x20, 0x10]);
@@ -704,7 +730,7 @@ fn msl3040_matches_capture() {
     }
     let refused = run(&mut changer, "5a 00 0a 00 00 00 00 00 ff 00", &[], 255);
     assert_eq!((refused.0, refused.1[2], refused.1[12]), (2, 5, 0x24));
-    good(&mut changer, "4d 00 40 00 00 00 00 00 ff 00", "00 00 00 09 00 07 0d 2e 30 34 38 3a 3b");
+    good(&mut changer, "4d 00 40 00 00 00 00 00 ff 00", "00 00 00 0a 00 07 0d 2e 30 34 38 3a 3b 3e");
     let temperatures = run(&mut changer, "4d 00 4d 00 00 00 00 00 ff 00", &[], 255).2;
     assert_eq!((temperatures.len(), &temperatures[4..8]), (16, &[0, 0, 0x40, 2][..]));
     assert_eq!(temperatures[10..], [0, 1, 0x40, 2, 0, 0x5f]);
@@ -712,6 +738,19 @@ fn msl3040_matches_capture() {
     assert_eq!((alerts.len(), &alerts[4..9]), (324, &[0, 1, 0x40, 1, 0][..]));
     let usage = run(&mut changer, "4d 00 70 00 00 00 00 00 ff 00", &[], 255).2;
     assert_eq!((usage[..8].to_vec(), usage.len()), (bytes("30 00 00 20 00 01 40 04"), 36));
+    let device = run(&mut changer, "4d 00 7e 00 00 00 00 00 ff 00", &[], 255).2;
+    let mut codes = Vec::new();
+    let mut rest = &device[4..];
+    while let [high, low, control, len, after @ ..] = rest {
+        codes.push(format!("{high:02x}{low:02x}:{control:02x}/{len}"));
+        rest = &after[usize::from(*len)..];
+    }
+    assert_eq!(
+        codes.join(" "),
+        "0000:40/4 0001:40/4 0002:40/4 0003:00/4 0004:40/8 1000:40/4 1001:40/4 1004:40/4 1005:40/4 1006:40/4 1007:40/4 \
+         1008:40/4 1009:40/4 100a:40/4 100b:40/4 100c:40/4 100d:40/4"
+    );
+    assert_eq!(device.len(), 144);
     for empty in ["34", "38", "3a", "3b", "07"] {
         let page = u8::from_str_radix(empty, 16).unwrap();
         good(&mut changer, &format!("4d 00 {:02x} 00 00 00 00 00 ff 00", 0x40 | page), &format!("{empty} 00 00 00"));
@@ -809,4 +848,72 @@ fn operator_gives_a_cartridge_to_another_partition() {
     );
     one.set_online(false);
     assert_eq!(one.give_to_partition(ElementAddress(1001), Now::default()).unwrap_err(), OperatorError::NotReady);
+}
+
+/// Quantum 6-00423: INQUIRY of 56 bytes with the full firmware level, MEDIUM TYPE 0 for data, 1 for cleaning and 4 for WORM
+/// cartridges, the serial number as a Scalar i6000 reports it (mhvtl issue 152).
+#[test]
+fn a_scalar_of_quantum_matches_its_reference() {
+    let mut changer = ready_of(&profile::QUANTUM_SCALAR_I3_I6);
+    good(
+        &mut changer,
+        "12 00 00 00 60 00",
+        "08 80 03 12 33 00 20 02 51 55 41 4e 54 55 4d 20 53 63 61 6c 61 72 20 69 33 2d 69 36 20 20 20 20 32 32 35 47 32 32 35 47 \
+         20 20 20 20 20 20 20 20 20 20 20 20 20 20 20 01",
+    );
+    good(&mut changer, "12 01 00 00 60 00", "08 00 00 05 00 80 83 85 c8");
+    good(&mut changer, "12 01 c8 00 60 00", "08 c8 00 04 00 00 00 00");
+    assert_eq!(run(&mut changer, "12 01 80 00 60 00", &[], 96).2, b"\x08\x80\x00\x18QUANTUM0123456789_LL1   ");
+    for (element, name) in [(0x10, "CLNU01L1"), (0x11, "W00001LY")] {
+        changer.import(ElementAddress(element), cartridge(name).unwrap(), Now::default()).unwrap();
+    }
+    attention(&mut changer, HOST, 0x28, 0x01);
+    let types = |changer: &mut Changer, cdb: &str, length: usize| {
+        let status = run(changer, cdb, &[], 512).2;
+        status[16..].chunks(length).map(|descriptor| descriptor[9] & 7).collect::<Vec<u8>>()
+    };
+    assert_eq!(types(&mut changer, "b8 13 00 10 00 02 00 00 02 00 00 00", 52), [1, 4]);
+    assert_eq!(types(&mut changer, "b8 12 10 00 00 01 00 00 02 00 00 00", 52), [0]);
+    let serial = profile::QUANTUM_SCALAR_I6000.unit_serial("273101164", 6, ElementAddress(0x1000));
+    assert_eq!(serial, "273101164_LL7");
+    assert_eq!(run(&mut changer, "9e 10 00 00 00 00 00 00 00 02 00 00 00 ff 00 00", &[], 255).0, 0);
+    fails(
+        &mut ready_of(&profile::QUANTUM_SCALAR_I40_I80),
+        "9e 10 00 00 00 00 00 00 00 02 00 00 00 ff 00 00",
+        5,
+        0x20,
+        0,
+    );
+}
+
+/// SL500 interface reference, tables 6-73 to 6-77: media domain `L` and type, transport domain and type, and the serial
+/// number of a drive, which DVCID moves in front of the domains.
+#[test]
+fn descriptors_of_an_sl500_have_domains() {
+    let mut changer = ready_of(&profile::STK_SL500);
+    good(&mut changer, "12 01 83 00 60 00", "08 83 00 0c 01 03 00 08 30 00 00 00 00 00 00 02");
+    for (element, name) in [(10, "CLNU01L1"), (11, "W00001LX")] {
+        changer.import(ElementAddress(element), cartridge(name).unwrap(), Now::default()).unwrap();
+    }
+    attention(&mut changer, HOST, 0x28, 0x01);
+    let status = run(&mut changer, "b8 13 00 0a 00 02 00 00 02 00 00 00", &[], 512).2;
+    assert_eq!(status[10..12], [0, 56]);
+    let tails: Vec<&[u8]> = status[16..].chunks(56).map(|descriptor| &descriptor[48..]).collect();
+    assert_eq!(tails, [b"\0\0\0\0CU\0\0", b"\0\0\0\0LX\0\0"]);
+    let storage = run(&mut changer, "b8 12 03 e8 00 06 00 00 02 00 00 00", &[], 512).2;
+    assert_eq!(storage[16 + 48..16 + 56], *b"\0\0\0\0L8\0\0");
+    assert_eq!(storage[16 + 3 * 56 + 48..16 + 4 * 56], [0; 8], "an empty cell");
+    // The drive of this test is no drive of an SL500.
+    let without = run(&mut changer, "b8 14 01 f4 00 01 00 00 02 00 00 00", &[], 512).2;
+    assert_eq!(without[16 + 48..], *b"\0\0\0\0\0\0\xff\xff0123456789                      ");
+    let with = run(&mut changer, "b8 14 01 f4 00 01 01 00 02 00 00 00", &[], 512).2;
+    assert_eq!(with[16 + 48..], *b"\x02\0\0\x0a0123456789                      \0\0\xff\xff");
+}
+
+#[test]
+fn an_l20_has_no_device_identification() {
+    let mut changer = changer_with(&profile::STK_L20, 1);
+    assert_eq!(run(&mut changer, TEST, &[], 0).0, 2);
+    good(&mut changer, "12 01 00 00 60 00", "08 00 00 02 00 80");
+    assert_eq!(run(&mut changer, "12 01 83 00 60 00", &[], 96).0, 2);
 }

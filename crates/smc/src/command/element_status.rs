@@ -6,7 +6,7 @@
 //!
 //! **Deviations:** MIXED (byte 6 bit 2) is refused, as by the real libraries modelled here.
 
-use super::Context;
+use super::{Context, element_domains};
 use crate::device::ChangerState;
 use crate::element::{ElementAddress, ElementContent, ElementFault, ElementType, LabelDefect};
 use crate::profile::DriveIdentifier;
@@ -167,7 +167,11 @@ pub(super) fn report(
 /// Returns the length of each descriptor of a page, in bytes.
 fn length(state: &ChangerState, kind: ElementType, wanted: RequestedFields) -> usize {
     let tag = if wanted.volume_tags { TAG } else { 0 };
-    HEAD + tag + state.profile.descriptors.tail_len + if names(kind, wanted) { identifier_width(state) } else { 0 }
+    let tail = match state.profile.descriptors.domains {
+        true if kind == ElementType::DRIVE => 4 + identifier_width(state) + element_domains::LEN,
+        _ => state.profile.descriptors.tail_len + if names(kind, wanted) { identifier_width(state) } else { 0 },
+    };
+    HEAD + tag + tail
 }
 
 const fn names(kind: ElementType, wanted: RequestedFields) -> bool {
@@ -196,7 +200,7 @@ fn descriptor(
     }
     w.u16(address.0).u8(flags).u8(0).u16(exception.map_or(0, |asc| asc.0)).zeros(3);
     let source = content.as_ref().and_then(|content| content.source);
-    let medium = content.as_ref().map_or(0, |content| medium_type(content.kind));
+    let medium = content.as_ref().map_or(0, |content| state.profile.descriptors.medium_types.of(content.kind));
     let disabled = if is_disabled(state, address) { ELEMENT_DISABLED } else { 0 };
     let valid = if source.is_some() { SOURCE_VALID } else { 0 };
     w.u8(valid | disabled | medium).u16(source.map_or(0, |source| source.0));
@@ -211,15 +215,40 @@ fn descriptor(
         }
         w.zeros(TAG - 32);
     }
+    if state.profile.descriptors.domains {
+        return with_domains(state, kind, address, content.as_ref(), wanted, w);
+    }
     identifier(state, kind, address, wanted, w);
 }
 
-/// Returns MEDIUM TYPE, bits 2-0 of byte 9.
-const fn medium_type(kind: CartridgeKind) -> u8 {
-    match kind {
-        CartridgeKind::Data | CartridgeKind::Null => 1,
-        CartridgeKind::Cleaning => 2,
-        CartridgeKind::Worm => 4,
+/// Writes the end of a descriptor of StorageTek's libraries: the domains, and for drives their serial number, which is
+/// behind the domains if DVCID is 0, and an identifier in front of them if it is 1.
+fn with_domains(
+    state: &ChangerState,
+    kind: ElementType,
+    address: ElementAddress,
+    content: Option<&ElementContent>,
+    wanted: RequestedFields,
+    w: &mut PageWriter,
+) {
+    if kind != ElementType::DRIVE {
+        w.zeros(4);
+        element_domains::write_media(content, w);
+        w.zeros(2);
+        return;
+    }
+    let drive = state.library.bay(address).map(crate::bay::Bay::name).unwrap_or_default();
+    let width = identifier_width(state);
+    if wanted.device_identifiers {
+        let length = drive.serial.len().min(width);
+        w.u8(0x02).u8(0).u8(0).u8(u8::try_from(length).unwrap_or(0)).ascii(&drive.serial, width);
+    } else {
+        w.zeros(4);
+    }
+    element_domains::write_media(content, w);
+    element_domains::write_transport(&drive, w);
+    if !wanted.device_identifiers {
+        w.ascii(&drive.serial, width);
     }
 }
 

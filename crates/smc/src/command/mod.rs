@@ -1,5 +1,6 @@
 //! Commands of SMC-3. Each file has the layout, parsing and execution of one command or a pair of commands.
 
+pub(crate) mod element_domains;
 pub(crate) mod element_information;
 pub(crate) mod element_status;
 pub(crate) mod exchange;

@@ -48,6 +48,30 @@ pub(crate) const ADIC: &[ModePageDef] = &[
     capabilities_1f::SHORT,
 ];
 
+/// Pages of the Scalar i3 and i6: those of the i500, with a long page 1Fh.
+pub(crate) const SCALAR: &[ModePageDef] = &[
+    ModePageDef::new(
+        informational_exceptions_1c::ID,
+        &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        informational_exceptions_1c::PAGE.changeable,
+    ),
+    addresses_1d::PAGE,
+    geometry_1e::PAGE,
+    capabilities_1f::PAGE,
+];
+
+/// Pages of the SL500 without those of Fibre Channel: page 1Dh can be saved.
+pub(crate) const SL500: &[ModePageDef] = &[
+    informational_exceptions_1c::TAPE_ALERT_PAGE,
+    addresses_1d::PAGE.saveable(),
+    geometry_1e::PAGE,
+    capabilities_1f::PAGE,
+];
+
+/// Pages of the SL150 without those of its interface.
+pub(crate) const SL150: &[ModePageDef] =
+    &[informational_exceptions_1c::TAPE_ALERT_PAGE, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::PAGE];
+
 /// Writes current values over the stored ones. Hosts cannot change them, so they are also the default and saved values.
 pub(crate) fn render(state: &ChangerState, id: PageId, control: PageControl, page: &mut [u8]) {
     if control == PageControl::Changeable {

@@ -1,8 +1,8 @@
-//! Libraries of ADIC, later Quantum.
+//! Libraries of ADIC, and of Quantum, which bought it.
 
 use super::{
-    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming, sources,
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, MediumTypes,
+    SerialNumberFormat, VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
@@ -45,10 +45,13 @@ pub const ADIC_SCALAR_I500: ChangerProfile = ChangerProfile {
         "INITIALIZE ELEMENT STATUS WITH RANGE",
         "REQUEST VOLUME ELEMENT ADDRESS",
         "SEND VOLUME TAG",
+        "REPORT ELEMENT INFORMATION",
     ],
     descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(64),
         tail_len: 4,
+        domains: false,
+        medium_types: MediumTypes::Smc3,
         empty_tag_fill: b' ',
         label_len: 32,
         label_exceptions: (Asc(0x8300), Asc(0x8300)),
@@ -57,4 +60,64 @@ pub const ADIC_SCALAR_I500: ChangerProfile = ChangerProfile {
     prevents_export: true,
     check_order: DEFAULT_ORDER,
     sources: Sources { tables: &[sources::SCALAR_I500], sibling: None },
+};
+
+/// Quantum Scalar i500, with Quantum's vendor identification. From the same reference as [`ADIC_SCALAR_I500`], in the
+/// edition for the Scalar i3, i6 and i7 too: the serial number as printed there, and codes of MEDIUM TYPE.
+pub const QUANTUM_SCALAR_I500: ChangerProfile = ChangerProfile {
+    name: "QUANTUM Scalar i500",
+    model: ModelStrings { vendor: "QUANTUM", product: "Scalar i500", revision: "700G" },
+    inquiry: InquiryData { vendor_specific: *b"700G               \x01", ..ADIC_SCALAR_I500.inquiry },
+    serial: SerialNumberFormat::WithNumber,
+    descriptors: ElementDescriptorOptions { medium_types: MediumTypes::Quantum, ..ADIC_SCALAR_I500.descriptors },
+    sources: Sources { tables: &[sources::SCALAR_I500_OF_QUANTUM, sources::SCALAR], sibling: None },
+    ..ADIC_SCALAR_I500
+};
+
+/// Quantum Scalar i40 and i80, which have one product identification.
+pub const QUANTUM_SCALAR_I40_I80: ChangerProfile = ChangerProfile {
+    name: "QUANTUM Scalar i40-i80",
+    model: ModelStrings { vendor: "QUANTUM", product: "Scalar i40-i80", revision: "180G" },
+    inquiry: InquiryData { vendor_specific: *b"180G               \x01", ..ADIC_SCALAR_I500.inquiry },
+    max_elements: [80, 10, 5],
+    sources: Sources { tables: &[sources::SCALAR_I40_I80, sources::SCALAR], sibling: None },
+    ..QUANTUM_SCALAR_I500
+};
+
+/// Quantum Scalar i3 and i6, which have one product identification. They support REPORT ELEMENT INFORMATION.
+pub const QUANTUM_SCALAR_I3_I6: ChangerProfile = ChangerProfile {
+    name: "QUANTUM Scalar i3-i6",
+    model: ModelStrings { vendor: "QUANTUM", product: "Scalar i3-i6", revision: "225G" },
+    inquiry: InquiryData { vendor_specific: *b"225G               \x01", ..ADIC_SCALAR_I500.inquiry },
+    max_elements: [800, 240, 48],
+    vpd_pages: &[0x00, 0x80, 0x83, 0x85, 0xc8],
+    // No path failover.
+    vendor_vpd: &[(0xc8, &[0; 4])],
+    mode_pages: mode::SCALAR,
+    capabilities: Capabilities { features: 0x03, ..ADIC_SCALAR_I500.capabilities },
+    unsupported_commands: &[
+        "EXCHANGE MEDIUM",
+        "OPEN/CLOSE IMPORT/EXPORT ELEMENT",
+        "INITIALIZE ELEMENT STATUS WITH RANGE",
+        "REQUEST VOLUME ELEMENT ADDRESS",
+        "SEND VOLUME TAG",
+    ],
+    sources: Sources { tables: &[sources::SCALAR_I3_I6, sources::SCALAR], sibling: None },
+    ..QUANTUM_SCALAR_I500
+};
+
+/// Quantum Scalar i6000, formerly ADIC Scalar i2000. It supports REQUEST VOLUME ELEMENT ADDRESS and SEND VOLUME TAG.
+pub const QUANTUM_SCALAR_I6000: ChangerProfile = ChangerProfile {
+    name: "QUANTUM Scalar i6000",
+    model: ModelStrings { vendor: "QUANTUM", product: "Scalar i6000", revision: "800Q" },
+    inquiry: InquiryData { vendor_specific: *b"800Q               \x01", ..ADIC_SCALAR_I500.inquiry },
+    max_elements: [12_006, 240, 192],
+    unsupported_commands: &[
+        "EXCHANGE MEDIUM",
+        "OPEN/CLOSE IMPORT/EXPORT ELEMENT",
+        "INITIALIZE ELEMENT STATUS WITH RANGE",
+        "REPORT ELEMENT INFORMATION",
+    ],
+    sources: Sources { tables: &[sources::SCALAR_I6000, sources::SCALAR], sibling: None },
+    ..QUANTUM_SCALAR_I500
 };

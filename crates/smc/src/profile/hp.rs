@@ -1,8 +1,8 @@
 //! Libraries of Hewlett-Packard and HPE.
 
 use super::{
-    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming, sources,
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, MediumTypes,
+    SerialNumberFormat, VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
@@ -50,6 +50,8 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
     descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(34),
         tail_len: 4,
+        domains: false,
+        medium_types: MediumTypes::Smc3,
         empty_tag_fill: 0,
         label_len: 32,
         label_exceptions: (Asc(0x8300), Asc(0x8300)),
@@ -61,8 +63,8 @@ pub const HP_MSL_G3: ChangerProfile = ChangerProfile {
 };
 
 /// HPE StoreEver MSL3040. INQUIRY, VPD, mode and log pages, element descriptors and the serial number of a logical
-/// library: capture of revision 3350. VPD page C8h is listed in the capture, but its contents are unknown, so it is
-/// left out. The element counts are not from the capture.
+/// library: capture of revision 3350. VPD page C8h is listed in the capture; its layout is that of the page with this code
+/// in Quantum's SCSI reference, without path failover. The element counts are not from the capture.
 pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
     name: "HPE MSL3040",
     model: ModelStrings { vendor: "HPE", product: "MSL3040", revision: "3350" },
@@ -76,9 +78,11 @@ pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
     },
     max_elements: [640, 80, 48],
     serial: SerialNumberFormat::WithPartition,
-    vpd_pages: &[0x00, 0x80, 0x83, 0x85, 0xc0, 0xcc, 0xd0],
+    vpd_naming: VpdNaming::NaaFirst,
+    vpd_pages: &[0x00, 0x80, 0x83, 0x85, 0xc0, 0xc8, 0xcc, 0xd0],
     vendor_vpd: &[
         (0xc0, b"\x00\x00\x00\x00258907-26-2024              \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"),
+        (0xc8, &[0; 4]),
         (0xcc, b"\x00\x00\x00\x00HPE     MSL3040         3350"),
         (0xd0, b"\x00\x00\x01\x00\xc3P\xc3P'\x10\x00\x00\x00\x00\x00\x00"),
     ],
@@ -86,4 +90,21 @@ pub const HPE_MSL3040: ChangerProfile = ChangerProfile {
     sources: Sources { tables: &[sources::MSL3040], sibling: None },
     log_options: LogPageOptions { control: (COUNTER_CONTROL, COUNTER_CONTROL), reference: Some(95) },
     ..HP_MSL_G3
+};
+
+/// HPE StoreEver MSL6480. VPD pages: HPE's MSL6480 SCSI reference (QU625-96352), of which the table of contents is known;
+/// the rest is that of an MSL3040.
+pub const HP_MSL6480: ChangerProfile = ChangerProfile {
+    name: "HP MSL6480 Series",
+    model: ModelStrings { vendor: "HP", product: "MSL6480 Series", revision: "6.40" },
+    max_elements: [560, 35, 42],
+    vpd_naming: VpdNaming::Standard,
+    vpd_pages: &[0x00, 0x80, 0x83, 0x85, 0xc0, 0xcc, 0xd0],
+    vendor_vpd: &[
+        (0xc0, &[0; 60]),
+        (0xcc, b"\x00\x00\x00\x00HP      MSL6480 Series  6.40"),
+        (0xd0, b"\x00\x00\x01\x00\xc3P\xc3P'\x10\x00\x00\x00\x00\x00\x00"),
+    ],
+    sources: Sources { tables: &[sources::MSL6480], sibling: Some("HPE MSL3040") },
+    ..HPE_MSL3040
 };

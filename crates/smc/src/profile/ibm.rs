@@ -1,8 +1,8 @@
 //! Libraries of IBM, some of which Dell sold, too.
 
 use super::{
-    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming, sources,
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, MediumTypes,
+    SerialNumberFormat, VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
@@ -53,6 +53,8 @@ pub const IBM_03584L32: ChangerProfile = ChangerProfile {
     descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(34),
         tail_len: 4,
+        domains: false,
+        medium_types: MediumTypes::Smc3,
         empty_tag_fill: b' ',
         label_len: 32,
         label_exceptions: (Asc(0x8300), Asc(0x8300)),
@@ -96,6 +98,8 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
     descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::T10(34),
         tail_len: 4,
+        domains: false,
+        medium_types: MediumTypes::Smc3,
         empty_tag_fill: b' ',
         label_len: 32,
         // 83h/00h: element not scanned; 30h/83h: cleaning cartridge without a label.
@@ -104,4 +108,14 @@ pub const IBM_3573_TL: ChangerProfile = ChangerProfile {
     },
     sources: Sources { tables: &[sources::IBM_3573], sibling: None },
     ..IBM_03584L32
+};
+
+/// IBM TS4300, which reports the identity of its predecessors TS3100 and TS3200; so does Dell's ML3. Revision: as reported by
+/// such a library with LTO-9 drives.
+pub const IBM_TS4300: ChangerProfile = ChangerProfile {
+    name: "IBM TS4300",
+    model: ModelStrings { vendor: "IBM", product: "3573-TL", revision: "1621" },
+    max_elements: [280, 35, 21],
+    sources: Sources { tables: &[sources::TS4300], sibling: Some("IBM 3573-TL") },
+    ..IBM_3573_TL
 };

@@ -10,13 +10,15 @@ mod spectra;
 mod stk;
 
 pub use crate::mode::capabilities_1f::Capabilities;
-pub use adic::ADIC_SCALAR_I500;
+pub use adic::{
+    ADIC_SCALAR_I500, QUANTUM_SCALAR_I3_I6, QUANTUM_SCALAR_I40_I80, QUANTUM_SCALAR_I500, QUANTUM_SCALAR_I6000,
+};
 pub use ferric::FERRIC;
 pub use generic::GENERIC;
-pub use hp::{HP_MSL_G3, HPE_MSL3040};
-pub use ibm::{IBM_3573_TL, IBM_03584L32};
+pub use hp::{HP_MSL_G3, HP_MSL6480, HPE_MSL3040};
+pub use ibm::{IBM_3573_TL, IBM_03584L32, IBM_TS4300};
 pub use spectra::SPECTRA_PYTHON;
-pub use stk::{STK_L180, STK_L700};
+pub use stk::{STK_L20, STK_L40, STK_L80, STK_L180, STK_L700, STK_SL150, STK_SL500};
 
 use crate::element::{ElementAddress, ElementLayout};
 use scsi_core::asc::Asc;
@@ -27,6 +29,7 @@ use scsi_core::lu::AdmissionCheck;
 use scsi_core::mode::ModePageDef;
 use scsi_core::source::Sources;
 use scsi_core::writer::PageWriter;
+use tape_store::cartridge::CartridgeKind;
 
 /// The form of the drive identifiers of a model in READ ELEMENT STATUS with DVCID. Numbers are bytes of the identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub enum SerialNumberFormat {
     WithLibrary,
     /// The number unchanged, `_LL`, and the number of the logical library in two decimal digits, from 01 on.
     WithPartition,
+    /// The number unchanged, `_LL`, and the number of the logical library without leading zeros, from 1 on.
+    WithNumber,
 }
 
 /// Format of VPD pages 80h (unit serial number) and 83h (device identification).
@@ -62,6 +67,30 @@ pub enum VpdNaming {
     /// 80h has the vendor directly followed by the serial number, in 24 characters; 83h has one T10 vendor ID
     /// designator.
     VendorPrefix,
+    /// 80h has the serial number; 83h has NAA and T10 vendor ID designators, in this order, and none of the port.
+    NaaFirst,
+    /// 80h has the serial number; 83h has NAA and port designators.
+    NaaOnly,
+}
+
+/// MEDIUM TYPE codes of element descriptors (bits 2-0 of byte 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediumTypes {
+    /// As in SMC-3: 1 data, 2 cleaning, 4 WORM.
+    Smc3,
+    /// 0 unspecified for data, 1 cleaning, 4 WORM.
+    Quantum,
+}
+
+impl MediumTypes {
+    pub(crate) const fn of(self, kind: CartridgeKind) -> u8 {
+        match (self, kind) {
+            (_, CartridgeKind::Worm) => 4,
+            (Self::Smc3, CartridgeKind::Cleaning) => 2,
+            (Self::Smc3, CartridgeKind::Data | CartridgeKind::Null) | (Self::Quantum, CartridgeKind::Cleaning) => 1,
+            (Self::Quantum, CartridgeKind::Data | CartridgeKind::Null) => 0,
+        }
+    }
 }
 
 /// Model-dependent fields of log pages 0Dh (temperature) and 2Eh (TapeAlert).
@@ -86,6 +115,11 @@ pub struct ElementDescriptorOptions {
     /// Bytes at the end of each element descriptor: an empty identification descriptor (4), and on some models media
     /// domain and media type. 0, or 4 and more.
     pub tail_len: usize,
+    /// Each descriptor ends with media domain and media type, and that of a drive has its transport domain and type, and
+    /// its serial number also without DVCID; `drive` is then [`DriveIdentifier::Serial`].
+    pub domains: bool,
+    /// Codes of MEDIUM TYPE in each descriptor.
+    pub medium_types: MediumTypes,
     /// Fill byte of the volume tag of an empty element: zero or space.
     pub empty_tag_fill: u8,
     /// Number of label characters that are reported: up to 32.
@@ -149,6 +183,7 @@ impl ChangerProfile {
         match self.serial {
             SerialNumberFormat::AsIs => number.into(),
             SerialNumberFormat::WithFirstStorage => format!("{number:0>12}{:04X}", storage.0),
+            SerialNumberFormat::WithNumber => format!("{number}_LL{}", library.saturating_add(1)),
             SerialNumberFormat::WithPartition => format!("{number}_LL{:02}", library.saturating_add(1)),
             SerialNumberFormat::WithLibrary => format!("{number:0>12}_LL{:X}", library & 0x0f),
         }
@@ -157,6 +192,18 @@ impl ChangerProfile {
     /// Writes VPD page 80h of a model with [`VpdNaming::VendorPrefix`].
     pub(crate) fn serial_page(identity: &Identity, w: &mut PageWriter) {
         w.ascii(&format!("{}{}", identity.strings.vendor, identity.serial), 24);
+    }
+
+    /// Writes VPD page 83h of a model with [`VpdNaming::NaaFirst`].
+    pub(crate) fn naa_first(identity: &Identity, w: &mut PageWriter) {
+        identity.write_naa_designator(w);
+        w.u8(0x02).u8(0x01).u8(0).length_u8(|w| identity.write_t10_vendor_id(w));
+    }
+
+    /// Writes VPD page 83h of a model with [`VpdNaming::NaaOnly`].
+    pub(crate) fn naa_only(identity: &Identity, w: &mut PageWriter) {
+        identity.write_naa_designator(w);
+        identity.port.write_designators(w);
     }
 
     /// Writes VPD page 83h of a model with [`VpdNaming::VendorPrefix`]: one designator with vendor and serial number.
@@ -188,12 +235,23 @@ impl ChangerProfile {
 pub const ALL: &[&ChangerProfile] = &[
     &STK_L180,
     &STK_L700,
+    &STK_L20,
+    &STK_L40,
+    &STK_L80,
+    &STK_SL150,
+    &STK_SL500,
     &IBM_03584L32,
     &IBM_3573_TL,
+    &IBM_TS4300,
     &HP_MSL_G3,
+    &HP_MSL6480,
     &HPE_MSL3040,
     &SPECTRA_PYTHON,
     &ADIC_SCALAR_I500,
+    &QUANTUM_SCALAR_I500,
+    &QUANTUM_SCALAR_I40_I80,
+    &QUANTUM_SCALAR_I3_I6,
+    &QUANTUM_SCALAR_I6000,
     &FERRIC,
     &GENERIC,
 ];
@@ -237,6 +295,8 @@ mod tests {
                 profile.capabilities.exchanges_any(),
                 !profile.unsupported_commands.contains(&"EXCHANGE MEDIUM")
             );
+            let serial_drives = matches!(profile.descriptors.drive, DriveIdentifier::Serial(_));
+            assert!(!profile.descriptors.domains || serial_drives, "{}", profile.name);
             assert!(profile.descriptors.tail_len == 0 || profile.descriptors.tail_len >= 4, "{}", profile.name);
         }
     }

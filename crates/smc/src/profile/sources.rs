@@ -15,16 +15,13 @@ const fn row(parts: &'static [Part], source: Source, remark: &'static str) -> So
 pub(super) const MSL3040: &SourceTable = &SourceTable {
     title: "HPE MSL3040",
     rows: &[
-        row(
-            &[Product, Revision, Inquiry, VpdList],
-            Captured,
-            "C8h is listed by the real library and not by Ferric: contents unknown",
-        ),
+        row(&[Product, Revision, Inquiry, VpdList], Captured, ""),
         row(&[SerialNumber], Captured, "`_LLnn` of a logical library"),
+        row(&[Vpd(&[0x80, 0x83, 0xc0, 0xcc, 0xd0])], Captured, "83h: NAA, then T10 vendor ID"),
         row(
-            &[Vpd(&[0x80, 0x83, 0xc0, 0xcc, 0xd0])],
-            Captured,
-            "in 83h of the real library the NAA designator comes first",
+            &[Vpd(&[0xc8])],
+            Sibling,
+            "listed by the real library; layout of the page with this code in Quantum's SCSI reference (6-00423), where it announces path failover; none in Ferric",
         ),
         row(&[Vpd(&[0x85])], Captured, "holds a URL on the real library and nothing in Ferric"),
         row(
@@ -32,10 +29,14 @@ pub(super) const MSL3040: &SourceTable = &SourceTable {
             Captured,
             "PS on 1Dh only; 1Fh lists only moves between element types that the library has",
         ),
-        row(&[LogList], Captured, "00h/FFh is refused by the real library"),
+        row(&[LogList], Captured, "without 36h, a log of messages in XML; 00h/FFh is refused by the real library"),
         row(&[Log(&[0x0d, 0x2e, 0x30])], Captured, "TapeAlert flags have control byte 40h"),
         row(&[Log(&[0x07, 0x34, 0x38, 0x3a, 0x3b])], Captured, "empty"),
-        row(&[Other("log pages 36h and 3Eh")], Unknown, "not in Ferric: contents unknown"),
+        row(
+            &[Log(&[0x3e])],
+            Captured,
+            "codes, control bytes and lengths; zero apart from 0002h and 100Bh, which count with the moves",
+        ),
         row(&[Addresses, ElementDescriptors], Captured, ""),
         row(&[Commands], Sibling, "table of contents of HPE's MSL6480 SCSI reference"),
         row(&[ElementCounts], Unknown, ""),
@@ -117,6 +118,141 @@ pub(super) const PYTHON: &SourceTable = &SourceTable {
         ),
         row(&[ElementCounts], Manual, "one T950 frame with its TeraPack ports"),
         row(&[Rest], Manual, "Spectra's SCSI developer guide"),
+    ],
+};
+
+pub(super) const MSL6480: &SourceTable = &SourceTable {
+    title: "HP MSL6480",
+    rows: &[
+        row(
+            &[Product],
+            Unknown,
+            "as a script for a virtual library that imitates it has it (vendor HP), and as device names of Data Protector begin",
+        ),
+        row(&[Revision], Manual, "firmware in Microsoft's list of libraries for Data Protection Manager"),
+        row(&[VpdList, Commands], Manual, "HPE's MSL6480 SCSI reference (QU625-96352), table of contents"),
+        row(&[Vpd(&[0xc0])], Unknown, "zero"),
+        row(&[ElementCounts, LogList], Unknown, ""),
+    ],
+};
+
+pub(super) const TS4300: &SourceTable = &SourceTable {
+    title: "IBM TS4300, Dell ML3",
+    rows: &[
+        row(
+            &[Product, Revision],
+            Captured,
+            "`3573-TL`, 1621, with ULT3580-HH9 drives of revision R3G9 (`lsscsi` in a public repository); Microsoft's list for Data Protection Manager has the TS4300 as 3573 with firmware 1112",
+        ),
+        row(&[ElementCounts], Unknown, ""),
+        row(
+            &[Other("pages and descriptors")],
+            Sibling,
+            "no capture is available: those of the TS3200, whose drivers the TS4300 needs",
+        ),
+    ],
+};
+
+pub(super) const SCALAR: &SourceTable = &SourceTable {
+    title: "Quantum Scalar",
+    rows: &[
+        row(&[ElementCounts], Unknown, ""),
+        row(
+            &[SerialNumber],
+            Manual,
+            "`_LL` and a number: 6-00423, and `273101164_LL7` of a Scalar i6000 (mhvtl issue 152)",
+        ),
+        row(&[Vpd(&[0x85])], Manual, "holds a URL on the real library and nothing in Ferric"),
+        row(&[Vpd(&[0xc8])], Manual, "no path failover in Ferric"),
+        row(
+            &[Mode(&[0x1c, 0x1d, 0x1e, 0x1f])],
+            Manual,
+            "the page length of 1Fh is 12h in the table and 0Eh in the text of the reference",
+        ),
+        row(
+            &[Rest],
+            Manual,
+            "Quantum's SCSI reference for its intelligent libraries (6-00423). CmdQue as with Fibre Channel; bytes 36 to 54 of INQUIRY without the number of the build",
+        ),
+    ],
+};
+
+pub(super) const SCALAR_I500_OF_QUANTUM: &SourceTable = &SourceTable {
+    title: "QUANTUM Scalar i500",
+    rows: &[row(&[Revision], Manual, "firmware in Microsoft's list of libraries for Data Protection Manager")],
+};
+
+pub(super) const SCALAR_I40_I80: &SourceTable = &SourceTable {
+    title: "QUANTUM Scalar i40-i80",
+    rows: &[row(&[Revision], Manual, "firmware in Microsoft's list of libraries for Data Protection Manager")],
+};
+
+pub(super) const SCALAR_I3_I6: &SourceTable = &SourceTable {
+    title: "QUANTUM Scalar i3-i6",
+    rows: &[row(
+        &[Product, Revision],
+        Captured,
+        "`lsscsi` in a public repository, with ULTRIUM-HH7 drives of revision KAH1",
+    )],
+};
+
+pub(super) const SCALAR_I6000: &SourceTable = &SourceTable {
+    title: "QUANTUM Scalar i6000",
+    rows: &[
+        row(&[Product, Revision], Captured, "mhvtl issue 152"),
+        row(&[Addresses], Manual, "drives from 0100h; a configuration of the real library can move them to 0800h"),
+    ],
+};
+
+pub(super) const STK_L20: &SourceTable = &SourceTable {
+    title: "STK L20, L40, L80",
+    rows: &[
+        row(
+            &[Product, VpdList],
+            Unknown,
+            "as mhvtl presents them; its mode page 2Dh, 38 bytes of zeros, is not in Ferric",
+        ),
+        row(&[Revision, ElementCounts], Unknown, ""),
+    ],
+};
+
+pub(super) const SL150: &SourceTable = &SourceTable {
+    title: "STK SL150: Oracle StorageTek SL150",
+    rows: &[
+        row(
+            &[Product, VpdList, Vpd(&[0x80, 0x83, 0x88])],
+            Manual,
+            "SL150 interface reference (E51473-03), pages 39 to 42, without C8h of a library with an HP LTO-6 drive as its bridge. The serial number has 18 characters, of which a partitioned library sets two",
+        ),
+        row(&[SerialNumber], Manual, "unchanged, as in a library without partitions"),
+        row(&[Revision], Unknown, "the firmware 2.50 of Microsoft's list for Data Protection Manager as four digits"),
+        row(&[Inquiry], Sibling, "CmdQue: page 39; the rest as SL500"),
+        row(&[Addresses, Mode(&[0x1d, 0x1f])], Manual, "pages 97 and 128: PS 0, no exchanges"),
+        row(&[Mode(&[0x1c, 0x1e])], Manual, "table of contents; without the pages of the port"),
+        row(&[ElementDescriptors], Manual, "page 204; transport types of the drives that it lists, FFh for others"),
+        row(&[LogList, Log(&[0x2e]), Commands, ElementCounts], Unknown, ""),
+    ],
+};
+
+pub(super) const SL500: &SourceTable = &SourceTable {
+    title: "STK SL500: Sun StorageTek SL500",
+    rows: &[
+        row(&[Product], Manual, "mhvtl and the title of the interface reference (96122)"),
+        row(&[Revision], Unknown, ""),
+        row(
+            &[Inquiry, VpdList, Vpd(&[0x80, 0x83])],
+            Manual,
+            "interface reference, pages 94 to 97, with Fibre Channel; the serial number has twelve characters, of which two are the partition",
+        ),
+        row(&[SerialNumber], Manual, "unchanged"),
+        row(
+            &[Addresses, Mode(&[0x1d, 0x1c, 0x1e])],
+            Manual,
+            "pages 136 and 143, without the physical configuration page and those of Fibre Channel",
+        ),
+        row(&[Mode(&[0x1f])], Sibling, "moves as SL150"),
+        row(&[ElementDescriptors], Manual, "pages 186 to 200"),
+        row(&[LogList, Log(&[0x2e]), Commands, ElementCounts], Unknown, ""),
     ],
 };
 

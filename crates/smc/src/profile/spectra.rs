@@ -1,8 +1,8 @@
 //! Libraries of Spectra Logic.
 
 use super::{
-    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, SerialNumberFormat,
-    VpdNaming, sources,
+    Capabilities, ChangerProfile, DriveIdentifier, ElementDescriptorOptions, LogPageOptions, MediumTypes,
+    SerialNumberFormat, VpdNaming, sources,
 };
 use crate::{log, mode};
 use scsi_core::asc::Asc;
@@ -51,6 +51,8 @@ pub const SPECTRA_PYTHON: ChangerProfile = ChangerProfile {
     descriptors: ElementDescriptorOptions {
         drive: DriveIdentifier::Serial(32),
         tail_len: 4,
+        domains: false,
+        medium_types: MediumTypes::Smc3,
         empty_tag_fill: b' ',
         label_len: 10,
         label_exceptions: (Asc(0x8300), Asc(0x8300)),

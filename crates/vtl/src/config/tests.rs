@@ -267,7 +267,7 @@ fn errors_name_line_key_and_remedy() {
             "[library]\nmodel = \"L9000\"\n",
             2,
             "library.model",
-            "unknown library \"L9000\"; known are STK L180, STK L700, IBM 03584L32",
+            "unknown library \"L9000\"; known are STK L180, STK L700, STK L20, STK L40",
         ),
         ("\n\n[[drive]]\nmodel = \"TD8\"\n", 4, "drive.model", "unknown drive \"TD8\"; known are ULT3580-TD5"),
         ("[[drive]]\nmodel = \"ULT3580-TD8\"\ncompression = \"lzo\"\n", 3, "drive.compression", "\"lzo\" is invalid"),

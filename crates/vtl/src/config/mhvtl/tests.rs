@@ -224,7 +224,7 @@ fn the_second_library_of_the_default_configuration() {
 fn each_mhvtl_library_model_keeps_its_element_addresses() {
     for (vendor, product, model, first) in [
         ("STK", "L700", "STK L700", [0x1, 0x3e8, 0xa, 0x1f4]),
-        ("STK", "SL500", "STK L700", [0x1, 0x3e8, 0xa, 0x1f4]),
+        ("STK", "SL500", "STK SL500", [0x1, 0x3e8, 0xa, 0x1f4]),
         ("IBM", "3573-TL", "IBM 3573-TL", [0x1, 0x1000, 0x10, 0x100]),
         ("IBM", "03584L32", "IBM 03584L32", [0x1, 0x400, 0x300, 0x101]),
         ("IBM", "3494", "Generic", [0x2f0, 0x400, 0x300, 0x1]),
