@@ -43,6 +43,12 @@ pub enum ShelfError {
         /// The reason.
         reason: String,
     },
+    /// An object must be thawed before it is read.
+    #[error("reading {key}: it must be thawed first (ferric shelf thaw)")]
+    Frozen {
+        /// The object.
+        key: String,
+    },
     /// The cartridge is retained or under a legal hold, and the request would remove some of its objects.
     #[error("cartridge {barcode} {reason}")]
     Protected {

@@ -329,8 +329,7 @@ impl Objects {
             Err(ShelfError::Store { source: source @ Error::PermissionDenied { .. }, .. })
                 if source.to_string().contains("InvalidObjectState") =>
             {
-                let reason = "it must be thawed first (ferric shelf thaw)".to_owned();
-                Err(ShelfError::Denied { operation: "reading", key: key.to_owned(), reason })
+                Err(ShelfError::Frozen { key: key.to_owned() })
             }
             other => other,
         }

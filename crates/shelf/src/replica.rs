@@ -178,7 +178,7 @@ impl Shelf {
             Some(error @ ShelfError::Malformed { .. }) => {
                 tracing::warn!(%error, "an object of the shelf is damaged; its replica was read");
             }
-            Some(error @ ShelfError::Denied { .. }) => {
+            Some(error @ (ShelfError::Denied { .. } | ShelfError::Frozen { .. })) => {
                 tracing::warn!(%error, "the store denies an object of the shelf; its replica was read");
             }
             Some(error) => replicas.mark_first_away(&error),

@@ -55,6 +55,8 @@ pub(crate) enum State {
     Ready,
     Thawing,
     Frozen,
+    /// The store has no such object: a newer state does not name it.
+    Missing,
 }
 
 /// A request to thaw objects: the number of days for which they can be read then, and the speed.
@@ -79,10 +81,11 @@ impl Shelf {
             return Ok(Thaw { objects, ready: objects, ..Thaw::default() });
         }
         let look = |key: String| async move {
-            match request {
+            let state = match request {
                 Some(request) => self.objects().thaw_if_frozen(&key, request).await,
                 None => Ok(self.objects().state_of(&key).await?.1),
-            }
+            };
+            if let Ok(State::Missing) = state { Err(ShelfError::malformed(&key, "it is missing")) } else { state }
         };
         let states: Vec<State> = stream::iter(named).map(look).buffer_unordered(PARALLEL).try_collect().await?;
         let count = |wanted: State| states.iter().filter(|state| **state == wanted).count() as u64;
@@ -103,6 +106,9 @@ impl Objects {
     /// Whether an object is in a class whose objects must be thawed, and its state.
     pub(crate) async fn state_of(&self, key: &str) -> Result<(bool, State), ShelfError> {
         let response = self.send("reading", Some(key), ("HEAD", ""), "").await?;
+        if response.status == 404 {
+            return Ok((false, State::Missing));
+        }
         if !response.is_success() {
             return Err(denied("reading", key, response.reason()));
         }

@@ -19,9 +19,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tape_store::backend::{ThawProgress, Thawing};
 use tape_store::cartridge::{Barcode, Cartridge};
+use tape_store::error::StoreError;
 use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
-use tape_store::medium::Codec;
+use tape_store::medium::{Codec, Medium, ReadOutcome};
 use tape_store::store::{NewCartridge, TapeStore};
 
 fn open(server: &StandIn) -> Shelf {
@@ -52,6 +53,41 @@ fn create(shelf: Shelf, directory: &Path) {
     let mut cartridge = tapes.find(&barcode()).unwrap();
     let mut blocks = PlainReader::new(data.as_slice(), 100_000);
     write_to_cartridge(&mut blocks, &mut cartridge, 0, false, Codec::NONE).unwrap();
+}
+
+const LONG: usize = 1 << 20;
+
+/// Reads blocks from the position on. Returns how many, and the error if the last read has one.
+fn read_blocks(tape: &mut dyn Medium) -> (u64, Option<StoreError>) {
+    let mut block = vec![0; 100_000];
+    for count in 0.. {
+        let object = tape.position().object;
+        match tape.read(&mut [IoSliceMut::new(&mut block)]) {
+            Ok(ReadOutcome::Block { len, .. }) => {
+                assert_eq!(len, 100_000);
+                let first = object * 100_000;
+                assert!(block.iter().zip(first..).all(|(byte, at)| u64::from(*byte) == at % 251), "{object}");
+            }
+            Ok(_) => return (count, None),
+            Err(error) => {
+                assert!(tape.position().object == object || error.being_thawed().is_none());
+                return (count, Some(error));
+            }
+        }
+    }
+    unreachable!()
+}
+
+/// Reads until the store has thawed the data.
+fn read_when_thawed(tape: &mut dyn Medium) -> u64 {
+    let start = Instant::now();
+    loop {
+        match read_blocks(tape) {
+            (0, Some(StoreError::BeingThawed(_))) => std::thread::sleep(Duration::from_millis(20)),
+            (count, error) => return error.map_or(count, |error| panic!("{count}: {error}")),
+        }
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
 }
 
 fn first_block(cartridge: &mut Cartridge) -> Vec<u8> {
@@ -184,5 +220,98 @@ fn a_thawing_that_the_store_denies_ends_with_its_reason() {
     let mut thawing = cartridge.thaw().unwrap();
     assert!(thawing.is_needed());
     let error = wait_for_end(thawing.as_mut()).unwrap_err();
+    assert!(error.contains("thawing") && error.contains("/seg/") && error.contains("AccessDenied"), "{error}");
+}
+
+/// The segments were moved while the tape was in a drive.
+#[test]
+fn a_read_of_a_frozen_segment_can_be_repeated_until_it_is_thawed() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(open(&server), first.path());
+    let tapes = tapes(open(&server), second.path());
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let mut tape = cartridge.open().unwrap().0;
+    server.state().freeze(|len| len >= LONG);
+    let (count, error) = read_blocks(tape.as_mut());
+    assert!(count < 30 && matches!(error, Some(StoreError::BeingThawed(_))), "{count} {error:?}");
+    // Repeated reads do not ask the store for the data.
+    let gets = || server.state().requests.iter().filter(|request| request.method == "GET").count();
+    let before = gets();
+    for _ in 0..5 {
+        let (none, error) = read_blocks(tape.as_mut());
+        let Some(StoreError::BeingThawed(progress)) = error else { panic!("{error:?}") };
+        assert_eq!((none, progress.ready), (0, 0));
+    }
+    assert_eq!(gets(), before);
+    while restores(&server).is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.state().end_restores();
+    assert_eq!(count + read_when_thawed(tape.as_mut()), 30);
+    let long = segments(&server).iter().filter(|(_, object)| object.bytes.len() >= LONG).count();
+    assert_eq!(restores(&server).len(), long);
+}
+
+/// The tape is longer than the cache, and the restored copies expire while it is in a drive.
+#[test]
+fn bytes_that_the_cache_has_removed_are_thawed_again() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(open(&server), first.path());
+    let setup = FoldersSetup::new(second.path().into()).with_thaw(3, ThawTier::Bulk).with_cache(1 << 20);
+    let tapes = TapeStore::new(Box::new(ShelfFolders::open(open(&server), setup).unwrap()));
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let mut tape = cartridge.open().unwrap().0;
+    assert_eq!(read_when_thawed(tape.as_mut()), 30);
+    server.state().freeze(|len| len >= LONG);
+    tape.locate(0, 0).unwrap();
+    let (count, error) = read_blocks(tape.as_mut());
+    assert!(count < 30 && matches!(error, Some(StoreError::BeingThawed(_))), "{count} {error:?}");
+    while restores(&server).is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.state().end_restores();
+    assert_eq!(count + read_when_thawed(tape.as_mut()), 30);
+}
+
+/// A load looks at long segments only; the files that it meets are in short ones, which were moved after its look.
+#[test]
+fn a_load_that_meets_a_frozen_segment_waits_for_it() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(open(&server), first.path());
+    let tapes = tapes(open(&server), second.path());
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    assert!(!cartridge.thaw().unwrap().is_needed());
+    server.state().freeze(|_| true);
+    let error = cartridge.open().map(drop).unwrap_err();
+    assert!(matches!(error, StoreError::BeingThawed(_)), "{error}");
+    let mut thawing = cartridge.thaw().unwrap();
+    assert!(thawing.is_needed());
+    let objects = thawing.progress().objects;
+    while (restores(&server).len() as u64) < objects {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.state().end_restores();
+    wait_for_end(thawing.as_mut()).unwrap();
+    drop(thawing);
+    assert_eq!(first_block(&mut cartridge)[..5], [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_read_names_the_reason_why_its_data_cannot_be_thawed() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(open(&server), first.path());
+    let tapes = tapes(open(&server), second.path());
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let mut tape = cartridge.open().unwrap().0;
+    server.state().freeze(|len| len >= LONG);
+    server.state().denies_restores = true;
+    let start = Instant::now();
+    let error = loop {
+        match read_blocks(tape.as_mut()).1.unwrap() {
+            StoreError::BeingThawed(_) => std::thread::sleep(Duration::from_millis(20)),
+            error => break error.to_string(),
+        }
+        assert!(start.elapsed() < Duration::from_secs(20));
+    };
     assert!(error.contains("thawing") && error.contains("/seg/") && error.contains("AccessDenied"), "{error}");
 }

@@ -47,6 +47,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tape_store::backend::file::create_private_folders;
 use tape_store::backend::{Folder, FolderProtection, FolderStore, Protected, Shelving, SyncTimer};
+use thawing::SegmentThawing;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinError;
 
@@ -186,6 +187,8 @@ struct Shared {
     timer: OnceLock<Arc<dyn SyncTimer>>,
     /// Nonces of the leases of takings that have failed, by barcode: this process does not use them.
     failed_leases: Mutex<BTreeMap<String, Vec<String>>>,
+    /// The thawings that reads have begun, by barcode.
+    thawings: Mutex<BTreeMap<String, SegmentThawing>>,
     /// Whether the store is being dropped.
     is_stopped: AtomicBool,
     replications: Replications,
@@ -316,6 +319,7 @@ impl ShelfFolders {
                 uploads: uploads.as_ref().map(|it| it.handle().clone()),
                 timer: OnceLock::new(),
                 failed_leases: Mutex::default(),
+                thawings: Mutex::default(),
                 is_stopped: AtomicBool::new(false),
                 replications,
                 catalog: PendingChanges::default(),

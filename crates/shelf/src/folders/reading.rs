@@ -1,6 +1,7 @@
 //! Reading a taken cartridge: what its local files do not have is fetched.
 
 use super::cached_cartridge::{CachedCartridge, OpenFile, State};
+use super::thawing::is_frozen;
 use super::tracked_file::SMALL_LEN;
 use super::{Fetch, fetched, lock, spawn_fetch};
 use crate::manifest::FileContent;
@@ -47,7 +48,7 @@ impl CachedCartridge {
         let wanted: Vec<_> = state.files.iter().flat_map(small).collect();
         let requests: Vec<_> = wanted.iter().map(|(_, content, _)| self.spawn_fetch(content)).collect();
         for ((name, _, part), request) in wanted.iter().zip(requests) {
-            let bytes = self.finish_fetch(request)?;
+            let bytes = self.finish_fetch(request).map_err(|error| self.thaw_all_files(state, name, error))?;
             self.write_local(state, name, part.start, &[IoSlice::new(&bytes)], part)?;
             if let Some(file) = state.files.get_mut(name) {
                 file.tracked.filled(part.clone());
@@ -77,6 +78,7 @@ impl CachedCartridge {
             })?;
             match missing {
                 Err(got) => return Ok(got),
+                Ok(missing) if let Err(being_thawed) = self.check_thawed(name, &missing) => return Err(being_thawed),
                 Ok(_) if self.is_disk_full() => return self.read_directly(name, offset, into),
                 Ok(missing) => self.fetch_or_note(name, &missing, &wanted)?,
             }
@@ -110,7 +112,8 @@ impl CachedCartridge {
             Ok((file.local.read_range(&present)?, missing.collect::<Vec<_>>()))
         })?;
         for (content, part) in missing {
-            let fetched = self.finish_fetch(self.spawn_fetch(&content))?;
+            let fetched = self.finish_fetch(self.spawn_fetch(&content));
+            let fetched = fetched.map_err(|error| self.thaw_for_read(name, part.start, error))?;
             let [start, end] = [part.start, part.end].map(|at| usize::try_from(at - offset));
             let part = bytes.get_mut(start.map_err(io::Error::other)?..end.map_err(io::Error::other)?);
             part.filter(|part| part.len() == fetched.len())
@@ -131,7 +134,14 @@ impl CachedCartridge {
         })?;
         let requests: Vec<_> = parts.iter().map(|(content, _)| self.spawn_fetch(content)).collect();
         for ((_, part), request) in parts.iter().zip(requests) {
-            let bytes = self.finish_fetch(request)?;
+            let (part, bytes) = match self.finish_fetch(request) {
+                Err(error) if is_frozen(&error) => match self.fetch_needed(name, part, &missing, error)? {
+                    Some(fetched) => fetched,
+                    None => continue,
+                },
+                fetched => (part.clone(), fetched?),
+            };
+            let part = &part;
             let mut state = lock(&self.state);
             self.make_room_in(&mut state, name, bytes.len() as u64, wanted);
             let written = self.write_local(&mut state, name, part.start, &[IoSlice::new(&bytes)], wanted);
@@ -147,6 +157,29 @@ impl CachedCartridge {
             self.recount(file);
         }
         Ok(())
+    }
+
+    /// Fetches what a read needs of a part that must be thawed: another segment of the part may be that which must be. `None` if the read needs
+    /// nothing of it.
+    fn fetch_needed(
+        &self,
+        name: &str,
+        part: &Range<u64>,
+        needed: &Range<u64>,
+        error: io::Error,
+    ) -> io::Result<Option<(Range<u64>, Vec<u8>)>> {
+        let both = part.start.max(needed.start)..part.end.min(needed.end);
+        if both.is_empty() {
+            return Ok(None);
+        }
+        let fetched = if both == *part {
+            Err(error)
+        } else {
+            let content = self.with_file(name, |file| Ok(file.tracked.extents(&both)))?;
+            self.finish_fetch(self.spawn_fetch(&content))
+        };
+        let bytes = fetched.map_err(|error| self.thaw_for_read(name, both.start, error))?;
+        Ok(Some((both, bytes)))
     }
 
     /// Writes to a local file. While its disk is nearly full, this removes cached files of released cartridges, then parts of this

@@ -3,7 +3,12 @@
 //! Most cartridges have no segment that must be thawed. So a load looks at three segments only, beside its other requests: the oldest
 //! one, which a lifecycle rule of the store moves first, the newest one, whose class the configuration may name, and one between
 //! them. If one of them is in a class whose objects must be thawed, all segments are looked at, and the load waits.
+//!
+//! What this does not find, a read finds: of a segment that was moved by hand, whose bytes were removed from the cache, or whose restored copy
+//! has expired. The read begins a thawing of the segment and of those that follow it in the file, and fails with [`BeingThawed`] until the
+//! segment can be read. If a load does such a read, it waits for this thawing.
 
+use super::cached_cartridge::{CachedCartridge, State as Files};
 use super::local::LocalDirectory;
 use super::tracked_file::TrackedFile;
 use super::{Access, lock};
@@ -13,13 +18,14 @@ use crate::objects::Objects;
 use crate::storage_class::MIN_CLASSED;
 use crate::thaw::{PARALLEL, State, ThawRequest};
 use crate::{Shelf, ShelfError};
-use futures_util::future::{join_all, try_join_all};
-use std::collections::{BTreeMap, VecDeque};
+use futures_util::future::join_all;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tape_store::backend::{ThawProgress, Thawing};
+use tape_store::backend::{BeingThawed, ThawProgress, Thawing};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -41,6 +47,8 @@ pub(super) struct SegmentThawing {
 #[derive(Default)]
 struct Outcome {
     progress: ThawProgress,
+    /// The objects that cannot be read yet, as far as is known.
+    waiting: BTreeSet<String>,
     ended: Option<Result<(), ShelfError>>,
 }
 
@@ -91,6 +99,10 @@ impl Access {
         if segments.is_empty() {
             return None;
         }
+        // The last load, or a read of it, has met segments that are still being thawed.
+        if let Some(met) = lock(&self.shared.thawings).remove(barcode).filter(|met| !met.has_ended()) {
+            return Some(met);
+        }
         Some(SegmentThawing::spawn(shelf, &self.runtime, barcode, segments, self.shared.setup.thaw))
     }
 }
@@ -123,15 +135,129 @@ fn samples(segments: &Segments) -> Vec<&String> {
 }
 
 impl SegmentThawing {
+    /// Looks at some of the segments, and begins a thawing of all if one of those must be thawed.
     fn spawn(shelf: &Shelf, runtime: &Handle, barcode: &str, segments: &Segments, request: ThawRequest) -> Self {
         let keys = CartridgeKeys::new(barcode);
         let samples: Vec<String> = samples(segments).into_iter().map(|name| keys.segment(name)).collect();
         let all: VecDeque<String> = segments.keys().map(|name| keys.segment(name)).collect();
-        let progress = ThawProgress { ready: 0, objects: all.len() as u64 };
-        let outcome = Arc::new(Mutex::new(Outcome { progress, ended: None }));
-        let (first, is_classed) = channel();
+        let (outcome, (first, is_classed)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
         let task = run(shelf.objects().clone(), samples, all, request, Arc::clone(&outcome), first);
         Self { is_classed, outcome, task: runtime.spawn(task) }
+    }
+
+    /// Begins a thawing of segments one of which must be thawed.
+    fn spawn_for_read(shelf: &Shelf, runtime: &Handle, all: VecDeque<String>, request: ThawRequest) -> Self {
+        let (outcome, (first, is_classed)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
+        let _ = first.send(true);
+        let (objects, shared) = (shelf.objects().clone(), Arc::clone(&outcome));
+        let task = async move {
+            let ended = thaw_all(&objects, all, request, &shared).await;
+            lock(&shared).ended = Some(ended);
+        };
+        Self { is_classed, outcome, task: runtime.spawn(task) }
+    }
+
+    fn has_ended(&self) -> bool {
+        lock(&self.outcome).ended.is_some() || self.task.is_finished()
+    }
+
+    /// The progress, if one of these objects cannot be read yet.
+    fn waits_for(&self, keys: &[String]) -> Option<BeingThawed> {
+        let outcome = lock(&self.outcome);
+        let waits = outcome.ended.is_none() && keys.iter().any(|key| outcome.waiting.contains(key));
+        waits.then_some(BeingThawed(outcome.progress))
+    }
+}
+
+impl Outcome {
+    fn of(all: &VecDeque<String>) -> Self {
+        let progress = ThawProgress { ready: 0, objects: all.len() as u64 };
+        Self { progress, waiting: all.iter().cloned().collect(), ended: None }
+    }
+
+    fn ready(&mut self, key: &str) {
+        self.progress.ready += u64::from(self.waiting.remove(key));
+    }
+}
+
+/// Whether a request has failed because an object must be thawed before it is read.
+pub(super) fn is_frozen(error: &io::Error) -> bool {
+    let carried = error.get_ref().and_then(|error| error.downcast_ref());
+    matches!(carried, Some(ShelfError::Frozen { .. }))
+}
+
+impl CachedCartridge {
+    /// The objects that have parts of a file, in the order of the file.
+    fn objects_of(&self, name: &str, parts: &[Range<u64>]) -> Vec<String> {
+        let extents = self.with_file(name, |file| {
+            Ok(parts.iter().flat_map(|part| file.tracked.extents(part).extents).collect::<Vec<_>>())
+        });
+        let keys = CartridgeKeys::new(&self.barcode);
+        let extents = extents.unwrap_or_default();
+        let mut objects: Vec<String> = extents.iter().map(|extent| keys.segment(&extent.segment)).collect();
+        objects.dedup();
+        objects
+    }
+
+    /// Checks that none of these parts of a file is known to be thawed now. This does not ask the store.
+    ///
+    /// # Errors
+    /// The error carries [`BeingThawed`].
+    pub(super) fn check_thawed(&self, name: &str, parts: &[Range<u64>]) -> io::Result<()> {
+        if !lock(&self.shared.thawings).contains_key(&self.barcode) {
+            return Ok(());
+        }
+        let objects = self.objects_of(name, parts);
+        let thawings = lock(&self.shared.thawings);
+        let waits = thawings.get(&self.barcode).and_then(|thawing| thawing.waits_for(&objects));
+        waits.map_or(Ok(()), |being_thawed| Err(being_thawed.into()))
+    }
+
+    /// The error of a read from an offset on that has failed with this one. If the data must be thawed, this begins a thawing of what
+    /// the local file lacks from there on, unless one is in progress, and the error carries [`BeingThawed`].
+    pub(super) fn thaw_for_read(&self, name: &str, from: u64, error: io::Error) -> io::Error {
+        if !is_frozen(&error) {
+            return error;
+        }
+        let missing = self.with_file(name, |file| Ok(file.tracked.missing(&(from..file.tracked.len()))));
+        self.thaw_objects(name, self.objects_of(name, &missing.unwrap_or_default()))
+    }
+
+    /// As [`Self::thaw_for_read`], for all that the local files lack: a load has met this error.
+    pub(super) fn thaw_all_files(&self, files: &Files, name: &str, error: io::Error) -> io::Error {
+        if !is_frozen(&error) {
+            return error;
+        }
+        let mut segments = Segments::new();
+        files.files.values().for_each(|file| file.tracked.add_missing_segments(&mut segments));
+        let keys = CartridgeKeys::new(&self.barcode);
+        self.thaw_objects(name, segments.keys().map(|segment| keys.segment(segment)).collect())
+    }
+
+    fn thaw_objects(&self, name: &str, mut objects: Vec<String>) -> io::Error {
+        let mut thawings = lock(&self.shared.thawings);
+        let first = objects.get(..1).unwrap_or_default();
+        match thawings.get(&self.barcode) {
+            Some(thawing) if let Some(being_thawed) = thawing.waits_for(first) => return being_thawed.into(),
+            Some(thawing) if let Some(Err(denied)) = lock(&thawing.outcome).ended.take() => {
+                tracing::warn!(barcode = self.barcode, file = name, error = %denied, "data cannot be thawed");
+                return io::Error::other(denied);
+            }
+            _ => {}
+        }
+        objects.sort();
+        objects.dedup();
+        tracing::info!(
+            barcode = self.barcode,
+            file = name,
+            objects = objects.len(),
+            "a read waits until data is thawed"
+        );
+        let request = self.shared.setup.thaw;
+        let thawing = SegmentThawing::spawn_for_read(&self.shelf, &self.runtime, objects.into(), request);
+        let being_thawed = BeingThawed(thawing.progress());
+        thawings.insert(self.barcode.clone(), thawing);
+        being_thawed.into()
     }
 }
 
@@ -154,32 +280,65 @@ async fn run(
 }
 
 /// Waits until all objects can be read. Each is looked at, and thawed, once; then the objects that were not ready in
-/// turn, until none of some of them has become ready.
+/// turn, until none of some of them has become ready. While the store fails, this waits: it ends only if the store denies a request.
 async fn thaw_all(
     objects: &Objects,
     mut waiting: VecDeque<String>,
     request: ThawRequest,
     outcome: &Mutex<Outcome>,
 ) -> Result<(), ShelfError> {
-    let (mut is_first, mut pause) = (true, FIRST_PAUSE);
+    let (mut is_first, mut is_failing, mut pause) = (true, false, FIRST_PAUSE);
     loop {
-        let mut rest = waiting.len();
-        while rest > 0 {
-            let keys: Vec<String> = waiting.drain(..rest.min(PARALLEL)).collect();
-            rest -= keys.len();
-            let states = try_join_all(keys.iter().map(|key| objects.thaw_if_frozen(key, request))).await?;
-            let ready = states.iter().filter(|state| **state == State::Ready).count();
-            lock(outcome).progress.ready += ready as u64;
-            let is_waiting = |(key, state): (String, State)| (state != State::Ready).then_some(key);
-            waiting.extend(keys.into_iter().zip(states).filter_map(is_waiting));
-            if ready == 0 && !is_first {
-                break;
+        match thaw_some(objects, &mut waiting, request, (is_first, outcome)).await {
+            Ok(()) => (is_first, is_failing) = (false, false),
+            Err(error @ ShelfError::Store { .. }) => {
+                if !std::mem::replace(&mut is_failing, true) {
+                    tracing::warn!(%error, "the store fails while segments are being thawed; the thawing continues when it responds");
+                }
             }
+            Err(error) => return Err(error),
         }
         if waiting.is_empty() {
             return Ok(());
         }
         tokio::time::sleep(pause).await;
-        (is_first, pause) = (false, (pause * 2).min(LONGEST_PAUSE));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Looks at each waiting object, and thaws it, in turn; unless this is the first time, until none of some of them has become ready.
+async fn thaw_some(
+    objects: &Objects,
+    waiting: &mut VecDeque<String>,
+    request: ThawRequest,
+    (is_first, outcome): (bool, &Mutex<Outcome>),
+) -> Result<(), ShelfError> {
+    let mut rest = waiting.len();
+    while rest > 0 {
+        let keys: Vec<String> = waiting.drain(..rest.min(PARALLEL)).collect();
+        rest -= keys.len();
+        let looks = join_all(keys.iter().map(|key| objects.thaw_if_frozen(key, request))).await;
+        let (mut has_ready, mut failed) = (false, None);
+        for (key, look) in keys.into_iter().zip(looks) {
+            match look {
+                // What is missing is not named by the newest state, which the load reads at its end.
+                Ok(State::Ready | State::Missing) => {
+                    has_ready = true;
+                    lock(outcome).ready(&key);
+                }
+                Ok(State::Thawing | State::Frozen) => waiting.push_back(key),
+                Err(error) => {
+                    failed = Some(error);
+                    waiting.push_back(key);
+                }
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if !has_ready && !is_first {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -281,11 +281,26 @@ impl State {
         if self.denies_restores {
             return Response::error("403 Forbidden", "AccessDenied");
         }
-        if object.restore.is_some() {
-            return Response::error("409 Conflict", "RestoreAlreadyInProgress");
+        match object.restore {
+            None => {}
+            Some(restore) if restore.contains("\"true\"") => {
+                return Response::error("409 Conflict", "RestoreAlreadyInProgress");
+            }
+            // The restored copy can be read for longer.
+            Some(_) => {
+                object.restore = Some("ongoing-request=\"false\", expiry-date=\"Fri, 11 Dec 2026 00:00:00 GMT\"");
+                return Response::new("200 OK", "");
+            }
         }
         object.restore = Some("ongoing-request=\"true\"");
         Response::new("202 Accepted", "")
+    }
+
+    /// The segments of this length must be restored before they are read, whatever was restored before.
+    pub(crate) fn freeze(&mut self, is_of: impl Fn(usize) -> bool) {
+        let segments =
+            self.objects.iter_mut().filter(|(key, object)| key.contains("/seg/") && is_of(object.bytes.len()));
+        segments.for_each(|(_, object)| (object.is_frozen, object.restore) = (true, None));
     }
 
     /// The restoring of all objects that was asked for ends.

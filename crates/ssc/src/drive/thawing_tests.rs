@@ -205,6 +205,22 @@ fn nothing_is_thawed_for_a_drive_that_does_not_take_the_cartridge() {
     assert_eq!(store.thawings(), (1, 1));
 }
 
+#[test]
+fn a_load_that_meets_frozen_data_waits_for_it() {
+    for is_mam_frozen in [false, true] {
+        let store = frozen();
+        store.state().is_mam_frozen = is_mam_frozen;
+        store.state().is_unnoticed = true;
+        let mut drive = drive_with(&store);
+        assert_eq!(drive.loaded().map(|(_, state)| state), Some(LoadState::Thawing));
+        assert_eq!(run_at(&mut drive, HOST, 11, TEST_UNIT_READY, 0).0, thawing("00 00"));
+        assert!(drive.take_faults().is_empty());
+        end(&mut drive, &store, 30);
+        clear_attentions(&mut drive);
+        assert_eq!(run_at(&mut drive, HOST, 30, TEST_UNIT_READY, 0).0, []);
+    }
+}
+
 /// Page 11h: as while a tape is threaded.
 #[test]
 fn pages_and_panics_of_a_load_that_waits() {

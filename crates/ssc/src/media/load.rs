@@ -55,6 +55,7 @@ impl DriveState {
         // The cartridge memory, not the barcode label, identifies the medium.
         let damage = match read {
             Ok((_, damage)) => damage,
+            Err(error) if error.being_thawed().is_some() => return self.wait_again(cartridge, &error, false),
             Err(error) => {
                 self.health.alerts.raise(Alert::MEMORY_CHIP);
                 return self.set_unusable(cartridge, &error);
@@ -77,7 +78,16 @@ impl DriveState {
         };
         match open(&mut cartridge, drive_name) {
             Ok(opened) => self.media.load = Load::Mounted(Box::new(self.thread_tape(cartridge, opened, format))),
+            Err(error) if error.being_thawed().is_some() => self.wait_again(cartridge, &error, false),
             Err(error) => self.set_unusable(cartridge, &error),
+        }
+    }
+
+    /// Lets a load wait for the thawing of data that it has met, and that the store did not report before.
+    fn wait_again(&mut self, mut cartridge: Cartridge, error: &StoreError, hold: bool) {
+        match cartridge.thaw().and_then(needed) {
+            Some(thawing) => self.wait_for_thawing(cartridge, thawing, hold),
+            None => self.set_unusable(cartridge, error),
         }
     }
 
@@ -113,6 +123,12 @@ impl DriveState {
     }
 
     fn hold_read(&mut self, cartridge: Cartridge, read: ReadMam) -> Result<(), Sense> {
+        if let Err(error) = &read
+            && error.being_thawed().is_some()
+        {
+            self.wait_again(cartridge, error, true);
+            return self.media.ready().map(drop);
+        }
         if !matches!(read, Ok((_, None))) {
             self.health.alerts.raise(Alert::MEMORY_CHIP);
         }

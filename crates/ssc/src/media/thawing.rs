@@ -2,7 +2,7 @@
 //!
 //! The store is asked in the background. The drive looks at the state once a second, in [`crate::drive::Drive::poll_background`], and
 //! reports NOT READY 04h/01h with the progress meanwhile. No command waits for the store. The cartridge can be unloaded and
-//! removed; what the store was asked for goes on.
+//! removed; the restore requests stay in effect.
 
 use super::Load;
 use crate::device::DriveState;

@@ -42,7 +42,7 @@ impl DriveState {
             Load::Empty => None,
             Load::Ejected(cartridge) | Load::Unusable(cartridge, _) => Some((cartridge, Ok(()))),
             Load::LoadedNotThreaded(loaded) => Some((loaded.cartridge, Ok(()))),
-            // The store continues what it was asked for.
+            // The requests to the store stay in effect.
             Load::Thawing(thawing) => Some((thawing.cartridge, Ok(()))),
             Load::Mounted(mounted) | Load::Verifying(mounted, _) => Some(self.demount(*mounted)),
             Load::Threading(_, then) => self.end_load(*then),

@@ -36,8 +36,8 @@ impl BeingThawed {
     }
 }
 
-/// The thawing of the objects of a tape for a load. The store is asked in the background, until this value is dropped; what it was
-/// asked for goes on after that.
+/// The thawing of the objects of a tape for a load. The store is asked in the background, until this value is dropped; the
+/// requests stay in effect after that.
 pub trait Thawing: Send {
     /// Whether the load must wait for the end of the thawing. This may wait for the first response of the store, but not for a
     /// thawing. It is called once, before the other methods.

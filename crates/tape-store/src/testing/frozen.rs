@@ -16,6 +16,8 @@ pub struct FrozenState {
     pub is_frozen: bool,
     /// Whether the cartridge memory cannot be read while this is so.
     pub is_mam_frozen: bool,
+    /// Whether the next look before a load does not find that it must wait: the load meets that.
+    pub is_unnoticed: bool,
     /// The objects that can be read.
     pub progress: ThawProgress,
     /// The error with which the thawing ends, if `is_frozen` is false.
@@ -60,8 +62,7 @@ impl FrozenStore {
     fn check(&self, is_mam: bool) -> Result<(), StoreError> {
         let state = self.state();
         if state.is_frozen && (!is_mam || state.is_mam_frozen) {
-            let source = Arc::new(io::Error::other("it must be thawed first"));
-            return Err(StoreError::Io { operation: "reading".into(), source });
+            return Err(StoreError::BeingThawed(state.progress));
         }
         Ok(())
     }
@@ -82,7 +83,8 @@ impl Drop for FrozenThawing {
 
 impl Thawing for FrozenThawing {
     fn is_needed(&mut self) -> bool {
-        self.0.state().is_frozen
+        let mut state = self.0.state();
+        state.is_frozen && !std::mem::take(&mut state.is_unnoticed)
     }
 
     fn progress(&self) -> ThawProgress {
