@@ -10,7 +10,7 @@
 
 mod stand_in;
 
-use shelf::{FoldersSetup, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier};
+use shelf::{FoldersSetup, RetryPolicy, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier};
 use stand_in::{BUCKET, Object, Request, StandIn};
 use std::io::IoSliceMut;
 use std::path::Path;
@@ -33,7 +33,8 @@ fn open(server: &StandIn) -> Shelf {
         into.iter_mut().rev().zip(bytes.iter().rev()).for_each(|(slot, byte)| *slot = *byte);
         Ok(())
     });
-    Shelf::open(&format!("s3://{BUCKET}/site"), server.settings(), ShelfOptions::new("test"), entropy).unwrap()
+    let options = ShelfOptions::new("test").with_retry(RetryPolicy::new(3, Duration::from_millis(10)));
+    Shelf::open(&format!("s3://{BUCKET}/site"), server.settings(), options, entropy).unwrap()
 }
 
 fn barcode() -> Barcode {
@@ -107,6 +108,15 @@ fn restores(server: &StandIn) -> Vec<Request> {
     state.requests.iter().filter(|request| request.query.contains_key("restore")).cloned().collect()
 }
 
+/// Waits until the store was asked to restore this number of objects.
+fn wait_for_restores(server: &StandIn, count: usize) {
+    let start = Instant::now();
+    while restores(server).len() < count {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", restores(server));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Waits until a thawing has this number of objects that can be read.
 fn wait_for(thawing: &dyn Thawing, ready: u64) -> ThawProgress {
     let start = Instant::now();
@@ -172,6 +182,7 @@ fn the_segments_of_a_load_are_thawed() {
     let objects = thawing.progress().objects;
     let ready = wait_for(thawing.as_ref(), objects - frozen as u64);
     assert_eq!(ready, ThawProgress { ready: objects - frozen as u64, objects });
+    wait_for_restores(&server, frozen);
     let asked = restores(&server);
     let body = String::from_utf8_lossy(&asked[0].body).into_owned();
     assert!(body.contains("<Days>3</Days>") && body.contains("<Tier>Bulk</Tier>"), "{body}");
@@ -205,6 +216,7 @@ fn segments_that_a_rule_has_moved_are_thawed() {
     let objects = thawing.progress().objects;
     let frozen = segments(&server).iter().filter(|(_, object)| object.is_frozen).count() as u64;
     wait_for(thawing.as_ref(), objects - frozen);
+    wait_for_restores(&server, usize::try_from(frozen).unwrap());
     server.state().end_restores();
     wait_for_end(thawing.as_mut()).unwrap();
     assert_eq!(first_block(&mut cartridge)[..5], [0, 1, 2, 3, 4]);
@@ -243,9 +255,7 @@ fn a_read_of_a_frozen_segment_can_be_repeated_until_it_is_thawed() {
         assert_eq!((none, progress.ready), (0, 0));
     }
     assert_eq!(gets(), before);
-    while restores(&server).is_empty() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_restores(&server, 1);
     server.state().end_restores();
     assert_eq!(count + read_when_thawed(tape.as_mut()), 30);
     let long = segments(&server).iter().filter(|(_, object)| object.bytes.len() >= LONG).count();
@@ -266,9 +276,7 @@ fn bytes_that_the_cache_has_removed_are_thawed_again() {
     tape.locate(0, 0).unwrap();
     let (count, error) = read_blocks(tape.as_mut());
     assert!(count < 30 && matches!(error, Some(StoreError::BeingThawed(_))), "{count} {error:?}");
-    while restores(&server).is_empty() {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_restores(&server, 1);
     server.state().end_restores();
     assert_eq!(count + read_when_thawed(tape.as_mut()), 30);
 }
@@ -287,9 +295,7 @@ fn a_load_that_meets_a_frozen_segment_waits_for_it() {
     let mut thawing = cartridge.thaw().unwrap();
     assert!(thawing.is_needed());
     let objects = thawing.progress().objects;
-    while (restores(&server).len() as u64) < objects {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for_restores(&server, usize::try_from(objects).unwrap());
     server.state().end_restores();
     wait_for_end(thawing.as_mut()).unwrap();
     drop(thawing);
@@ -314,4 +320,53 @@ fn a_read_names_the_reason_why_its_data_cannot_be_thawed() {
         assert!(start.elapsed() < Duration::from_secs(20));
     };
     assert!(error.contains("thawing") && error.contains("/seg/") && error.contains("AccessDenied"), "{error}");
+}
+
+#[test]
+fn a_store_that_fails_does_not_end_a_thawing() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shelf = || open(&server).with_class(StorageClass::Glacier).unwrap();
+    create(shelf(), first.path());
+    let mut cartridge = tapes(shelf(), second.path()).find(&barcode()).unwrap();
+    let mut thawing = cartridge.thaw().unwrap();
+    assert!(thawing.is_needed());
+    wait_for_restores(&server, 1);
+    server.state().fails = true;
+    let before = server.state().requests.len();
+    // Each look repeats its requests: this is more than one look.
+    while server.state().requests.len() < before + 6 {
+        assert!(thawing.end().is_none());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    server.state().fails = false;
+    server.state().end_restores();
+    wait_for_end(thawing.as_mut()).unwrap();
+}
+
+/// The store is asked only for a load that waits.
+#[test]
+fn nothing_is_restored_for_a_load_that_does_not_wait() {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let shelf = || open(&server).with_class(StorageClass::Glacier).unwrap();
+    create(shelf(), first.path());
+    let tapes = tapes(shelf(), second.path());
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let looks = || server.state().requests.iter().filter(|request| request.method == "HEAD").count();
+    let before = looks();
+    let thawing = cartridge.thaw().unwrap();
+    while looks() < before + 2 {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(restores(&server).len(), 0);
+    drop(thawing);
+    // An operator has let the store thaw it: the load does not wait.
+    server.state().freeze(|len| len >= LONG);
+    server.state().objects.values_mut().filter(|object| object.is_frozen).for_each(|object| {
+        object.restore = Some("ongoing-request=\"true\"");
+    });
+    server.state().end_restores();
+    assert!(!cartridge.thaw().unwrap().is_needed());
+    assert_eq!(first_block(&mut cartridge)[..5], [0, 1, 2, 3, 4]);
+    assert_eq!(restores(&server).len(), 0);
 }

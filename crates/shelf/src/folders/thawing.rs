@@ -2,7 +2,7 @@
 //!
 //! Most cartridges have no segment that must be thawed. So a load looks at three segments only, beside its other requests: the oldest
 //! one, which a lifecycle rule of the store moves first, the newest one, whose class the configuration may name, and one between
-//! them. If one of them is in a class whose objects must be thawed, all segments are looked at, and the load waits.
+//! them. If one of them is in a class whose objects must be thawed, all segments are looked at, and the load waits unless all can be read.
 //!
 //! What this does not find, a read finds: of a segment that was moved by hand, whose bytes were removed from the cache, or whose restored copy
 //! has expired. The read begins a thawing of the segment and of those that follow it in the file, and fails with [`BeingThawed`] until the
@@ -22,24 +22,31 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tape_store::backend::{BeingThawed, ThawProgress, Thawing};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Pause before the second look at the segments that are being thawed. Each further pause is twice as long, up to the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// Objects that are looked at before a load knows whether it must wait. If all of them can be read, the load of a longer tape waits for the
+/// looks at the others.
+const MAX_LOOKS: usize = 64;
+
 /// The segments that have parts of files, and the length of these parts in bytes.
 pub(super) type Segments = BTreeMap<String, u64>;
 
 /// The thawing of segments, until it is dropped.
 pub(super) struct SegmentThawing {
-    /// Whether one of the first segments is in a class whose objects must be thawed.
-    is_classed: Receiver<bool>,
+    /// Whether a segment cannot be read yet, as the first looks show.
+    is_frozen: Receiver<bool>,
+    /// Lets the task request what must be thawed.
+    go_ahead: Option<oneshot::Sender<()>>,
     outcome: Arc<Mutex<Outcome>>,
     task: JoinHandle<()>,
 }
@@ -60,7 +67,11 @@ impl Drop for SegmentThawing {
 
 impl Thawing for SegmentThawing {
     fn is_needed(&mut self) -> bool {
-        self.is_classed.recv().unwrap_or(false)
+        let is_needed = self.is_frozen.recv().unwrap_or(false);
+        if is_needed && let Some(go_ahead) = self.go_ahead.take() {
+            let _ = go_ahead.send(());
+        }
+        is_needed
     }
 
     fn progress(&self) -> ThawProgress {
@@ -135,26 +146,35 @@ fn samples(segments: &Segments) -> Vec<&String> {
 }
 
 impl SegmentThawing {
-    /// Looks at some of the segments, and begins a thawing of all if one of those must be thawed.
+    /// Looks at the segments. What must be thawed is requested when the caller knows that it is needed.
     fn spawn(shelf: &Shelf, runtime: &Handle, barcode: &str, segments: &Segments, request: ThawRequest) -> Self {
         let keys = CartridgeKeys::new(barcode);
         let samples: Vec<String> = samples(segments).into_iter().map(|name| keys.segment(name)).collect();
         let all: VecDeque<String> = segments.keys().map(|name| keys.segment(name)).collect();
-        let (outcome, (first, is_classed)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
-        let task = run(shelf.objects().clone(), samples, all, request, Arc::clone(&outcome), first);
-        Self { is_classed, outcome, task: runtime.spawn(task) }
+        let (outcome, (first, is_frozen)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
+        let (go_ahead, may_go) = oneshot::channel();
+        let (objects, shared) = (shelf.objects().clone(), Arc::clone(&outcome));
+        let task = async move {
+            let Some(waiting) = look(&objects, samples, all, &shared).await else { return };
+            let _ = first.send(true);
+            if may_go.await.is_ok() {
+                let ended = thaw_all(&objects, waiting, request, &shared).await;
+                lock(&shared).ended = Some(ended);
+            }
+        };
+        Self { is_frozen, go_ahead: Some(go_ahead), outcome, task: runtime.spawn(task) }
     }
 
     /// Begins a thawing of segments one of which must be thawed.
     fn spawn_for_read(shelf: &Shelf, runtime: &Handle, all: VecDeque<String>, request: ThawRequest) -> Self {
-        let (outcome, (first, is_classed)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
+        let (outcome, (first, is_frozen)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
         let _ = first.send(true);
         let (objects, shared) = (shelf.objects().clone(), Arc::clone(&outcome));
         let task = async move {
             let ended = thaw_all(&objects, all, request, &shared).await;
             lock(&shared).ended = Some(ended);
         };
-        Self { is_classed, outcome, task: runtime.spawn(task) }
+        Self { is_frozen, go_ahead: None, outcome, task: runtime.spawn(task) }
     }
 
     fn has_ended(&self) -> bool {
@@ -261,22 +281,36 @@ impl CachedCartridge {
     }
 }
 
-async fn run(
-    objects: Objects,
+/// Looks at objects until one cannot be read yet, or at [`MAX_LOOKS`] of them. Returns the objects that may have to be waited for; `None` if
+/// all can be read, or none of the samples is in a class whose objects must be thawed.
+async fn look(
+    objects: &Objects,
     samples: Vec<String>,
-    all: VecDeque<String>,
-    request: ThawRequest,
-    outcome: Arc<Mutex<Outcome>>,
-    first: Sender<bool>,
-) {
+    mut all: VecDeque<String>,
+    outcome: &Mutex<Outcome>,
+) -> Option<VecDeque<String>> {
     // If the store does not respond, the load itself reports it.
     let looks = join_all(samples.iter().map(|key| objects.state_of(key))).await;
     let is_classed = looks.into_iter().flatten().any(|(is_classed, _)| is_classed);
-    let _ = first.send(is_classed);
-    if is_classed {
-        let ended = thaw_all(&objects, all, request, &outcome).await;
-        lock(&outcome).ended = Some(ended);
+    for _ in 0..MAX_LOOKS / PARALLEL {
+        if !is_classed || all.is_empty() {
+            return None;
+        }
+        let keys: Vec<String> = all.drain(..all.len().min(PARALLEL)).collect();
+        let looks = join_all(keys.iter().map(|key| objects.state_of(key))).await;
+        let mut waiting = VecDeque::new();
+        for (key, look) in keys.into_iter().zip(looks) {
+            match look {
+                Ok((_, State::Ready | State::Missing)) => lock(outcome).ready(&key),
+                Ok((_, State::Thawing | State::Frozen)) | Err(_) => waiting.push_back(key),
+            }
+        }
+        if !waiting.is_empty() {
+            waiting.append(&mut all);
+            return Some(waiting);
+        }
     }
+    Some(all).filter(|all| !all.is_empty())
 }
 
 /// Waits until all objects can be read. Each is looked at, and thawed, once; then the objects that were not ready in

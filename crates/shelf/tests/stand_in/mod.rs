@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) can_lock: bool,
     /// Part of the names of new objects that must be restored before they are read.
     pub(crate) freezes: Option<&'static str>,
+    /// Whether each request fails.
+    pub(crate) fails: bool,
     /// Whether objects cannot be restored.
     pub(crate) denies_restores: bool,
 }
@@ -137,6 +139,9 @@ impl StandIn {
         let mut state = self.state();
         state.requests.push(request.clone());
         let query = |name: &str| request.query.contains_key(name);
+        if state.fails {
+            return Response::error("503 Service Unavailable", "SlowDown");
+        }
         match request.method.as_str() {
             "GET" if request.key.is_empty() && query("object-lock") => state.lock_configuration(),
             "GET" if request.key.is_empty() => state.list(&request.query),
