@@ -39,6 +39,7 @@ const fn may(name: &'static str, of: Of) -> Field {
 }
 
 const TEXTS: Of = Of::List(&Of::Text);
+const NUMBERS: Of = Of::List(&Of::Number);
 const LABEL: Of = Of::Words(&["missing", "unreadable"]);
 const FAULT: Of = Of::Words(&["disabled", "blocked"]);
 const ROLE: Of = Of::Words(&["read", "operate", "admin"]);
@@ -51,6 +52,7 @@ const SUMMARY: &[Field] = &[
     has("target", Of::Text),
     has("lun", Of::Number),
     may("robot_elsewhere", Of::Flag),
+    may("chassis", Of::Text),
     has("shelf", Of::Text),
     has("online", Of::Flag),
     may("faulty", Of::Text),
@@ -109,6 +111,7 @@ const UNIT: &[Field] =
 const OBJECTS: &[(&str, &[&[Field]])] = &[
     ("SiteStatus", &[&[
         has("libraries", Of::List(&Of::Named("LibraryStatus"))),
+        may("chassis", Of::List(&Of::Named("ChassisStatus"))),
         has("shelves", Of::Map(&TEXTS)),
         has("version", Of::Number),
         may("warnings", TEXTS),
@@ -116,6 +119,24 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         may("http", TEXTS),
         may("notify", Of::List(&Of::Named("NotifyStatus"))),
         may("object_shelves", Of::List(&Of::Named("ShelfStatus"))),
+    ]]),
+    ("ChassisStatus", &[&[
+        has("name", Of::Text),
+        has("model", Of::Text),
+        has("serial", Of::Text),
+        has("slots", Of::Number),
+        has("import_export", Of::Number),
+        has("drives", Of::Number),
+        may("shared_station", Of::Flag),
+        has("partitions", Of::List(&Of::Named("PartitionStatus"))),
+    ]]),
+    ("PartitionStatus", &[&[
+        has("library", Of::Text),
+        has("number", Of::Number),
+        has("serial", Of::Text),
+        may("slots", NUMBERS),
+        may("import_export", NUMBERS),
+        may("drives", NUMBERS),
     ]]),
     ("ShelfStatus", &[&[
         has("shelf", Of::Text),
@@ -206,6 +227,15 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("from_element", Of::Text),
         has("library", Of::Text),
         has("shelf", Of::Text),
+    ]]),
+    ("AssignedCartridge", &[&[
+        has("cartridge", Of::Text),
+        has("from_library", Of::Text),
+        has("from", Of::Number),
+        has("from_element", Of::Text),
+        has("library", Of::Text),
+        has("to", Of::Number),
+        has("to_element", Of::Text),
     ]]),
     ("LabelStatus", &[&[has("barcode", Of::Text), may("label", LABEL)]]),
     ("ProtectStatus", &[&[has("barcode", Of::Text), has("write_protected", Of::Flag)]]),

@@ -259,15 +259,31 @@ impl Changer {
     }
 
     /// Gives a cartridge to another partition of the chassis: takes it out of a slot or an import/export element, and raises UNIT
-    /// ATTENTION 28h/00h for every nexus.
+    /// ATTENTION 28h/00h for every nexus. Returns its source element, too.
     ///
     /// # Errors
     /// The robot is not ready, or the element is not a slot or import/export element, is empty or cannot be reached.
-    pub fn give_to_partition(&mut self, address: ElementAddress, now: Now) -> Result<Cartridge, OperatorError> {
+    pub fn give_to_partition(
+        &mut self,
+        address: ElementAddress,
+        now: Now,
+    ) -> Result<(Cartridge, SourceElement), OperatorError> {
         self.check_partition_access(address)?;
-        let (cartridge, _) = self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
+        let given = self.state.library.remove_cartridge(address, now).map_err(OperatorError::Element)?;
         self.report_inventory_change();
-        Ok(cartridge)
+        Ok(given)
+    }
+
+    /// Checks that [`Self::receive_from_partition`] would accept a cartridge in an element.
+    ///
+    /// # Errors
+    /// As [`Self::receive_from_partition`].
+    pub fn check_receives(&self, address: ElementAddress) -> Result<(), OperatorError> {
+        self.check_partition_access(address)?;
+        if self.state.library.is_full(address) {
+            return Err(OperatorError::Element(MoveError::DestinationFull(address)));
+        }
+        Ok(())
     }
 
     /// Receives a cartridge from another partition of the chassis in a slot or an import/export element, and raises UNIT ATTENTION
@@ -282,10 +298,12 @@ impl Changer {
         cartridge: Cartridge,
         now: Now,
     ) -> Result<(), (OperatorError, Box<Cartridge>)> {
-        if let Err(error) = self.check_partition_access(address) {
+        if let Err(error) = self.check_receives(address) {
             return Err((error, Box::new(cartridge)));
         }
-        let source_element = SourceElement { address: None, by_operator: true };
+        // For its new partition, a cartridge in the I/O station comes from outside.
+        let by_operator = self.state.library.layout().import_export.index(address).is_some();
+        let source_element = SourceElement { address: None, by_operator };
         let put = self.state.library.add_cartridge(address, cartridge, source_element, now);
         put.map_err(|(error, cartridge)| (OperatorError::Element(error), cartridge))?;
         self.report_inventory_change();

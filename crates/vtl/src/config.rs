@@ -2,6 +2,7 @@
 //! their contents.
 
 mod barcodes;
+mod chassis;
 mod directories;
 mod faults;
 mod file;
@@ -17,6 +18,7 @@ mod template;
 mod value_error;
 
 pub use barcodes::Pattern;
+pub use chassis::{ChassisSetup, PartitionSetup};
 pub(crate) use directories::{check_directories, group_number};
 pub use faults::FaultSetup;
 pub(crate) use file::from_library_table;
@@ -386,6 +388,8 @@ pub struct LibrarySetup {
     pub time: TimeMode,
     /// Pages of the changer that differ from those of its model.
     pub pages: PageOverrides,
+    /// Place of the library in a chassis; `None` if it is not a partition.
+    pub partition: Option<PartitionSetup>,
 }
 
 /// Effective and valid configuration of a site.
@@ -394,6 +398,8 @@ pub struct LibrarySetup {
 pub struct Config {
     /// The libraries of the site; none in a site whose first library is still to be chosen.
     pub libraries: Vec<LibrarySetup>,
+    /// Chassis that libraries share, in order of the file.
+    pub chassis: Vec<ChassisSetup>,
     /// Pools, in order of the file.
     pub pools: Vec<PoolSetup>,
     /// Directories of cartridges; `cartridges` in the data directory if empty.
@@ -457,6 +463,13 @@ impl LibrarySetup {
         self.layout = build_layout(self.changer, self.custom_addresses.then_some(first), counts)
             .map_err(|(_, message)| message)?;
         Ok(())
+    }
+
+    /// The serial number of the changer that the model makes from a number. `index` is that of the library in the site, from 0; a
+    /// partition has the index in its chassis.
+    pub(crate) fn unit_serial(&self, number: &str, index: usize) -> String {
+        let index = self.partition.as_ref().map_or(index, |partition| usize::from(partition.number).saturating_sub(1));
+        self.changer.unit_serial(number, index, ElementAddress(self.layout.storage.first))
     }
 
     /// Returns an error at a line of the file.

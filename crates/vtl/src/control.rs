@@ -26,13 +26,13 @@ pub(crate) use operator_errors::operator_error_code;
 pub use request::{ControlRequest, Door};
 pub use resolve::element_name;
 pub use response::{
-    ControlResponse, CreatedCartridges, DoorStatus, ElementFaultStatus, ExportedCartridge, FoundElement, HoldStatus,
-    ImportedCartridge, InjectedFault, LabelStatus, MovedCartridge, OnlineStatus, ProtectStatus, ReloadChange,
-    ReloadReport, RemovedCartridge, RetentionStatus,
+    AssignedCartridge, ControlResponse, CreatedCartridges, DoorStatus, ElementFaultStatus, ExportedCartridge,
+    FoundElement, HoldStatus, ImportedCartridge, InjectedFault, LabelStatus, MovedCartridge, OnlineStatus,
+    ProtectStatus, ReloadChange, ReloadReport, RemovedCartridge, RetentionStatus,
 };
 pub use status::{
-    CartridgeStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PoolStatus, SiteStatus, ThawStatus,
-    TimeStatus,
+    CartridgeStatus, ChassisStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PartitionStatus,
+    PoolStatus, SiteStatus, ThawStatus, TimeStatus,
 };
 pub use subscription::Subscription;
 

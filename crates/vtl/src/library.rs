@@ -12,7 +12,7 @@ pub(crate) use build::{
 };
 pub use builder::LibraryBuilder;
 pub(crate) use elements::Elements;
-pub(crate) use identities::{check_luns, identities, random_hex};
+pub(crate) use identities::{check_luns, identities, random_hex, stored_chassis_serial};
 
 use crate::config::{ConfigError, LibrarySetup, TransferPolicy};
 use crate::control::{ControlError, operator_error_code};
@@ -26,6 +26,7 @@ use crate::target::Target;
 use crate::unit::{Device, OperatorTurn, Unit};
 use scsi_core::identity::Identity;
 use smc::changer::{Changer, OperatorError};
+use smc::chassis::Partition;
 use smc::element::{ElementAddress, ElementContent, ElementLayout};
 use smc::library::MoveError;
 use smc::profile::ChangerProfile;
@@ -104,6 +105,8 @@ pub struct Library {
     /// Serial numbers of all drives, also of drives in other processes.
     serials: RwLock<Vec<String>>,
     index: usize,
+    /// Its place in a chassis, if it is a partition.
+    pub(crate) partition: Option<Partition>,
     target: Arc<Target>,
     shared: Arc<Shared>,
 }
@@ -224,7 +227,7 @@ impl Library {
     }
 
     /// Refuses what needs a robot if that is in another process.
-    fn check_has_robot(&self) -> Result<(), ControlError> {
+    pub(crate) fn check_has_robot(&self) -> Result<(), ControlError> {
         if self.has_robot() {
             return Ok(());
         }
@@ -435,7 +438,7 @@ impl Library {
         let now = self.shared.now();
         let moved = |changer: &mut Changer| {
             changer.move_medium(source, destination, now)?;
-            Ok(changer.duration_of_move(source, destination))
+            Ok(changer.reserve_robot(changer.duration_of_move(source, destination), now))
         };
         let duration = self.act_with_drives(Some(source), Some(destination), moved)?;
         turn.wait_until(now.mono.saturating_add(duration));

@@ -299,12 +299,16 @@ impl Shared {
         let mut inventory = self.inventory();
         let mut moved = Vec::new();
         for (barcode, location) in locations {
-            let location = match &location {
-                Some(location) => Location::from_changer(&owner.library, location),
-                None => Location::Shelf(owner.shelf.clone()),
-            };
             let name = barcode.as_str();
             let Some(mut entry) = inventory.get(name).cloned() else { continue };
+            let location = match &location {
+                Some(location) => Location::from_changer(&owner.library, location),
+                // Another partition of the chassis has received it, and this is stored already.
+                None if matches!(&entry.location, Location::Element { library: other, .. } if other != library) => {
+                    continue;
+                }
+                None => Location::Shelf(owner.shelf.clone()),
+            };
             let from = std::mem::replace(&mut entry.location, location);
             entry.last_change = self.next_change();
             let is_on_object_shelf = self.is_on_object_shelf(&barcode, &entry);
@@ -321,6 +325,7 @@ impl Shared {
         let stored = self.state.commit(change);
         if stored.is_ok() {
             inventory.extend(moved);
+            changer.library_mut().release_empty_slots();
         }
         drop(inventory);
         match &stored {
@@ -372,6 +377,7 @@ impl Shared {
         // leaves the drives alone: the cartridge that a drive cannot take is in the drive, but not loaded.
         let mut involved = [true, true, false].into_iter().find_map(|drives| restore(drives).ok()).unwrap_or_default();
         changer.library_mut().take_dirty();
+        changer.library_mut().release_empty_slots();
         involved.extend(locations.into_iter().map(|location| location.barcode));
         let mut inventory = self.inventory();
         for location in changer.locations() {

@@ -23,6 +23,7 @@ use crate::state_store::{StateStore, Transaction};
 use crate::target::Target;
 use crate::threads::Threads;
 use crate::unit::{Device, Unit};
+pub(crate) use partitions::SiteChassis;
 use scsi_core::identity::InquiryStrings;
 use smc::element::ElementType;
 use std::fs::File;
@@ -34,6 +35,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, Weak};
 use tape_store::backend::FolderStore;
 
+mod partitions;
 mod power;
 mod recorded;
 mod reload;
@@ -59,6 +61,8 @@ pub struct Site {
     target_base: String,
     libraries: RwLock<Vec<Arc<Library>>>,
     targets: RwLock<Vec<Arc<Target>>>,
+    /// The chassis of libraries that are partitions.
+    pub(crate) chassis: RwLock<Vec<SiteChassis>>,
     pools: RwLock<Vec<PoolSetup>>,
     cartridge_directories: Vec<PathBuf>,
     /// The configured group with read access, and whether the cartridge directories are shared.
@@ -167,6 +171,7 @@ impl Site {
             target_base: base,
             libraries: RwLock::default(),
             targets: RwLock::default(),
+            chassis: RwLock::default(),
             pools: RwLock::new(config.pools.clone()),
             cartridge_directories: config.cartridge_directories.clone(),
             permissions: (config.group.clone(), config.shared_cartridges),
@@ -183,6 +188,7 @@ impl Site {
         let _ = site.shared.site.set(Weak::clone(&site.handle));
         let running = OpenSite { site: Arc::clone(&site), _lock: lock };
         site.finish_deletions(config.libraries.first().map_or("shelf", |library| library.shelf.as_str()))?;
+        site.create_chassis(&config.chassis)?;
         for setup in &config.libraries {
             site.create_library(setup, &config.libraries)?;
         }
@@ -204,8 +210,9 @@ impl Site {
         let known = self.target(&name);
         let target = known.clone().unwrap_or_else(|| Arc::new(Target::new(&name, Arc::clone(&self.shared))));
         let identities = identities(&self.shared, setup, &target, all)?;
-        let parts =
-            LibraryParts { shared: Arc::clone(&self.shared), target: Arc::clone(&target), identities, index: number };
+        let partition = self.partition(setup);
+        let shared = Arc::clone(&self.shared);
+        let parts = LibraryParts { shared, target: Arc::clone(&target), identities, index: number, partition };
         let library = Arc::new(Library::open(setup, parts)?);
         self.spawn_workers(&library.all_units())?;
         if known.is_none() {
@@ -292,6 +299,13 @@ impl Site {
         let unknown = || ControlError::not_found(format!("there is no library {name:?}")).with_library(name);
         let library = self.library(name).ok_or_else(unknown)?;
         let mut setup = library.setup();
+        if let Some(partition) = &setup.partition {
+            let message = format!(
+                "library {name:?} is a partition of chassis {:?}; its slots are those of the configuration",
+                partition.chassis.name
+            );
+            return Err(ControlError::conflict(message).with_library(name).into());
+        }
         let slots = setup.layout.storage.count.saturating_add(1);
         let full = |error| ControlError::conflict(format!("library {name:?}: {error}")).with_library(name);
         setup.with_slots(slots).map_err(full)?;

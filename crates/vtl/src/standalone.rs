@@ -54,7 +54,13 @@ impl Standalone {
         let target = Arc::new(Target::new(&setup.name, Arc::clone(&shared)));
         let identities = identities(&shared, setup, &target, &[])?;
         let lun = identities.get(1).map_or(0, |identity| identity.lun);
-        let parts = LibraryParts { shared: Arc::clone(&shared), target: Arc::clone(&target), identities, index: 0 };
+        let parts = LibraryParts {
+            shared: Arc::clone(&shared),
+            target: Arc::clone(&target),
+            identities,
+            index: 0,
+            partition: None,
+        };
         let drive = setup.drives.first().ok_or_else(|| no_drive_error(setup))?;
         let unit = parts.build_drive(setup, 0, drive)?;
         target.attach([(lun, Arc::clone(&unit))]);

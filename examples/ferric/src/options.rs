@@ -77,7 +77,8 @@ pub(crate) fn add_to(program: Command) -> Command {
             .into_iter()
             .fold(command, |command, daemon| command.mut_subcommand(daemon, |daemon| daemon.arg(json().hide(true)))),
         "migrate" | "completions" | "man" | "links" => command,
-        "reload" | "events" | "sessions" | "log" => of_daemon(command),
+        // The partition is an argument of its own.
+        "assign" | "reload" | "events" | "sessions" | "log" => of_daemon(command),
         _ => of_library(command),
     })
 }

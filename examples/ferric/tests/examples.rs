@@ -20,6 +20,9 @@ use vtl::site::Site;
 /// The site of the examples: the default library, with a pool.
 const CONFIG: &str = "[[pool]]\nname = \"scratch\"\npattern = \"S#####L8\"\nsize = \"64MB\"\n";
 
+/// The chassis of the command that needs partitions.
+const PARTITIONS: &str = include_str!("../../partitions/msl3040.toml");
+
 /// The shelf of the commands that need one.
 const SHELF: &str = "[[shelf]]\nname = \"archive\"\nurl = \"s3://tapes/archive\"\n";
 
@@ -152,7 +155,12 @@ fn run_examples(name: &str, examples: &[String]) {
     }
     let data = path.join("ferric-data");
     let has_shelf = ["archive", "recall"].contains(&name);
-    let config = parse("ferric.toml", &format!("{CONFIG}{}", if has_shelf { SHELF } else { "" })).unwrap();
+    let text = match name {
+        "assign" => PARTITIONS.into(),
+        _ if has_shelf => format!("{CONFIG}{SHELF}"),
+        _ => CONFIG.to_owned(),
+    };
+    let config = parse("ferric.toml", &text).unwrap();
     // Only these commands work on the files of a site.
     let storage = match name {
         "tape list" | "site recover" | "audit" => DataDir::open_configured(&data, &config).unwrap(),

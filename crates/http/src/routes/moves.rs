@@ -1,4 +1,4 @@
-//! Routes of what moves cartridges: move, load, unload, import, export.
+//! Routes of what moves cartridges: move, load, unload, import, export, assign.
 
 use super::members::{DRIVE, LIBRARY};
 use super::{Kind, Member, Route};
@@ -31,4 +31,11 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post("/v1/exports", "export", "Export a cartridge to the shelf")
         .body(&[LIBRARY, Member::new("from", Kind::Text, "Element, or the barcode of the cartridge in it.")])
         .returns("ExportedCartridge"),
+    Route::post("/v1/assignments", "assign", "Assign a cartridge to another partition of its chassis")
+        .body(&[
+            Member::new("cartridge", Kind::Text, "Barcode of the cartridge."),
+            Member::new("library", Kind::Text, "Library that is the other partition."),
+            Member::new("to", Kind::Text, "Slot or I/O element of that library; by default its first empty slot, or the same slot of the shared I/O station.").optional(),
+        ])
+        .returns("AssignedCartridge"),
 ];

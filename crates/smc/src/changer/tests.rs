@@ -834,7 +834,9 @@ fn operator_gives_a_cartridge_to_another_partition() {
     let chassis = chassis_of_two();
     let [mut one, mut two] = [(1, 0), (2, 6)].map(|(number, first)| partition_of(&chassis, number, first));
     let full = ElementAddress(1000);
-    let given = one.give_to_partition(full, Now::default()).unwrap();
+    let (given, source) = one.give_to_partition(full, Now::default()).unwrap();
+    assert_eq!(source, SourceElement::default());
+    assert_eq!(two.check_receives(full), Err(OperatorError::Element(MoveError::DestinationFull(full))));
     let (error, given) = two.receive_from_partition(full, given, Now::default()).unwrap_err();
     assert_eq!(error, OperatorError::Element(MoveError::DestinationFull(full)));
     assert!(two.receive_from_partition(ElementAddress(1004), *given, Now::default()).is_ok());

@@ -1,6 +1,7 @@
 //! Parses and validates the configuration file as a whole; errors name line and key. Each table has a separate module.
 
 mod cartridges;
+mod chassis;
 mod drives;
 mod faults;
 mod former_words;
@@ -22,9 +23,10 @@ pub(crate) use values::is_identifier;
 
 use super::tables::{File, LibraryTable, NotifyFile, Number, OneOrMany, Tables};
 use super::{CartridgeSetup, Config, ConfigError, LibrarySetup, NotifySetup};
+use chassis::{chassis, check_partition};
 use http::http;
 use iscsi::iscsi;
-use library::library;
+use library::{SiteTables, library};
 use notify::notify;
 use pools::pools;
 use scsi_core::time::TimeMode;
@@ -88,14 +90,17 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let time = time_mode(&source, raw.time.as_ref(), "time", TimeMode::Off)?;
     check_counts(&source, &tables)?;
     check_unique_names(&source, &tables)?;
+    let chassis = chassis(&source, raw.chassis)?;
     let mut libraries: Vec<LibrarySetup> = Vec::new();
     for table in tables {
         let number = libraries.len() + 1;
         // A single [library] has a line only for the table as a whole.
         let at = if table.span().start == 0 { at_library } else { table.span().start };
         let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
-        let setup = library(&source, table.into_inner(), (at, number), time)?;
+        let site = SiteTables { time, chassis: &chassis, libraries: &libraries };
+        let setup = library(&source, table.into_inner(), (at, number), &site)?;
         check_conflicts(&source, &libraries, &setup, name_line)?;
+        check_partition(&libraries, &setup)?;
         libraries.push(setup);
     }
     let iscsi = iscsi(&source, raw.iscsi)?;
@@ -112,6 +117,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     let shared = raw.storage.shared.is_some_and(Spanned::into_inner);
     Ok(Config {
         libraries,
+        chassis,
         pools,
         cartridge_directories: cartridges,
         create_directories: create,

@@ -2,9 +2,9 @@
 
 use super::file::THAW_DAYS;
 use super::{
-    Advertise, CartridgeSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, MailSetup, MoveCommand,
-    NotifyMethod, NotifySetup, Pattern, PoolSetup, SecretSource, ShelfClass, ShelfSetup, ShelfThawTier, TransferPolicy,
-    WebhookSetup,
+    Advertise, CartridgeSetup, ChassisSetup, Config, HttpSetup, IscsiLimits, IscsiSetup, LibrarySetup, MailSetup,
+    MoveCommand, NotifyMethod, NotifySetup, PartitionSetup, Pattern, PoolSetup, SecretSource, ShelfClass, ShelfSetup,
+    ShelfThawTier, TransferPolicy, WebhookSetup,
 };
 use scsi_core::identity::{InquiryStrings, ModelStrings};
 use scsi_core::mode::PageId;
@@ -20,6 +20,7 @@ impl fmt::Display for Config {
         if self.libraries.is_empty() {
             writeln!(f, "library = []\n")?;
         }
+        self.chassis.iter().try_for_each(|chassis| writeln!(f, "{chassis}"))?;
         self.libraries.iter().try_for_each(|library| writeln!(f, "{library}"))?;
         if !self.cartridge_directories.is_empty()
             || self.group.is_some()
@@ -74,6 +75,16 @@ impl fmt::Display for ShelfSetup {
     }
 }
 
+impl fmt::Display for ChassisSetup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [slots, import_export, drives] = self.counts;
+        writeln!(f, "[[chassis]]\nname = {:?}\nmodel = {:?}", self.name, self.model.name)?;
+        optional_key(f, "serial", self.serial.as_deref())?;
+        writeln!(f, "slots = {slots}\nimport_export = {import_export}\ndrives = {drives}")?;
+        writeln!(f, "io_station = {:?}", if self.shared_station { "shared" } else { "divided" })
+    }
+}
+
 impl fmt::Display for LibrarySetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "[[library]]\nname = {:?}", self.name)?;
@@ -102,6 +113,13 @@ impl fmt::Display for LibrarySetup {
             writeln!(f, "cartridges = []")?;
         }
         pages(f, "library.page", &self.pages)?;
+        if let Some(PartitionSetup { chassis, number, first: [slots, import_export, drives] }) = &self.partition {
+            writeln!(f, "\n[library.partition]\nchassis = {:?}\nnumber = {number}", chassis.name)?;
+            writeln!(f, "slots = {}\ndrives = {}", slots + 1, drives + 1)?;
+            if !chassis.shared_station {
+                writeln!(f, "import_export = {}", import_export + 1)?;
+            }
+        }
         for drive in &self.drives {
             writeln!(f, "\n[[library.drive]]\nmodel = {:?}", drive.profile.name())?;
             writeln!(f, "compression = {:?}", codec(drive.codec))?;

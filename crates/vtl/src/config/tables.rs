@@ -158,6 +158,8 @@ tables! {
         move_command: Option<Texts>,
         /// Time in seconds after which `move_command` is killed, and has failed. Default: 20.
         move_command_timeout: Number,
+        /// Place of the library in a chassis, if it is a partition.
+        partition: Option<Spanned<PartitionTable>>,
         /// Drives of the library.
         drive: Option<Tables<DriveTable>>,
         /// Use of the time that hardware would take for a command, by the drives and the robot: `off`, none; `counted`,
@@ -181,6 +183,25 @@ tables! {
         /// Address of the first import/export element.
         import_export: Number,
         /// Address of the first drive.
+        drives: Number,
+    }
+
+    /// Makes the library a partition of a chassis (`[[chassis]]`). Hosts see a library of its own, with its own changer, serial number
+    /// and element addresses. `slots`, `import_export` and the drives of the library are its share of the chassis; `model` is that of
+    /// the chassis. See [partitions.md](partitions.md).
+    PartitionTable = "[library.partition]" {
+        /// Name of the chassis. Required.
+        chassis: Text,
+        /// Number of the partition, from 1, from which the model makes the serial number of its changer. Default: the next number in
+        /// the chassis.
+        number: Number,
+        /// Number of the first slot of the partition in the chassis, from 1; the others follow. Default: the slot after those of the
+        /// partition before.
+        slots: Number,
+        /// Number of its first slot in the I/O station, from 1, if that is divided. Default: the one after those of the partition
+        /// before.
+        import_export: Number,
+        /// Number of its first drive in the chassis, from 1. Default: the one after those of the partition before.
         drives: Number,
     }
 
@@ -260,6 +281,27 @@ tables! {
         /// start, and refuses a reload.
         at: Text,
         ; former level: Text
+    }
+
+    /// A chassis: one robot, with slots, drives and one I/O station that are divided into partitions. Each partition is a `[[library]]`
+    /// with a table `[library.partition]`.
+    ChassisTable = "[[chassis]]" {
+        /// Name of the chassis: 1 to 32 of a-z, 0-9, `-` and `_`. Required.
+        name: Text,
+        /// Model of the chassis and its partitions, as `model` of `[[library]]`. Default: `STK L700`.
+        model: Text,
+        /// Serial number of the chassis, 1 to 32 characters, from which many models make the serial numbers of the partitions.
+        /// Default: generated once per data directory.
+        serial: Text,
+        /// Number of slots. Default: 24, or the maximum of the model if that is less.
+        slots: Number,
+        /// Number of slots of the I/O station. Default: 4, or the maximum of the model if that is less.
+        import_export: Number,
+        /// Number of drives. Default: the maximum of the model.
+        drives: Number,
+        /// `divided`: a partition has the slots of the I/O station that its `import_export` gives it. `shared`: each partition has all
+        /// of them, and while one uses a slot, the others cannot. Default: `divided`.
+        io_station: Text,
     }
 
     /// A pool: all cartridges whose barcodes match a pattern. The daemon keeps a number of blank ones available.
@@ -465,6 +507,7 @@ pub(super) struct File {
     /// Faults, as in a script.
     pub(super) fault: Tables<Fault>,
     pub(super) library: Option<Spanned<OneOrMany>>,
+    pub(super) chassis: Tables<ChassisTable>,
     pub(super) drive: Option<Tables<DriveTable>>,
     pub(super) cartridges: Option<Tables<CartridgeTable>>,
     pub(super) pool: Tables<PoolTable>,

@@ -1177,3 +1177,172 @@ fn errors_of_the_bytes_of_pages() {
         ),
     ]);
 }
+
+/// The example of a chassis: its partitions have its model and consecutive shares, and are printed as they were.
+#[test]
+fn partitions_are_read_and_printed() {
+    for (text, shared) in [
+        (include_str!("../../../../examples/partitions/msl3040.toml"), true),
+        (include_str!("../../../../examples/partitions/ts3500.toml"), false),
+    ] {
+        let config = parse("f", text).unwrap();
+        check(&config).unwrap();
+        let [one, two] = config.libraries.as_slice() else { panic!("{config}") };
+        let partition = |library: &LibrarySetup| library.partition.clone().unwrap();
+        assert_eq!((partition(one).number, partition(one).first), (1, [0; 3]));
+        let io = if shared { 0 } else { one.layout.import_export.count };
+        let behind = [one.layout.storage.count, io, one.layout.drives.count];
+        assert_eq!((partition(two).number, partition(two).first), (2, behind));
+        assert_eq!((one.changer.name, config.chassis[0].shared_station), (config.chassis[0].model.name, shared));
+        assert_eq!(two.partition.as_ref().unwrap().chassis, config.chassis[0]);
+        let printed = parse("p", &config.to_string()).unwrap();
+        assert_eq!((printed.to_string(), &printed.chassis), (config.to_string(), &config.chassis));
+    }
+}
+
+#[test]
+fn errors_of_chassis_and_partitions() {
+    let chassis = "[[chassis]]\nname = \"c\"\nmodel = \"HPE MSL3040\"\nslots = 40\nimport_export = 5\ndrives = 4\n";
+    let library = |keys: &str, place: &str| {
+        format!("[[library]]\nname = \"a\"\n{keys}\n[library.partition]\nchassis = \"c\"\n{place}\n")
+    };
+    let second = |keys: &str, place: &str| {
+        let first = library("slots = 20\nimport_export = 3", "");
+        let second = library(keys, place).replace("\"a\"", "\"b\"");
+        format!("{chassis}{first}{second}")
+    };
+    let one = |keys: &str, place: &str| format!("{chassis}{}", library(keys, place));
+    let shared = |text: String| text.replace("drives = 4\n", "drives = 4\nio_station = \"shared\"\n");
+    let with_cartridge =
+        |name: &str| format!("[[library.cartridges]]\npattern = \"{name}#L9\"\nat = \"io1\"\nsize = \"64MB\"");
+    let both = format!(
+        "{chassis}io_station = \"shared\"\n{}{}\n{}{}\n",
+        library("slots = 4", ""),
+        with_cartridge("A"),
+        library("slots = 4", "").replace("\"a\"", "\"b\""),
+        with_cartridge("B")
+    );
+    let cases = [
+        ("[[chassis]]\nslots = 4\n".to_owned(), 1, "chassis.name", "is required"),
+        (format!("{chassis}{chassis}"), 8, "chassis.name", "there are two chassis \"c\""),
+        (chassis.replace("slots = 40", "slots = 999"), 4, "chassis.slots", "HPE MSL3040 has at most 640 slots"),
+        (
+            format!("{chassis}io_station = \"both\"\n"),
+            7,
+            "chassis.io_station",
+            "\"both\" is invalid; expected \"divided\" or \"shared\"",
+        ),
+        (format!("{chassis}model = 3\n"), 7, "chassis.model", "duplicate key"),
+        (
+            format!("{chassis}serial = \"\"\n"),
+            7,
+            "chassis.serial",
+            "\"\" is not a serial number: 1 to 32 characters, no blanks",
+        ),
+        ("[[library]]\n[library.partition]\n".into(), 2, "library.partition.chassis", "is required"),
+        (
+            "[[library]]\n[library.partition]\nchassis = \"x\"\n".into(),
+            3,
+            "library.partition.chassis",
+            "there is no chassis \"x\": [[chassis]] with this name",
+        ),
+        (
+            one("model = \"STK L700\"", ""),
+            9,
+            "library.model",
+            "chassis \"c\" has the model HPE MSL3040, and so have its partitions; leave out the key",
+        ),
+        (
+            one("serial = \"A\"", ""),
+            9,
+            "library.serial",
+            "the serial number of a partition of the model HPE MSL3040 is made from that of its chassis; set chassis.serial and library.partition.number instead",
+        ),
+        (one("slots = 41", ""), 9, "library.slots", "slots 1 to 41 of chassis \"c\" are needed, but it has only 40"),
+        (
+            one("import_export = 6", ""),
+            9,
+            "library.import_export",
+            "slots of the I/O station 1 to 6 of chassis \"c\" are needed, but it has only 5",
+        ),
+        (
+            one("", "slots = 30"),
+            12,
+            "library.partition.slots",
+            "slots 30 to 53 of chassis \"c\" are needed, but it has only 40",
+        ),
+        (
+            one("", "drives = 0"),
+            12,
+            "library.partition.drives",
+            "expected a number from 1, not 0: the drives of a chassis are numbered from 1",
+        ),
+        (one("", "number = 100"), 12, "library.partition.number", "100 is not the number of a partition: 1 to 99"),
+        (
+            second("slots = 21", ""),
+            16,
+            "library.slots",
+            "slots 21 to 41 of chassis \"c\" are needed, but it has only 40",
+        ),
+        (
+            second("slots = 10", "slots = 20"),
+            19,
+            "library.partition.slots",
+            "slots 20 to 29 of chassis \"c\" overlap 1 to 20 of library \"a\"",
+        ),
+        (
+            second("slots = 10\nimport_export = 2", "import_export = 3"),
+            20,
+            "library.partition.import_export",
+            "slots of the I/O station 3 to 4 of chassis \"c\" overlap 1 to 3 of library \"a\"",
+        ),
+        (
+            second("slots = 10", "drives = 2"),
+            19,
+            "library.partition.drives",
+            "drives 2 to 3 of chassis \"c\" overlap 1 to 2 of library \"a\"",
+        ),
+        (
+            second("slots = 10", "number = 1"),
+            19,
+            "library.partition.number",
+            "library \"a\" is partition 1 of the chassis already",
+        ),
+        (
+            shared(one("import_export = 2", "")),
+            10,
+            "library.import_export",
+            "the I/O station of chassis \"c\" is shared: each partition has all 5 slots of it; leave out the key",
+        ),
+        (
+            shared(one("", "import_export = 1")),
+            13,
+            "library.partition.import_export",
+            "the I/O station of chassis \"c\" is shared, so that no partition has a part of it",
+        ),
+        (both, 26, "cartridges.at", "library \"a\" has a cartridge in this slot of the shared I/O station"),
+        (
+            second("slots = 1\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 3\n", ""),
+            18,
+            "drive",
+            "drives 3 to 5 of chassis \"c\" are needed, but it has only 4",
+        ),
+    ];
+    for (text, line, key, message) in cases {
+        let error = parse("f", &text).unwrap_err();
+        assert_eq!((error.line, error.key.as_str(), error.message.as_str()), (line, key, message), "{text}");
+    }
+}
+
+/// Two partitions of a TS3500 whose slots begin at the same address would have the same serial number.
+#[test]
+fn partitions_have_different_serial_numbers() {
+    let text = include_str!("../../../../examples/partitions/ts3500.toml");
+    let same = text.replace("target = \"test\"", "first = { slots = 1025 }");
+    let error = parse("f", &same).unwrap_err();
+    assert_eq!(error.key, "library.partition");
+    assert_eq!(
+        error.message,
+        "partitions 1 and 2 of chassis \"ts3500\" have the same serial number; give one of them another number or first address"
+    );
+}

@@ -105,6 +105,7 @@ impl Site {
             | Request::Unload { .. }
             | Request::Import { .. }
             | Request::Export { .. }
+            | Request::Assign { .. }
             | Request::Door { .. }
             | Request::Online { .. }
             | Request::Element { .. }
@@ -145,7 +146,10 @@ impl Site {
                 Reply::Import(self.import(library.as_deref(), cartridge, to.as_deref())?)
             }
             Request::Export { library, from } => Reply::Export(library_for(library, from)?.export_cartridge(from)?),
-            Request::Door { library, door, open } => Reply::Door(library_named(library)?.set_door(*door, *open)?),
+            Request::Assign { cartridge, library, to } => {
+                Reply::Assign(self.assign(cartridge, library, to.as_deref())?)
+            }
+            Request::Door { library, door, open } => Reply::Door(self.set_door(library.as_deref(), *door, *open)?),
             Request::Online { library, drive, online } => {
                 Reply::Online(self.set_online(library.as_deref(), drive.as_deref(), *online)?)
             }
@@ -315,7 +319,7 @@ impl Library {
         Ok(FoundElement { address: address.0, element: self.element_name(address), library: self.name().into() })
     }
 
-    fn set_door(&self, door: Door, open: bool) -> Response<DoorStatus> {
+    pub(crate) fn set_door(&self, door: Door, open: bool) -> Response<DoorStatus> {
         if door == Door::IoStation && self.layout().import_export.count == 0 {
             let message = format!("library {:?} has no I/O station", self.name());
             return Err(ControlError::not_found(message).with_library(self.name()));

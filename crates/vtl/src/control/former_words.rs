@@ -88,6 +88,7 @@ impl ControlRequest {
             Self::Unload { drive, .. } => vec![drive],
             Self::Export { from, .. } => vec![from],
             Self::Import { to: name, .. }
+            | Self::Assign { to: name, .. }
             | Self::Online { drive: name, .. }
             | Self::Alert { drive: name, .. }
             | Self::Alerts { drive: name, .. } => name.iter_mut().collect(),

@@ -77,7 +77,18 @@ pub enum ControlRequest {
         /// Element, or the barcode of the cartridge in it.
         from: String,
     },
-    /// Opens or closes a door.
+    /// Assigns a cartridge to another partition of its chassis. One in a slot of the shared I/O station stays there; the robot moves
+    /// any other one.
+    Assign {
+        /// Barcode of the cartridge.
+        cartridge: String,
+        /// Library that is the other partition.
+        library: String,
+        /// Slot or I/O element of that library; its first empty slot if `None`, or the same slot of the shared I/O station.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+    },
+    /// Opens or closes a door; that of the chassis, if the library is a partition.
     Door {
         /// Library; the only one of the site, or that of the cartridge, if `None`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -376,6 +387,7 @@ impl ControlRequest {
                 | Self::Unload { .. }
                 | Self::Import { .. }
                 | Self::Export { .. }
+                | Self::Assign { .. }
                 | Self::Door { .. }
                 | Self::Online { .. }
                 | Self::Element { .. }
@@ -426,6 +438,7 @@ impl ControlRequest {
             | Self::Unload { .. }
             | Self::Import { .. }
             | Self::Export { .. }
+            | Self::Assign { .. }
             | Self::Door { .. }
             | Self::Online { .. }
             | Self::Element { .. }

@@ -39,6 +39,8 @@ pub enum ControlResponse {
     Import(ImportedCartridge),
     /// A cartridge was moved from a library to the shelf.
     Export(ExportedCartridge),
+    /// A cartridge was assigned to another partition of its chassis.
+    Assign(AssignedCartridge),
     /// The state of a door after the request.
     Door(DoorStatus),
     /// The state of the robot or a drive after the request.
@@ -186,6 +188,25 @@ pub struct ExportedCartridge {
     pub library: String,
     /// Name of the shelf that the cartridge is on.
     pub shelf: String,
+}
+
+/// A cartridge that was assigned to another partition of its chassis: response to `assign`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssignedCartridge {
+    /// Barcode of the cartridge, unique in the site.
+    pub cartridge: String,
+    /// Name of the library that had the cartridge.
+    pub from_library: String,
+    /// Address of its element in that library.
+    pub from: u16,
+    /// Name of its element in that library, such as `io1`.
+    pub from_element: String,
+    /// Name of the library that has the cartridge.
+    pub library: String,
+    /// Address of its element in this library.
+    pub to: u16,
+    /// Name of its element in this library, such as `slot3`.
+    pub to_element: String,
 }
 
 /// State of a door: response to `door`.

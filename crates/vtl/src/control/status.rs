@@ -20,6 +20,9 @@ use tape_store::backend::ThawProgress;
 pub struct SiteStatus {
     /// Libraries, in order of the configuration.
     pub libraries: Vec<LibraryStatus>,
+    /// Chassis whose partitions are libraries, in order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chassis: Vec<ChassisStatus>,
     /// Barcodes of the cartridges on each shelf, by name of the shelf.
     pub shelves: BTreeMap<String, Vec<String>>,
     /// Version of the control protocol; 1 if the daemon does not send it.
@@ -40,6 +43,49 @@ pub struct SiteStatus {
     /// Shelves on object storage, in order of the configuration.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub object_shelves: Vec<ShelfStatus>,
+}
+
+/// Status of a chassis: its elements, and the partitions that have them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChassisStatus {
+    /// Name of the chassis, unique in the site.
+    pub name: String,
+    /// Model of the chassis and of the changers of its partitions.
+    pub model: String,
+    /// Serial number of the chassis.
+    pub serial: String,
+    /// Number of slots.
+    pub slots: u16,
+    /// Number of slots of the I/O station.
+    pub import_export: u16,
+    /// Number of drives.
+    pub drives: u16,
+    /// True if each partition uses the whole I/O station; false if it is divided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared_station: bool,
+    /// The partitions, in order of the configuration.
+    pub partitions: Vec<PartitionStatus>,
+}
+
+/// A partition of a chassis, and its share of the elements: numbers of the first and the last one in the chassis, from 1; `None` if
+/// it has none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartitionStatus {
+    /// Name of the library that is the partition.
+    pub library: String,
+    /// Number of the partition in its chassis, from 1.
+    pub number: u16,
+    /// Unit serial number of its changer.
+    pub serial: String,
+    /// Its slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<[u16; 2]>,
+    /// Its slots of the I/O station.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import_export: Option<[u16; 2]>,
+    /// Its drives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drives: Option<[u16; 2]>,
 }
 
 const fn first_version() -> u32 {
@@ -77,6 +123,9 @@ pub struct LibraryStatus {
     /// True if the daemon serves only drives of the library: its robot and its cartridges are those of another daemon.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub robot_elsewhere: bool,
+    /// Name of the chassis of which the library is a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chassis: Option<String>,
     /// Shelf of the cartridges outside the library.
     pub shelf: String,
     /// False while an operator has set the robot offline.
@@ -283,7 +332,8 @@ impl Site {
         let (warnings, portals) = (self.warnings(), self.portals());
         let (http, notify) = (self.http_urls(), self.notify_status());
         let (version, object_shelves) = (PROTOCOL_VERSION, self.shelf_status());
-        SiteStatus { libraries, shelves, version, warnings, portals, http, notify, object_shelves }
+        let chassis = self.chassis_status();
+        SiteStatus { libraries, chassis, shelves, version, warnings, portals, http, notify, object_shelves }
     }
 }
 
@@ -393,6 +443,7 @@ impl Library {
             serial: self.identity().serial.clone(),
             target: self.target().name().into(),
             lun: self.lun(),
+            chassis: self.setup().partition.map(|partition| partition.chassis.name),
             shelf: self.shelf().into(),
             online: !condition.offline,
             faulty: unit.faulty(),

@@ -19,6 +19,7 @@ use scsi_core::identity::{Identity, InquiryStrings};
 use scsi_core::lu;
 use smc::bay::{Bay, BayName};
 use smc::changer::Changer;
+use smc::chassis::Partition;
 use smc::element::{ElementAddress, ElementType};
 use smc::robot::OperatorState;
 use ssc::drive::{Drive, DriveConfig};
@@ -36,6 +37,8 @@ pub(crate) struct LibraryParts {
     pub(crate) identities: Vec<UnitIdentity>,
     /// Index of the library in the site, from 0: in some models the serial number contains it.
     pub(crate) index: usize,
+    /// Place of the library in its chassis, if it is a partition.
+    pub(crate) partition: Option<Partition>,
 }
 
 /// Creates the bay of a drive that another process serves. Its arguments are the name of the library, the number of the
@@ -119,16 +122,16 @@ impl Library {
     /// Opens a library: creates the configured cartridges that do not exist, and puts every cartridge into its last
     /// element.
     pub(crate) fn open(setup: &LibrarySetup, parts: LibraryParts) -> Result<Self, LibraryError> {
-        let LibraryParts { shared, target, identities: _, index: number } = &parts;
+        let LibraryParts { shared, target, identities: _, index: number, partition } = &parts;
         check_elements_kept(setup, &shared.inventory())?;
         populate(setup, shared)?;
         let (drives, bays) = parts.build_drives(setup, 0)?;
         let mut elements = smc::library::Library::new(setup.layout, setup.changer.capabilities, bays);
+        elements.set_partition(partition.clone());
         place_cartridges(&mut elements, &setup.name, shared)?;
         elements.set_move_hook(move_command::hook(setup));
         let mut identity = parts.identity(&setup.strings, 0).with_pages(setup.pages.clone());
-        identity.serial =
-            setup.changer.unit_serial(&identity.serial, *number, ElementAddress(setup.layout.storage.first));
+        identity.serial = setup.unit_serial(&identity.serial, *number);
         let owner = unit_id(setup, None);
         let mut changer = Changer::new(setup.changer, identity, elements, parts.saved_state(&owner)?);
         changer.set_time_mode(setup.time);
@@ -149,6 +152,7 @@ impl Library {
             drives: RwLock::new(drives),
             serials: RwLock::new(parts.drive_serials()),
             index: *number,
+            partition: partition.clone(),
             target: Arc::clone(target),
             shared: Arc::clone(shared),
         })
@@ -192,6 +196,11 @@ impl Library {
             () if target != self.target.name() => {
                 (lines.target, "library.target", format!("has the target {}, not {target}", self.target.name()))
             }
+            () if new.partition != old.partition => (
+                lines.library,
+                "library.partition",
+                "has another place in a chassis, or the chassis is another one".into(),
+            ),
             () if new.lun != old.lun => (lines.lun, "library.lun", "has another first LUN".into()),
             () => {
                 let number = other_drive?;
@@ -209,7 +218,8 @@ impl Library {
         identities: Vec<UnitIdentity>,
     ) -> Result<Vec<Arc<Unit>>, LibraryError> {
         let (shared, target, number) = (Arc::clone(&self.shared), Arc::clone(&self.target), self.index);
-        let parts = LibraryParts { shared, target, identities, index: number };
+        let partition = self.partition.clone();
+        let parts = LibraryParts { shared, target, identities, index: number, partition };
         let before = usize::from(self.layout().drives.count);
         let (new, bays) = parts.build_drives(setup, before)?;
         if self.layout() != setup.layout {

@@ -5,7 +5,7 @@ use crate::inventory::{CartridgeRecord, Location};
 use smc::element::{ElementAddress, ElementContent, ElementLayout};
 use smc::library::CartridgeLocation;
 use smc::robot::OperatorState;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tape_store::cartridge::Barcode;
 
 /// The elements of a library, the cartridges in them, and what operators have set.
@@ -13,6 +13,8 @@ pub(crate) struct Elements {
     pub(crate) layout: ElementLayout,
     pub(crate) operator_state: OperatorState,
     contents: BTreeMap<ElementAddress, ElementContent>,
+    /// Elements of the shared I/O station that other partitions of the chassis use.
+    pub(crate) taken: BTreeSet<ElementAddress>,
 }
 
 impl Elements {
@@ -26,12 +28,13 @@ impl Elements {
         self.contents.iter().find(|(_, content)| content.barcode == *barcode).map(|(address, _)| *address)
     }
 
-    /// Whether an element is empty, and neither disabled, nor blocked, nor offline.
+    /// Whether an element is empty, and neither disabled, nor blocked, nor offline, nor used by another partition.
     pub(crate) fn is_free(&self, address: ElementAddress) -> bool {
         let state = &self.operator_state;
         !self.contents.contains_key(&address)
             && !state.element_faults.contains_key(&address)
             && !state.drives_offline.contains(&address)
+            && !self.taken.contains(&address)
     }
 }
 
@@ -53,7 +56,16 @@ impl Library {
             Some((address, content))
         };
         let contents = self.shared.inventory().iter().filter_map(content).collect();
-        Elements { layout: self.layout(), contents, operator_state }
+        Elements { layout: self.layout(), contents, operator_state, taken: self.taken_elements() }
+    }
+
+    /// The elements of the shared I/O station that other partitions of the chassis use.
+    fn taken_elements(&self) -> BTreeSet<ElementAddress> {
+        let Some(partition) = &self.partition else { return BTreeSet::new() };
+        let station = self.layout().import_export;
+        let is_taken =
+            |address: &ElementAddress| station.index(*address).is_some_and(|index| partition.is_taken(index));
+        station.addresses().filter(is_taken).collect()
     }
 
     /// The addresses of the elements that hold a cartridge.

@@ -1,7 +1,7 @@
 //! Assigns unit identities, which are generated once, and LUNs.
 
 use super::LibraryError;
-use crate::config::{LibrarySetup, assign_luns};
+use crate::config::{ChassisSetup, LibrarySetup, UnitNames, assign_luns};
 use crate::data_dir::UnitIdentity;
 use crate::shared::Shared;
 use crate::state_store::Transaction;
@@ -73,6 +73,42 @@ pub(crate) fn check_luns(
     Ok(())
 }
 
+/// The configured names of the changer. A partition has the serial number of its chassis if the model makes its own from that.
+fn changer_names(shared: &Shared, setup: &LibrarySetup, change: &mut Transaction) -> Result<UnitNames, LibraryError> {
+    let chassis = setup.partition.as_ref().map(|partition| &partition.chassis);
+    let Some(chassis) = chassis.filter(|chassis| chassis.derives_serials()) else { return Ok(setup.names.clone()) };
+    let (serial, new) = chassis_serial(shared, chassis)?;
+    if new {
+        change.set(chassis_key(&chassis.name), &serial)?;
+    }
+    Ok(UnitNames { serial: Some(serial), ..setup.names.clone() })
+}
+
+/// The serial number of a chassis, and whether it was generated just now.
+fn chassis_serial(shared: &Shared, chassis: &ChassisSetup) -> Result<(String, bool), LibraryError> {
+    let known = match &chassis.serial {
+        Some(serial) => Some(serial.clone()),
+        None => shared.state.get(&chassis_key(&chassis.name))?,
+    };
+    known.map_or_else(|| Ok((new_unit_identity()?.serial, true)), |serial| Ok((serial, false)))
+}
+
+/// The serial number of a chassis; one that is generated is stored.
+pub(crate) fn stored_chassis_serial(shared: &Shared, chassis: &ChassisSetup) -> Result<String, LibraryError> {
+    let (serial, new) = chassis_serial(shared, chassis)?;
+    if new {
+        let mut change = Transaction::default();
+        change.set(chassis_key(&chassis.name), &serial)?;
+        shared.state.commit(change)?;
+    }
+    Ok(serial)
+}
+
+/// The key of the generated serial number of a chassis.
+fn chassis_key(name: &str) -> String {
+    format!("chassis/{name}")
+}
+
 /// The identities and LUNs of the units of a library, avoiding the LUNs in `taken`, and the transaction that stores
 /// them.
 fn plan_identities(
@@ -84,7 +120,8 @@ fn plan_identities(
     let mut change = Transaction::default();
     let drives = setup.drives.iter().enumerate().map(|(index, drive)| (format!("drive/{index}"), &drive.names));
     let mut named = Vec::new();
-    for (unit, configured) in std::iter::once(("changer".to_owned(), &setup.names)).chain(drives) {
+    let changer = changer_names(shared, setup, &mut change)?;
+    for (unit, configured) in std::iter::once(("changer".to_owned(), &changer)).chain(drives) {
         let key = key(&setup.name, &unit);
         let known: Option<UnitIdentity> = shared.state.get(&key)?;
         let mut identity = known.clone().map_or_else(new_unit_identity, Ok)?;

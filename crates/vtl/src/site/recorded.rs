@@ -46,6 +46,7 @@ fn destination_of(response: &ControlResponse) -> Option<String> {
         ControlResponse::Move(moved) | ControlResponse::Load(moved) | ControlResponse::Unload(moved) => {
             Some(format!("{}/{}", moved.library, moved.to_element))
         }
+        ControlResponse::Assign(assigned) => Some(format!("{}/{}", assigned.library, assigned.to_element)),
         ControlResponse::Import(imported) => Some(format!("{}/{}", imported.library, imported.to_element)),
         _ => None,
     }
@@ -159,6 +160,7 @@ impl Site {
             | Request::Online { library, drive: Some(text), .. }
             | Request::Alert { library, drive: Some(text), .. } => element(library, text),
             Request::Import { cartridge: text, .. }
+            | Request::Assign { cartridge: text, .. }
             | Request::Label { cartridge: text, .. }
             | Request::Protect { cartridge: text, .. }
             | Request::Retain { cartridge: text, .. }
@@ -188,6 +190,7 @@ impl Site {
             | Request::Unload { .. }
             | Request::Import { .. }
             | Request::Export { .. }
+            | Request::Assign { .. }
             | Request::Delete { .. }
             | Request::Forget { .. } => object.barcode.as_ref().and_then(|barcode| self.location_of(barcode)),
             Request::Protect { .. } | Request::Retain { .. } => {

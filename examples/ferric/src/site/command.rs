@@ -127,6 +127,20 @@ pub(crate) enum RequestCommand {
         /// The I/O element, such as io1 (or a slot while the access door is open), or the barcode of the cartridge in it
         from: String,
     },
+    /// Assign a cartridge to another partition of its chassis
+    ///
+    /// A cartridge in the shared I/O station stays in its slot, and the other partition sees it. The robot moves any other cartridge.
+    #[command(
+        after_help = "Examples:\n  ferric assign B00001L9 archive          # into the first empty slot\n  ferric assign B00002L9 archive slot9"
+    )]
+    Assign {
+        /// Barcode of the cartridge
+        cartridge: String,
+        /// The library that is the other partition
+        partition: String,
+        /// A slot or I/O element of the other partition [default: the first empty slot, or the same slot of a shared I/O station]
+        to: Option<String>,
+    },
     /// Open or close the access door or the I/O station
     #[command(after_help = "Examples:\n  ferric door io-station open\n  ferric door io-station close")]
     Door {

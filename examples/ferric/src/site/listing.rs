@@ -7,8 +7,8 @@ use crate::output::{format_count, print_line};
 use smc::element::{ElementFault, LabelDefect};
 use vtl::clock::day;
 use vtl::control::{
-    AlertStatus, CartridgeStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus, ThawStatus,
-    TimeStatus,
+    AlertStatus, CartridgeStatus, ChassisStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus,
+    ThawStatus, TimeStatus,
 };
 use vtl::inventory::Location;
 use vtl::sessions::{IscsiSession, SessionState};
@@ -24,6 +24,7 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
     status.http.iter().try_for_each(|url| print_line(format!("HTTP API {url}")))?;
     status.notify.iter().try_for_each(|target| print_line(format!("notify {}", target_text(target))))?;
     status.object_shelves.iter().try_for_each(|shelf| print_line(crate::shelf::status::line(shelf)))?;
+    status.chassis.iter().try_for_each(print_chassis)?;
     if status.libraries.is_empty() {
         print_line("the site has no library")?;
     }
@@ -47,6 +48,34 @@ pub(super) fn print_site(status: &SiteStatus) -> Result<(), CliError> {
         print_line(format!("shelf {shelf}: {all}"))?;
     }
     Ok(())
+}
+
+/// Prints a chassis, and a line for each of its partitions.
+fn print_chassis(chassis: &ChassisStatus) -> Result<(), CliError> {
+    let ChassisStatus { name, model, serial, slots, import_export, drives, shared_station, partitions } = chassis;
+    let station = if *shared_station { "shared" } else { "divided" };
+    print_line(format!(
+        "chassis {name}  {model}  {serial}\n  {}, {}, {station} I/O station of {import_export}",
+        format_count((*slots).into(), "slot"),
+        format_count((*drives).into(), "drive"),
+    ))?;
+    for partition in partitions {
+        let share = |what: &str, numbers: Option<[u16; 2]>| match numbers {
+            Some([first, last]) if first == last => format!("{what} {first}"),
+            Some([first, last]) => format!("{what}s {first} to {last}"),
+            None => format!("no {what}"),
+        };
+        print_line(format!(
+            "  partition {:>2}  {}  {}  {}, {}, {}",
+            partition.number,
+            partition.library,
+            partition.serial,
+            share("slot", partition.slots),
+            share("I/O slot", partition.import_export),
+            share("drive", partition.drives)
+        ))?;
+    }
+    print_line("")
 }
 
 fn title(library: &LibraryStatus) -> String {

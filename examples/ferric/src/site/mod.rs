@@ -215,6 +215,7 @@ fn status(options: &Options, client: &mut Client) -> Result<SiteStatus, CliError
             None => format!("the site has {}", names.join(", ")),
         };
         status.libraries.retain(|library| library.name == *name);
+        status.chassis.retain(|chassis| chassis.partitions.iter().any(|partition| partition.library == *name));
         status.shelves.retain(|shelf, _| status.libraries.iter().any(|library| library.shelf == *shelf));
         if status.libraries.is_empty() {
             return Err(CliError::not_found(format!("there is no library {name:?}; {instead}")));

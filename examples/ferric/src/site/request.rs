@@ -71,6 +71,7 @@ fn translate(library: Option<String>, command: Command) -> Request {
         Command::Move { from, to } => Request::Move { library, from, to },
         Command::Import { cartridge, to } => Request::Import { library, cartridge, to },
         Command::Export { from } => Request::Export { library, from },
+        Command::Assign { cartridge, partition, to } => Request::Assign { cartridge, library: partition, to },
         Command::Door { door, state } => Request::Door { library, door: door.into(), open: state == DoorState::Open },
         Command::Robot { state } => Request::Online { library, drive: None, online: state == OnlineState::Online },
         Command::Drive(DriveArgs { drive: Some(drive), state: Some(state) }) => {

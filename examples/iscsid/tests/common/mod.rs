@@ -50,7 +50,7 @@ impl Daemon {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [_, _, portal, iqn] = words.as_slice() else { panic!("unexpected ready line {line:?}") };
+        let [_, _, portal, iqn, ..] = words.as_slice() else { panic!("unexpected ready line {line:?}") };
         Self { child, portal: (*portal).into(), iqn: (*iqn).into() }
     }
 

@@ -181,11 +181,12 @@ fn each_route_has_its_response() {
                 && route.path.split('/').zip(path.split('/')).all(|(known, part)| is(known) || known == part)
         })
     };
-    // The tests of access have those of sessions.
+    // The tests of access have those of sessions, and the test of partitions that of assignments.
     let missing: Vec<&str> = crate::routes::all().filter(|route| !reached(route)).map(|route| route.path).collect();
     assert_eq!(
         missing,
         [
+            "/v1/assignments",
             "/v1/events",
             "/v1/alarms/acknowledge",
             "/metrics",
@@ -275,6 +276,26 @@ const REFUSED: &[(&str, &str, &str, u16, &str, &str)] = &[
     ("GET", "/v1/cartridges/%ff", "", 400, "malformed", "Invalid UTF-8 in `cartridge`"),
     ("DELETE", "/v1/moves", "", 405, "method_not_allowed", "DELETE is not a method of this path"),
 ];
+
+/// The library and the status of a site with partitions; a cartridge in the shared I/O station stays in its slot.
+#[test]
+fn cartridges_are_assigned_to_partitions() {
+    let served = serve(include_str!("../../../../../examples/partitions/msl3040.toml"));
+    let document = schema::document();
+    let moved = served.send("POST", "/v1/moves", r#"{"from":"B00001L9","to":"io2"}"#);
+    assert_eq!(moved.status, 200, "{}", moved.body);
+    let assigned = served.send("POST", "/v1/assignments", r#"{"cartridge":"B00001L9","library":"archive"}"#);
+    let expected = json!({"cartridge": "B00001L9", "from_library": "backup", "from": 102, "from_element": "io2",
+        "library": "archive", "to": 102, "to_element": "io2"});
+    assert_eq!(assigned.json(), expected);
+    schema::check(&document, &json!({"$ref": "#/components/schemas/AssignedCartridge"}), &assigned.json()).unwrap();
+    let again = served.send("POST", "/v1/assignments", r#"{"cartridge":"B00001L9","library":"archive","to":"slot9"}"#);
+    assert_eq!((again.problem().0, again.problem().1.as_str()), (409, "conflict"));
+    let status = served.get("/v1/status").json();
+    schema::check(&document, &json!({"$ref": "#/components/schemas/SiteStatus"}), &status).unwrap();
+    assert_eq!(status["chassis"][0]["partitions"][1]["slots"], json!([31, 40]));
+    assert_eq!(served.get("/v1/libraries/archive").json()["chassis"], "msl");
+}
 
 #[test]
 fn refused_requests_are_problems() {

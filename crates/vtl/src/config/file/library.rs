@@ -1,6 +1,7 @@
 //! `[[library]]`: a logical library and its elements.
 
 use super::cartridges::cartridges;
+use super::chassis::Partition;
 use super::drives::drives;
 use super::former_words::replace_policy;
 use super::iscsi::is_iscsi_name;
@@ -9,22 +10,32 @@ use super::pages::changer_pages;
 use super::source::Source;
 use super::values::{identifier, names, strings, time_mode};
 use crate::config::tables::{LibraryTable, Number, Text};
-use crate::config::{ConfigError, LibraryLines, LibrarySetup, MoveCommand, TransferPolicy};
+use crate::config::{ChassisSetup, ConfigError, LibraryLines, LibrarySetup, MoveCommand, TransferPolicy};
 use crate::target::MAX_LUNS;
 use scsi_core::time::TimeMode;
 use smc::element::{ElementLayout, ElementType};
 use smc::profile::ChangerProfile;
 use toml::Spanned;
 
-/// One library; the first is called `main` if it has no name, others need one. `time` is the time mode of the site.
+/// What a library needs to know of the rest of the file.
+pub(super) struct SiteTables<'a> {
+    /// Time mode of the site.
+    pub(super) time: TimeMode,
+    pub(super) chassis: &'a [ChassisSetup],
+    /// The libraries before it.
+    pub(super) libraries: &'a [LibrarySetup],
+}
+
+/// One library; the first is called `main` if it has no name, others need one.
 pub(super) fn library(
     source: &Source<'_>,
     mut table: LibraryTable,
     (at, number): (usize, usize),
-    time: TimeMode,
+    site: &SiteTables<'_>,
 ) -> Result<LibrarySetup, ConfigError> {
-    let changer = changer(source, &table)?;
     let mut lines = layout_lines(source, &table, at);
+    let partition = Partition::of(source, &mut table, site.chassis, site.libraries)?;
+    let changer = changer_model(source, &table.model, "library.model")?;
     let names = names(source, "library", table.serial.as_ref(), table.naa.as_ref())?;
     replace_policy(source, "library.export", &mut table.export);
     replace_policy(source, "library.import", &mut table.import);
@@ -45,10 +56,17 @@ pub(super) fn library(
     let lun = lun(source, &table.lun)?;
     let given = [&table.vendor, &table.product, &table.revision];
     let strings = strings(source, "library", given, changer.model)?;
-    let time = time_mode(source, table.time.as_ref(), "library.time", time)?;
+    let time = time_mode(source, table.time.as_ref(), "library.time", site.time)?;
     let drives = drives(source, table.drive.take(), time)?;
     let layout = element_layout(source, &lines, &table, changer, drives.len())?;
     let pages = changer_pages(source, table.page.take(), (changer, layout), &strings, &names)?;
+    let partition = match (partition, &table.partition) {
+        (Some(partition), Some(own)) => {
+            let lines = [lines.slots, lines.import_export, lines.drives];
+            Some(partition.place(source, own.get_ref(), &layout, lines)?)
+        }
+        _ => None,
+    };
     // The default barcodes are those of the first library.
     let listed = if number == 1 { table.cartridges } else { Some(table.cartridges.unwrap_or_default()) };
     let cartridges = cartridges(source, listed, &layout, &mut lines)?;
@@ -72,6 +90,7 @@ pub(super) fn library(
         move_command,
         time,
         pages,
+        partition,
     })
 }
 
@@ -187,11 +206,22 @@ fn target_name(source: &Source<'_>, text: &Spanned<String>) -> Result<String, Co
     if is_iscsi_name(text.get_ref()) { Ok(text.get_ref().clone()) } else { identifier(source, text, "library.target") }
 }
 
-fn changer(source: &Source<'_>, table: &LibraryTable) -> Result<&'static ChangerProfile, ConfigError> {
-    let Some(model) = &table.model else { return Ok(&smc::profile::STK_L700) };
+/// Default numbers of storage and import/export elements of a model.
+pub(super) fn default_counts(model: &ChangerProfile) -> [u16; 2] {
+    let [slots, import_export, _] = model.max_elements;
+    [SLOTS.min(slots), IMPORT_EXPORT.min(import_export)]
+}
+
+/// The library model of a key; an STK L700 without it.
+pub(super) fn changer_model(
+    source: &Source<'_>,
+    model: &Text,
+    key: &str,
+) -> Result<&'static ChangerProfile, ConfigError> {
+    let Some(model) = model else { return Ok(&smc::profile::STK_L700) };
     smc::profile::by_name(model.get_ref()).ok_or_else(|| {
         let known: Vec<_> = smc::profile::ALL.iter().map(|profile| profile.name).collect();
         let message = format!("unknown library {:?}; known are {}", model.get_ref(), known.join(", "));
-        source.error(model.span().start, "library.model", message)
+        source.error(model.span().start, key, message)
     })
 }

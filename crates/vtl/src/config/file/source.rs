@@ -76,16 +76,18 @@ pub(super) fn syntax_error(source: &Source<'_>, error: &toml::de::Error) -> Conf
 /// A key with the name of the table that it is in, as other errors have it.
 fn in_table(before: &str, key: &str) -> String {
     // What looks like a header in a value is none, and could be part of a secret.
-    const TABLES: [&str; 17] = [
+    const TABLES: [&str; 19] = [
         "library",
         "library.first",
         "library.page",
+        "library.partition",
         "library.drive",
         "library.drive.page",
         "drive.page",
         "library.cartridges",
         "drive",
         "cartridges",
+        "chassis",
         "pool",
         "storage",
         "shelf",
