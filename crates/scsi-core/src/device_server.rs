@@ -47,8 +47,9 @@ pub trait DeviceServer: Send {
     fn volume(&self) -> Option<String> {
         None
     }
-    /// Bytes between the position and early warning, 0 behind it; `None` without a threaded tape.
-    fn bytes_before_early_warning(&self) -> Option<u64> {
+    /// Bytes between the position and early warning, 0 behind it; `None` without a threaded tape. Waits until the size of all
+    /// written blocks is known.
+    fn bytes_before_early_warning(&mut self) -> Option<u64> {
         None
     }
     /// Records an injected failure of a command as one of the device itself: TapeAlert flags, counters and diagnostic data.

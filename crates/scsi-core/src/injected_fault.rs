@@ -361,6 +361,13 @@ impl<M, O: Clone> FaultList<M, O> {
     }
 }
 
+impl FaultList {
+    /// Whether a rule needs the distance to early warning.
+    pub(crate) fn measures_early_warning(&self) -> bool {
+        self.0.iter().any(|entry| entry.rule.matcher.before_early_warning.is_some())
+    }
+}
+
 /// The effect of an injected fault on the completion of a command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Injected {

@@ -119,6 +119,108 @@ fn error_before_early_warning_is_at_the_last_block_and_writes_nothing() {
     assert!(outcomes.contains(&WriteOutcome::EarlyWarning), "{outcomes:?}");
 }
 
+/// Blocks that are compressed by workers count, too.
+#[test]
+fn early_warning_is_measured_with_compression() {
+    let it = Fixture::new();
+    let mut compression = it.host.mode_page(1, 0x0f, 0).unwrap();
+    compression[2] |= 0x80;
+    it.host.set_mode_page(1, &compression).unwrap();
+    it.add(&script("error-before-early-warning"));
+    let mut state = 1_u64;
+    let error = loop {
+        let noise: Vec<u8> = (0..BLOCK / 8)
+            .flat_map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state.to_le_bytes()
+            })
+            .collect();
+        match it.host.write(1, &noise) {
+            Ok(WriteOutcome::Written) => {}
+            Ok(WriteOutcome::EarlyWarning) => panic!("early warning came first"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.sense_codes(), Some((3, 0x0c, 0)));
+}
+
+/// The flags, the counters and the cartridge memory of a drive after one fault of each kind, as after a failure of hardware:
+/// TapeAlert; total uncorrected errors of log pages 02h and 03h; TapeAlert flags in the cartridge memory after the unload.
+#[test]
+fn alerts_counters_and_cartridge_memory_follow_each_fault() {
+    for (kind, script, alerts, uncorrected, in_memory) in [
+        ("recovered_read", "", &[1][..], [0, 0], true),
+        ("recovered_write", "", &[2], [0, 0], true),
+        ("read_error", "", &[3, 5], [0, 1], true),
+        ("write_error", "", &[3, 6], [1, 0], true),
+        ("hardware_error", "commands = [\"WRITE\"]", &[30], [1, 0], true),
+        ("hardware_error", "commands = [\"READ\"]", &[30], [0, 1], true),
+        ("aborted_command", "commands = [\"WRITE\"]", &[], [0, 0], true),
+        ("sense", "sense = \"3/11/00\"\ncommands = [\"READ\"]", &[3, 5], [0, 1], true),
+        ("sense_after", "sense = \"1/17/01\"\ncommands = [\"READ\"]", &[1], [0, 0], true),
+        ("busy", "commands = [\"READ\"]", &[], [0, 0], true),
+        ("early_warning", "", &[], [0, 0], true),
+        ("end_of_medium", "", &[], [0, 0], true),
+        ("cleaning_required", "", &[2, 20], [0, 0], true),
+        ("drop_response", "commands = [\"WRITE\"]", &[], [0, 0], true),
+        ("load_failure", "", &[55], [0, 0], false),
+        ("unload_failure", "", &[56], [0, 0], false),
+        ("filemark_lost", "", &[6, 51, 52, 56], [0, 0], false),
+    ] {
+        let it = Fixture::new();
+        it.add(&format!("[[fault]]\nkind = \"{kind}\"\n{script}"));
+        let _ = it.host.submit(1, &[0x0a, 0, 1, 0, 0, 0], block(1), BLOCK, 0).unwrap();
+        let _ = it.host.write(1, &block(1));
+        let _ = it.host.write_filemarks(1, 1);
+        let _ = it.host.rewind(1);
+        let _ = it.host.read(1, BLOCK);
+        if !in_memory {
+            let _ = it.host.space(1, SpaceUnit::EndOfData, 0);
+            let _ = it.host.unload(1);
+            let _ = it.host.load(1);
+        }
+        assert_eq!(it.fired(), [1], "{kind}");
+        let uncorrected_now = [it.total_uncorrected(2), it.total_uncorrected(3)];
+        let raised = it.host.tape_alerts(1).unwrap();
+        assert_eq!(raised, alerts, "{kind}");
+        assert_eq!(uncorrected_now, uncorrected, "{kind}");
+        if in_memory {
+            it.host.unload(1).unwrap();
+            it.host.load(1).unwrap();
+            let attribute = it.host.attribute(1, 0, 0x0002).unwrap().unwrap();
+            let flags = u64::from_be_bytes(attribute.try_into().unwrap());
+            let stored: Vec<u16> = (1..=64).filter(|flag| flags >> (64 - flag) & 1 != 0).collect();
+            assert_eq!(stored, alerts, "{kind}");
+        }
+    }
+}
+
+/// TapeAlert flags of the changer after each fault of the robot.
+#[test]
+fn alerts_of_the_robot_follow_each_fault() {
+    for (kind, alerts) in [
+        ("robot_pick", [13]),
+        ("robot_place", [14]),
+        ("robot_load", [15]),
+        ("cartridge_stuck", [15]),
+        ("double_pick", [13]),
+        ("door_opened", [16]),
+    ] {
+        let it = Fixture::new();
+        it.add(&format!("[[fault]]\nkind = \"{kind}\""));
+        it.host.unload(1).unwrap();
+        let _ = it.host.move_medium(0, 1001, if kind == "robot_place" { 1003 } else { 501 });
+        if kind == "cartridge_stuck" {
+            let _ = it.host.move_medium(0, 500, 1000);
+        }
+        assert_eq!(it.fired(), [1], "{kind}");
+        it.host.clear_unit_attentions();
+        assert_eq!(it.host.tape_alerts(0).unwrap(), alerts, "{kind}");
+    }
+}
+
 #[test]
 fn filemark_is_lost_at_unload() {
     let it = Fixture::with_script("filemark-lost-at-unload");

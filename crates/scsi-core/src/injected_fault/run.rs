@@ -21,13 +21,15 @@ pub(crate) fn run<S: DeviceServer>(
 ) -> Outcome {
     let volume = server.volume();
     let initiator = server.lu().port_of(request.nexus).map(|port| port.initiator_name());
+    let measures = server.lu().faults.measures_early_warning();
+    let before_early_warning = if measures { server.bytes_before_early_warning() } else { None };
     let subject = Subject {
         request,
         cdb,
         name: row.spec.name,
         position: server.position(),
         volume: volume.as_deref(),
-        before_early_warning: server.bytes_before_early_warning(),
+        before_early_warning,
         initiator: initiator.as_deref(),
         protects_reads: server.protects_reads(request.nexus),
     };

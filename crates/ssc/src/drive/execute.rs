@@ -93,8 +93,11 @@ impl DeviceServer for Drive {
         self.loaded().map(|(cartridge, _)| cartridge.barcode().to_string())
     }
 
-    fn bytes_before_early_warning(&self) -> Option<u64> {
-        let medium = &self.state.media.threaded()?.medium;
+    fn bytes_before_early_warning(&mut self) -> Option<u64> {
+        let mounted = self.state.media.threaded_mut()?;
+        // Blocks that workers still compress are not in the usage.
+        mounted.drain();
+        let medium = &mounted.medium;
         let usage = medium.usage(medium.position().partition).ok()?;
         Some(usage.capacity.saturating_sub(usage.early_warning).saturating_sub(usage.position))
     }
