@@ -10,6 +10,7 @@ mod compatibility;
 mod descriptors;
 mod devices;
 mod ends;
+mod faults;
 mod programs;
 mod recorded;
 mod shared_shelf;
