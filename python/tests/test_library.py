@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from ferric import CommandError, ControlError, Library, ProgramNotFoundError, StartError, TransportError
+from ferric import (
+    CommandError,
+    ControlError,
+    IscsiSession,
+    Library,
+    ProgramNotFoundError,
+    StartError,
+    StreamError,
+    StreamSession,
+    TransportError,
+)
+from ferric.library import Transport
 
 ONE_DRIVE = {
     "library": [
@@ -30,6 +41,11 @@ def library() -> Iterator[Library]:
         yield library
 
 
+@pytest.fixture(params=["stream", "iscsi"])
+def transport(request: pytest.FixtureRequest) -> Transport:
+    return "iscsi" if request.param == "iscsi" else "stream"
+
+
 def test_operator(library: Library) -> None:
     moved = library.load("A1L8")
     assert (moved.cartridge, moved.source, moved.destination, moved.refused) == ("A1L8", "slot1", "drive1", None)
@@ -44,13 +60,13 @@ def test_operator(library: Library) -> None:
     assert (error.value.code, error.value.fields["barcode"]) == ("conflict", "A1L8")
 
 
-def test_blocks_and_filemarks(library: Library) -> None:
+def test_blocks_and_filemarks(library: Library, transport: Transport) -> None:
     library.load("A1L8")
     # Immediate data only, and a block for which the target sends R2Ts.
     blocks = [b"x", os.urandom(300_000), os.urandom(5 << 20)]
-    with library.drive(1).session as session:
+    with library.drive(1, transport=transport).session as session:
         assert session.command(1, bytes(6)).status == 0
-    drive = library.drive(1)
+    drive = library.drive(1, transport=transport)
     for block in blocks:
         drive.write(block)
     drive.write_filemarks(2)
@@ -69,9 +85,9 @@ def test_blocks_and_filemarks(library: Library) -> None:
     library.unload("drive1")
 
 
-def test_a_longer_block_and_residuals(library: Library) -> None:
+def test_a_longer_block_and_residuals(library: Library, transport: Transport) -> None:
     library.load("A2L8")
-    drive = library.drive(1)
+    drive = library.drive(1, transport=transport)
     drive.write(b"0123456789")
     drive.rewind()
     with pytest.raises(CommandError) as error:
@@ -99,17 +115,19 @@ def test_changer(library: Library) -> None:
     changer.close()
 
 
-def test_two_hosts(library: Library) -> None:
-    first, second = library.drive(1, initiator="iqn.2026-01.example:a"), library.drive(1)
+def test_two_hosts(library: Library, transport: Transport) -> None:
+    first, second = library.drive(1, transport=transport), library.drive(1, transport=transport)
     first.command(bytes([0x16, 0, 0, 0, 0, 0])).check()
     with pytest.raises(CommandError, match="RESERVATION CONFLICT"):
         second.command(bytes([0x16, 0, 0, 0, 0, 0])).check()
     # A reset of the unit ends the reservation and raises a unit attention for both.
-    second.session.reset_lun(1)  # type: ignore[attr-defined]
+    second.reset()
     for drive in (first, second):
         sense = drive.command(bytes(6)).sense
         assert sense is not None and (sense.key, sense.asc) == (6, 0x29)
     second.command(bytes([0x16, 0, 0, 0, 0, 0])).check()
+    with pytest.raises(TransportError, match="LOGICAL UNIT RESET of LUN 9"):
+        library.session(transport=transport).reset_lun(9)
     second.close()
     first.command(bytes([0x16, 0, 0, 0, 0, 0])).check()
     first.close()
@@ -137,9 +155,9 @@ def test_faults_and_trace(library: Library) -> None:
     drive.close()
 
 
-def test_lost_response_is_a_timeout(library: Library) -> None:
+def test_lost_response_is_a_timeout(library: Library, transport: Transport) -> None:
     library.fault("drop_response", drive="drive1", commands=["INQUIRY"])
-    session = library.session(timeout=1)
+    session = library.session(transport=transport, timeout=1)
     session.clear_unit_attentions(1)
     with pytest.raises(TimeoutError):
         session.command(1, bytes([0x12, 0, 0, 0, 36, 0]), data_in=36)
@@ -148,23 +166,40 @@ def test_lost_response_is_a_timeout(library: Library) -> None:
     library.clear_faults()
 
 
-def test_refused_logins(library: Library) -> None:
-    with pytest.raises(TransportError, match="no target of this name"):
-        library.session("iqn.2026-01.example:none")
+def test_refused_logins(library: Library, transport: Transport) -> None:
+    with pytest.raises(TransportError, match="there is no target"):
+        library.session("iqn.2026-01.example:none", transport=transport)
     with pytest.raises(ValueError, match="has no drive 2"):
-        library.drive(2)
-    with library.session() as session:
+        library.drive(2, transport=transport)
+    with library.session(transport=transport) as session:
         with pytest.raises(ValueError, match="not both"):
             session.command(1, bytes(6), data_out=b"x", data_in=1)
-        with pytest.raises(ValueError, match="17 bytes"):
-            session.command(1, bytes(17))
+        with pytest.raises(ValueError, match="256 bytes"):
+            session.command(1, bytes(256))
     with pytest.raises(TransportError, match="the session is closed"):
         session.command(1, bytes(6))
 
 
+def test_hosts_of_the_stream(library: Library) -> None:
+    former = StreamSession(library.stream_socket, host=7)
+    assert (former.host, former.target) == (7, library.targets[0])
+    new = StreamSession(library.stream_socket, host=7)
+    with pytest.raises(TransportError, match="closed the connection"):
+        former.command(1, bytes(6))
+    sense = new.command(1, bytes(6)).sense
+    assert sense is not None and sense.codes == (6, 0x29, 7)
+    new.close()
+    with pytest.raises(StreamError, match="host number 80000000h") as error:
+        StreamSession(library.stream_socket, host=1 << 31)
+    assert error.value.number == 1
+    with StreamSession(library.stream_socket) as session, pytest.raises(ValueError, match="16777217 bytes of data"):
+        session.command(1, bytes(6), data_in=(16 << 20) + 1)
+
+
 def test_pings_are_answered(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ferric.iscsi._PING_INTERVAL_S", 0.05)
-    session = library.session()
+    session = library.session(transport="iscsi")
+    assert isinstance(session, IscsiSession)
     # A NOP-Out that the target must answer: its answer is a PDU that arrives while no command runs.
     header = bytes([0x40, 0x80, 0, 0]) + bytes(12) + b"\0\0\0\x63" + b"\xff" * 4
     with session._lock:
@@ -233,7 +268,7 @@ def test_a_killed_python_leaves_no_daemon() -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     until = time.monotonic() + 30
-    while data.exists() and time.monotonic() < until:
+    while data.parent.exists() and time.monotonic() < until:
         time.sleep(0.05)
     assert not data.parent.exists()
     with pytest.raises(ProcessLookupError):

@@ -3,7 +3,7 @@
 import pytest
 
 from ferric import CommandError, Response, Sense, _toml
-from ferric.iscsi import _lun
+from ferric.scsi import encode_lun
 
 
 def test_fixed_sense() -> None:
@@ -44,12 +44,12 @@ def test_error_text() -> None:
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0000"), (255, "00ff"), (256, "4100"), (1000, "43e8")])
 def test_luns(number: int, text: str) -> None:
-    assert _lun(number) == bytes.fromhex(text) + bytes(6)
+    assert encode_lun(number) == bytes.fromhex(text) + bytes(6)
 
 
 def test_lun_out_of_range() -> None:
     with pytest.raises(ValueError, match="LUN 16384; expected 0 to 16383"):
-        _lun(0x4000)
+        encode_lun(0x4000)
 
 
 def test_toml() -> None:

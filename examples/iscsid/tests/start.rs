@@ -42,7 +42,7 @@ fn status(socket: &Path) -> serde_json::Value {
 #[test]
 fn ready_line_as_json_and_removal_of_an_ephemeral_site() {
     let dir = tempdir().unwrap();
-    let arguments = ["--ephemeral", "--bind", "127.0.0.1:0", "--ready", "json"];
+    let arguments = ["--ephemeral", "--bind", "127.0.0.1:0", "--ready", "json", "--stream", "scsi.sock"];
     let (child, line) = start(program().args(arguments).env("TMPDIR", dir.path()).current_dir(dir.path()));
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!((line["ready"].as_str(), line["pid"].as_u64()), (Some("iscsi"), Some(child.id().into())));
@@ -53,6 +53,14 @@ fn ready_line_as_json_and_removal_of_an_ephemeral_site() {
     assert!(data.starts_with(dir.path()) && data.join("cartridges").is_dir());
     let socket = line["control"].as_str().unwrap();
     assert_eq!(status(Path::new(socket))["ok"]["libraries"][0]["name"], "main");
+    let stream = Path::new(line["stream"].as_str().unwrap());
+    assert_eq!(stream, dir.path().join("scsi.sock"));
+    // OPEN of the stream, and the type of the response.
+    let mut client = UnixStream::connect(stream).unwrap();
+    client.write_all(b"\x01\0\0\0\0\0\0\x0cFSTR\0\x01\0\0\0\0\0\0").unwrap();
+    let mut kind = [0];
+    client.read_exact(&mut kind).unwrap();
+    assert_eq!(kind, [0x81]);
     assert!(terminate(child));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "no file remains");
 }

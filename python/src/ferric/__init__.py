@@ -9,9 +9,11 @@ from ferric.iscsi import IscsiSession
 from ferric.library import Library, Move, StartError, TracedCommand
 from ferric.programs import ProgramNotFoundError
 from ferric.scsi import Changer, CommandError, Drive, Inquiry, Response, Sense, Session, TransportError, Unit
+from ferric.stream import STREAM_VERSION, StreamError, StreamSession
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "STREAM_VERSION",
     "Changer",
     "CommandError",
     "Control",
@@ -27,6 +29,8 @@ __all__ = [
     "Sense",
     "Session",
     "StartError",
+    "StreamError",
+    "StreamSession",
     "TracedCommand",
     "TransportError",
     "Unit",

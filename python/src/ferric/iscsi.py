@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
-from ferric.scsi import Response, Sense, Session, TransportError
+from ferric.scsi import Response, Sense, Session, TransportError, encode_lun
 
 DEFAULT_INITIATOR: Final = "iqn.2026-01.org.ferric-vtl:python"
 
@@ -92,15 +92,14 @@ class IscsiSession(Session):
             flags = _FINAL | (_WRITE if data_out else 0) | (_READ if data_in else 0) | 1
             expected = len(data_out) or data_in
             fields = struct.pack(">III", expected, self._next_command_number(), self._expected_status_number)
-            header = bytes([_COMMAND, flags, 0, 0]) + _lengths(immediate) + _lun(lun) + _u32(tag) + fields
+            header = bytes([_COMMAND, flags, 0, 0]) + _lengths(immediate) + encode_lun(lun) + _u32(tag) + fields
             self._send(header + cdb.ljust(16, b"\0"), immediate)
             return self._await_response(lun, tag, data_out, bytearray(data_in))
 
     def reset_lun(self, lun: int) -> None:
-        """LOGICAL UNIT RESET."""
         with self._exchange():
             fields = struct.pack(">III", _NO_TAG, self._command_number, self._expected_status_number)
-            header = bytes([_TASK_MANAGEMENT | _IMMEDIATE, _FINAL | _LUN_RESET, 0, 0]) + _lengths(b"") + _lun(lun)
+            header = bytes([_TASK_MANAGEMENT | _IMMEDIATE, _FINAL | _LUN_RESET, 0, 0]) + _lengths(b"") + encode_lun(lun)
             self._send(header + _u32(next(self._tags)) + fields + bytes(16), b"")
             response = self._receive_one(_TASK_MANAGEMENT_RESPONSE)
         if response.header[2] != 0:
@@ -207,7 +206,7 @@ class IscsiSession(Session):
         for number, offset in enumerate(range(begin, begin + length, segment)):
             data = data_out[offset : min(offset + segment, begin + length)]
             is_last = offset + len(data) == begin + length
-            header = bytes([_DATA_OUT, _FINAL if is_last else 0, 0, 0]) + _lengths(data) + _lun(lun)
+            header = bytes([_DATA_OUT, _FINAL if is_last else 0, 0, 0]) + _lengths(data) + encode_lun(lun)
             tags = r2t.header[16:24]
             numbers = struct.pack(">IIIIII", 0, self._expected_status_number, 0, number, offset, 0)
             self._send(header + tags + numbers, data)
@@ -304,13 +303,6 @@ def _lengths(data: bytes) -> bytes:
 
 def _u32(number: int) -> bytes:
     return number.to_bytes(4, "big")
-
-
-def _lun(number: int) -> bytes:
-    """A LUN in eight bytes: peripheral device addressing up to 255, flat space addressing above (SAM-5)."""
-    if not 0 <= number < 0x4000:
-        raise ValueError(f"LUN {number}; expected 0 to 16383")
-    return (number if number < 256 else number | 0x4000).to_bytes(2, "big") + bytes(6)
 
 
 def _residual(pdu: _Pdu) -> int:

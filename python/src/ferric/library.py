@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from ferric import _toml, programs
 from ferric.control import Control, ControlError
-from ferric.iscsi import DEFAULT_INITIATOR, IscsiSession
-from ferric.scsi import Changer, Drive
+from ferric.iscsi import IscsiSession
+from ferric.scsi import Changer, Drive, Session
+from ferric.stream import StreamSession
 
 _WATCH: Final = """
 directory=$1 log=$2; shift 2
@@ -30,6 +31,8 @@ exit "$code"
 """
 """Runs the daemon until its standard input has a line or ends. If it ends, this Python process has ended without
 :meth:`Library.close`: the directory is removed, too."""
+
+Transport: TypeAlias = Literal["stream", "iscsi"]
 
 _STOP_TIMEOUT_S: Final = 60.0
 
@@ -67,7 +70,8 @@ class TracedCommand:
 
 
 class Library:
-    """A site with one tape library, unless ``config`` has another one. It is served over iSCSI on a free port.
+    """A site with one tape library, unless ``config`` has another one. It is served over iSCSI on a free port,
+    and on a Unix socket.
 
     Use it in a ``with`` block; :meth:`start` and :meth:`close` do the same. The cartridges are in a temporary
     directory that is removed at the end, or in ``data``, which stays. ``config`` is a configuration as a mapping, as
@@ -171,6 +175,11 @@ class Library:
         return self.data / "control.sock"
 
     @property
+    def stream_socket(self) -> Path:
+        """The socket for SCSI commands without iSCSI (``docs/stream.md``)."""
+        return self._directory / "scsi.sock"
+
+    @property
     def log(self) -> str:
         """The log of the daemon since its last start."""
         return (self._directory / "log").read_text(encoding="utf-8", errors="replace")
@@ -185,7 +194,8 @@ class Library:
         directory = self._directory
         host, port = self._address
         options = ["--data", str(self.data), "--config", str(directory / "config.toml"), "--bind", f"{host}:{port}"]
-        daemon = [*programs.daemon(), *options, "--ready", "json", *self._arguments]
+        options += ["--stream", str(self.stream_socket), "--ready", "json"]
+        daemon = [*programs.daemon(), *options, *self._arguments]
         watch = ["/bin/sh", "-c", _WATCH, "ferric-watch", str(directory), str(directory / "log"), *daemon]
         self._process = subprocess.Popen(
             watch, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=directory, start_new_session=True
@@ -323,27 +333,37 @@ class Library:
     # What a host does.
 
     def session(
-        self, target: str | None = None, *, initiator: str = DEFAULT_INITIATOR, timeout: float | None = None
-    ) -> IscsiSession:
-        """Logs in to a target, by default the first. Each session is another I_T nexus."""
-        name = target if target is not None else self.targets[0]
-        return IscsiSession(self.address, name, initiator=initiator, timeout=timeout or self._timeout)
+        self,
+        target: str | None = None,
+        *,
+        transport: Transport = "stream",
+        timeout: float | None = None,
+    ) -> Session:
+        """Logs in to a target, by default the first. Each session is another I_T nexus.
 
-    def drive(self, number: int = 1, *, library: str | None = None, initiator: str = DEFAULT_INITIATOR) -> Drive:
+        The transport is the stream of the daemon (``docs/stream.md``), or ``"iscsi"``.
+        """
+        name = target if target is not None else self.targets[0]
+        limit = timeout if timeout is not None else self._timeout
+        if transport == "iscsi":
+            return IscsiSession(self.address, name, timeout=limit)
+        return StreamSession(self.stream_socket, name, timeout=limit)
+
+    def drive(self, number: int = 1, *, library: str | None = None, transport: Transport = "stream") -> Drive:
         """Logs in to a drive, by its number from 1. Its pending unit attentions are cleared."""
         description = self._library(library)
         drives = {drive["number"]: drive["lun"] for drive in description["drives"]}
         if number not in drives:
             name, last = description["name"], max(drives, default=0)
             raise ValueError(f"library {name!r} has no drive {number}; it has drives 1 to {last}")
-        drive = Drive(self.session(description["target"], initiator=initiator), drives[number])
+        drive = Drive(self.session(description["target"], transport=transport), drives[number])
         drive.clear_unit_attentions()
         return drive
 
-    def changer(self, *, library: str | None = None, initiator: str = DEFAULT_INITIATOR) -> Changer:
+    def changer(self, *, library: str | None = None, transport: Transport = "stream") -> Changer:
         """Logs in to the changer. Its pending unit attentions are cleared."""
         description = self._library(library)
-        changer = Changer(self.session(description["target"], initiator=initiator), description["lun"])
+        changer = Changer(self.session(description["target"], transport=transport), description["lun"])
         changer.clear_unit_attentions()
         return changer
 

@@ -138,6 +138,13 @@ class TransportError(ConnectionError):
     """The connection failed, or the other side does not follow the protocol."""
 
 
+def encode_lun(number: int) -> bytes:
+    """A LUN in eight bytes: peripheral device addressing up to 255, flat space addressing above (SAM-5)."""
+    if not 0 <= number < 0x4000:
+        raise ValueError(f"LUN {number}; expected 0 to 16383")
+    return (number if number < 256 else number | 0x4000).to_bytes(2, "big") + bytes(6)
+
+
 class Session(ABC):
     """An I_T nexus: one initiator port that is logged in to one target. It serves one thread at a time."""
 
@@ -148,6 +155,10 @@ class Session(ABC):
         ``data_out`` is the Data-Out, ``data_in`` the number of bytes of Data-In that are accepted; a command has one
         of them at most.
         """
+
+    @abstractmethod
+    def reset_lun(self, lun: int) -> None:
+        """LOGICAL UNIT RESET: aborts the commands of all hosts and raises a unit attention for each of them."""
 
     @abstractmethod
     def close(self) -> None:
@@ -209,6 +220,10 @@ class Unit:
     def clear_unit_attentions(self) -> None:
         """Sends TEST UNIT READY until no unit attention is pending."""
         self.session.clear_unit_attentions(self.lun)
+
+    def reset(self) -> None:
+        """LOGICAL UNIT RESET."""
+        self.session.reset_lun(self.lun)
 
     def close(self) -> None:
         """Logs out and closes the connection of the session."""

@@ -58,6 +58,9 @@ pub struct Arguments {
     /// Address of the HTTP API; port 0 selects a free port [default: http.listen of the configuration, no HTTP]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) http: Option<String>,
+    /// Serve commands on this Unix socket, too, for clients without iSCSI (docs/stream.md)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) stream: Option<PathBuf>,
     /// Create a new site although the data directory has cartridges or identities but no state
     #[arg(long)]
     pub(crate) new_site: bool,

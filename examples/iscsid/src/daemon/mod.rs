@@ -32,6 +32,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
@@ -50,6 +51,7 @@ use vtl::library::LibraryError;
 use vtl::log_writer::{self, LogGuard, LogWriter};
 use vtl::recent_log::RecentLog;
 use vtl::site::{OpenSite, Site};
+use vtl_stream::StreamSocket;
 
 /// Runs the daemon with the command line of this process. Returns its exit code.
 #[must_use]
@@ -144,6 +146,7 @@ fn run(mut arguments: Arguments, recent: RecentLog, inherited: Option<TcpListene
     site.set_reload_handler(Arc::new(move || reloader.reload()));
     let control = arguments.data_directory().join(socket::FILE_NAME);
     let _control = ControlSocket::open(&control, &site).map_err(|error| format!("{}: {error}", control.display()))?;
+    let stream = open_stream(&arguments, &site)?;
     #[cfg(feature = "shelf")]
     let copiers = site_copy::start(&site, &config.shelves, &arguments, shared_site.as_ref())?;
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
@@ -159,6 +162,7 @@ fn run(mut arguments: Arguments, recent: RecentLog, inherited: Option<TcpListene
     }
     ready::report_stop();
     portal.close();
+    drop(stream);
     drop(drives);
     part.stop();
     let closed = site.shut_down().map_err(|error| error.to_string());
@@ -178,6 +182,14 @@ fn open_portal(site: &Arc<Site>, config: &Config, inherited: Option<TcpListener>
         None => (Portal::open(site, &config.iscsi), bind.as_str()),
     };
     opened.map(Arc::new).map_err(|error| format!("cannot listen on {place}: {error}"))
+}
+
+/// With `--stream`, serves commands on a Unix socket.
+fn open_stream(arguments: &Arguments, site: &Arc<Site>) -> Result<Option<StreamSocket>, String> {
+    let open = |path: &PathBuf| {
+        StreamSocket::open(path, site).map_err(|error| format!("--stream: {}: {error}", path.display()))
+    };
+    arguments.stream.as_ref().map(open).transpose()
 }
 
 /// With `--site`, takes the site in the object store for this daemon, and restores its files if they are not here.

@@ -65,6 +65,9 @@ struct ReadyLine<'a> {
     targets: &'a [String],
     data: &'a Path,
     control: &'a Path,
+    /// The socket of `--stream`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<PathBuf>,
     pid: u32,
 }
 
@@ -92,7 +95,8 @@ pub(crate) fn report_ready(
             let (data, control) = (&*data?, &*control?);
             let (address, pid) = (address.to_string(), std::process::id());
             let http = site.http_urls().into_iter().next();
-            let line = ReadyLine { ready: "iscsi", address, http, targets: &names, data, control, pid };
+            let stream = arguments.stream.as_ref().map(std::path::absolute).transpose()?;
+            let line = ReadyLine { ready: "iscsi", address, http, targets: &names, data, control, stream, pid };
             serde_json::to_string(&line).map_err(io::Error::other)? + "\n"
         }
     };
