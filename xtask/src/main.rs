@@ -47,7 +47,7 @@ const USAGE: &str = "cargo xtask COMMAND
             whose servers are killed
   python [wheel]
             install the Python package into a virtual environment of target/python, with tools from PyPI, and run its tests and
-            mypy; wheel: build the wheel with maturin, and run the tests with it
+            mypy, then the tests of the Go package if Go is installed; wheel: build the wheel with maturin, and run the tests with it
   schemathesis
             run schemathesis against the HTTP API of a daemon; installs it from PyPI into target/schemathesis
   thread-sanitizer

@@ -1,7 +1,7 @@
-//! Tests the Python package in a virtual environment, and builds its wheel.
+//! Tests the Python package in a virtual environment, and the Go package if Go is installed; builds the wheel.
 
 use crate::guest::workspace;
-use crate::shell::{check, file_error, print_line, run};
+use crate::shell::{check, file_error, output, print_line, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -61,7 +61,8 @@ impl Environment {
         let mut pytest = Command::new("timeout");
         pytest.arg(LIMIT).arg(self.path("venv/bin/pytest")).args(["--quiet", "-p", "no:cacheprovider"]);
         pytest.env("FERRIC_PROGRAMS", workspace().join("target/debug")).env("PYTHONDONTWRITEBYTECODE", "1");
-        check("pytest", pytest.current_dir(&python))
+        check("pytest", pytest.current_dir(&python))?;
+        test_go()
     }
 
     /// A copy of the package that setuptools installs in a second: maturin would build the programs for release.
@@ -110,6 +111,25 @@ impl Environment {
         pytest.arg(LIMIT).arg(self.path("clean/bin/pytest")).args(["--quiet", "-p", "no:cacheprovider"]);
         check("pytest", pytest.current_dir(&python))
     }
+}
+
+/// Runs the tests of the Go package, which needs no other packages.
+fn test_go() -> Result<(), String> {
+    if output("go", ["version"]).is_err() {
+        print_line("go: skipped, because Go is not installed (Debian: golang-go)");
+        return Ok(());
+    }
+    let directory = workspace().join("go/ferrictest");
+    let unformatted = output("gofmt", ["-l", &directory.to_string_lossy()])?;
+    if !unformatted.is_empty() {
+        return Err(format!("gofmt: not formatted:\n{}", String::from_utf8_lossy(&unformatted)));
+    }
+    for arguments in [&["vet", "./..."][..], &["test", "-count=1", "./..."]] {
+        let mut go = Command::new("go");
+        go.args(arguments).env("FERRIC_PROGRAMS", workspace().join("target/debug")).env("GOPROXY", "off");
+        check("go", go.current_dir(&directory))?;
+    }
+    Ok(())
 }
 
 /// Copies the files of a directory.

@@ -1,0 +1,3 @@
+module ferric-vtl.org/ferrictest
+
+go 1.19
