@@ -2,10 +2,12 @@
 
 use crate::error::ShelfError;
 use crate::objects::Objects;
+use crate::storage_class::StorageClass;
 use object_store::path::Path;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
@@ -34,9 +36,21 @@ pub(crate) struct SignedResponse {
     pub(crate) date: Option<String>,
     /// The header `x-amz-storage-class`: absent for the usual class.
     pub(crate) class: Option<String>,
-    /// The header `x-amz-restore`: the state of a restoring.
+    /// The header `x-amz-restore`: the state of a restore.
     pub(crate) restore: Option<String>,
+    /// The header `x-amz-archive-status`: the archive of an object in INTELLIGENT_TIERING.
+    pub(crate) archive: Option<String>,
     pub(crate) body: String,
+}
+
+/// The archive of an object that must be thawed before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Archive {
+    Glacier,
+    DeepArchive,
+    /// The archive tiers of INTELLIGENT_TIERING, from which a restore moves the object back for an unlimited time.
+    Tiering,
+    TieringDeepArchive,
 }
 
 /// Future of a request.
@@ -91,6 +105,27 @@ impl SignedResponse {
             (Some(code), Some(message)) => format!("status {status}, {code}: {message}"),
             _ => format!("status {status}"),
         }
+    }
+
+    /// The state of an object in the header of a response to HEAD.
+    pub(crate) fn archived(&self) -> Option<Archive> {
+        match self.class.as_deref().and_then(StorageClass::by_name)? {
+            StorageClass::Glacier => Some(Archive::Glacier),
+            StorageClass::DeepArchive => Some(Archive::DeepArchive),
+            StorageClass::IntelligentTiering => match self.archive.as_deref()? {
+                "DEEP_ARCHIVE_ACCESS" => Some(Archive::TieringDeepArchive),
+                _ => Some(Archive::Tiering),
+            },
+            _ => None,
+        }
+    }
+
+    /// Time for which a restored copy can be read, by the clock of the store; `None` if the response does not show it.
+    pub(crate) fn expires_in(&self) -> Option<Duration> {
+        let date = |text: &str| OffsetDateTime::parse(text, &Rfc2822).ok();
+        let (_, expiry) = self.restore.as_deref()?.split_once("expiry-date=\"")?;
+        let left = date(expiry.split_once('"')?.0)? - date(self.date.as_deref()?)?;
+        Some(left.try_into().unwrap_or_default())
     }
 
     /// Whether a time in seconds since 1970 has passed by the clock of the store.

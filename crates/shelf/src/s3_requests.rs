@@ -71,6 +71,7 @@ impl S3Requests {
         let status = response.status().as_u16();
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let (date, class, restore) = (header("date"), header("x-amz-storage-class"), header("x-amz-restore"));
+        let archive = header("x-amz-archive-status");
         let mut chunks = response.into_body().bytes_stream();
         let mut body = Vec::new();
         while let Some(chunk) = chunks.try_next().await.map_err(failed)? {
@@ -79,7 +80,7 @@ impl S3Requests {
         let body = String::from_utf8_lossy(&body).into_owned();
         match status {
             500.. | 408 | 429 => Err(failed(format!("status {status}: {body}"))),
-            _ => Ok(SignedResponse { status, date, class, restore, body }),
+            _ => Ok(SignedResponse { status, date, class, restore, archive, body }),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::error::ShelfError;
 use crate::keys::CartridgeKeys;
-use crate::object_lock::denied;
+use crate::object_lock::{Archive, denied};
 use crate::objects::Objects;
 use crate::protection::Named;
-use crate::storage_class::StorageClass;
 use crate::{Content, Shelf};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use std::time::Duration;
 
 /// Requests that are in progress at the same time.
 pub(crate) const PARALLEL: usize = 8;
@@ -83,7 +83,7 @@ impl Shelf {
         let look = |key: String| async move {
             let state = match request {
                 Some(request) => self.objects().thaw_if_frozen(&key, request).await,
-                None => Ok(self.objects().state_of(&key).await?.1),
+                None => Ok(self.objects().look(&key).await?.state),
             };
             if let Ok(State::Missing) = state { Err(ShelfError::malformed(&key, "it is missing")) } else { state }
         };
@@ -94,51 +94,122 @@ impl Shelf {
     }
 }
 
+/// The state of an object, as the store shows it.
+#[derive(Clone, Copy)]
+pub(crate) struct Look {
+    pub(crate) state: State,
+    /// The archive that has the object; `None` if it need not be thawed.
+    pub(crate) archive: Option<Archive>,
+    /// Time for which a restored copy can be read.
+    expires_in: Option<Duration>,
+}
+
 impl Objects {
     /// The state of an object. If it must be thawed first, the store is asked for that.
-    pub(crate) async fn thaw_if_frozen(&self, key: &str, (days, tier): ThawRequest) -> Result<State, ShelfError> {
-        match self.state_of(key).await?.1 {
-            State::Frozen => self.thaw(key, days, tier).await,
-            state => Ok(state),
+    pub(crate) async fn thaw_if_frozen(&self, key: &str, request: ThawRequest) -> Result<State, ShelfError> {
+        match self.look(key).await? {
+            Look { state: State::Frozen, archive: Some(archive), .. } => self.thaw(key, request, archive).await,
+            look => Ok(look.state),
         }
     }
 
-    /// Whether an object is in a class whose objects must be thawed, and its state.
-    pub(crate) async fn state_of(&self, key: &str) -> Result<(bool, State), ShelfError> {
+    /// Lets a restored copy be readable for longer if it expires in less than half of the days of `request`. Returns whether it does now.
+    pub(crate) async fn renew(&self, key: &str, request: ThawRequest) -> Result<bool, ShelfError> {
+        let half = Duration::from_secs(u64::from(request.0) * 24 * 60 * 60 / 2);
+        match self.look(key).await? {
+            Look { state: State::Ready, archive: Some(archive), expires_in: Some(left) } if left < half => {
+                self.thaw(key, request, archive).await.map(|_| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The state of an object.
+    pub(crate) async fn look(&self, key: &str) -> Result<Look, ShelfError> {
         let response = self.send("reading", Some(key), ("HEAD", ""), "").await?;
         if response.status == 404 {
-            return Ok((false, State::Missing));
+            return Ok(Look { state: State::Missing, archive: None, expires_in: None });
         }
         if !response.is_success() {
             return Err(denied("reading", key, response.reason()));
         }
-        let restore = response.restore.unwrap_or_default();
-        let class = response.class.as_deref().and_then(StorageClass::by_name);
-        if !class.is_some_and(StorageClass::must_be_thawed) {
-            return Ok((false, State::Ready));
-        }
-        Ok((
-            true,
-            match restore {
-                _ if restore.contains("ongoing-request=\"true\"") => State::Thawing,
-                _ if restore.contains("ongoing-request=\"false\"") => State::Ready,
-                _ => State::Frozen,
-            },
-        ))
+        let (archive, restore) = (response.archived(), response.restore.as_deref().unwrap_or_default());
+        let state = match restore {
+            _ if archive.is_none() => State::Ready,
+            _ if restore.contains("ongoing-request=\"true\"") => State::Thawing,
+            _ if restore.contains("ongoing-request=\"false\"") => State::Ready,
+            _ => State::Frozen,
+        };
+        Ok(Look { state, archive, expires_in: response.expires_in() })
     }
 
-    async fn thaw(&self, key: &str, days: u16, tier: ThawTier) -> Result<State, ShelfError> {
-        let tier = tier.name();
-        let body = format!(
-            "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Days>{days}</Days><GlacierJobParameters>\
-             <Tier>{tier}</Tier></GlacierJobParameters></RestoreRequest>"
-        );
-        let response = self.send("thawing", Some(key), ("POST", "restore"), &body).await?;
+    async fn thaw(&self, key: &str, request: ThawRequest, archive: Archive) -> Result<State, ShelfError> {
+        let response = self.send("thawing", Some(key), ("POST", "restore"), &document(request, archive)).await?;
         let is_asked = response.element("Code") == Some("RestoreAlreadyInProgress");
         if response.is_success() || is_asked {
             Ok(State::Thawing)
         } else {
             Err(denied("thawing", key, response.reason()))
         }
+    }
+}
+
+/// The document of a restore request (RestoreObject of the S3 API). The archives for the longest time have no tier Expedited, and what is
+/// restored from INTELLIGENT_TIERING does not expire.
+fn document((days, tier): ThawRequest, archive: Archive) -> String {
+    let is_deep = matches!(archive, Archive::DeepArchive | Archive::TieringDeepArchive);
+    let tier = if is_deep && tier == ThawTier::Expedited { ThawTier::Standard } else { tier }.name();
+    let days = match archive {
+        Archive::Glacier | Archive::DeepArchive => format!("<Days>{days}</Days>"),
+        Archive::Tiering | Archive::TieringDeepArchive => String::new(),
+    };
+    format!(
+        "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{days}<GlacierJobParameters>\
+         <Tier>{tier}</Tier></GlacierJobParameters></RestoreRequest>"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object_lock::SignedResponse;
+
+    #[test]
+    fn documents_of_restore_requests() {
+        let text = |tier, archive| {
+            let document = document((3, tier), archive);
+            let (_, rest) = document.split_once("2006-03-01/\">").unwrap();
+            rest.strip_suffix("</GlacierJobParameters></RestoreRequest>").unwrap().to_owned()
+        };
+        let days = "<Days>3</Days><GlacierJobParameters>";
+        assert_eq!(text(ThawTier::Expedited, Archive::Glacier), format!("{days}<Tier>Expedited</Tier>"));
+        assert_eq!(text(ThawTier::Expedited, Archive::DeepArchive), format!("{days}<Tier>Standard</Tier>"));
+        assert_eq!(text(ThawTier::Bulk, Archive::DeepArchive), format!("{days}<Tier>Bulk</Tier>"));
+        assert_eq!(text(ThawTier::Expedited, Archive::Tiering), "<GlacierJobParameters><Tier>Expedited</Tier>");
+        assert_eq!(
+            text(ThawTier::Expedited, Archive::TieringDeepArchive),
+            "<GlacierJobParameters><Tier>Standard</Tier>"
+        );
+    }
+
+    #[test]
+    fn headers_of_archived_objects() {
+        let of = |class: &str, archive: Option<&str>| {
+            let (class, archive) = (Some(class.to_owned()), archive.map(str::to_owned));
+            SignedResponse { class, archive, ..SignedResponse::default() }.archived()
+        };
+        assert_eq!((of("GLACIER", None), of("GLACIER_IR", None)), (Some(Archive::Glacier), None));
+        assert_eq!(of("INTELLIGENT_TIERING", None), None);
+        assert_eq!(of("INTELLIGENT_TIERING", Some("ARCHIVE_ACCESS")), Some(Archive::Tiering));
+        assert_eq!(of("INTELLIGENT_TIERING", Some("DEEP_ARCHIVE_ACCESS")), Some(Archive::TieringDeepArchive));
+        let expiry = |date: &str, restore: &str| {
+            let (date, restore) = (Some(date.to_owned()), Some(restore.to_owned()));
+            SignedResponse { date, restore, ..SignedResponse::default() }.expires_in().map(|left| left.as_secs())
+        };
+        let now = "Mon, 30 Nov 2026 23:00:00 GMT";
+        let restored = "ongoing-request=\"false\", expiry-date=\"Tue, 01 Dec 2026 00:00:00 GMT\"";
+        assert_eq!(expiry(now, restored), Some(3600));
+        assert_eq!(expiry("Tue, 01 Dec 2026 01:00:00 GMT", restored), Some(0));
+        assert_eq!(expiry(now, "ongoing-request=\"true\""), None);
     }
 }

@@ -5,7 +5,7 @@ use super::local::{LocalDirectory, LocalFile, LocalRecord, SparseFile};
 use super::prefetch::Prefetch;
 use super::reading::RESERVE;
 use super::recent::Seen;
-use super::thawing::Segments;
+use super::thawing::{Segments, renew_daily};
 use super::tracked_file::{SMALL_LEN, TrackedFile};
 use super::{Shared, lock};
 use crate::manifest::{Content, FileContent};
@@ -103,11 +103,16 @@ pub(crate) struct CachedCartridge {
     /// Whether a task commits in the background.
     pub(super) is_in_background: AtomicBool,
     pub(super) beats: JoinHandle<()>,
+    /// Renews the restored copies of segments.
+    renewals: Option<JoinHandle<()>>,
 }
 
 impl Drop for CachedCartridge {
     fn drop(&mut self) {
         self.beats.abort();
+        if let Some(renewals) = &self.renewals {
+            renewals.abort();
+        }
         let state = lock(&self.state);
         // The files of a released cartridge stay in the cache.
         if !state.record.is_released {
@@ -292,6 +297,10 @@ impl CachedCartridge {
         let barcode = owned.keys().barcode().to_owned();
         // Beside the commits, which may take longer than the lease.
         let beats = runtime.spawn(owned.heartbeats());
+        let renewals = shelf.objects().requests().is_some().then(|| {
+            let segments = owned.content().segments();
+            runtime.spawn(renew_daily(shelf.objects().clone(), barcode.clone(), segments, shared.setup.thaw))
+        });
         let owned = AsyncMutex::new(owned);
         Self {
             shelf: shelf.clone(),
@@ -309,6 +318,7 @@ impl CachedCartridge {
             committing: Mutex::default(),
             is_in_background: AtomicBool::new(false),
             beats,
+            renewals,
         }
     }
 

@@ -4,8 +4,8 @@
 //! one, which a lifecycle rule of the store moves first, the newest one, whose class the configuration may name, and one between
 //! them. If one of them is in a class whose objects must be thawed, all segments are looked at, and the load waits unless all can be read.
 //!
-//! What this does not find, a read finds: of a segment that was moved by hand, whose bytes were removed from the cache, or whose restored copy
-//! has expired. The read begins a thawing of the segment and of those that follow it in the file, and fails with [`BeingThawed`] until the
+//! Later, a read can meet a segment that must be thawed: one that was moved by hand, whose bytes were removed from the cache, or whose restored
+//! copy has expired. The read begins a thawing of this segment and of the following ones of the file, and fails with [`BeingThawed`] until the
 //! segment can be read. If a load does such a read, it waits for this thawing.
 
 use super::cached_cartridge::{CachedCartridge, State as Files};
@@ -146,7 +146,7 @@ fn samples(segments: &Segments) -> Vec<&String> {
 }
 
 impl SegmentThawing {
-    /// Looks at the segments. What must be thawed is requested when the caller knows that it is needed.
+    /// Looks at the segments. Restores are requested when the caller knows that they are needed.
     fn spawn(shelf: &Shelf, runtime: &Handle, barcode: &str, segments: &Segments, request: ThawRequest) -> Self {
         let keys = CartridgeKeys::new(barcode);
         let samples: Vec<String> = samples(segments).into_iter().map(|name| keys.segment(name)).collect();
@@ -290,19 +290,19 @@ async fn look(
     outcome: &Mutex<Outcome>,
 ) -> Option<VecDeque<String>> {
     // If the store does not respond, the load itself reports it.
-    let looks = join_all(samples.iter().map(|key| objects.state_of(key))).await;
-    let is_classed = looks.into_iter().flatten().any(|(is_classed, _)| is_classed);
+    let looks = join_all(samples.iter().map(|key| objects.look(key))).await;
+    let is_classed = looks.into_iter().flatten().any(|look| look.archive.is_some());
     for _ in 0..MAX_LOOKS / PARALLEL {
         if !is_classed || all.is_empty() {
             return None;
         }
         let keys: Vec<String> = all.drain(..all.len().min(PARALLEL)).collect();
-        let looks = join_all(keys.iter().map(|key| objects.state_of(key))).await;
+        let looks = join_all(keys.iter().map(|key| objects.look(key))).await;
         let mut waiting = VecDeque::new();
         for (key, look) in keys.into_iter().zip(looks) {
-            match look {
-                Ok((_, State::Ready | State::Missing)) => lock(outcome).ready(&key),
-                Ok((_, State::Thawing | State::Frozen)) | Err(_) => waiting.push_back(key),
+            match look.map(|look| look.state) {
+                Ok(State::Ready | State::Missing) => lock(outcome).ready(&key),
+                Ok(State::Thawing | State::Frozen) | Err(_) => waiting.push_back(key),
             }
         }
         if !waiting.is_empty() {
@@ -355,7 +355,7 @@ async fn thaw_some(
         let (mut has_ready, mut failed) = (false, None);
         for (key, look) in keys.into_iter().zip(looks) {
             match look {
-                // What is missing is not named by the newest state, which the load reads at its end.
+                // The newest state, which the load reads at its end, does not name a missing object.
                 Ok(State::Ready | State::Missing) => {
                     has_ready = true;
                     lock(outcome).ready(&key);
@@ -375,4 +375,109 @@ async fn thaw_some(
         }
     }
     Ok(())
+}
+
+/// Pause between the take of a cartridge and the first renewal, and between renewals.
+const FIRST_RENEWAL: Duration = Duration::from_secs(60);
+const RENEWAL_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Renews the restored copies of segments while a cartridge is taken: the segments of these names. This ends at once for a cartridge that
+/// needs none.
+pub(super) async fn renew_daily(objects: Objects, barcode: String, segments: Segments, request: ThawRequest) {
+    let keys = CartridgeKeys::new(&barcode);
+    let samples: Vec<String> = samples(&segments).into_iter().map(|name| keys.segment(name)).collect();
+    let mut pause = FIRST_RENEWAL;
+    loop {
+        tokio::time::sleep(std::mem::replace(&mut pause, RENEWAL_PERIOD)).await;
+        renew(&objects, &barcode, &samples, &segments, request).await;
+    }
+}
+
+async fn renew(objects: &Objects, barcode: &str, samples: &[String], segments: &Segments, request: ThawRequest) {
+    let looks = join_all(samples.iter().map(|key| objects.look(key))).await;
+    if !looks.into_iter().flatten().any(|look| look.archive.is_some()) {
+        return;
+    }
+    let keys = CartridgeKeys::new(barcode);
+    let all: Vec<String> = segments.keys().map(|name| keys.segment(name)).collect();
+    let mut renewed = 0_usize;
+    for some in all.chunks(PARALLEL) {
+        for done in join_all(some.iter().map(|key| objects.renew(key, request))).await {
+            match done {
+                Ok(is_renewed) => renewed += usize::from(is_renewed),
+                // A read thaws it again if it expires.
+                Err(error) => tracing::warn!(barcode, %error, "a restored segment cannot be renewed"),
+            }
+        }
+    }
+    if renewed > 0 {
+        tracing::info!(barcode, segments = renewed, "restored segments can be read for longer");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object_lock::{Sent, SignedRequest, SignedRequests, SignedResponse};
+    use crate::{RetryPolicy, ThawTier};
+    use object_store::memory::InMemory;
+    use tokio::runtime::Builder;
+
+    /// A store at a date, whose restored copies expire in the night after 4 December.
+    #[derive(Debug)]
+    struct Restored {
+        date: Mutex<&'static str>,
+        class: &'static str,
+        requests: Mutex<Vec<SignedRequest>>,
+    }
+
+    impl SignedRequests for Restored {
+        fn send(&self, request: SignedRequest) -> Sent<'_> {
+            let restore = "ongoing-request=\"false\", expiry-date=\"Sat, 05 Dec 2026 00:00:00 GMT\"".to_owned();
+            let (date, class) = (Some((*lock(&self.date)).to_owned()), Some(self.class.to_owned()));
+            lock(&self.requests).push(request);
+            Box::pin(async move {
+                Ok(SignedResponse { status: 200, date, class, restore: Some(restore), ..SignedResponse::default() })
+            })
+        }
+    }
+
+    fn store(class: &'static str) -> (Arc<Restored>, Objects) {
+        let (date, requests) = (Mutex::new("Mon, 30 Nov 2026 12:00:00 GMT"), Mutex::default());
+        let store = Arc::new(Restored { date, class, requests });
+        let objects = Objects::new(Arc::new(InMemory::new()), "site", RetryPolicy::default()).unwrap();
+        (Arc::clone(&store), objects.with_requests(store))
+    }
+
+    #[test]
+    fn restored_copies_are_renewed_before_they_expire() {
+        Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+            let (store, objects) = store("GLACIER");
+            let segments: Segments = ["1", "2"].map(|name| (name.to_owned(), MIN_CLASSED)).into();
+            let request = (7, ThawTier::Bulk);
+            let task = tokio::spawn(renew_daily(objects, "V00001L8".into(), segments, request));
+            let restores = || lock(&store.requests).iter().filter(|request| request.query == "restore").count();
+            tokio::time::sleep(FIRST_RENEWAL * 2).await;
+            // More than half of 7 days is left.
+            assert_eq!(restores(), 0);
+            assert_eq!(lock(&store.requests).len(), 4);
+            *lock(&store.date) = "Tue, 01 Dec 2026 12:30:00 GMT";
+            tokio::time::sleep(RENEWAL_PERIOD).await;
+            assert_eq!(restores(), 2);
+            assert!(lock(&store.requests).last().unwrap().body.contains("<Days>7</Days>"));
+            task.abort();
+        });
+    }
+
+    #[test]
+    fn a_tape_without_archived_segments_is_not_looked_at_as_a_whole() {
+        Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+            let (store, objects) = store("STANDARD");
+            let segments: Segments = (0..100).map(|name| (name.to_string(), MIN_CLASSED)).collect();
+            let task = tokio::spawn(renew_daily(objects, "V00001L8".into(), segments, (7, ThawTier::Bulk)));
+            tokio::time::sleep(FIRST_RENEWAL * 2).await;
+            assert_eq!(lock(&store.requests).len(), 3);
+            task.abort();
+        });
+    }
 }
