@@ -100,7 +100,6 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         let site = SiteTables { time, chassis: &chassis, libraries: &libraries };
         let setup = library(&source, table.into_inner(), (at, number), &site)?;
         check_conflicts(&source, &libraries, &setup, name_line)?;
-        check_partition(&libraries, &setup)?;
         libraries.push(setup);
     }
     let iscsi = iscsi(&source, raw.iscsi)?;
@@ -215,7 +214,7 @@ fn check_unique_names(source: &Source<'_>, tables: &[Spanned<LibraryTable>]) -> 
     Ok(())
 }
 
-/// Refuses a library with the name or a barcode of another one.
+/// Refuses a library with the name or a barcode of another one, or with what another partition of its chassis has.
 fn check_conflicts(
     source: &Source<'_>,
     others: &[LibrarySetup],
@@ -243,5 +242,5 @@ fn check_conflicts(
             return Err(ConfigError { line, ..error("cartridges.pattern", message) });
         }
     }
-    Ok(())
+    check_partition(others, new)
 }

@@ -1201,6 +1201,7 @@ fn partitions_are_read_and_printed() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a row for each error")]
 fn errors_of_chassis_and_partitions() {
     let chassis = "[[chassis]]\nname = \"c\"\nmodel = \"HPE MSL3040\"\nslots = 40\nimport_export = 5\ndrives = 4\n";
     let library = |keys: &str, place: &str| {

@@ -282,7 +282,7 @@ pub(super) fn check_partition(others: &[LibrarySetup], new: &LibrarySetup) -> Re
         }
         let station = |library: &LibrarySetup| {
             let range = library.layout.import_export;
-            let inside = library.cartridges.iter().map(move |setup| Some(range.index(setup.element?)?));
+            let inside = library.cartridges.iter().map(move |setup| range.index(setup.element?));
             inside.collect::<Vec<_>>()
         };
         let taken = station(other);
