@@ -28,6 +28,7 @@ pub use network::Network;
 pub use notify::{
     EventFilter, MailSetup, MoveCommand, NotifyMethod, NotifySetup, Secret, SecretSource, SmtpSecurity, WebhookSetup,
 };
+pub use print::PageTable;
 pub use reference::reference;
 pub use resolve::check;
 pub(crate) use resolve::{assign_elements, assign_luns, target_name};

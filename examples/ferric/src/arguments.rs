@@ -1,6 +1,6 @@
 //! The command line of `ferric`.
 
-use crate::{completions, config, links, man, migrate, offline_site, options, run, serve, shelf, site, tape};
+use crate::{completions, config, links, man, migrate, offline_site, options, personality, run, serve, shelf, site, tape};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Serve and operate virtual tape libraries
@@ -56,6 +56,12 @@ pub(crate) enum Command {
   ferric config check ferric.toml"
     )]
     Config(config::Command),
+    /// Make a drive or library return the bytes of a real device: read the device, import its pages
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  ferric personality capture /dev/sg1 --output drive.capture\n  ferric personality import drive.capture > drive.toml"
+    )]
+    Personality(personality::Command),
     /// Migrate from another virtual tape library
     #[command(subcommand, after_help = "Examples:\n  ferric migrate mhvtl --config ./mhvtl --check")]
     Migrate(migrate::Command),

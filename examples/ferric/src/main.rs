@@ -14,6 +14,7 @@ mod number;
 mod offline_site;
 mod options;
 mod output;
+mod personality;
 mod recover;
 mod restore;
 mod run;
@@ -65,6 +66,7 @@ fn execute(options: &Options, command: Command) -> Result<ExitCode, CliError> {
         Command::Tape(command) => tape::run(options, command),
         Command::Shelf(command) => shelf::run(options, command),
         Command::Config(command) => config::run(options, command),
+        Command::Personality(command) => personality::run(options, command),
         Command::Migrate(command) => migrate::run(options, command),
         Command::Offline(command) => offline_site::run(options, command),
         Command::Site(command) => site::run(options, command),

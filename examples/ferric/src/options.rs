@@ -76,7 +76,7 @@ pub(crate) fn add_to(program: Command) -> Command {
         "serve" => OF_MHVTL
             .into_iter()
             .fold(command, |command, daemon| command.mut_subcommand(daemon, |daemon| daemon.arg(json().hide(true)))),
-        "migrate" | "completions" | "man" | "links" => command,
+        "migrate" | "personality" | "completions" | "man" | "links" => command,
         // The partition is an argument of its own.
         "assign" | "reload" | "events" | "sessions" | "log" => of_daemon(command),
         _ => of_library(command),

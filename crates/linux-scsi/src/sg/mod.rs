@@ -26,6 +26,8 @@ use scsi_core::sense::SenseBytes;
 use scsi_core::status::Status;
 use zerocopy::IntoBytes;
 
+/// Number of the request of `ioctl(2)` that sends a command.
+pub const SG_IO: u32 = code::SG_IO;
 /// Length in bytes of `struct sg_io_hdr`.
 pub const V3_LEN: usize = 88;
 /// Length in bytes of `struct sg_io_v4`.

@@ -5,7 +5,7 @@ use crate::Errno;
 use core::ops::Range;
 use scsi_core::named_values;
 use zerocopy::byteorder::little_endian::{I32, U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// Bytes: 0-3 interface_id · 4-7 dxfer_direction · 8 cmd_len · 9 mx_sb_len · 10-11 iovec_count · 12-15 dxfer_len · 16-23
 /// dxferp · 24-31 cmdp · 32-39 sbp · 40-43 timeout · 44-47 flags · 48-51 pack_id · 52-55 padding · 56-63 usr_ptr · 64
@@ -62,7 +62,60 @@ named_values! {
     TO_FROM_DEVICE = -4, "SG_DXFER_TO_FROM_DEV";
 }
 
+/// A command with Data-In that a program sends through a driver: addresses and lengths of its memory.
+#[derive(Clone, Copy, Debug)]
+pub struct DataInCommand {
+    /// Address and length in bytes of the CDB.
+    pub cdb: (u64, u8),
+    /// Address and length in bytes of the memory for the data.
+    pub data: (u64, u32),
+    /// Address and length in bytes of the memory for sense data.
+    pub sense: (u64, u8),
+    /// Time in milliseconds after which the driver aborts the command.
+    pub timeout: u32,
+}
+
+impl DataInCommand {
+    /// The structure for SG_IO.
+    #[must_use]
+    pub fn header(self) -> Header {
+        let direction = if self.data.1 == 0 { Direction::NONE } else { Direction::FROM_DEVICE };
+        let mut header = Header::new_zeroed();
+        header.interface_id = INTERFACE.into();
+        header.direction = direction.0.into();
+        (header.cdb, header.cdb_len) = (self.cdb.0.into(), self.cdb.1);
+        (header.data, header.data_len) = (self.data.0.into(), self.data.1.into());
+        (header.sense, header.max_sense) = (self.sense.0.into(), self.sense.1);
+        header.timeout = self.timeout.into();
+        header
+    }
+}
+
+/// What a driver has stored in the structure of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Results {
+    /// SAM status; GOOD too if there is none, which `host_status` tells.
+    pub status: u8,
+    /// Result of the host adapter; 0 if the device has returned a status.
+    pub host_status: u16,
+    /// Bytes of sense data.
+    pub sense_len: usize,
+    /// Bytes of the memory for data that the device has not used.
+    pub residual: usize,
+}
+
 impl Header {
+    /// The results of a command that has ended.
+    #[must_use]
+    pub fn driver_results(&self) -> Results {
+        Results {
+            status: self.status,
+            host_status: self.host_status.get(),
+            sense_len: self.sense_len.into(),
+            residual: usize::try_from(self.residual.get()).unwrap_or_default(),
+        }
+    }
+
     /// Decodes the structure.
     ///
     /// # Errors
@@ -188,6 +241,21 @@ mod tests {
 
     fn memory(driver: Driver, bytes: &[u8]) -> Result<Memory, Errno> {
         Header::decode(driver, bytes)?.memory(driver)
+    }
+
+    #[test]
+    fn a_command_of_a_program() {
+        let command = DataInCommand { cdb: (0x2000, 6), data: (0x1000, 512), sense: (0x3000, 32), timeout: 20_000 };
+        let mut header = command.header();
+        let decoded = Header::decode(Driver::Generic, header.as_bytes()).unwrap();
+        let memory = decoded.memory(Driver::Generic).unwrap();
+        assert_eq!(memory.data_in, Block { address: 0x1000, len: 512, vectors: 0 });
+        assert_eq!((memory.cdb.address, memory.sense.address, decoded.timeout()), (0x2000, 0x3000, 20_000));
+        let completion =
+            Completion { data_in: 36, data_in_wanted: 36, ..Completion::with_status(scsi_core::Status::GOOD) };
+        header.complete(Driver::Generic, &Ended { completion: Ok(&completion), duration: Duration::ZERO });
+        let results = Results { status: 0, host_status: 0, sense_len: 0, residual: 476 };
+        assert_eq!(header.driver_results(), results);
     }
 
     #[test]

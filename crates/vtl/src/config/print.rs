@@ -384,8 +384,9 @@ fn pages(f: &mut fmt::Formatter<'_>, table: &str, pages: &PageOverrides) -> fmt:
     pages.iter().try_for_each(|page| write!(f, "\n[[{table}]]\n{}", PageTable(page)))
 }
 
-/// The keys of the table of an overridden page.
-pub(crate) struct PageTable<'a>(pub(crate) &'a PageOverride);
+/// The keys of `[[library.drive.page]]` or `[[library.page]]` for an overridden page, without the header of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct PageTable<'a>(pub &'a PageOverride);
 
 impl fmt::Display for PageTable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ mod descriptors;
 mod devices;
 mod ends;
 mod faults;
+mod personality;
 mod programs;
 mod recorded;
 mod shared_shelf;

@@ -258,6 +258,7 @@ const fn depends_on_state(page: OverriddenPage) -> bool {
 /// Number of bytes of a page; `None` if the unit does not have it.
 fn page_len(unit: &mut dyn LogicalUnit, nexus: NexusId, page: OverriddenPage) -> Option<usize> {
     const MODE_HEADER: usize = 8;
+    const MODE_HEADER_6: usize = 4;
     let (cdb, header) = match page {
         OverriddenPage::Inquiry => ([0x12, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0], 0),
         OverriddenPage::Vpd(code) => ([0x12, 1, code, 0xff, 0xff, 0, 0, 0, 0, 0], 0),
@@ -267,18 +268,27 @@ fn page_len(unit: &mut dyn LogicalUnit, nexus: NexusId, page: OverriddenPage) ->
         OverriddenPage::ModeHeader => ([0x5a, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0], 0),
         OverriddenPage::Log(PageId { page, subpage }) => ([0x4d, 0, 0x40 | page, subpage, 0, 0, 0, 0xff, 0xff, 0], 0),
     };
-    let mut buffer = vec![0; 0xffff];
-    let read = |unit: &mut dyn LogicalUnit, buffer: &mut [u8]| {
-        let mut buffers = [IoSliceMut::new(buffer)];
-        unit.execute(&Request::new(nexus, &cdb, Now::default()), Data::new(&[], &mut buffers))
-    };
-    let mut completion = read(unit, &mut buffer);
-    // Unit attentions of power-on.
-    for _ in 0..ATTENTIONS {
-        if completion.status == Status::GOOD {
-            return Some(completion.data_in.saturating_sub(header));
+    match (data_len(unit, nexus, &cdb), page) {
+        (Some(len), _) => Some(len.saturating_sub(header)),
+        // A model without MODE SENSE(10).
+        (None, OverriddenPage::Mode(PageId { page, subpage }, _)) => {
+            let len = data_len(unit, nexus, &[0x1a, 0x08, page, subpage, 0xff, 0])?;
+            Some(len.saturating_sub(MODE_HEADER_6))
         }
-        completion = read(unit, &mut buffer);
+        (None, OverriddenPage::ModeHeader) => Some(usize::MAX),
+        (None, _) => None,
+    }
+}
+
+/// Number of bytes that a command returns; `None` unless it ends with GOOD. Unit attentions are taken.
+fn data_len(unit: &mut dyn LogicalUnit, nexus: NexusId, cdb: &[u8]) -> Option<usize> {
+    let mut buffer = vec![0; 0xffff];
+    for _ in 0..=ATTENTIONS {
+        let mut buffers = [IoSliceMut::new(&mut buffer)];
+        let completion = unit.execute(&Request::new(nexus, cdb, Now::default()), Data::new(&[], &mut buffers));
+        if completion.status == Status::GOOD {
+            return Some(completion.data_in);
+        }
     }
     None
 }
