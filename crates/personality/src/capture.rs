@@ -9,9 +9,9 @@ use std::io;
 /// A command without Data-Out, and the response of the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// CDB of the command.
+    /// The CDB of the command, as sent.
     pub cdb: Vec<u8>,
-    /// SAM status code.
+    /// SAM status code, such as 00h for GOOD.
     pub status: u8,
     /// Sense data; empty with GOOD.
     pub sense: Vec<u8>,
@@ -53,7 +53,7 @@ pub trait CommandDevice {
     fn command(&mut self, cdb: &[u8], capacity: usize) -> io::Result<Exchange>;
 }
 
-/// What a device has returned to the commands that only read: INQUIRY, MODE SENSE, LOG SENSE and others.
+/// The responses of a device to the commands that only read: INQUIRY, MODE SENSE, LOG SENSE and others.
 ///
 /// Its text has two lines for each command, `> CDB` and `< STATUS [sense BYTES] [in BYTES]`, as a golden transcript has.
 /// Lines that begin with `#` are comments.
@@ -63,7 +63,7 @@ pub struct Capture {
     pub exchanges: Vec<Exchange>,
 }
 
-/// The text is no capture.
+/// A text that is no capture, with its first wrong line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {text:?} is not {expected}")]
 pub struct ParseCaptureError {

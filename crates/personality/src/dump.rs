@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DumpKind {
-    /// Standard INQUIRY data.
+    /// Standard INQUIRY data, which has no page header.
     Inquiry,
     /// VPD pages, with their headers.
     Vpd,
@@ -29,14 +29,14 @@ impl DumpKind {
 /// PAGE CONTROL of mode pages in a dump (SPC-4 §6.13): the kind of the values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ModeControl {
-    /// Current values, PC=00b.
+    /// The current values, which MODE SENSE returns for PC=00b.
     #[default]
     Current,
     /// Mask of the changeable bits, PC=01b.
     Changeable,
-    /// Default values, PC=10b.
+    /// The default values, which MODE SENSE returns for PC=10b.
     Default,
-    /// Saved values, PC=11b.
+    /// The saved values, which MODE SENSE returns for PC=11b.
     Saved,
 }
 
@@ -63,7 +63,7 @@ impl ModeControl {
 /// The identification of a page in a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DumpedPage {
-    /// Standard INQUIRY data.
+    /// Standard INQUIRY data, which has no page code.
     Inquiry,
     /// VPD page with this PAGE CODE.
     Vpd(u8),
@@ -117,7 +117,7 @@ impl DumpedPage {
     }
 }
 
-/// Pages of one device.
+/// The pages of one device, with their bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dump {
     pages: BTreeMap<DumpedPage, Vec<u8>>,

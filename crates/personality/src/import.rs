@@ -39,7 +39,7 @@ impl ImportOptions {
 pub struct Import {
     /// `[[library.drive]]`, or `[[library]]` for a changer, with the tables of the pages. It is a configuration by itself.
     pub configuration: String,
-    /// What the twin does not return as the device does, and other things to know.
+    /// Pages that the twin does not return as the device does, and pages that were left out.
     pub notes: Vec<String>,
 }
 

@@ -29,7 +29,7 @@ fn assert_twin(dump: &Dump, device: DeviceType, options: &ImportOptions) -> Impo
     made
 }
 
-/// A drive of any model needs no page of its own, except for counters in log pages: its names make the twin.
+/// A drive of any model needs no table of a page, except for counters in log pages: its names make the twin.
 #[test]
 fn twin_of_a_drive_of_the_same_model() {
     for model in ["ULT3580-TD8", "Ultrium 6-SCSI", "ULTRIUM-TD4", "T10000B", "03592E07"] {

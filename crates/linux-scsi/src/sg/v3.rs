@@ -76,7 +76,7 @@ pub struct DataInCommand {
 }
 
 impl DataInCommand {
-    /// The structure for SG_IO.
+    /// The structure of SG_IO for this command.
     #[must_use]
     pub fn header(self) -> Header {
         let direction = if self.data.1 == 0 { Direction::NONE } else { Direction::FROM_DEVICE };
@@ -91,14 +91,14 @@ impl DataInCommand {
     }
 }
 
-/// What a driver has stored in the structure of a command.
+/// The results that a driver has stored in the structure of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Results {
     /// SAM status; GOOD too if there is none, which `host_status` tells.
     pub status: u8,
     /// Result of the host adapter; 0 if the device has returned a status.
     pub host_status: u16,
-    /// Bytes of sense data.
+    /// Number of bytes of sense data, 0 without any.
     pub sense_len: usize,
     /// Bytes of the memory for data that the device has not used.
     pub residual: usize,
