@@ -3,6 +3,8 @@
 //! Sources: the Ultrium format summaries in the IBM LTO SCSI reference; bits per mm of LTO-9 and LTO-10, and the lengths
 //! of LTO-10, from density reports and cartridge memories as FreeBSD's `mt` records them (commits 78adacd4ea and
 //! 930486f9be5c); codes, tracks and density names of LTO-10 from IBM GA32-0928-08 as mhvtl quotes it (pull request 193).
+//! IBM 3592: density codes, bits per mm, tracks and density names from FreeBSD's `mt`, which has those up to TS1140 from
+//! IBM's 3592 SCSI reference of 2012; medium types from LTFS (`tape_drivers.h`); capacities from IBM's announcements.
 //! Capacities are in bytes, where a megabyte is 10^6.
 
 use crate::mhvtl;
@@ -325,6 +327,161 @@ const LTO_10_FORMAT: Generation = Generation {
     convertible_to: &[],
 };
 
+struct Format3592 {
+    name: &'static str,
+    density: u8,
+    medium_type: u8,
+    bits_per_mm: u32,
+    tracks: u16,
+    length: u16,
+    gigabytes: u64,
+    density_name: &'static str,
+    description: &'static str,
+    encryptable: bool,
+    convertible_to: &'static [&'static MediaSpec],
+}
+
+const fn ibm_3592(format: &Format3592) -> MediaSpec {
+    MediaSpec {
+        name: format.name,
+        suffix: "",
+        worm_suffix: "",
+        density: format.density,
+        medium_type: format.medium_type,
+        bits_per_mm: format.bits_per_mm,
+        tracks: format.tracks,
+        wraps: 0,
+        width: 127,
+        length: format.length,
+        capacity: format.gigabytes * 1_000_000_000,
+        density_name: format.density_name,
+        description: format.description,
+        organization: "IBM",
+        partitions: 1,
+        // As in mhvtl; not known.
+        mam_capacity: 8192,
+        encryptable: format.encryptable,
+        convertible_to: format.convertible_to,
+    }
+}
+
+/// IBM 3592 of the first generation, on a JA cartridge, density code 51h.
+pub const IBM_J1A: MediaSpec = ibm_3592(&Format3592 {
+    name: "J1A",
+    density: 0x51,
+    medium_type: 0x91,
+    bits_per_mm: 11800,
+    tracks: 512,
+    length: 610,
+    gigabytes: 300,
+    density_name: "3592A1",
+    description: "3592 J1A media",
+    encryptable: true,
+    convertible_to: &[],
+});
+/// IBM 3592 as TS1120 writes it on a JB cartridge, density code 52h.
+pub const IBM_E05: MediaSpec = ibm_3592(&Format3592 {
+    name: "E05",
+    density: 0x52,
+    medium_type: 0x92,
+    bits_per_mm: 11800,
+    tracks: 896,
+    length: 825,
+    gigabytes: 700,
+    density_name: "3592A2",
+    description: "3592 E05 media",
+    encryptable: true,
+    convertible_to: &[],
+});
+/// IBM 3592 as TS1130 writes it on a JB cartridge, density code 53h.
+pub const IBM_E06: MediaSpec = ibm_3592(&Format3592 {
+    name: "E06",
+    density: 0x53,
+    medium_type: 0x92,
+    bits_per_mm: 13452,
+    tracks: 1152,
+    length: 825,
+    gigabytes: 1000,
+    density_name: "3592A3",
+    description: "3592 E06 media",
+    encryptable: true,
+    convertible_to: &[],
+});
+/// IBM 3592 as TS1140 writes it on a JC cartridge, density code 54h.
+pub const IBM_E07: MediaSpec = ibm_3592(&Format3592 {
+    name: "E07",
+    density: 0x54,
+    medium_type: 0x93,
+    bits_per_mm: 19686,
+    tracks: 2560,
+    length: 880,
+    gigabytes: 4000,
+    density_name: "3592A4",
+    description: "3592 E07 media",
+    encryptable: true,
+    convertible_to: &[],
+});
+/// IBM 3592 as TS1150 writes it on a JD cartridge, density code 55h.
+pub const IBM_E08: MediaSpec = ibm_3592(&Format3592 {
+    name: "E08",
+    density: 0x55,
+    medium_type: 0x94,
+    bits_per_mm: 20670,
+    tracks: 5120,
+    length: 1072,
+    gigabytes: 10_000,
+    density_name: "3592A5",
+    description: "",
+    encryptable: true,
+    convertible_to: &[&IBM_55F],
+});
+/// IBM 3592 as TS1155 writes it on a JD cartridge, density code 56h.
+pub const IBM_55F: MediaSpec = ibm_3592(&Format3592 {
+    name: "55F",
+    density: 0x56,
+    medium_type: 0x94,
+    bits_per_mm: 20670,
+    tracks: 7680,
+    length: 1072,
+    gigabytes: 15_000,
+    density_name: "3592B5",
+    description: "",
+    encryptable: true,
+    convertible_to: &[],
+});
+/// IBM 3592 as TS1160 writes it on a JE cartridge, density code 57h. The length is that of a JD cartridge.
+pub const IBM_60F: MediaSpec = ibm_3592(&Format3592 {
+    name: "60F",
+    density: 0x57,
+    medium_type: 0x95,
+    bits_per_mm: 21850,
+    tracks: 8704,
+    length: 1072,
+    gigabytes: 20_000,
+    density_name: "3592A6",
+    description: "",
+    encryptable: true,
+    convertible_to: &[],
+});
+/// IBM 3592 as TS1170 writes it on a JF cartridge, density code 59h. The number of tracks is not known, and reported as
+/// zero; the length is that of a JD cartridge.
+pub const IBM_70F: MediaSpec = ibm_3592(&Format3592 {
+    name: "70F",
+    density: 0x59,
+    medium_type: 0x96,
+    bits_per_mm: 21850,
+    tracks: 0,
+    length: 1072,
+    gigabytes: 50_000,
+    density_name: "3592A7",
+    description: "",
+    encryptable: true,
+    convertible_to: &[],
+});
+
+/// Every recording format of IBM 3592, oldest first.
+pub const IBM_3592: &[&MediaSpec] = &[&IBM_J1A, &IBM_E05, &IBM_E06, &IBM_E07, &IBM_E08, &IBM_55F, &IBM_60F, &IBM_70F];
+
 /// Every LTO generation, oldest first.
 pub const ALL: &[&MediaSpec] =
     &[&LTO_1, &LTO_2, &LTO_3, &LTO_4, &LTO_5, &LTO_6, &LTO_7, &LTO_7M, &LTO_8, &LTO_9, &LTO_10, &LTO_10P];
@@ -337,16 +494,22 @@ pub const fn early_warning(capacity: u64) -> u64 {
     if share < 49_000_000 { share } else { 49_000_000 }
 }
 
-/// Media identifiers of other families, as on labels of mhvtl: suffix, medium, and whether it is WORM.
-const OTHER_SUFFIXES: [(&str, &str, bool); 24] = [
+/// Media identifiers of other families, as on labels of mhvtl, and of newer 3592 cartridges: suffix, medium, and whether it
+/// is WORM.
+const OTHER_SUFFIXES: [(&str, &str, bool); 29] = [
     ("D7", "DLT4", false),
     ("JA", "J1A", false),
     ("JB", "E05", false),
     ("JC", "E06", false),
+    ("JD", "E08", false),
+    ("JE", "60F", false),
+    ("JF", "70F", false),
     ("JK", "E07", false),
+    ("JV", "60F", true),
     ("JW", "E05", true),
     ("JX", "E05", true),
     ("JY", "E07", true),
+    ("JZ", "E08", true),
     ("S1", "SDLT220", false),
     ("S2", "SDLT320", false),
     ("S3", "SDLT600", false),
@@ -396,7 +559,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 fn all_media() -> impl Iterator<Item = &'static MediaSpec> {
     let others = mhvtl::media::MHVTL_MEDIA.iter().map(mhvtl::media::MhvtlMedium::media);
-    ALL.iter().copied().chain(others.filter(|spec| !ALL.contains(spec)))
+    let known = ALL.iter().chain(IBM_3592).copied();
+    known.chain(others.filter(|spec| !ALL.contains(spec) && !IBM_3592.contains(spec)))
 }
 
 #[cfg(test)]
@@ -409,6 +573,12 @@ mod tests {
         let suffixes: Vec<_> = suffixes().collect();
         assert!(suffixes.iter().all(|suffix| by_suffix(suffix).is_some()));
         assert_eq!(by_suffix("TB").map(|(media, once)| (media.name, once)), Some(("T10KB", false)));
+        for (suffix, name, once) in
+            [("JD", "E08", false), ("JZ", "E08", true), ("JE", "60F", false), ("JF", "70F", false)]
+        {
+            assert_eq!(by_suffix(suffix).map(|(media, worm)| (media.name, worm)), Some((name, once)));
+        }
+        assert!(IBM_3592.windows(2).all(|pair| pair[0].density < pair[1].density));
         assert_eq!(by_suffix("JY").map(|(media, once)| (media.name, once)), Some(("E07", true)));
         assert!(suffixes.iter().all(|suffix| suffixes.iter().filter(|other| *other == suffix).count() == 1));
         assert_eq!(by_suffix("L8"), Some((&LTO_8, false)));

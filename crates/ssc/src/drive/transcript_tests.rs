@@ -4,7 +4,7 @@
 use super::tests::{HOST, cartridge, run_as};
 use super::*;
 use scsi_core::nexus::TransportId;
-use scsi_core::port::TargetPort;
+use scsi_core::port::{ProtocolId, TargetPort};
 use scsi_core::target::{LogicalUnit, TransportEvent};
 use scsi_core::transcript::{self, Response};
 use tape_store::cartridge::CartridgeKind;
@@ -26,13 +26,42 @@ const TRANSCRIPTS: [(&str, &str); 14] = [
     ("ltfs_lbp8", include_str!("transcripts/ltfs_lbp8.txt")),
 ];
 
+/// What captured drives return, byte for byte, with ports and serial numbers like theirs (serial numbers are masked).
+const CAPTURED: [(&str, &str, &str); 2] = [
+    ("captured_hpe_ultrium_9", "sp", include_str!("transcripts/captured_hpe_ultrium_9.txt")),
+    ("captured_hp_ultrium_7", "sas", include_str!("transcripts/captured_hp_ultrium_7.txt")),
+];
+
+#[test]
+fn captured_devices_replay() {
+    for (name, platform, text) in CAPTURED {
+        let (setup, steps) = transcript::parse(text);
+        let port = TargetPort::new(ProtocolId::SAS, platform).with_version_descriptor(0x0c28);
+        let mut drive = drive_with(setup, port);
+        while run_as(&mut drive, HOST, "00 00 00 00 00 00", &[], 0).1.get(2) == Some(&0x06) {}
+        assert!(steps.len() > 20, "{name}");
+        for step in steps {
+            let cdb: String = step.cdb.iter().map(|byte| format!("{byte:02x} ")).collect();
+            let (status, sense, data) = run_as(&mut drive, HOST, &cdb, &step.data_out, step.data_in_capacity);
+            let got = step.comparable(Response { status, sense, data });
+            assert_eq!(got, step.expected, "{name}.txt:{}: {cdb}", step.line);
+        }
+    }
+}
+
 /// A drive after power-on, with its cartridge, and with both unit attentions pending.
 fn drive(setup: &str) -> Drive {
+    drive_with(setup, TargetPort::ISCSI)
+}
+
+/// A drive with this port. `@ MODEL, empty` is one without a cartridge; `serial=` precedes its serial number.
+fn drive_with(setup: &str, target_port: TargetPort) -> Drive {
     let (model, cartridge_of) = setup.split_once(", ").unwrap();
     let words = cartridge_of.split_whitespace().collect::<Vec<_>>();
-    let [medium, kind, ref size @ ..] = words[..] else { panic!("{setup}") };
+    let [medium, rest @ ..] = &words[..] else { panic!("{setup}") };
+    let serial = rest.iter().find_map(|word| word.strip_prefix("serial=")).unwrap_or("1234567890");
     let profile = crate::profile::by_product(model).unwrap();
-    let identity = Identity::new(profile.model, "1234567890", 1, TargetPort::ISCSI);
+    let identity = Identity::new(profile.model, serial, 1, target_port);
     let mut drive = Drive::new(
         profile,
         identity,
@@ -41,10 +70,12 @@ fn drive(setup: &str) -> Drive {
     );
     let port = TransportId::local(1);
     drive.handle_event(TransportEvent::NexusEstablished { nexus: HOST, port, reestablished: false }, Now::default());
-    let media = tape_store::media::by_name(medium).unwrap();
-    let kind = if kind == "worm" { CartridgeKind::Worm } else { CartridgeKind::Data };
-    let size = size.first().map_or(media.capacity, |size| size.parse().unwrap());
-    drive.insert(cartridge(media, kind, size)).unwrap();
+    if *medium != "empty" {
+        let media = tape_store::media::by_name(medium).unwrap();
+        let kind = if rest.contains(&"worm") { CartridgeKind::Worm } else { CartridgeKind::Data };
+        let size = rest.iter().find_map(|word| word.parse().ok());
+        drive.insert(cartridge(media, kind, size.unwrap_or(media.capacity))).unwrap();
+    }
     drive
 }
 

@@ -8,7 +8,10 @@ use scsi_core::inquiry::InquiryData;
 use scsi_core::inquiry::VersionDescriptor::{Standard, Transport};
 use scsi_core::lu::DEFAULT_ORDER;
 use scsi_core::source::Sources;
-use tape_store::media::{LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, LTO_10, LTO_10P};
+use tape_store::media::{
+    IBM_55F, IBM_60F, IBM_70F, IBM_E08, LTO_1, LTO_2, LTO_3, LTO_4, LTO_5, LTO_6, LTO_7, LTO_7M, LTO_8, LTO_9, LTO_10,
+    LTO_10P,
+};
 
 /// As in mhvtl for drives that are not LTO: ADDR16 and WBUS16; SPC-3, transport and SSC.
 pub(super) const INQUIRY: InquiryData = InquiryData {
@@ -55,7 +58,11 @@ const ALL_MEDIA: &[MediaSupport] = &[
     rw(media_by_name("E05")),
     rw(media_by_name("E06")),
     rw(media_by_name("E07")),
+    rw(&IBM_E08),
+    rw(&IBM_55F),
+    rw(&IBM_60F),
     rw(&LTO_5),
+    rw(&IBM_70F),
     rw(&LTO_6),
     rw(&LTO_7),
     rw(&LTO_7M),

@@ -30,16 +30,18 @@ pub(super) const INQUIRY: InquiryData = InquiryData {
     length: 96,
 };
 
-/// Bytes 38 and 40 to 42 as captured from an LTO-7 drive.
+/// Bytes 38 and 40 to 42, and the version descriptors as captured from LTO-7 drives: SAM-5, transport, SPC-4, SSC-4, ADT-2
+/// and ADC-3.
 const INQUIRY_LTO_7: InquiryData = InquiryData {
+    descriptors: &[Standard(0x00a2), Transport, Standard(0x0460), Standard(0x0520), Standard(0x0a28), Standard(0x0502)],
     vendor_specific: [0, 0, 0x6a, 0, 0x01, 0x6c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
     ..ibm::INQUIRY
 };
 
-/// Bytes 38 and 40 to 42 as captured from LTO-9 drives.
+/// Bytes 38 and 40 to 42 as captured from LTO-9 drives; the version descriptors are those of LTO-7.
 const INQUIRY_LTO_9: InquiryData = InquiryData {
     vendor_specific: [0, 0, 0x6b, 0, 0x01, 0x8c, 0x0e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-    ..ibm::INQUIRY
+    ..INQUIRY_LTO_7
 };
 
 /// List of an LTO-6 drive without the SAS page (90h) and C8h, and with B2h and B5h, because the drive supports logical

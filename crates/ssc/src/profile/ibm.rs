@@ -48,11 +48,21 @@ pub(super) fn vendor_vpd(page: u8, identity: &Identity, w: &mut PageWriter) {
                 "" => height.into(),
                 transport => format!("{transport}_{height}"),
             };
-            w.ascii(&format!("LTO{generation}_{revision}"), 12).ascii("000000", 6).u8(0).ascii("20230606", 8);
-            w.ascii(&platform, 12).zeros(1);
+            let (time, date) = build_of(revision);
+            w.ascii(&format!("LTO{generation}_{revision}"), 12).ascii(time, 6).u8(0).ascii(date, 8);
+            w.ascii(&platform, 12);
         }
         0xc1 => drop(w.ascii(&identity.serial, 12).ascii(&identity.serial, 12)),
         _ => {}
+    }
+}
+
+/// Time and date of a code level, as captured from drives with this revision; of other revisions they are not known.
+fn build_of(revision: &str) -> (&'static str, &'static str) {
+    match revision {
+        "S2S1" => ("141435", "20250227"),
+        "Q387" => ("151000", "20230607"),
+        _ => ("000000", "20230606"),
     }
 }
 

@@ -16,7 +16,7 @@ pub use ibm::{
     ULT3580_HH5, ULT3580_HH6, ULT3580_HH7, ULT3580_HH8, ULT3580_HH9, ULT3580_HHA, ULT3580_TD5, ULT3580_TD6,
     ULT3580_TD7, ULT3580_TD8, ULT3580_TD9, ULT3580_TDA,
 };
-pub use ibm_3592::{E05, E06, E07, J1A};
+pub use ibm_3592::{E05, E06, E07, E08, F55, F60, F70, J1A};
 pub use lto::{
     ULT3580_TD1, ULT3580_TD2, ULT3580_TD3, ULT3580_TD4, ULTRIUM_1, ULTRIUM_2, ULTRIUM_3, ULTRIUM_4, ULTRIUM_HH2,
     ULTRIUM_HH3, ULTRIUM_HH4, ULTRIUM_HH5, ULTRIUM_HH6, ULTRIUM_HH7, ULTRIUM_HH8, ULTRIUM_HH9, ULTRIUM_HHA,
@@ -40,7 +40,7 @@ use scsi_core::source::Sources;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::feature::Feature;
-use tape_store::media::{LTO_7, MediaSpec};
+use tape_store::media::{IBM_3592, LTO_7, MediaSpec};
 
 /// Support of a drive for one generation of media.
 #[derive(Debug)]
@@ -223,10 +223,14 @@ impl DriveProfile {
         self.medium_type_of(cartridge.media(), cartridge.kind())
     }
 
-    /// MEDIUM TYPE code: with IBM's mechanism it names the generation, with HP's only whether the cartridge is WORM.
+    /// MEDIUM TYPE code: with IBM's mechanisms it names the generation, with HP's only whether the cartridge is WORM.
     pub(crate) fn medium_type_of(&self, media: &MediaSpec, kind: CartridgeKind) -> u8 {
         const WORM: u8 = 0x04;
+        /// 3592: JB has 92h, JX A2h.
+        const WORM_3592: u8 = 0x10;
         match (self.mechanism, kind) {
+            (Mechanism::Other, CartridgeKind::Worm) if IBM_3592.contains(&media) => media.medium_type + WORM_3592,
+            (Mechanism::Other, _) if IBM_3592.contains(&media) => media.medium_type,
             (Mechanism::Ibm, CartridgeKind::Worm) => media.medium_type | WORM,
             (Mechanism::Ibm, _) => media.medium_type,
             (Mechanism::Hp, CartridgeKind::Worm) => 0x01,
@@ -285,6 +289,10 @@ pub const ALL: &[&DriveProfile] = &[
     &E05,
     &E06,
     &E07,
+    &E08,
+    &F55,
+    &F60,
+    &F70,
     &T10000A,
     &T10000B,
     &T10000C,

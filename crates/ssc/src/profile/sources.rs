@@ -89,7 +89,7 @@ pub(super) const SINCE_LTO_7: &SourceTable = &SourceTable {
     title: "LTO-7 and LTO-9 drives of HP and HPE, built by IBM",
     rows: &[
         row(&[Product, Revision], Captured, ""),
-        row(&[Inquiry], Captured, "version descriptors are those of the frontend instead of SAS"),
+        row(&[Inquiry], Captured, "the version descriptor of the transport is that of the frontend instead of SAS"),
         row(&[Media], Manual, "load matrix of the Ultrium specifications"),
         row(&[Commands], Manual, "IBM LTO SCSI reference"),
         row(
@@ -252,6 +252,21 @@ pub(super) const QUANTUM: &SourceTable = &SourceTable {
 pub(super) const AS_IN_MHVTL: &SourceTable = &SourceTable {
     title: "Drives as mhvtl presents them",
     rows: &[row(&[Rest], Unknown, "not compared with captures")],
+};
+
+/// IBM's 3592 drives since TS1150.
+pub(super) const IBM_3592: &SourceTable = &SourceTable {
+    title: "IBM 3592 since TS1150",
+    rows: &[
+        row(&[Product], Manual, "LTFS, `ibm_tape.c`"),
+        row(&[Revision], Unknown, "460E of 03592E08 is from CTA's tests; 0100 for the others"),
+        row(
+            &[Media],
+            Manual,
+            "density codes, bits per millimetre, tracks up to TS1160 and density names: FreeBSD's `mt`; medium types: LTFS, `tape_drivers.h`; capacities and load matrix: IBM's announcements. Tracks of 70F, and the lengths of JE and JF, are unknown. Encrypted cartridges have a density code that is 20h higher on the real drives, not in Ferric. Economy cartridges JL and JM are not among the media",
+        ),
+        row(&[Other("everything else")], Sibling, "as 03592E07, which is as in mhvtl"),
+    ],
 };
 
 /// HP Ultrium 4-SCSI and IBM's LTO-4 drives.
