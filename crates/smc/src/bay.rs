@@ -1,6 +1,7 @@
 //! The interface of the robot to a drive: status, insertion and removal of a cartridge.
 
 use scsi_core::time::Now;
+use std::time::Duration;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, InsertError, RemoveError};
 
 /// The status of a drive as the robot can detect it, without a command to the drive.
@@ -53,4 +54,8 @@ pub trait Bay: Send {
     /// # Errors
     /// See [`RemoveError`]: the drive is empty, a host prevents removal, or the drive cannot be reached.
     fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError>;
+    /// Returns how long the drive takes from now on until the robot can take its cartridge. By default, no time.
+    fn time_until_removal(&self, _now: Now) -> Duration {
+        Duration::ZERO
+    }
 }

@@ -201,6 +201,12 @@ impl Library {
         self.bays.get(self.layout.drives.index(address)?).map(AsRef::as_ref)
     }
 
+    /// Returns how long the drive in this element takes until the robot can take its cartridge; no time for other elements.
+    #[must_use]
+    pub fn time_until_removal(&self, address: ElementAddress, now: Now) -> Duration {
+        self.bay(address).map_or(Duration::ZERO, |bay| bay.time_until_removal(now))
+    }
+
     pub(crate) fn bay_mut(&mut self, address: ElementAddress) -> Option<&mut (dyn Bay + 'static)> {
         self.bays.get_mut(self.layout.drives.index(address)?).map(AsMut::as_mut)
     }

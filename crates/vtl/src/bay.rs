@@ -7,6 +7,7 @@ use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
 use smc::bay::{Bay, BayName, BayStatus};
 use std::sync::Arc;
+use std::time::Duration;
 use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
 
 /// The bay of a drive in this process. Each call waits for the command that the drive is executing, and for nothing
@@ -61,10 +62,20 @@ impl Bay for DriveBay {
         })
     }
 
+    fn time_until_removal(&self, now: Now) -> Duration {
+        self.unit.with_device(|device| match device {
+            Device::Drive(drive) => drive.time_until_removal(now.mono),
+            Device::Changer(_) => Duration::ZERO,
+        })
+    }
+
     fn remove(&mut self, _now: Now) -> Result<Cartridge, RemoveError> {
         let _access = self.unit.robot_access();
         self.unit.with_device(|device| match device {
-            Device::Drive(drive) => drive.remove(),
+            Device::Drive(drive) => {
+                drive.count_unload_by_robot();
+                drive.remove()
+            }
             Device::Changer(_) => Err(RemoveError::Empty),
         })
     }
@@ -140,5 +151,9 @@ impl Bay for ReservingBay {
 
     fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError> {
         self.bay.remove(now)
+    }
+
+    fn time_until_removal(&self, now: Now) -> Duration {
+        self.bay.time_until_removal(now)
     }
 }

@@ -188,6 +188,35 @@ fn robot_moves_take_the_time_of_hardware() {
     assert_eq!(host.move_medium(0, 1000, 1001).unwrap_err().sense_codes(), Some((5, 0x3b, 0x0e)));
 }
 
+/// A move from a drive that has not unloaded its tape waits for the unload: 24 s of an LTO-8 drive, by a host and an operator.
+#[test]
+fn robot_waits_for_the_unload_of_a_drive() {
+    let clock = VirtualClock::default();
+    let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB");
+    let site = builder.clock(clock.clock()).time(TimeMode::Real).open().unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    let library = &site.libraries()[0];
+    let to_drive = || library.move_medium(ElementAddress(1000), ElementAddress(500)).map_err(|error| error.to_string());
+    let by_operator =
+        || library.move_medium(ElementAddress(500), ElementAddress(1000)).map_err(|error| error.to_string());
+    let by_host = || host.move_medium(0, 500, 1000).map_err(|error| error.to_string());
+    for from_drive in [&by_host as &(dyn Fn() -> Result<(), String> + Sync), &by_operator] {
+        while_time_passes(&clock, to_drive).unwrap();
+        while_time_passes(&clock, || while host.test_unit_ready(1).is_err() {});
+        let before = library.drive_status()[0].time.clone().unwrap().modelled_ms;
+        thread::scope(|scope| {
+            let moved = scope.spawn(from_drive);
+            let wait = clock.wait_for_deadline();
+            assert!(wait > Duration::from_secs(34) && wait < Duration::from_secs(42), "{wait:?}");
+            clock.advance_to_deadline();
+            moved.join().unwrap().unwrap();
+        });
+        let unload = library.drive_status()[0].time.clone().unwrap().modelled_ms - before;
+        assert_eq!(unload, 24_000);
+    }
+}
+
 /// A move of an operator takes as long as one of a host, and the robot does nothing else meanwhile.
 #[test]
 fn robot_moves_of_operators_take_their_duration() {

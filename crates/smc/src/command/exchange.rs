@@ -50,9 +50,11 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     };
     check_export(state, lu, first)?;
     check_export(state, lu, second)?;
+    let drives = [source, first].map(|address| state.library.time_until_removal(address, request.now));
+    let unload = drives.into_iter().sum();
     let result = state.library.exchange(source, first, second, request.now);
     if result.is_ok() {
-        spend_moves(cx, &[(first, second), (source, first)]);
+        spend_moves(cx, &[(first, second), (source, first)], unload);
     }
     finish_move(cx.lu, cx.device, result, field)
 }

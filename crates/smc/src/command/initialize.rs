@@ -19,6 +19,7 @@ use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
+use std::time::Duration;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Name, CDB usage data, access class and timeouts of opcode 07h.
@@ -69,7 +70,7 @@ const _: () = assert!(size_of::<Raw>() == 10);
 pub(crate) fn all(cx: &mut Context<'_, '_, '_>) -> Outcome {
     cx.device.library.statistics.add(lifetime::SCANS, 1);
     let scanned = scan(cx.device, 0, usize::MAX);
-    spend(cx, cx.device.library.scan_time(scanned));
+    spend(cx, cx.device.library.scan_time(scanned), Duration::ZERO);
     Ok(())
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn range(cx: &mut Context<'_, '_, '_>) -> Outcome {
     }
     let count = raw.count.get();
     let scanned = scan(cx.device, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
-    spend(cx, cx.device.library.scan_time(scanned));
+    spend(cx, cx.device.library.scan_time(scanned), Duration::ZERO);
     Ok(())
 }
 

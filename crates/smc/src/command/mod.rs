@@ -93,20 +93,23 @@ fn begin_move(cx: &mut Context<'_, '_, '_>) {
     cx.delay_status(duration);
 }
 
-/// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it.
-fn spend(cx: &mut Context<'_, '_, '_>, modelled: Duration) {
-    if cx.device.time.is_on() {
-        let modelled = modelled.saturating_mul(cx.device.time_thousandths) / 1000;
-        let wait = cx.device.library.reserve_robot(cx.request.now.mono, cx.device.time.wait(modelled));
-        cx.lu.set_modelled_time(modelled, (!wait.is_zero()).then(|| cx.request.now.mono.saturating_add(wait)));
-    }
+/// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it. `unload` is the
+/// time for which the robot's part waits for a drive.
+fn spend(cx: &mut Context<'_, '_, '_>, modelled: Duration, unload: Duration) {
+    let (begin, time) = (cx.request.now.mono, cx.device.time);
+    let is_on = time.is_on();
+    let modelled = if is_on { modelled.saturating_mul(cx.device.time_thousandths) / 1000 } else { Duration::ZERO };
+    let unloaded = begin.saturating_add(unload);
+    let robot = if is_on { cx.device.library.reserve_robot(unloaded, time.wait(modelled)) } else { Duration::ZERO };
+    let wait = unload + robot;
+    cx.lu.set_modelled_time(modelled + unload, (!wait.is_zero()).then(|| begin.saturating_add(wait)));
 }
 
-/// Counts the time of these moves.
-fn spend_moves(cx: &mut Context<'_, '_, '_>, moves: &[(ElementAddress, ElementAddress)]) {
+/// Counts the time of these moves, and of the unloads of the drives from which they are.
+fn spend_moves(cx: &mut Context<'_, '_, '_>, moves: &[(ElementAddress, ElementAddress)], unload: Duration) {
     let library = &cx.device.library;
     let time = moves.iter().map(|(source, destination)| library.move_time(*source, *destination)).sum();
-    spend(cx, time);
+    spend(cx, time, unload);
 }
 
 /// Converts the result of a move: a failure becomes sense data and raises its TapeAlert flag.

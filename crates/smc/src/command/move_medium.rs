@@ -41,9 +41,10 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     transport(&state.library, ElementAddress(raw.transport.get()))?;
     let field = |address| if address == source { 4 } else { 6 };
     check_export(state, lu, destination)?;
+    let unload = state.library.time_until_removal(source, request.now);
     let result = state.library.move_medium(source, destination, request.now);
     if result.is_ok() && source != destination {
-        spend_moves(cx, &[(source, destination)]);
+        spend_moves(cx, &[(source, destination)], unload);
     }
     finish_move(cx.lu, cx.device, result, field)
 }

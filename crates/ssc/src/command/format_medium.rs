@@ -3,7 +3,7 @@
 //! FORMAT 0h creates one partition; 1h and 2h create the partitions that MODE SELECT of page 11h selected. All data is
 //! erased, as are all host attributes of the cartridge memory except the barcode.
 //!
-//! **Deviations:** a command with IMMED=1 completes when it is done, also if the time of hardware is modelled.
+//! **Deviations:** the operation itself is done before the status, also with IMMED=1; only the modelled time continues after it.
 
 use super::Context;
 use crate::fault::{self, Operation};

@@ -3,7 +3,7 @@
 //! Sets the capacity of the cartridge to a proportion in 65535ths, at least five percent, in one partition, and erases
 //! all data. FORMAT MEDIUM uses this capacity until the next SET CAPACITY.
 //!
-//! **Deviations:** a command with IMMED=1 completes when it is done, also if the time of hardware is modelled.
+//! **Deviations:** the operation itself is done before the status, also with IMMED=1; only the modelled time continues after it.
 
 use super::Context;
 use super::format_medium::{check_at_beginning, format};

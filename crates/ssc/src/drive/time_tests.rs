@@ -124,6 +124,38 @@ fn immediate_rewind_continues_after_its_status() {
     assert_eq!(run_as(&mut drive, HOST, end, TEST_UNIT_READY, &[]).status.0, 0);
 }
 
+/// FORMAT MEDIUM, SET CAPACITY and UNLOAD with IMMED=1: NOT READY with progress after the status, also from REQUEST SENSE.
+#[test]
+fn immediate_format_and_unload_continue_after_their_status() {
+    let pollable = |drive: &mut Drive, now| {
+        let (request, mut data) = (bytes("03 00 00 00 12 00"), [0; 18]);
+        drive.execute(&Request::new(HOST, &request, now), Data::new(&[], &mut [IoSliceMut::new(&mut data)]));
+        [data[2], data[12], data[13]]
+    };
+    for (cdb, not_ready, polled, afterwards) in [
+        ("04 01 00 00 00 00", [4, 4], [2, 4, 4], None),
+        ("0b 01 00 80 00 00", [4, 7], [0, 0, 0x1b], None),
+        ("1b 01 00 00 00 00", [4, 7], [2, 4, 7], Some([0x3a, 0])),
+    ] {
+        let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+        let done = run(&mut drive, 100, cdb);
+        assert_eq!((done.status.0, done.due), (0, None), "{cdb}");
+        let time = done.modelled;
+        assert!(time >= Duration::from_secs(20), "{cdb}: {time:?}");
+        let half = Now { mono: at(100).mono.saturating_add(time / 2), ..at(0) };
+        let refused = sense(&run_as(&mut drive, HOST, half, TEST_UNIT_READY, &[]));
+        assert_eq!(([refused[2], refused[12], refused[13]]), [2, not_ready[0], not_ready[1]], "{cdb}");
+        let progress = u16::from_be_bytes([refused[16], refused[17]]);
+        assert!(refused[15] == 0x80 && (0x7f00..0x8100).contains(&progress), "{cdb}: {progress:x}");
+        assert_eq!(pollable(&mut drive, half), polled, "{cdb}");
+        let left = drive.time_until_removal(half.mono);
+        assert!(left >= time / 2, "{cdb}: {left:?}");
+        let end = Now { mono: at(100).mono.saturating_add(time), ..at(0) };
+        let ended = sense(&run_as(&mut drive, HOST, end, TEST_UNIT_READY, &[]));
+        assert_eq!(ended.get(12..14), afterwards.as_ref().map(|codes| &codes[..]), "{cdb}");
+    }
+}
+
 /// IBM: 16 s for an initialised cartridge; the first load of an LTO-9 cartridge takes 20 minutes to two hours more.
 #[test]
 fn first_load_of_lto_9_initialises() {

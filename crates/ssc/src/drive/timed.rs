@@ -55,6 +55,32 @@ impl Drive {
         self.state.time.counts()
     }
 
+    /// How long the drive takes from now on until the robot can take its cartridge: the rest of an unload that continues after its
+    /// status, or the unload of a threaded tape, as far as the drive waits for modelled time.
+    pub fn time_until_removal(&mut self, now: Instant) -> Duration {
+        let rest = self.state.media.motion_left(now);
+        self.modelled_unload().map_or(rest, |unload| rest + self.state.time.mode.wait(unload))
+    }
+
+    /// Counts the time of the unload of a threaded tape, which the robot is about to take.
+    pub fn count_unload_by_robot(&mut self) {
+        if let Some(unload) = self.modelled_unload() {
+            self.state.time.spend(unload);
+        }
+    }
+
+    /// The time of an unload; `None` without a threaded tape, or if times are not modelled.
+    fn modelled_unload(&mut self) -> Option<Duration> {
+        let (profile, history) = (self.state.profile, self.state.time.history);
+        if !self.state.time.mode.is_on() {
+            return None;
+        }
+        let mounted = self.state.media.threaded_mut()?;
+        let model = DriveModel::new(profile, mounted.cartridge.media());
+        let from = place(mounted, &model);
+        Some(model.unload(from, history))
+    }
+
     /// The state of the tape before a command; `None` if no tape is threaded, or times are not modelled.
     pub(super) fn tape_before(&mut self, command: DeviceCommand<Command>, cdb: &Cdb) -> Option<TapeBefore> {
         if !self.state.time.mode.is_on() || matches!(command, DeviceCommand::Spc(_)) {
@@ -113,7 +139,8 @@ impl Drive {
         let (time, media) = (&mut self.state.time, &mut self.state.media);
         let Some(mounted) = media.threaded_mut() else {
             // LOAD UNLOAD has unloaded the tape.
-            return time.motion(now, model.unload(from, history)).into();
+            let immediate = (cdb.bytes()[1] & 0x01 != 0).then_some(Asc::LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS);
+            return Taken { time: time.motion(now, model.unload(from, history)), immediate };
         };
         if moves_data(DeviceCommand::Own(command)) {
             let moved = mounted.counters.since(counters);
@@ -146,7 +173,13 @@ impl Drive {
             Command::Space => (model.locate(from, to), None),
             Command::LoadUnload => (model.rewind(from, to), None),
             Command::Erase => (model.transfer(left), (flags & 0x02 != 0).then_some(Asc::ERASE_OPERATION_IN_PROGRESS)),
-            Command::FormatMedium | Command::SetCapacity => (model.rewind(from, to) + DriveModel::format(), None),
+            Command::FormatMedium | Command::SetCapacity => {
+                let operation = match command {
+                    Command::FormatMedium => Asc::LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS,
+                    _ => Asc::SET_CAPACITY_OPERATION_IN_PROGRESS,
+                };
+                (model.rewind(from, to) + DriveModel::format(), (flags & 0x01 != 0).then_some(operation))
+            }
             _ => return Taken::default(),
         };
         if outcome.is_err() && from == to {

@@ -20,6 +20,7 @@ use scsi_core::command_spec::MediumAccess;
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::time::Instant;
 use std::sync::Arc;
+use std::time::Duration;
 use tape_store::cartridge::{Barcode, Cartridge, Format};
 use tape_store::mam::Mam;
 use tape_store::media::MediaSpec;
@@ -138,11 +139,13 @@ impl MediaState {
         if let Err(offline) = self.check_online() {
             return Readiness::NotReady(offline);
         }
+        // A motion also continues when it has unloaded the tape.
+        let moving = self.moving.as_ref().map(|motion| motion.not_ready(self.now));
+        if let (Some(sense), Load::Mounted(_) | Load::LoadedNotThreaded(_) | Load::Ejected(_)) = (moving, &self.load) {
+            return Readiness::NotReady(sense);
+        }
         match &mut self.load {
-            Load::Mounted(mounted) => match &self.moving {
-                Some(motion) => Readiness::NotReady(motion.not_ready(self.now)),
-                None => Readiness::Ready(mounted),
-            },
+            Load::Mounted(mounted) => Readiness::Ready(mounted),
             Load::LoadedNotThreaded(loaded) => Readiness::CartridgeMemory(loaded),
             Load::Verifying(_, operation) => Readiness::NotReady(operation.not_ready()),
             Load::Threading(..) => Readiness::NotReady(becoming_ready()),
@@ -173,8 +176,8 @@ impl MediaState {
     }
 
     /// Sense of an operation in progress, for REQUEST SENSE: NOT READY 04h/01h while a tape is being threaded, and, with the
-    /// progress, while it is being thawed; NO SENSE 00h/18h, 00h/19h, 00h/1Ah or 00h/1Ch with the progress of an erase, locate,
-    /// rewind or VERIFY.
+    /// progress, while it is being thawed, formatted or unloaded; NO SENSE 00h/18h to 00h/1Ch with the progress of an erase, locate,
+    /// rewind, SET CAPACITY or VERIFY.
     pub(crate) fn pollable_sense(&self) -> Option<Sense> {
         match &self.load {
             Load::Threading(..) => Some(becoming_ready()),
@@ -188,6 +191,11 @@ impl MediaState {
     pub(crate) fn note_time(&mut self, now: Instant) {
         self.now = now;
         self.moving = self.moving.take().filter(|motion| motion.until > now);
+    }
+
+    /// The rest of a motion that continues after its command.
+    pub(crate) fn motion_left(&self, now: Instant) -> Duration {
+        self.moving.as_ref().map_or(Duration::ZERO, |motion| now.duration_until(motion.until))
     }
 
     /// Begins a motion that continues after its command; that of a load is threading.

@@ -122,7 +122,7 @@ impl DriveTime {
 pub(crate) struct MotionInProgress {
     pub(crate) began: Instant,
     pub(crate) until: Instant,
-    /// Additional sense code that REQUEST SENSE reports meanwhile.
+    /// Additional sense code that REQUEST SENSE reports meanwhile: 00h/.. with NO SENSE, 04h/.. with NOT READY.
     pub(crate) operation: Asc,
 }
 
@@ -134,16 +134,19 @@ impl MotionInProgress {
         SenseKeySpecific::Progress(u16::try_from(share).unwrap_or(u16::MAX))
     }
 
-    /// NOT READY 04h/07h with progress, for commands that need the medium.
+    /// NOT READY 04h/04h of a format, and 04h/07h of other operations, with progress, for commands that need the medium.
     pub(crate) fn not_ready(&self, now: Instant) -> Sense {
-        let mut sense = Sense::new(SenseKey::NOT_READY, Asc::LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS);
+        let is_format = self.operation == Asc::LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS;
+        let asc = if is_format { self.operation } else { Asc::LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS };
+        let mut sense = Sense::new(SenseKey::NOT_READY, asc);
         sense.key_specific = Some(self.progress(now));
         sense
     }
 
-    /// NO SENSE with the operation and its progress, for REQUEST SENSE.
+    /// The operation and its progress, for REQUEST SENSE.
     pub(crate) fn pollable_sense(&self, now: Instant) -> Sense {
-        let mut sense = Sense::new(SenseKey::NO_SENSE, self.operation);
+        let key = if self.operation.code() == 0 { SenseKey::NO_SENSE } else { SenseKey::NOT_READY };
+        let mut sense = Sense::new(key, self.operation);
         sense.key_specific = Some(self.progress(now));
         sense
     }
