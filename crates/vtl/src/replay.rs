@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::frontend::{Frontend, SiteOptions};
 use crate::library::LibraryError;
-use crate::observer::{CommandOutcome, TraceEntry, TraceRecord, TracedLogin, TracedOperation};
+use crate::observer::{CommandOutcome, TraceEntry, TraceRecord, TracedLogin, TracedOperation, TracedTaskManagement};
 use crate::site::{OpenSite, Site};
 use crate::target::{Target, encode_lun};
 use crate::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
@@ -157,6 +157,7 @@ impl Replay {
                 }
                 Ok(Replayed::Same)
             }
+            TraceEntry::TaskManagement(request) => Ok(self.manage_tasks(request)),
             TraceEntry::Operation(operation) => Ok(self.operate(operation)),
             TraceEntry::Command(record) => self.command(record),
         }
@@ -183,6 +184,19 @@ impl Replay {
         self.advance_to(login.at_ms);
         let nexus = target.login(&port);
         self.nexuses.insert((login.target.clone(), login.nexus), (target, nexus));
+        Replayed::Same
+    }
+
+    /// Repeats a reset. The commands that a function aborted have ended: the replay has none that waits.
+    fn manage_tasks(&self, request: &TracedTaskManagement) -> Replayed {
+        let known = self.nexuses.get(&(request.target.clone(), request.nexus)).cloned();
+        // An initiator whose login is not in the trace.
+        let known = known.or_else(|| Some((self.target(&request.target, "")?, NexusId(0))));
+        let Some((target, nexus)) = known else {
+            return Replayed::LeftOut("task management of a target without libraries");
+        };
+        self.advance_to(request.at_ms);
+        target.manage_tasks(nexus, request.function, request.lun, &[]);
         Replayed::Same
     }
 

@@ -4,7 +4,8 @@ use crate::buffers::Buffers;
 use crate::events::{Cause, Event, Subject};
 use crate::nexuses::Nexuses;
 use crate::observer::{
-    CommandNames, CommandOutcome, DeviceKind, TraceEntry, TracedLogin, TracedLogout, UnitName, observe, observe_entry,
+    CommandNames, CommandOutcome, DeviceKind, TraceEntry, TracedLogin, TracedLogout, TracedTaskManagement, UnitName,
+    observe, observe_entry,
 };
 use crate::shared::Shared;
 use crate::unit::{CommandEnd, CompletionHandler, Submitted, Unit, wipe_key};
@@ -12,7 +13,8 @@ use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::status::Status;
-use scsi_core::target::{Command, CompletedCommand, Request, TransportEvent, missing_lun};
+use scsi_core::target::{Command, CompletedCommand, Request, Tag, TransportEvent, missing_lun};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -25,6 +27,22 @@ pub struct Target {
     shared: Arc<Shared>,
     /// The name of the target as a unit, in the records of commands that no unit gets.
     unit_name: Arc<UnitName>,
+}
+
+/// A task management function (SAM-5 §7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskFunction {
+    /// ABORT TASK: aborts one command of the I_T nexus.
+    AbortTask,
+    /// ABORT TASK SET: aborts the commands of the I_T nexus on a logical unit.
+    AbortTaskSet,
+    /// CLEAR TASK SET: aborts the commands of all I_T nexuses on a logical unit.
+    ClearTaskSet,
+    /// LOGICAL UNIT RESET.
+    UnitReset,
+    /// TARGET WARM RESET or TARGET COLD RESET.
+    TargetReset,
 }
 
 /// Decodes an eight-byte LUN of one level with peripheral device or flat space addressing (SAM-5); `None` for any
@@ -143,6 +161,41 @@ impl Target {
         drop(nexuses);
         let cause = Cause::host(port.map(|port| port.port_name()));
         self.shared.events.notify(Subject::new(cause), Event::Logout { target: self.name.to_string() });
+    }
+
+    /// Executes a task management function of an I_T nexus: aborts commands, and posts a reset or CLEAR TASK SET to the units.
+    /// `aborted` are the tags of the commands that ABORT TASK or ABORT TASK SET aborts. Returns false if the function is for a
+    /// logical unit that does not exist; then nothing is done.
+    pub fn manage_tasks(&self, nexus: NexusId, function: TaskFunction, lun: u64, aborted: &[Tag]) -> bool {
+        let unit = self.unit(lun);
+        let is_of_unit = !matches!(function, TaskFunction::AbortTask | TaskFunction::TargetReset);
+        if is_of_unit && unit.is_none() {
+            return false;
+        }
+        let post = |unit: &Unit, event: TransportEvent| {
+            unit.abort(|_, _| true);
+            unit.post(event);
+        };
+        match function {
+            TaskFunction::AbortTask | TaskFunction::AbortTaskSet => {
+                for unit in self.units() {
+                    unit.abort(|owner, task| owner == nexus && aborted.contains(&task));
+                }
+            }
+            TaskFunction::ClearTaskSet => {
+                unit.iter().for_each(|unit| post(unit, TransportEvent::TaskSetCleared(nexus)))
+            }
+            TaskFunction::UnitReset => unit.iter().for_each(|unit| post(unit, TransportEvent::UnitReset)),
+            TaskFunction::TargetReset => {
+                self.units().iter().for_each(|unit| post(unit, TransportEvent::TargetReset));
+            }
+        }
+        observe_entry(&self.shared, || {
+            let at_ms = self.shared.clock.now().wall.0;
+            let (target, nexus) = (self.name.to_string(), nexus.0);
+            TraceEntry::TaskManagement(TracedTaskManagement { at_ms, target, nexus, function, lun })
+        });
+        true
     }
 
     /// The logical unit with this eight-byte LUN; `None` if there is none.

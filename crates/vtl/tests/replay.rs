@@ -9,6 +9,7 @@ use vtl::control::ControlRequest;
 use vtl::host::Host;
 use vtl::observer::{CommandOutcome, TraceEntry, TraceReader, TracedSite};
 use vtl::replay::{Difference, DifferenceKind, Replay, Replayed};
+use vtl::target::TaskFunction;
 
 /// A session of two hosts and an operator, with unit attentions, a filemark, identities and an error.
 fn record(path: &Path) {
@@ -135,6 +136,40 @@ fn faults_are_replayed() {
     let kinds: Vec<String> = differences(&entries).into_iter().map(|difference| difference.kind.to_string()).collect();
     assert!(kinds[0].starts_with("status CHECK CONDITION: MEDIUM ERROR 0ch/00h"), "{kinds:?}");
     assert!(kinds.contains(&"no response in the trace, a response in the replay".to_owned()), "{kinds:?}");
+}
+
+/// A reset and a CLEAR TASK SET: their unit attentions, and the reservation that the reset ends.
+#[test]
+fn task_management_is_replayed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    let site = Library::builder().slots(3).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB").open().unwrap();
+    site.trace_to(&path, 1 << 16).unwrap();
+    let target = &site.targets()[0];
+    let (one, two) = (Host::login(target, 1), Host::login(target, 2));
+    let ready = |host: &Host| host.command(1, &[0; 6], 0).sense_codes();
+    one.clear_unit_attentions();
+    two.clear_unit_attentions();
+    assert_eq!(one.command(1, &[0x16, 0, 0, 0, 0, 0], 0).status.0, 0);
+    assert_eq!(two.command(1, &[0; 6], 0).status.0, 0x18);
+    // The nexuses have the numbers 1 and 2.
+    let nexus = scsi_core::nexus::NexusId(2);
+    assert!(target.manage_tasks(nexus, TaskFunction::UnitReset, 1 << 48, &[]));
+    assert!(!target.manage_tasks(nexus, TaskFunction::UnitReset, 9 << 48, &[]));
+    assert_eq!([ready(&one), ready(&two)], [Some((6, 0x29, 3)); 2]);
+    assert_eq!(ready(&two), Some((2, 0x3a, 0)), "the reset has ended the reservation");
+    assert!(target.manage_tasks(nexus, TaskFunction::ClearTaskSet, 1 << 48, &[]));
+    assert_eq!([ready(&one), ready(&one)], [Some((6, 0x2f, 0)), Some((2, 0x3a, 0))]);
+    assert_eq!(ready(&two), Some((2, 0x3a, 0)));
+    assert!(target.manage_tasks(nexus, TaskFunction::TargetReset, 0, &[]));
+    assert_eq!([ready(&one), ready(&two)], [Some((6, 0x29, 2)); 2]);
+    site.shut_down().unwrap();
+    let mut entries = entries(&path);
+    let is_management = |entry: &TraceEntry| matches!(entry, TraceEntry::TaskManagement(_));
+    assert_eq!(entries.iter().filter(|entry| is_management(entry)).count(), 3);
+    assert_eq!(differences(&entries), []);
+    entries.retain(|entry| !is_management(entry));
+    assert!(differences(&entries).len() >= 5);
 }
 
 #[test]

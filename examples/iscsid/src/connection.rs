@@ -12,7 +12,7 @@ use iscsi::login::LoginStatus;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use scsi_core::fault::FaultEvent;
 use scsi_core::nexus::NexusId;
-use scsi_core::target::{Command, CompletedCommand, Request, Tag, TransportEvent as UnitEvent};
+use scsi_core::target::{Command, CompletedCommand, Request, Tag};
 use scsi_core::time::Instant;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,7 +21,7 @@ use std::time::Duration;
 use vtl::budget::Budget;
 use vtl::events::{Cause, Event, Subject};
 use vtl::site::Site;
-use vtl::target::Target;
+use vtl::target::{Target, TaskFunction as UnitFunction};
 use vtl::unit::{CompletionHandler, Submitted};
 
 /// Size in bytes of the buffer through which small PDUs are read, many at a time.
@@ -436,31 +436,23 @@ impl ConnectionServer<'_> {
             return;
         };
         let TaskManagement { tag, function, lun, tasks } = request;
-        match function {
-            TaskFunction::AbortTaskSet if target.unit(lun).is_none() => {
-                return self.protocol.task_management_done(tag, NO_SUCH_LUN);
-            }
-            TaskFunction::AbortTask | TaskFunction::AbortTaskSet => {
-                for unit in target.units() {
-                    unit.abort(|owner, task| owner == nexus && tasks.contains(&task));
-                }
-            }
-            TaskFunction::ClearTaskSet | TaskFunction::LunReset => {
-                let Some(unit) = target.unit(lun) else {
-                    return self.protocol.task_management_done(tag, NO_SUCH_LUN);
-                };
+        let function_of_target = match function {
+            TaskFunction::AbortTask => UnitFunction::AbortTask,
+            TaskFunction::AbortTaskSet => UnitFunction::AbortTaskSet,
+            TaskFunction::ClearTaskSet => UnitFunction::ClearTaskSet,
+            TaskFunction::LunReset => UnitFunction::UnitReset,
+            TaskFunction::WarmReset | TaskFunction::ColdReset => UnitFunction::TargetReset,
+        };
+        match function_of_target {
+            UnitFunction::AbortTask | UnitFunction::AbortTaskSet => {}
+            UnitFunction::ClearTaskSet | UnitFunction::UnitReset if target.unit(lun).is_none() => {}
+            UnitFunction::ClearTaskSet | UnitFunction::UnitReset => {
                 self.sessions.clear_others(self.mailbox, target.name(), Some(lun));
-                unit.abort(|_, _| true);
-                let reset = function == TaskFunction::LunReset;
-                unit.post(if reset { UnitEvent::UnitReset } else { UnitEvent::TaskSetCleared(nexus) });
             }
-            TaskFunction::WarmReset | TaskFunction::ColdReset => {
-                self.sessions.clear_others(self.mailbox, target.name(), None);
-                for unit in target.units() {
-                    unit.abort(|_, _| true);
-                    unit.post(UnitEvent::TargetReset);
-                }
-            }
+            UnitFunction::TargetReset => self.sessions.clear_others(self.mailbox, target.name(), None),
+        }
+        if !target.manage_tasks(nexus, function_of_target, lun, &tasks) {
+            return self.protocol.task_management_done(tag, NO_SUCH_LUN);
         }
         if function == TaskFunction::ColdReset {
             self.protocol.task_management_done(tag, 0);

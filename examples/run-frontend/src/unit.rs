@@ -13,11 +13,11 @@ use scsi_core::Status;
 use scsi_core::data::Data;
 use scsi_core::fault::Completion;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::target::{CdbBytes, Request, TransportEvent};
+use scsi_core::target::{CdbBytes, Request};
 use scsi_core::time::Now;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use vtl::target::{Target, encode_lun};
+use vtl::target::{Target, TaskFunction, encode_lun};
 
 /// Waits on behalf of a program. The wait is interrupted if the program no longer exists.
 pub type Wait<'a> = &'a dyn Fn(Duration) -> Result<(), Interrupted>;
@@ -106,15 +106,11 @@ impl Backend for LocalUnit {
     }
 
     fn reset(&self, scope: ResetScope) -> bool {
-        let (units, event) = match scope {
-            ResetScope::Unit => (self.target.unit(self.lun).into_iter().collect(), TransportEvent::UnitReset),
-            ResetScope::Target => (self.target.units(), TransportEvent::TargetReset),
+        let function = match scope {
+            ResetScope::Unit => TaskFunction::UnitReset,
+            ResetScope::Target => TaskFunction::TargetReset,
         };
-        for unit in &units {
-            unit.abort(|_, _| true);
-            unit.post(event.clone());
-        }
-        !units.is_empty()
+        self.target.manage_tasks(self.nexus, function, self.lun, &[])
     }
 }
 

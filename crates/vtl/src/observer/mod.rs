@@ -16,7 +16,9 @@ pub use counters::{CommandCount, CommandCounters, SenseCount, UnitCounters};
 pub use histogram::{Histogram, HistogramCounts};
 pub use ring::{TraceBatch, TraceRing};
 pub use text::{Decoded, TraceRecord};
-pub use trace_entry::{TraceEntry, TraceError, TraceReader, TracedLogin, TracedLogout, TracedOperation, TracedSite};
+pub use trace_entry::{
+    TraceEntry, TraceError, TraceReader, TracedLogin, TracedLogout, TracedOperation, TracedSite, TracedTaskManagement,
+};
 pub use trace_file::TraceFile;
 
 use crate::locks::read;
@@ -162,7 +164,7 @@ pub trait CommandObserver: Send + Sync {
     /// Called once for each command, on the thread that executed or ended it, before its status is sent. It must not wait.
     fn observe(&self, record: &CommandRecord<'_>);
 
-    /// Called once for each login, logout and request of an operator that changes a library, in the order of their effects. It
+    /// Called once for each login, logout, task management function and request of an operator that changes a library, in the order of their effects. It
     /// must not wait. By default, it does nothing.
     fn observe_entry(&self, entry: &TraceEntry) {
         let _ = entry;

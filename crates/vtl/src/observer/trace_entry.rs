@@ -3,6 +3,7 @@
 use super::TraceRecord;
 use super::text::{from_hex, to_hex};
 use crate::control::ControlRequest;
+use crate::target::TaskFunction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -15,7 +16,7 @@ pub(super) const VERSION: u64 = 2;
 /// The first version, which has commands only.
 const FIRST_VERSION: u64 = 1;
 /// The kinds of lines that are no commands.
-const KINDS: [&str; 5] = ["site", "login", "logout", "operation", "lost"];
+const KINDS: [&str; 6] = ["site", "login", "logout", "task_management", "operation", "lost"];
 
 /// The libraries of a site at the start of a trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,21 @@ pub struct TracedLogout {
     pub nexus: u32,
 }
 
+/// A task management function of an initiator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TracedTaskManagement {
+    /// Time of the function, in milliseconds since 1970 (UTC).
+    pub at_ms: u64,
+    /// Name of the target, such as an iSCSI name.
+    pub target: String,
+    /// Number of the I_T nexus in that target.
+    pub nexus: u32,
+    /// The function.
+    pub function: TaskFunction,
+    /// The eight bytes of the LUN as a number; no meaning for a reset of the target.
+    pub lun: u64,
+}
+
 /// A request of an operator that changed something in a library, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracedOperation {
@@ -78,6 +94,8 @@ pub enum TraceEntry {
     Login(TracedLogin),
     /// The logout of an initiator port: the end of an I_T nexus.
     Logout(TracedLogout),
+    /// A task management function, such as a reset.
+    TaskManagement(TracedTaskManagement),
     /// A request of an operator.
     Operation(TracedOperation),
     /// Number of entries that could not be written in time.
