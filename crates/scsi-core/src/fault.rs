@@ -48,7 +48,7 @@ bitflags! {
     }
 }
 
-/// What an injected fault does besides the end of its command. The owner of the unit and the transport carry it out.
+/// An effect of an injected fault besides the end of its command. The owner of the unit and the transport carry it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FaultEvent {
@@ -89,7 +89,7 @@ pub struct Completion {
     pub dropped: bool,
     /// An injected fault ended, delayed or lost the command.
     pub injected: bool,
-    /// What an injected fault does besides that.
+    /// A further effect of an injected fault; `None` if there is none.
     pub event: Option<FaultEvent>,
 }
 

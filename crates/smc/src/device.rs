@@ -41,7 +41,7 @@ pub(crate) struct ChangerState {
     pub(crate) move_duration: Duration,
     /// Use of the time that hardware would take, by the robot.
     pub(crate) time: TimeMode,
-    /// What an injected fault multiplies the time of the present command with, in thousandths.
+    /// Factor of an injected fault for the time of the present command, in thousandths.
     pub(crate) time_thousandths: u32,
     pub(crate) moves: MoveCounts,
     /// The last move that a fault has ended, until the owner takes it.

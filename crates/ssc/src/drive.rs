@@ -374,7 +374,7 @@ impl Drive {
         self.state.health.alerts.raise(Alert::FIRMWARE_FAILURE);
     }
 
-    /// Loses the power and gets it back: what was not synchronised is lost, the tape is loaded again, and all other state has its
+    /// Loses the power and gets it back: data that was not synchronised is lost, the tape is loaded again, and all other state has its
     /// values after power-on, with the SPC state from `saved`. Raises UNIT ATTENTION 29h/00h for every nexus.
     pub fn lose_power(&mut self, saved: lu::SavedState, now: Now) {
         if let Some(mounted) = self.state.media.opened_mut() {

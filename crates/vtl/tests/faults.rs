@@ -472,7 +472,7 @@ fn modelled_time_is_multiplied() {
     assert!(error.contains("main/drive1 does not model the time of hardware; set the key time"), "{error}");
 }
 
-/// What was not synchronised is lost; the tape is at its beginning, and the reservation is gone.
+/// Data that was not synchronised is lost; the tape is at its beginning, and the reservation is gone.
 #[test]
 fn loss_of_power_loses_what_is_not_synchronised() {
     let it = Fixture::new();

@@ -114,7 +114,7 @@ fn nop_outs_get_no_answer_as_often_as_asked() {
     it.portal.close();
 }
 
-/// All sessions end; the portal serves new ones after the outage. What was not synchronised is lost.
+/// All sessions end; the portal serves new ones after the outage. Data that was not synchronised is lost.
 #[test]
 fn loss_of_power_ends_all_sessions() {
     let it = Fixture::new();

@@ -20,7 +20,7 @@ pub struct ModelledTime {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DriveTime {
     pub(crate) mode: TimeMode,
-    /// What an injected fault multiplies the time of the present command with, in thousandths.
+    /// Factor of an injected fault for the time of the present command, in thousandths.
     pub(crate) thousandths: u32,
     pub(crate) stream: Stream,
     /// The effects of the load of the tape.

@@ -246,7 +246,7 @@ pub static FAULT_KINDS: &[FaultKind] = &[
         "power_loss",
         ALL,
         Effect::LosePower,
-        "the command does not run; all units lose what is not synchronised, and all sessions end",
+        "the command does not run; all units lose data that is not synchronised, and all sessions end",
     ),
     kind("unreadable_label", ALL, Effect::Label(LabelDefect::Unreadable), "the labels of the cartridges of `barcode` cannot be read"),
     kind("missing_label", ALL, Effect::Label(LabelDefect::Missing), "the cartridges of `barcode` have no label"),

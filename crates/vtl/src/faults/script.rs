@@ -80,7 +80,7 @@ pub struct Fault {
     /// Rate of a slow drive in bytes per second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u64>,
-    /// What the modelled time of the command is multiplied with, from 0.001 to 1000000.
+    /// Factor for the modelled time of the command, from 0.001 to 1000000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
     /// Milliseconds of a cut link, or until portals have power again.

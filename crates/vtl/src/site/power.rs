@@ -5,7 +5,7 @@ use crate::locks::read;
 use std::time::Duration;
 
 impl Site {
-    /// Takes the power from all units and portals. The units get it back at once: what was not synchronised is lost, tapes are
+    /// Takes the power from all units and portals. The units get it back at once: data that was not synchronised is lost, tapes are
     /// loaded again, and UNIT ATTENTION 29h/00h is raised. The portals close their connections, and serve none for this time.
     pub(crate) fn lose_power(&self, outage: Duration) {
         tracing::warn!(outage_ms = outage.as_millis(), "loss of power, by an injected fault");

@@ -53,7 +53,7 @@ impl Device {
         }
     }
 
-    /// What the device does with the time that hardware would take.
+    /// Use of the time that hardware would take, by the device.
     #[must_use]
     pub const fn time_mode(&self) -> TimeMode {
         match self {

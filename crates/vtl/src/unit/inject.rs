@@ -11,7 +11,7 @@ impl Unit {
         self.with_device(|device| device.lu().faults.push(rule))
     }
 
-    /// What the unit does with the time that hardware would take.
+    /// Use of the time that hardware would take, by the unit.
     pub(crate) fn time_mode(&self) -> TimeMode {
         self.with_device(|device| device.time_mode())
     }
