@@ -1,6 +1,8 @@
 //! The command line of `ferric`.
 
-use crate::{completions, config, links, man, migrate, offline_site, options, personality, run, serve, shelf, site, tape};
+use crate::{
+    completions, config, links, man, migrate, offline_site, options, personality, run, serve, shelf, site, tape,
+};
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Serve and operate virtual tape libraries
