@@ -1,6 +1,6 @@
 //! The checks that every change must pass, in addition to the tests.
 
-use crate::shell::{check, output, print_line, run as shell};
+use crate::shell::{check, file_error, output, print_line, run as shell};
 use crate::{api, fuzz, purity, words};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,23 +23,19 @@ pub(crate) fn run() -> Result<(), String> {
     fuzz::run()
 }
 
-/// Licences compatible with MIT OR Apache-2.0; an expression passes if one of its alternatives does.
-const COMPATIBLE: [&str; 11] = [
-    "MIT",
-    "Apache-2.0",
-    "Apache-2.0 WITH LLVM-exception",
-    "BSD-2-Clause",
-    "BSD-3-Clause",
-    "ISC",
-    "Zlib",
-    "Unicode-3.0",
-    "0BSD",
-    "Unlicense",
-    // Of data: the root certificates of Mozilla.
-    "CDLA-Permissive-2.0",
-];
+/// The licences that `deny.toml` allows.
+fn allowed_licences() -> Result<Vec<String>, String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deny.toml");
+    let text = std::fs::read_to_string(&path).map_err(file_error(&path))?;
+    let rules: toml::Table = text.parse().map_err(|error| format!("deny.toml: {error}"))?;
+    let allowed = rules.get("licenses").and_then(|licences| licences.get("allow")).and_then(toml::Value::as_array);
+    let allowed = allowed.ok_or("deny.toml: licenses.allow is not a list")?;
+    Ok(allowed.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect())
+}
 
 fn licences() -> Result<(), String> {
+    let allowed = allowed_licences()?;
+    let is_allowed = |part: &str| allowed.iter().any(|licence| licence == part.trim_matches(['(', ')', ' ']));
     let metadata = output("cargo", ["metadata", "--format-version", "1", "--locked"])?;
     let metadata: Value = serde_json::from_slice(&metadata).map_err(|error| error.to_string())?;
     let packages = metadata.get("packages").and_then(Value::as_array).ok_or("cargo metadata has no packages")?;
@@ -48,12 +44,10 @@ fn licences() -> Result<(), String> {
     for package in packages {
         let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default();
         *versions.entry(text("name")).or_default() += 1;
-        let compatible = text("license").replace('/', " OR ").split(" OR ").any(|alternative| {
-            alternative
-                .trim_matches(['(', ')', ' '])
-                .split(" AND ")
-                .all(|part| COMPATIBLE.contains(&part.trim_matches(['(', ')', ' '])))
-        });
+        let compatible = text("license")
+            .replace('/', " OR ")
+            .split(" OR ")
+            .any(|alternative| alternative.trim_matches(['(', ')', ' ']).split(" AND ").all(is_allowed));
         if !compatible {
             faults.push(format!("{}: licence {:?} is not compatible", text("name"), text("license")));
         }
@@ -98,4 +92,12 @@ fn no_scsi_policy_in_programs() -> Result<(), String> {
         faults.push_str(&String::from_utf8_lossy(&matches.stdout));
     }
     if faults.is_empty() { Ok(()) } else { Err(format!("SCSI policy in a program:\n{faults}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_dependency_has_an_allowed_licence() {
+        assert_eq!(super::licences(), Ok(()));
+    }
 }

@@ -5,6 +5,7 @@ mod book;
 mod ci;
 mod compatibility;
 mod console;
+mod dist;
 mod fuzz;
 mod guest;
 mod libiscsi;
@@ -31,6 +32,9 @@ const USAGE: &str = "cargo xtask COMMAND
   compatibility
             write docs/compatibility.md from the records of the last run of the tests
   console   build the console, compare it with console/dist, and run its tests in a browser
+  dist [STEP...]
+            build what is distributed into target/dist, and check it: units, build, tree, deb, rpm and archive; or the
+            named steps. Only by name: install (needs root)
   man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
   book      build docs/ as a book into target/book with mdBook, which is installed from crates.io into target/mdbook; check its
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         Some("guest") => guest::run(&arguments()),
         Some("compatibility") => compatibility::write(),
         Some("console") => console::run(),
+        Some("dist") => dist::run(&arguments()),
         Some("man") => man::run(std::env::args_os().nth(2)),
         Some("pages") => pages::run_pages(&arguments()),
         Some("book") => book::build(),
@@ -116,6 +121,7 @@ fn test() -> Outcome {
     )?;
     optimised_test("ssc", &["--all-features"], "drive::model_tests::one_million_operations_match_the_model")?;
     optimised_test("shelf", &[], "model_tests::one_hundred_thousand_histories_lose_and_double_nothing")?;
+    dist::run(&["units".to_owned()])?;
     console::run()?;
     pages::run_pages(&[])?;
     book::build()?;

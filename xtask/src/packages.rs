@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Debian packages that the host needs; from cpio on, the programs that `ferric run` is tested with. `dma` is the mail
 /// program that the others depend on, and the smallest: it runs no daemon. Amanda's packages do not name
 /// `libencode-locale-perl`, which they need. The last three are for the tests of the console.
-const HOST_PACKAGES: [&str; 30] = [
+const HOST_PACKAGES: [&str; 31] = [
     "qemu-system-x86",
     "qemu-block-extra",
     "busybox-static",
@@ -20,6 +20,7 @@ const HOST_PACKAGES: [&str; 30] = [
     "prometheus",
     "curl",
     "libfaketime",
+    "systemd",
     "cpio",
     "mt-st",
     "mtx",

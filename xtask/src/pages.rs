@@ -24,9 +24,10 @@ enum LineMode {
 }
 
 /// Prefixes of lines that are not run to their end.
-const SPECIAL: [(&str, LineMode); 14] = [
+const SPECIAL: [(&str, LineMode); 15] = [
     ("git clone", LineMode::Skipped("the tests run in a clone")),
     ("cargo build --release", LineMode::Skipped("the programs are built already")),
+    ("mkdir -p ferric && curl -fsSL \"$FERRIC_ARCHIVE\"", LineMode::Skipped("the programs are on the path already")),
     ("cargo install", LineMode::Skipped("would build everything a second time")),
     ("cargo xtask test", LineMode::Skipped("is running already")),
     ("apt-get install", LineMode::Skipped("the guest has the packages")),
@@ -237,5 +238,27 @@ impl Drop for Shell {
             let _ = writeln!(input, "kill $(jobs -p) 2>/dev/null; wait");
         }
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+
+    use super::*;
+
+    /// The jobs in docs/ci.md run the lines of its plain shell, which the pages' run executes.
+    #[test]
+    fn jobs_of_ci_have_the_lines_of_the_plain_shell() {
+        let blocks = blocks(&workspace().join("docs/ci.md")).unwrap();
+        let tagged = |tag: &'static str| blocks.iter().filter(move |block| block.tag == tag);
+        let plain: Vec<&str> = tagged("sh").next().unwrap().lines.iter().map(|(_, line)| line.as_str()).collect();
+        assert_eq!(plain.len(), 3);
+        assert_eq!(tagged("yaml").count(), 2);
+        for job in tagged("yaml") {
+            let lines: Vec<&str> =
+                job.lines.iter().map(|(_, line)| line.trim_start().trim_start_matches("- ")).collect();
+            assert!(lines.windows(3).any(|lines| lines == plain), "{lines:?}");
+        }
     }
 }
