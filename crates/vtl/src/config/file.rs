@@ -22,7 +22,7 @@ pub(super) use notify::secret_key;
 pub(crate) use values::is_identifier;
 
 use super::tables::{File, LibraryTable, NotifyFile, Number, OneOrMany, Tables};
-use super::{CartridgeSetup, Config, ConfigError, LibrarySetup, NotifySetup};
+use super::{CartridgeSetup, ChassisSetup, Config, ConfigError, LibrarySetup, NotifySetup};
 use chassis::{chassis, check_partition};
 use http::http;
 use iscsi::iscsi;
@@ -91,17 +91,7 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
     check_counts(&source, &tables)?;
     check_unique_names(&source, &tables)?;
     let chassis = chassis(&source, raw.chassis)?;
-    let mut libraries: Vec<LibrarySetup> = Vec::new();
-    for table in tables {
-        let number = libraries.len() + 1;
-        // A single [library] has a line only for the table as a whole.
-        let at = if table.span().start == 0 { at_library } else { table.span().start };
-        let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
-        let site = SiteTables { time, chassis: &chassis, libraries: &libraries };
-        let setup = library(&source, table.into_inner(), (at, number), &site)?;
-        check_conflicts(&source, &libraries, &setup, name_line)?;
-        libraries.push(setup);
-    }
+    let libraries = libraries(&source, tables, at_library, (time, &chassis))?;
     let iscsi = iscsi(&source, raw.iscsi)?;
     let http = http(&source, raw.http)?;
     let notify = notify(&source, raw.notify, &libraries)?;
@@ -131,6 +121,27 @@ fn from_file(source: Source<'_>, raw: File) -> Result<Config, ConfigError> {
         storage_lines: lines,
         warnings: source.into_warnings(),
     })
+}
+
+/// The libraries of the file. `time` is the time mode of the site.
+fn libraries(
+    source: &Source<'_>,
+    tables: Vec<Spanned<LibraryTable>>,
+    at_library: usize,
+    (time, chassis): (TimeMode, &[ChassisSetup]),
+) -> Result<Vec<LibrarySetup>, ConfigError> {
+    let mut libraries: Vec<LibrarySetup> = Vec::new();
+    for table in tables {
+        let number = libraries.len() + 1;
+        // A single [library] has a line only for the table as a whole.
+        let at = if table.span().start == 0 { at_library } else { table.span().start };
+        let name_line = source.line(table.get_ref().name.as_ref().map_or(at, |name| name.span().start));
+        let site = SiteTables { time, chassis, libraries: &libraries };
+        let setup = library(source, table.into_inner(), (at, number), &site)?;
+        check_conflicts(source, &libraries, &setup, name_line)?;
+        libraries.push(setup);
+    }
+    Ok(libraries)
 }
 
 /// Offset of the first of several tables in the text.
