@@ -189,7 +189,11 @@ fn print_result(done: &Value) -> Result<(), CliError> {
     let Some(cartridge) = part("cartridge") else { return Ok(()) };
     let shelf = part("shelf").map(|shelf| format!("shelf {shelf}"));
     let end = |name: &str| part(name).map(str::to_owned).or_else(|| shelf.clone()).unwrap_or_default();
-    output::print_line(format!("{cartridge}: {} -> {}", end("from_element"), end("to_element")))
+    // Only an assignment to another partition is between two libraries.
+    let [from, to] = part("from_library")
+        .zip(part("library"))
+        .map_or_else(Default::default, |(from, to)| [from, to].map(|library| format!("{library}/")));
+    output::print_line(format!("{cartridge}: {from}{} -> {to}{}", end("from_element"), end("to_element")))
 }
 
 /// A cartridge that was moved into a drive which cannot use it: the move was done, and the command fails.
