@@ -1,4 +1,4 @@
-//! A chassis: one robot, slots, drives and one I/O station, divided into partitions that hosts see as libraries of their own.
+//! A chassis: one robot, slots, drives and one I/O station, divided into partitions that hosts see as separate libraries.
 //!
 //! Sources: Quantum, *Scalar i500* and *Scalar i40/i80 user's guides* (a partition has its own slots and drives; the partitions
 //! share the I/O station, and the one that uses a slot of it owns this slot meanwhile; an operator assigns an inserted cartridge

@@ -29,7 +29,7 @@ pub struct Target {
     unit_name: Arc<UnitName>,
 }
 
-/// A task management function (SAM-5 §7).
+/// A task management function that a host requests (SAM-5 §7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskFunction {
@@ -39,7 +39,7 @@ pub enum TaskFunction {
     AbortTaskSet,
     /// CLEAR TASK SET: aborts the commands of all I_T nexuses on a logical unit.
     ClearTaskSet,
-    /// LOGICAL UNIT RESET.
+    /// LOGICAL UNIT RESET: aborts all commands on a logical unit, and resets it.
     UnitReset,
     /// TARGET WARM RESET or TARGET COLD RESET.
     TargetReset,

@@ -134,7 +134,7 @@ fn one_partition_uses_a_slot_of_the_shared_station() {
     drop(site);
 }
 
-/// In a divided I/O station, each partition has slots of its own, at the same addresses.
+/// In a divided I/O station, each partition has separate slots, at the same addresses.
 #[test]
 fn partitions_of_a_divided_station_do_not_share_slots() {
     let site = Disk::default().start(TS3500).unwrap();

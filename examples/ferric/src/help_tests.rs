@@ -58,7 +58,7 @@ fn examples_of_groups_are_examples_of_their_commands() {
             assert!(commands().any(|(_, examples)| examples.contains(example)), "{name}: {example}");
         }
     }
-    assert_eq!(groups, 11);
+    assert_eq!(groups, 12);
 }
 
 #[test]

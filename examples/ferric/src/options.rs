@@ -77,7 +77,7 @@ pub(crate) fn add_to(program: Command) -> Command {
             .into_iter()
             .fold(command, |command, daemon| command.mut_subcommand(daemon, |daemon| daemon.arg(json().hide(true)))),
         "migrate" | "personality" | "completions" | "man" | "links" => command,
-        // The partition is an argument of its own.
+        // The partition is a separate argument.
         "assign" | "reload" | "events" | "sessions" | "log" => of_daemon(command),
         _ => of_library(command),
     })

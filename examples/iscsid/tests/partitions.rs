@@ -1,4 +1,4 @@
-//! Partitions of one chassis over iSCSI: each has a target of its own, and hosts share the robot and the I/O station.
+//! Partitions of one chassis over iSCSI: each has a separate target, and hosts share the robot and the I/O station.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod common;

@@ -121,7 +121,7 @@ pub struct RejectedCommand {
     pub completion: Completion,
 }
 
-/// A NOP-Out that expects a NOP-In.
+/// A NOP-Out of the initiator that expects a NOP-In as its response (RFC 7143 §11.18).
 #[derive(Debug)]
 pub struct NopOut {
     header: BasicHeader,

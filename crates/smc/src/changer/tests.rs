@@ -813,7 +813,7 @@ fn robot_serves_one_partition_at_a_time() {
     let (status, second, due) = run(&mut two, 1_000_005);
     assert_eq!((status, due), (0, Instant(5).saturating_add(first + second)));
     assert!(second > Duration::from_secs(10), "{second:?}");
-    // A motion that was counted only keeps nobody from the robot.
+    // A motion that was only counted does not occupy the robot.
     two.set_time_mode(TimeMode::Counted);
     let now = Now { mono: Instant(2_000_000), ..Now::default() };
     let done = two.execute(&Request::new(HOST, &bytes(UNLOAD), now), Data::new(&[], &mut []));

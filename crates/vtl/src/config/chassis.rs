@@ -41,8 +41,8 @@ impl ChassisSetup {
         slots
     }
 
-    /// Whether the model makes the serial numbers of its partitions from that of the chassis. Otherwise each partition has one of its
-    /// own.
+    /// Whether the model makes the serial numbers of its partitions from that of the chassis. Otherwise each partition has a
+    /// separate one.
     pub(crate) fn derives_serials(&self) -> bool {
         self.model.serial != SerialNumberFormat::AsIs
     }
@@ -52,7 +52,7 @@ impl ChassisSetup {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PartitionSetup {
-    /// The chassis.
+    /// The chassis that the library is a part of.
     pub chassis: ChassisSetup,
     /// Number of the partition, from 1, unique in the chassis.
     pub number: u16,

@@ -186,7 +186,7 @@ tables! {
         drives: Number,
     }
 
-    /// Makes the library a partition of a chassis (`[[chassis]]`). Hosts see a library of its own, with its own changer, serial number
+    /// Makes the library a partition of a chassis (`[[chassis]]`). Hosts see a separate library, with its own changer, serial number
     /// and element addresses. `slots`, `import_export` and the drives of the library are its share of the chassis; `model` is that of
     /// the chassis. See [partitions.md](partitions.md).
     PartitionTable = "[library.partition]" {

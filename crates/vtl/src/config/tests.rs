@@ -1178,7 +1178,7 @@ fn errors_of_the_bytes_of_pages() {
     ]);
 }
 
-/// The example of a chassis: its partitions have its model and consecutive shares, and are printed as they were.
+/// The example of a chassis: its partitions have its model and consecutive shares, and are printed unchanged.
 #[test]
 fn partitions_are_read_and_printed() {
     for (text, shared) in [

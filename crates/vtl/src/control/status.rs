@@ -54,11 +54,11 @@ pub struct ChassisStatus {
     pub model: String,
     /// Serial number of the chassis.
     pub serial: String,
-    /// Number of slots.
+    /// Number of slots of all partitions, without those of the I/O station.
     pub slots: u16,
     /// Number of slots of the I/O station.
     pub import_export: u16,
-    /// Number of drives.
+    /// Number of drives of all partitions.
     pub drives: u16,
     /// True if each partition uses the whole I/O station; false if it is divided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -77,13 +77,13 @@ pub struct PartitionStatus {
     pub number: u16,
     /// Unit serial number of its changer.
     pub serial: String,
-    /// Its slots.
+    /// The slots of the chassis that the partition has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<[u16; 2]>,
     /// Its slots of the I/O station.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub import_export: Option<[u16; 2]>,
-    /// Its drives.
+    /// The drives of the chassis that the partition has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drives: Option<[u16; 2]>,
 }

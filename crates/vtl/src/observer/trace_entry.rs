@@ -65,7 +65,7 @@ pub struct TracedTaskManagement {
     pub target: String,
     /// Number of the I_T nexus in that target.
     pub nexus: u32,
-    /// The function.
+    /// The function that the host requested.
     pub function: TaskFunction,
     /// The eight bytes of the LUN as a number; no meaning for a reset of the target.
     pub lun: u64,

@@ -17,7 +17,7 @@ use smc::element::{ElementLayout, ElementType};
 use smc::profile::ChangerProfile;
 use toml::Spanned;
 
-/// What a library needs to know of the rest of the file.
+/// The parts of the file that a library refers to.
 pub(super) struct SiteTables<'a> {
     /// Time mode of the site.
     pub(super) time: TimeMode,
