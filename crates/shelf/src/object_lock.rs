@@ -47,10 +47,10 @@ pub(crate) struct SignedResponse {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Archive {
     Glacier,
-    DeepArchive,
+    Deep,
     /// The archive tiers of INTELLIGENT_TIERING, from which a restore moves the object back for an unlimited time.
     Tiering,
-    TieringDeepArchive,
+    TieringDeep,
 }
 
 /// Future of a request.
@@ -111,9 +111,9 @@ impl SignedResponse {
     pub(crate) fn archived(&self) -> Option<Archive> {
         match self.class.as_deref().and_then(StorageClass::by_name)? {
             StorageClass::Glacier => Some(Archive::Glacier),
-            StorageClass::DeepArchive => Some(Archive::DeepArchive),
+            StorageClass::DeepArchive => Some(Archive::Deep),
             StorageClass::IntelligentTiering => match self.archive.as_deref()? {
-                "DEEP_ARCHIVE_ACCESS" => Some(Archive::TieringDeepArchive),
+                "DEEP_ARCHIVE_ACCESS" => Some(Archive::TieringDeep),
                 _ => Some(Archive::Tiering),
             },
             _ => None,

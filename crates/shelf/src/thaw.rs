@@ -157,11 +157,11 @@ impl Objects {
 /// The document of a restore request (RestoreObject of the S3 API). The archives for the longest time have no tier Expedited, and what is
 /// restored from INTELLIGENT_TIERING does not expire.
 fn document((days, tier): ThawRequest, archive: Archive) -> String {
-    let is_deep = matches!(archive, Archive::DeepArchive | Archive::TieringDeepArchive);
+    let is_deep = matches!(archive, Archive::Deep | Archive::TieringDeep);
     let tier = if is_deep && tier == ThawTier::Expedited { ThawTier::Standard } else { tier }.name();
     let days = match archive {
-        Archive::Glacier | Archive::DeepArchive => format!("<Days>{days}</Days>"),
-        Archive::Tiering | Archive::TieringDeepArchive => String::new(),
+        Archive::Glacier | Archive::Deep => format!("<Days>{days}</Days>"),
+        Archive::Tiering | Archive::TieringDeep => String::new(),
     };
     format!(
         "<RestoreRequest xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{days}<GlacierJobParameters>\
@@ -183,13 +183,10 @@ mod tests {
         };
         let days = "<Days>3</Days><GlacierJobParameters>";
         assert_eq!(text(ThawTier::Expedited, Archive::Glacier), format!("{days}<Tier>Expedited</Tier>"));
-        assert_eq!(text(ThawTier::Expedited, Archive::DeepArchive), format!("{days}<Tier>Standard</Tier>"));
-        assert_eq!(text(ThawTier::Bulk, Archive::DeepArchive), format!("{days}<Tier>Bulk</Tier>"));
+        assert_eq!(text(ThawTier::Expedited, Archive::Deep), format!("{days}<Tier>Standard</Tier>"));
+        assert_eq!(text(ThawTier::Bulk, Archive::Deep), format!("{days}<Tier>Bulk</Tier>"));
         assert_eq!(text(ThawTier::Expedited, Archive::Tiering), "<GlacierJobParameters><Tier>Expedited</Tier>");
-        assert_eq!(
-            text(ThawTier::Expedited, Archive::TieringDeepArchive),
-            "<GlacierJobParameters><Tier>Standard</Tier>"
-        );
+        assert_eq!(text(ThawTier::Expedited, Archive::TieringDeep), "<GlacierJobParameters><Tier>Standard</Tier>");
     }
 
     #[test]
@@ -201,7 +198,7 @@ mod tests {
         assert_eq!((of("GLACIER", None), of("GLACIER_IR", None)), (Some(Archive::Glacier), None));
         assert_eq!(of("INTELLIGENT_TIERING", None), None);
         assert_eq!(of("INTELLIGENT_TIERING", Some("ARCHIVE_ACCESS")), Some(Archive::Tiering));
-        assert_eq!(of("INTELLIGENT_TIERING", Some("DEEP_ARCHIVE_ACCESS")), Some(Archive::TieringDeepArchive));
+        assert_eq!(of("INTELLIGENT_TIERING", Some("DEEP_ARCHIVE_ACCESS")), Some(Archive::TieringDeep));
         let expiry = |date: &str, restore: &str| {
             let (date, restore) = (Some(date.to_owned()), Some(restore.to_owned()));
             SignedResponse { date, restore, ..SignedResponse::default() }.expires_in().map(|left| left.as_secs())

@@ -35,7 +35,10 @@ const PREPARATIONS: &[(&str, &str)] = &[
     ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
     ("run", "cp \"$CARGO_MANIFEST_DIR/../faults/slow-drive.toml\" ."),
     ("run", "cargo build --quiet --package ferric-run --manifest-path \"$CARGO_MANIFEST_DIR/Cargo.toml\""),
-    ("personality capture", "cargo build --quiet --package ferric-run --manifest-path \"$CARGO_MANIFEST_DIR/Cargo.toml\""),
+    (
+        "personality capture",
+        "cargo build --quiet --package ferric-run --manifest-path \"$CARGO_MANIFEST_DIR/Cargo.toml\"",
+    ),
     (
         "trace",
         "printf '{\"format\":\"ferric-trace\",\"version\":2}\\n{\"site\":{\"at_ms\":0,\"port\":\"iscsi\",\"configuration\":\"[[library]]\",\"written\":[],\"on_shelves\":[]}}\\n' > backup.trace",
