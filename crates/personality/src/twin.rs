@@ -3,8 +3,10 @@
 use crate::capture::{Capture, CommandDevice, Exchange, capture};
 use crate::dump::Dump;
 use std::io;
+use vtl::clock::VirtualClock;
 use vtl::config::parse;
 use vtl::data_dir::DataDir;
+use vtl::frontend::SiteOptions;
 use vtl::host::{CommandResponse, Host};
 use vtl::site::Site;
 
@@ -41,7 +43,9 @@ pub(crate) fn pages(configuration: &str, device: DeviceType) -> Result<Dump, Str
 /// The configuration is not valid, or the site cannot be opened.
 pub(crate) fn capture_of(configuration: &str, device: DeviceType) -> Result<Capture, String> {
     let config = parse("the imported configuration", configuration).map_err(|error| error.to_string())?;
-    let site = Site::open_data_dir(DataDir::in_memory(), &config).map_err(|error| error.to_string())?;
+    // Its clock does not advance, so that counters of time are the same in each capture.
+    let options = SiteOptions::default().with_clock(VirtualClock::default().clock());
+    let site = Site::open_with(DataDir::in_memory(), &config, options).map_err(|error| error.to_string())?;
     let target = site.targets().into_iter().next().ok_or("the imported configuration has no target")?;
     // The changer is the first unit of its target, and the drives follow it.
     let lun = match device {
