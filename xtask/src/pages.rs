@@ -98,11 +98,19 @@ fn blocks(page: &Path) -> Outcome<Vec<Block>> {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(tag), None) => open = Some(Block { tag: tag.into(), lines: Vec::new() }),
             (None, Some(_)) if line.trim().is_empty() || line.starts_with('#') => {}
-            (None, Some(block)) => block.lines.push((number, line.into())),
+            (None, Some(block)) => match block.lines.last_mut() {
+                Some((_, document)) if is_open_document(document) => document.extend(["\n", line]),
+                _ => block.lines.push((number, line.into())),
+            },
             (None, None) => {}
         }
     }
     Ok(blocks)
+}
+
+/// Whether the lines are a here-document of the shell without its end.
+fn is_open_document(lines: &str) -> bool {
+    lines.lines().next().is_some_and(|first| first.ends_with("<<'END'")) && !lines.ends_with("\nEND")
 }
 
 fn line_mode(line: &str) -> Option<&'static LineMode> {

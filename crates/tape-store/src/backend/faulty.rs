@@ -267,10 +267,11 @@ impl FaultyFolder {
 
     /// Sets whether [`Folder::may_wait`] returns that calls may wait for a network.
     pub fn set_may_wait(&self, may_wait: bool) {
-        self.disk().may_wait = may_wait;
+        let mut disk = self.disk();
+        (disk.may_wait, disk.appends_wait) = (may_wait, may_wait);
     }
 
-    /// Sets whether [`Folder::append_may_wait`] returns that writes may wait for a network.
+    /// Sets whether [`Folder::append_may_wait`] returns that writes may wait for a network: as [`Self::set_may_wait`] until then.
     pub fn set_append_may_wait(&self, may_wait: bool) {
         self.disk().appends_wait = may_wait;
     }

@@ -206,7 +206,6 @@ mod tests {
         for waits in [true, false] {
             let folder = FaultyFolder::default();
             folder.set_may_wait(waits);
-            folder.set_append_may_wait(true);
             let tape = tape(&folder, TapeOptions::native(1 << 30));
             for operation in [MediumOperation::Read, MediumOperation::Append, MediumOperation::Drain] {
                 assert_eq!(tape.may_wait(operation), waits);
@@ -218,6 +217,7 @@ mod tests {
     fn appends_that_remove_nothing_wait_as_the_folder_says() {
         let folder = FaultyFolder::default();
         folder.set_may_wait(true);
+        folder.set_append_may_wait(false);
         let mut tape = tape(&folder, TapeOptions::native(1 << 30));
         let waits = |tape: &ThreeFile| {
             [MediumOperation::Read, MediumOperation::Append, MediumOperation::Drain].map(|it| tape.may_wait(it))
