@@ -8,11 +8,9 @@ use scsi_core::target::{CdbBytes, Command, CompletedCommand, DataBuffers, Tag, T
 use std::io::{self, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 use vtl::site::Site;
 use vtl::target::Target;
-use vtl::unit::{CompletionHandler, Submitted};
 
 /// Time limit for the next bytes of a frame that has begun, and for the client to read a response.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -145,7 +143,7 @@ impl<'a> Connection<'a> {
         let (lun, tag, attribute) = (fields.lun, Tag(fields.tag), fields.attribute);
         let command = Command { nexus: self.nexus, lun, tag, attribute, priority: 0, cdb, data };
         let shut_down = || FrameError::new(ErrorNumber::SHUT_DOWN, "the daemon was shut down during the command");
-        let done = self.run(command).ok_or_else(shut_down)?;
+        let done = self.target.submit_and_wait(command).ok_or_else(shut_down)?;
         let sent = self.respond(&fields, &done);
         let DataBuffers { data_out, data_in, .. } = done.data;
         self.site.buffers().release(data_out);
@@ -165,20 +163,6 @@ impl<'a> Connection<'a> {
         };
         self.stream.read_exact(buffer.get_mut(..length).unwrap_or_default())?;
         Ok(Some(buffer))
-    }
-
-    /// Executes a command to its end; `None` if the site was shut down.
-    fn run(&self, command: Command) -> Option<CompletedCommand> {
-        let (sender, receiver) = channel();
-        let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
-        match self.target.submit(command, &reply) {
-            Submitted::Completed(done) => Some(done),
-            Submitted::Queued => {
-                // The unit has the other reference: if it drops the command, the channel ends.
-                drop(reply);
-                receiver.recv().ok()
-            }
-        }
     }
 
     /// Sends the response. There is none for a command whose response an injected fault has lost.
@@ -229,15 +213,6 @@ fn read_header(mut stream: &UnixStream) -> Result<Header, End> {
     }
     stream.read_exact(rest)?;
     Ok(Header::parse(bytes)?)
-}
-
-/// Passes the completed command to the thread of the connection.
-struct CompletionChannel(Sender<CompletedCommand>);
-
-impl CompletionHandler for CompletionChannel {
-    fn complete(&self, finished: CompletedCommand) {
-        let _ = self.0.send(finished);
-    }
 }
 
 #[cfg(test)]

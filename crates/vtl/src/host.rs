@@ -13,13 +13,12 @@ pub use pages::Inquiry;
 pub use tape::{Position, ReadOutcome, SpaceUnit, WriteOutcome};
 
 use crate::target::Target;
-use crate::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
+use crate::unit::{Command, CompletedCommand};
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::status::Status;
 use scsi_core::target::{CdbBytes, DataBuffers, Tag, TaskAttribute};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
 
 /// Status, sense data and data of a completed command.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,14 +61,6 @@ impl fmt::Debug for CommandResponse {
             None => {}
         }
         write!(f, ", {} bytes", self.data.len())
-    }
-}
-
-struct CompletionChannel(Sender<CompletedCommand>);
-
-impl CompletionHandler for CompletionChannel {
-    fn complete(&self, finished: CompletedCommand) {
-        let _ = self.0.send(finished);
     }
 }
 
@@ -154,15 +145,7 @@ impl Host {
             cdb,
             data: DataBuffers { data_out, data_out_len: data_len, data_in: Vec::new(), data_in_capacity: capacity },
         };
-        let (sender, receiver) = channel();
-        let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
-        match self.target.submit(command, &reply) {
-            Submitted::Completed(done) => Some(done),
-            Submitted::Queued => {
-                drop(reply);
-                receiver.recv().ok()
-            }
-        }
+        self.target.submit_and_wait(command)
     }
 
     /// Clears the pending unit attentions of all logical units, by TEST UNIT READY until there are none.

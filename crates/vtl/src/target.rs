@@ -17,6 +17,7 @@ use scsi_core::target::{Command, CompletedCommand, Request, Tag, TransportEvent,
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
+use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// A target with its logical units and its I_T nexuses.
@@ -27,6 +28,15 @@ pub struct Target {
     shared: Arc<Shared>,
     /// The name of the target as a unit, in the records of commands that no unit gets.
     unit_name: Arc<UnitName>,
+}
+
+/// Passes the completed command to the thread that waits for it.
+struct CompletionChannel(Sender<CompletedCommand>);
+
+impl CompletionHandler for CompletionChannel {
+    fn complete(&self, finished: CompletedCommand) {
+        let _ = self.0.send(finished);
+    }
 }
 
 /// A task management function that a host requests (SAM-5 §7).
@@ -229,6 +239,21 @@ impl Target {
         match self.unit(command.lun) {
             Some(unit) => unit.submit(command, reply),
             None => Submitted::Completed(self.respond_missing_lun(command)),
+        }
+    }
+
+    /// Executes a command as [`Self::submit`], and waits for its end. `None` if the site was shut down.
+    #[must_use]
+    pub fn submit_and_wait(&self, command: Command) -> Option<CompletedCommand> {
+        let (sender, receiver) = channel();
+        let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
+        match self.submit(command, &reply) {
+            Submitted::Completed(done) => Some(done),
+            Submitted::Queued => {
+                // The unit has the other reference: if it drops the command, the channel ends.
+                drop(reply);
+                receiver.recv().ok()
+            }
         }
     }
 
