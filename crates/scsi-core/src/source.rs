@@ -21,28 +21,10 @@ pub enum Source {
 /// A part of a device model whose source is stated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Vendor identification and product identification.
-    Product,
-    /// The product revision level of INQUIRY.
-    Revision,
-    /// Standard INQUIRY data, apart from the identification strings.
-    Inquiry,
-    /// The supported media of a drive, and which of them it writes.
-    Media,
-    /// The commands that the model supports.
-    Commands,
-    /// The first element addresses of a library.
-    Addresses,
-    /// The largest numbers of elements of a library.
-    ElementCounts,
-    /// The element descriptors of READ ELEMENT STATUS.
-    ElementDescriptors,
-    /// The form of the unit serial number.
-    SerialNumber,
+    /// One thing, such as [`Item::Product`].
+    One(Item),
     /// Contents of VPD pages, by page code.
     Vpd(&'static [u8]),
-    /// The list of VPD pages (page 00h).
-    VpdList,
     /// Mode pages without subpage, by page code.
     Mode(&'static [u8]),
     /// Subpages of a mode page: page code and subpage codes.
@@ -51,8 +33,6 @@ pub enum Part {
     Log(&'static [u8]),
     /// Subpages of a log page: page code and subpage codes.
     LogSubpages(u8, &'static [u8]),
-    /// The list of log pages (page 00h).
-    LogList,
     /// Behaviour or fields with another name.
     Other(&'static str),
     /// Everything that no earlier row has.
@@ -89,34 +69,34 @@ pub struct Sources {
     pub sibling: Option<&'static str>,
 }
 
-/// One thing that a source is stated for: a part without a list, one page, or one list of pages.
+/// One thing that a source is stated for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Item {
-    /// Vendor and product identification: [`Part::Product`].
+    /// Vendor identification and product identification.
     Product,
-    /// The revision level of firmware: [`Part::Revision`].
+    /// The product revision level of INQUIRY.
     Revision,
-    /// The standard INQUIRY data: [`Part::Inquiry`].
+    /// Standard INQUIRY data, apart from the identification strings.
     Inquiry,
-    /// The media of a drive: [`Part::Media`].
+    /// The supported media of a drive, and which of them it writes.
     Media,
-    /// The set of supported commands: [`Part::Commands`].
+    /// The commands that the model supports.
     Commands,
-    /// The addresses of a library: [`Part::Addresses`].
+    /// The first element addresses of a library.
     Addresses,
-    /// The maxima of a library: [`Part::ElementCounts`].
+    /// The largest numbers of elements of a library.
     ElementCounts,
-    /// The descriptors of a library: [`Part::ElementDescriptors`].
+    /// The element descriptors of READ ELEMENT STATUS.
     ElementDescriptors,
-    /// The form of serial numbers: [`Part::SerialNumber`].
+    /// The form of the unit serial number.
     SerialNumber,
-    /// The contents of VPD page 00h: [`Part::VpdList`].
+    /// The list of VPD pages (page 00h).
     VpdList,
     /// One VPD page, by its page code.
     Vpd(u8),
     /// One mode page, by page and subpage code.
     Mode(PageId),
-    /// The contents of log page 00h: [`Part::LogList`].
+    /// The list of log pages (page 00h).
     LogList,
     /// One log page, by page and subpage code.
     Log(PageId),
@@ -127,18 +107,8 @@ impl Part {
     #[must_use]
     pub fn has(&self, item: Item) -> bool {
         match (*self, item) {
-            (Self::Rest, _)
-            | (Self::Product, Item::Product)
-            | (Self::Revision, Item::Revision)
-            | (Self::Inquiry, Item::Inquiry)
-            | (Self::Media, Item::Media)
-            | (Self::Commands, Item::Commands)
-            | (Self::Addresses, Item::Addresses)
-            | (Self::ElementCounts, Item::ElementCounts)
-            | (Self::ElementDescriptors, Item::ElementDescriptors)
-            | (Self::SerialNumber, Item::SerialNumber)
-            | (Self::VpdList, Item::VpdList)
-            | (Self::LogList, Item::LogList) => true,
+            (Self::Rest, _) => true,
+            (Self::One(own), item) => own == item,
             (Self::Vpd(pages), Item::Vpd(page)) => pages.contains(&page),
             (Self::Mode(pages), Item::Mode(id)) | (Self::Log(pages), Item::Log(id)) => {
                 id.subpage == 0 && pages.contains(&id.page)
@@ -179,14 +149,14 @@ mod tests {
     const REAL: SourceTable = SourceTable {
         title: "real",
         rows: &[
-            SourceRow { parts: &[Part::Product, Part::Vpd(&[0x80])], source: Source::Captured, remark: "" },
+            SourceRow { parts: &[Part::One(Item::Product), Part::Vpd(&[0x80])], source: Source::Captured, remark: "" },
             SourceRow { parts: &[Part::LogSubpages(0x17, &[1])], source: Source::Manual, remark: "" },
             SourceRow { parts: &[Part::Rest], source: Source::Unknown, remark: "" },
         ],
     };
     const RENAMED: SourceTable = SourceTable {
         title: "renamed",
-        rows: &[SourceRow { parts: &[Part::Product], source: Source::Manual, remark: "" }],
+        rows: &[SourceRow { parts: &[Part::One(Item::Product)], source: Source::Manual, remark: "" }],
     };
 
     #[test]

@@ -137,17 +137,7 @@ fn part_name(part: &Part) -> String {
         subpages.iter().map(|subpage| format!("{page:02X}h/{subpage:02X}h")).collect::<Vec<_>>().join(" ")
     };
     match *part {
-        Part::Product => "vendor and product".into(),
-        Part::Revision => "revision".into(),
-        Part::Inquiry => "INQUIRY".into(),
-        Part::Media => "media".into(),
-        Part::Commands => "commands".into(),
-        Part::Addresses => "element addresses".into(),
-        Part::ElementCounts => "largest numbers of elements".into(),
-        Part::ElementDescriptors => "element descriptors".into(),
-        Part::SerialNumber => "serial number".into(),
-        Part::VpdList => "VPD list".into(),
-        Part::LogList => "log list".into(),
+        Part::One(item) => names(&[item]),
         Part::Vpd(pages) => format!("VPD {}", list(pages)),
         Part::Mode(pages) => format!("mode {}", list(pages)),
         Part::ModeSubpages(page, codes) => format!("mode {}", subpages(page, codes)),

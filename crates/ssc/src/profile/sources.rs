@@ -1,10 +1,8 @@
 //! Sources of the drive models; [`scsi_core::source`] explains the columns. A remark also names what the real drive has and
 //! the model lacks.
 
-use scsi_core::source::Part::{
-    Commands, Inquiry, Log, LogList, LogSubpages, Media, Mode, ModeSubpages, Other, Product, Rest, Revision, Vpd,
-    VpdList,
-};
+use scsi_core::source::Item::{Commands, Inquiry, LogList, Media, Product, Revision, VpdList};
+use scsi_core::source::Part::{Log, LogSubpages, Mode, ModeSubpages, One, Other, Rest, Vpd};
 use scsi_core::source::Source::{Captured, Manual, Own, Sibling, Unknown};
 use scsi_core::source::{Part, Source, SourceRow, SourceTable};
 
@@ -16,17 +14,17 @@ const fn row(parts: &'static [Part], source: Source, remark: &'static str) -> So
 pub(super) const BUILT_BY_HP: &SourceTable = &SourceTable {
     title: "LTO-5 and LTO-6 drives built by HP",
     rows: &[
-        row(&[Product], Manual, "HP's technical reference manuals; LTFS, `hp_tape.c`"),
+        row(&[One(Product)], Manual, "HP's technical reference manuals; LTFS, `hp_tape.c`"),
         row(
-            &[Revision, LogList],
+            &[One(Revision), One(LogList)],
             Captured,
             "LTO-6 list (331U); LTO-5 as LTO-6. No 33h; 10h and 2Fh are supported and not listed",
         ),
-        row(&[Inquiry], Manual, "length 96, WORM in byte 40 (LTO-3 to LTO-5 references)"),
-        row(&[Media], Manual, "load matrix of the Ultrium specifications"),
-        row(&[Commands], Manual, "LTO-5 reference, volume 3"),
+        row(&[One(Inquiry)], Manual, "length 96, WORM in byte 40 (LTO-3 to LTO-5 references)"),
+        row(&[One(Media)], Manual, "load matrix of the Ultrium specifications"),
+        row(&[One(Commands)], Manual, "LTO-5 reference, volume 3"),
         row(
-            &[VpdList],
+            &[One(VpdList)],
             Captured,
             "LTFS issue 441, without 90h and C8h, which are those of serial attached SCSI; with B5h, because the drive supports logical block protection",
         ),
@@ -88,12 +86,16 @@ pub(super) const BUILT_BY_HP: &SourceTable = &SourceTable {
 pub(super) const SINCE_LTO_7: &SourceTable = &SourceTable {
     title: "LTO-7 and LTO-9 drives of HP and HPE, built by IBM",
     rows: &[
-        row(&[Product, Revision], Captured, ""),
-        row(&[Inquiry], Captured, "the version descriptor of the transport is that of the frontend instead of SAS"),
-        row(&[Media], Manual, "load matrix of the Ultrium specifications"),
-        row(&[Commands], Manual, "IBM LTO SCSI reference"),
+        row(&[One(Product), One(Revision)], Captured, ""),
         row(
-            &[VpdList],
+            &[One(Inquiry)],
+            Captured,
+            "the version descriptor of the transport is that of the frontend instead of SAS",
+        ),
+        row(&[One(Media)], Manual, "load matrix of the Ultrium specifications"),
+        row(&[One(Commands)], Manual, "IBM LTO SCSI reference"),
+        row(
+            &[One(VpdList)],
             Captured,
             "the real drives also list 03h, 90h, C2h, C3h, C7h, C8h, E0h and E1h, of which only the codes are known",
         ),
@@ -112,7 +114,7 @@ pub(super) const SINCE_LTO_7: &SourceTable = &SourceTable {
             Sibling,
             "1/37/00, and the page takes effect: IBM LTO-7 (LTFS issue 358) and ULTRIUM-TD9 (issue 351), both with 1 GB requested. SPC requires it of any drive that rounds, so every model that can be partitioned does it. Rounded means that the size differs in whole PARTITION UNITS (inferred). MODE SENSE shows the selected sizes until FORMAT MEDIUM (unknown)",
         ),
-        row(&[LogList], Captured, "with all subpages of 37h; 10h and 2Fh are supported and not listed"),
+        row(&[One(LogList)], Captured, "with all subpages of 37h; 10h and 2Fh are supported and not listed"),
         row(
             &[Log(&[0x02, 0x03, 0x06, 0x0c, 0x17, 0x2e, 0x30, 0x31, 0x33, 0x34, 0x37, 0x38, 0x39, 0x3b])],
             Captured,
@@ -163,9 +165,9 @@ pub(super) const SINCE_LTO_7: &SourceTable = &SourceTable {
 pub(super) const HPE_LTO_8: &SourceTable = &SourceTable {
     title: "HPE Ultrium 8-SCSI",
     rows: &[
-        row(&[Product], Manual, "LTFS, `hp_tape.c`"),
-        row(&[Revision], Sibling, "one of IBM's for this generation"),
-        row(&[Media], Manual, "load matrix of the Ultrium specifications"),
+        row(&[One(Product)], Manual, "LTFS, `hp_tape.c`"),
+        row(&[One(Revision)], Sibling, "one of IBM's for this generation"),
+        row(&[One(Media)], Manual, "load matrix of the Ultrium specifications"),
         row(
             &[Other("all other parts")],
             Sibling,
@@ -178,9 +180,9 @@ pub(super) const HPE_LTO_8: &SourceTable = &SourceTable {
 pub(super) const IBM: &SourceTable = &SourceTable {
     title: "IBM ULT3580 drives, LTO-5 to LTO-9",
     rows: &[
-        row(&[Product, Revision], Captured, "as reported by such drives in the field"),
-        row(&[Inquiry], Captured, "from a ULT3580-HH8 with SAS; version descriptors are those of the frontend"),
-        row(&[Media], Manual, "load matrix of the Ultrium specifications"),
+        row(&[One(Product), One(Revision)], Captured, "as reported by such drives in the field"),
+        row(&[One(Inquiry)], Captured, "from a ULT3580-HH8 with SAS; version descriptors are those of the frontend"),
+        row(&[One(Media)], Manual, "load matrix of the Ultrium specifications"),
         row(
             &[Other("VPD CCh and D0h")],
             Unknown,
@@ -193,7 +195,7 @@ pub(super) const IBM: &SourceTable = &SourceTable {
 pub(super) const IBM_BEFORE_LTO_7: &SourceTable = &SourceTable {
     title: "IBM ULT3580 drives, LTO-5 and LTO-6",
     rows: &[
-        row(&[LogList], Sibling, "as LTO-7 without 17h/01h, 17h/02h and the subpages of 37h"),
+        row(&[One(LogList)], Sibling, "as LTO-7 without 17h/01h, 17h/02h and the subpages of 37h"),
         row(&[Log(&[0x11])], Unknown, "0000h to 0003h, 0101h, 8000h"),
         row(
             &[Log(&[0x17])],
@@ -208,13 +210,13 @@ pub(super) const IBM_LTO_10: &SourceTable = &SourceTable {
     title: "IBM ULT3580 drives, LTO-10",
     rows: &[
         row(
-            &[Product],
+            &[One(Product)],
             Manual,
             "LTFS, `ibm_tape.c`. There is no HPE or QUANTUM model, because no product identification of one is known",
         ),
-        row(&[Revision], Captured, "S57A of a ULT3580-TDA with Fibre Channel; -HHA inferred"),
+        row(&[One(Revision)], Captured, "S57A of a ULT3580-TDA with Fibre Channel; -HHA inferred"),
         row(
-            &[Media],
+            &[One(Media)],
             Manual,
             "densities 62h and 63h, bits per millimetre, tracks, density names, medium types A8h, A9h, ACh, capacities, barcodes LA, PA, LH: IBM GA32-0928-08 as mhvtl quotes it (pull request 193). Densities, bits per millimetre and the lengths of 1,035 and 1,337 m: captured (FreeBSD 930486f9be5c)",
         ),
@@ -232,7 +234,7 @@ pub(super) const IBM_LTO_10: &SourceTable = &SourceTable {
 /// IBM's LTO drives, as libraries of other vendors name them.
 pub(super) const OTHER_NAME: &SourceTable = &SourceTable {
     title: "IBM's LTO drives in libraries of other vendors",
-    rows: &[row(&[Product], Manual, "LTFS, `ibm_tape.c`, since LTO-5; before, as in mhvtl")],
+    rows: &[row(&[One(Product)], Manual, "LTFS, `ibm_tape.c`, since LTO-5; before, as in mhvtl")],
 };
 
 /// Quantum's names of IBM's half-height drives.
@@ -240,11 +242,11 @@ pub(super) const QUANTUM: &SourceTable = &SourceTable {
     title: "QUANTUM ULTRIUM-HH5 to -HH9",
     rows: &[
         row(
-            &[Product],
+            &[One(Product)],
             Manual,
             "LTFS, `quantum_tape.c`. `model = \"QUANTUM ULTRIUM-HH7\"` names such a drive in a configuration, because IBM's drive has the same product identification. `ULTRIUM 5` and `ULTRIUM 6` of Quantum are not among the models: who built them is not certain",
         ),
-        row(&[Revision], Sibling, "that of IBM's drive; K4K5 of -HH7 is captured (LTFS issue 443)"),
+        row(&[One(Revision)], Sibling, "that of IBM's drive; K4K5 of -HH7 is captured (LTFS issue 443)"),
     ],
 };
 
@@ -258,10 +260,10 @@ pub(super) const AS_IN_MHVTL: &SourceTable = &SourceTable {
 pub(super) const IBM_3592: &SourceTable = &SourceTable {
     title: "IBM 3592 since TS1150",
     rows: &[
-        row(&[Product], Manual, "LTFS, `ibm_tape.c`"),
-        row(&[Revision], Unknown, "460E of 03592E08 is from CTA's tests; 0100 for the others"),
+        row(&[One(Product)], Manual, "LTFS, `ibm_tape.c`"),
+        row(&[One(Revision)], Unknown, "460E of 03592E08 is from CTA's tests; 0100 for the others"),
         row(
-            &[Media],
+            &[One(Media)],
             Manual,
             "density codes, bits per millimetre, tracks up to TS1160 and density names: FreeBSD's `mt`; medium types: LTFS, `tape_drivers.h`; capacities and load matrix: IBM's announcements. Tracks of 70F, and the lengths of JE and JF, are unknown. Encrypted cartridges have a density code that is 20h higher on the real drives, not in Ferric. Economy cartridges JL and JM are not among the media",
         ),
