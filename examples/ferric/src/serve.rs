@@ -8,65 +8,44 @@ use std::path::Path;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    #[command(after_help = ISCSI)]
+    #[command(after_help = iscsid::daemon::after_help(ISCSI))]
     Iscsi(Box<iscsid::daemon::Arguments>),
-    #[command(after_help = MHVTL)]
+    #[command(after_help = of_mhvtl(MHVTL, "ended by a signal"))]
     Mhvtl(Box<site_daemon::Arguments>),
     /// Serve one drive of an mhvtl configuration through mhvtl's kernel module, with mhvtl's options
-    #[command(after_help = VTLTAPE)]
+    #[command(after_help = of_mhvtl(VTLTAPE, IN_BACKGROUND))]
     Vtltape(Box<mhvtld::daemon::Arguments>),
     /// Serve one library of an mhvtl configuration through mhvtl's kernel module, with mhvtl's options
-    #[command(after_help = VTLLIBRARY)]
+    #[command(after_help = of_mhvtl(VTLLIBRARY, IN_BACKGROUND))]
     Vtllibrary(Box<mhvtld::daemon::Arguments>),
 }
 
 const ISCSI: &str = "Examples:
   ferric serve iscsi --data ./tapes --bind 127.0.0.1:0
   ferric serve iscsi --config ferric.toml --print-config
-  ferric serve iscsi --ephemeral --bind 127.0.0.1:0 --json
-
-Signals:
-  SIGTERM, SIGINT  close all connections, commit the state and exit
-  SIGHUP           read the configuration file again
-
-Environment:
-  FERRIC_DATA                data directory, if --data is not given
-  LISTEN_FDS, LISTEN_PID     a listening socket of the service manager, used instead of --bind
-  NOTIFY_SOCKET              socket for the ready and stop notifications
-  AWS_*, AZURE_*, GOOGLE_*   credentials and settings of the stores of --site and [[shelf]], such as
-                             AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT
-
-Exit codes:
-  0  ended by a signal
-  1  not started, or ended by an error
-  2  the command line is wrong";
+  ferric serve iscsi --ephemeral --bind 127.0.0.1:0 --json";
 
 const MHVTL: &str = "Examples:
   ferric serve mhvtl --mhvtl-config ./mhvtl --data ./tapes
-  ferric serve mhvtl --mhvtl-config ./mhvtl -v 1 --http 127.0.0.1:8080
-
-Exit codes:
-  0  ended by a signal
-  1  not started, or ended by an error
-  2  the command line is wrong";
+  ferric serve mhvtl --mhvtl-config ./mhvtl -v 1 --http 127.0.0.1:8080";
 
 const VTLTAPE: &str = "Examples:
   ferric serve vtltape -F -q 11 --mhvtl-config ./mhvtl
-  ferric serve vtltape -q 11 --mhvtl-config ./mhvtl   # in the background
-
-Exit codes:
-  0  ended by a signal, or started in the background
-  1  not started, or ended by an error
-  2  the command line is wrong";
+  ferric serve vtltape -q 11 --mhvtl-config ./mhvtl   # in the background";
 
 const VTLLIBRARY: &str = "Examples:
   ferric serve vtllibrary -F -q 10 --mhvtl-config ./mhvtl
-  ferric serve vtllibrary -q 10 --mhvtl-config ./mhvtl   # in the background
+  ferric serve vtllibrary -q 10 --mhvtl-config ./mhvtl   # in the background";
 
-Exit codes:
-  0  ended by a signal, or started in the background
-  1  not started, or ended by an error
-  2  the command line is wrong";
+/// Meaning of exit code 0 of the daemons that go to the background.
+const IN_BACKGROUND: &str = "ended by a signal, or started in the background";
+
+/// The text after the options of a daemon for mhvtl's kernel module: examples and exit codes.
+fn of_mhvtl(examples: &str, success: &str) -> String {
+    format!(
+        "{examples}\n\nExit codes:\n  0  {success}\n  1  not started, or ended by an error\n  2  the command line is wrong"
+    )
+}
 
 /// Serves until a signal ends the process.
 pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {

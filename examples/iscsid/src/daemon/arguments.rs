@@ -10,7 +10,7 @@ use vtl::config::{Config, check_bind, mhvtl, parse, parse_advertise, read_text};
 
 // The command line of `ferric-iscsid`. A doc comment would replace its description.
 #[derive(Parser)]
-#[command(name = NAME, version, max_term_width = command_line::HELP_WIDTH, after_help = EXAMPLES)]
+#[command(name = NAME, version, max_term_width = command_line::HELP_WIDTH, after_help = after_help(EXAMPLES))]
 pub(crate) struct ProgramArguments {
     #[command(flatten)]
     pub(crate) arguments: Arguments,
@@ -101,9 +101,9 @@ const EXAMPLES: &str = "Examples:
   ferric-iscsid --config ferric.toml --print-config
   ferric-iscsid --data /var/lib/ferric --site s3://tapes/archive --name rack1
   ferric-iscsid --data /var/lib/ferric --site s3://tapes/archive --name rack1 --drives tape2
-  ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json
+  ferric-iscsid --ephemeral --bind 127.0.0.1:0 --ready json";
 
-Signals:
+const SIGNALS_AND_ENVIRONMENT: &str = "Signals:
   SIGTERM, SIGINT  close all connections, commit the state and exit
   SIGHUP           read the configuration file again
 
@@ -118,6 +118,12 @@ Exit codes:
   0  ended by a signal
   1  not started, or ended by an error
   2  the command line is wrong";
+
+/// The text after the options in the help of the daemon under one of its names, for which it has these examples.
+#[must_use]
+pub fn after_help(examples: &str) -> String {
+    format!("{examples}\n\n{SIGNALS_AND_ENVIRONMENT}")
+}
 
 impl Arguments {
     /// The data directory: that of `--data`, or of `FERRIC_DATA`, or `./ferric-data`.

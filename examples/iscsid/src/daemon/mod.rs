@@ -20,7 +20,7 @@ mod sys;
 mod undivided;
 
 use crate::Portal;
-pub use arguments::Arguments;
+pub use arguments::{Arguments, after_help};
 use arguments::{NAME, ProgramArguments};
 use clap::{CommandFactory, Parser};
 use command_line::temporary_dir::TemporaryDir;
