@@ -1,14 +1,13 @@
 //! The book: docs/ as HTML pages, made by mdBook, and the check of its links and of those of the other pages.
 
+use crate::cargo_tool::MDBOOK;
 use crate::guest::workspace;
-use crate::shell::{file_error, print_line, run};
+use crate::shell::{check, file_error, print_line};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// The release of mdBook, from crates.io.
-const RELEASE: &str = "0.5.4";
 /// Pages outside the book.
 const OTHER_PAGES: [&str; 3] = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
 
@@ -17,17 +16,9 @@ type Outcome<T = ()> = Result<T, String>;
 /// Builds the book into `target/book`, and checks that each page is in it and each link leads somewhere.
 pub(crate) fn build() -> Outcome {
     let root = workspace();
-    let tools = root.join("target/mdbook");
-    let program = tools.join("bin/mdbook");
-    if !program.exists() {
-        let install = ["install", "--quiet", "--locked", "mdbook", "--version", RELEASE];
-        let features = ["--no-default-features", "--features", "search", "--root"].map(String::from);
-        let arguments = install.map(String::from).into_iter().chain(features).chain([tools.display().to_string()]);
-        run("cargo", arguments)?;
-    }
     let book = root.join("target/book");
     let _ = fs::remove_dir_all(&book);
-    run(&program.to_string_lossy(), ["build", &root.to_string_lossy()])?;
+    check("mdbook", MDBOOK.command()?.arg("build"))?;
     let mut problems = pages_without_chapter(&root)?;
     problems.extend(broken_links_of_book(&book)?);
     for page in OTHER_PAGES {

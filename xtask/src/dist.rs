@@ -8,7 +8,6 @@ mod deb;
 mod install;
 mod program;
 mod rpm;
-mod tools;
 mod tree;
 mod units;
 

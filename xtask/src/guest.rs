@@ -176,7 +176,7 @@ impl Guest {
 }
 
 /// Copies a file, or a directory of files, into a directory.
-fn copy(from: &Path, directory: &Path) -> Outcome {
+pub(crate) fn copy(from: &Path, directory: &Path) -> Outcome {
     let to = directory.join(from.file_name().unwrap_or_default());
     if !from.is_dir() {
         return fs::copy(from, to).map(drop).map_err(file_error(from));

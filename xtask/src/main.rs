@@ -2,6 +2,7 @@
 
 mod api;
 mod book;
+mod cargo_tool;
 mod ci;
 mod compatibility;
 mod console;
@@ -37,8 +38,7 @@ const USAGE: &str = "cargo xtask COMMAND
             named steps. Only by name: install (needs root)
   man DIR   write the man pages of all programs into DIR
   pages     run the shell lines of README.md and docs/*.md, in order
-  book      build docs/ as a book into target/book with mdBook, which is installed from crates.io into target/mdbook; check its
-            links
+  book      build docs/ as a book into target/book with mdBook, which is installed from crates.io; check its links
   ci        check formatting, lints, documentation, words, purity and licences; build benches; run fuzz targets
   api       write the public interface of each crate to docs/api; with --check, compare it, as ci does
   fuzz      run each fuzz target for a few seconds, from its corpus on

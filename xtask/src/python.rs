@@ -1,9 +1,9 @@
 //! Tests the Python package in a virtual environment, and the Go package if Go is installed; builds the wheel.
 
-use crate::guest::workspace;
+use crate::guest::{copy, workspace};
 use crate::shell::{check, file_error, output, print_line, run};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The tools, from PyPI.
@@ -69,7 +69,9 @@ impl Environment {
     fn copy_package(&self) -> Result<PathBuf, String> {
         let (python, package) = (workspace().join("python"), self.directory.join("package"));
         let _ = fs::remove_dir_all(&package);
-        copy_files(&python.join("src/ferric"), &package.join("src/ferric"))?;
+        let source = package.join("src");
+        fs::create_dir_all(&source).map_err(file_error(&source))?;
+        copy(&python.join("src/ferric"), &source)?;
         let read = |name: &str| fs::read_to_string(python.join(name)).map_err(file_error(&python.join(name)));
         let mut project = read("pyproject.toml")?;
         for (from, to) in [
@@ -128,17 +130,6 @@ fn test_go() -> Result<(), String> {
         let mut go = Command::new("go");
         go.args(arguments).env("FERRIC_PROGRAMS", workspace().join("target/debug")).env("GOPROXY", "off");
         check("go", go.current_dir(&directory))?;
-    }
-    Ok(())
-}
-
-/// Copies the files of a directory.
-fn copy_files(from: &Path, to: &Path) -> Result<(), String> {
-    fs::create_dir_all(to).map_err(file_error(to))?;
-    for file in fs::read_dir(from).map_err(file_error(from))?.flatten() {
-        if file.path().is_file() {
-            fs::copy(file.path(), to.join(file.file_name())).map_err(file_error(&file.path()))?;
-        }
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Debian packages, by cargo-deb, looked at by lintian.
 
-use super::tools::CARGO_DEB;
 use super::{folder, source_date};
+use crate::cargo_tool::CARGO_DEB;
 use crate::shell::{check, print_line};
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! The RPM package, by cargo-generate-rpm, looked at by rpm.
 
-use super::tools::CARGO_GENERATE_RPM;
 use super::{VERSION, folder, source_date};
+use crate::cargo_tool::CARGO_GENERATE_RPM;
 use crate::shell::{check, file_error, output, print_line};
 use std::collections::BTreeSet;
 use std::fs;
