@@ -24,6 +24,7 @@ use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
 use tape_store::medium::{Codec, Medium, ReadOutcome};
 use tape_store::store::{NewCartridge, TapeStore};
+use tempfile::TempDir;
 
 fn open(server: &StandIn) -> Shelf {
     // Different in each process and for each shelf: names of segments are never used twice.
@@ -54,6 +55,14 @@ fn create(shelf: Shelf, directory: &Path) {
     let mut cartridge = tapes.find(&barcode()).unwrap();
     let mut blocks = PlainReader::new(data.as_slice(), 100_000);
     write_to_cartridge(&mut blocks, &mut cartridge, 0, false, Codec::NONE).unwrap();
+}
+
+/// A store with a cartridge, and another machine, with its directory, that has not used it yet.
+fn shelved() -> (StandIn, TempDir, TapeStore) {
+    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    create(open(&server), first.path());
+    let tapes = tapes(open(&server), second.path());
+    (server, second, tapes)
 }
 
 const LONG: usize = 1 << 20;
@@ -203,9 +212,7 @@ fn the_segments_of_a_load_are_thawed() {
 /// A lifecycle rule has moved the segments: the configuration does not name the class.
 #[test]
 fn segments_that_a_rule_has_moved_are_thawed() {
-    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    create(open(&server), first.path());
-    let tapes = tapes(open(&server), second.path());
+    let (server, _directory, tapes) = shelved();
     let mut cartridge = tapes.find(&barcode()).unwrap();
     assert!(!cartridge.thaw().unwrap().is_needed());
     for (key, object) in &mut server.state().objects {
@@ -238,9 +245,7 @@ fn a_thawing_that_the_store_denies_ends_with_its_reason() {
 /// The segments were moved while the tape was in a drive.
 #[test]
 fn a_read_of_a_frozen_segment_can_be_repeated_until_it_is_thawed() {
-    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    create(open(&server), first.path());
-    let tapes = tapes(open(&server), second.path());
+    let (server, _directory, tapes) = shelved();
     let mut cartridge = tapes.find(&barcode()).unwrap();
     let mut tape = cartridge.open().unwrap().0;
     server.state().freeze(|len| len >= LONG);
@@ -284,9 +289,7 @@ fn bytes_that_the_cache_has_removed_are_thawed_again() {
 /// A load looks at long segments only; the files that it meets are in short ones, which were moved after its look.
 #[test]
 fn a_load_that_meets_a_frozen_segment_waits_for_it() {
-    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    create(open(&server), first.path());
-    let tapes = tapes(open(&server), second.path());
+    let (server, _directory, tapes) = shelved();
     let mut cartridge = tapes.find(&barcode()).unwrap();
     assert!(!cartridge.thaw().unwrap().is_needed());
     server.state().freeze(|_| true);
@@ -304,9 +307,7 @@ fn a_load_that_meets_a_frozen_segment_waits_for_it() {
 
 #[test]
 fn a_read_names_the_reason_why_its_data_cannot_be_thawed() {
-    let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    create(open(&server), first.path());
-    let tapes = tapes(open(&server), second.path());
+    let (server, _directory, tapes) = shelved();
     let mut cartridge = tapes.find(&barcode()).unwrap();
     let mut tape = cartridge.open().unwrap().0;
     server.state().freeze(|len| len >= LONG);

@@ -580,22 +580,19 @@ impl CachedCartridge {
         self.store_record(&mut state)
     }
 
-    /// Begins to write a range of the local file to its disk, as [`Backend::start_write_back`](tape_store::backend::Backend).
-    pub(crate) fn start_write_back(&self, name: &str, offset: u64, len: u64) {
-        if let Ok(local) = self.with_file(name, |file| Ok(Arc::clone(&file.local))) {
-            local.advise(offset, len, Advice::DontNeed);
+    /// Tells the system how a range of the local file is used next. That of a file that was removed is not used.
+    pub(crate) fn advise(&self, name: &str, offset: u64, len: u64, advice: Advice) {
+        if let Ok(local) = self.local(name) {
+            local.advise(offset, len, advice);
         }
     }
 
-    /// A range of the local file is read soon.
-    pub(crate) fn advise_read(&self, name: &str, offset: u64, len: u64) {
-        if let Ok(local) = self.with_file(name, |file| Ok(Arc::clone(&file.local))) {
-            local.advise(offset, len, Advice::WillNeed);
-        }
+    fn local(&self, name: &str) -> io::Result<Arc<SparseFile>> {
+        self.with_file(name, |file| Ok(Arc::clone(&file.local)))
     }
 
     pub(crate) fn sync_file(&self, name: &str) -> io::Result<()> {
-        let local = self.with_file(name, |file| Ok(Arc::clone(&file.local)))?;
+        let local = self.local(name)?;
         self.shared.sync(&mut || local.sync())
     }
 

@@ -6,6 +6,7 @@ use super::snapshot::SnapshotFile;
 use super::{Access, Unload};
 use crate::ShelfError;
 use crate::replica::Newest;
+use rustix::fs::Advice;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::Arc;
 use tape_store::backend::{Backend, CommitPoint, Folder, FolderProtection, MAX_SMALL_FILE, Thawing};
@@ -253,11 +254,12 @@ impl Backend for TakenFile {
     }
 
     fn start_write_back(&mut self, offset: u64, len: u64) {
-        self.taken.cartridge.start_write_back(&self.name, offset, len);
+        // As for other files: the system begins to write pages that are declared unneeded.
+        self.taken.cartridge.advise(&self.name, offset, len, Advice::DontNeed);
     }
 
     fn advise_read(&mut self, offset: u64, len: u64) {
-        self.taken.cartridge.advise_read(&self.name, offset, len);
+        self.taken.cartridge.advise(&self.name, offset, len, Advice::WillNeed);
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -36,29 +36,20 @@ pub(crate) const HP: &[ModePageDef] = &[
 /// Pages of Spectra libraries.
 pub(crate) const SPECTRA: &[ModePageDef] = &[addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
+/// Page 1Ch of the Scalar libraries.
+const SCALAR_EXCEPTIONS: ModePageDef = ModePageDef::new(
+    informational_exceptions_1c::ID,
+    &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    informational_exceptions_1c::PAGE.changeable,
+);
+
 /// Pages of the Scalar i500: MODE SELECT changes nothing.
-pub(crate) const ADIC: &[ModePageDef] = &[
-    ModePageDef::new(
-        informational_exceptions_1c::ID,
-        &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        informational_exceptions_1c::PAGE.changeable,
-    ),
-    addresses_1d::PAGE,
-    geometry_1e::PAGE,
-    capabilities_1f::SHORT,
-];
+pub(crate) const ADIC: &[ModePageDef] =
+    &[SCALAR_EXCEPTIONS, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::SHORT];
 
 /// Pages of the Scalar i3 and i6: those of the i500, with a long page 1Fh.
-pub(crate) const SCALAR: &[ModePageDef] = &[
-    ModePageDef::new(
-        informational_exceptions_1c::ID,
-        &[0x1c, 0x0a, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-        informational_exceptions_1c::PAGE.changeable,
-    ),
-    addresses_1d::PAGE,
-    geometry_1e::PAGE,
-    capabilities_1f::PAGE,
-];
+pub(crate) const SCALAR: &[ModePageDef] =
+    &[SCALAR_EXCEPTIONS, addresses_1d::PAGE, geometry_1e::PAGE, capabilities_1f::PAGE];
 
 /// Pages of the SL500 without those of Fibre Channel: page 1Dh can be saved.
 pub(crate) const SL500: &[ModePageDef] = &[

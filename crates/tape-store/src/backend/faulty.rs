@@ -59,7 +59,8 @@ struct Disk {
     /// The number of calls after which another daemon has the cartridge, and its name.
     owner: Option<(u64, String)>,
     may_wait: bool,
-    appends_wait: bool,
+    /// `None`: as `may_wait`.
+    appends_wait: Option<bool>,
     read_only: bool,
     hook: Option<CallHook>,
 }
@@ -267,13 +268,12 @@ impl FaultyFolder {
 
     /// Sets whether [`Folder::may_wait`] returns that calls may wait for a network.
     pub fn set_may_wait(&self, may_wait: bool) {
-        let mut disk = self.disk();
-        (disk.may_wait, disk.appends_wait) = (may_wait, may_wait);
+        self.disk().may_wait = may_wait;
     }
 
     /// Sets whether [`Folder::append_may_wait`] returns that writes may wait for a network: as [`Self::set_may_wait`] until then.
     pub fn set_append_may_wait(&self, may_wait: bool) {
-        self.disk().appends_wait = may_wait;
+        self.disk().appends_wait = Some(may_wait);
     }
 
     /// Sets whether [`Folder::is_read_only`] returns that the files can only be read. They can be written nevertheless.
@@ -453,7 +453,8 @@ impl Folder for FaultyFolder {
     }
 
     fn append_may_wait(&self) -> bool {
-        self.disk().appends_wait
+        let disk = self.disk();
+        disk.appends_wait.unwrap_or(disk.may_wait)
     }
 
     fn is_read_only(&self) -> bool {
