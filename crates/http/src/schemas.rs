@@ -148,6 +148,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
         has("cartridges", Of::Number),
         has("unshelved_bytes", Of::Number),
         may("unshelved", Of::List(&Of::Named("UnshelvedCartridge"))),
+        may("thawing", Of::Map(&Of::Named("ThawStatus"))),
         has("cached_bytes", Of::Number),
         has("cache_bytes", Of::Number),
         may("error", Of::Text),

@@ -78,6 +78,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use thaw::ThawRequest;
 
 /// Whether a directory of a shelf has cartridges: its name is two hexadecimal digits.
 fn is_hash(name: &str) -> bool {
@@ -130,6 +131,7 @@ pub struct Shelf {
     entropy: Entropy,
     data_keys: Arc<DataKeys>,
     replicas: Option<Arc<Replicas>>,
+    thaw: ThawRequest,
 }
 
 impl fmt::Debug for Shelf {
@@ -150,13 +152,20 @@ impl Shelf {
         entropy: Entropy,
     ) -> Result<Self, ShelfError> {
         let objects = Objects::new(store, prefix, options.retry)?;
-        Ok(Self { objects, options, entropy, data_keys: Arc::default(), replicas: None })
+        Ok(Self { objects, options, entropy, data_keys: Arc::default(), replicas: None, thaw: (7, ThawTier::default()) })
     }
 
     /// The same shelf, whose store locks the objects of retained cartridges ([`Self::check_object_lock`]).
     #[must_use]
     pub fn with_object_lock(self) -> Self {
         Self { options: ShelfOptions { object_lock: true, ..self.options }, ..self }
+    }
+
+    /// The same shelf with another number of days for which segments can be read that are thawed for a drive, and another speed of the
+    /// thawing. A new shelf has 7 days and [`ThawTier::Standard`].
+    #[must_use]
+    pub fn with_thaw(self, days: u16, tier: ThawTier) -> Self {
+        Self { thaw: (days, tier), ..self }
     }
 
     /// The objects of the shelf.

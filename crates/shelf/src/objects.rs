@@ -134,6 +134,11 @@ async fn within<T>(len: u64, request: impl Future<Output = object_store::Result<
 }
 
 impl Objects {
+    /// Whether these are the objects of the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.store, &other.store) && self.prefix == other.prefix
+    }
+
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &str, retry: RetryPolicy) -> Result<Self, ShelfError> {
         let parsed = Path::parse(prefix).map_err(|source| ShelfError::Prefix { prefix: prefix.to_owned(), source })?;
         Ok(Self { store, prefix: parsed, retry, failures: Failures::default(), requests: None, class: None })

@@ -10,14 +10,14 @@
 
 mod stand_in;
 
-use shelf::{FoldersSetup, RetryPolicy, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier};
+use shelf::{FoldersSetup, ReplicaSetup, RetryPolicy, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier};
 use stand_in::{BUCKET, Object, Request, StandIn};
 use std::io::IoSliceMut;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tape_store::backend::{ThawProgress, Thawing};
+use tape_store::backend::{FolderStore, ReplicaLag, ThawProgress, Thawing};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 use tape_store::image::{PlainReader, write_to_cartridge};
@@ -43,8 +43,8 @@ fn barcode() -> Barcode {
 }
 
 fn tapes(shelf: Shelf, directory: &Path) -> TapeStore {
-    let setup = FoldersSetup::new(directory.into()).with_thaw(3, ThawTier::Bulk);
-    TapeStore::new(Box::new(ShelfFolders::open(shelf, setup).unwrap()))
+    let shelf = shelf.with_thaw(3, ThawTier::Bulk);
+    TapeStore::new(Box::new(ShelfFolders::open(shelf, FoldersSetup::new(directory.into())).unwrap()))
 }
 
 /// Creates a cartridge with 3 MB of data on a shelf, from a machine with this directory.
@@ -272,7 +272,7 @@ fn a_read_of_a_frozen_segment_can_be_repeated_until_it_is_thawed() {
 fn bytes_that_the_cache_has_removed_are_thawed_again() {
     let (server, first, second) = (StandIn::start(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     create(open(&server), first.path());
-    let setup = FoldersSetup::new(second.path().into()).with_thaw(3, ThawTier::Bulk).with_cache(1 << 20);
+    let setup = FoldersSetup::new(second.path().into()).with_cache(1 << 20);
     let tapes = TapeStore::new(Box::new(ShelfFolders::open(open(&server), setup).unwrap()));
     let mut cartridge = tapes.find(&barcode()).unwrap();
     let mut tape = cartridge.open().unwrap().0;
@@ -284,6 +284,39 @@ fn bytes_that_the_cache_has_removed_are_thawed_again() {
     wait_for_restores(&server, 1);
     server.state().end_restores();
     assert_eq!(count + read_when_thawed(tape.as_mut()), 30);
+}
+
+/// The first shelf does not respond, and the replica has its own number of days and speed.
+#[test]
+fn a_read_from_a_replica_can_be_repeated_until_it_is_thawed() {
+    let (server, far) = (StandIn::start(), StandIn::start());
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let folders = |directory: &TempDir| {
+        let replica = ReplicaSetup::new("far", "far", open(&far).with_thaw(2, ThawTier::Standard));
+        let setup = FoldersSetup::new(directory.path().into()).with_replica(replica);
+        ShelfFolders::open(open(&server).with_thaw(3, ThawTier::Bulk), setup).unwrap()
+    };
+    create(open(&server), first.path());
+    let copied = folders(&first);
+    let start = Instant::now();
+    while copied.shelving().replicas[0].1 != ReplicaLag::default() {
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", copied.shelving());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    drop(copied);
+    server.state().fails = true;
+    let tapes = TapeStore::new(Box::new(folders(&second)));
+    let mut cartridge = tapes.find(&barcode()).unwrap();
+    let mut tape = cartridge.open().unwrap().0;
+    far.state().freeze(|len| len >= LONG);
+    let (count, error) = read_blocks(tape.as_mut());
+    assert!(count < 30 && matches!(error, Some(StoreError::BeingThawed(_))), "{count} {error:?}");
+    wait_for_restores(&far, 1);
+    let body = String::from_utf8_lossy(&restores(&far)[0].body).into_owned();
+    assert!(body.contains("<Days>2</Days>") && body.contains("<Tier>Standard</Tier>"), "{body}");
+    far.state().end_restores();
+    assert_eq!(count + read_when_thawed(tape.as_mut()), 30);
+    assert!(restores(&server).is_empty());
 }
 
 /// A load looks at long segments only; the files that it meets are in short ones, which were moved after its look.

@@ -1,6 +1,7 @@
 //! The shelves of a site on object storage, as operators see them.
 
 use crate::config::ShelfSetup;
+use crate::control::ThawStatus;
 use crate::site::Site;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,6 +32,10 @@ pub struct ShelfStatus {
     /// The cartridges that have such bytes, or could not be put on the shelf the last time, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unshelved: Vec<UnshelvedCartridge>,
+    /// The cartridges in drives whose data the store is thawing because a host reads it, ascending. A load that waits is in the status
+    /// of its drive.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub thawing: BTreeMap<String, ThawStatus>,
     /// Bytes on the local disk that the shelf has, too.
     pub cached_bytes: u64,
     /// Maximum number of such bytes.
@@ -125,6 +130,7 @@ fn status_of(setup: &ShelfSetup, new_cartridges: bool, cartridges: u64, shelving
         cartridges,
         unshelved_bytes: unshelved.iter().map(|one| one.bytes).sum(),
         unshelved,
+        thawing: shelving.thawing.into_iter().map(|(cartridge, progress)| (cartridge, progress.into())).collect(),
         cached_bytes: shelving.cached_bytes,
         cache_bytes: shelving.cache_bytes,
         error: shelving.error,

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tape_store::backend::memory::{MemoryFolder, MemoryFolderStore};
-use tape_store::backend::{Backend, Folder, FolderProtection, FolderStore, ReplicaLag, Shelving};
+use tape_store::backend::{Backend, Folder, FolderProtection, FolderStore, ReplicaLag, Shelving, ThawProgress};
 use tape_store::cartridge::Cartridge;
 use tape_store::image::{PlainReader, write_to_cartridge};
 use tape_store::media::LTO_8;
@@ -184,7 +184,8 @@ impl FolderStore for Store {
         let replicas = vec![("b".into(), lag.clone()), ("c".into(), lag)];
         let denied = |name: &str| (name.to_owned(), "denied".to_owned());
         let unreleased = [denied("V00001L8"), denied("V00000L8")].into();
-        Shelving { unshelved, unreleased, cached_bytes: 5, cache_bytes: 9, error, replicas }
+        let thawing = [("V00001L8".into(), ThawProgress { ready: 1, objects: 2 })].into();
+        Shelving { unshelved, unreleased, cached_bytes: 5, cache_bytes: 9, error, replicas, thawing }
     }
 }
 

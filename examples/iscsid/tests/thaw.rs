@@ -28,6 +28,23 @@ fn start(server: &StandIn, data: &Path) -> Daemon {
     Daemon::spawn(command(data, &config).envs(server.settings()))
 }
 
+/// Writes the records to the cartridge, and puts it into its slot.
+fn write_records(session: &mut Initiator) {
+    load(session);
+    for seed in 0..RECORDS {
+        assert_eq!(write(session, &record(seed, RECORD)), CommandResponse::default());
+    }
+    assert_eq!(filemark(session), CommandResponse::default());
+    assert_eq!(move_medium(session, DRIVE, SLOT), CommandResponse::default());
+}
+
+/// Numbers of the restores that were requested, and of the segments that cannot be read.
+fn asked(server: &StandIn) -> (usize, usize) {
+    let state = server.state();
+    let restores = state.requests.iter().filter(|request| request.query.contains_key("restore"));
+    (restores.count(), state.objects.values().filter(|object| object.is_frozen).count())
+}
+
 /// Logs in to a daemon with one drive, and clears the unit attentions.
 fn login(daemon: &Daemon) -> Initiator {
     let mut session = daemon.login_with(options(1));
@@ -43,12 +60,7 @@ fn a_host_sees_the_progress_until_the_cartridge_is_thawed() {
     let first = start(&server, &dir.path().join("first"));
     {
         let mut session = login(&first);
-        load(&mut session);
-        for seed in 0..RECORDS {
-            assert_eq!(write(&mut session, &record(seed, RECORD)), CommandResponse::default());
-        }
-        assert_eq!(filemark(&mut session), CommandResponse::default());
-        assert_eq!(move_medium(&mut session, DRIVE, SLOT), CommandResponse::default());
+        write_records(&mut session);
         // This daemon has all bytes in its cache.
         load(&mut session);
         assert_eq!(move_medium(&mut session, DRIVE, SLOT), CommandResponse::default());
@@ -67,16 +79,11 @@ fn a_host_sees_the_progress_until_the_cartridge_is_thawed() {
     assert_eq!(move_medium(&mut session, DRIVE, SLOT), CommandResponse::default());
     assert_eq!(move_medium(&mut session, SLOT, DRIVE), CommandResponse::default());
     assert_eq!(ready(&mut session).sense_codes(), Some((2, 0x04, 0x01)));
-    let asked = || {
-        let state = server.state();
-        let restores = state.requests.iter().filter(|request| request.query.contains_key("restore"));
-        let frozen = state.objects.values().filter(|object| object.is_frozen).count();
-        (restores.count(), frozen)
-    };
-    while asked().0 < asked().1 {
+    while asked(&server).0 < asked(&server).1 {
         assert_eq!(ready(&mut session).sense_codes(), Some((2, 0x04, 0x01)));
     }
-    assert!(asked().0 == asked().1 && asked().1 > 0, "{:?}", asked());
+    let (restores, frozen) = asked(&server);
+    assert!(restores == frozen && frozen > 0, "{restores} {frozen}");
     server.state().end_restores();
     loop {
         match ready(&mut session).sense_codes() {
@@ -90,6 +97,56 @@ fn a_host_sees_the_progress_until_the_cartridge_is_thawed() {
     }
     let status = request(&data, r#"{"op":"status"}"#);
     assert!(!status.contains("thawing") && status.contains(r#""threaded":true"#), "{status}");
+    drop(session);
+    assert_eq!(second.terminate(), Some(0));
+}
+
+/// A lifecycle rule moves the segments of a tape in a drive.
+#[test]
+fn a_host_repeats_a_read_until_the_segment_is_thawed() {
+    let (server, dir) = (StandIn::start(), tempdir().unwrap());
+    let first = start(&server, &dir.path().join("first"));
+    write_records(&mut login(&first));
+    assert_eq!(first.terminate(), Some(0));
+    server.state().objects.values_mut().for_each(|object| (object.is_frozen, object.class) = (false, None));
+    let data = dir.path().join("second");
+    let second = start(&server, &data);
+    let mut session = login(&second);
+    load(&mut session);
+    server.state().freeze(|_| true);
+    let mut seed = 0;
+    let waits = loop {
+        let response = read(&mut session, 60_000);
+        if response.sense_codes().is_some() {
+            break response.sense_codes();
+        }
+        assert!(response.data == record(seed, RECORD), "{seed}");
+        seed += 1;
+    };
+    assert!(waits == Some((2, 0x04, 0x01)) && seed < RECORDS, "{seed} {waits:?}");
+    let status = request(&data, r#"{"op":"shelf_list"}"#);
+    assert!(status.contains(r#""thawing":{"V00001L8":{"ready":0,"#), "{status}");
+    // The drive is ready: other commands need nothing of the store.
+    assert_eq!(ready(&mut session), CommandResponse::default());
+    while asked(&server).0 == 0 {
+        assert_eq!(read(&mut session, 60_000).sense_codes(), waits);
+    }
+    server.state().end_restores();
+    while seed < RECORDS {
+        let response = read(&mut session, 60_000);
+        match response.sense_codes() {
+            None => {
+                assert!(response.data == record(seed, RECORD), "{seed}");
+                seed += 1;
+            }
+            codes => {
+                assert_eq!(codes, waits);
+                server.state().end_restores();
+            }
+        }
+    }
+    let status = request(&data, r#"{"op":"shelf_list"}"#);
+    assert!(!status.contains("thawing"), "{status}");
     drop(session);
     assert_eq!(second.terminate(), Some(0));
 }

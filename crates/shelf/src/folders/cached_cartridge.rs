@@ -299,7 +299,7 @@ impl CachedCartridge {
         let beats = runtime.spawn(owned.heartbeats());
         let renewals = shelf.objects().requests().is_some().then(|| {
             let segments = owned.content().segments();
-            runtime.spawn(renew_daily(shelf.objects().clone(), barcode.clone(), segments, shared.setup.thaw))
+            runtime.spawn(renew_daily(shelf.objects().clone(), barcode.clone(), segments, shelf.thaw))
         });
         let owned = AsyncMutex::new(owned);
         Self {

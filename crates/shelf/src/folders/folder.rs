@@ -38,7 +38,7 @@ impl ShelfFolder {
             None => match access.newest(&look, barcode)? {
                 Some((seen, shelf)) if !seen.manifest().content.files.is_empty() => match shelf {
                     None => View::Newest(seen),
-                    Some(shelf) => View::Replica(Box::new(Access { shelf, ..access.clone() }), seen),
+                    Some(shelf) => View::Replica(Box::new(access.replica(shelf)), seen),
                 },
                 _ => return Err(io::ErrorKind::NotFound.into()),
             },
@@ -69,7 +69,7 @@ impl ShelfFolder {
         let found = self.access.runtime.block_on(self.access.shelf.newest_either(&self.barcode));
         let Ok(Newest::Replica(shelf, found)) = found else { return None };
         let has_files = !found.manifest.content.files.is_empty();
-        let access = Box::new(Access { shelf: *shelf, ..self.access.clone() });
+        let access = Box::new(self.access.replica(*shelf));
         has_files.then(|| View::Replica(access, Arc::new(Seen::new(found))))
     }
 

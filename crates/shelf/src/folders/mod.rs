@@ -26,7 +26,7 @@ mod thawing;
 mod tracked_file;
 
 use crate::replica::{Newest, ReplicaSetup, Replications};
-use crate::{Content, FileContent, Shelf, ShelfError, ThawTier};
+use crate::{Content, FileContent, Shelf, ShelfError};
 use cache::Cache;
 use cached_cartridge::CachedCartridge;
 use catalog_writer::{CatalogWriter, PendingChanges};
@@ -106,20 +106,17 @@ pub struct FoldersSetup {
     /// The shelves to which cartridges are copied after each change, and from which they are read while the first one does not
     /// respond. A cartridge has the first one whose rule it meets.
     pub replicas: Vec<ReplicaSetup>,
-    /// Number of days for which segments can be read that are thawed for a load, and the speed of the thawing.
-    pub thaw: (u16, ThawTier),
 }
 
 impl FoldersSetup {
     /// The setup with this local directory: with [`Durability::Remote`], a cache of 10 GB and at most one commit in a second. With
-    /// [`Durability::Local`], there is a commit after 3 seconds without a change, or after 30 seconds. Thawed segments can be read for 7
-    /// days, and are thawed with [`ThawTier::Standard`].
+    /// [`Durability::Local`], there is a commit after 3 seconds without a change, or after 30 seconds.
     #[must_use]
     pub const fn new(directory: PathBuf) -> Self {
         let commit_interval = Duration::from_secs(1);
         let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
         let (durability, cache) = (Durability::Remote, 10_000_000_000);
-        let (unload, thaw) = (Unload::Wait, (7, ThawTier::Standard));
+        let unload = Unload::Wait;
         Self {
             directory,
             durability,
@@ -129,7 +126,6 @@ impl FoldersSetup {
             background_interval,
             idle,
             replicas: Vec::new(),
-            thaw,
         }
     }
 
@@ -156,13 +152,6 @@ impl FoldersSetup {
     pub fn with_replica(mut self, replica: ReplicaSetup) -> Self {
         self.replicas.push(replica);
         self
-    }
-
-    /// The same setup with another number of days for which segments can be read that are thawed for a load, and another speed of the
-    /// thawing.
-    #[must_use]
-    pub fn with_thaw(self, days: u16, tier: ThawTier) -> Self {
-        Self { thaw: (days, tier), ..self }
     }
 
     /// The same setup with another time between two commits.
@@ -214,6 +203,8 @@ impl Shared {
 #[derive(Clone)]
 struct Access {
     shelf: Shelf,
+    /// Whether the shelf is the replica of another one, which does not respond.
+    is_replica: bool,
     shared: Arc<Shared>,
     runtime: Handle,
     slots: Arc<Mutex<BTreeMap<String, Arc<Slot>>>>,
@@ -222,6 +213,11 @@ struct Access {
 }
 
 impl Access {
+    /// The access to a replica of the shelf.
+    fn replica(&self, shelf: Shelf) -> Self {
+        Self { shelf, is_replica: true, ..self.clone() }
+    }
+
     fn slot(&self, barcode: &str) -> Arc<Slot> {
         let new = || Arc::new(Slot::new(barcode));
         Arc::clone(lock(&self.slots).entry(barcode.to_owned()).or_insert_with(new))
@@ -312,6 +308,7 @@ impl ShelfFolders {
         let replicas = setup.replicas.iter().map(|setup| (Arc::clone(&setup.cartridges), setup.shelf.clone()));
         let shelf = shelf.with_replicas(replicas.collect());
         let access = Access {
+            is_replica: false,
             shelf,
             shared: Arc::new(Shared {
                 setup,
@@ -451,6 +448,7 @@ impl FolderStore for ShelfFolders {
             cache_bytes: monitor.cache_limit(),
             error: monitor.failure().map(|failure| failure.error),
             replicas: self.access.shared.replications.lags(),
+            thawing: monitor.thawing(),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Access, lock};
 use crate::StoreFailure;
 use std::collections::BTreeMap;
+use tape_store::backend::{ThawProgress, Thawing};
 
 /// A taken cartridge with data that no manifest names yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,13 @@ impl ShelfMonitor {
         let slots: Vec<_> = lock(&self.access.slots).values().cloned().collect();
         let failed = slots.iter().filter(|slot| slot.cartridge().is_some());
         failed.filter_map(|slot| Some((slot.barcode().to_owned(), slot.failure()?))).collect()
+    }
+
+    /// The cartridges whose data the store is thawing because a read needs it, and its progress.
+    pub(super) fn thawing(&self) -> BTreeMap<String, ThawProgress> {
+        let thawings = lock(&self.access.shared.thawings);
+        let thawings = thawings.iter().filter(|(_, thawing)| !thawing.has_ended());
+        thawings.map(|(barcode, thawing)| (barcode.clone(), thawing.progress())).collect()
     }
 
     /// Bytes of all taken cartridges that no manifest names yet.

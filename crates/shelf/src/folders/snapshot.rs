@@ -61,10 +61,8 @@ impl SnapshotFile {
     }
 
     fn read(&self, range: &Range<u64>) -> io::Result<Bytes> {
-        let part = self.content.part(range);
         let barcode = &self.seen.manifest().barcode;
-        let bytes = self.access.runtime.block_on(self.access.shelf.read_extents(barcode, &part));
-        Ok(bytes.map_err(io::Error::other)?.into())
+        Ok(self.access.read_snapshot((barcode, &self.name), &self.content, range)?.into())
     }
 }
 

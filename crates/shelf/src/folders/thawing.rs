@@ -11,9 +11,9 @@
 use super::cached_cartridge::{CachedCartridge, State as Files};
 use super::local::LocalDirectory;
 use super::tracked_file::TrackedFile;
-use super::{Access, lock};
+use super::{Access, Shared, lock};
 use crate::keys::CartridgeKeys;
-use crate::manifest::Manifest;
+use crate::manifest::{FileContent, Manifest};
 use crate::objects::Objects;
 use crate::storage_class::MIN_CLASSED;
 use crate::thaw::{PARALLEL, State, ThawRequest};
@@ -43,6 +43,8 @@ pub(super) type Segments = BTreeMap<String, u64>;
 
 /// The thawing of segments, until it is dropped.
 pub(super) struct SegmentThawing {
+    /// The objects of the shelf that has the segments.
+    objects: Objects,
     /// Whether a segment cannot be read yet, as the first looks show.
     is_frozen: Receiver<bool>,
     /// Lets the task request what must be thawed.
@@ -111,10 +113,11 @@ impl Access {
             return None;
         }
         // The last load, or a read of it, has met segments that are still being thawed.
-        if let Some(met) = lock(&self.shared.thawings).remove(barcode).filter(|met| !met.has_ended()) {
+        let met = lock(&self.shared.thawings).remove(barcode);
+        if let Some(met) = met.filter(|met| met.is_of(shelf) && !met.has_ended()) {
             return Some(met);
         }
-        Some(SegmentThawing::spawn(shelf, &self.runtime, barcode, segments, self.shared.setup.thaw))
+        Some(SegmentThawing::spawn(shelf, &self.runtime, barcode, segments))
     }
 }
 
@@ -147,38 +150,47 @@ fn samples(segments: &Segments) -> Vec<&String> {
 
 impl SegmentThawing {
     /// Looks at the segments. Restores are requested when the caller knows that they are needed.
-    fn spawn(shelf: &Shelf, runtime: &Handle, barcode: &str, segments: &Segments, request: ThawRequest) -> Self {
+    fn spawn(shelf: &Shelf, runtime: &Handle, barcode: &str, segments: &Segments) -> Self {
         let keys = CartridgeKeys::new(barcode);
         let samples: Vec<String> = samples(segments).into_iter().map(|name| keys.segment(name)).collect();
         let all: VecDeque<String> = segments.keys().map(|name| keys.segment(name)).collect();
         let (outcome, (first, is_frozen)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
         let (go_ahead, may_go) = oneshot::channel();
-        let (objects, shared) = (shelf.objects().clone(), Arc::clone(&outcome));
-        let task = async move {
+        let (objects, request, shared) = (shelf.objects().clone(), shelf.thaw, Arc::clone(&outcome));
+        let task = runtime.spawn(async move {
             let Some(waiting) = look(&objects, samples, all, &shared).await else { return };
             let _ = first.send(true);
             if may_go.await.is_ok() {
                 let ended = thaw_all(&objects, waiting, request, &shared).await;
                 lock(&shared).ended = Some(ended);
             }
-        };
-        Self { is_frozen, go_ahead: Some(go_ahead), outcome, task: runtime.spawn(task) }
+        });
+        Self { objects: shelf.objects().clone(), is_frozen, go_ahead: Some(go_ahead), outcome, task }
     }
 
     /// Begins a thawing of segments one of which must be thawed.
-    fn spawn_for_read(shelf: &Shelf, runtime: &Handle, all: VecDeque<String>, request: ThawRequest) -> Self {
+    fn spawn_for_read(shelf: &Shelf, runtime: &Handle, all: VecDeque<String>) -> Self {
         let (outcome, (first, is_frozen)) = (Arc::new(Mutex::new(Outcome::of(&all))), channel());
         let _ = first.send(true);
-        let (objects, shared) = (shelf.objects().clone(), Arc::clone(&outcome));
-        let task = async move {
+        let (objects, request, shared) = (shelf.objects().clone(), shelf.thaw, Arc::clone(&outcome));
+        let task = runtime.spawn(async move {
             let ended = thaw_all(&objects, all, request, &shared).await;
             lock(&shared).ended = Some(ended);
-        };
-        Self { is_frozen, go_ahead: None, outcome, task: runtime.spawn(task) }
+        });
+        Self { objects: shelf.objects().clone(), is_frozen, go_ahead: None, outcome, task }
     }
 
-    fn has_ended(&self) -> bool {
+    /// Whether the segments are on this shelf, and not on its replica.
+    fn is_of(&self, shelf: &Shelf) -> bool {
+        self.objects.is_same(shelf.objects())
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
         lock(&self.outcome).ended.is_some() || self.task.is_finished()
+    }
+
+    fn has_succeeded(&self) -> bool {
+        matches!(lock(&self.outcome).ended, Some(Ok(())))
     }
 
     /// The progress, if one of these objects cannot be read yet.
@@ -224,13 +236,7 @@ impl CachedCartridge {
     /// # Errors
     /// The error carries [`BeingThawed`].
     pub(super) fn check_thawed(&self, name: &str, parts: &[Range<u64>]) -> io::Result<()> {
-        if !lock(&self.shared.thawings).contains_key(&self.barcode) {
-            return Ok(());
-        }
-        let objects = self.objects_of(name, parts);
-        let thawings = lock(&self.shared.thawings);
-        let waits = thawings.get(&self.barcode).and_then(|thawing| thawing.waits_for(&objects));
-        waits.map_or(Ok(()), |being_thawed| Err(being_thawed.into()))
+        self.shared.check_thawed(&self.shelf, &self.barcode, || self.objects_of(name, parts))
     }
 
     /// The error of a read from an offset on that has failed with this one. If the data must be thawed, this begins a thawing of what
@@ -254,29 +260,78 @@ impl CachedCartridge {
         self.thaw_objects(name, segments.keys().map(|segment| keys.segment(segment)).collect())
     }
 
-    fn thaw_objects(&self, name: &str, mut objects: Vec<String>) -> io::Error {
-        let mut thawings = lock(&self.shared.thawings);
+    fn thaw_objects(&self, name: &str, objects: Vec<String>) -> io::Error {
+        self.shared.thaw_for_read((&self.shelf, &self.runtime), (&self.barcode, name), objects)
+    }
+}
+
+impl Access {
+    /// Reads a range of a file of a cartridge that is not taken. On a replica, from which drives read, this begins a thawing of data that must be
+    /// thawed, from the range on, and the error carries [`BeingThawed`] until it can be read.
+    pub(super) fn read_snapshot(
+        &self,
+        (barcode, name): (&str, &str),
+        file: &FileContent,
+        range: &Range<u64>,
+    ) -> io::Result<Vec<u8>> {
+        let keys = CartridgeKeys::new(barcode);
+        let objects = |content: &FileContent| {
+            let mut objects: Vec<String> = content.extents.iter().map(|extent| keys.segment(&extent.segment)).collect();
+            objects.dedup();
+            objects
+        };
+        let part = file.part(range);
+        self.shared.check_thawed(&self.shelf, barcode, || objects(&part))?;
+        match self.runtime.block_on(self.shelf.read_extents(barcode, &part)) {
+            Err(ShelfError::Frozen { .. }) if self.is_replica => {}
+            read => return read.map_err(io::Error::other),
+        }
+        Err(self.shared.thaw_for_read((&self.shelf, &self.runtime), (barcode, name), objects(&file.part(&(range.start..file.len)))))
+    }
+}
+
+impl Shared {
+    /// Checks that none of the objects that a read needs is known to be thawed now.
+    fn check_thawed(&self, shelf: &Shelf, barcode: &str, objects: impl FnOnce() -> Vec<String>) -> io::Result<()> {
+        if !lock(&self.thawings).contains_key(barcode) {
+            return Ok(());
+        }
+        let objects = objects();
+        let mut thawings = lock(&self.thawings);
+        let Some(thawing) = thawings.get(barcode).filter(|thawing| thawing.is_of(shelf)) else { return Ok(()) };
+        if let Some(being_thawed) = thawing.waits_for(&objects) {
+            return Err(being_thawed.into());
+        }
+        if thawing.has_succeeded() {
+            thawings.remove(barcode);
+        }
+        Ok(())
+    }
+
+    /// The error of a read of a file that needs these objects, the first of which must be thawed. This begins a thawing of them, unless one is
+    /// in progress.
+    fn thaw_for_read(
+        &self,
+        (shelf, runtime): (&Shelf, &Handle),
+        (barcode, name): (&str, &str),
+        mut objects: Vec<String>,
+    ) -> io::Error {
+        let mut thawings = lock(&self.thawings);
         let first = objects.get(..1).unwrap_or_default();
-        match thawings.get(&self.barcode) {
+        match thawings.get(barcode).filter(|thawing| thawing.is_of(shelf)) {
             Some(thawing) if let Some(being_thawed) = thawing.waits_for(first) => return being_thawed.into(),
             Some(thawing) if let Some(Err(denied)) = lock(&thawing.outcome).ended.take() => {
-                tracing::warn!(barcode = self.barcode, file = name, error = %denied, "data cannot be thawed");
+                tracing::warn!(barcode, file = name, error = %denied, "data cannot be thawed");
                 return io::Error::other(denied);
             }
             _ => {}
         }
         objects.sort();
         objects.dedup();
-        tracing::info!(
-            barcode = self.barcode,
-            file = name,
-            objects = objects.len(),
-            "a read waits until data is thawed"
-        );
-        let request = self.shared.setup.thaw;
-        let thawing = SegmentThawing::spawn_for_read(&self.shelf, &self.runtime, objects.into(), request);
+        tracing::info!(barcode, file = name, objects = objects.len(), "a read waits until data is thawed");
+        let thawing = SegmentThawing::spawn_for_read(shelf, runtime, objects.into());
         let being_thawed = BeingThawed(thawing.progress());
-        thawings.insert(self.barcode.clone(), thawing);
+        thawings.insert(barcode.to_owned(), thawing);
         being_thawed.into()
     }
 }

@@ -119,6 +119,8 @@ impl StandIn {
     }
 
     fn serve(&self, connection: &TcpStream) {
+        // The head and the body of a response are written apart.
+        connection.set_nodelay(true).unwrap();
         let mut reader = BufReader::new(connection);
         while let Some(request) = read(&mut reader) {
             let is_head = request.method == "HEAD";

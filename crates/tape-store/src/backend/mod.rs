@@ -386,6 +386,8 @@ pub struct Shelving {
     pub error: Option<String>,
     /// The names of the replicas of the shelf, and what each of them does not have.
     pub replicas: Vec<(String, ReplicaLag)>,
+    /// The folders whose data the object store is thawing because a read needs it, and its progress.
+    pub thawing: BTreeMap<String, ThawProgress>,
 }
 
 /// The part of the changes of a shelf that its replica does not have.

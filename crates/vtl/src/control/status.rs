@@ -202,6 +202,12 @@ pub struct ThawStatus {
     pub objects: u64,
 }
 
+impl From<ThawProgress> for ThawStatus {
+    fn from(ThawProgress { ready, objects }: ThawProgress) -> Self {
+        Self { ready, objects }
+    }
+}
+
 /// The time that hardware would have taken for what a drive has done since the daemon started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeStatus {
@@ -398,7 +404,7 @@ impl Library {
                 faulty: unit.faulty(),
                 ejected: unit.bay_status().accessible,
                 refused: unit.refused(),
-                thawing: unit.thawing().map(|ThawProgress { ready, objects }| ThawStatus { ready, objects }),
+                thawing: unit.thawing().map(ThawStatus::from),
                 threaded: unit.is_threaded(),
                 alerts: super::alerts::raised_flag_names(&unit, true),
                 time: TimeStatus::new(mode, unit.drive_counts().modelled),

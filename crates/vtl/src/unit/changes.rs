@@ -52,7 +52,7 @@ impl Settings {
         (now == known && state != state_before).then_some(match state {
             LoadState::Threaded => Event::TapeLoaded,
             LoadState::Thawing => return None,
-            // The load has ended without a threaded tape.
+            // A load that has failed, which is the event `unusable`, or one with HOLD=1: its end shows in the log.
             LoadState::NotThreaded if *state_before == LoadState::Thawing => return None,
             LoadState::NotThreaded => Event::TapeUnloaded { ejected: false },
             LoadState::Ejected => Event::TapeUnloaded { ejected: true },

@@ -4,7 +4,7 @@ use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::{format_count, format_size, print_line};
 use crate::site::client::Client;
-use vtl::control::ControlRequest;
+use vtl::control::{ControlRequest, ThawStatus};
 use vtl::shelf_status::{ReplicaStatus, ShelfStatus, UnshelvedCartridge};
 
 pub(super) fn run(options: &Options) -> Result<(), CliError> {
@@ -29,6 +29,9 @@ fn print(shelf: &ShelfStatus) -> Result<(), CliError> {
     print_line(format!("  {cached} of {cache} cached"))?;
     for cartridge in &shelf.unshelved {
         print_line(unshelved_text(cartridge))?;
+    }
+    for (cartridge, ThawStatus { ready, objects }) in &shelf.thawing {
+        print_line(format!("  {cartridge:<10}  a read waits: being thawed, {ready} of {objects} objects"))?;
     }
     for replica in shelf.replica.iter().chain(&shelf.pool_replicas) {
         print_line(format!("  replica {}", replica_text(replica)))?;
@@ -85,6 +88,7 @@ mod tests {
             cartridges: 1,
             unshelved_bytes: 0,
             unshelved: Vec::new(),
+            thawing: BTreeMap::new(),
             cached_bytes: 0,
             cache_bytes: 50_000_000_000,
             error: None,

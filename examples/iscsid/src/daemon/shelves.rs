@@ -66,13 +66,7 @@ mod enabled {
             ShelfDurability::Local => Durability::Local,
             ShelfDurability::Remote => Durability::Remote,
         };
-        let tier = match setup.thaw_tier {
-            ShelfThawTier::Bulk => ThawTier::Bulk,
-            ShelfThawTier::Standard => ThawTier::Standard,
-            ShelfThawTier::Expedited => ThawTier::Expedited,
-        };
         let mut folders = FoldersSetup::new(local.into()).with_durability(durability).with_cache(setup.cache);
-        folders = folders.with_thaw(setup.thaw_days, tier);
         for replica in replicas(setup, config)? {
             folders = folders.with_replica(replica);
         }
@@ -106,7 +100,12 @@ mod enabled {
     }
 
     fn open_with_keys(setup: &ShelfSetup) -> Result<Shelf, ConfigError> {
-        let shelf = open_url(setup)?;
+        let tier = match setup.thaw_tier {
+            ShelfThawTier::Bulk => ThawTier::Bulk,
+            ShelfThawTier::Standard => ThawTier::Standard,
+            ShelfThawTier::Expedited => ThawTier::Expedited,
+        };
+        let shelf = open_url(setup)?.with_thaw(setup.thaw_days, tier);
         let shelf = if setup.object_lock { shelf.with_object_lock() } else { shelf };
         let shelf = match setup.class.and_then(|class| StorageClass::by_name(class.name())) {
             None => shelf,
