@@ -72,7 +72,7 @@ pub fn convert(
         from.locate(partition, 0)?;
         to.locate(partition, 0)?;
         while let Some(object) = from.next_object()? {
-            copy(&mut from, &mut to, &object, conversion, &mut block)?;
+            copy_object(&mut from, &mut to, &object, conversion, &mut block)?;
             if progress(object.stored.into()).is_break() {
                 return Err(StoreError::Stopped);
             }
@@ -85,7 +85,8 @@ pub fn convert(
     Ok(from)
 }
 
-fn copy(
+/// Copies the next object of a tape to another one.
+pub(crate) fn copy_object(
     from: &mut ThreeFile,
     to: &mut ThreeFile,
     object: &Object,

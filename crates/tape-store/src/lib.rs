@@ -26,6 +26,7 @@
 pub mod backend;
 pub mod cartridge;
 mod cartridge_memory;
+pub mod compare;
 pub mod compress;
 pub mod convert;
 pub mod encrypt;

@@ -10,7 +10,7 @@ use crate::media::{LTO_8, MediaSpec};
 use crate::three_file::{FolderOpener, ThreeFileSource, commit_change};
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// All cartridges of a site, each in a folder named by its barcode.
 pub struct TapeStore {
@@ -251,6 +251,60 @@ impl TapeStore {
         done.inspect_err(|_| {
             let _ = self.folders.remove_replacement(&name);
         })
+    }
+
+    /// Copies a cartridge, usually of another store, into a folder that is to replace the folder of the barcode in this store, or to
+    /// become it. Nothing changes in this store until [`Self::commit_copy`]; returns the copy, to be compared. Parameters are those of
+    /// [`convert()`](crate::convert::convert).
+    ///
+    /// # Errors
+    /// As [`convert()`](crate::convert::convert); nothing remains of the copy then.
+    pub fn prepare_copy(
+        &self,
+        barcode: &Barcode,
+        source: &mut Cartridge,
+        conversion: Conversion,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Cartridge, StoreError> {
+        let failed = || StoreError::io(format!("copying cartridge {barcode}"));
+        let mut folder = self.folders.create_replacement(barcode.as_str()).map_err(failed())?;
+        let done = folder.reopen().map_err(failed()).and_then(|folder| convert(source, folder, conversion, progress));
+        if let Err(error) = done {
+            let _ = self.discard_copy(barcode);
+            return Err(error);
+        }
+        let facts = (source.media(), source.kind(), source.capacity());
+        let shared = Mutex::new(folder);
+        let open = move || {
+            let mut folder = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            folder.reopen().map_err(StoreError::io("opening the copy of a cartridge"))
+        };
+        Ok(Cartridge::in_folder(barcode.clone(), facts.0, facts.1, facts.2, Box::new(open)))
+    }
+
+    /// Replaces the cartridge with this barcode by the copy of [`Self::prepare_copy`] in one step, or makes the copy the cartridge if
+    /// there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the storage fails, or has no copy.
+    pub fn commit_copy(&self, barcode: &Barcode) -> Result<(), StoreError> {
+        let failed = || StoreError::io(format!("replacing cartridge {barcode} by its copy"));
+        match self.folders.create(barcode.as_str()) {
+            // An empty folder is no cartridge.
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed()(error)),
+        }
+        self.folders.replace(barcode.as_str()).map_err(failed())
+    }
+
+    /// Removes what [`Self::prepare_copy`] has left, also in a process that was killed.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the storage fails.
+    pub fn discard_copy(&self, barcode: &Barcode) -> Result<(), StoreError> {
+        let removed = self.folders.remove_replacement(barcode.as_str());
+        removed.map_err(StoreError::io(format!("removing the copy of cartridge {barcode}")))
     }
 
     /// A cartridge with the given facts; the folder is opened at the first use. The caller must ensure that only one

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{IoSlice, IoSliceMut};
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tape_store::backend::file::OsFolderStore;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
+use tape_store::convert::Conversion;
 use tape_store::encrypt::{DecryptError, Decryption, Key};
 use tape_store::error::StoreError;
 use tape_store::integrity::crc32c;
@@ -207,6 +210,24 @@ fn every_cartridge_opens_for_writing_without_change() {
             }
         }
     }
+}
+
+/// mhvtl's daemons use the directory with their own user or group; a conversion does not lock them out.
+#[test]
+fn a_converted_cartridge_keeps_the_mode_of_its_directory() {
+    let shelf = copy("OVW001L8");
+    let path = shelf.path().join("OVW001L8");
+    let (mode, entropy) = (0o2770, |into: &mut [u8]| {
+        into.fill(1);
+        Ok(())
+    });
+    fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+    let store = TapeStore::new(Box::new(OsFolderStore::at_unchecked(shelf.path())));
+    let mut cartridge = store.find(&Barcode::new("OVW001L8").unwrap()).unwrap();
+    let conversion = Conversion::new(Format::Native, entropy);
+    store.convert(&mut cartridge, conversion, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(cartridge.format().unwrap(), Format::Native);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, mode);
 }
 
 /// The attributes, except the ones that older releases omitted.

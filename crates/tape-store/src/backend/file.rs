@@ -10,7 +10,7 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::num::NonZeroU64;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -350,7 +350,21 @@ impl FolderStore for OsFolderStore {
 
     fn create_replacement(&self, name: &str) -> io::Result<Box<dyn Folder>> {
         self.remove_replacement(name)?;
-        self.create(&replacement_name(name))
+        let folder = self.create(&replacement_name(name))?;
+        let path = self.0.join(replacement_name(name));
+        match fs::metadata(self.0.join(name)) {
+            Ok(old) => {
+                // Only root may change the owner. New files in the folder get its owner.
+                let _ = chown(&path, Some(old.uid()), Some(old.gid()));
+                fs::set_permissions(&path, Permissions::from_mode((old.mode() | 0o700) & 0o7777))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.1 == FilePermissions::Umask => {
+                chown_to_folder_owner(&self.0, &File::open(&path)?)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(folder)
     }
 
     fn replace(&self, name: &str) -> io::Result<()> {
