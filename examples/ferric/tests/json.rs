@@ -81,6 +81,10 @@ const COMMANDS: &[&str] = &[
     "config reference",
     "config models",
     "migrate mhvtl --config mhvtl --check",
+    "tape create home/E01001L8 --format mhvtl",
+    "migrate mhvtl --config mhvtl --verify",
+    "migrate mhvtl --config mhvtl --output migrated.toml --copy copies",
+    "migrate mhvtl --config mhvtl --output migrated.toml --rollback",
     "site recover data",
     "completions bash",
     "man pages",
@@ -107,7 +111,7 @@ fn shape(value: &Value, keys: &mut BTreeSet<String>) -> String {
 fn prepare(directory: &Path) {
     fs::write(directory.join("f.toml"), CONFIG).unwrap();
     fs::write(directory.join("image"), [7; 1000]).unwrap();
-    for name in ["mhvtl", "shelf", "recalled"] {
+    for name in ["mhvtl", "home", "shelf", "recalled"] {
         fs::create_dir(directory.join(name)).unwrap();
     }
     let devices = "Library: 10 CHANNEL: 00 TARGET: 00 LUN: 00\n Vendor identification: STK\n Product identification: L700\n\

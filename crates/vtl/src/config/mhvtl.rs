@@ -26,7 +26,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use tape_store::backend::file::OsFolderStore;
-use tape_store::cartridge::{Barcode, CartridgeKind};
+use tape_store::cartridge::{Barcode, CartridgeKind, Format};
 use tape_store::store::TapeStore;
 
 /// An mhvtl configuration that was converted to one of Ferric, with notes about differences.
@@ -40,6 +40,18 @@ pub struct ImportedConfig {
     pub device_slots: Vec<DeviceSlot>,
     /// Names of the libraries that save their contents at shutdown, and the files: see [`save_contents`].
     pub contents_files: Vec<(String, PathBuf)>,
+    /// The directories of mhvtl's cartridges.
+    pub home_directories: Vec<PathBuf>,
+}
+
+/// Parts of a converted configuration that mhvtl's does not determine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// The directory of copies of the cartridges in the native format, which are used instead of mhvtl's; `None`: mhvtl's cartridges are
+    /// used in place.
+    pub copies: Option<PathBuf>,
+    /// The iSCSI name of the target; `None`: it is generated at the first start.
+    pub iqn: Option<String>,
 }
 
 /// The address of a logical unit in mhvtl's kernel module.
@@ -162,7 +174,15 @@ pub fn resolve_directory(directory: Option<&Path>) -> Result<PathBuf, ConfigErro
 /// # Errors
 /// Fails if the configuration is invalid: the first error, with file, line, key and expected value.
 pub fn import(directory: &Path) -> Result<ImportedConfig, ConfigError> {
-    import_selected(directory, |_| true)
+    import_with(directory, &ImportOptions::default())
+}
+
+/// As [`import`], with options.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_with(directory: &Path, options: &ImportOptions) -> Result<ImportedConfig, ConfigError> {
+    import_selected(directory, options, |_| true)
 }
 
 /// Imports only the library with this number, as [`import`] does.
@@ -170,11 +190,16 @@ pub fn import(directory: &Path) -> Result<ImportedConfig, ConfigError> {
 /// # Errors
 /// As [`import`]; or there is no such library.
 pub fn import_library(directory: &Path, id: u32) -> Result<ImportedConfig, ConfigError> {
-    import_selected(directory, |library| library.id == id)
+    import_selected(directory, &ImportOptions::default(), |library| library.id == id)
 }
 
-fn import_selected(directory: &Path, wanted: impl Fn(&LibrarySection) -> bool) -> Result<ImportedConfig, ConfigError> {
-    let mut import = Importer { new_capacity_mb: default_capacity_mb(directory)?, ..Importer::default() };
+fn import_selected(
+    directory: &Path,
+    options: &ImportOptions,
+    wanted: impl Fn(&LibrarySection) -> bool,
+) -> Result<ImportedConfig, ConfigError> {
+    let (new_capacity_mb, options) = (default_capacity_mb(directory)?, options.clone());
+    let mut import = Importer { new_capacity_mb, options, ..Importer::default() };
     let Devices { name, libraries, drives, notes } = devices(directory)?;
     import.notes.extend(unfollowed_directory_note(directory)?);
     import.notes.extend(device_summary::setting_notes(directory, &libraries)?);
@@ -351,6 +376,7 @@ fn cartridge_traits(barcode: &Barcode, store: Option<&TapeStore>) -> Option<Cart
 
 #[derive(Default)]
 struct Importer {
+    options: ImportOptions,
     /// Capacity of new cartridges in megabytes.
     new_capacity_mb: u64,
     text: String,
@@ -465,7 +491,8 @@ impl Importer {
             }
             for run in group.runs(|barcode| cartridge_traits(barcode, store.as_ref())) {
                 let _ = write!(text, "\n# {file}:{}\n[[library.cartridges]]\n{run}", run.line);
-                let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nformat = \"mhvtl\"", run.number);
+                let format = if self.options.copies.is_some() { Format::Native } else { Format::Mhvtl }.name();
+                let _ = writeln!(text, "at = \"{word}{}\"\nsize = \"{size}MiB\"\nformat = {format:?}", run.number);
             }
         }
         Ok(())
@@ -516,17 +543,25 @@ impl Importer {
                 message: message.into(),
             });
         }
-        let home_directories = toml::Value::from(self.home_directories.clone());
+        let directories: Vec<String> = match &self.options.copies {
+            Some(copies) => vec![copies.display().to_string()],
+            None => self.home_directories.clone(),
+        };
+        let (directories, shared) = (toml::Value::from(directories), self.options.copies.is_none());
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
-        let _ =
-            write!(text, "\n[storage]\ncartridges = {home_directories}\ncreate = true\nshared = true\n{}", self.text);
+        if let Some(iqn) = &self.options.iqn {
+            let _ = write!(text, "\n[iscsi]\niqn = {}\n", toml::Value::from(iqn.as_str()));
+        }
+        let rest = &self.text;
+        let _ = write!(text, "\n[storage]\ncartridges = {directories}\ncreate = true\nshared = {shared}\n{rest}");
         self.text.clear();
         Ok(ImportedConfig {
             text,
             notes: self.notes,
             device_slots: self.device_slots,
             contents_files: self.contents_files,
+            home_directories: self.home_directories.into_iter().map(PathBuf::from).collect(),
         })
     }
 }
