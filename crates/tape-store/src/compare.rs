@@ -86,9 +86,9 @@ pub enum Difference {
 pub enum ObjectSummary {
     /// No object: end of data.
     EndOfData,
-    /// A filemark, without data.
+    /// A filemark, which has no data.
     Filemark,
-    /// A block of data.
+    /// A block, with its length.
     Block {
         /// Length of the block in bytes, before compression and encryption.
         len: u32,
@@ -396,7 +396,8 @@ const CONSTANT: [AttrId; 8] = [
     AttrId::MEDIUM_NAME,
 ];
 
-/// The first attribute that differs, of the attributes of hosts and of the [`CONSTANT`] ones. mhvtl's format stores an attribute that was never written as zeros or spaces; the native format does not store it.
+/// The first attribute that differs, of the attributes of hosts and of the [`CONSTANT`] ones. mhvtl's format stores an
+/// attribute that was never written as zeros or spaces; the native format does not store it.
 fn differing_attribute(first: &Mam, second: &Mam) -> Option<Difference> {
     let counts =
         |id: &AttrId| CONSTANT.contains(id) || spec(*id).is_some_and(|spec| spec.writer == AttributeWriter::Host);

@@ -57,7 +57,7 @@ pub(crate) fn add_to(program: Command) -> Command {
             of_daemon(command).mut_args(hide_options_of_daemon)
         }
         "shelf" => of_daemon(command.mut_subcommand("status", of_daemon)).mut_args(hide_options_of_daemon),
-        "cartridge" => of_library(command.mut_subcommands(of_library)),
+        "cartridge" | "import" => of_library(command.mut_subcommands(of_library)),
         "job" => of_library(command.mut_subcommands(of_library)).mut_args(hide_options_of_daemon),
         // Scripts name the libraries of their faults.
         "fault" | "fail" => {

@@ -30,6 +30,7 @@ const SHELF: &str = "[[shelf]]\nname = \"archive\"\nurl = \"s3://tapes/archive\"
 const PREPARATIONS: &[(&str, &str)] = &[
     ("unload", "ferric load V00002L8 drive1 && ferric load V00001L8 drive2"),
     ("import", "for b in V00004L8 V00005L8; do ferric move $b io1 && ferric export io1; done"),
+    ("import", "mkdir -p mhvtl && for b in E01001L8 E01002L8; do ferric tape create mhvtl/$b --format mhvtl; done"),
     ("export", "ferric move slot4 io1"),
     ("tape", "ferric tape create ./tapes/V00001L8 --size 64MB && ferric tape create ./tapes/V00002L8 --size 64MB"),
     ("tape", "head -c 50000 /dev/zero | ferric tape import - ./tapes/V00001L8"),
@@ -168,7 +169,9 @@ fn run_examples(name: &str, examples: &[String]) {
     let config = parse("ferric.toml", &text).unwrap();
     // Only these commands work on the files of a site.
     let storage = match name {
-        "tape list" | "site recover" | "audit" => DataDir::open_configured(&data, &config).unwrap(),
+        "tape list" | "site recover" | "audit" | "import" | "import mhvtl" => {
+            DataDir::open_configured(&data, &config).unwrap()
+        }
         _ => DataDir::in_memory().with_shelf("archive", Box::<MemoryFolderStore>::default()),
     };
     fs::create_dir_all(&data).unwrap();

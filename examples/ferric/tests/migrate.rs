@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{IoSlice, IoSliceMut};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use tape_store::media::LTO_8;
 use tape_store::medium::{Codec, Medium, ReadOutcome};
 use tape_store::store::{NewCartridge, TapeStore};
 use tempfile::{TempDir, tempdir};
+use vtl::control::socket::ControlSocket;
+use vtl::site::Site;
 
 fn migrate(dir: &Path, more: &[&str]) -> (String, i32) {
     let output = Command::new(env!("CARGO_BIN_EXE_ferric"))
@@ -344,4 +347,70 @@ fn migration_and_rollback_can_be_killed_at_any_time() {
         assert!(!copies.exists(), "the copies are removed");
     }
     assert!(interrupted >= 3, "{interrupted} of {} were interrupted", 2 * steps);
+}
+
+fn import(dir: &Path, line: &str) -> (String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ferric"));
+    let output = command.args(line.split(' ')).current_dir(dir).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    (text.replace(&dir.display().to_string(), "DIR"), output.status.code().unwrap())
+}
+
+/// A running daemon gets copies of single cartridges, under their barcodes or others.
+#[test]
+fn single_cartridges_are_imported_into_a_running_library() {
+    let dir = mhvtl(&["OVW001L8", "PAR002L6", "DRT001L8", "ENC001L8"]);
+    let (data, home) = (dir.path().join("data"), dir.path().join("home"));
+    copy_folder(&golden().join("FIX001L8"), &home.join("lower01l8"));
+    let config = vtl::config::parse("f", "[library]\nslots = 4\nimport_export = 3\ncartridges = []\n").unwrap();
+    let site = Site::open(&data, &config).unwrap();
+    let _control = ControlSocket::open(&data.join("control.sock"), &site).unwrap();
+    let before = files(&home);
+    for (line, expected, code) in [
+        ("OVW001L8", "OVW001L8: shelf main -> io1\n", 0),
+        (
+            "OVW001L8",
+            "ferric: OVW001L8: the site has a cartridge with this barcode already; give another one with --barcode\n",
+            1,
+        ),
+        ("PAR002L6 io3 --barcode B00001L6", "B00001L6: shelf main -> io3\n", 0),
+        (
+            "lower01l8",
+            "ferric: home/lower01l8: \"lower01l8\" is not a barcode: 1 to 16 of A-Z, 0-9, - and _; give another one with --barcode\n",
+            1,
+        ),
+        ("lower01l8 --barcode LOWER1L8", "LOWER1L8: shelf main -> io2\n", 0),
+        (
+            "DRT001L8",
+            "ferric: home/DRT001L8: is loaded by mhvtl or was not unloaded cleanly; if no drive has it, repair it first\n",
+            1,
+        ),
+        (
+            "ENC001L8",
+            "ferric: home/ENC001L8: partition 0, object 2: encrypting a block failed: expected a key of 32 bytes and key-associated data of at most 255 bytes\n",
+            1,
+        ),
+        ("GONE01L8", "ferric: home/GONE01L8: directory does not exist\n", 1),
+    ] {
+        let said = import(dir.path(), &format!("import mhvtl --data data home/{line}"));
+        assert_eq!(said, (expected.to_owned(), code), "{line}");
+    }
+    // No empty I/O element is left: the copy stays, and can be imported later.
+    copy_folder(&golden().join("FIX001L8"), &home.join("LATE01L8"));
+    let (said, code) = import(dir.path(), "import mhvtl --data data home/LATE01L8");
+    assert!(said.starts_with("ferric: LATE01L8 was copied to data/cartridges/LATE01L8, but not imported: "), "{said}");
+    assert!(said.ends_with("; ferric import LATE01L8 imports it\n") && code == 1, "{said}");
+    fs::remove_dir_all(home.join("LATE01L8")).unwrap();
+    assert_eq!(import(dir.path(), "move --data data io1 slot1").1, 0);
+    let said = import(dir.path(), "import --data data LATE01L8");
+    assert_eq!(said, ("LATE01L8: shelf main -> io1\n".to_owned(), 0));
+    assert_eq!(files(&home), before);
+    drop(site);
+    let copies = data.join("cartridges");
+    assert_eq!(find(&copies, "B00001L6").format().unwrap(), Format::Native);
+    let mut compared = find(&home, "OVW001L8");
+    let compared =
+        tape_store::compare::compare(&mut compared, &mut find(&copies, "OVW001L8"), &mut |_| ControlFlow::Continue(()));
+    assert!(compared.unwrap().difference.is_none());
+    assert!(!copies.join("ENC001L8").exists() && !copies.join("ENC001L8.convert").exists());
 }

@@ -358,10 +358,9 @@ impl FolderStore for OsFolderStore {
                 let _ = chown(&path, Some(old.uid()), Some(old.gid()));
                 fs::set_permissions(&path, Permissions::from_mode((old.mode() | 0o700) & 0o7777))?;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.1 == FilePermissions::Umask => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 chown_to_folder_owner(&self.0, &File::open(&path)?)?;
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         Ok(folder)

@@ -1,5 +1,6 @@
 //! Arguments of the commands for a running daemon.
 
+use super::import::ImportSource;
 use crate::number::number;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -113,14 +114,11 @@ pub(crate) enum RequestCommand {
     },
     /// Import a cartridge from the shelf into the I/O station
     #[command(
-        after_help = "Examples:\n  ferric import V00004L8        # into the first empty I/O element\n  ferric import V00005L8 io2"
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = "Examples:\n  ferric import V00004L8        # into the first empty I/O element\n  ferric import V00005L8 io2\n  ferric import mhvtl ./mhvtl/E01001L8"
     )]
-    Import {
-        /// Barcode of the cartridge
-        cartridge: String,
-        /// The destination: an I/O element, or a slot while the access door is open [default: the first empty I/O element]
-        to: Option<String>,
-    },
+    Import(ImportArgs),
     /// Export a cartridge from the I/O station to the shelf
     #[command(after_help = "Examples:\n  ferric export io1")]
     Export {
@@ -517,6 +515,17 @@ pub(crate) struct PoolArgs {
     // Former name of `--create`.
     #[arg(long, value_name = "COUNT", hide = true, requires = "pool", conflicts_with = "create", value_parser = cartridge_count())]
     pub(super) make: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportArgs {
+    #[command(subcommand)]
+    pub(super) source: Option<ImportSource>,
+    /// Barcode of the cartridge
+    #[arg(required = true)]
+    pub(super) cartridge: Option<String>,
+    /// The destination: an I/O element, or a slot while the access door is open [default: the first empty I/O element]
+    pub(super) to: Option<String>,
 }
 
 #[derive(Args)]

@@ -10,6 +10,7 @@ mod counters;
 mod events;
 mod faults;
 mod former_words;
+mod import;
 mod job;
 mod listing;
 mod metrics;
@@ -28,8 +29,8 @@ use crate::options::Options;
 use crate::output::{self, print_line};
 use client::Client;
 use command::{
-    AlertArgs, CartridgeAction, CartridgeArgs, CartridgeRead, DriveArgs, FaultAction, PoolArgs, RequestCommand,
-    SlotArgs, TokenCommand,
+    AlertArgs, CartridgeAction, CartridgeArgs, CartridgeRead, DriveArgs, FaultAction, ImportArgs, PoolArgs,
+    RequestCommand, SlotArgs, TokenCommand,
 };
 use request::request;
 use serde::Deserialize;
@@ -70,6 +71,9 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
             cartridge: None,
             ..
         })) => crate::shelf::copy(options.output, &arguments),
+        Command::Request(RequestCommand::Import(ImportArgs { source: Some(source), .. })) => {
+            import::run(options, source)
+        }
         Command::Request(command) => run_request(options, command),
     }
 }

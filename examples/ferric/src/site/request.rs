@@ -1,8 +1,8 @@
 //! Translates commands to requests of the control protocol.
 
 use super::command::{
-    AlertArgs, AlertState, CartridgeAction, CartridgeArgs, DoorName, DoorState, DriveArgs, FaultStep, LabelState,
-    OnlineState, PoolArgs, RequestCommand as Command, RoleName, SlotArgs, SlotState, TokenCommand,
+    AlertArgs, AlertState, CartridgeAction, CartridgeArgs, DoorName, DoorState, DriveArgs, FaultStep, ImportArgs,
+    LabelState, OnlineState, PoolArgs, RequestCommand as Command, RoleName, SlotArgs, SlotState, TokenCommand,
 };
 use crate::output::Output;
 use smc::element::{ElementFault, LabelDefect};
@@ -69,7 +69,9 @@ fn translate(library: Option<String>, command: Command) -> Request {
         Command::Load { cartridge, drive } => Request::Load { library, cartridge, drive },
         Command::Unload { drive } => Request::Unload { library, drive },
         Command::Move { from, to } => Request::Move { library, from, to },
-        Command::Import { cartridge, to } => Request::Import { library, cartridge, to },
+        Command::Import(ImportArgs { cartridge, to, .. }) => {
+            Request::Import { library, cartridge: cartridge.unwrap_or_default(), to }
+        }
         Command::Export { from } => Request::Export { library, from },
         Command::Assign { cartridge, partition, to } => Request::Assign { cartridge, library: partition, to },
         Command::Door { door, state } => Request::Door { library, door: door.into(), open: state == DoorState::Open },

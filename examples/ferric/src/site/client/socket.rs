@@ -57,7 +57,7 @@ fn connection_error(path: &str, error: &io::Error) -> CliError {
 pub(crate) struct SocketClient {
     stream: UnixStream,
     lines: BufReader<UnixStream>,
-    pub(super) path: PathBuf,
+    pub(in crate::site) path: PathBuf,
 }
 
 impl SocketClient {
