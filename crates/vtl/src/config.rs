@@ -373,6 +373,8 @@ pub struct LibrarySetup {
     pub drives: Vec<DriveSetup>,
     /// Cartridges that are created if the site does not have them.
     pub cartridges: Vec<CartridgeSetup>,
+    /// True if the changer reports its serial number unchanged, and not in the form of its model.
+    pub exact_serial: bool,
     /// Shelf of the cartridges outside the library.
     pub shelf: String,
     /// Target of the library: a complete iSCSI name, or a suffix. Libraries with the same target share it.
@@ -466,9 +468,12 @@ impl LibrarySetup {
         Ok(())
     }
 
-    /// The serial number of the changer that the model makes from a number. `index` is that of the library in the site, from 0; a
+    /// The serial number of the changer that the model makes from a number, or the number itself if it is exact. `index` is that of the library in the site, from 0; a
     /// partition has the index in its chassis.
     pub(crate) fn unit_serial(&self, number: &str, index: usize) -> String {
+        if self.exact_serial {
+            return number.into();
+        }
         let index = self.partition.as_ref().map_or(index, |partition| usize::from(partition.number).saturating_sub(1));
         self.changer.unit_serial(number, index, ElementAddress(self.layout.storage.first))
     }

@@ -20,6 +20,7 @@ use super::{Config, ConfigError, parse};
 use contents::{CartridgeTraits, Contents};
 use device::{Devices, DriveSection, LibrarySection};
 use scan::ConfigLine;
+use smc::profile::SerialNumberFormat;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
@@ -406,7 +407,10 @@ impl Importer {
         let _ = writeln!(self.text, "\n# {devices}:{}", library.line);
         let _ = writeln!(self.text, "[[library]]\nname = {name:?}\nmodel = {:?}", model.name);
         let _ = writeln!(self.text, "{}", library.identity.strings());
-        let _ = writeln!(self.text, "serial = {:?}\nnaa = {:?}", library.identity.serial, library.identity.naa);
+        let (serial, naa) = (&library.identity.serial, &library.identity.naa);
+        // mhvtl's libraries report it unchanged, and not in the form of the model.
+        let exact = if model.serial == SerialNumberFormat::AsIs { "" } else { "exact_serial = true\n" };
+        let _ = writeln!(self.text, "serial = {serial:?}\n{exact}naa = {naa:?}");
         let [robot, slots, ports, bays] = first;
         let _ = writeln!(
             self.text,

@@ -90,6 +90,9 @@ impl fmt::Display for LibrarySetup {
         writeln!(f, "[[library]]\nname = {:?}", self.name)?;
         writeln!(f, "model = {:?}", self.changer.name)?;
         optional_key(f, "serial", self.names.serial.as_deref())?;
+        if self.exact_serial {
+            writeln!(f, "exact_serial = true")?;
+        }
         optional_key(f, "naa", self.names.naa.as_deref())?;
         strings(f, &self.strings, self.changer.model)?;
         if self.custom_addresses {

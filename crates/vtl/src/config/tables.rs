@@ -122,6 +122,9 @@ tables! {
         model: Text,
         /// Serial number of the changer, 1 to 32 characters. Default: generated once per data directory.
         serial: Text,
+        /// `true`: the changer reports `serial` unchanged, as mhvtl does. `false`: in the form of the model, which may add zeros, the
+        /// first storage address or the number of the logical library. Default: `false`, but `true` for a library of mhvtl.
+        exact_serial: Flag,
         /// World wide name (NAA) of the changer, 16 hexadecimal digits. Default: generated once per data directory.
         naa: Text,
         /// Vendor identification of the changer, up to 8 characters. Default: that of the model.

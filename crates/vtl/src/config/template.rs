@@ -19,6 +19,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("[[library]]", "name", "\"main\""),
     ("[[library]]", "model", "\"STK L700\""),
     ("[[library]]", "serial", "\"FERRIC0001\""),
+    ("[[library]]", "exact_serial", "false"),
     ("[[library]]", "naa", "\"3000000000000001\""),
     ("[[library]]", "vendor", "\"STK\""),
     ("[[library]]", "product", "\"L700\""),

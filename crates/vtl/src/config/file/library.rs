@@ -82,6 +82,7 @@ pub(super) fn library(
         custom_addresses: moved,
         drives,
         cartridges,
+        exact_serial: table.exact_serial.is_some_and(Spanned::into_inner),
         shelf,
         target,
         lun,
