@@ -59,6 +59,7 @@ const SUMMARY: &[Field] = &[
     has("door_open", Of::Flag),
     has("station_open", Of::Flag),
     has("alerts", TEXTS),
+    may("time", Of::Named("RobotTimeStatus")),
 ];
 const ELEMENT: &[Field] = &[
     has("number", Of::Number),
@@ -190,6 +191,7 @@ const OBJECTS: &[(&str, &[&[Field]])] = &[
     ("ElementStatus", &[ELEMENT]),
     ("DriveStatus", &[ELEMENT, DRIVE, HOST_SETTINGS]),
     ("ThawStatus", &[&[has("ready", Of::Number), has("objects", Of::Number)]]),
+    ("RobotTimeStatus", &[&[has("mode", Of::Text), has("modelled_ms", Of::Number)]]),
     ("TimeStatus", &[&[has("mode", Of::Text), has("modelled_ms", Of::Number), has("repositions", Of::Number)]]),
     ("Reservation", &[&[
         has("kind", Of::Words(&["reserve", "persistent"])),

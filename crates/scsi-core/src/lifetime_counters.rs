@@ -37,6 +37,12 @@ impl LifetimeCounters {
         self.changed = true;
     }
 
+    /// Sets a counter to a value.
+    pub fn set(&mut self, name: &str, value: u64) {
+        self.reset(name);
+        self.add(name, value);
+    }
+
     /// Resets a counter to zero.
     pub fn reset(&mut self, name: &str) {
         self.counters.remove(name);

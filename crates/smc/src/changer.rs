@@ -142,11 +142,18 @@ impl Changer {
         self.state.move_duration.max(self.state.time.wait(modelled))
     }
 
-    /// Makes the robot busy for the duration of a motion, and returns the time until its end. The robot of a chassis moves for one
-    /// partition after the other, so that this can be longer than the motion.
+    /// Makes the robot busy for the duration of a motion that begins when a drive has unloaded its tape, after `unload`. Returns the
+    /// time from now until its end. The robot of a chassis moves for one partition after the other, so that this can be longer than both.
     #[must_use]
-    pub fn reserve_robot(&self, motion: Duration, now: Now) -> Duration {
-        self.state.library.reserve_robot(now.mono, motion)
+    pub fn reserve_robot(&self, unload: Duration, motion: Duration, now: Now) -> Duration {
+        self.state.library.reserve_robot(now.mono, unload, motion)
+    }
+
+    /// Returns the time that hardware would have taken for the motions of the robot since power-on, by hosts and operators; zero while
+    /// the time mode was [`TimeMode::Off`].
+    #[must_use]
+    pub const fn modelled_time(&self) -> Duration {
+        self.state.modelled
     }
 
     /// Returns the number of moves since power-on, by hosts and operators.

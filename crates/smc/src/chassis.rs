@@ -8,8 +8,8 @@
 
 use crate::element::{ElementAddress, ElementLayout, ElementType};
 use scsi_core::time::Instant;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Owner of a slot of the I/O station that no partition uses. Partitions are numbered from 1.
@@ -21,8 +21,8 @@ pub struct Chassis {
     layout: ElementLayout,
     /// The partition that owns each slot of a shared I/O station; none if the I/O station is divided.
     owners: Option<Box<[AtomicU16]>>,
-    /// Time in microseconds until which the robot is moving.
-    robot_until: AtomicU64,
+    /// Begin and end of each motion of the robot that has not ended, in their order.
+    motions: Mutex<Vec<(Instant, Instant)>>,
 }
 
 impl Chassis {
@@ -30,7 +30,7 @@ impl Chassis {
     #[must_use]
     pub fn new(layout: ElementLayout, shared_station: bool) -> Self {
         let owners = || (0..layout.import_export.count).map(|_| AtomicU16::new(NO_PARTITION)).collect();
-        Self { layout, owners: shared_station.then(owners), robot_until: AtomicU64::new(0) }
+        Self { layout, owners: shared_station.then(owners), motions: Mutex::default() }
     }
 
     /// Returns the elements of the whole chassis.
@@ -56,12 +56,22 @@ impl Chassis {
         self.owner(index).is_none_or(change)
     }
 
-    /// Makes the robot busy for this time, after all motions before. Returns the time from now until the end of the motion.
-    fn reserve_robot(&self, now: Instant, motion: Duration) -> Duration {
-        let until = |busy: u64| Instant(busy.max(now.0)).saturating_add(motion).0;
-        let before = self.robot_until.fetch_update(Ordering::AcqRel, Ordering::Acquire, |busy| Some(until(busy)));
-        let (Ok(busy) | Err(busy)) = before;
-        Duration::from_micros(until(busy).saturating_sub(now.0))
+    /// Makes the robot busy for a motion that cannot begin before `unload` has passed: when no other motion is in progress for its
+    /// whole time. Returns the time from now until its end.
+    fn reserve_robot(&self, now: Instant, unload: Duration, motion: Duration) -> Duration {
+        let mut motions = self.motions.lock().unwrap_or_else(PoisonError::into_inner);
+        motions.retain(|(_, end)| *end > now);
+        let mut begin = now.saturating_add(unload);
+        for (other, end) in motions.iter() {
+            if begin.saturating_add(motion) <= *other {
+                break;
+            }
+            begin = begin.max(*end);
+        }
+        let end = begin.saturating_add(motion);
+        let place = motions.partition_point(|(other, _)| *other <= begin);
+        motions.insert(place, (begin, end));
+        now.duration_until(end)
     }
 }
 
@@ -114,9 +124,9 @@ impl Partition {
         self.chassis.owner(index).is_some() && self.chassis.change_owner(index, self.number, to.number)
     }
 
-    /// Makes the robot busy for this time; see [`Chassis::reserve_robot`].
-    pub(crate) fn reserve_robot(&self, now: Instant, motion: Duration) -> Duration {
-        self.chassis.reserve_robot(now, motion)
+    /// Makes the robot busy for a motion; see [`Chassis::reserve_robot`].
+    pub(crate) fn reserve_robot(&self, now: Instant, unload: Duration, motion: Duration) -> Duration {
+        self.chassis.reserve_robot(now, unload, motion)
     }
 
     /// Returns the address in the chassis of an element of the partition, whose elements are those of `layout`.
@@ -169,10 +179,26 @@ mod tests {
 
     #[test]
     fn robot_makes_one_motion_after_the_other() {
-        let (chassis, seconds) = (chassis(false), Duration::from_secs);
-        assert_eq!(chassis.reserve_robot(Instant(0), seconds(10)), seconds(10));
-        assert_eq!(chassis.reserve_robot(Instant(4_000_000), seconds(10)), seconds(16));
-        assert_eq!(chassis.reserve_robot(Instant(60_000_000), seconds(10)), seconds(10));
+        let chassis = chassis(false);
+        let motion =
+            |now: u64| chassis.reserve_robot(Instant(now * 1_000_000), Duration::ZERO, Duration::from_secs(10));
+        assert_eq!([0, 4, 60].map(|now| motion(now).as_secs()), [10, 16, 10]);
+    }
+
+    /// While a drive unloads for one partition, the robot serves another one, if that motion ends before.
+    #[test]
+    fn robot_is_free_until_the_end_of_an_unload() {
+        let chassis = chassis(false);
+        let end = |now: u64, unload, motion| {
+            let [unload, motion] = [unload, motion].map(Duration::from_secs);
+            now + chassis.reserve_robot(Instant(now * 1_000_000), unload, motion).as_secs()
+        };
+        assert_eq!(end(0, 30, 10), 40);
+        assert_eq!(end(1, 0, 10), 11);
+        // From 11 to 30 is too short for it.
+        assert_eq!(end(2, 0, 25), 65);
+        assert_eq!(end(3, 0, 19), 30);
+        assert_eq!(end(4, 0, 1), 66);
     }
 
     #[test]

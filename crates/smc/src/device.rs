@@ -43,6 +43,8 @@ pub(crate) struct ChangerState {
     pub(crate) time: TimeMode,
     /// Factor of an injected fault for the time of the present command, in thousandths.
     pub(crate) time_thousandths: u32,
+    /// Time that hardware would have taken for the motions of the robot since power-on.
+    pub(crate) modelled: Duration,
     pub(crate) moves: MoveCounts,
     /// The last move that a fault has ended, until the owner takes it.
     pub(crate) failed_move: Option<MoveError>,
@@ -60,9 +62,21 @@ impl ChangerState {
             move_duration: Duration::ZERO,
             time: TimeMode::Off,
             time_thousandths: 1000,
+            modelled: Duration::ZERO,
             moves: MoveCounts::default(),
             failed_move: None,
         }
+    }
+
+    /// Counts the time that hardware would take for a motion. Returns it with the factor of an injected fault; zero if times are not
+    /// modelled.
+    pub(crate) fn count_time(&mut self, modelled: Duration) -> Duration {
+        if !self.time.is_on() {
+            return Duration::ZERO;
+        }
+        let modelled = modelled.saturating_mul(self.time_thousandths) / 1000;
+        self.modelled = self.modelled.saturating_add(modelled);
+        modelled
     }
 
     /// Counts a move with this result.

@@ -335,12 +335,12 @@ impl Library {
         RobotModel::of(layout).scan_time(elements)
     }
 
-    /// Makes the robot busy for the time of a motion. Returns the time until its end: the robot of a chassis serves one partition
-    /// after the other.
-    pub(crate) fn reserve_robot(&self, now: Instant, motion: Duration) -> Duration {
+    /// Makes the robot busy for a motion that begins at the end of an unload. Returns the time from now until its end: the robot of
+    /// a chassis serves one partition after the other.
+    pub(crate) fn reserve_robot(&self, now: Instant, unload: Duration, motion: Duration) -> Duration {
         match &self.partition {
-            Some(partition) if !motion.is_zero() => partition.reserve_robot(now, motion),
-            _ => motion,
+            Some(partition) if !motion.is_zero() => partition.reserve_robot(now, unload, motion),
+            _ => unload.saturating_add(motion),
         }
     }
 

@@ -434,6 +434,10 @@ impl Changer {
         self.lu.request_save(Save::INVENTORY);
         let moved = self.state.library.move_medium(source, destination, now);
         self.state.count_move(moved);
+        if moved.is_ok() && source != destination {
+            let time = self.state.library.move_time(source, destination);
+            self.state.count_time(time);
+        }
         if let Some(alert) = moved.err().and_then(crate::fault::alert) {
             self.state.alerts.raise(alert);
         }

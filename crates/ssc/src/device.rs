@@ -7,6 +7,7 @@ use crate::drive::{DriveConfig, RandomSource};
 use crate::dump;
 use crate::encryption::EncryptionState;
 use crate::health::Health;
+use crate::lifetime_counters;
 use crate::media::MediaState;
 use crate::mode::ModeState;
 use crate::profile::DriveProfile;
@@ -26,6 +27,7 @@ use scsi_core::nexus::NexusId;
 use scsi_core::port::TargetPort;
 use scsi_core::sense::Sense;
 use scsi_core::target::Request;
+use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
 use tape_store::key_wrapping::KeyWrappingPair;
 
@@ -64,6 +66,19 @@ impl DriveState {
             random: config.random,
             key_wrapping: None,
         }
+    }
+
+    /// Milliseconds since power-on: those of the clock, and modelled time for which no command has waited.
+    pub(crate) fn power_on_ms(&self, now: Now) -> u64 {
+        self.health.power_on_ms(Now { mono: self.time.now(now.mono), ..now })
+    }
+
+    /// Hours for which tapes have moved, in the life of the drive and since its last cleaning; rounded up.
+    pub(crate) fn motion_hours(&self) -> [u32; 2] {
+        let of = |name| self.health.lifetime.get(name);
+        let motion = of(lifetime_counters::MOTION_MS) + self.time.uncounted_motion().milliseconds();
+        let [cleaning, ..] = lifetime_counters::MOTION_MS_AT_CLEANING;
+        [motion, motion.saturating_sub(of(cleaning))].map(log::motion_hours)
     }
 
     /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.

@@ -250,7 +250,7 @@ impl Drive {
     /// The drive already holds a cartridge; the error returns the new one.
     pub fn insert(&mut self, cartridge: Cartridge) -> Result<(), Box<InsertError>> {
         self.mount(cartridge)?;
-        self.state.time.take_load();
+        self.state.time.end_load();
         if self.state.media.threaded().is_some() {
             self.notify_load();
         }
@@ -263,6 +263,7 @@ impl Drive {
     /// # Errors
     /// As [`Self::insert`].
     pub fn insert_with_delay(&mut self, cartridge: Cartridge, now: Now) -> Result<(), Box<InsertError>> {
+        self.state.health.note_time(now);
         self.mount(cartridge)?;
         self.thread(now);
         Ok(())
@@ -273,7 +274,7 @@ impl Drive {
         if self.state.media.thawing().is_some() {
             return;
         }
-        let modelled = self.state.time.take_load().unwrap_or_default();
+        let modelled = self.take_load_time().unwrap_or_default();
         let delay = self.state.media.delays.load.max(self.state.time.spend(modelled));
         if !delay.is_zero() {
             self.state.media.thread_until(now.mono.saturating_add(delay));

@@ -8,6 +8,7 @@ use crate::lifetime_counters;
 use crate::log::{Diagnostics, VOLUMES};
 use crate::media::MediumFault;
 use crate::mounted::Mounted;
+use crate::timing::TapeMotion;
 use scsi_core::alert::{InformationalExceptions, TapeAlert};
 use scsi_core::asc::Asc;
 use scsi_core::fault::{Fault, Outcome};
@@ -16,7 +17,9 @@ use scsi_core::log::Parameter;
 use scsi_core::sense::SenseKey;
 use scsi_core::time::{Instant, Now};
 use std::collections::VecDeque;
+use tape_store::cartridge::CartridgeKind;
 use tape_store::mam::AttrId;
+use tape_store::media::MediaSpec;
 
 /// Unit of the lifetime counters in bytes.
 const MB: u64 = 1_000_000;
@@ -124,9 +127,33 @@ impl Health {
         }
     }
 
+    /// Counts the motion of a tape with this medium.
+    pub(crate) fn count_motion(&mut self, motion: TapeMotion, (medium, kind): (&MediaSpec, CartridgeKind)) {
+        if motion != TapeMotion::default() {
+            let time = motion.milliseconds();
+            self.lifetime.add(lifetime_counters::MOTION_MS, time);
+            self.lifetime.add(&lifetime_counters::motion_ms_of(medium.name, kind), time);
+            self.lifetime.add(lifetime_counters::TAPE_MM, motion.millimetres);
+        }
+    }
+
+    /// Records the load of a cartridge that the drive does not support.
+    pub(crate) fn count_incompatible(&mut self) {
+        self.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+        let motion = self.lifetime.get(lifetime_counters::MOTION_MS);
+        if motion > 0 {
+            self.lifetime.set(lifetime_counters::MOTION_MS_AT_INCOMPATIBLE, motion);
+        }
+    }
+
     /// Counts a cleaning, which ends the requests for it.
     pub(crate) fn count_cleaning(&mut self) {
         self.lifetime.add(lifetime_counters::CLEANINGS, 1);
+        let [last, second, third] = lifetime_counters::MOTION_MS_AT_CLEANING;
+        for (to, from) in [(third, second), (second, last), (last, lifetime_counters::MOTION_MS)] {
+            let motion = self.lifetime.get(from);
+            self.lifetime.set(to, motion);
+        }
         self.lifetime.reset(lifetime_counters::MB_SINCE_CLEAN);
         self.alerts.clear_flag(Alert::CLEAN_NOW);
         self.alerts.clear_flag(Alert::CLEAN_PERIODIC);

@@ -9,6 +9,7 @@ mod access_order;
 mod drive_model;
 mod drive_time;
 mod stream;
+mod tape_motion;
 mod wrap_map;
 
 pub use access_order::{Segment, locate_time, recommended_order};
@@ -18,6 +19,7 @@ pub(crate) use drive_time::{DriveTime, MotionInProgress};
 #[cfg(doc)]
 use scsi_core::time::TimeMode;
 use std::time::Duration;
+pub(crate) use tape_motion::{TapeMotion, milliseconds};
 pub use wrap_map::{PhysicalPosition, WrapEnd, WrapMap};
 
 /// A mechanical motion of a drive that may take time.

@@ -32,7 +32,7 @@ pub use response::{
 };
 pub use status::{
     CartridgeStatus, ChassisStatus, DriveStatus, ElementStatus, HostSettings, LibraryStatus, PartitionStatus,
-    PoolStatus, SiteStatus, ThawStatus, TimeStatus,
+    PoolStatus, RobotTimeStatus, SiteStatus, ThawStatus, TimeStatus,
 };
 pub use subscription::Subscription;
 

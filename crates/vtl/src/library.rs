@@ -25,7 +25,6 @@ use crate::state_store::StateError;
 use crate::target::Target;
 use crate::unit::{Device, OperatorTurn, Unit};
 use scsi_core::identity::Identity;
-use scsi_core::time::Now;
 use smc::changer::{Changer, OperatorError};
 use smc::chassis::Partition;
 use smc::element::{ElementAddress, ElementContent, ElementLayout};
@@ -440,8 +439,7 @@ impl Library {
         let moved = |changer: &mut Changer| {
             let unload = changer.library().time_until_removal(source, now);
             changer.move_medium(source, destination, now)?;
-            let unloaded = Now { mono: now.mono.saturating_add(unload), ..now };
-            Ok(changer.reserve_robot(changer.duration_of_move(source, destination), unloaded) + unload)
+            Ok(changer.reserve_robot(unload, changer.duration_of_move(source, destination), now))
         };
         let duration = self.act_with_drives(Some(source), Some(destination), moved)?;
         turn.wait_until(now.mono.saturating_add(duration));

@@ -311,6 +311,11 @@ impl Unit {
         self.device_counters.drive()
     }
 
+    /// The time that hardware would have taken for what the unit has done.
+    pub(crate) fn modelled_time(&self) -> Duration {
+        self.device_counters.modelled()
+    }
+
     /// The moves of a changer, by their result.
     pub(crate) fn move_counts(&self) -> MoveCounts {
         self.device_counters.moves()

@@ -217,6 +217,29 @@ fn robot_waits_for_the_unload_of_a_drive() {
     }
 }
 
+/// The status of a library has the modelled time of its robot, of hosts and operators: two moves of about 12 s.
+#[test]
+fn status_has_the_time_of_the_robot() {
+    let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 2, "64MB");
+    let site = builder.time(TimeMode::Counted).open().unwrap();
+    let library = &site.libraries()[0];
+    let time = || library.status().time.unwrap();
+    assert_eq!((time().mode.as_str(), time().modelled_ms), ("counted", 0));
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    host.move_medium(0, 1000, 500).unwrap();
+    let first = time().modelled_ms;
+    assert!((10_000..16_000).contains(&first), "{first}");
+    library.move_medium(ElementAddress(1001), ElementAddress(1002)).unwrap();
+    let second = time().modelled_ms - first;
+    assert!((10_000..12_000).contains(&second), "{second}");
+    // A failed move does not count.
+    library.move_medium(ElementAddress(1001), ElementAddress(1002)).unwrap_err();
+    assert_eq!(time().modelled_ms, first + second);
+    let off = Library::builder().slots(1).open().unwrap();
+    assert_eq!(off.libraries()[0].status().time, None);
+}
+
 /// A move of an operator takes as long as one of a host, and the robot does nothing else meanwhile.
 #[test]
 fn robot_moves_of_operators_take_their_duration() {

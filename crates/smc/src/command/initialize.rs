@@ -8,7 +8,7 @@
 //!
 //! **Deviations:** none.
 
-use super::{Context, spend};
+use super::{Context, RobotTime, spend};
 use crate::alert::Alert;
 use crate::device::ChangerState;
 use crate::element::ElementAddress;
@@ -19,7 +19,6 @@ use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
 use scsi_core::sense::Sense;
 use scsi_core::wire::U16;
-use std::time::Duration;
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// Name, CDB usage data, access class and timeouts of opcode 07h.
@@ -70,7 +69,7 @@ const _: () = assert!(size_of::<Raw>() == 10);
 pub(crate) fn all(cx: &mut Context<'_, '_, '_>) -> Outcome {
     cx.device.library.statistics.add(lifetime::SCANS, 1);
     let scanned = scan(cx.device, 0, usize::MAX);
-    spend(cx, cx.device.library.scan_time(scanned), Duration::ZERO);
+    spend(cx, RobotTime { modelled: cx.device.library.scan_time(scanned), ..RobotTime::default() });
     Ok(())
 }
 
@@ -85,7 +84,7 @@ pub(crate) fn range(cx: &mut Context<'_, '_, '_>) -> Outcome {
     }
     let count = raw.count.get();
     let scanned = scan(cx.device, raw.start.get(), if count == 0 { usize::MAX } else { count.into() });
-    spend(cx, cx.device.library.scan_time(scanned), Duration::ZERO);
+    spend(cx, RobotTime { modelled: cx.device.library.scan_time(scanned), ..RobotTime::default() });
     Ok(())
 }
 

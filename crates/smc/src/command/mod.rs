@@ -72,11 +72,12 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
         Command::OpenCloseImportExport => import_export::run(cx),
         Command::PositionToElement => position::run(cx),
         Command::MoveMedium => {
-            begin_move(cx);
+            // After a failure, too: the failed move may have left a cartridge in another element.
+            cx.lu.request_save(Save::INVENTORY);
             move_medium::run(cx)
         }
         Command::ExchangeMedium => {
-            begin_move(cx);
+            cx.lu.request_save(Save::INVENTORY);
             exchange::run(cx)
         }
         Command::ReadElementStatus => element_status::run(cx),
@@ -86,30 +87,32 @@ pub(crate) fn run(command: Command, cx: &mut Context<'_, '_, '_>) -> Outcome {
     }
 }
 
-/// The inventory is saved after a failure too: the failed move may have left a cartridge in another element.
-fn begin_move(cx: &mut Context<'_, '_, '_>) {
-    cx.lu.request_save(Save::INVENTORY);
-    let duration = cx.device.library.reserve_robot(cx.request.now.mono, cx.device.move_duration);
-    cx.delay_status(duration);
+/// The time of the robot for a command.
+#[derive(Default)]
+struct RobotTime {
+    /// The time that hardware would take.
+    modelled: Duration,
+    /// The robot waits for at least this time.
+    least: Duration,
+    /// The robot waits before for the unload of a drive.
+    unload: Duration,
 }
 
-/// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it. `unload` is the
-/// time for which the robot's part waits for a drive.
-fn spend(cx: &mut Context<'_, '_, '_>, modelled: Duration, unload: Duration) {
-    let (begin, time) = (cx.request.now.mono, cx.device.time);
-    let is_on = time.is_on();
-    let modelled = if is_on { modelled.saturating_mul(cx.device.time_thousandths) / 1000 } else { Duration::ZERO };
-    let unloaded = begin.saturating_add(unload);
-    let robot = if is_on { cx.device.library.reserve_robot(unloaded, time.wait(modelled)) } else { Duration::ZERO };
-    let wait = unload + robot;
+/// Counts the time that hardware would take for the current command, and delays its status if the robot waits for it.
+fn spend(cx: &mut Context<'_, '_, '_>, RobotTime { modelled, least, unload }: RobotTime) {
+    let begin = cx.request.now.mono;
+    let modelled = cx.device.count_time(modelled);
+    let motion = least.max(cx.device.time.wait(modelled));
+    let wait = cx.device.library.reserve_robot(begin, unload, motion);
     cx.lu.set_modelled_time(modelled + unload, (!wait.is_zero()).then(|| begin.saturating_add(wait)));
 }
 
 /// Counts the time of these moves, and of the unloads of the drives from which they are.
 fn spend_moves(cx: &mut Context<'_, '_, '_>, moves: &[(ElementAddress, ElementAddress)], unload: Duration) {
     let library = &cx.device.library;
-    let time = moves.iter().map(|(source, destination)| library.move_time(*source, *destination)).sum();
-    spend(cx, time, unload);
+    let modelled = moves.iter().map(|(source, destination)| library.move_time(*source, *destination)).sum();
+    let least = cx.device.move_duration;
+    spend(cx, RobotTime { modelled, least, unload });
 }
 
 /// Converts the result of a move: a failure becomes sense data and raises its TapeAlert flag.

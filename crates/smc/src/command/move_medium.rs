@@ -43,8 +43,9 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     check_export(state, lu, destination)?;
     let unload = state.library.time_until_removal(source, request.now);
     let result = state.library.move_medium(source, destination, request.now);
-    if result.is_ok() && source != destination {
-        spend_moves(cx, &[(source, destination)], unload);
+    if result.is_ok() {
+        let moves = [(source, destination)];
+        spend_moves(cx, if source == destination { &[] } else { &moves }, unload);
     }
     finish_move(cx.lu, cx.device, result, field)
 }

@@ -66,6 +66,7 @@ impl Drive {
     /// Records medium and hardware errors for log page 16h.
     pub(super) fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
         let Some(sense) = medium_or_hardware_error(outcome) else { return };
+        let motion_hours = self.state.motion_hours();
         let DriveState { media, health, profile, .. } = &mut self.state;
         let failed = media.threaded().map(|mounted| mounted.cartridge.barcode().clone());
         let medium = media.threaded().map(|mounted| {
@@ -73,7 +74,7 @@ impl Drive {
             (mounted.cartridge.media().density, profile.medium_type(&mounted.cartridge), serial)
         });
         let revision = self.lu.identity.strings.revision.as_str();
-        health.diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium });
+        health.diagnostics.record(sense, &ErrorContext { cdb, at, revision, medium, motion_hours });
         if let Some(barcode) = failed.filter(|_| sense.asc == Asc::WRITE_ERROR && !sense.deferred) {
             self.state.health.alerts.raise(Alert::WRITE_FAILURE);
             let reason = "write failed: MEDIUM ERROR 0Ch/00h".into();
@@ -89,7 +90,7 @@ impl Drive {
         }
         let now = self.state.health.last_seen;
         let mut counters = self.state.health.lifetime.clone();
-        counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.health.power_on_seconds(now));
+        counters.add(lifetime_counters::POWER_ON_SECONDS, self.state.power_on_ms(now) / 1000);
         self.lu.counters = counters.into_counters();
         self.lu.request_save(Save::COUNTERS);
     }

@@ -7,10 +7,11 @@ use scsi_core::fault::Completion;
 use scsi_core::nexus::NexusId;
 use scsi_core::target::{LogicalUnit, Request};
 use scsi_core::time::{Instant, TimeMode, Timestamp};
+use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
 use std::time::Duration;
 use tape_store::cartridge::CartridgeKind;
-use tape_store::media::{LTO_8, LTO_9, MediaSpec};
+use tape_store::media::{LTO_3, LTO_8, LTO_9, MediaSpec};
 
 const LOCATE_999: &str = "92 00 00 00 00 00 00 00 00 00 03 e7 00 00 00 00";
 const REWIND: &str = "01 00 00 00 00 00";
@@ -211,4 +212,101 @@ fn cleaning_takes_two_minutes() {
     assert_eq!(drive.modelled_time().total.as_secs(), 120);
     assert_eq!(sense(&run(&mut drive, 119, TEST_UNIT_READY))[12..14], bytes("04 01"));
     assert_eq!(sense(&run(&mut drive, 120, TEST_UNIT_READY))[12..14], bytes("30 03"));
+}
+
+/// The values of a log page by their parameter codes.
+fn log_page(drive: &mut Drive, seconds: u64, page: u8) -> BTreeMap<u16, Vec<u8>> {
+    let (cdb, mut data_in) = (bytes(&format!("4d 00 {:02x} 00 00 00 00 20 00 00", 0x40 | page)), [0; 8192]);
+    let done = {
+        let mut into = [IoSliceMut::new(&mut data_in)];
+        drive.execute(&Request::new(HOST, &cdb, at(seconds)), Data::new(&[], &mut into))
+    };
+    assert_eq!(done.status.0, 0);
+    let (mut rest, mut values) = (&data_in[4..done.data_in], BTreeMap::new());
+    while let [a, b, _, len, after @ ..] = rest {
+        let (value, next) = after.split_at(usize::from(*len));
+        values.insert(u16::from_be_bytes([*a, *b]), value.to_vec());
+        rest = next;
+    }
+    values
+}
+
+fn number(value: &[u8]) -> u64 {
+    value.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// A locate and a rewind of 38 s and 26 s over 200 m each. The clock of the modelled time is ahead of the other by them.
+#[test]
+fn log_pages_have_the_counted_motion() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Counted);
+    let statistics = |drive: &mut Drive, seconds, code| number(&log_page(drive, seconds, 0x14)[&code]);
+    assert_eq!([0x03, 0x04, 0x08, 0x13].map(|code| statistics(&mut drive, 100, code)), [0, 0, 0, 0]);
+    run(&mut drive, 100, LOCATE_999);
+    run(&mut drive, 100, REWIND);
+    let page = log_page(&mut drive, 100, 0x14);
+    let values = [0x03, 0x04, 0x05, 0x08, 0x09, 0x0a].map(|code| number(&page[&code]));
+    // Hours are rounded up; no cartridge was incompatible, and no cleaning was done.
+    assert_eq!(values, [1, 399, 0, 1, 1, 1]);
+    // Sample time in ms; shares of it: reading, writing, motion.
+    assert_eq!(number(&page[&0x10]) / 1000, 165);
+    assert_eq!([0x11, 0x12, 0x13].map(|code| number(&page[&code])), [0, 0, 39]);
+    // LTO-8 data cartridges, density 5Eh and medium type 88h; WORM.
+    let table = &page[&0x1000];
+    let entry = |kind: &str| table.chunks(8).find(|entry| entry[..4] == bytes(kind)).unwrap()[4..].to_vec();
+    assert_eq!([entry("00 00 5e 88"), entry("00 00 5e 8c")], [vec![0, 0, 0, 1], vec![0, 0, 0, 0]]);
+    // A read moves the tape, too: 500 blocks of 1000 bytes.
+    for _ in 0..500 {
+        run(&mut drive, 100, "08 00 00 03 e8 00");
+    }
+    assert_eq!(number(&log_page(&mut drive, 100, 0x14)[&0x11]), 0, "1.4 ms");
+    run(&mut drive, 200, UNLOAD);
+    // After the unload, the lifetime counters have it, with the time of the unload.
+    let saved = drive.lu().counters.clone();
+    assert_eq!(saved["motion_ms"], saved["motion_ms_LTO-8"]);
+    assert!((90_000..115_000).contains(&saved["motion_ms"]), "{saved:?}");
+    assert_eq!(statistics(&mut drive, 200, 0x03), 1);
+    drive.remove().unwrap();
+    // A cleaning: the hours since the last one begin again.
+    drive.insert_with_delay(cartridge(&LTO_8, CartridgeKind::Cleaning, 0), at(300)).unwrap();
+    drive.remove().unwrap();
+    assert_eq!([0x01, 0x03, 0x08, 0x09].map(|code| statistics(&mut drive, 400, code)), [1, 1, 0, 1]);
+    drive.insert_with_delay(cartridge(&LTO_3, CartridgeKind::Data, 1_000_000), at(500)).unwrap();
+    assert_eq!(statistics(&mut drive, 500, 0x05), 1);
+}
+
+#[test]
+fn log_pages_have_the_time_of_a_mount() {
+    for (mode, waited) in [("counted", 15), ("real", 0), ("off", 0)] {
+        let mut drive = empty("ULT3580-HH8");
+        drive.set_time_mode(TimeMode::parse(mode).unwrap());
+        drive.insert_with_delay(cartridge(&LTO_8, CartridgeKind::Data, 1_000_000), at(100)).unwrap();
+        let load = if mode == "off" { 0 } else { 15 };
+        // UNIT ATTENTION 28h/00h.
+        run(&mut drive, 120, TEST_UNIT_READY);
+        for seconds in [120, 200] {
+            let page = log_page(&mut drive, seconds, 0x17);
+            let since_mount = (seconds - 100 + waited) * 1000;
+            let values = [0x14, 0x15].map(|code| number(&page[&code]));
+            assert_eq!(values, [since_mount, since_mount - load * 1000], "{mode} {seconds}");
+        }
+        // Its time ends with its mount.
+        run(&mut drive, 300, UNLOAD);
+        let ended = log_page(&mut drive, 900, 0x17)[&0x14].clone();
+        assert_eq!(number(&ended), (200 + waited) * 1000, "{mode}");
+    }
+}
+
+/// DT DEVICE ACTIVITY of library firmware, which polls page 11h: rewinding, locating, unloading.
+#[test]
+fn device_status_has_the_activity_of_a_motion() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+    let activity = |drive: &mut Drive, seconds| log_page(drive, seconds, 0x11)[&0][1..3].to_vec();
+    run(&mut drive, 100, &LOCATE_999.replacen("92 00", "92 01", 1));
+    assert_eq!(activity(&mut drive, 110), bytes("17 07"));
+    assert_eq!(activity(&mut drive, 190), bytes("17 00"));
+    run(&mut drive, 200, REWIND_IMMEDIATE);
+    assert_eq!(activity(&mut drive, 210), bytes("17 08"));
+    run(&mut drive, 300, "1b 01 00 00 00 00");
+    assert_eq!(activity(&mut drive, 310), bytes("90 03"));
+    assert_eq!(activity(&mut drive, 400), bytes("10 00"));
 }

@@ -7,7 +7,7 @@ use super::Drive;
 use crate::command::Command;
 use crate::counters::Counters;
 use crate::mounted::Mounted;
-use crate::timing::{DriveModel, LoadHistory, ModelledTime, MotionInProgress, PhysicalPosition};
+use crate::timing::{DriveModel, DriveTime, LoadHistory, ModelledTime, MotionInProgress, PhysicalPosition};
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::command::DeviceCommand;
@@ -15,6 +15,8 @@ use scsi_core::fault::Outcome;
 use scsi_core::target::Request;
 use scsi_core::time::{Instant, TimeMode};
 use std::time::Duration;
+use tape_store::cartridge::CartridgeKind;
+use tape_store::media::MediaSpec;
 
 /// The state of a threaded tape before a command.
 pub(super) struct TapeBefore {
@@ -22,6 +24,7 @@ pub(super) struct TapeBefore {
     place: PhysicalPosition,
     counters: Counters,
     history: LoadHistory,
+    medium: (&'static MediaSpec, CartridgeKind),
 }
 
 /// The time of a command, and the operation that continues if its status is not delayed (IMMED=1).
@@ -66,7 +69,17 @@ impl Drive {
     pub fn count_unload_by_robot(&mut self) {
         if let Some(unload) = self.modelled_unload() {
             self.state.time.spend(unload);
+            self.state.time.count_motion(unload, 0);
         }
+    }
+
+    /// Takes the time of the last load, which a threaded tape has moved for; `None` if it was taken, or times are not modelled.
+    pub(super) fn take_load_time(&mut self) -> Option<Duration> {
+        let load = self.state.time.take_load()?;
+        if self.state.media.threaded().is_some() {
+            self.state.time.count_motion(load, 0);
+        }
+        Some(load)
     }
 
     /// The time of an unload; `None` without a threaded tape, or if times are not modelled.
@@ -92,7 +105,8 @@ impl Drive {
         let model = DriveModel::new(profile, mounted.cartridge.media());
         // A transfer from the position: only its bytes count.
         let place = if here { PhysicalPosition::default() } else { place(mounted, &model) };
-        Some(TapeBefore { model, place, counters: mounted.counters, history })
+        let medium = (mounted.cartridge.media(), mounted.cartridge.kind());
+        Some(TapeBefore { model, place, counters: mounted.counters, history, medium })
     }
 
     /// Counts the time of a command, and delays its status or starts its motion.
@@ -130,30 +144,23 @@ impl Drive {
         outcome: &Outcome,
     ) -> Taken {
         if command == Command::LoadUnload
-            && let Some(load) = self.state.time.take_load()
+            && let Some(load) = self.take_load_time()
         {
             let immediate = (cdb.bytes()[1] & 0x01 != 0).then_some(Asc::LOGICAL_UNIT_IS_IN_PROCESS_OF_BECOMING_READY);
             return Taken { time: load, immediate };
         }
-        let Some(TapeBefore { model, place: from, counters, history }) = before else { return Taken::default() };
+        let Some(before) = before else { return Taken::default() };
+        let TapeBefore { model, place: from, history, medium, .. } = before;
         let (time, media) = (&mut self.state.time, &mut self.state.media);
         let Some(mounted) = media.threaded_mut() else {
             // LOAD UNLOAD has unloaded the tape.
             let immediate = (cdb.bytes()[1] & 0x01 != 0).then_some(Asc::LOGICAL_UNIT_NOT_READY_OPERATION_IN_PROGRESS);
-            return Taken { time: time.motion(now, model.unload(from, history)), immediate };
+            let unload = time.motion(now, model.unload(from, history), from.millimetres.into());
+            self.state.health.count_motion(time.take_uncounted_motion(), medium);
+            return Taken { time: unload, immediate };
         };
         if moves_data(DeviceCommand::Own(command)) {
-            let moved = mounted.counters.since(counters);
-            let target = address(cdb).and_then(|(partition, object)| place_of(mounted, &model, partition, object));
-            let located = target.map_or(Duration::ZERO, |to| model.locate(from, to));
-            // A command that was refused has not located.
-            if !located.is_zero() && outcome.is_err() && place(mounted, &model) == from {
-                return Taken::default();
-            }
-            time.history.moved |= !located.is_zero();
-            let motion = if located.is_zero() { located } else { time.motion(now, located) };
-            let read = time.read_if_any(now, moved.read_from_medium, &model);
-            return (motion + read + time.write_if_any(now, moved.written_to_medium, &model)).into();
+            return transfer_time(time, mounted, &before, (cdb, now), outcome.is_err()).into();
         }
         let flags = cdb.bytes()[1];
         let long_erase = command == Command::Erase && flags & 0x01 != 0;
@@ -186,8 +193,32 @@ impl Drive {
             return Taken::default();
         }
         time.history.moved |= matches!(command, Command::Locate | Command::Space) && from != to;
-        Taken { time: time.motion(now, motion), immediate }
+        let distance = if long_erase { model.millimetres(left) } else { from.distance(to) };
+        Taken { time: time.motion(now, motion, distance), immediate }
     }
+}
+
+/// The time of a command that transfers blocks, with its locate to an explicit address.
+fn transfer_time(
+    time: &mut DriveTime,
+    mounted: &mut Mounted,
+    before: &TapeBefore,
+    (cdb, now): (&Cdb, Instant),
+    has_failed: bool,
+) -> Duration {
+    let (model, from) = (&before.model, before.place);
+    let moved = mounted.counters.since(before.counters);
+    let target = address(cdb).and_then(|(partition, object)| place_of(mounted, model, partition, object));
+    let located = target.map_or(Duration::ZERO, |to| model.locate(from, to));
+    // A command that was refused has not located.
+    if !located.is_zero() && has_failed && place(mounted, model) == from {
+        return Duration::ZERO;
+    }
+    time.history.moved |= !located.is_zero();
+    let distance = target.map_or(0, |to| from.distance(to));
+    let motion = if located.is_zero() { located } else { time.motion(now, located, distance) };
+    let read = time.read_if_any(now, moved.read_from_medium, model);
+    motion + read + time.write_if_any(now, moved.written_to_medium, model)
 }
 
 /// Whether a command transfers blocks from or to the position of the tape.

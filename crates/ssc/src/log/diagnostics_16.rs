@@ -25,15 +25,18 @@ pub(crate) struct ErrorContext<'a> {
     pub(crate) revision: &'a str,
     /// Density, medium type and serial number of the mounted medium.
     pub(crate) medium: Option<(u8, u8, &'a [u8])>,
+    /// Hours of tape motion in the life of the drive, and since its last cleaning.
+    pub(crate) motion_hours: [u32; 2],
 }
 
 impl Diagnostics {
     /// Records an error.
     pub(crate) fn record(&mut self, sense: &Sense, when: &ErrorContext<'_>) {
         let (density, medium_type, serial) = when.medium.unwrap_or_default();
+        let [motion, since_cleaning] = when.motion_hours;
         let mut entry = PageWriter::new();
-        entry.u16(0).u8(density).u8(medium_type).u32(0).u8(0).u8(sense.key.0).u16(sense.asc.0).u32(0);
-        entry.ascii(when.revision, 4).u32(0).u8(when.cdb.opcode().0).u8(0).u16(0);
+        entry.u16(0).u8(density).u8(medium_type).u32(motion).u8(0).u8(sense.key.0).u16(sense.asc.0).u32(0);
+        entry.ascii(when.revision, 4).u32(since_cleaning).u8(when.cdb.opcode().0).u8(0).u16(0);
         let id = serial.iter().copied().chain(std::iter::repeat(b' ')).take(32).collect::<Vec<u8>>();
         entry.bytes(&id).u8(ORIGIN).u8(0).u48(when.at.0);
         self.0.truncate(MAX_ERRORS - 1);

@@ -14,6 +14,7 @@ mod vendor;
 mod volume_17;
 
 pub(crate) use diagnostics_16::{Diagnostics, ErrorContext};
+pub(crate) use statistics_14::motion_hours;
 
 use crate::alert::Alert;
 use crate::counters::Counters;

@@ -3,6 +3,7 @@
 use super::PageSource;
 use crate::media::Load;
 use crate::profile::Mechanism;
+use scsi_core::asc::Asc;
 use scsi_core::log::{LIST_CONTROL, LogWriter};
 use scsi_core::writer::PageWriter;
 
@@ -33,6 +34,11 @@ const VENDOR: u8 = 0x03;
 mod activity {
     pub(super) const NONE: u8 = 0x00;
     pub(super) const LOADING: u8 = 0x02;
+    pub(super) const UNLOADING: u8 = 0x03;
+    pub(super) const LOCATING: u8 = 0x07;
+    pub(super) const REWINDING: u8 = 0x08;
+    pub(super) const ERASING: u8 = 0x09;
+    pub(super) const FORMATTING: u8 = 0x0a;
     pub(super) const OTHER: u8 = 0x0c;
 }
 
@@ -48,12 +54,15 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
         | flag(write_protected, byte_0::WRTP)
         | flag(state.health.requests_cleaning(), byte_0::CRQST);
     let threaded = byte_1::MPRSNT | byte_1::MSTD | byte_1::MTHRD | byte_1::MOUNTED;
+    let moving = state.media.operation().map(activity_of);
     let (second, activity) = match state.media.load() {
+        // An unload that continues after its status.
+        Load::Ejected(_) if moving.is_some() => (byte_1::INXTN | byte_1::MPRSNT, activity::UNLOADING),
         Load::Empty => (0, activity::NONE),
         Load::Ejected(_) => (byte_1::MPRSNT, activity::NONE),
         Load::Threading(..) | Load::Thawing(_) => (byte_1::INXTN | byte_1::MPRSNT | byte_1::MSTD, activity::LOADING),
         Load::LoadedNotThreaded(_) | Load::Unusable(..) => (byte_1::MPRSNT | byte_1::MSTD, activity::NONE),
-        Load::Mounted(_) => (threaded, activity::NONE),
+        Load::Mounted(_) => (threaded, moving.unwrap_or(activity::NONE)),
         Load::Verifying(..) => (threaded, activity::OTHER),
     };
     let alerts = flag(state.health.alerts.raised_flags().bits() != 0, TAFC);
@@ -62,6 +71,17 @@ pub(super) fn write(source: &PageSource<'_>, w: &mut LogWriter) {
         Mechanism::Hp => of_hp(frequent, w),
         _ if state.profile.is_ibm_since_lto_7() => of_ibm_since_lto_7(frequent, w),
         Mechanism::Ibm | Mechanism::Other => of_ibm(source, frequent, w),
+    }
+}
+
+/// The activity of an operation that continues after its command.
+const fn activity_of(operation: Asc) -> u8 {
+    match operation {
+        Asc::REWIND_OPERATION_IN_PROGRESS => activity::REWINDING,
+        Asc::LOCATE_OPERATION_IN_PROGRESS => activity::LOCATING,
+        Asc::ERASE_OPERATION_IN_PROGRESS => activity::ERASING,
+        Asc::LOGICAL_UNIT_NOT_READY_FORMAT_IN_PROGRESS => activity::FORMATTING,
+        _ => activity::OTHER,
     }
 }
 

@@ -66,12 +66,12 @@ impl DriveState {
         }
         if cartridge.kind() == CartridgeKind::Cleaning {
             self.clean(&mut cartridge);
-            self.time.begin_load(DriveModel::cleaning());
+            self.time.begin_load(self.health.last_seen.mono, DriveModel::cleaning());
             self.media.load = Load::Unusable(cartridge, not_ready(Asc::CLEANING_CARTRIDGE_INSTALLED));
             return;
         }
         let Some(format) = self.support_of(&cartridge) else {
-            self.health.alerts.raise(Alert::UNSUPPORTED_FORMAT);
+            self.health.count_incompatible();
             let sense = Sense::new(SenseKey::MEDIUM_ERROR, Asc::INCOMPATIBLE_MEDIUM_INSTALLED);
             self.media.load = Load::Unusable(cartridge, sense);
             return;
@@ -164,10 +164,15 @@ impl DriveState {
         tracing::warn!(barcode, %error, "cartridge cannot be mounted");
     }
 
+    fn begin_load(&mut self, cartridge: &Cartridge, mam: &Mam) {
+        let time = load_time(&DriveModel::new(self.profile, cartridge.media()), mam);
+        self.time.begin_load(self.health.last_seen.mono, time);
+    }
+
     /// Creates the state of a threaded tape. Raises TapeAlert flags for earlier damage and for its limits.
     fn thread_tape(&mut self, cartridge: Cartridge, opened: OpenedTape, format: &MediaSupport) -> Mounted {
         let OpenedTape { mut medium, mut mam, lost_statistics, damaged, mam_failed } = opened;
-        self.time.begin_load(load_time(&DriveModel::new(self.profile, cartridge.media()), &mam));
+        self.begin_load(&cartridge, &mam);
         if let Some(workers) = &self.media.workers {
             medium.set_workers(workers.as_ref());
         }

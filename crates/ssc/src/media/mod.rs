@@ -193,6 +193,11 @@ impl MediaState {
         self.moving = self.moving.take().filter(|motion| motion.until > now);
     }
 
+    /// The additional sense code of a motion that continues after its command.
+    pub(crate) fn operation(&self) -> Option<Asc> {
+        self.moving.as_ref().map(|motion| motion.operation)
+    }
+
     /// The rest of a motion that continues after its command.
     pub(crate) fn motion_left(&self, now: Instant) -> Duration {
         self.moving.as_ref().map_or(Duration::ZERO, |motion| now.duration_until(motion.until))

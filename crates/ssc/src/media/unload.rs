@@ -71,6 +71,8 @@ impl DriveState {
     pub(super) fn count_demount(&mut self, mounted: &Mounted) {
         let statistics = crate::log::volume_statistics(self, mounted);
         self.health.count_demount(statistics, mounted.counters);
+        let medium = (mounted.cartridge.media(), mounted.cartridge.kind());
+        self.health.count_motion(self.time.take_uncounted_motion(), medium);
     }
 }
 

@@ -179,7 +179,7 @@ impl DriveModel {
         if from == to {
             return Duration::ZERO;
         }
-        let distance = u64::from(from.millimetres.abs_diff(to.millimetres));
+        let distance = from.distance(to);
         let band = |place: PhysicalPosition| place.wrap / (self.wraps / BANDS).max(1);
         let half = self.metres * 1000 / 2;
         let zone = |place: PhysicalPosition| u64::from(place.millimetres) >= half;
@@ -207,7 +207,7 @@ impl DriveModel {
         if from == to {
             return Duration::ZERO;
         }
-        let distance = u64::from(from.millimetres.abs_diff(to.millimetres));
+        let distance = from.distance(to);
         Duration::from_micros(BASE.unsigned_abs() + distance * self.rewind_us / 1000)
     }
 
@@ -285,6 +285,13 @@ impl DriveModel {
     pub fn transfer(&self, bytes: u64) -> Duration {
         let rate = u128::from(self.row.rates.first().copied().unwrap_or(1));
         Duration::from_nanos(u64::try_from(u128::from(bytes) * 1_000_000 / rate).unwrap_or(u64::MAX))
+    }
+
+    /// Length of tape in millimetres that passes the heads for a transfer of bytes.
+    #[must_use]
+    pub fn millimetres(&self, bytes: u64) -> u64 {
+        let microseconds = u64::try_from(self.transfer(bytes).as_micros()).unwrap_or(u64::MAX);
+        microseconds.saturating_mul(1000).checked_div(self.stream_us).unwrap_or(0)
     }
 
     /// The rate in kB/s at which the drive streams for a host of this rate, and whether the host keeps up: if it is slower

@@ -2,6 +2,7 @@
 
 use super::drive_model::{DriveModel, LoadHistory};
 use super::stream::Stream;
+use super::tape_motion::{TapeMotion, milliseconds};
 use scsi_core::asc::Asc;
 use scsi_core::sense::{Sense, SenseKey, SenseKeySpecific};
 use scsi_core::time::{Instant, TimeMode};
@@ -30,6 +31,12 @@ pub(crate) struct DriveTime {
     total: Duration,
     /// The part of `total` for which no command has waited: the modelled clock is this much ahead.
     ahead: Duration,
+    /// Motion of tapes since power-on.
+    motion: TapeMotion,
+    /// The part of `motion` that the lifetime counters have.
+    counted_motion: TapeMotion,
+    /// Modelled times at which the last load of a tape began, and at which the tape was ready.
+    mounted: (Instant, Instant),
 }
 
 impl Default for DriveTime {
@@ -42,6 +49,9 @@ impl Default for DriveTime {
             load: None,
             total: Duration::ZERO,
             ahead: Duration::ZERO,
+            motion: TapeMotion::default(),
+            counted_motion: TapeMotion::default(),
+            mounted: (Instant(0), Instant(0)),
         }
     }
 }
@@ -66,9 +76,44 @@ impl DriveTime {
     }
 
     /// Begins a load that takes this time: the tape has done nothing yet.
-    pub(crate) fn begin_load(&mut self, time: Duration) {
-        (self.history, self.load) = (LoadHistory::default(), Some(time));
+    pub(crate) fn begin_load(&mut self, now: Instant, time: Duration) {
+        let began = self.now(now);
+        let ready = if self.mode.is_on() { began.saturating_add(time) } else { began };
+        (self.history, self.load, self.mounted) = (LoadHistory::default(), Some(time), (began, ready));
         self.stream.moved();
+    }
+
+    /// Ends the last load, which took no time.
+    pub(crate) const fn end_load(&mut self) {
+        (self.load, self.mounted.1) = (None, self.mounted.0);
+    }
+
+    /// Milliseconds since the last load of a tape began, and since the tape was ready.
+    pub(crate) fn since_mount(&self, now: Instant) -> (u64, u64) {
+        let now = self.now(now);
+        (milliseconds(self.mounted.0.duration_until(now)), milliseconds(self.mounted.1.duration_until(now)))
+    }
+
+    /// The motion of tapes since power-on.
+    pub(crate) const fn tape_motion(&self) -> TapeMotion {
+        self.motion
+    }
+
+    /// The motion that the lifetime counters do not have yet: that of the tape in the drive.
+    pub(crate) const fn uncounted_motion(&self) -> TapeMotion {
+        self.motion.since(self.counted_motion)
+    }
+
+    /// Takes the motion that the lifetime counters do not have yet.
+    pub(crate) const fn take_uncounted_motion(&mut self) -> TapeMotion {
+        let motion = self.uncounted_motion();
+        self.counted_motion = self.motion;
+        motion
+    }
+
+    /// Counts a motion of the tape.
+    pub(crate) fn count_motion(&mut self, time: Duration, millimetres: u64) {
+        self.motion.add(time, millimetres);
     }
 
     /// Takes the time of the last load; `None` if it was taken, or times are not modelled.
@@ -92,7 +137,11 @@ impl DriveTime {
             return Duration::ZERO;
         }
         self.history.bytes = self.history.bytes.saturating_add(bytes);
-        self.stream.write(self.now(now), bytes, model)
+        let before = self.stream.repositions;
+        let wait = self.stream.write(self.now(now), bytes, model);
+        let moved = self.transfer_motion(bytes, before, model);
+        self.motion.writing = self.motion.writing.saturating_add(moved);
+        wait
     }
 
     /// Time of a read of bytes from the medium; zero bytes take none.
@@ -101,7 +150,18 @@ impl DriveTime {
             return Duration::ZERO;
         }
         self.history.bytes = self.history.bytes.saturating_add(bytes);
-        self.stream.read(self.now(now), bytes, model)
+        let before = self.stream.repositions;
+        let wait = self.stream.read(self.now(now), bytes, model);
+        let moved = self.transfer_motion(bytes, before, model);
+        self.motion.reading = self.motion.reading.saturating_add(moved);
+        wait
+    }
+
+    /// How long the tape moves for a transfer, with the repositions since `before`; counts the tape that passes the heads.
+    fn transfer_motion(&mut self, bytes: u64, before: u64, model: &DriveModel) -> Duration {
+        self.motion.millimetres = self.motion.millimetres.saturating_add(model.millimetres(bytes));
+        let repositions = u32::try_from(self.stream.repositions - before).unwrap_or(u32::MAX);
+        model.transfer(bytes).saturating_add(DriveModel::reposition().saturating_mul(repositions))
     }
 
     /// Time until the writes so far are on the tape.
@@ -109,10 +169,11 @@ impl DriveTime {
         self.stream.flush(self.now(now))
     }
 
-    /// Time of a motion after the writes before it are on the tape.
-    pub(crate) fn motion(&mut self, now: Instant, motion: Duration) -> Duration {
+    /// Time of a motion over this length of tape, after the writes before it are on the tape.
+    pub(crate) fn motion(&mut self, now: Instant, motion: Duration, millimetres: u64) -> Duration {
         let flush = self.stream.flush(self.now(now));
         self.stream.moved();
+        self.motion.add(motion, millimetres);
         flush + motion
     }
 }

@@ -14,6 +14,14 @@ pub struct PhysicalPosition {
     pub millimetres: u32,
 }
 
+impl PhysicalPosition {
+    /// Longitudinal distance to another place, in millimetres.
+    #[must_use]
+    pub fn distance(self, to: Self) -> u64 {
+        self.millimetres.abs_diff(to.millimetres).into()
+    }
+}
+
 /// End of a wrap that holds data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrapEnd {

@@ -13,6 +13,7 @@ use smc::element::{ElementAddress, ElementFault, ElementType, LabelDefect};
 use ssc::timing::ModelledTime;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tape_store::backend::ThawProgress;
 
 /// Status of a site: the response to the operation `status`.
@@ -139,6 +140,9 @@ pub struct LibraryStatus {
     pub station_open: bool,
     /// Names of the raised TapeAlert flags of the changer.
     pub alerts: Vec<String>,
+    /// The modelled time of the robot; absent with `time = "off"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<RobotTimeStatus>,
     /// What hosts have set on the changer.
     #[serde(flatten)]
     pub host_settings: HostSettings,
@@ -224,6 +228,23 @@ impl TimeStatus {
     fn new(mode: TimeMode, time: ModelledTime) -> Option<Self> {
         let modelled_ms = u64::try_from(time.total.as_millis()).unwrap_or(u64::MAX);
         mode.is_on().then(|| Self { mode: mode.to_string(), modelled_ms, repositions: time.repositions })
+    }
+}
+
+/// The time that hardware would have taken for the motions of a robot since the daemon started.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RobotTimeStatus {
+    /// Use of the time by the robot: `counted`, `real` or `scaled:N`.
+    pub mode: String,
+    /// The modelled time in milliseconds, without scaling.
+    pub modelled_ms: u64,
+}
+
+impl RobotTimeStatus {
+    /// The status of a robot in this mode; `None` if that is [`TimeMode::Off`].
+    fn new(mode: TimeMode, total: Duration) -> Option<Self> {
+        let modelled_ms = u64::try_from(total.as_millis()).unwrap_or(u64::MAX);
+        mode.is_on().then(|| Self { mode: mode.to_string(), modelled_ms })
     }
 }
 
@@ -456,6 +477,7 @@ impl Library {
             door_open: condition.door_open,
             station_open: condition.station_open,
             alerts: super::alerts::raised_flag_names(&unit, false),
+            time: RobotTimeStatus::new(self.setup().time, unit.modelled_time()),
             host_settings: unit.host_settings(),
             robot_elsewhere: !self.has_robot(),
             drives: Vec::new(),

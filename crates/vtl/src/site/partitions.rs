@@ -271,7 +271,7 @@ impl Library {
             if !stays {
                 let place = destination.partition.as_ref();
                 let to = place.map_or(to, |place| place.address_in_chassis(&destination.layout(), to));
-                duration = changer.reserve_robot(changer.duration_in_chassis(from, to), now);
+                duration = changer.reserve_robot(Duration::ZERO, changer.duration_in_chassis(from, to), now);
             }
             Ok(Ok(()))
         };

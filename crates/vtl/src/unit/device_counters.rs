@@ -54,7 +54,7 @@ impl DeviceCounters {
             Device::Drive(drive) => {
                 let failed = self.publish_drive(&drive.counters());
                 let ModelledTime { total, repositions } = drive.modelled_time();
-                self.modelled_us.store(u64::try_from(total.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                self.store_modelled(total);
                 self.repositions.store(repositions, Ordering::Relaxed);
                 let (partition, object) =
                     drive.position().map_or((0, 0), |(partition, at)| (1 + u64::from(partition), at));
@@ -68,9 +68,19 @@ impl DeviceCounters {
                     .iter()
                     .zip([done, refused, failed])
                     .for_each(|(counter, count)| counter.store(count, Ordering::Relaxed));
+                self.store_modelled(changer.modelled_time());
                 0
             }
         }
+    }
+
+    fn store_modelled(&self, total: Duration) {
+        self.modelled_us.store(u64::try_from(total.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The published time that hardware would have taken.
+    pub(super) fn modelled(&self) -> Duration {
+        Duration::from_micros(load(&self.modelled_us))
     }
 
     /// Publishes what only a command that may block, or a request of the owner, can change.
@@ -113,10 +123,7 @@ impl DeviceCounters {
             written_sizes: self.written_sizes.counts(),
             read_sizes: self.read_sizes.counts(),
             position: partition.map(|partition| TapePosition { partition, object: load(&self.object) }),
-            modelled: ModelledTime {
-                total: Duration::from_micros(load(&self.modelled_us)),
-                repositions: load(&self.repositions),
-            },
+            modelled: ModelledTime { total: self.modelled(), repositions: load(&self.repositions) },
             loads: load(&self.loads),
             cleanings: load(&self.cleanings),
         }

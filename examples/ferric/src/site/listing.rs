@@ -8,7 +8,7 @@ use smc::element::{ElementFault, LabelDefect};
 use vtl::clock::day;
 use vtl::control::{
     AlertStatus, CartridgeStatus, ChassisStatus, DriveStatus, ElementStatus, LibraryStatus, PoolStatus, SiteStatus,
-    ThawStatus, TimeStatus,
+    ThawStatus,
 };
 use vtl::inventory::Location;
 use vtl::sessions::{IscsiSession, SessionState};
@@ -102,8 +102,9 @@ fn title(library: &LibraryStatus) -> String {
     if library.robot_elsewhere {
         return format!("{name}  {model}  {serial}  {target}\n  drives only; another daemon has the robot{alerts}");
     }
+    let time = library.time.as_ref().map(|time| modelled_time_text(&time.mode, time.modelled_ms)).unwrap_or_default();
     format!(
-        "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full{alerts}",
+        "{name}  {model}  {serial}  {target} LUN {lun}\n  {state}; {full} of {} full{time}{alerts}",
         format_count(slots.len() as u64, "slot")
     )
 }
@@ -128,13 +129,13 @@ fn drive_text(drive: &DriveStatus) -> String {
         let state = if drive.element.cartridge.is_some() && drive.online { "full" } else { state.as_str() };
         return format!("{}  {}  of daemon {daemon}  {state}", drive.model, drive.serial);
     }
-    let time = drive.time.as_ref().map(modelled_time_text).unwrap_or_default();
+    let time = drive.time.as_ref().map(|time| modelled_time_text(&time.mode, time.modelled_ms)).unwrap_or_default();
     format!("{}  {}  LUN {}  {state}{time}", drive.model, drive.serial, drive.lun)
 }
 
 /// The time mode of a unit, and the time that hardware would have taken.
-fn modelled_time_text(time: &TimeStatus) -> String {
-    format!(", time {}: {}.{:03} s", time.mode, time.modelled_ms / 1000, time.modelled_ms % 1000)
+fn modelled_time_text(mode: &str, modelled_ms: u64) -> String {
+    format!(", time {mode}: {}.{:03} s", modelled_ms / 1000, modelled_ms % 1000)
 }
 
 const fn fault_text(fault: ElementFault) -> &'static str {
