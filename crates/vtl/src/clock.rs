@@ -220,6 +220,11 @@ impl VirtualClock {
         lock(&self.0.state).next_deadline()
     }
 
+    /// Number of threads that wait for a time.
+    pub(crate) fn waits(&self) -> usize {
+        lock(&self.0.state).deadlines.len()
+    }
+
     /// Waits until a thread waits for a time that is not reached. Returns the duration until the earliest such time.
     #[must_use]
     pub fn wait_for_deadline(&self) -> Duration {

@@ -3,8 +3,10 @@
 //!
 //! A trace that a daemon writes since its start has the libraries with their serial numbers and cartridges
 //! ([`TracedSite`](crate::observer::TracedSite)), so that the file alone shows to a developer what a user saw. Time is that of the trace: the clock of the
-//! site shows the time of each command, and a motion that takes time does not make the replay wait.
+//! site shows the time of each command, and a motion that takes time does not make the replay wait. While the status of a command is
+//! delayed, other units execute commands that began meanwhile.
 
+mod pending;
 mod setup;
 
 use crate::clock::VirtualClock;
@@ -13,9 +15,11 @@ use crate::data_dir::DataDir;
 use crate::frontend::{Frontend, SiteOptions};
 use crate::library::LibraryError;
 use crate::observer::{CommandOutcome, TraceEntry, TraceRecord, TracedLogin, TracedOperation, TracedTaskManagement};
+
 use crate::site::{OpenSite, Site};
 use crate::target::{Target, encode_lun};
-use crate::unit::{Command, CompletedCommand, CompletionHandler, Submitted};
+use crate::unit::Command;
+use pending::{Pending, Submission};
 use scsi_core::nexus::{NexusId, TransportId};
 use scsi_core::sense::{Sense, SenseKey};
 use scsi_core::status::Status;
@@ -24,21 +28,18 @@ use scsi_core::time::{Now, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
 
 /// Most bytes of the data of a command.
 const MAX_DATA: usize = 32 << 20;
 /// Bytes that a replayed command may return beyond those of the trace.
 const MORE_DATA: usize = 64 << 10;
-/// Real time after which the clock is advanced for a command that waits for a time.
-const COMPLETION_TIMEOUT: Duration = Duration::from_millis(2);
 
-/// Replays the entries of a trace, one after the other.
+/// Replays the entries of a trace, in the order in which they began ([`OrderedTrace`](crate::observer::OrderedTrace)).
 pub struct Replay {
     site: OpenSite,
     clock: VirtualClock,
     nexuses: BTreeMap<(String, u32), (Arc<Target>, NexusId)>,
+    pending: Vec<Pending>,
 }
 
 /// Reason why a trace cannot be replayed.
@@ -48,6 +49,9 @@ pub enum ReplayError {
     /// The libraries cannot be opened.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// The thread of an operation cannot be spawned.
+    #[error("cannot spawn a thread: {0}")]
+    Thread(std::io::Error),
     /// The site was shut down while a command ran.
     #[error("the site is shut down")]
     ShutDown,
@@ -107,20 +111,18 @@ impl Response {
 }
 
 /// A command with its data; the CDB is padded, as transports with a CDB field of fixed length do.
-fn command(nexus: NexusId, lun: u64, bytes: &[u8], data_out: Vec<u8>, data_in_capacity: usize) -> Command {
+fn command(
+    (nexus, tag): (NexusId, u64),
+    lun: u64,
+    bytes: &[u8],
+    data_out: Vec<u8>,
+    data_in_capacity: usize,
+) -> Command {
     let mut cdb = CdbBytes::from_slice(bytes);
     cdb.resize(bytes.len().max(16), 0);
     let data_out_len = data_out.len();
     let data = DataBuffers { data_out, data_out_len, data_in: Vec::new(), data_in_capacity };
-    Command { nexus, lun, tag: Tag(1), attribute: TaskAttribute::Simple, priority: 0, cdb, data }
-}
-
-struct Completed(Sender<CompletedCommand>);
-
-impl CompletionHandler for Completed {
-    fn complete(&self, finished: CompletedCommand) {
-        let _ = self.0.send(finished);
-    }
+    Command { nexus, lun, tag: Tag(tag), attribute: TaskAttribute::Simple, priority: 0, cdb, data }
 }
 
 impl Replay {
@@ -132,7 +134,7 @@ impl Replay {
         let clock = VirtualClock::new(Now { wall: Timestamp(start), ..Now::default() });
         let options = SiteOptions::default().with_frontend(frontend).with_clock(clock.clock());
         let site = Site::open_with(DataDir::in_memory(), config, options)?;
-        Ok(Self { site, clock, nexuses: BTreeMap::new() })
+        Ok(Self { site, clock, nexuses: BTreeMap::new(), pending: Vec::new() })
     }
 
     /// The site against which the trace is replayed.
@@ -141,32 +143,42 @@ impl Replay {
         &self.site
     }
 
-    /// Replays an entry and compares its result with that of the trace.
+    /// Replays an entry and compares its result with that of the trace. Returns the results of the entries that have ended until then:
+    /// that of a command whose status is delayed follows with a later entry, or from [`Self::finish`].
     ///
     /// # Errors
     /// [`ReplayError::ShutDown`] if the site was shut down meanwhile.
-    pub fn replay(&mut self, entry: &TraceEntry) -> Result<Replayed, ReplayError> {
-        match entry {
-            TraceEntry::Site(_) => Ok(Replayed::Same),
-            TraceEntry::Lost(_) => Ok(Replayed::LeftOut("entries that are not in the trace")),
-            TraceEntry::Login(login) => Ok(self.log_in(login)),
+    pub fn replay(&mut self, entry: &TraceEntry) -> Result<Vec<Replayed>, ReplayError> {
+        let mut ended = Vec::new();
+        if let Some(began_ms) = entry.began_ms() {
+            self.advance_to(began_ms, &mut ended)?;
+        }
+        let replayed = match entry {
+            TraceEntry::Site(_) => Some(Replayed::Same),
+            TraceEntry::Lost(_) => Some(Replayed::LeftOut("entries that are not in the trace")),
+            TraceEntry::Login(login) => Some(self.log_in(login)),
             TraceEntry::Logout(logout) => {
                 let nexus = self.nexuses.remove(&(logout.target.clone(), logout.nexus));
                 if let Some((target, nexus)) = nexus {
                     target.logout(nexus);
                 }
-                Ok(Replayed::Same)
+                Some(Replayed::Same)
             }
-            TraceEntry::TaskManagement(request) => Ok(self.manage_tasks(request)),
-            TraceEntry::Operation(operation) => Ok(self.operate(operation)),
-            TraceEntry::Command(record) => self.command(record),
-        }
+            TraceEntry::TaskManagement(request) => Some(self.manage_tasks(request)),
+            TraceEntry::Operation(operation) => self.operate(operation)?,
+            TraceEntry::Command(record) => self.command(record, &mut ended)?,
+        };
+        ended.extend(replayed);
+        Ok(ended)
     }
 
-    /// Advances the clock to a time of the trace.
-    fn advance_to(&self, at_ms: u64) {
-        let behind = at_ms.saturating_sub(self.site.clock().now().wall.0);
-        self.clock.advance(Duration::from_millis(behind));
+    /// Waits for the end of the commands and operations that have not ended, and returns their results.
+    ///
+    /// # Errors
+    /// [`ReplayError::ShutDown`] if the site was shut down meanwhile.
+    pub fn finish(&mut self) -> Result<Vec<Replayed>, ReplayError> {
+        let pending = std::mem::take(&mut self.pending);
+        pending.into_iter().map(|pending| self.end(pending)).collect()
     }
 
     fn target(&self, name: &str, library: &str) -> Option<Arc<Target>> {
@@ -181,13 +193,12 @@ impl Replay {
         let Some(target) = self.target(&login.target, "") else {
             return Replayed::LeftOut("a login to a target without libraries");
         };
-        self.advance_to(login.at_ms);
         let nexus = target.login(&port);
         self.nexuses.insert((login.target.clone(), login.nexus), (target, nexus));
         Replayed::Same
     }
 
-    /// Repeats a reset. The commands that a function aborted have ended: the replay has none that waits.
+    /// Repeats a function. A command whose delayed status it aborts has an aborted record, which tells ABORT TASK its tag.
     fn manage_tasks(&self, request: &TracedTaskManagement) -> Replayed {
         let known = self.nexuses.get(&(request.target.clone(), request.nexus)).cloned();
         // An initiator whose login is not in the trace.
@@ -195,19 +206,9 @@ impl Replay {
         let Some((target, nexus)) = known else {
             return Replayed::LeftOut("task management of a target without libraries");
         };
-        self.advance_to(request.at_ms);
-        target.manage_tasks(nexus, request.function, request.lun, &[]);
+        let aborted: Vec<Tag> = self.pending.iter().filter_map(Pending::aborted_tag).collect();
+        target.manage_tasks(nexus, request.function, request.lun, &aborted);
         Replayed::Same
-    }
-
-    fn operate(&self, operation: &TracedOperation) -> Replayed {
-        self.advance_to(operation.at_ms);
-        let error = self.site.control(&operation.request).err().map(|error| error.to_string());
-        if error.is_some() == operation.error.is_some() {
-            return Replayed::Same;
-        }
-        let kind = DifferenceKind::Operation(Box::new(operation.clone()), error);
-        Replayed::Different(Box::new(Difference { record: None, kind }))
     }
 
     /// The nexus of a command. One that existed before the trace is established now, without its unit attentions.
@@ -219,63 +220,49 @@ impl Replay {
         let Some(target) = self.target(&record.target, &record.unit.library) else { return Ok(None) };
         let nexus = target.login(&TransportId::local(record.nexus));
         for lun in target.luns() {
-            let test_unit_ready = || command(nexus, encode_lun(lun), &[0; 6], Vec::new(), 0);
+            let test_unit_ready = || command((nexus, 0), encode_lun(lun), &[0; 6], Vec::new(), 0);
             while self.run(&target, test_unit_ready())?.has_unit_attention() {}
         }
         self.nexuses.insert(key, (Arc::clone(&target), nexus));
         Ok(Some((target, nexus)))
     }
 
-    fn command(&mut self, record: &TraceRecord) -> Result<Replayed, ReplayError> {
+    fn command(&mut self, record: &TraceRecord, ended: &mut Vec<Replayed>) -> Result<Option<Replayed>, ReplayError> {
         let was_executed = record.run_us > 0 || record.position_before != record.position_after;
         match record.outcome {
             CommandOutcome::Completed | CommandOutcome::Dropped => {}
             CommandOutcome::Aborted if was_executed => {}
-            _ => return Ok(Replayed::LeftOut("commands that were not executed")),
+            _ => return Ok(Some(Replayed::LeftOut("commands that were not executed"))),
         }
         let data_len = usize::try_from(record.bytes_out).unwrap_or(usize::MAX).min(MAX_DATA);
         if data_len > 0 && record.data_out.is_empty() {
-            return Ok(Replayed::LeftOut("commands whose data is not in the trace"));
+            return Ok(Some(Replayed::LeftOut("commands whose data is not in the trace")));
         }
         let Some((target, nexus)) = self.nexus(record)? else {
-            return Ok(Replayed::LeftOut("commands to a target without libraries"));
+            return Ok(Some(Replayed::LeftOut("commands to a target without libraries")));
         };
-        self.advance_to(record.at_ms);
+        self.end_on(target.unit(record.lun).as_ref(), ended)?;
         let mut data_out = record.data_out.clone();
         // The record has only what the unit consumed: nothing of a write that failed.
         let offered = if record.status == Status::GOOD.0 { data_len } else { offered(&target, record).max(data_len) };
         data_out.resize(offered.min(MAX_DATA), 0);
         let capacity = usize::try_from(record.bytes_in).unwrap_or(MAX_DATA).min(MAX_DATA) + MORE_DATA;
-        let response = self.run(&target, command(nexus, record.lun, &record.cdb, data_out, capacity))?;
-        let is_comparable = record.outcome != CommandOutcome::Aborted;
-        let different = if is_comparable { compare(record, &response) } else { None };
-        Ok(different.map_or(Replayed::Same, |kind| {
-            Replayed::Different(Box::new(Difference { record: Some(record.clone()), kind }))
-        }))
+        match self.submit(&target, command((nexus, record.tag), record.lun, &record.cdb, data_out, capacity))? {
+            Submission::Ended(response) => Ok(Some(replayed(record, &response))),
+            Submission::Delayed(unit, receiver) => {
+                self.pending.push(Pending::Command { record: Box::new(record.clone()), unit, receiver });
+                Ok(None)
+            }
+        }
     }
+}
 
-    /// Waits for the end of a command. The clock is advanced for one that waits for a time.
-    fn run(&self, target: &Arc<Target>, command: Command) -> Result<Response, ReplayError> {
-        let (sender, receiver) = channel();
-        let reply: Arc<dyn CompletionHandler> = Arc::new(Completed(sender));
-        let done = match target.submit(command, &reply) {
-            Submitted::Completed(done) => done,
-            Submitted::Queued => loop {
-                match receiver.recv_timeout(COMPLETION_TIMEOUT) {
-                    Ok(done) => break done,
-                    Err(RecvTimeoutError::Disconnected) => return Err(ReplayError::ShutDown),
-                    Err(RecvTimeoutError::Timeout) => {
-                        let rest = self.clock.next_deadline();
-                        rest.into_iter().for_each(|rest| self.clock.advance(rest));
-                    }
-                }
-            },
-        };
-        let CompletedCommand { completion, data: DataBuffers { mut data_in, .. }, .. } = done;
-        data_in.truncate(completion.data_in);
-        let sense = completion.sense.map(|sense| sense.as_slice().to_vec()).unwrap_or_default();
-        Ok(Response { is_lost: completion.dropped, status: completion.status, sense, data: data_in })
-    }
+/// The effect of a command with this response.
+fn replayed(record: &TraceRecord, response: &Response) -> Replayed {
+    let is_comparable = record.outcome != CommandOutcome::Aborted;
+    let different = if is_comparable { compare(record, response) } else { None };
+    different
+        .map_or(Replayed::Same, |kind| Replayed::Different(Box::new(Difference { record: Some(record.clone()), kind })))
 }
 
 /// Bytes that an initiator sends with a command, as its CDB says.

@@ -55,6 +55,26 @@ pub enum TaskFunction {
     TargetReset,
 }
 
+impl TaskFunction {
+    /// The name of the function in SAM.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AbortTask => "ABORT TASK",
+            Self::AbortTaskSet => "ABORT TASK SET",
+            Self::ClearTaskSet => "CLEAR TASK SET",
+            Self::UnitReset => "LOGICAL UNIT RESET",
+            Self::TargetReset => "TARGET RESET",
+        }
+    }
+
+    /// Whether the function is for one logical unit, which its LUN names.
+    #[must_use]
+    pub const fn has_lun(self) -> bool {
+        !matches!(self, Self::AbortTask | Self::TargetReset)
+    }
+}
+
 /// Decodes an eight-byte LUN of one level with peripheral device or flat space addressing (SAM-5); `None` for any
 /// other.
 #[must_use]
@@ -178,8 +198,7 @@ impl Target {
     /// logical unit that does not exist; then nothing is done.
     pub fn manage_tasks(&self, nexus: NexusId, function: TaskFunction, lun: u64, aborted: &[Tag]) -> bool {
         let unit = self.unit(lun);
-        let is_of_unit = !matches!(function, TaskFunction::AbortTask | TaskFunction::TargetReset);
-        if is_of_unit && unit.is_none() {
+        if function.has_lun() && unit.is_none() {
             return false;
         }
         let post = |unit: &Unit, event: TransportEvent| {

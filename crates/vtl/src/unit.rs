@@ -327,6 +327,11 @@ impl Unit {
         work.queue.len() + usize::from(work.activity.is_command())
     }
 
+    /// When the delayed status of a submitted command is due; `None` if no status is delayed.
+    pub(crate) fn delayed_until(&self) -> Option<Instant> {
+        lock(&self.queue).activity.due()
+    }
+
     /// The identity of the unit: INQUIRY strings, serial number and designators.
     #[must_use]
     pub const fn identity(&self) -> &Identity {

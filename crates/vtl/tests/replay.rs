@@ -1,13 +1,17 @@
 //! A trace of a site is replayed against a site in memory, with the same results.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
+use scsi_core::nexus::NexusId;
+use scsi_core::time::{Now, TimeMode, Timestamp};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::time::Duration;
 use vtl::Library;
+use vtl::clock::VirtualClock;
 use vtl::control::ControlRequest;
 use vtl::host::Host;
-use vtl::observer::{CommandOutcome, TraceEntry, TraceReader, TracedSite};
+use vtl::observer::{CommandOutcome, OrderedTrace, TraceEntry, TraceReader, TracedSite};
 use vtl::replay::{Difference, DifferenceKind, Replay, Replayed};
 use vtl::target::TaskFunction;
 
@@ -56,7 +60,9 @@ fn site_of(entries: &[TraceEntry]) -> &TracedSite {
 fn replay(entries: &[TraceEntry]) -> Vec<Replayed> {
     let site = site_of(entries);
     let mut replay = Replay::open(&site.config().unwrap(), site.frontend(), site.at_ms).unwrap();
-    entries.iter().map(|entry| replay.replay(entry).unwrap()).collect()
+    let mut replayed: Vec<_> = entries.iter().flat_map(|entry| replay.replay(entry).unwrap()).collect();
+    replayed.extend(replay.finish().unwrap());
+    replayed
 }
 
 fn differences(entries: &[TraceEntry]) -> Vec<Difference> {
@@ -153,7 +159,7 @@ fn task_management_is_replayed() {
     assert_eq!(one.command(1, &[0x16, 0, 0, 0, 0, 0], 0).status.0, 0);
     assert_eq!(two.command(1, &[0; 6], 0).status.0, 0x18);
     // The nexuses have the numbers 1 and 2.
-    let nexus = scsi_core::nexus::NexusId(2);
+    let nexus = NexusId(2);
     assert!(target.manage_tasks(nexus, TaskFunction::UnitReset, 1 << 48, &[]));
     assert!(!target.manage_tasks(nexus, TaskFunction::UnitReset, 9 << 48, &[]));
     assert_eq!([ready(&one), ready(&two)], [Some((6, 0x29, 3)); 2]);
@@ -170,6 +176,61 @@ fn task_management_is_replayed() {
     assert_eq!(differences(&entries), []);
     entries.retain(|entry| !is_management(entry));
     assert!(differences(&entries).len() >= 5);
+}
+
+/// A robot and two drives that take the time of hardware: while a MOVE MEDIUM, an operator's load and a REWIND wait, hosts ask the
+/// drives whether they are ready. The trace has the commands in the order of their ends.
+#[test]
+fn commands_during_a_motion_are_replayed_in_the_order_of_their_begin() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("trace");
+    let clock = VirtualClock::new(Now { wall: Timestamp(1_700_000_000_000), ..Now::default() });
+    let builder = Library::builder().slots(3).drives("ULT3580-TD8", 2).cartridges("A#L8", 2, "64MB");
+    let site = builder.clock(clock.clock()).time(TimeMode::Real).open().unwrap();
+    site.trace_to(&path, 1 << 16).unwrap();
+    let target = &site.targets()[0];
+    let (one, two) = (Host::login(target, 1), Host::login(target, 2));
+    one.clear_unit_attentions();
+    two.clear_unit_attentions();
+    let ready = |lun| two.command(lun, &[0; 6], 0).sense_codes();
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| one.move_medium(0, 1000, 500));
+        let rest = clock.wait_for_deadline();
+        clock.advance(Duration::from_secs(1));
+        assert_eq!([ready(1), ready(2)], [Some((2, 4, 1)), Some((2, 0x3a, 0))]);
+        clock.advance(rest);
+        moving.join().unwrap().unwrap();
+    });
+    let load = ControlRequest::Load { library: None, cartridge: "A2L8".into(), drive: Some("drive2".into()) };
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| site.control(&load).map(drop).map_err(|error| error.to_string()));
+        let rest = clock.wait_for_deadline();
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(ready(2), Some((2, 4, 1)));
+        clock.advance(rest);
+        loading.join().unwrap().unwrap();
+    });
+    clock.advance(Duration::from_secs(60));
+    one.clear_unit_attentions();
+    two.clear_unit_attentions();
+    one.write(1, &[7; 60_000]).unwrap();
+    std::thread::scope(|scope| {
+        let rewinding = scope.spawn(|| one.command(1, &[0x01, 0, 0, 0, 0, 0], 0));
+        assert!(clock.wait_for_deadline() > Duration::from_secs(1));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(ready(2), None);
+        // The nexuses have the numbers 1 and 2.
+        assert!(target.manage_tasks(NexusId(2), TaskFunction::UnitReset, 1 << 48, &[]));
+        rewinding.join().unwrap();
+    });
+    assert_eq!([ready(1), ready(1)], [Some((6, 0x29, 3)), None]);
+    site.shut_down().unwrap();
+    let ordered: Vec<TraceEntry> = OrderedTrace::open(&path).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(differences(&ordered), []);
+    assert!(
+        !differences(&entries(&path)).is_empty(),
+        "in the order of the file, drives are not ready or ready too early"
+    );
 }
 
 #[test]
@@ -220,7 +281,7 @@ fn trace_of_the_first_version_is_read() {
     let mut replay = Replay::open(&config, site.frontend(), site.at_ms).unwrap();
     let load = ControlRequest::Load { library: None, cartridge: "A1L8".into(), drive: Some("drive1".into()) };
     replay.site().control(&load).unwrap();
-    let replayed: Vec<Replayed> = entries(&path)[..4].iter().map(|entry| replay.replay(entry).unwrap()).collect();
+    let replayed: Vec<Replayed> = entries(&path)[..4].iter().flat_map(|entry| replay.replay(entry).unwrap()).collect();
     assert_eq!(replayed, [Replayed::Same, Replayed::Same, Replayed::Same, Replayed::Same]);
     // Another version is refused by name.
     std::fs::write(&path, "{\"format\":\"ferric-trace\",\"version\":3}\n").unwrap();

@@ -8,6 +8,8 @@ use vtl::Library;
 use vtl::control::socket::ControlSocket;
 use vtl::host::Host;
 use vtl::observer::TraceFile;
+use vtl::scsi_core::nexus::NexusId;
+use vtl::target::TaskFunction;
 
 fn ferric(directory: &Path, line: &str) -> (i32, String, String) {
     let output =
@@ -99,6 +101,46 @@ fn commands_of_a_host_are_traced_and_counted() {
     let text = std::fs::read_to_string(path.join("file")).unwrap();
     assert!(text.contains("\"data_out\":\"626c6f63\"") && text.contains("\"data_in\":\"626c6f63\""), "{text}");
     assert!(!text.contains("5a5a"), "a key is in the trace: {text}");
+}
+
+#[test]
+fn task_management_functions_are_printed_from_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let site = Library::builder().slots(2).drives("ULT3580-TD8", 2).open().unwrap();
+    site.trace_to(&path.join("t"), 64).unwrap();
+    let target = &site.targets()[0];
+    let host = Host::login(target, 1);
+    host.clear_unit_attentions();
+    // The host has sent a command to drive2, the other nexus none at all.
+    let (first, other) = (NexusId(1), NexusId(7));
+    for (nexus, function, lun) in [
+        (first, TaskFunction::UnitReset, 2),
+        (other, TaskFunction::ClearTaskSet, 1),
+        (first, TaskFunction::TargetReset, 0),
+    ] {
+        assert!(target.manage_tasks(nexus, function, lun << 48, &[]));
+    }
+    let name = target.name().to_owned();
+    site.shut_down().unwrap();
+    let functions = |line: &str| {
+        let (code, out, err) = ferric(path, line);
+        assert_eq!((code, err.as_str()), (0, ""));
+        lines(&out)
+            .into_iter()
+            .filter(|line| !line.contains("host1: TEST") && !line.contains("REQUEST SENSE"))
+            .collect()
+    };
+    let all: Vec<String> = functions("trace --file t");
+    let target_reset = format!("{name} host1: TARGET RESET");
+    assert_eq!(
+        all,
+        ["main/drive2 host1: LOGICAL UNIT RESET", "main/drive1 I_T nexus 7: CLEAR TASK SET", &target_reset]
+    );
+    let of_drive: Vec<String> = functions("trace --file t --unit drive2");
+    assert_eq!(of_drive, ["main/drive2 host1: LOGICAL UNIT RESET"]);
+    let json = ferric(path, "trace --file t --unit drive2 --json").1;
+    assert!(json.contains("{\"task_management\":{") && !json.contains("clear_task_set"), "{json}");
 }
 
 #[test]

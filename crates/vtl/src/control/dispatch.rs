@@ -29,13 +29,14 @@ type Response<T = Reply> = Result<T, ControlError>;
 impl Site {
     /// Executes a request of an actor, without an audit record.
     pub(crate) fn execute(&self, actor: &Actor, request: &Request) -> Result<Reply, ControlError> {
+        let began_ms = Some(self.clock().now().wall.0);
         let done = catch_unwind(AssertUnwindSafe(|| self.dispatch(actor, request)));
         let done = done.unwrap_or_else(|_| Err(ControlError::defect()));
         if request.changes_library() {
             observe_entry(&self.shared, || {
                 let error = done.as_ref().err().map(ToString::to_string);
                 let at_ms = self.clock().now().wall.0;
-                TraceEntry::Operation(TracedOperation { at_ms, request: request.clone(), error })
+                TraceEntry::Operation(TracedOperation { began_ms, at_ms, request: request.clone(), error })
             });
         }
         done

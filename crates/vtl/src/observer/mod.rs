@@ -15,9 +15,10 @@ mod trace_file;
 pub use counters::{CommandCount, CommandCounters, SenseCount, UnitCounters};
 pub use histogram::{Histogram, HistogramCounts};
 pub use ring::{TraceBatch, TraceRing};
-pub use text::{Decoded, TraceRecord};
+pub use text::{Decoded, TraceRecord, time_of_day};
 pub use trace_entry::{
-    TraceEntry, TraceError, TraceReader, TracedLogin, TracedLogout, TracedOperation, TracedSite, TracedTaskManagement,
+    OrderedTrace, TraceEntry, TraceError, TraceReader, TracedLogin, TracedLogout, TracedOperation, TracedSite,
+    TracedTaskManagement,
 };
 pub use trace_file::TraceFile;
 

@@ -243,13 +243,18 @@ impl fmt::Display for UnitName {
     }
 }
 
+/// The time of day in UTC of a time in milliseconds since 1970, such as `14:02:11.480`.
+#[must_use]
+pub fn time_of_day(at_ms: u64) -> String {
+    let ms = at_ms % MS_PER_DAY;
+    let (seconds, ms) = (ms / 1000, ms % 1000);
+    format!("{:02}:{:02}:{:02}.{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
 /// One line: time of day (UTC), unit, initiator, command with its fields, transfer, position, status, sense, time.
 impl fmt::Display for TraceRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ms = self.at_ms % MS_PER_DAY;
-        let (seconds, ms) = (ms / 1000, ms % 1000);
-        write!(f, "{:02}:{:02}:{:02}.{ms:03} ", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
-        write!(f, "{} {}: ", self.unit, self.initiator)?;
+        write!(f, "{} {} {}: ", time_of_day(self.at_ms), self.unit, self.initiator)?;
         self.write_command(f)?;
         for (bytes, name) in [(self.bytes_out, "out"), (self.bytes_in, "in")] {
             if bytes > 0 {

@@ -7,7 +7,9 @@ use crate::target::TaskFunction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead, Lines};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Seek, SeekFrom};
+use std::path::Path;
 
 /// Name of the format in the first line of a trace file.
 pub(super) const FORMAT: &str = "ferric-trace";
@@ -74,6 +76,9 @@ pub struct TracedTaskManagement {
 /// A request of an operator that changed something in a library, or failed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TracedOperation {
+    /// Time of the begin of the operation, in milliseconds since 1970 (UTC); `None` in a trace of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_ms: Option<u64>,
     /// Time of the end of the operation, in milliseconds since 1970 (UTC).
     pub at_ms: u64,
     /// The request, as in the control protocol.
@@ -103,6 +108,30 @@ pub enum TraceEntry {
     /// A command that has ended.
     #[serde(untagged)]
     Command(Box<TraceRecord>),
+}
+
+impl TraceEntry {
+    /// When the entry began to have an effect, in milliseconds since 1970; `None` if it has no time.
+    #[must_use]
+    pub fn began_ms(&self) -> Option<u64> {
+        match self {
+            Self::Site(site) => Some(site.at_ms),
+            Self::Login(login) => Some(login.at_ms),
+            Self::TaskManagement(request) => Some(request.at_ms),
+            Self::Operation(operation) => Some(operation.began_ms.unwrap_or(operation.at_ms)),
+            Self::Command(record) => Some(record.at_ms),
+            Self::Logout(_) | Self::Lost(_) => None,
+        }
+    }
+
+    /// When the entry ended, in milliseconds since 1970: a trace has its entries in this order. `None` if it has no time.
+    fn ended_ms(&self) -> Option<u64> {
+        match self {
+            Self::Operation(operation) => Some(operation.at_ms),
+            Self::Command(record) => Some(record.at_ms + record.run_us.saturating_add(record.delay_us) / 1000),
+            other => other.began_ms(),
+        }
+    }
 }
 
 /// Reason why a trace cannot be read.
@@ -162,20 +191,95 @@ impl<R: BufRead> TraceReader<R> {
     }
 
     fn entry(&mut self, text: &str) -> Result<TraceEntry, TraceError> {
-        let line = self.line;
-        match serde_json::from_str::<Value>(text) {
-            Ok(value) => {
-                // Its own error names the member that is wrong; that of the enumeration does not.
-                let is_command = !KINDS.iter().any(|kind| value.get(kind).is_some());
-                let entry = match is_command {
-                    true => serde_json::from_value(value).map(|record| TraceEntry::Command(Box::new(record))),
-                    false => serde_json::from_value(value),
-                };
-                entry.map_err(|error| TraceError::Line { line, reason: error.to_string() })
-            }
-            Err(error) if error.is_eof() && self.lines.peek().is_none() => Err(TraceError::Incomplete { line }),
-            Err(error) => Err(TraceError::Line { line, reason: error.to_string() }),
+        parse_line(text, self.line, || self.lines.peek().is_none())
+    }
+}
+
+/// Parses a line of a trace; `is_last` tells whether no line follows it.
+fn parse_line(text: &str, line: u64, is_last: impl FnOnce() -> bool) -> Result<TraceEntry, TraceError> {
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            // Its own error names the member that is wrong; that of the enumeration does not.
+            let is_command = !KINDS.iter().any(|kind| value.get(kind).is_some());
+            let entry = match is_command {
+                true => serde_json::from_value(value).map(|record| TraceEntry::Command(Box::new(record))),
+                false => serde_json::from_value(value),
+            };
+            entry.map_err(|error| TraceError::Line { line, reason: error.to_string() })
         }
+        Err(error) if error.is_eof() && is_last() => Err(TraceError::Incomplete { line }),
+        Err(error) => Err(TraceError::Line { line, reason: error.to_string() }),
+    }
+}
+
+/// The entries of a trace file in the order in which they began. In the file, a command whose status was delayed, by a motion for
+/// example, follows the commands of other units that have ended meanwhile.
+pub struct OrderedTrace {
+    file: BufReader<File>,
+    places: std::vec::IntoIter<Place>,
+    incomplete: Option<u64>,
+}
+
+/// The place of an entry in a file.
+struct Place {
+    began_ms: u64,
+    offset: u64,
+    line: u64,
+}
+
+impl OrderedTrace {
+    /// Reads the whole file once, to find the order. The file must be one in which any place can be read, not a pipe.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no trace that this release can read.
+    pub fn open(path: &Path) -> Result<Self, TraceError> {
+        let mut file = BufReader::new(File::open(path)?);
+        TraceReader::new(&mut file)?;
+        file.seek(SeekFrom::Start(0))?;
+        let (mut places, mut incomplete, mut now_ms, mut offset, mut text) = (Vec::new(), None, 0, 0, String::new());
+        for line in 1.. {
+            text.clear();
+            let len = file.read_line(&mut text)?;
+            if len == 0 {
+                break;
+            }
+            if line > 1 {
+                match parse_line(&text, line, || !text.ends_with('\n')) {
+                    Err(TraceError::Incomplete { line }) => incomplete = Some(line),
+                    entry => {
+                        let entry = entry?;
+                        places.push(Place { began_ms: entry.began_ms().unwrap_or(now_ms), offset, line });
+                        now_ms = entry.ended_ms().unwrap_or_default().max(now_ms);
+                    }
+                }
+            }
+            offset += u64::try_from(len).unwrap_or(u64::MAX);
+        }
+        // Entries that began at the same time stay in the order of the file.
+        places.sort_by_key(|place| place.began_ms);
+        Ok(Self { file, places: places.into_iter(), incomplete })
+    }
+
+    /// The number of the last line, if it is incomplete: a daemon is writing the file, or was killed.
+    #[must_use]
+    pub const fn incomplete_line(&self) -> Option<u64> {
+        self.incomplete
+    }
+
+    fn read(&mut self, place: &Place) -> Result<TraceEntry, TraceError> {
+        self.file.seek(SeekFrom::Start(place.offset))?;
+        let mut text = String::new();
+        self.file.read_line(&mut text)?;
+        parse_line(&text, place.line, || false)
+    }
+}
+
+impl Iterator for OrderedTrace {
+    type Item = Result<TraceEntry, TraceError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let place = self.places.next()?;
+        Some(self.read(&place))
     }
 }
 

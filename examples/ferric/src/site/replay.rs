@@ -1,14 +1,15 @@
 //! `ferric trace replay`: sends the commands of a trace file to a library in memory, and compares the results.
 
 use super::command::ReplayArgs;
-use super::trace::{entries, open_file};
+use super::trace::{file_error, note_incomplete};
 use crate::cli_error::CliError;
 use crate::output::{self, Output, format_count};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use vtl::config::{Config, parse, read_text};
 use vtl::frontend::Frontend;
-use vtl::observer::{TraceEntry, TraceRecord, TracedSite};
+use vtl::observer::{OrderedTrace, TraceEntry, TraceRecord, TracedSite};
 use vtl::replay::{Difference, Replay, Replayed};
 
 /// Most cartridges that a note names.
@@ -27,7 +28,7 @@ struct Summary {
 
 pub(super) fn run(output: Output, arguments: &ReplayArgs) -> Result<(), CliError> {
     let path = &arguments.file;
-    let mut entries = entries(path, output, open_file(path)?).peekable();
+    let mut entries = entries(path, output)?.peekable();
     let traced = match entries.peek() {
         Some(Ok(TraceEntry::Site(traced))) => Some(traced.clone()),
         Some(Err(_)) => return entries.next().transpose().map(drop),
@@ -44,17 +45,27 @@ pub(super) fn run(output: Output, arguments: &ReplayArgs) -> Result<(), CliError
     let mut summary = Summary::default();
     for entry in entries {
         let entry = entry?;
-        let replayed = replay.replay(&entry).map_err(|error| CliError::conflict(error.to_string()))?;
-        summary.add(&entry, replayed);
+        summary.count(&entry);
+        summary.add(replay.replay(&entry).map_err(|error| CliError::conflict(error.to_string()))?);
         if arguments.compare && summary.first.is_some() {
             break;
         }
+    }
+    if !arguments.compare || summary.first.is_none() {
+        summary.add(replay.finish().map_err(|error| CliError::conflict(error.to_string()))?);
     }
     summary.print(output)?;
     match &summary.first {
         Some(_) if arguments.compare => Err(CliError::conflict("the replay differs from the trace")),
         _ => Ok(()),
     }
+}
+
+/// The entries of a trace file in the order in which they began. A note tells of an incomplete last line.
+fn entries(path: &Path, output: Output) -> Result<impl Iterator<Item = Result<TraceEntry, CliError>>, CliError> {
+    let trace = OrderedTrace::open(path).map_err(|error| file_error(path, &error))?;
+    trace.incomplete_line().into_iter().for_each(|line| note_incomplete(output, path, line));
+    Ok(trace.map(move |entry| entry.map_err(|error| file_error(path, &error))))
 }
 
 /// The time of a command.
@@ -99,18 +110,23 @@ fn note_contents(output: Output, traced: &TracedSite) {
 }
 
 impl Summary {
-    fn add(&mut self, entry: &TraceEntry, replayed: Replayed) {
+    fn count(&mut self, entry: &TraceEntry) {
         if let TraceEntry::Command(record) = entry {
             self.commands += 1;
             let recorded = u64::try_from(record.data_out.len()).unwrap_or(u64::MAX);
             self.cut += u64::from(recorded > 0 && recorded < record.bytes_out);
         }
-        match replayed {
-            Replayed::Same => {}
-            Replayed::LeftOut(what) => *self.left_out.entry(what).or_default() += 1,
-            Replayed::Different(difference) => {
-                self.different += 1;
-                self.first.get_or_insert(difference);
+    }
+
+    fn add(&mut self, ended: Vec<Replayed>) {
+        for replayed in ended {
+            match replayed {
+                Replayed::Same => {}
+                Replayed::LeftOut(what) => *self.left_out.entry(what).or_default() += 1,
+                Replayed::Different(difference) => {
+                    self.different += 1;
+                    self.first.get_or_insert(difference);
+                }
             }
         }
     }

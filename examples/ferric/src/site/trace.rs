@@ -6,11 +6,14 @@ use super::replay;
 use crate::cli_error::CliError;
 use crate::options::Options;
 use crate::output::{self, Output};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
+use std::sync::Arc;
 use vtl::control::{CommandTrace, ControlRequest as Request};
-use vtl::observer::{TraceEntry, TraceError, TraceReader, TraceRecord};
+use vtl::observer::{TraceEntry, TraceError, TraceReader, TraceRecord, TracedTaskManagement, UnitName, time_of_day};
+use vtl::target::decode_lun;
 
 /// Time that one request of `--follow` waits for a command, in milliseconds.
 const WAIT_MS: u64 = 1000;
@@ -25,9 +28,15 @@ struct Filter<'a> {
 
 impl Filter<'_> {
     fn is_wanted(&self, record: &TraceRecord) -> bool {
-        self.library.is_none_or(|library| *record.unit.library == *library)
-            && self.unit.is_none_or(|unit| *record.unit.unit == *unit)
-            && record.at_ms >= self.from_ms
+        self.has_unit(&record.unit) && record.at_ms >= self.from_ms
+    }
+
+    fn has_all_units(&self) -> bool {
+        self.library.is_none() && self.unit.is_none()
+    }
+
+    fn has_unit(&self, name: &UnitName) -> bool {
+        self.library.is_none_or(|library| *name.library == *library) && self.unit.is_none_or(|unit| *name.unit == *unit)
     }
 }
 
@@ -95,33 +104,77 @@ pub(super) fn file_error(path: &Path, error: &TraceError) -> CliError {
     }
 }
 
-/// The entries of a trace file. A note tells of an incomplete last line.
-pub(super) fn entries<'a>(
-    path: &'a Path,
-    output: Output,
-    reader: TraceReader<BufReader<File>>,
-) -> impl Iterator<Item = Result<TraceEntry, CliError>> + 'a {
-    reader.filter_map(move |entry| match entry {
-        Err(TraceError::Incomplete { line }) => {
-            output.note(&format!("{}:{line}: the last line is incomplete", path.display()));
-            None
-        }
-        entry => Some(entry.map_err(|error| file_error(path, &error))),
-    })
+/// Prints a note about the incomplete last line of a trace file.
+pub(super) fn note_incomplete(output: Output, path: &Path, line: u64) {
+    output.note(&format!("{}:{line}: the last line is incomplete", path.display()));
 }
 
-/// Prints the commands of a trace file.
+/// The names of the units and initiators in the lines of a trace file that were read.
+#[derive(Default)]
+struct Names {
+    units: BTreeMap<(Arc<str>, u64), Arc<UnitName>>,
+    initiators: BTreeMap<(Arc<str>, u32), Arc<str>>,
+}
+
+impl Names {
+    fn learn(&mut self, record: &TraceRecord) {
+        let (target, initiator) = (&record.target, &record.initiator);
+        self.units.entry((Arc::clone(target), record.lun)).or_insert_with(|| Arc::clone(&record.unit));
+        self.initiators.entry((Arc::clone(target), record.nexus)).or_insert_with(|| Arc::clone(initiator));
+    }
+
+    /// The unit of a function; `None` if it is for all units of the target, or the unit has had no command.
+    fn unit(&self, request: &TracedTaskManagement) -> Option<&UnitName> {
+        let unit = self.units.get(&(request.target.as_str().into(), request.lun))?;
+        request.function.has_lun().then_some(&**unit)
+    }
+
+    /// A function as the lines of commands: time, unit, initiator, and its name.
+    fn line(&self, request: &TracedTaskManagement) -> String {
+        let TracedTaskManagement { at_ms, target, nexus, function, lun } = request;
+        let place = match self.unit(request) {
+            Some(unit) => unit.to_string(),
+            None if function.has_lun() => format!("{target} LUN {}", decode_lun(*lun).unwrap_or_default()),
+            None => target.clone(),
+        };
+        let initiator = self.initiators.get(&(target.as_str().into(), *nexus));
+        let initiator = initiator.map_or_else(|| format!("I_T nexus {nexus}"), ToString::to_string);
+        format!("{} {place} {initiator}: {}", time_of_day(*at_ms), function.name())
+    }
+}
+
+fn print_function(output: Output, request: TracedTaskManagement, names: &Names) -> Result<(), CliError> {
+    if output.is_json() {
+        let entry = TraceEntry::TaskManagement(request);
+        output::print_line(serde_json::to_string(&entry).map_err(std::io::Error::from)?)
+    } else {
+        output::print_line(names.line(&request))
+    }
+}
+
+/// Prints the commands and task management functions of a trace file.
 fn print_file(path: &Path, output: Output, filter: &Filter<'_>) -> Result<(), CliError> {
-    for entry in entries(path, output, open_file(path)?) {
-        match entry? {
-            TraceEntry::Lost(lost) => output.note(&format!("{} were lost here", output::format_count(lost, "command"))),
-            TraceEntry::Command(record) => {
+    let mut names = Names::default();
+    for entry in open_file(path)? {
+        match entry {
+            Err(TraceError::Incomplete { line }) => note_incomplete(output, path, line),
+            Err(error) => return Err(file_error(path, &error)),
+            Ok(TraceEntry::Lost(lost)) => {
+                output.note(&format!("{} were lost here", output::format_count(lost, "command")));
+            }
+            Ok(TraceEntry::Command(record)) => {
+                names.learn(&record);
                 let record = record.decode();
                 if filter.is_wanted(&record) {
                     print_record(output, &record)?;
                 }
             }
-            _ => {}
+            Ok(TraceEntry::TaskManagement(request)) => {
+                if names.unit(&request).map_or(filter.has_all_units(), |unit| filter.has_unit(unit)) {
+                    print_function(output, request, &names)?;
+                }
+            }
+            Ok(_) => {}
         }
     }
     Ok(())
