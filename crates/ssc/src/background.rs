@@ -5,12 +5,14 @@
 //! and REQUEST SENSE reports its progress.
 
 use crate::command::verify::Verification;
+use crate::counters::Counters;
 use crate::encryption::DecryptionParameters;
 use crate::mounted::Mounted;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
 use scsi_core::nexus::NexusId;
 use scsi_core::sense::{Sense, SenseKey, SenseKeySpecific};
+use scsi_core::time::Instant;
 
 /// Bytes of a step before a command, which it delays, and of a step while the drive is idle.
 pub(crate) const SHORT: u64 = 1 << 20;
@@ -24,6 +26,8 @@ pub(crate) struct BackgroundVerify {
     pub(crate) cdb: Cdb,
     verification: Verification,
     reader: DecryptionParameters,
+    /// Time at which it began, and the counters of the load then.
+    pub(crate) began: (Instant, Counters),
     /// PROGRESS INDICATION, in 65536ths.
     progress: u16,
 }
@@ -34,8 +38,9 @@ impl BackgroundVerify {
         cdb: Cdb,
         verification: Verification,
         reader: DecryptionParameters,
+        began: (Instant, Counters),
     ) -> Self {
-        Self { nexus, cdb, verification, reader, progress: 0 }
+        Self { nexus, cdb, verification, reader, began, progress: 0 }
     }
 
     /// NO SENSE 00h/1Ch with progress, for REQUEST SENSE.

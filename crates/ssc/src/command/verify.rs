@@ -109,7 +109,9 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let mut verification = Verification::of(&transfer, block_length);
     if flags.immediate() {
         mounted.before_motion()?;
-        cx.device.media.start_verify(BackgroundVerify::new(cx.request.nexus, *cx.cdb, verification, reader));
+        let began = (cx.request.now.mono, mounted.counters);
+        let operation = BackgroundVerify::new(cx.request.nexus, *cx.cdb, verification, reader, began);
+        cx.device.media.start_verify(operation);
         return Ok(());
     }
     let outcome = if flags.compares() {

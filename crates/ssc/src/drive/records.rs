@@ -20,7 +20,9 @@ use tape_store::mam::AttrId;
 
 impl Drive {
     pub(super) fn step(&mut self, bytes: u64) {
-        if let Some((operation, sense)) = self.state.media.step_verify(bytes) {
+        let Some((operation, failure)) = self.state.media.step_verify(bytes) else { return };
+        self.spend_verify(operation.began);
+        if let Some(sense) = failure {
             let outcome = Err(Fault::from(sense.clone()));
             command::read::record_outcome(&mut self.state, operation.nexus, &outcome);
             self.record_error(&operation.cdb, self.state.health.last_seen.wall, &outcome);

@@ -310,3 +310,22 @@ fn device_status_has_the_activity_of_a_motion() {
     assert_eq!(activity(&mut drive, 310), bytes("90 03"));
     assert_eq!(activity(&mut drive, 400), bytes("10 00"));
 }
+
+/// A VERIFY of 1 MB takes 3.3 ms at 306 MB/s. Its status does not wait, and it continues.
+#[test]
+fn immediate_verify_takes_the_time_of_its_reads() {
+    let mut drive = full("ULT3580-HH8", &LTO_8, TimeMode::Real);
+    let done = run(&mut drive, 100, "13 24 00 00 00 00");
+    assert_eq!((done.status.0, done.due), (0, None));
+    while drive.poll_background(at(100)).is_some() {}
+    let after = |microseconds: u64| Now { mono: Instant(100_000_000 + microseconds), ..at(0) };
+    let done = run_as(&mut drive, HOST, after(1700), TEST_UNIT_READY, &[]);
+    assert_eq!(sense(&done)[..16], bytes("70 00 02 00 00 00 00 0a 00 00 00 00 04 07 00 80"));
+    assert!((0x7f..0x88).contains(&sense(&done)[16]), "{:x?}", sense(&done));
+    let (request, mut data) = (bytes("03 00 00 00 12 00"), [0; 18]);
+    let mut into = [IoSliceMut::new(&mut data)];
+    drive.execute(&Request::new(OTHER, &request, after(1800)), Data::new(&[], &mut into));
+    assert_eq!((data[2], &data[12..14]), (0, &bytes("00 1c")[..]));
+    assert_eq!(run_as(&mut drive, HOST, after(3400), TEST_UNIT_READY, &[]).status.0, 0);
+    assert_eq!(drive.modelled_time().total.as_micros(), 3263);
+}

@@ -136,6 +136,23 @@ impl Drive {
         }
     }
 
+    /// Counts the time of a VERIFY with IMMED=1, which has read its blocks since `began`, and continues it until this time has passed.
+    pub(super) fn spend_verify(&mut self, (began, counters): (Instant, Counters)) {
+        if !self.state.time.mode.is_on() {
+            return;
+        }
+        let profile = self.state.profile;
+        let (time, media) = (&mut self.state.time, &mut self.state.media);
+        let Some(mounted) = media.threaded_mut() else { return };
+        let model = DriveModel::new(profile, mounted.cartridge.media());
+        let read = mounted.counters.since(counters).read_from_medium;
+        let taken = time.read_if_any(began, read, &model);
+        let until = began.saturating_add(time.spend(taken));
+        if until > self.state.health.last_seen.mono {
+            media.begin_motion(MotionInProgress { began, until, operation: Asc::VERIFY_OPERATION_IN_PROGRESS });
+        }
+    }
+
     fn time_of(
         &mut self,
         before: Option<TapeBefore>,

@@ -338,15 +338,15 @@ impl MediaState {
         };
     }
 
-    /// Runs the next step of a VERIFY with IMMED=1. If that fails, returns the operation and the sense.
-    pub(crate) fn step_verify(&mut self, bytes: u64) -> Option<(BackgroundVerify, Sense)> {
+    /// Runs the next step of a VERIFY with IMMED=1. If that ends it, returns the operation, and the sense if it failed.
+    pub(crate) fn step_verify(&mut self, bytes: u64) -> Option<(BackgroundVerify, Option<Sense>)> {
         let Load::Verifying(mounted, operation) = &mut self.load else { return None };
         let failure = match operation.step(mounted, bytes) {
             Ok(false) => return None,
             Ok(true) => None,
             Err(sense) => Some(sense),
         };
-        self.abandon_verify().zip(failure)
+        Some((self.abandon_verify()?, failure))
     }
 
     /// Ends a VERIFY with IMMED=1, complete or not, and returns it.
