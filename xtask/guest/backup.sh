@@ -20,7 +20,7 @@ documented() { sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" /job/run.md | sed "1d;\$d;s#/
 # Runs the script of a program in a directory with its configuration, as a user with the capability for all SCSI commands.
 backup() { # PROGRAM USER
   local directory=/tmp/$1
-  sed "s#/dev/sg0#$CHANGER#" "/job/$1/backup.sh" > "$directory/backup.sh"
+  cat $(ls "/job/$1/daemons.sh" 2>/dev/null) "/job/$1/backup.sh" | sed "s#/dev/sg0#$CHANGER#" > "$directory/backup.sh"
   chown -R "$2" "$directory" /dev/st* /dev/nst* /dev/sg*
   (cd "$directory" && HOME=$directory LC_ALL=C.UTF-8 setpriv --reuid="$2" --regid="$2" --init-groups \
     --inh-caps=+sys_rawio --ambient-caps=+sys_rawio bash -eu -o pipefail backup.sh) >"/job/$1.log" 2>&1

@@ -5,6 +5,7 @@ use crate::{Directory, assert_contains, documented};
 use std::net::TcpListener;
 
 pub(crate) const CHANGER_SCRIPT: &str = include_str!("bacula/changer.sh");
+pub(crate) const DAEMONS: &str = include_str!("bacula/daemons.sh");
 
 /// Writes the configuration files of Bacula.
 pub(crate) fn configure(directory: &Directory) {
@@ -62,7 +63,7 @@ fn bacula_restores_full_and_incremental_backups_from_several_cartridges() {
     );
     let out = directory.succeed(
         &["--config", "library.toml", "--load", "A1L8"],
-        &[CHANGER_SCRIPT, include_str!("bacula/backup.sh")].concat(),
+        &[CHANGER_SCRIPT, DAEMONS, include_str!("bacula/backup.sh")].concat(),
     );
     assert_contains(
         &out,
@@ -79,5 +80,41 @@ fn bacula_restores_full_and_incremental_backups_from_several_cartridges() {
         "Bacula director (SQLite), storage and file daemon",
         "bacula-director",
         "label barcodes; full backup of 310 MB; incremental backup; a job on two cartridges; restores, and comparison of all files",
+    ]]);
+}
+
+/// Bacula repeats a WRITE with an error, so that a single one has no effect. After four errors, it ends the cartridge, writes the block to
+/// the next one, and warns; the restore has all data. A block that cannot be read ends a restore.
+#[test]
+fn bacula_continues_on_the_next_cartridge_after_a_write_error() {
+    let directory = Directory::new();
+    configure(&directory);
+    directory.write(
+        "library.toml",
+        "[[library]]\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
+         [[library.cartridges]]\npattern = \"B#L8\"\ncount = 2\nsize = \"40MB\"\n",
+    );
+    let path = format!("PATH=$PATH:{}\n", crate::installed().display());
+    // The start of Bacula takes a minute if the drive is empty.
+    let script =
+        [&path, "mtx -f /dev/sg0 load 1 0\n", CHANGER_SCRIPT, DAEMONS, include_str!("bacula/fault.sh")].concat();
+    let out = directory.succeed(&["--config", "library.toml"], &script);
+    assert_contains(
+        &out,
+        &[
+            "End of medium on Volume \"B2L8\" Bytes=20,",
+            "New volume \"B1L8\" mounted",
+            "Volume name(s):         B2L8|B1L8",
+            "Termination:            Backup OK -- with warnings",
+            "one error: write_error, finished, 1 of ",
+            "bad spot: write_error, active, 4 of ",
+            "\nsame\n",
+            "Termination:            *** Restore Error ***",
+        ],
+    );
+    record(&[[
+        "Bacula director (SQLite), storage and file daemon",
+        "bacula-director",
+        "a job on two cartridges with write errors on the first one, its restore; a restore with a read error",
     ]]);
 }

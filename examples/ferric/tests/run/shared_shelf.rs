@@ -1,7 +1,7 @@
 //! Backups with Bacula on a cartridge of a shelf that two daemons share. `cargo xtask object-store` runs this on an object store, whose
 //! URL is in `FERRIC_TEST_SHELF`; without it, the shelf is a directory. `FERRIC_TEST_MEGABYTES` is the size of the backup.
 
-use crate::bacula::{CHANGER_SCRIPT, configure};
+use crate::bacula::{CHANGER_SCRIPT, DAEMONS, configure};
 use crate::compatibility::record;
 use crate::{Directory, assert_contains, build};
 use std::fs;
@@ -38,11 +38,6 @@ impl Drop for Daemon {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The commands before the first job of the test of Bacula: functions, and the start of its daemons.
-fn daemons_of_bacula() -> &'static str {
-    include_str!("bacula/backup.sh").split_once("# The jobs.\n").unwrap().0
 }
 
 /// The start of Bacula takes a minute if the drive is empty.
@@ -86,7 +81,7 @@ fn bacula_restores_on_another_daemon_what_it_has_written_to_a_shared_shelf() {
     configure(&directory);
     let daemons = ["first", "second"].map(|name| Daemon::start(&path(name), &path("site.toml")));
     let run = |daemon: &Daemon, jobs: &[&str]| {
-        let begin = [&format!("LARGE={large}\n"), CHANGER_SCRIPT, LOAD, daemons_of_bacula()];
+        let begin = [&format!("LARGE={large}\n"), CHANGER_SCRIPT, LOAD, DAEMONS];
         directory.succeed(&["--portal", &daemon.portal], &[&begin, jobs, &[UNMOUNT]].concat().concat())
     };
     let out = run(&daemons[0], &[FULL_BACKUP]);
