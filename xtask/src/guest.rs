@@ -64,11 +64,13 @@ pub(crate) fn run(names: &[String]) -> Outcome {
         let daemon = Daemon::start()?;
         guest.boot("clients", &daemon.attachments(), &[daemon_binary()])
     };
-    let jobs: [(&str, &Job<'_>); 5] = [
+    let faults = [daemon_binary(), workspace().join("examples/faults")];
+    let jobs: [(&str, &Job<'_>); 6] = [
         ("clients", &clients),
         ("loopback", &|| guest.boot("loopback", &[], &[daemon_binary()])),
         ("libraries", &|| guest.boot("libraries", &[], &[daemon_binary()])),
         ("backup", &|| guest.boot("backup", &[], &backup)),
+        ("faults", &|| guest.boot("faults", &[], &faults)),
         ("tape-driver", &|| tape_driver::compare(&guest, &[])),
     ];
     if let Some(unknown) = names.iter().find(|name| !jobs.iter().any(|(job, _)| name == job)) {

@@ -1,5 +1,6 @@
 //! The interface of the robot to a drive: status, insertion and removal of a cartridge.
 
+use crate::robot::RobotFault;
 use scsi_core::time::Now;
 use std::time::Duration;
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, InsertError, RemoveError};
@@ -54,6 +55,9 @@ pub trait Bay: Send {
     /// # Errors
     /// See [`RemoveError`]: the drive is empty, a host prevents removal, or the drive cannot be reached.
     fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError>;
+    /// Tells the drive that, by an injected fault, it has rejected a cartridge ([`RobotFault::Load`]) or has not released its cartridge
+    /// ([`RobotFault::Unload`]): it raises TapeAlert 55 or 56. By default, nothing happens.
+    fn report_failure(&mut self, _fault: RobotFault) {}
     /// Returns how long the drive takes from now on until the robot can take its cartridge. By default, no time.
     fn time_until_removal(&self, _now: Now) -> Duration {
         Duration::ZERO

@@ -406,7 +406,12 @@ impl Library {
         let Some(fired) = fired else { return Ok(()) };
         self.injected_alerts.extend(fired.alerts);
         Err(match fired.outcome {
-            RobotOutcome::Fail => MoveError::RobotFailed(fault, at),
+            RobotOutcome::Fail => {
+                if let Some(bay) = self.bay_mut(at) {
+                    bay.report_failure(fault);
+                }
+                MoveError::RobotFailed(fault, at)
+            }
             RobotOutcome::DoublePick => MoveError::DoublePick(at),
             RobotOutcome::OpenDoor => {
                 self.operator_state.door_open = true;

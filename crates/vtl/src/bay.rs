@@ -6,6 +6,8 @@ use scsi_core::identity::Identity;
 use scsi_core::time::Now;
 use scsi_core::writer::PageWriter;
 use smc::bay::{Bay, BayName, BayStatus};
+use smc::robot::RobotFault;
+use ssc::alert::Alert;
 use std::sync::Arc;
 use std::time::Duration;
 use tape_store::cartridge::{Cartridge, InsertError, RemoveError};
@@ -60,6 +62,16 @@ impl Bay for DriveBay {
             Device::Drive(drive) => drive.insert_with_delay(cartridge, now),
             Device::Changer(_) => Err(Box::new(InsertError { cartridge, reason: "not a drive" })),
         })
+    }
+
+    fn report_failure(&mut self, fault: RobotFault) {
+        let alert = if fault == RobotFault::Load { Alert::LOADING_FAILURE } else { Alert::UNLOAD_FAILURE };
+        let _access = self.unit.robot_access();
+        self.unit.with_device(|device| {
+            if let Device::Drive(drive) = device {
+                drive.raise_alert(alert);
+            }
+        });
     }
 
     fn time_until_removal(&self, now: Now) -> Duration {
@@ -151,6 +163,10 @@ impl Bay for ReservingBay {
 
     fn remove(&mut self, now: Now) -> Result<Cartridge, RemoveError> {
         self.bay.remove(now)
+    }
+
+    fn report_failure(&mut self, fault: RobotFault) {
+        self.bay.report_failure(fault);
     }
 
     fn time_until_removal(&self, now: Now) -> Duration {

@@ -7,6 +7,7 @@ use vtl::config::parse;
 use vtl::control::ReloadChange;
 use vtl::data_dir::DataDir;
 use vtl::faults::{FAULT_KINDS, FaultScript};
+use vtl::frontend::Frontend;
 use vtl::host::{Host, HostError, ReadOutcome, SpaceUnit, WriteOutcome};
 use vtl::site::{OpenSite, Site};
 use vtl::{Library, Status};
@@ -83,13 +84,16 @@ fn codes<T: std::fmt::Debug>(result: Result<T, HostError>) -> (u8, u8, u8) {
 #[test]
 fn every_script_is_accepted_and_has_a_test() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/faults");
-    let tests = include_str!("faults.rs");
+    let tests = [include_str!("faults.rs"), include_str!("../../../examples/iscsid/tests/link_faults.rs")];
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        Fixture::with_script(&name);
-        assert!(tests.contains(&format!("with_script(\"{name}\")")), "{name} has no test");
+        // Some need an iSCSI portal, or a model of time.
+        let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 3, "64MB");
+        let site = builder.frontend(Frontend::ISCSI).time(TimeMode::Counted).open().unwrap();
+        site.add_faults(&FaultScript::parse(&script(&name)).unwrap()).unwrap();
+        assert!(tests.iter().any(|tests| tests.contains(&format!("script(\"{name}\")"))), "{name} has no test");
         names.push(name);
     }
     assert!(names.len() >= 12, "{names:?}");
@@ -167,7 +171,7 @@ fn alerts_counters_and_cartridge_memory_follow_each_fault() {
         ("drop_response", "commands = [\"WRITE\"]", &[], [0, 0], true),
         ("load_failure", "", &[55], [0, 0], false),
         ("unload_failure", "", &[56], [0, 0], false),
-        ("filemark_lost", "", &[6, 51, 52, 56], [0, 0], false),
+        ("filemark_lost", "", &[3, 6, 51, 52], [1, 0], false),
     ] {
         let it = Fixture::new();
         it.add(&format!("[[fault]]\nkind = \"{kind}\"\n{script}"));
@@ -197,16 +201,53 @@ fn alerts_counters_and_cartridge_memory_follow_each_fault() {
     }
 }
 
-/// TapeAlert flags of the changer after each fault of the robot.
+/// A load or an unload that fails, and then a load and an unload that succeed: TapeAlert; the error in log page 16h; TapeAlert, loads and
+/// failures in the cartridge memory (attribute 0002h, page 17h) and in the life of the drive (page 14h).
+#[test]
+fn failed_loads_and_unloads_are_in_log_pages_and_cartridge_memory() {
+    for (kind, alerts, failures, sense, loads) in [
+        ("load_failure", &[55][..], [0, 0], [4, 0x53, 0], 3),
+        ("unload_failure", &[56], [0, 0], [4, 0x53, 1], 2),
+        ("filemark_lost", &[3, 6, 51, 52], [1, 0], [3, 0x0c, 0], 2),
+    ] {
+        let it = Fixture::new();
+        it.host.write(1, &block(1)).unwrap();
+        it.host.write_filemarks(1, 1).unwrap();
+        it.add(&format!("[[fault]]\nkind = \"{kind}\""));
+        let unloaded = it.host.unload(1);
+        assert_eq!(unloaded.is_ok(), kind == "load_failure", "{kind}");
+        if unloaded.is_ok() {
+            it.host.load(1).unwrap_err();
+            it.host.load(1).unwrap();
+        }
+        assert_eq!((it.fired(), it.host.tape_alerts(1).unwrap()), (vec![1], alerts.to_vec()), "{kind}");
+        let log = |page| it.host.log_page(1, page, 0).unwrap();
+        assert_eq!(log(0x16)[&0][9..12], sense, "{kind}");
+        it.host.unload(1).unwrap();
+        // LOAD with HOLD=1: the cartridge memory can be read, and the tape is not threaded.
+        assert_eq!(it.host.command(1, &[0x1b, 0, 0, 0, 0x09, 0], 0).status, Status::GOOD);
+        let flags = u64::from_be_bytes(it.host.attribute(1, 0, 0x0002).unwrap().unwrap().try_into().unwrap());
+        let stored: Vec<u16> = (1..=64).filter(|flag| flags >> (64 - flag) & 1 != 0).collect();
+        assert_eq!(stored, alerts, "{kind}");
+        it.host.load(1).unwrap();
+        let last = |value: &[u8]| *value.last().unwrap();
+        let (volume, drive) = (log(0x17), log(0x14));
+        assert_eq!([4, 9].map(|code| last(&volume[&code])), failures, "{kind}");
+        assert_eq!([0x0e, 0x0f].map(|code| last(&drive[&code])), failures, "{kind}");
+        assert_eq!([last(&volume[&1]), last(&drive[&0])], [loads; 2], "{kind}");
+    }
+}
+
+/// TapeAlert flags of the changer, and of the drive that rejects or keeps a cartridge, after each fault of the robot.
 #[test]
 fn alerts_of_the_robot_follow_each_fault() {
-    for (kind, alerts) in [
-        ("robot_pick", [13]),
-        ("robot_place", [14]),
-        ("robot_load", [15]),
-        ("cartridge_stuck", [15]),
-        ("double_pick", [13]),
-        ("door_opened", [16]),
+    for (kind, alerts, of_drive) in [
+        ("robot_pick", [13], &[][..]),
+        ("robot_place", [14], &[]),
+        ("robot_load", [15], &[55]),
+        ("cartridge_stuck", [15], &[56]),
+        ("double_pick", [13], &[]),
+        ("door_opened", [16], &[]),
     ] {
         let it = Fixture::new();
         it.add(&format!("[[fault]]\nkind = \"{kind}\""));
@@ -218,6 +259,8 @@ fn alerts_of_the_robot_follow_each_fault() {
         assert_eq!(it.fired(), [1], "{kind}");
         it.host.clear_unit_attentions();
         assert_eq!(it.host.tape_alerts(0).unwrap(), alerts, "{kind}");
+        let drive = if kind == "cartridge_stuck" { 1 } else { 2 };
+        assert_eq!(it.host.tape_alerts(drive).unwrap(), of_drive, "{kind}");
     }
 }
 
@@ -409,6 +452,63 @@ fn door_is_opened_in_a_move() {
     it.site.libraries()[0].operate(|changer| changer.set_access_door(false)).unwrap();
     it.host.clear_unit_attentions();
     it.host.move_medium(0, 1001, 1003).unwrap();
+}
+
+/// Block 2 of three is read with a wrong CRC, and with the right one when it is read again.
+#[test]
+fn crc_is_wrong_on_a_restore() {
+    let it = Fixture::with_script("wrong-crc-on-restore");
+    let mut page = it.host.mode_page(1, 0x0a, 0xf0).unwrap();
+    page[4..7].copy_from_slice(&[0x02, 0x04, 0x40]);
+    it.host.set_mode_page(1, &page).unwrap();
+    for _ in 0..3 {
+        it.host.write(1, &[0; 32]).unwrap();
+    }
+    it.host.rewind(1).unwrap();
+    let crc = || it.host.read(1, 36).unwrap().block().unwrap().split_off(32);
+    let right = [0xaa, 0x36, 0x91, 0x8a];
+    let (first, second) = (crc(), crc());
+    assert_eq!(first, right);
+    assert_ne!(second, right);
+    it.host.locate(1, 0, 1).unwrap();
+    assert_eq!(crc(), right);
+}
+
+/// The backup is lost from the last filemark on, and the tape is at its beginning.
+#[test]
+fn power_fails_in_a_backup() {
+    let it = Fixture::with_script("power-loss-in-a-backup");
+    it.host.write(1, &block(0)).unwrap();
+    it.host.write_filemarks(1, 1).unwrap();
+    let written = (1..).take_while(|number| it.host.write(1, &block(*number)).is_ok()).count();
+    assert!(written * BLOCK >= 3_900_000, "{written}");
+    it.host.clear_unit_attentions();
+    assert_eq!(it.object(), 0);
+    it.host.space(1, SpaceUnit::EndOfData, 0).unwrap();
+    assert_eq!(it.object(), 2);
+}
+
+/// One rewind is counted with 20 times its time.
+#[test]
+fn rewind_is_slow() {
+    let builder = Library::builder().slots(4).drives("ULT3580-TD8", 1).cartridges("A#L8", 1, "64MB");
+    let site = builder.time(TimeMode::Counted).open().unwrap();
+    let host = Host::login(&site.targets()[0], 1);
+    host.clear_unit_attentions();
+    host.move_medium(0, 1000, 500).unwrap();
+    host.clear_unit_attentions();
+    let rewind = || {
+        host.write(1, &[7; 60_000]).unwrap();
+        let modelled = || site.status().libraries[0].drives[0].time.as_ref().unwrap().modelled_ms;
+        let before = modelled();
+        host.rewind(1).unwrap();
+        modelled() - before
+    };
+    let usual = rewind();
+    site.add_faults(&FaultScript::parse(&script("slow-rewind")).unwrap()).unwrap();
+    // The data that the rewind writes before adds up to 0.1 s.
+    let (slow, next) = (rewind(), rewind());
+    assert!(usual > 4000 && next < 4500 && (80_000..90_000).contains(&slow), "{usual} {slow} {next}");
 }
 
 /// The check value of RFC 3720 for 32 zero bytes is AA 36 91 8A. Commands without protection are not counted.

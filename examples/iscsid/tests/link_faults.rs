@@ -3,6 +3,7 @@
 
 use initiator::{Initiator, Options, Transfer};
 use iscsid::Portal;
+use std::path::Path;
 use std::time::Duration;
 use vtl::frontend::Frontend;
 use vtl::site::OpenSite;
@@ -54,6 +55,12 @@ impl Fixture {
     }
 }
 
+/// A script of examples/faults.
+fn script(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../faults");
+    std::fs::read_to_string(folder.join(name).with_extension("toml")).unwrap()
+}
+
 /// LOGICAL OBJECT NUMBER of the short form of READ POSITION.
 fn object(session: &mut Initiator) -> u8 {
     session.command(1, &READ_POSITION, Transfer::In(20)).unwrap().data[7]
@@ -70,6 +77,45 @@ fn session_is_lost_after_its_command_has_run() {
     let mut again = it.login(1);
     assert_eq!(again.command(1, &TEST_UNIT_READY, Transfer::None).unwrap().status, 0);
     assert_eq!(it.fired(), 1);
+    it.portal.close();
+}
+
+/// The ready-made scripts, at the fifth WRITE of a backup: the block is on the tape in both cases, and the response of one comes late.
+#[test]
+fn connections_fail_in_a_backup() {
+    for (name, is_lost) in [("lost-session-in-a-backup", true), ("cut-link-in-a-backup", false)] {
+        let it = Fixture::new();
+        let mut session = it.login(1);
+        let text = if is_lost {
+            script("lost-session-in-a-backup")
+        } else {
+            script("cut-link-in-a-backup").replace("5000", "500")
+        };
+        it.add(&text);
+        for _ in 0..4 {
+            assert_eq!(session.command(1, &WRITE, Transfer::Out(b"block 00")).unwrap().status, 0, "{name}");
+        }
+        let begin = it.site.clock().monotonic();
+        let fifth = session.command(1, &WRITE, Transfer::Out(b"block 05"));
+        assert_eq!(fifth.is_err(), is_lost, "{name}");
+        let took = begin.duration_until(it.site.clock().monotonic());
+        assert!(is_lost || took >= Duration::from_millis(500), "{name}: {took:?}");
+        assert_eq!((object(&mut it.login(2)), it.fired()), (5, 1), "{name}");
+        it.portal.close();
+    }
+}
+
+#[test]
+fn two_nop_outs_of_an_initiator_have_no_answer() {
+    let it = Fixture::new();
+    let mut session = it.login(1);
+    it.add(&script("nop-unanswered"));
+    session.set_read_timeout(Duration::from_millis(200)).unwrap();
+    for ping in [b"one", b"two"] as [&[u8]; 2] {
+        assert!(session.ping(ping).is_err());
+    }
+    session.set_read_timeout(Duration::from_secs(20)).unwrap();
+    session.ping(b"three").unwrap();
     it.portal.close();
 }
 

@@ -43,7 +43,13 @@ impl Drive {
             }
             DeviceCommand::Own(Command::LoadUnload) => {
                 let is_load = cdb.bytes().get(4).is_some_and(|byte| byte & 0x01 != 0);
-                health.raise_if([(is_load, Alert::LOADING_FAILURE), (!is_load, Alert::UNLOAD_FAILURE)]);
+                // Data that an unload cannot write is a failed write; the mechanism has not failed.
+                let is_write = !is_load && sense.key == SenseKey::MEDIUM_ERROR;
+                if let Some(mounted) = self.state.media.threaded_mut().filter(|_| is_write) {
+                    mounted.counters.write_failures += 1;
+                    health.record_write(&outcome, mounted);
+                }
+                health.raise_if([(is_load, Alert::LOADING_FAILURE), (!is_load && !is_write, Alert::UNLOAD_FAILURE)]);
             }
             DeviceCommand::Own(_) | DeviceCommand::Spc(_) => {}
         }

@@ -215,13 +215,13 @@ pub static FAULT_KINDS: &[FaultKind] = &[
         "filemark_lost",
         LOAD,
         Effect::LoseFilemark(sense(SenseKey::MEDIUM_ERROR, Asc::WRITE_ERROR)),
-        "an unload by LOAD UNLOAD ends with MEDIUM ERROR 0Ch/00h; the filemark at end of data is gone; TapeAlert 51 and 52",
+        "an unload by LOAD UNLOAD ends with MEDIUM ERROR 0Ch/00h; the filemark at end of data is gone; TapeAlert 3, 6, 51 and 52",
     )
     .with_alerts(&[51, 52]),
     robot("robot_pick", &[RobotFault::Pick], RobotOutcome::Fail, "the robot cannot pick a cartridge: HARDWARE ERROR 15h/01h"),
     robot("robot_place", &[RobotFault::Place], RobotOutcome::Fail, "the robot cannot place a cartridge: HARDWARE ERROR 15h/01h"),
-    robot("robot_load", &[RobotFault::Load], RobotOutcome::Fail, "a drive rejects a cartridge: HARDWARE ERROR 53h/00h"),
-    robot("cartridge_stuck", &[RobotFault::Unload], RobotOutcome::Fail, "a drive does not release its cartridge: HARDWARE ERROR 53h/01h"),
+    robot("robot_load", &[RobotFault::Load], RobotOutcome::Fail, "a drive rejects a cartridge: HARDWARE ERROR 53h/00h; TapeAlert 55 of the drive"),
+    robot("cartridge_stuck", &[RobotFault::Unload], RobotOutcome::Fail, "a drive does not release its cartridge: HARDWARE ERROR 53h/01h; TapeAlert 56 of the drive"),
     robot(
         "double_pick",
         &[RobotFault::Pick, RobotFault::Unload],

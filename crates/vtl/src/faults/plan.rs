@@ -10,7 +10,7 @@ use scsi_core::fault::FaultEvent;
 use scsi_core::injected_fault::{CommandMatcher, FaultOutcome, FaultRule, Probability};
 use scsi_core::port::ProtocolId;
 use scsi_core::template;
-use smc::element::LabelDefect;
+use smc::element::{ElementAddress, LabelDefect};
 use smc::robot::{RobotMatcher, RobotOutcome};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,18 @@ pub(super) enum Plan {
     NopOuts(FaultRule<NopOutMatcher, ()>),
     /// The defect of the labels of these cartridges.
     Labels(Vec<(Arc<Library>, Barcode)>, LabelDefect),
+}
+
+/// The error of a fault for a drive that another process serves.
+fn served_elsewhere(library: &Library, drive: &str, address: ElementAddress) -> ControlError {
+    let setup = library.setup();
+    let index = library.layout().drives.index(address);
+    let daemon = index.and_then(|index| setup.drives.get(index)?.daemon.clone());
+    let message = match daemon {
+        Some(daemon) => format!("{drive} is served by the daemon {daemon:?}; add the fault there"),
+        None => format!("{drive} is served by another process"),
+    };
+    ControlError::unavailable(message).with_element(drive)
 }
 
 /// The initiators whose NOP-Out PDUs a rule counts: a template of their names, or all.
@@ -97,7 +109,7 @@ impl Site {
         let address = library.resolve_drive_in(&library.elements(), drive)?;
         match library.drive_at(address) {
             Some(unit) => Ok(vec![unit]),
-            None => Err(ControlError::unavailable(format!("{drive} is served by another process")).with_element(drive)),
+            None => Err(served_elsewhere(&library, drive, address)),
         }
     }
 

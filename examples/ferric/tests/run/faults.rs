@@ -4,7 +4,8 @@ use crate::bacula::CHANGER_SCRIPT;
 use crate::{Directory, assert_contains, noise};
 use std::path::Path;
 
-const LIBRARY: &str = "[[library]]\nslots = 8\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
+/// The drives take the thousandth part of the time of hardware.
+const LIBRARY: &str = "time = \"scaled:1000\"\n[[library]]\nslots = 8\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = 2\n\
     [[library.cartridges]]\npattern = \"A#L8\"\ncount = 4\nsize = \"40MB\"\n";
 
 fn script(name: &str) -> String {
@@ -25,12 +26,15 @@ fn run(name: &str, lines: &str) -> String {
     directory.succeed(&options, &[&path, prelude, lines].concat())
 }
 
+/// Faults of connections are tried with Linux' initiator, in the guest of `cargo xtask guest`.
 #[test]
 fn every_script_has_a_test() {
-    let tests = include_str!("faults.rs");
+    let (tests, guest) = (include_str!("faults.rs"), include_str!("../../../../xtask/guest/faults.sh"));
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../faults")).unwrap() {
         let name = entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
-        assert!(tests.contains(&format!("run(\n        \"{name}\",")), "{name} has no test");
+        let is_tried =
+            tests.contains(&format!("run(\n        \"{name}\",")) || guest.contains(&format!("begin {name}\n"));
+        assert!(is_tried, "{name} has no test");
     }
 }
 
@@ -261,4 +265,67 @@ fn mtx_shows_a_cartridge_without_its_label() {
     );
     assert_contains(&out, &["Element 0:Full (Storage Element 1 Loaded)\n", "Element 2:Full :VolumeTag=A2L8"]);
     assert!(out.trim_end().ends_with("Storage Element 1:Full"), "{out}");
+}
+
+/// tar ends with an error. The backup is gone, and the tape is at its beginning: a program that repeats the block there overwrites what was
+/// on the tape before.
+#[test]
+fn tar_loses_a_backup_when_the_power_fails() {
+    let out = run(
+        "power-loss-in-a-backup",
+        "tar -b 64 -cf /dev/nst0 library.toml
+         try tar -b 64 -cf /dev/nst0 noise
+         ferric fault list
+         mt -f /dev/nst0 tell
+         try tar -b 64 -tf /dev/nst0
+         mt -f /dev/nst0 eod
+         mt -f /dev/nst0 tell",
+    );
+    assert_contains(
+        &out,
+        &[
+            "tar: /dev/nst0: Cannot write: Input/output error",
+            "power loss: power_loss, finished, 1 of 1 failed\nAt block 0.\n",
+        ],
+    );
+    // One block of the first archive, and its filemark.
+    assert!(out.ends_with("library.toml\n= 0\nAt block 2.\n"), "{out}");
+}
+
+/// mt waits for the slow rewind.
+#[test]
+fn mt_waits_for_a_slow_rewind() {
+    let out = run(
+        "slow-rewind",
+        "ms() { local begin=$(date +%s%N); \"$@\"; echo $((($(date +%s%N) - begin) / 1000000)) ms; }
+         dd if=noise of=/dev/nst0 bs=64k 2> /dev/null
+         ms mt -f /dev/nst0 rewind
+         ferric fault list",
+    );
+    assert_contains(&out, &["slow rewind: slow_by_factor, finished, 1 of 1 failed"]);
+    // 4.4 s of hardware times 20, by 1000.
+    let ms: u64 = out.lines().find_map(|line| line.strip_suffix(" ms")).unwrap().parse().unwrap();
+    assert!(ms >= 80, "{out}");
+}
+
+/// The drive adds the CRC to each block once LBP_R is set. The check that a program makes fails for the second block, until it is read
+/// again.
+#[test]
+fn sg_raw_reads_a_block_with_a_wrong_crc() {
+    let out = run(
+        "wrong-crc-on-restore",
+        "for i in 1 2 3; do head -c 512 noise; done > blocks
+         dd if=blocks of=/dev/nst0 bs=512 2> /dev/null
+         mt -f /dev/nst0 rewind
+         printf '\\0\\0\\0\\0\\0\\0\\0\\0\\x4a\\xf0\\0\\x1c\\x02\\x04\\x40' > page
+         head -c 25 /dev/zero >> page
+         sg_raw -s 40 -i page /dev/sg1 55 10 00 00 00 00 00 00 28 00
+         block() { sg_raw -r 516 -o block /dev/sg1 08 00 00 02 04 00 2> /dev/null; tail -c 4 block | od -An -tx1; }
+         block; block
+         sg_raw /dev/sg1 2b 00 00 00 00 00 01 00 00 00
+         block",
+    );
+    let [first, second, again] = out.lines().collect::<Vec<_>>()[..] else { panic!("{out}") };
+    assert_eq!((first, first.len()), (again, 12), "{out}");
+    assert_ne!(first, second);
 }
