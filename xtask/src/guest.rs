@@ -39,6 +39,12 @@ const MODULES: [&str; 5] = ["virtio_pci", "virtio_console", "9pnet_virtio", "9p"
 /// Time limit of one boot with its job, in seconds.
 const LIMIT: &str = "1200";
 
+/// Configurations of the jobs.
+const CONFIGURATIONS: [&str; 4] = ["ferric.toml", "libraries.toml", "backup.toml", "personality.toml"];
+
+/// Jobs whose programs are those of the other tests, which are not optimised.
+const WITHOUT_DAEMON: [&str; 2] = ["personality", "tape-driver"];
+
 /// Guests that run at the same time: each leaves the processors idle for a good part of its time.
 const GUESTS: usize = 2;
 
@@ -57,7 +63,9 @@ fn folder() -> PathBuf {
 pub(crate) fn run(names: &[String]) -> Outcome {
     packages::install()?;
     let guest = Guest::prepare()?;
-    build_daemon()?;
+    if names.is_empty() || !names.iter().all(|name| WITHOUT_DAEMON.contains(&name.as_str())) {
+        build_daemon()?;
+    }
     let backup = ["bacula", "amanda"].map(|program| workspace().join("examples/ferric/tests/run").join(program));
     let backup = [daemon_binary(), workspace().join("docs/run.md")].into_iter().chain(backup).collect::<Vec<_>>();
     let clients = || {
@@ -65,12 +73,17 @@ pub(crate) fn run(names: &[String]) -> Outcome {
         guest.boot("clients", &daemon.attachments(), &[daemon_binary()])
     };
     let faults = [daemon_binary(), workspace().join("examples/faults")];
-    let jobs: [(&str, &Job<'_>); 6] = [
+    let personality = || {
+        shell("cargo", ["build", "--quiet", "--all-features", "--package", "ferric"])?;
+        guest.boot("personality", &[], &[workspace().join("target/debug/ferric")])
+    };
+    let jobs: [(&str, &Job<'_>); 7] = [
         ("clients", &clients),
         ("loopback", &|| guest.boot("loopback", &[], &[daemon_binary()])),
         ("libraries", &|| guest.boot("libraries", &[], &[daemon_binary()])),
         ("backup", &|| guest.boot("backup", &[], &backup)),
         ("faults", &|| guest.boot("faults", &[], &faults)),
+        ("personality", &personality),
         ("tape-driver", &|| tape_driver::compare(&guest, &[])),
     ];
     if let Some(unknown) = names.iter().find(|name| !jobs.iter().any(|(job, _)| name == job)) {
@@ -133,7 +146,7 @@ impl Guest {
         let _ = fs::remove_dir_all(&job);
         fs::create_dir_all(&job).map_err(file_error(&job))?;
         let scripts = workspace().join("xtask/guest");
-        for file in ["stage2.sh", "checks.sh", "ferric.toml", "libraries.toml", "backup.toml"] {
+        for file in CONFIGURATIONS.iter().chain(&["stage2.sh", "checks.sh"]) {
             fs::copy(scripts.join(file), job.join(file)).map_err(file_error(&job))?;
         }
         fs::copy(scripts.join(format!("{name}.sh")), job.join("job.sh")).map_err(file_error(&job))?;

@@ -29,7 +29,7 @@ const USAGE: &str = "cargo xtask COMMAND
   test      install the packages that the tests need and run all tests of both rings
   guest [JOB...]
             run ring 2 only: Debian's kernel and clients in QEMU against the daemon; all jobs, or clients, loopback,
-            libraries, backup, faults or tape-driver
+            libraries, backup, faults, personality or tape-driver
   compatibility
             write docs/compatibility.md from the records of the last run of the tests
   console   build the console, compare it with console/dist, and run its tests in a browser
