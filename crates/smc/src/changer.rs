@@ -180,6 +180,22 @@ impl Changer {
         PendingChanges { locations: self.state.library.take_dirty(), operator_state }
     }
 
+    /// Takes over what hosts and operators of other partitions have done with the I/O station of the chassis. Each command does it
+    /// first; the owner of the library does it before an action of an operator.
+    pub fn follow_chassis(&mut self) {
+        let Self { lu, state } = self;
+        if state.follow_io_station(lu) {
+            self.update_alerts_and_counters();
+        }
+    }
+
+    /// Tells the other partitions of the chassis whether a host of this one prevents medium removal.
+    fn update_prevention(&self) {
+        if let Some(partition) = self.state.library.partition() {
+            partition.set_preventing(self.lu.removal_prevented());
+        }
+    }
+
     /// Reports new TapeAlert flags as mode page 1Ch selects, and saves changed statistics.
     pub(crate) fn update_alerts_and_counters(&mut self) {
         let Self { lu, state } = self;
@@ -205,6 +221,7 @@ impl Changer {
         self.state.searches.clear();
         self.state.exceptions.reset();
         self.apply_mode_pages();
+        self.update_prevention();
     }
 
     /// Makes the changer faulty after a panic ([`Lu::set_faulty`]), and gives its state the values after power-on, with the
@@ -251,6 +268,10 @@ impl DeviceServer for Changer {
         self.state.profile.unsupported_commands
     }
 
+    fn advance(&mut self, _now: Now) {
+        self.follow_chassis();
+    }
+
     fn run(
         &mut self,
         row: &'static CommandRow<DeviceCommand<Command>>,
@@ -277,6 +298,7 @@ impl DeviceServer for Changer {
                 command::run(command, &mut cx)
             }
         };
+        self.update_prevention();
         self.update_alerts_and_counters();
         outcome
     }
@@ -302,6 +324,7 @@ impl DeviceServer for Changer {
             TransportEvent::UnitReset | TransportEvent::TargetReset => self.reset_device_state(),
             TransportEvent::NexusEstablished { .. } | TransportEvent::TaskSetCleared(_) => {}
         }
+        self.update_prevention();
     }
 
     fn data_out_length(&self, command: Command, cdb: &Cdb) -> usize {

@@ -8,7 +8,8 @@
 
 use crate::element::{ElementAddress, ElementLayout, ElementType};
 use scsi_core::time::Instant;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,19 @@ pub struct Chassis {
     owners: Option<Box<[AtomicU16]>>,
     /// Begin and end of each motion of the robot that has not ended, in their order.
     motions: Mutex<Vec<(Instant, Instant)>>,
+    station: AtomicU32,
+    /// The partitions whose hosts prevent medium removal.
+    preventing: Mutex<BTreeSet<u16>>,
+}
+
+/// The door of the I/O station of a chassis, as the number of its changes: it was closed at first, and is open after an odd one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StationChanges(u32);
+
+impl StationChanges {
+    pub(crate) const fn is_open(self) -> bool {
+        self.0 % 2 == 1
+    }
 }
 
 impl Chassis {
@@ -30,7 +44,13 @@ impl Chassis {
     #[must_use]
     pub fn new(layout: ElementLayout, shared_station: bool) -> Self {
         let owners = || (0..layout.import_export.count).map(|_| AtomicU16::new(NO_PARTITION)).collect();
-        Self { layout, owners: shared_station.then(owners), motions: Mutex::default() }
+        Self {
+            layout,
+            owners: shared_station.then(owners),
+            motions: Mutex::default(),
+            station: AtomicU32::new(0),
+            preventing: Mutex::default(),
+        }
     }
 
     /// Returns the elements of the whole chassis.
@@ -43,6 +63,24 @@ impl Chassis {
     #[must_use]
     pub const fn shares_station(&self) -> bool {
         self.owners.is_some()
+    }
+
+    /// Returns whether the I/O station is open, for all partitions.
+    #[must_use]
+    pub fn station_open(&self) -> bool {
+        self.station_changes().is_open()
+    }
+
+    fn station_changes(&self) -> StationChanges {
+        StationChanges(self.station.load(Ordering::Acquire))
+    }
+
+    /// Opens or closes the I/O station. Returns the number of its changes.
+    fn set_station(&self, open: bool) -> StationChanges {
+        let changed = |changes: u32| (StationChanges(changes).is_open() != open).then(|| changes.wrapping_add(1));
+        // An error is the present number: the station is so already.
+        let _ = self.station.fetch_update(Ordering::AcqRel, Ordering::Acquire, changed);
+        self.station_changes()
     }
 
     /// Returns the owner of a slot of the shared I/O station, counted from 0.
@@ -122,6 +160,33 @@ impl Partition {
     #[must_use]
     pub fn hand_over(&self, index: usize, to: &Self) -> bool {
         self.chassis.owner(index).is_some() && self.chassis.change_owner(index, self.number, to.number)
+    }
+
+    /// Opens or closes the I/O station of the chassis.
+    pub(crate) fn set_station(&self, open: bool) -> StationChanges {
+        self.chassis.set_station(open)
+    }
+
+    /// The changes of the I/O station by hosts and operators of any partition.
+    pub(crate) fn station_changes(&self) -> StationChanges {
+        self.chassis.station_changes()
+    }
+
+    /// Records whether a host of this partition prevents medium removal.
+    pub(crate) fn set_preventing(&self, prevents: bool) {
+        let mut preventing = self.chassis.preventing.lock().unwrap_or_else(PoisonError::into_inner);
+        if prevents {
+            preventing.insert(self.number);
+        } else {
+            preventing.remove(&self.number);
+        }
+    }
+
+    /// Returns whether a host of another partition prevents medium removal.
+    #[must_use]
+    pub fn is_locked_by_another(&self) -> bool {
+        let preventing = self.chassis.preventing.lock().unwrap_or_else(PoisonError::into_inner);
+        preventing.iter().any(|number| *number != self.number)
     }
 
     /// Makes the robot busy for a motion; see [`Chassis::reserve_robot`].

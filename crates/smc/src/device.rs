@@ -1,6 +1,7 @@
 //! The state of a changer, and its view for the SPC commands of scsi-core.
 
 use crate::alert::Alert;
+use crate::chassis::{Partition, StationChanges};
 use crate::command::volume_tag::VolumeTagSearch;
 use crate::element::ElementFault;
 use crate::library::{Library, MoveCounts, MoveError};
@@ -48,6 +49,8 @@ pub(crate) struct ChangerState {
     pub(crate) moves: MoveCounts,
     /// The last move that a fault has ended, until the owner takes it.
     pub(crate) failed_move: Option<MoveError>,
+    /// The last change of the I/O station of the chassis that this partition has followed.
+    station_changes: StationChanges,
 }
 
 impl ChangerState {
@@ -65,6 +68,7 @@ impl ChangerState {
             modelled: Duration::ZERO,
             moves: MoveCounts::default(),
             failed_move: None,
+            station_changes: StationChanges::default(),
         }
     }
 
@@ -100,8 +104,11 @@ impl ChangerState {
         Some(Sense::new(SenseKey::NOT_READY, asc))
     }
 
-    /// Opens or closes the I/O station. Closing raises UNIT ATTENTION 28h/01h for every nexus.
+    /// Opens or closes the I/O station, in a chassis for all partitions. Closing raises UNIT ATTENTION 28h/01h for every nexus.
     pub(crate) fn set_io_station(&mut self, lu: &mut Lu, open: bool) {
+        if let Some(partition) = self.library.partition() {
+            self.station_changes = partition.set_station(open);
+        }
         if self.library.operator_state.station_open == open {
             return;
         }
@@ -115,6 +122,30 @@ impl ChangerState {
             self.alerts.clear_flag(Alert::STATION);
             lu.attentions.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
         }
+    }
+
+    /// Whether a host prevents medium removal. In a chassis, one of any partition does it for all.
+    pub(crate) fn is_locked(&self, lu: &Lu) -> bool {
+        lu.removal_prevented() || self.library.partition().is_some_and(Partition::is_locked_by_another)
+    }
+
+    /// Opens or closes the I/O station as another partition of the chassis has done. If it was opened and closed since, there is
+    /// only the UNIT ATTENTION. Returns whether there was a change.
+    pub(crate) fn follow_io_station(&mut self, lu: &mut Lu) -> bool {
+        let changes = self.library.partition().map_or(self.station_changes, Partition::station_changes);
+        if changes == self.station_changes {
+            return false;
+        }
+        self.station_changes = changes;
+        if self.library.layout().import_export.count == 0 {
+            return false;
+        }
+        let is_same = changes.is_open() == self.library.operator_state.station_open;
+        if is_same && !changes.is_open() {
+            lu.attentions.raise_all(Asc::IMPORT_OR_EXPORT_ELEMENT_ACCESSED);
+        }
+        self.set_io_station(lu, changes.is_open());
+        true
     }
 }
 

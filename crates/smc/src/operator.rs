@@ -19,7 +19,12 @@ impl Changer {
                 bay.set_online(false);
             }
         }
+        let is_open = operator_state.station_open;
         self.state.library.operator_state = operator_state;
+        if is_open {
+            // For the other partitions of a chassis, too.
+            self.state.set_io_station(&mut self.lu, true);
+        }
         self.raise_operator_alerts();
         self.update_alerts_and_counters();
     }
@@ -75,7 +80,7 @@ impl Changer {
         if self.state.library.operator_state.door_open == open {
             return Ok(());
         }
-        if open && self.lu.removal_prevented() {
+        if open && self.state.is_locked(&self.lu) {
             return Err(OperatorError::Prevented);
         }
         self.state.library.operator_state.door_open = open;
@@ -94,7 +99,7 @@ impl Changer {
     /// # Errors
     /// [`OperatorError::Prevented`] on opening while a host prevents removal.
     pub fn set_io_station(&mut self, open: bool) -> Result<(), OperatorError> {
-        if open && self.lu.removal_prevented() {
+        if open && self.state.is_locked(&self.lu) {
             return Err(OperatorError::Prevented);
         }
         self.state.set_io_station(&mut self.lu, open);
@@ -459,7 +464,7 @@ impl Changer {
         let operator_state = &self.state.library.operator_state;
         match self.element_type_of(address)? {
             ElementType::IMPORT_EXPORT if operator_state.station_open || operator_state.door_open => Ok(()),
-            ElementType::IMPORT_EXPORT if self.lu.removal_prevented() => Err(OperatorError::Prevented),
+            ElementType::IMPORT_EXPORT if self.state.is_locked(&self.lu) => Err(OperatorError::Prevented),
             ElementType::IMPORT_EXPORT => Ok(()),
             ElementType::STORAGE if operator_state.door_open => Ok(()),
             ElementType::STORAGE => Err(OperatorError::AccessDoorClosed),

@@ -58,6 +58,7 @@ impl Site {
     /// Fails if a scratch cartridge cannot be created.
     pub fn reconcile(&self) -> Result<(), LibraryError> {
         self.recheck_unusable();
+        self.follow_stations();
         for library in self.libraries() {
             let (export, import) = library.transfer_policies();
             if export == TransferPolicy::Auto {

@@ -244,7 +244,10 @@ impl Library {
     ) -> Result<T, LibraryError> {
         // Checked while the changer is locked: shutting down also locks it before it empties the drives.
         let ended = || self.shared.ended.load(Ordering::Acquire);
-        let call = |changer: &mut Changer| if ended() { None } else { Some(call(changer)) };
+        let call = |changer: &mut Changer| {
+            changer.follow_chassis();
+            if ended() { None } else { Some(call(changer)) }
+        };
         let (done, stored) = self.changer.with_saved_as(cause, |device| call(changer_of(device)));
         let done = done.ok_or_else(|| ControlError::unavailable("the site is shut down"))?;
         let done = done.map_err(|error| ControlError::new(operator_error_code(error), error.to_string()))?;

@@ -278,3 +278,33 @@ fn reload_adds_a_partition_and_moves_none() {
         "library \"a\" is a partition of chassis \"c\"; its slots are those of the configuration"
     );
 }
+
+/// A host opens the I/O station through its partition: it is open for operators and hosts of all, also after a restart.
+#[test]
+fn a_host_opens_the_station_of_the_chassis() {
+    let disk = Disk::default();
+    let (site, backup, archive) = msl3040(&disk);
+    let [open, close] = [0, 1].map(|action| [0x1b, 0, 0, IO.to_be_bytes()[1], action, 0]);
+    let prevent = |host: &Host, on: u8| host.command(0, &[0x1e, 0, 0, 0, on, 0], 0).into_result().unwrap();
+    prevent(&archive, 1);
+    assert_eq!(backup.command(0, &open, 0).into_result().unwrap_err().sense_codes(), Some((5, 0x53, 2)));
+    prevent(&archive, 0);
+    backup.command(0, &open, 0).into_result().unwrap();
+    assert_eq!(archive.move_medium(0, SLOT, IO + 1).unwrap_err().sense_codes(), Some((2, 0x3a, 2)));
+    archive.command(0, &close, 0).into_result().unwrap();
+    let stations = |site: &Site| ["backup", "archive"].map(|name| site.library(name).unwrap().status().station_open);
+    // Without a command of its host, the site lets the other partition follow.
+    let follows = |site: &Site, expected: [bool; 2]| {
+        site.reconcile().unwrap();
+        assert_eq!(stations(site), expected);
+    };
+    follows(&site, [false; 2]);
+    backup.clear_unit_attentions();
+    backup.command(0, &open, 0).into_result().unwrap();
+    follows(&site, [true; 2]);
+    drop((site, backup, archive));
+    let (site, _backup, archive) = msl3040(&disk);
+    assert_eq!(stations(&site), [true; 2]);
+    archive.command(0, &close, 0).into_result().unwrap();
+    follows(&site, [false; 2]);
+}

@@ -797,6 +797,35 @@ fn slot_of_the_station_belongs_to_one_partition() {
     good(&mut two, "a5 00 00 00 03 e9 00 0a 00 00 00 00", "");
 }
 
+/// Opening the I/O station through one partition opens it for all: there is one door. So is the lock of a host.
+#[test]
+fn partitions_share_the_door_of_the_io_station() {
+    let chassis = chassis_of_two();
+    let [mut one, mut two] = [(1, 0), (2, 6)].map(|(number, first)| partition_of(&chassis, number, first));
+    let station = |open: bool| if open { "1b 00 00 0a 00 00" } else { "1b 00 00 0a 01 00" };
+    good(&mut two, "1e 00 00 00 01 00", "");
+    fails(&mut one, station(true), 5, 0x53, 0x02);
+    good(&mut two, "1e 00 00 00 00 00", "");
+    good(&mut one, station(true), "");
+    assert!(chassis.station_open());
+    fails(&mut two, EXPORT, 2, 0x3a, 0x02);
+    good(&mut two, station(false), "");
+    assert!(!chassis.station_open());
+    for changer in [&mut one, &mut two] {
+        attention(changer, HOST, 0x28, 0x01);
+    }
+    // Partition 2 has missed an opening and a closing.
+    good(&mut one, station(true), "");
+    good(&mut one, station(false), "");
+    attention(&mut two, HOST, 0x28, 0x01);
+    attention(&mut one, HOST, 0x28, 0x01);
+    // A reset ends the prevention of its partition.
+    good(&mut two, "1e 00 00 00 01 00", "");
+    assert_eq!(one.set_io_station(true), Err(OperatorError::Prevented));
+    two.handle_event(TransportEvent::TargetReset, Now::default());
+    one.set_io_station(true).unwrap();
+}
+
 /// The robot of a chassis makes one move after the other, whichever partition has the command.
 #[test]
 fn robot_serves_one_partition_at_a_time() {

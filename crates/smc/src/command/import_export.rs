@@ -1,7 +1,8 @@
 //! OPEN/CLOSE IMPORT/EXPORT ELEMENT, SMC-3 §6.8.  Bytes: 0 opcode · 2-3 ELEMENT ADDRESS · 4 ACTION CODE(4-0) · 5 control
 //!
 //! All import/export elements share one I/O station. Opening an open station and closing a closed one is GOOD and has
-//! no effect.
+//! no effect. A chassis has one I/O station for all partitions: each finds it open or closed, and a host of any of them that prevents
+//! medium removal locks it.
 //!
 //! **Deviations:** none.
 
@@ -44,7 +45,7 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
         1 => false,
         _ => return Err(Sense::invalid_field_in_cdb(4, Some(4)).into()),
     };
-    if open && lu.removal_prevented() {
+    if open && state.is_locked(lu) {
         return Err(Sense::illegal_request(Asc::MEDIUM_REMOVAL_PREVENTED).into());
     }
     state.set_io_station(lu, open);

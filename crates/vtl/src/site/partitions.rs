@@ -121,6 +121,25 @@ impl Site {
         Ok(status)
     }
 
+    /// Opens or closes the I/O station for the partitions of each chassis, as a host of one of them has done. Their own commands do it,
+    /// too, but operators see it before, and it is stored.
+    pub(crate) fn follow_stations(&self) {
+        for library in self.libraries() {
+            let Some(partition) = &library.partition else { continue };
+            let has_station = library.layout().import_export.count > 0;
+            if !has_station || partition.chassis().station_open() == library.operator_state().station_open {
+                continue;
+            }
+            let followed = library.act_at(&Cause::site(), None, None, |changer| {
+                changer.follow_chassis();
+                Ok(())
+            });
+            if let Err(error) = followed {
+                tracing::warn!(library = library.name(), %error, "the I/O station of the chassis is not followed");
+            }
+        }
+    }
+
     /// Assigns a cartridge to another partition of its chassis. A cartridge in a slot of the shared I/O station stays there if no
     /// element is given; any other is moved by the robot, to that element or the first empty slot.
     pub(crate) fn assign(
