@@ -279,6 +279,25 @@ fn reload_adds_a_partition_and_moves_none() {
     );
 }
 
+/// A reload adds a chassis with its partitions; a change of one requires a restart.
+#[test]
+fn reload_adds_a_chassis() {
+    let site = Disk::default().start("library = []\n").unwrap();
+    let reload = |text: &str| {
+        site.reload(&vtl::config::parse("f", text).unwrap()).map(|_| ()).map_err(|error| error.to_string())
+    };
+    reload(MSL3040).unwrap();
+    let ControlResponse::Status(status) = site.control(&Request::Status).unwrap() else { panic!() };
+    assert_eq!(status.chassis[0].partitions.len(), 2);
+    let backup = host(&site, "backup", 1);
+    backup.move_medium(0, SLOT, IO).unwrap();
+    let archive = host(&site, "archive", 2);
+    assert_eq!(archive.move_medium(0, SLOT, IO).unwrap_err().sense_codes(), Some((2, 0x3a, 2)));
+    let unused = format!("{MSL3040}\n[[chassis]]\nname = \"unused\"\n");
+    reload(&unused).unwrap();
+    assert_eq!(reload(MSL3040).unwrap_err(), "chassis \"unused\": a change requires a restart; nothing was changed");
+}
+
 /// A host opens the I/O station through its partition: it is open for operators and hosts of all, also after a restart.
 #[test]
 fn a_host_opens_the_station_of_the_chassis() {

@@ -24,10 +24,10 @@ pub(crate) enum Command {
     /// Print the configuration that a running daemon uses, without secrets
     #[command(after_help = "Examples:\n  ferric config show\n  ferric config show --json")]
     Show,
-    /// Add the libraries and pools of a file to the configuration file of a running daemon, which reads it again
+    /// Add the chassis, libraries and pools of a file to the configuration file of a running daemon, which reads it again
     #[command(after_help = "Examples:\n  ferric config add second-library.toml")]
     Add {
-        /// TOML file with library and pool tables, without move_command; - reads standard input
+        /// TOML file with chassis, library and pool tables, without move_command; - reads standard input
         file: PathBuf,
     },
     /// Write a configuration file with the default library, in which comments describe every key; or one without a library

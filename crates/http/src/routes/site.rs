@@ -110,11 +110,15 @@ pub(super) const ROUTES: &[Route] = &[
     Route::post(
         "/v1/configuration",
         "configuration_add",
-        "Add libraries and pools to the end of the configuration file of the daemon, and read it again",
+        "Add chassis, libraries and pools to the end of the configuration file of the daemon, and read it again",
     )
     .admin()
     .of_object("/v1/configuration")
-    .body(&[Member::new("text", Kind::LongText(500_000), "Tables [[library]] and [[pool]], without commands.")])
+    .body(&[Member::new(
+        "text",
+        Kind::LongText(500_000),
+        "Tables [[chassis]], [[library]] and [[pool]], without commands.",
+    )])
     .returns("ReloadReport"),
     Route::post("/v1/configuration/check", "configuration_check", "Check a text as a configuration, without a change")
         .admin()

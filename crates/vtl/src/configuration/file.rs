@@ -1,4 +1,4 @@
-//! The configuration file of a running program: its state, and libraries that are added to it.
+//! The configuration file of a running program: its state, and chassis, libraries and pools that are added to it.
 
 use crate::config;
 use crate::control::{ControlError, ReloadReport};
@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Tables that a request can add.
+const ADDED_TABLES: [&str; 3] = ["chassis", "library", "pool"];
 /// Keys of a library that name programs. A request cannot add them: it could run any program of the machine.
 const COMMAND_KEYS: [&str; 2] = ["move_command", "move_command_timeout"];
 
@@ -17,7 +19,7 @@ pub trait ConfigurationFile: Send + Sync {
     /// Path and state of the file; `None` if the program was started without one.
     fn status(&self) -> Option<ConfigurationFileStatus>;
 
-    /// Adds libraries and pools to the end of the file, and reloads it.
+    /// Adds chassis, libraries and pools to the end of the file, and reloads it.
     ///
     /// # Errors
     /// The program has no such file, the text has other tables, the file with the text is invalid or cannot be written, or
@@ -168,7 +170,7 @@ fn staged_path(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.ferric-{}-{number}", std::process::id()))
 }
 
-/// Refuses a text with other tables than libraries and pools, and libraries that name programs.
+/// Refuses a text with other tables than chassis, libraries and pools, and libraries that name programs.
 fn check_tables(text: &str) -> Result<(), ControlError> {
     let invalid = |message: String| ControlError::invalid(message).with_member("text");
     let tables: toml::Table = toml::from_str(text).map_err(|error| {
@@ -176,13 +178,14 @@ fn check_tables(text: &str) -> Result<(), ControlError> {
         invalid(format!("the text is not TOML: {message}"))
     })?;
     if tables.is_empty() {
-        return Err(invalid("the text has no table; expected [[library]] and [[pool]]".into()));
+        return Err(invalid("the text has no table; expected [[chassis]], [[library]] and [[pool]]".into()));
     }
     for (name, value) in &tables {
-        let elements = value.as_array().filter(|_| ["library", "pool"].contains(&name.as_str()));
+        let elements = value.as_array().filter(|_| ADDED_TABLES.contains(&name.as_str()));
         let tables = elements.filter(|elements| !elements.is_empty() && elements.iter().all(toml::Value::is_table));
         let Some(tables) = tables else {
-            return Err(invalid(format!("{name:?} cannot be added; expected tables [[library]] and [[pool]]")));
+            let message = format!("{name:?} cannot be added; expected tables [[chassis]], [[library]] and [[pool]]");
+            return Err(invalid(message));
         };
         let has = |key: &&&str| tables.iter().any(|table| table.get(**key).is_some());
         if let Some(key) = COMMAND_KEYS.iter().find(has) {
@@ -242,13 +245,16 @@ mod tests {
     #[test]
     fn only_libraries_and_pools_without_commands_are_added() {
         for (text, expected) in [
-            ("", "the text has no table; expected [[library]] and [[pool]]"),
-            ("[http]\ninsecure = true\n", "\"http\" cannot be added; expected tables [[library]] and [[pool]]"),
+            ("", "the text has no table; expected [[chassis]], [[library]] and [[pool]]"),
+            (
+                "[http]\ninsecure = true\n",
+                "\"http\" cannot be added; expected tables [[chassis]], [[library]] and [[pool]]",
+            ),
             (
                 "insecure = true\n[[library]]\n",
-                "\"insecure\" cannot be added; expected tables [[library]] and [[pool]]",
+                "\"insecure\" cannot be added; expected tables [[chassis]], [[library]] and [[pool]]",
             ),
-            ("library = []\n", "\"library\" cannot be added; expected tables [[library]] and [[pool]]"),
+            ("library = []\n", "\"library\" cannot be added; expected tables [[chassis]], [[library]] and [[pool]]"),
             (
                 "[[library]]\nmove_command = [\"/bin/sh\"]\n",
                 "library.move_command cannot be added by a request; write it into the configuration file",
@@ -258,6 +264,7 @@ mod tests {
         }
         assert!(check_tables("[[library]\n").unwrap_err().message.starts_with("the text is not TOML: "));
         check_tables("[[library]]\nslots = 4\n[[pool]]\nname = \"a\"\n").unwrap();
+        check_tables("[[chassis]]\nname = \"c\"\n[[library]]\npartition = { chassis = \"c\" }\n").unwrap();
     }
 
     #[test]

@@ -351,9 +351,9 @@ pub enum ControlRequest {
     },
     /// Requests the configuration in use as text: [`ConfigurationText`](crate::configuration::ConfigurationText).
     Configuration,
-    /// Adds libraries and pools to the end of the configuration file of the daemon, and reloads it.
+    /// Adds chassis, libraries and pools to the end of the configuration file of the daemon, and reloads it.
     ConfigurationAdd {
-        /// Tables `[[library]]` and `[[pool]]`, without commands.
+        /// Tables `[[chassis]]`, `[[library]]` and `[[pool]]`, without commands.
         text: String,
     },
     /// Requests the models that a configuration can name: [`Models`](crate::models::Models).

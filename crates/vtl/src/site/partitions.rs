@@ -71,6 +71,18 @@ impl Site {
         Ok(())
     }
 
+    /// Refuses changes of existing chassis.
+    pub(super) fn check_chassis_unchanged(&self, setups: &[ChassisSetup]) -> Result<(), ControlError> {
+        let all = read(&self.chassis);
+        match all.iter().find(|chassis| !setups.contains(&chassis.setup)) {
+            None => Ok(()),
+            Some(SiteChassis { setup, .. }) => {
+                let message = format!("chassis {:?}: a change requires a restart; nothing was changed", setup.name);
+                Err(ControlError::conflict(message).with_restart_required("chassis"))
+            }
+        }
+    }
+
     /// The place of a library in its chassis.
     pub(super) fn partition(&self, setup: &LibrarySetup) -> Option<Partition> {
         let partition = setup.partition.as_ref()?;

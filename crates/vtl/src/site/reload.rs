@@ -28,6 +28,7 @@ impl Site {
         let setups =
             config.libraries.iter().map(|setup| self.with_added_slots(setup)).collect::<Result<Vec<_>, _>>()?;
         self.check_libraries_unchanged(&setups)?;
+        self.check_chassis_unchanged(&config.chassis)?;
         self.check_no_new_daemons(&setups)?;
         self.check_new_libraries(&setups)?;
         let faults = config.faults.read()?;
@@ -44,6 +45,7 @@ impl Site {
                 changes.push(ReloadChange::CartridgesCreated { library: library.name().into(), count });
             }
         }
+        self.create_chassis(&config.chassis)?;
         for setup in config.libraries.iter().skip(libraries.len()) {
             self.create_library(setup, &config.libraries)?;
             if let Some(library) = self.library(&setup.name) {
