@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { may, request } from "./api";
-import { elementName, findLibrary, type Library } from "./site";
+import { elementName, findLibrary, userOfShared, type Library } from "./site";
 import type { Drive, Element, Moved } from "./types";
 import { act, notify, speak } from "./ui";
 
@@ -44,6 +44,8 @@ export function whyNotTo(library: Library, name: string, element: Element): stri
   if (element.fault) return `${name} is ${element.fault}`;
   if (isDrive(name) && !(element as Drive).online) return `${name} is offline`;
   if (name.startsWith("io") && library.summary.station_open) return "the I/O station is open";
+  const user = name.startsWith("io") ? userOfShared(library, element) : undefined;
+  if (user) return `partition ${user.summary.name} uses ${name}`;
   return undefined;
 }
 

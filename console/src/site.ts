@@ -2,7 +2,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { get } from "./api";
-import type { Drive, Element, Location, ObjectShelf, Page, Pool, SiteEvent, SiteStatus, Summary } from "./types";
+import type { Chassis, Drive, Element, Location, ObjectShelf, Page, Pool, SiteEvent, SiteStatus, Summary } from "./types";
 
 /** A library with its elements, which are changed in place: a component that shows them reads `revision`. */
 export interface Library {
@@ -15,6 +15,8 @@ export interface Library {
 }
 
 export const libraries = signal<Library[]>([]);
+/** The chassis that libraries divide, of the snapshot. */
+export const chassis = signal<Chassis[]>([]);
 export const shelves = signal<Map<string, Set<string>>>(new Map());
 export const pools = signal<Pool[]>([]);
 export const warnings = signal<string[]>([]);
@@ -29,6 +31,21 @@ export const isKnown = signal(false);
 
 export const findLibrary = (name: string): Library | undefined =>
   libraries.value.find((library) => library.summary.name === name);
+
+/** The chassis of a library that is a partition. */
+export const chassisOf = (library: Library): Chassis | undefined =>
+  chassis.value.find((item) => item.name === library.summary.chassis);
+
+/** The other partitions of the chassis of a library. */
+export const otherPartitions = (library: Library): Library[] =>
+  libraries.value.filter((other) => other !== library && other.summary.chassis !== undefined && other.summary.chassis === library.summary.chassis);
+
+/** The partition that uses a slot of the shared I/O station, if it is another one than the library. */
+export function userOfShared(library: Library, element: Element): Library | undefined {
+  if (element.cartridge || !chassisOf(library)?.shared_station) return undefined;
+  const index = library.io.indexOf(element);
+  return otherPartitions(library).find((other) => other.io[index]?.cartridge !== undefined);
+}
 
 /** The name of an element, such as `slot3`. */
 export function elementName(library: Library, element: Element): string {
@@ -60,6 +77,7 @@ export function applySnapshot(status: SiteStatus): void {
       slots,
       byAddress: new Map([...io, ...slots].map((element) => [element.address, element])),
     }));
+    chassis.value = status.chassis ?? [];
     shelves.value = new Map(Object.entries(status.shelves).map(([name, barcodes]) => [name, new Set(barcodes)]));
     objectShelves.value = status.object_shelves ?? [];
     warnings.value = status.warnings ?? [];

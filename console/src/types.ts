@@ -54,6 +54,8 @@ export interface Summary {
   lun: number;
   /** The daemon serves only drives of the library. */
   robot_elsewhere?: boolean;
+  /** The chassis of which the library is a partition. */
+  chassis?: string;
   shelf: string;
   online: boolean;
   faulty?: string;
@@ -64,6 +66,27 @@ export interface Summary {
   reservation?: Reservation;
 }
 
+/** A partition, and its share of the elements of the chassis: numbers of the first and the last one. */
+export interface Partition {
+  library: string;
+  number: number;
+  serial: string;
+  slots?: [number, number];
+  import_export?: [number, number];
+  drives?: [number, number];
+}
+
+export interface Chassis {
+  name: string;
+  model: string;
+  serial: string;
+  slots: number;
+  import_export: number;
+  drives: number;
+  shared_station?: boolean;
+  partitions: Partition[];
+}
+
 export interface LibraryStatus extends Summary {
   drives: Drive[];
   io_elements: Element[];
@@ -72,6 +95,7 @@ export interface LibraryStatus extends Summary {
 
 export interface SiteStatus {
   libraries: LibraryStatus[];
+  chassis?: Chassis[];
   shelves: Record<string, string[]>;
   version: number;
   warnings?: string[];
@@ -166,6 +190,15 @@ export interface Moved {
   to_element?: string;
   refused?: string;
   shelf?: string;
+}
+
+/** A cartridge that was assigned to another partition of its chassis. */
+export interface Assigned {
+  cartridge: string;
+  from_library: string;
+  from_element: string;
+  library: string;
+  to_element: string;
 }
 
 /** An event of the site; further members depend on `event`. */

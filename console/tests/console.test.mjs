@@ -763,3 +763,76 @@ consoleTest(
   },
   { config: `${SITE}[http]\nloopback = "token"\n` },
 );
+
+const CHASSIS = `
+[[chassis]]
+name = "rack1"
+model = "HPE MSL3040"
+serial = "DEC0000001"
+slots = 14
+import_export = 2
+drives = 3
+io_station = "shared"
+[[library]]
+name = "backup"
+slots = 8
+partition = { chassis = "rack1" }
+[[library.drive]]
+model = "Ultrium 9-SCSI"
+count = 2
+[[library.cartridges]]
+pattern = "B#####L9"
+count = 4
+size = "256MB"
+[[library]]
+name = "archive"
+slots = 4
+partition = { chassis = "rack1" }
+[[library.drive]]
+model = "Ultrium 9-SCSI"
+`;
+
+consoleTest(
+  "a chassis shows its partitions, and a cartridge is assigned to another one",
+  async ({ daemon, page }) => {
+    const table = page.getByRole("table", { name: "Partitions of chassis rack1" });
+    const rows = async () => (await table.getByRole("row").allInnerTexts()).map((row) => row.split(/\s+/).join(" ").trim());
+    await table.waitFor();
+    assert.deepEqual((await rows()).slice(1), ["1 backup DEC0000001_LL01 1–8 1–2 1–2", "2 archive DEC0000001_LL02 9–12 1–2 3"]);
+    await page.getByText("In no partition: 2 slots.").waitFor();
+    for (const theme of THEMES) {
+      await setTheme(page, theme);
+      assert.deepEqual(await violationsOf(page, `chassis, ${theme}`), []);
+    }
+    await cell(page, "slot2").click();
+    await page.locator(".inspector").getByText("slot 2 of chassis rack1").waitFor();
+    await page.getByRole("button", { name: "Assign to archive" }).click();
+    await page.getByRole("status").getByText("B00002L9: backup slot2 → archive slot1").waitFor({ state: "attached" });
+    await isEmpty(page, "slot2");
+    assert.equal((await daemon.request("GET", "/v1/slots/slot1?library=archive")).cartridge, "B00002L9");
+
+    // A slot of the shared I/O station that another partition uses is no destination.
+    await table.getByRole("link", { name: "archive" }).click();
+    await holds(page, "slot1", "B00002L9");
+    await cell(page, "slot1").click();
+    await page.locator(".inspector").getByText("slot 9 of chassis rack1").waitFor();
+    await cell(page, "io1").click();
+    await holds(page, "io1", "B00002L9");
+    await table.getByRole("link", { name: "backup" }).click();
+    await cell(page, "io1").and(page.locator('[aria-label="io1, used by partition archive"]')).waitFor();
+    await cell(page, "slot1").click();
+    await cell(page, "io1").click();
+    await page.getByText("B00001L9 stays in slot1: partition archive uses io1").first().waitFor();
+
+    // The page of a cartridge assigns it, too: back, in the shared slot.
+    await page.goto(`${daemon.url}/#/cartridge/B00002L9`);
+    await page.getByRole("button", { name: "Assign to backup" }).click();
+    await page.getByRole("status").getByText("B00002L9: archive io1 → backup io1").waitFor({ state: "attached" });
+    assert.equal((await daemon.request("GET", "/v1/slots/io1?library=backup")).cartridge, "B00002L9");
+    await page.setViewportSize(SMALL);
+    await page.goto(`${daemon.url}/#/rack/archive`);
+    await table.waitFor();
+    await fits(page, "chassis");
+  },
+  { config: CHASSIS, path: "#/rack/backup" },
+);

@@ -7,6 +7,7 @@ import { log } from "../events";
 import { bytes, count, dateTime, day, eventDetail, eventName, kindName } from "../format";
 import { startJob } from "../jobs";
 import { movedWords } from "../moves";
+import { AssignButtons } from "../parts/chassis";
 import { Dialog, DialogButtons } from "../parts/dialog";
 import { Select } from "../parts/fields";
 import { Icon } from "../parts/icon";
@@ -213,6 +214,7 @@ function Actions({ cartridge }: { cartridge: Cartridge }) {
           Export to shelf {library.summary.shelf}
         </button>
       )}
+      {library && !inDrive && <AssignButtons library={library} barcode={cartridge.cartridge} />}
       {may("operate") &&
         homes.map((home) => (
           <button key={home.summary.name} onClick={() => post("/v1/imports", { library: home.summary.name, cartridge: cartridge.cartridge })}>

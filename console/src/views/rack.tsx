@@ -5,12 +5,13 @@ import { useEffect, useMemo } from "preact/hooks";
 import { may, request } from "../api";
 import { count, kindName, plural, reservationText } from "../format";
 import { beginDrag, choose, deselect, drag, elementByName, move, movedWords, moving, selected, whyNotFrom, whyNotTo } from "../moves";
+import { AssignButtons, ChassisPanel, placeInChassis } from "../parts/chassis";
 import { Grid, type Cell } from "../parts/grid";
 import { Icon } from "../parts/icon";
 import { Select, type Option } from "../parts/fields";
 import { PoolFilter } from "../parts/pool-filter";
 import { elementWords, Spine } from "../parts/spine";
-import { elementName, isKnown, libraries, pollUnits, pools, revision, shelves, type Library } from "../site";
+import { elementName, isKnown, libraries, pollUnits, pools, revision, shelves, userOfShared, type Library } from "../site";
 import type { Drive, Element, Moved } from "../types";
 import { act, path, route } from "../ui";
 
@@ -64,6 +65,7 @@ function elementCell(library: Library, element: Element, extra = ""): Cell {
   const busy = move?.from === name || move?.to === name;
   const source = selected.value?.library === library.summary.name ? elementByName(library, selected.value.name) : undefined;
   const isTarget = !!source?.cartridge && !isSelected && may("operate") && !whyNotTo(library, name, element);
+  const user = userOfShared(library, element)?.summary.name;
   const isOver = drag.value?.from.library === library.summary.name && drag.value.over === name;
   const classes = [
     extra,
@@ -76,14 +78,14 @@ function elementCell(library: Library, element: Element, extra = ""): Cell {
   ];
   return {
     name,
-    label: elementWords(name, element),
+    label: user === undefined ? elementWords(name, element) : `${name}, used by partition ${user}`,
     className: classes.filter(Boolean).join(" "),
     selected: isSelected,
     busy,
     content: (
       <>
         <span class="cell-number" data-text={element.number} />
-        {element.cartridge ? <Spine element={element} /> : <span class="recess">{element.fault}</span>}
+        {element.cartridge ? <Spine element={element} /> : <span class="recess">{element.fault ?? user}</span>}
         {element.cartridge && element.fault && <span class="cell-fault">{element.fault}</span>}
       </>
     ),
@@ -414,6 +416,7 @@ function Inspector({ library }: { library: Library }) {
   const freeDrives = library.drives.filter((drive) => !whyNotTo(library, `drive${drive.number}`, drive));
   const freeIo = library.io.find((io) => !whyNotTo(library, `io${io.number}`, io));
   const exportable = name.startsWith("io") && !library.summary.removal_prevented;
+  const inChassis = placeInChassis(library, name);
   const done = (run: Promise<unknown>): void => void run.then(() => (selected.value = null));
   return (
     <aside class="inspector" aria-label="Selected element">
@@ -421,6 +424,7 @@ function Inspector({ library }: { library: Library }) {
         <strong class="mono">{element.cartridge ?? name}</strong>
         <span>
           {element.cartridge ? `${kindName(element.kind)}, in ${name}` : element.fault ?? "empty"}
+          {inChassis && `, ${inChassis}`}
           {element.source !== undefined && !name.startsWith("slot") && `, from ${sourceName(library, element.source)}`}
         </span>
         {element.unusable && <span class="bad">{element.unusable}</span>}
@@ -445,6 +449,7 @@ function Inspector({ library }: { library: Library }) {
             {name.startsWith("slot") && freeIo && (
               <button onClick={() => void move(library, name, `io${freeIo.number}`)}>Move to io{freeIo.number}</button>
             )}
+            {!isDrive && <AssignButtons library={library} barcode={element.cartridge} onDone={() => (selected.value = null)} />}
             {exportable && (
               <button
                 onClick={() =>
@@ -522,6 +527,7 @@ export function Rack() {
           ))}
         </nav>
       )}
+      <ChassisPanel library={shown} />
       <Cabinet key={shown.summary.name} library={shown} />
       <Ghost />
     </>
