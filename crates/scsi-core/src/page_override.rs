@@ -23,6 +23,10 @@ pub enum OverriddenPage {
     ModeHeader,
     /// A log page (SPC-4 §7.3).
     Log(LogId),
+    /// Data of REPORT DENSITY SUPPORT for all media with MEDIUM TYPE=0: the densities (SSC-4 §7.9.3). Only drives have it.
+    Densities,
+    /// The same with MEDIUM TYPE=1: the medium types (SSC-4 §7.9.4). Only drives have it.
+    MediumTypes,
 }
 
 impl fmt::Display for OverriddenPage {
@@ -37,6 +41,8 @@ impl fmt::Display for OverriddenPage {
             Self::Log(id) => code("log", id),
             Self::Inquiry => f.write_str("standard INQUIRY data"),
             Self::ModeHeader => f.write_str("the mode parameter header"),
+            Self::Densities => f.write_str("REPORT DENSITY SUPPORT data"),
+            Self::MediumTypes => f.write_str("REPORT DENSITY SUPPORT data with medium types"),
         }
     }
 }
@@ -148,6 +154,8 @@ pub enum PageOverrideError {
         /// Name of the field.
         name: &'static str,
     },
+    /// Only tape drives return the data.
+    OnlyDrives,
     /// The bytes from an offset on reach behind the end of the data.
     Behind {
         /// Offset of the last byte that is given.
@@ -162,6 +170,7 @@ impl fmt::Display for PageOverrideError {
         match self {
             Self::Required => f.write_str("this page cannot be absent"),
             Self::Empty => f.write_str("there are no bytes"),
+            Self::OnlyDrives => f.write_str("only a drive has it"),
             Self::TooShort { len, header } => write!(f, "{len} bytes are no page: its header has {header}"),
             Self::Field { offset, name, found, expected } => {
                 write!(f, "byte {offset} ({name}) is {found:02X}h; expected {expected:02X}h")
@@ -181,6 +190,9 @@ const DEVICE_TYPE: &str = "PERIPHERAL DEVICE TYPE";
 const PAGE_CODE: &str = "PAGE CODE";
 const SUBPAGE_CODE: &str = "SUBPAGE CODE";
 const PAGE_LENGTH: &str = "PAGE LENGTH";
+const DENSITY_LENGTH: &str = "AVAILABLE DENSITY SUPPORT LENGTH";
+/// PERIPHERAL DEVICE TYPE of tape drives.
+const TAPE_DRIVE: u8 = 0x01;
 /// PS of a mode page, and DS of a log page.
 const PS: u8 = 0x80;
 /// SPF: the page has a subpage code.
@@ -205,7 +217,7 @@ impl OverriddenPage {
         match self {
             Self::Inquiry => MIN_LENGTH,
             Self::Mode(PageId { subpage: 0, .. }, _) => 2,
-            Self::Mode(..) | Self::Vpd(_) | Self::Log(_) => 4,
+            Self::Mode(..) | Self::Vpd(_) | Self::Log(_) | Self::Densities | Self::MediumTypes => 4,
             Self::ModeHeader => MODE_HEADER,
         }
     }
@@ -223,6 +235,7 @@ impl OverriddenPage {
             }
             (Self::Mode(PageId { subpage: 1.., .. }, _) | Self::Log(_), 1) => Some(SUBPAGE_CODE),
             (Self::ModeHeader, 0..=1) => Some("MODE DATA LENGTH"),
+            (Self::Densities | Self::MediumTypes, 0..=1) => Some(DENSITY_LENGTH),
             (Self::ModeHeader, 4) => Some("LONGLBA"),
             (Self::ModeHeader, 6..=7) => Some("BLOCK DESCRIPTOR LENGTH"),
             _ => None,
@@ -231,7 +244,8 @@ impl OverriddenPage {
 
     /// Whether every unit has the page.
     fn is_required(self) -> bool {
-        matches!(self, Self::Inquiry | Self::ModeHeader | Self::Vpd(0)) || self == Self::Log(LogId::page(0))
+        matches!(self, Self::Inquiry | Self::ModeHeader | Self::Vpd(0) | Self::Densities)
+            || self == Self::Log(LogId::page(0))
     }
 
     /// Checks that the header of a whole page agrees with its data.
@@ -263,6 +277,10 @@ impl OverriddenPage {
             Self::Mode(id, _) | Self::Log(id) => {
                 vec![code(id), HeaderField(1, SUBPAGE_CODE, byte_1.into(), id.subpage.into()), long]
             }
+            Self::Densities | Self::MediumTypes => {
+                let given = u16::from_be_bytes([byte_0, byte_1]).into();
+                vec![HeaderField(0, DENSITY_LENGTH, given, len.saturating_sub(2))]
+            }
             Self::ModeHeader => return Err(PageOverrideError::Header { offset: 0, name: "MODE DATA LENGTH" }),
         };
         fields.iter().try_for_each(HeaderField::check)
@@ -274,8 +292,12 @@ impl PageOverride {
     ///
     /// # Errors
     /// The header of a whole page does not agree with its data; bytes from an offset on include a field of the header that
-    /// depends on the data; a page that every unit has would be absent.
+    /// depends on the data; a page that every unit has would be absent; only drives have the data.
     pub fn new(page: OverriddenPage, change: PageChange, device_type: u8) -> Result<Self, PageOverrideError> {
+        let only_drives = matches!(page, OverriddenPage::Densities | OverriddenPage::MediumTypes);
+        if only_drives && device_type != TAPE_DRIVE {
+            return Err(PageOverrideError::OnlyDrives);
+        }
         match &change {
             PageChange::Absent if page.is_required() => return Err(PageOverrideError::Required),
             PageChange::Absent => {}
@@ -349,13 +371,13 @@ impl PageOverrides {
 
     /// Whether the unit does not have a page.
     #[must_use]
-    pub(crate) fn removes(&self, page: OverriddenPage) -> bool {
+    pub fn removes(&self, page: OverriddenPage) -> bool {
         self.changes(page).any(|change| *change == PageChange::Absent)
     }
 
     /// A page with the overrides applied to it.
     #[must_use]
-    pub(crate) fn apply(&self, page: OverriddenPage, mut data: Vec<u8>) -> Vec<u8> {
+    pub fn apply(&self, page: OverriddenPage, mut data: Vec<u8>) -> Vec<u8> {
         for change in self.changes(page) {
             if let PageChange::Whole(bytes) = change {
                 data.clone_from(bytes);

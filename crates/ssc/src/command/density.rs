@@ -1,7 +1,7 @@
 //! REPORT DENSITY SUPPORT, SSC-4 §7.9.  Bytes: 0 opcode · 1 MEDIUM TYPE(1) MEDIA(0) · 7-8 ALLOCATION LENGTH · 9 control
 //!
 //! Returns density descriptors, or medium type descriptors with MEDIUM TYPE=1: of all supported media, or of the
-//! mounted medium with MEDIA=1.
+//! mounted medium with MEDIA=1. The configuration can override the data of all media.
 //!
 //! **Deviations:** none.
 
@@ -10,6 +10,8 @@ use crate::profile::{DriveProfile, MediaSupport};
 use scsi_core::cdb_field::{bit, number};
 use scsi_core::command_spec::{Access, CommandSpec};
 use scsi_core::fault::Outcome;
+use scsi_core::page_override::OverriddenPage;
+use scsi_core::sense::Sense;
 use scsi_core::writer::PageWriter;
 use tape_store::cartridge::CartridgeKind;
 
@@ -24,6 +26,10 @@ const DEFLT: u8 = 0x20;
 pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     let [_, flags, _, _, _, _, _, high, low, ..] = *cx.cdb.bytes();
     let (by_type, of_medium) = (flags & 0x02 != 0, flags & 0x01 != 0);
+    let overridden = if by_type { OverriddenPage::MediumTypes } else { OverriddenPage::Densities };
+    if cx.lu.identity.pages.removes(overridden) {
+        return Err(Sense::invalid_field_in_cdb(1, Some(1)).into());
+    }
     let profile = cx.device.profile;
     let mounted = if of_medium { Some(cx.device.media.ready()?) } else { None };
     let wanted =
@@ -46,7 +52,9 @@ pub(crate) fn run(cx: &mut Context<'_, '_, '_>) -> Outcome {
     page.length_u16(|w| {
         w.u16(0).bytes(body.as_slice());
     });
-    cx.return_data(u16::from_be_bytes([high, low]).into(), page.as_slice());
+    let page = page.into_vec();
+    let page = if of_medium { page } else { cx.lu.identity.pages.apply(overridden, page) };
+    cx.return_data(u16::from_be_bytes([high, low]).into(), &page);
     Ok(())
 }
 

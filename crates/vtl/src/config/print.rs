@@ -396,6 +396,8 @@ impl fmt::Display for PageTable<'_> {
         let (kind, code, values) = match self.0.page() {
             OverriddenPage::Inquiry => ("inquiry", None, ModeValues::All),
             OverriddenPage::ModeHeader => ("mode-header", None, ModeValues::All),
+            OverriddenPage::Densities => ("densities", None, ModeValues::All),
+            OverriddenPage::MediumTypes => ("medium-types", None, ModeValues::All),
             OverriddenPage::Vpd(page) => ("vpd", Some(PageId::page(page)), ModeValues::All),
             OverriddenPage::Log(id) => ("log", Some(id), ModeValues::All),
             OverriddenPage::Mode(id, values) => ("mode", Some(id), values),

@@ -240,8 +240,9 @@ tables! {
     /// some of its bytes. All other bytes keep their current values. `ferric personality import` makes these tables from a dump
     /// of a device. The header of a page must agree with its data.
     PageTable = "[[library.drive.page]]" {
-        /// `inquiry` (standard INQUIRY data), `vpd`, `mode`, `log`, or `mode-header`: the mode parameter header and block
-        /// descriptor as in MODE SENSE(10). Required.
+        /// `inquiry` (standard INQUIRY data), `vpd`, `mode`, `log`; `mode-header`, the mode parameter header and block descriptor
+        /// as in MODE SENSE(10); or, of a drive, `densities` or `medium-types`, the data of REPORT DENSITY SUPPORT for all media.
+        /// Required.
         kind: Text,
         /// Page code, such as `0x83`. Required for `vpd`, `mode` and `log`.
         code: Number,

@@ -1053,6 +1053,19 @@ bytes = \"78\"
 kind = \"log\"
 code = 0x11
 absent = true
+
+[[library.drive.page]]
+kind = \"densities\"
+bytes = \"00 04 00 00 aa bb\"
+
+[[library.drive.page]]
+kind = \"densities\"
+offset = 5
+bytes = \"cc\"
+
+[[library.drive.page]]
+kind = \"medium-types\"
+absent = true
 ";
 
 #[test]
@@ -1075,6 +1088,12 @@ fn pages_are_read_printed_and_returned() {
     assert_eq!(read(1, &[0x12, 1, 0xc7, 0, 6, 0]).unwrap(), [1, 0xc7, 0, 0x1e, 0, 1]);
     assert_eq!(read(1, &[0x1a, 8, 0, 0, 4, 0]).unwrap()[1], 0x78);
     assert_eq!(read(1, &[0x4d, 0, 0x51, 0, 0, 0, 0, 0, 255, 0]).unwrap_err().sense_codes(), Some((5, 0x24, 0)));
+    let densities = |flags, len| read(1, &[0x44, flags, 0, 0, 0, 0, 0, 0, len, 0]);
+    assert_eq!(densities(0, 255).unwrap(), [0, 4, 0, 0, 0xaa, 0xcc]);
+    assert_eq!(densities(0, 5).unwrap(), [0, 4, 0, 0, 0xaa]);
+    assert_eq!(densities(2, 255).unwrap_err().sense_codes(), Some((5, 0x24, 0)));
+    // The mounted medium is that of the drive: there is none.
+    assert_eq!(densities(1, 255).unwrap_err().sense_codes(), Some((2, 0x3a, 0)));
 }
 
 /// A drive with this table of a page, whose keys begin in line 4.
@@ -1099,7 +1118,7 @@ fn errors_of_the_keys_of_pages() {
             drive("kind = \"sense\""),
             4,
             "drive.page.kind",
-            "\"sense\" is not one of inquiry, vpd, mode, mode-header, log",
+            "\"sense\" is not one of inquiry, vpd, mode, mode-header, log, densities, medium-types",
         ),
         (drive("kind = \"vpd\"\nbytes = \"00\""), 3, "drive.page.code", "is required for the kind \"vpd\""),
         (drive("kind = \"inquiry\"\ncode = 0"), 5, "drive.page.code", "does not apply to the kind \"inquiry\""),
@@ -1112,6 +1131,26 @@ fn errors_of_the_keys_of_pages() {
             6,
             "drive.page.values",
             "\"some\" is not one of all, current, changeable, default, saved",
+        ),
+    ]);
+}
+
+#[test]
+fn errors_of_densities() {
+    let drive = drive_page;
+    assert_page_errors([
+        (
+            drive("kind = \"densities\"\nbytes = \"00 03 00 00 aa bb\""),
+            5,
+            "drive.page.bytes",
+            "byte 0 (AVAILABLE DENSITY SUPPORT LENGTH) is 03h; expected 04h",
+        ),
+        (drive("kind = \"densities\"\nabsent = true"), 5, "drive.page.absent", "this page cannot be absent"),
+        (
+            "[[library]]\n[[library.page]]\nkind = \"densities\"\nbytes = \"00 02 00 00\"\n".into(),
+            4,
+            "library.page.bytes",
+            "REPORT DENSITY SUPPORT data: only a drive has it",
         ),
     ]);
 }

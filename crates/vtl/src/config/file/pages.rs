@@ -94,12 +94,12 @@ fn page(source: &Source<'_>, key: &str, table: &PageTable, at: usize) -> Result<
         let message = format!("does not apply to the kind {name:?}");
         return Err(source.error(values.span().start, &format!("{key}.values"), message));
     }
+    if let Some((_, page)) = WITHOUT_CODE.into_iter().find(|(kind, _)| *kind == name) {
+        refused(&table.code, "code")?;
+        refused(&table.subpage, "subpage")?;
+        return Ok(page);
+    }
     match name {
-        "inquiry" | "mode-header" => {
-            refused(&table.code, "code")?;
-            refused(&table.subpage, "subpage")?;
-            Ok(if name == "inquiry" { OverriddenPage::Inquiry } else { OverriddenPage::ModeHeader })
-        }
         "vpd" => {
             refused(&table.subpage, "subpage")?;
             code(u8::MAX).map(OverriddenPage::Vpd)
@@ -108,11 +108,20 @@ fn page(source: &Source<'_>, key: &str, table: &PageTable, at: usize) -> Result<
         "mode" => Ok(OverriddenPage::Mode(PageId { page: code(MAX_PAGE - 1)?, subpage: subpage()? }, values)),
         "log" => Ok(OverriddenPage::Log(LogId { page: code(MAX_PAGE)?, subpage: subpage()? })),
         other => {
-            let message = format!("{other:?} is not one of inquiry, vpd, mode, mode-header, log");
+            let message =
+                format!("{other:?} is not one of inquiry, vpd, mode, mode-header, log, densities, medium-types");
             Err(source.error(kind.span().start, &format!("{key}.kind"), message))
         }
     }
 }
+
+/// Kinds of data without a page code.
+const WITHOUT_CODE: [(&str, OverriddenPage); 4] = [
+    ("inquiry", OverriddenPage::Inquiry),
+    ("mode-header", OverriddenPage::ModeHeader),
+    ("densities", OverriddenPage::Densities),
+    ("medium-types", OverriddenPage::MediumTypes),
+];
 
 /// The highest PAGE CODE of log pages; mode pages have one less.
 const MAX_PAGE: u8 = 0x3f;
@@ -261,6 +270,8 @@ fn page_len(unit: &mut dyn LogicalUnit, nexus: NexusId, page: OverriddenPage) ->
     const MODE_HEADER_6: usize = 4;
     let (cdb, header) = match page {
         OverriddenPage::Inquiry => ([0x12, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0], 0),
+        OverriddenPage::Densities => ([0x44, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0], 0),
+        OverriddenPage::MediumTypes => ([0x44, 2, 0, 0, 0, 0, 0, 0xff, 0xff, 0], 0),
         OverriddenPage::Vpd(code) => ([0x12, 1, code, 0xff, 0xff, 0, 0, 0, 0, 0], 0),
         OverriddenPage::Mode(PageId { page, subpage }, _) => {
             ([0x5a, 0x08, page, subpage, 0, 0, 0, 0xff, 0xff, 0], MODE_HEADER)
