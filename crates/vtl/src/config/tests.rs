@@ -1096,6 +1096,19 @@ fn pages_are_read_printed_and_returned() {
     assert_eq!(densities(1, 255).unwrap_err().sense_codes(), Some((2, 0x3a, 0)));
 }
 
+/// The serial number of a logical library is longer than the configured one.
+#[test]
+fn bytes_of_the_serial_number_of_a_logical_library() {
+    let table = |offset: usize| {
+        format!(
+            "[[library]]\nmodel = \"HPE MSL3040\"\nserial = \"DEC0000001\"\n[[library.page]]\nkind = \"vpd\"\ncode = 0x80\noffset = {offset}\nbytes = \"32\"\n"
+        )
+    };
+    parse("f", &table(18)).unwrap();
+    let error = parse("f", &table(19)).unwrap_err();
+    assert_eq!(error.message, "byte 19 is behind the end of VPD page 80h, which has 19 bytes");
+}
+
 /// A drive with this table of a page, whose keys begin in line 4.
 fn drive_page(keys: &str) -> String {
     format!("[[drive]]\nmodel = \"ULT3580-TD8\"\n[[drive.page]]\n{keys}\n")

@@ -17,7 +17,7 @@ use scsi_core::target::{LogicalUnit, Request, TransportEvent};
 use scsi_core::time::Now;
 use scsi_core::vpd::{DEVICE_ID_83, PORTS_88, SERIAL_80};
 use smc::changer::Changer;
-use smc::element::ElementLayout;
+use smc::element::{ElementAddress, ElementLayout};
 use smc::profile::ChangerProfile;
 use ssc::drive::{Drive, DriveConfig};
 use std::collections::BTreeMap;
@@ -214,16 +214,24 @@ pub(super) fn changer_pages(
     names: &UnitNames,
 ) -> Result<PageOverrides, ConfigError> {
     let pages = pages(source, CHANGER_PAGE, tables, MEDIUM_CHANGER)?;
+    // As long as that of the unit, whichever number its library has.
+    let number = names.serial.clone().unwrap_or_else(generated_serial);
+    let serial = changer.unit_serial(&number, 0, ElementAddress(layout.storage.first));
+    let names = UnitNames { serial: Some(serial), ..names.clone() };
     check_pages(source, CHANGER_PAGE, pages, changer.name, |overrides| {
         let elements = smc::library::Library::new(layout, changer.capabilities, Vec::new());
-        Box::new(Changer::new(changer, identity(strings, names, overrides), elements, SavedState::default()))
+        Box::new(Changer::new(changer, identity(strings, &names, overrides), elements, SavedState::default()))
     })
+}
+
+/// A serial number that is as long as a generated one.
+fn generated_serial() -> String {
+    "0".repeat(10)
 }
 
 /// The identity of a unit with these overrides, for the check.
 fn identity(strings: &InquiryStrings, names: &UnitNames, overrides: PageOverrides) -> Identity {
-    // As long as a generated one.
-    let serial = names.serial.clone().unwrap_or_else(|| "0".repeat(10));
+    let serial = names.serial.clone().unwrap_or_else(generated_serial);
     Identity::new(strings.clone(), serial, 0, TargetPort::ISCSI).with_pages(overrides)
 }
 
