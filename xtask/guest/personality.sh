@@ -38,6 +38,11 @@ pages() { # NODE DIRECTORY
   for page in $(od -An -v -tx1 -w2 -j4 "$to/log-0,0xff" | awk '$2 != "00" {print "0x" $1 ",0x" $2}'); do
     sg_logs -p "$page" -r "$node" > "$to/log-$page"
   done
+  # REPORT DENSITY SUPPORT of a drive, and READ ELEMENT STATUS of a changer.
+  for flags in 00 02; do
+    sg_raw -b -r 65532 "$node" 44 $flags 00 00 00 00 00 ff fc 00 > "$to/densities-$flags"
+  done 2>/dev/null
+  sg_raw -b -r 65532 "$node" b8 10 00 00 ff ff 03 00 ff fc 00 00 > "$to/elements" 2>/dev/null
   for control in 0 1 2 3; do
     for subpage in 0 0xff; do
       sg_modes -d -r -c $control -p "0x3f,$subpage" "$node" > "$to/mode-$control,$subpage"
@@ -83,14 +88,20 @@ runs "import of drive 0" import /tmp/drive0.capture
 # Another model differs in many pages.
 runs "import of drive 1 as another model" import /tmp/drive1.capture --model "Ultrium 6-SCSI"
 runs "no page that the twins do not return" test ! -s /tmp/notes
+sed -n '/cartridges/,$p' /job/personality.toml >> /tmp/twin.toml
 runs "the configuration is valid" ferric config check /tmp/twin.toml
 
 log_in twin /tmp/twin.toml
+# READ ELEMENT STATUS shows that the cartridge was moved. The drive writes as the device does.
+runs "twin: mtx load" mtx -f "$CHANGER" load 1 0
+runs "twin: tar to tape" tar -b 128 -C /tmp -cf "$TAPE" file
+runs "twin: mt offline" mt-st -f "$TAPE" offline
+runs "twin: mtx unload" mtx -f "$CHANGER" unload 1 0
 pages "$CHANGER" /tmp/twin/library
 for drive in 0 1; do pages "${TAPE_SGS[$drive]}" "/tmp/twin/drive$drive"; done
 log_out
 iscsiadm -k 0
-# INQUIRY, VPD pages, log pages with both lists, and mode pages with four kinds of values.
+# INQUIRY, VPD pages, log pages with both lists, mode pages with four kinds of values, densities and elements.
 same_pages library 25
 same_pages drive0 60
 same_pages drive1 60

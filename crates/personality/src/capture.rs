@@ -1,6 +1,7 @@
 //! Captures: the commands that read the pages of a device, with their responses, as text.
 
 use crate::dump::Dump;
+use crate::elements::READ_ELEMENT_STATUS;
 use scsi_core::hex::Hex;
 use scsi_core::mode::PageId;
 use std::fmt;
@@ -158,8 +159,8 @@ const MODE_LEN: u16 = 0x1ffc;
 const MODE_LEN_6: u8 = 0xff;
 
 /// Reads the pages of a device: INQUIRY data, all VPD pages, all mode pages with their four kinds of values, all log pages
-/// and their lists, and what the device reports about densities, block limits and commands. No command changes the
-/// device, but a device clears TapeAlert flags when it has returned their log page.
+/// and their lists, and what the device reports about densities, block limits, elements and commands. No command changes or
+/// moves anything, but a device clears TapeAlert flags when it has returned their log page.
 ///
 /// # Errors
 /// The device has returned no status, or no INQUIRY data.
@@ -176,9 +177,13 @@ pub fn capture(device: &mut dyn CommandDevice) -> io::Result<Capture> {
     if is_drive {
         let [high, low] = LONG.to_be_bytes();
         reader.read(&[0x05, 0, 0, 0, 0, 0], 6)?;
-        for media in [0, 1] {
-            reader.read(&[0x44, media, 0, 0, 0, 0, 0, high, low, 0], LONG.into())?;
+        // All media and the mounted one; densities and medium types.
+        for flags in 0..4 {
+            reader.read(&[0x44, flags, 0, 0, 0, 0, 0, high, low, 0], LONG.into())?;
         }
+    }
+    if inquiry.first().is_some_and(|first| first & 0x1f == 0x08) {
+        reader.element_status()?;
     }
     let [high, low] = LONG.to_be_bytes();
     reader.read(&[0xa3, 0x0c, 0, 0, 0, 0, 0, 0, high, low, 0, 0], LONG.into())?;
@@ -240,6 +245,25 @@ impl Reader<'_> {
             }
         }
         self.read(&[0x5a, 0, 0, 0, 0, 0, 0, high, low, 0], MODE_LEN.into()).map(drop)
+    }
+
+    /// The elements of each type, with volume tags, as many as fit: with device identifiers and without motion (DVCID, CURDATA),
+    /// or as a device accepts it that is older than these bits.
+    fn element_status(&mut self) -> io::Result<()> {
+        const VOLTAG: u8 = 0x10;
+        const CURDATA: u8 = 0x02;
+        const DVCID: u8 = 0x01;
+        let [high, low] = LONG.to_be_bytes();
+        for kind in 1..=4 {
+            for flags in [CURDATA | DVCID, CURDATA, 0] {
+                let cdb = [READ_ELEMENT_STATUS, VOLTAG | kind, 0, 0, 0xff, 0xff, flags, 0, high, low, 0, 0];
+                self.read(&cdb, LONG.into())?;
+                if self.capture.exchanges.last().is_some_and(Exchange::is_good) {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn log_page(&mut self, PageId { page, subpage }: PageId) -> io::Result<Vec<u8>> {

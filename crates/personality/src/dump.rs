@@ -1,6 +1,7 @@
 //! The pages of a device, from a capture or from the output of another tool.
 
 use crate::capture::Exchange;
+use crate::elements::{self, ElementPage, READ_ELEMENT_STATUS};
 use scsi_core::log::LogId;
 use scsi_core::mode::PageId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -71,12 +72,18 @@ pub enum DumpedPage {
     Mode(PageId, ModeControl),
     /// Log page with the current values.
     Log(LogId),
+    /// REPORT DENSITY SUPPORT data for all media: the densities.
+    Densities,
+    /// REPORT DENSITY SUPPORT data for all media: the medium types.
+    MediumTypes,
 }
 
 impl fmt::Display for DumpedPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, id, values) = match *self {
             Self::Inquiry => return f.write_str("standard INQUIRY data"),
+            Self::Densities => return f.write_str("REPORT DENSITY SUPPORT data"),
+            Self::MediumTypes => return f.write_str("REPORT DENSITY SUPPORT data with medium types"),
             Self::Vpd(page) => ("VPD", PageId::page(page), None),
             Self::Log(id) => ("log", id, None),
             Self::Mode(id, values) => ("mode", id, Some(values)),
@@ -97,6 +104,8 @@ impl DumpedPage {
     pub(crate) fn of_cdb(cdb: &[u8]) -> Option<Self> {
         match cdb {
             [0x12, flags, page, ..] => Some(if flags & 1 == 0 { Self::Inquiry } else { Self::Vpd(*page) }),
+            [0x44, 0, ..] => Some(Self::Densities),
+            [0x44, 2, ..] => Some(Self::MediumTypes),
             [0x4d, _, page, subpage, _, 0, 0, ..] => {
                 let id = LogId { page: page & 0x3f, subpage: *subpage };
                 let has_thresholds = (0x02..=0x06).contains(&id.page) && THRESHOLDS.contains(&(page >> 6));
@@ -112,7 +121,7 @@ impl DumpedPage {
         match self {
             Self::Vpd(page) => page == 0,
             Self::Log(id) => id == LogId::page(0) || id.subpage == 0xff,
-            Self::Inquiry | Self::Mode(..) => false,
+            Self::Inquiry | Self::Mode(..) | Self::Densities | Self::MediumTypes => false,
         }
     }
 }
@@ -127,6 +136,8 @@ pub struct Dump {
     all_mode_pages: Option<u8>,
     /// Pages of which the dump has only the first bytes.
     truncated: BTreeSet<DumpedPage>,
+    /// What READ ELEMENT STATUS has told about the elements of a changer, by their type code.
+    elements: BTreeMap<u8, ElementPage>,
 }
 
 impl Dump {
@@ -152,6 +163,7 @@ impl Dump {
         self.refused.extend(other.refused);
         self.truncated.extend(other.truncated);
         self.all_mode_pages = self.all_mode_pages.max(other.all_mode_pages);
+        self.elements.extend(other.elements);
     }
 
     pub(crate) fn insert(&mut self, page: DumpedPage, bytes: &[u8]) {
@@ -175,6 +187,7 @@ impl Dump {
         match (cdb, page) {
             (_, Some(page)) => self.insert_whole(page, data),
             ([0x1a, _, code, subpage, ..], _) => self.mode_data(data, DataHeader::Short, (*code, *subpage)),
+            ([READ_ELEMENT_STATUS, ..], _) => elements::record(&mut self.elements, data),
             ([0x5a, _, code, subpage, ..], _) => self.mode_data(data, DataHeader::Long, (*code, *subpage)),
             _ => {}
         }
@@ -184,6 +197,9 @@ impl Dump {
     fn insert_whole(&mut self, page: DumpedPage, data: &[u8]) {
         let len = match (page, data) {
             (DumpedPage::Inquiry, [_, _, _, _, len, ..]) => usize::from(*len) + 5,
+            (DumpedPage::Densities | DumpedPage::MediumTypes, [high, low, ..]) => {
+                usize::from(u16::from_be_bytes([*high, *low])) + 2
+            }
             (DumpedPage::Vpd(_) | DumpedPage::Log(_), [_, _, high, low, ..]) => {
                 usize::from(u16::from_be_bytes([*high, *low])) + 4
             }
@@ -242,9 +258,14 @@ impl Dump {
                 let mut known = self.pages.keys();
                 known.any(|page| matches!(page, DumpedPage::Mode(other, _) if *other == id))
             }),
-            DumpedPage::Inquiry => None,
+            DumpedPage::Inquiry | DumpedPage::Densities | DumpedPage::MediumTypes => None,
         };
         self.refused.contains(&page) || listed == Some(false)
+    }
+
+    /// What READ ELEMENT STATUS has told about the elements, by their type code.
+    pub(crate) const fn elements(&self) -> &BTreeMap<u8, ElementPage> {
+        &self.elements
     }
 
     /// The unit serial number: VPD page 80h without blanks and zero bytes around it.

@@ -1,10 +1,11 @@
 //! Makes tables of a configuration from the pages of a device: its model, its names, and the pages in which it differs.
 
 use crate::dump::{Dump, DumpedPage, ModeControl};
+use crate::elements;
 use crate::twin::{self, DeviceType};
 use scsi_core::mode::PageId;
 use scsi_core::page_override::{ModeValues, OverriddenPage, PageChange, PageOverride, PageOverrideError};
-use smc::profile::ChangerProfile;
+use smc::profile::{ChangerProfile, VpdNaming};
 use ssc::profile::DriveProfile;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -97,21 +98,25 @@ pub fn import(dump: &Dump, options: &ImportOptions) -> Result<Import, ImportErro
     let head = model.head(dump);
     let (mut overrides, mut notes): (Vec<PageOverride>, Vec<String>) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        let twin = model.twin(&head, &overrides)?;
+        let twin = model.twin(&head, dump, &overrides)?;
         let found = Comparison { dump, twin: &twin, options, round }.overrides(model.device_type())?;
         if found.is_empty() && round > 0 {
             break;
         }
         overrides.extend(found);
     }
-    let twin = model.twin(&head, &overrides)?;
+    let twin = model.twin(&head, dump, &overrides)?;
     let differs = |page: DumpedPage, bytes: &[u8]| {
         twin.page(page) != Some(bytes) && !(options.live_logs && matches!(page, DumpedPage::Log(_)))
     };
     let other = dump.pages().filter(|(page, bytes)| differs(*page, bytes));
     notes.extend(other.map(|(page, _)| format!("{page}: the twin does not return the bytes of the dump")));
     notes.extend(dump.truncated().map(|page| format!("{page}: left out, because the dump has only its first bytes")));
-    Ok(Import { configuration: model.configuration(&head, &overrides), notes })
+    let comments = match model {
+        Model::Drive(_) => String::new(),
+        Model::Changer(_) => elements::comments(dump, &twin),
+    };
+    Ok(Import { configuration: comments + &model.configuration(&head, &overrides), notes })
 }
 
 impl Model {
@@ -166,11 +171,14 @@ impl Model {
             Self::Changer(profile) => ("library", profile.name),
         };
         let mut head = format!("[[{table}]]\nmodel = {name:?}\n");
-        if let Some(serial) = dump.serial().filter(|serial| is_serial(serial)) {
+        if let Some(serial) = self.serial(dump) {
             let _ = writeln!(head, "serial = {serial:?}");
         }
         if let Some(naa) = unit_name(dump) {
             let _ = writeln!(head, "naa = \"{naa:016x}\"");
+        }
+        if let (Self::Changer(profile), Some(layout)) = (self, elements::layout(dump)) {
+            head += &elements::keys(profile, &layout);
         }
         let Some(inquiry) = dump.page(DumpedPage::Inquiry) else { return head };
         let usual = self.strings();
@@ -185,6 +193,22 @@ impl Model {
         head
     }
 
+    /// The configured serial number; `None` if the dump has none, or it cannot be configured.
+    fn serial(self, dump: &Dump) -> Option<String> {
+        let text = dump.serial()?;
+        let serial = match self {
+            Self::Drive(_) => text,
+            Self::Changer(profile) => {
+                // Some models have the vendor before the number.
+                let vendor = dump.page(DumpedPage::Inquiry).map_or(String::new(), |inquiry| self::text(inquiry, 8, 8));
+                let is_prefixed = profile.vpd_naming == VpdNaming::VendorPrefix;
+                let number = text.strip_prefix(&vendor).filter(|_| is_prefixed).unwrap_or(&text).trim_start();
+                elements::number(profile, number, elements::layout(dump).as_ref())
+            }
+        };
+        is_serial(&serial).then_some(serial)
+    }
+
     fn configuration(self, head: &str, overrides: &[PageOverride]) -> String {
         let table = match self {
             Self::Drive(_) => "library.drive.page",
@@ -197,12 +221,20 @@ impl Model {
         text
     }
 
-    fn twin(self, head: &str, overrides: &[PageOverride]) -> Result<Dump, ImportError> {
+    /// The pages of the twin with these overrides. A changer has as many drives as the device.
+    fn twin(self, head: &str, dump: &Dump, overrides: &[PageOverride]) -> Result<Dump, ImportError> {
+        let mut configuration = self.configuration(head, overrides);
         let device = match self {
             Self::Drive(_) => DeviceType::Drive,
-            Self::Changer(_) => DeviceType::Changer,
+            Self::Changer(_) => {
+                let drives = elements::layout(dump).map_or(0, |layout| layout.drives.count);
+                if drives > 0 {
+                    let _ = write!(configuration, "\n[[library.drive]]\nmodel = \"ULT3580-TD8\"\ncount = {drives}\n");
+                }
+                DeviceType::Changer
+            }
         };
-        twin::pages(&self.configuration(head, overrides), device).map_err(ImportError::Configuration)
+        twin::pages(&configuration, device).map_err(ImportError::Configuration)
     }
 }
 
@@ -274,7 +306,8 @@ impl Comparison<'_> {
                     DumpedPage::Vpd(code) => OverriddenPage::Vpd(code),
                     DumpedPage::Log(id) => OverriddenPage::Log(id),
                     DumpedPage::Mode(id, _) if absent.insert(id) => OverriddenPage::Mode(id, ModeValues::All),
-                    DumpedPage::Mode(..) | DumpedPage::Inquiry => continue,
+                    DumpedPage::MediumTypes => OverriddenPage::MediumTypes,
+                    DumpedPage::Mode(..) | DumpedPage::Inquiry | DumpedPage::Densities => continue,
                 };
                 add(page, name, PageChange::Absent)?;
             }
@@ -293,6 +326,8 @@ impl Comparison<'_> {
                 return None;
             }
             DumpedPage::Log(id) => OverriddenPage::Log(id),
+            DumpedPage::Densities => OverriddenPage::Densities,
+            DumpedPage::MediumTypes => OverriddenPage::MediumTypes,
             DumpedPage::Mode(..) => return None,
         };
         (!is_same).then_some(name)
@@ -352,7 +387,11 @@ impl Comparison<'_> {
 const fn mode_id(page: DumpedPage) -> Option<PageId> {
     match page {
         DumpedPage::Mode(id, _) => Some(id),
-        DumpedPage::Inquiry | DumpedPage::Vpd(_) | DumpedPage::Log(_) => None,
+        DumpedPage::Inquiry
+        | DumpedPage::Vpd(_)
+        | DumpedPage::Log(_)
+        | DumpedPage::Densities
+        | DumpedPage::MediumTypes => None,
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod capture;
 mod dump;
+mod elements;
 mod hex_text;
 mod import;
 mod mask;

@@ -2,6 +2,7 @@
 
 use crate::capture::Capture;
 use crate::dump::DumpedPage;
+use crate::elements::{self, READ_ELEMENT_STATUS};
 use scsi_core::log::LogId;
 use std::collections::BTreeSet;
 
@@ -10,8 +11,8 @@ const DESIGNATOR_HEADER: usize = 4;
 /// Log pages with serial numbers and barcodes of cartridges as text.
 const VOLUME_STATISTICS: u8 = 0x17;
 
-/// Replaces the serial numbers of the device, its world wide names, its network addresses and the texts of its volume
-/// statistics, in all data of a capture: digits become `0`, letters `X`, and of a name of type NAA the number that the vendor
+/// Replaces the serial numbers of the device and of the drives of a changer, its world wide names, its network addresses, the
+/// barcodes in its elements and the texts of its volume statistics, in all data of a capture: digits become `0`, letters `X`, and of a name of type NAA the number that the vendor
 /// has assigned becomes a count from 1. The same name is the same everywhere.
 pub fn mask_serials(capture: &mut Capture) {
     let dump = capture.dump();
@@ -34,6 +35,9 @@ pub fn mask_serials(capture: &mut Capture) {
         let page = DumpedPage::of_cdb(&exchange.cdb);
         if matches!(page, Some(DumpedPage::Vpd(0x85) | DumpedPage::Log(LogId { page: VOLUME_STATISTICS, .. }))) {
             mask_runs(&mut exchange.data);
+        }
+        if exchange.cdb.first() == Some(&READ_ELEMENT_STATUS) {
+            elements::mask(&mut exchange.data, |text| text.iter_mut().for_each(|byte| *byte = masked_byte(*byte)));
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::capture::{Capture, Exchange};
 use crate::dump::{Dump, DumpedPage, ModeControl};
 use crate::twin::{self, DeviceType};
-use crate::{DumpKind, Import, ImportError, ImportOptions, import, mask_serials, read_dump};
+use crate::{CommandDevice, DumpKind, Import, ImportError, ImportOptions, capture, import, mask_serials, read_dump};
 use scsi_core::log::LogId;
 
 fn drive(model: &str) -> String {
@@ -66,7 +66,105 @@ fn twin_of_a_changer() {
         for model in [device, model] {
             assert_twin(&dump, DeviceType::Changer, &ImportOptions::default().with_model(Some((*model).into())));
         }
+        // Its names and elements make the twin of the same model.
+        let same = import(&dump, &ImportOptions::default().with_model(Some((*device).into()))).unwrap();
+        assert!(!same.configuration.contains("[[library.page]]"), "{}", same.configuration);
     }
+}
+
+/// Slots, I/O elements and their addresses are those of the device; the twin moves cartridges there.
+#[test]
+fn twin_of_a_changer_with_its_elements() {
+    let elements =
+        "slots = 12\nimport_export = 2\nfirst = { robot = 7, slots = 4096, import_export = 16, drives = 256 }\n";
+    let drives = "\n[[library.drive]]\nmodel = \"Ultrium 9-SCSI\"\nserial = \"8000000001\"\n\n[[library.drive]]\nmodel = \"Ultrium 9-SCSI\"\nserial = \"8000000002\"\n";
+    let library = "[[library]]\nmodel = \"HPE MSL3040\"\nserial = \"DEC0000001\"\nnaa = \"5001438000aa00d4\"\n";
+    let cartridges = "\n[[library.cartridges]]\npattern = \"A####L9\"\ncount = 3\nsize = \"64MB\"\n";
+    let device = [library, elements, drives, cartridges].concat();
+    let dump = captured(&device, DeviceType::Changer);
+    let made = assert_import(&dump, None);
+    let comments = "# Its drives (2) are not here. Add the tables [[library.drive]] of their captures:\n# element 0100h: HPE Ultrium 9-SCSI 8000000001\n# element 0101h: HPE Ultrium 9-SCSI 8000000002\n# Its cartridges (3) are not here either: [[library.cartridges]].\n";
+    assert_eq!(made, [comments, library, elements].concat());
+    // With its drives, all data is that of the device.
+    let twin = twin::capture_of(&[made.as_str(), drives, cartridges].concat(), DeviceType::Changer).unwrap();
+    assert_eq!(twin, twin::capture_of(&device, DeviceType::Changer).unwrap());
+
+    let other = assert_import(&dump, Some("STK L700"));
+    let lengths = "# READ ELEMENT STATUS: descriptors of data transfer elements have 86 bytes, those of the twin ";
+    assert!(other.contains(lengths) && other.contains(elements), "{other}");
+}
+
+fn assert_import(dump: &Dump, model: Option<&str>) -> String {
+    let made = import(dump, &ImportOptions::default().with_model(model.map(Into::into))).unwrap();
+    assert_eq!(made.notes, Vec::<String>::new());
+    made.configuration
+}
+
+/// The serial number of a logical library is made of that of the chassis.
+#[test]
+fn serial_numbers_of_changers() {
+    for (model, serial, number) in [
+        ("HPE MSL3040", "DEC0000001_LL01", "DEC0000001"),
+        ("HPE MSL3040", "DEC0000001_LL02", "DEC0000001"),
+        ("QUANTUM Scalar i6000", "273101164_LL1", "273101164"),
+        ("IBM 03584L32", "0000780123400401", "000078012340"),
+        ("IBM 3573-TL", "00X4U78A1234_LL0", "00X4U78A1234"),
+        ("STK L700", "600_LL01", "600_LL01"),
+    ] {
+        let mut dump = captured(&format!("[[library]]\nmodel = {model:?}\nslots = 6\n"), DeviceType::Changer);
+        let page = [&[8, 0x80, 0, u8::try_from(serial.len()).unwrap()], serial.as_bytes()].concat();
+        dump.insert(DumpedPage::Vpd(0x80), &page);
+        let made = import(&dump, &ImportOptions::default().with_model(Some(model.into()))).unwrap();
+        assert!(made.configuration.contains(&format!("serial = {number:?}\n")), "{}", made.configuration);
+    }
+}
+
+/// A device that refuses DVCID, and one that is older than CURDATA.
+#[test]
+fn element_status_is_read_as_the_device_accepts_it() {
+    struct Old(Vec<Vec<u8>>);
+    impl CommandDevice for Old {
+        fn command(&mut self, cdb: &[u8], _capacity: usize) -> std::io::Result<Exchange> {
+            self.0.push(cdb.to_vec());
+            let refused = vec![0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0, 0, 0, 0, 0];
+            let (status, sense, data) = match cdb {
+                [0x12, 0, ..] => (0, Vec::new(), [vec![8, 0x80, 2, 2, 31], vec![b' '; 31]].concat()),
+                [0xb8, _, _, _, _, _, 0, ..] => (0, Vec::new(), vec![0; 8]),
+                _ => (2, refused, Vec::new()),
+            };
+            Ok(Exchange { cdb: cdb.to_vec(), status, sense, data })
+        }
+    }
+    let mut old = Old(Vec::new());
+    capture(&mut old).unwrap();
+    let flags: Vec<_> = old.0.iter().filter(|cdb| cdb[0] == 0xb8).map(|cdb| (cdb[1], cdb[6])).collect();
+    assert_eq!(flags[..4], [(0x11, 3), (0x11, 2), (0x11, 0), (0x12, 3)]);
+}
+
+#[test]
+fn barcodes_and_serial_numbers_of_drives_are_masked() {
+    let text = "[[library]]\nmodel = \"HPE MSL3040\"\nslots = 6\n[[library.drive]]\nmodel = \"Ultrium 9-SCSI\"\nserial = \"8765432109\"\n[[library.cartridges]]\npattern = \"SECR##L9\"\n";
+    let mut capture = twin::capture_of(text, DeviceType::Changer).unwrap();
+    let has = |capture: &Capture, word: &[u8]| {
+        capture.exchanges.iter().any(|exchange| exchange.data.windows(word.len()).any(|window| window == word))
+    };
+    assert!(has(&capture, b"SECR01L9") && has(&capture, b"8765432109"));
+    mask_serials(&mut capture);
+    assert!(!has(&capture, b"SECR01L9") && !has(&capture, b"8765432109"));
+    assert!(has(&capture, b"XXXX00X0") && has(&capture, b"Ultrium 9-SCSI  0000000000"));
+}
+
+/// Medium types that a drive does not report.
+#[test]
+fn a_drive_without_medium_types() {
+    let refused = [0x70, 0, 5, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0, 0, 0, 0, 0];
+    let (cdb, sense) = (vec![0x44, 2, 0, 0, 0, 0, 0, 0xff, 0xfc, 0], refused.to_vec());
+    let mut capture = twin::capture_of(&drive("ULTRIUM-TD2"), DeviceType::Drive).unwrap();
+    let types = capture.exchanges.iter_mut().find(|exchange| exchange.cdb == cdb).unwrap();
+    *types = Exchange { cdb, status: 2, sense, data: Vec::new() };
+    let dump = capture.dump();
+    let made = assert_import(&dump, None);
+    assert_eq!(made, drive("ULTRIUM-TD2") + "\n[[library.drive.page]]\nkind = \"medium-types\"\nabsent = true\n");
 }
 
 /// A host has changed the drive, and a page of the drive is not one of any model.
