@@ -152,7 +152,14 @@ impl Shelf {
         entropy: Entropy,
     ) -> Result<Self, ShelfError> {
         let objects = Objects::new(store, prefix, options.retry)?;
-        Ok(Self { objects, options, entropy, data_keys: Arc::default(), replicas: None, thaw: (7, ThawTier::default()) })
+        Ok(Self {
+            objects,
+            options,
+            entropy,
+            data_keys: Arc::default(),
+            replicas: None,
+            thaw: (7, ThawTier::default()),
+        })
     }
 
     /// The same shelf, whose store locks the objects of retained cartridges ([`Self::check_object_lock`]).

@@ -10,7 +10,9 @@
 
 mod stand_in;
 
-use shelf::{FoldersSetup, ReplicaSetup, RetryPolicy, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier};
+use shelf::{
+    FoldersSetup, ReplicaSetup, RetryPolicy, Shelf, ShelfError, ShelfFolders, ShelfOptions, StorageClass, ThawTier,
+};
 use stand_in::{BUCKET, Object, Request, StandIn};
 use std::io::IoSliceMut;
 use std::path::Path;

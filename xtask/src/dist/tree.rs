@@ -148,7 +148,7 @@ fn write_debian_files() -> Result<(), String> {
     let date = output("date", ["-u", "-R", "-d", &format!("@{}", source_date()?)])?;
     let changelog = format!(
         "ferric ({VERSION}-1) unstable; urgency=medium\n\n  * Release {VERSION}.\n\n \
-         -- The Ferric developers <packages@ferric-vtl.org>  {}",
+         -- The Ferric developers <packages@ferric.invalid>  {}",
         String::from_utf8_lossy(&date)
     );
     write_file(&folder().join("debian-changelog"), changelog.as_bytes())?;

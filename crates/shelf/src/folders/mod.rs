@@ -117,16 +117,7 @@ impl FoldersSetup {
         let (background_interval, idle) = (Duration::from_secs(30), Duration::from_secs(3));
         let (durability, cache) = (Durability::Remote, 10_000_000_000);
         let unload = Unload::Wait;
-        Self {
-            directory,
-            durability,
-            unload,
-            cache,
-            commit_interval,
-            background_interval,
-            idle,
-            replicas: Vec::new(),
-        }
+        Self { directory, durability, unload, cache, commit_interval, background_interval, idle, replicas: Vec::new() }
     }
 
     /// The same setup with another meaning of a synchronisation.

@@ -286,7 +286,11 @@ impl Access {
             Err(ShelfError::Frozen { .. }) if self.is_replica => {}
             read => return read.map_err(io::Error::other),
         }
-        Err(self.shared.thaw_for_read((&self.shelf, &self.runtime), (barcode, name), objects(&file.part(&(range.start..file.len)))))
+        Err(self.shared.thaw_for_read(
+            (&self.shelf, &self.runtime),
+            (barcode, name),
+            objects(&file.part(&(range.start..file.len))),
+        ))
     }
 }
 
