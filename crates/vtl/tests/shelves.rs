@@ -414,18 +414,19 @@ fn the_status_shows_what_is_not_shelved_yet() {
     ]);
     let lag = |name: &str| serde_json::json!({"shelf": name, "cartridges": 1, "bytes": 2, "seconds": 3, "failed": {"V00001L8": "no space"}});
     let replicas = [lag("b"), lag("c")];
+    let thawing = serde_json::json!({"V00001L8": {"ready": 1, "objects": 2}});
     assert_eq!(
         shown,
         serde_json::json!([
             {
                 "shelf": "a", "url": "s3://tapes/a", "durability": "remote", "cartridges": 0, "unshelved_bytes": 7,
                 "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9, "error": "connection refused",
-                "pool_replicas": replicas
+                "thawing": thawing, "pool_replicas": replicas
             },
             {
                 "shelf": "b", "url": "s3://tapes/b", "durability": "local", "new_cartridges": true, "encrypted": true,
                 "cartridges": 2, "unshelved_bytes": 7, "unshelved": unshelved, "cached_bytes": 5, "cache_bytes": 9,
-                "pool_replicas": replicas
+                "thawing": thawing, "pool_replicas": replicas
             }
         ])
     );
