@@ -42,7 +42,8 @@ end lost-session-in-a-backup
 # A NOP-Out without NOP-In ends the connection during the outage, and the session comes back after it.
 begin cut-link-in-a-backup
 says "tar reports an error" 'Cannot write: Input/output error' tar -b 512 -C /tmp -cf "$TAPE" file
-says "the fifth block is on the tape" 'At block 5\.' mt-st -f "$TAPE" tell
+# If the session is back when tar closes the device, the driver writes a filemark after the block.
+says "the fifth block is on the tape" 'At block [56]\.' mt-st -f "$TAPE" tell
 says "the connection was dead" 'ping timeout' dmesg
 runs "mt rewind" mt-st -f "$TAPE" rewind
 runs "tar writes again" tar -b 512 -C /tmp -cf "$TAPE" file
