@@ -14,7 +14,7 @@ pub(crate) const NATIVE_FILE: &str = Mam::FILE;
 /// Copy of the cartridge memory as of the last unload; used if the first file is damaged.
 pub(crate) const COPY: &str = Mam::COPY;
 /// Checksums of mhvtl's files as Ferric last wrote them.
-const OWNER: &str = "ferric.owner";
+pub(crate) const OWNER: &str = "ferric.owner";
 /// A longer table of filemarks is not copied during an upgrade; opening rebuilds it from the index.
 const MAX_FILEMARK_TABLE: usize = 16 << 20;
 const OWNER_MAGIC: &[u8; 8] = b"FERRICOW";

@@ -319,15 +319,11 @@ impl Blocks {
             comparison.filemarks += 1;
             return Ok(Some(0));
         }
-        if !self.has_no_data
-            && let Some(difference) = self.compare_blocks(tape, other, &object)?
-        {
-            return Ok(comparison.found(difference));
-        }
         if self.has_no_data {
-            let next = place.object + 1;
-            tape.locate(place.partition, next)?;
+            tape.locate(place.partition, place.object + 1)?;
             other.locate(place.partition, other.position().object + 1)?;
+        } else if let Some(difference) = self.compare_blocks(tape, other, &object)? {
+            return Ok(comparison.found(difference));
         }
         comparison.blocks += 1;
         comparison.bytes += u64::from(object.len);

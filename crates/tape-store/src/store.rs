@@ -3,6 +3,7 @@
 use crate::backend::{FolderStore, UnreadableDirectory};
 use crate::cartridge::{Barcode, Cartridge, CartridgeFacts, CartridgeKind, Format, MediumSource};
 use crate::cartridge_memory;
+use crate::compare::{Difference, compare};
 use crate::convert::{Conversion, convert};
 use crate::error::StoreError;
 use crate::mam::AttrId;
@@ -273,13 +274,34 @@ impl TapeStore {
             let _ = self.discard_copy(barcode);
             return Err(error);
         }
-        let facts = (source.media(), source.kind(), source.capacity());
         let shared = Mutex::new(folder);
         let open = move || {
             let mut folder = shared.lock().unwrap_or_else(PoisonError::into_inner);
             folder.reopen().map_err(StoreError::io("opening the copy of a cartridge"))
         };
-        Ok(Cartridge::in_folder(barcode.clone(), facts.0, facts.1, facts.2, Box::new(open)))
+        Ok(Cartridge::in_folder(barcode.clone(), source.media(), source.kind(), source.capacity(), Box::new(open)))
+    }
+
+    /// Copies a cartridge as [`Self::prepare_copy`], and compares the copy with it. An equal copy is committed ([`Self::commit_copy`]), and
+    /// nothing remains of another one. `progress` receives the stored bytes twice: of the copy, and of the comparison.
+    ///
+    /// # Errors
+    /// As [`Self::prepare_copy`], [`compare()`](crate::compare::compare) and [`Self::commit_copy`].
+    pub fn copy_compared(
+        &self,
+        barcode: &Barcode,
+        source: &mut Cartridge,
+        conversion: Conversion,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Option<Difference>, StoreError> {
+        let mut copy = self.prepare_copy(barcode, source, conversion, progress)?;
+        let difference = compare(source, &mut copy, progress).map(|compared| compared.difference);
+        if matches!(difference, Ok(None)) {
+            self.commit_copy(barcode)?;
+        } else {
+            let _ = self.discard_copy(barcode);
+        }
+        difference
     }
 
     /// Replaces the cartridge with this barcode by the copy of [`Self::prepare_copy`] in one step, or makes the copy the cartridge if
@@ -305,6 +327,18 @@ impl TapeStore {
     pub fn discard_copy(&self, barcode: &Barcode) -> Result<(), StoreError> {
         let removed = self.folders.remove_replacement(barcode.as_str());
         removed.map_err(StoreError::io(format!("removing the copy of cartridge {barcode}")))
+    }
+
+    /// Removes the files of a cartridge in mhvtl's format that only this crate reads: mhvtl has written none of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the storage fails.
+    pub fn remove_own_files(&self, barcode: &Barcode) -> Result<(), StoreError> {
+        let removed = self.folders.open(barcode.as_str()).and_then(|mut folder| {
+            let is_own = |name: &String| name == cartridge_memory::OWNER || name.starts_with("mark.");
+            folder.list()?.iter().filter(|name| is_own(name)).try_for_each(|name| folder.remove(name))
+        });
+        removed.map_err(StoreError::io(format!("removing files of cartridge {barcode}")))
     }
 
     /// A cartridge with the given facts; the folder is opened at the first use. The caller must ensure that only one

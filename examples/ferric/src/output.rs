@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Template of a progress bar that counts bytes.
@@ -99,6 +100,14 @@ impl Output {
     /// Prints the warnings about a configuration.
     pub(crate) fn warn_config(self, config: &vtl::config::Config) {
         config.warnings.iter().for_each(|warning| self.warning(&warning.to_string()));
+    }
+}
+
+/// Counts the bytes of each object that is done with a progress bar.
+pub(crate) fn counting(bar: &ProgressBar) -> impl FnMut(u64) -> ControlFlow<()> {
+    |stored| {
+        bar.inc(stored);
+        ControlFlow::Continue(())
     }
 }
 

@@ -4,7 +4,7 @@ use super::report::{Copied, LeftOut};
 use super::tapes::{self, Tape};
 use super::verify::SIDES;
 use crate::cli_error::CliError;
-use crate::output::{BYTES, Output};
+use crate::output::{BYTES, Output, counting};
 use std::ops::ControlFlow;
 use std::path::Path;
 use tape_store::backend::file::{OsFolderStore, create_private_folders};
@@ -13,7 +13,6 @@ use tape_store::compare::compare;
 use tape_store::convert::Conversion;
 use tape_store::error::StoreError;
 use tape_store::store::TapeStore;
-use tape_store::verify::used_bytes;
 use vtl::config::mhvtl::ImportedConfig;
 use vtl::entropy::fill as entropy;
 
@@ -25,13 +24,9 @@ pub(super) fn run(output: Output, imported: &ImportedConfig, copies: &Path) -> R
     tapes::check_not_served(copies)?;
     let store = TapeStore::new(Box::new(OsFolderStore::at_unchecked(copies)));
     let tapes = tapes::tapes(imported)?;
-    let total = tapes.iter().filter_map(|tape| used_bytes(&mut tape.open().ok()?).ok()).sum::<u64>();
     // Each cartridge is read for the copy, and again for the comparison.
-    let bar = output.progress_bar(Some(2 * total), BYTES);
-    let mut progress = |stored| {
-        bar.inc(stored);
-        ControlFlow::Continue(())
-    };
+    let bar = output.progress_bar(Some(2 * tapes::used_bytes(&tapes)), BYTES);
+    let mut progress = counting(&bar);
     let mut copied = Copied { copies: 0, left_out: Vec::new() };
     for tape in &tapes {
         match copy(tape, &store, &mut progress) {
@@ -84,11 +79,6 @@ fn copy(tape: &Tape, store: &TapeStore, progress: &mut dyn FnMut(u64) -> Control
         };
     }
     let conversion = Conversion::new(Format::Native, entropy);
-    let mut new = store.prepare_copy(&tape.barcode, &mut original, conversion, progress).map_err(unreadable)?;
-    let compared = compare(&mut original, &mut new, progress).map_err(unreadable)?;
-    if let Some(difference) = compared.difference {
-        let _ = store.discard_copy(&tape.barcode);
-        return Err(left_out(format!("the copy differs: {}", difference.describe(SIDES))));
-    }
-    store.commit_copy(&tape.barcode).map_err(unreadable)
+    let copied = store.copy_compared(&tape.barcode, &mut original, conversion, progress).map_err(unreadable)?;
+    copied.map_or(Ok(()), |difference| Err(left_out(format!("the copy differs: {}", difference.describe(SIDES)))))
 }

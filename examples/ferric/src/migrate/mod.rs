@@ -11,7 +11,6 @@ use crate::options::Options;
 use crate::output::create_file;
 use report::Report;
 use std::path::{Path, PathBuf};
-use tapes::Copies;
 use vtl::config::mhvtl::{self, ImportOptions, ImportedConfig};
 use vtl::config::{Config, ConfigError};
 
@@ -72,7 +71,7 @@ pub(crate) fn run(options: &Options, command: Command) -> Result<(), CliError> {
         let imported = mhvtl::import(&directory).map_err(invalid)?;
         let copies = match &arguments.copy {
             Some(copies) => Some(copies.clone()),
-            None => Copies::of_migration(&arguments.output, &imported)?,
+            None => tapes::copies_of(&arguments.output, &imported)?,
         };
         return verify::run(options.output, &imported, copies.as_deref());
     }

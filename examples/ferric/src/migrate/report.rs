@@ -83,10 +83,8 @@ impl Report {
     pub(super) fn copied(&mut self, copied: Copied, config: &Config) -> Vec<String> {
         let copies = format_count(copied.copies, "cartridge");
         self.changed.push(format!("{copies} copied in the native format, each compared with the original"));
-        let is_listed = |barcode: &str| {
-            let mut setups = config.libraries.iter().flat_map(|library| &library.cartridges);
-            setups.any(|setup| setup.barcode.as_str() == barcode)
-        };
+        let listed = tapes::listed(config);
+        let is_listed = |barcode: &str| listed.iter().any(|listed| listed.as_str() == barcode);
         let mut blank = Vec::new();
         for LeftOut { barcode, problem, has_data } in copied.left_out {
             self.check.retain(|other| other.barcode != barcode);

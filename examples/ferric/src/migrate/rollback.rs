@@ -9,15 +9,15 @@
 //! 4. The copies are removed, then this file.
 
 use super::Arguments;
-use super::tapes::{self, Copies, Tape};
+use super::tapes::{self, Tape};
 use crate::cli_error::{CliError, ErrorCode};
-use crate::output::{BYTES, Output, format_count, print_line};
+use crate::output::{BYTES, Output, counting, format_count, print_line};
+use crate::tape::is_protected;
 use indicatif::ProgressBar;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tape_store::backend::FolderStore;
 use tape_store::backend::file::OsFolderStore;
@@ -44,7 +44,7 @@ struct Report {
     /// Number of copies that are removed.
     removed_copies: u64,
     /// The configuration file that is removed.
-    removed: Option<PathBuf>,
+    removed: PathBuf,
 }
 
 /// A cartridge with new data: the new one, and the directory of mhvtl that it returns to.
@@ -57,7 +57,7 @@ struct Change {
 pub(super) fn run(output: Output, directory: &Path, arguments: &Arguments) -> Result<(), CliError> {
     let imported = mhvtl::import(directory).map_err(super::invalid)?;
     let file = configuration_file(&arguments.output)?;
-    let copies = Copies::of_migration(&file, &imported)?;
+    let copies = tapes::copies_of(&file, &imported)?;
     if copies.is_none() && arguments.discard_new_data {
         let what = "uses mhvtl's cartridges in place: there is no older state of them";
         return Err(CliError::conflict(format!("{}: {what}", file.display())));
@@ -65,7 +65,7 @@ pub(super) fn run(output: Output, directory: &Path, arguments: &Arguments) -> Re
     for served in imported.home_directories.iter().chain(&copies) {
         tapes::check_not_served(served)?;
     }
-    let mut report = Report::default();
+    let mut report = Report { removed: arguments.output.clone(), ..Report::default() };
     // An interrupted rollback has written all new data, and may have removed copies.
     let is_complete = file == rolled_back(&arguments.output);
     let changes = if is_complete { Vec::new() } else { changes(output, &imported, copies.as_deref(), &mut report)? };
@@ -76,7 +76,6 @@ pub(super) fn run(output: Output, directory: &Path, arguments: &Arguments) -> Re
         report.written_back = names
     }
     report.unlisted = unlisted(&imported, copies.is_none(), &report.written_back)?;
-    report.removed = Some(arguments.output.clone());
     if let Some(copies) = &copies {
         report.removed_copies = list(copies)?.len() as u64;
     }
@@ -119,8 +118,7 @@ fn list(directory: &Path) -> Result<Vec<Barcode>, CliError> {
 /// Barcodes that no contents file of mhvtl lists: of the cartridges that are written back; of all, if they were used in place.
 fn unlisted(imported: &ImportedConfig, in_place: bool, written_back: &[String]) -> Result<Vec<String>, CliError> {
     let config = imported.config().map_err(super::invalid)?;
-    let setups = config.libraries.iter().flat_map(|library| &library.cartridges);
-    let listed: BTreeSet<String> = setups.map(|setup| setup.barcode.to_string()).collect();
+    let listed: BTreeSet<String> = tapes::listed(&config).into_iter().map(ToString::to_string).collect();
     let mut all: BTreeSet<String> = written_back.iter().cloned().collect();
     if in_place {
         all.extend(tapes::tapes(imported)?.into_iter().map(|tape| tape.barcode.to_string()));
@@ -174,16 +172,13 @@ fn is_unchanged(tape: &Tape, store: &TapeStore, bar: &ProgressBar) -> Result<boo
     if copy.kind() == CartridgeKind::Null {
         return Ok(true);
     }
-    let mut progress = |stored| {
-        bar.inc(stored);
-        ControlFlow::Continue(())
-    };
+    let mut progress = counting(bar);
     // mhvtl's cartridge may have been damaged since; the copy then replaces it.
     let compared = tape.open().and_then(|mut original| compare(&mut original, &mut copy, &mut progress));
     Ok(compared.is_ok_and(|compared| compared.difference.is_none()))
 }
 
-/// The directory of mhvtl for a cartridge that is new: that of the library that lists it, or the first one.
+/// The directory of mhvtl for a cartridge that is new to it: the first one that exists.
 fn new_home(imported: &ImportedConfig, barcode: &Barcode) -> Result<PathBuf, CliError> {
     let home = imported.home_directories.iter().find(|home| home.is_dir());
     home.cloned().ok_or_else(|| {
@@ -192,8 +187,7 @@ fn new_home(imported: &ImportedConfig, barcode: &Barcode) -> Result<PathBuf, Cli
 }
 
 /// Writes the new data in mhvtl's format: all cartridges beside mhvtl's, then each replaces mhvtl's.
-fn write_back(output: Output, changes: Vec<Change>) -> Result<(), CliError> {
-    let mut changes = changes;
+fn write_back(output: Output, mut changes: Vec<Change>) -> Result<(), CliError> {
     let total = changes.iter_mut().filter_map(|change| used_bytes(&mut change.source).ok()).sum::<u64>();
     let bar = output.progress_bar(Some(2 * total), BYTES);
     let mut failures = Vec::new();
@@ -219,10 +213,7 @@ fn write_back(output: Output, changes: Vec<Change>) -> Result<(), CliError> {
 
 /// Writes a cartridge in mhvtl's format beside mhvtl's cartridge, and compares it.
 fn prepare(change: &mut Change, bar: &ProgressBar) -> Result<(), String> {
-    let mut progress = |stored| {
-        bar.inc(stored);
-        ControlFlow::Continue(())
-    };
+    let mut progress = counting(bar);
     let Change { barcode, source, home } = change;
     let store = tapes::store(home);
     if store.exists(barcode).map_err(|error| error.to_string())?
@@ -232,7 +223,7 @@ fn prepare(change: &mut Change, bar: &ProgressBar) -> Result<(), String> {
         return Err(format!("mhvtl's cartridge {error}"));
     }
     let mam = source.mam().map_err(|error| error.to_string())?;
-    if mam.protected_until() > vtl::clock::Clock::real().now().wall.seconds() {
+    if is_protected(&mam) {
         return Err("is retained or under a legal hold, which mhvtl's format cannot store".into());
     }
     let conversion = Conversion::new(Format::Mhvtl, entropy);
@@ -258,7 +249,8 @@ fn finish(file: &Path, output: &Path, imported: &ImportedConfig, copies: Option<
         // A rollback that was interrupted has left the old files beside the new ones.
         let store = OsFolderStore::at_unchecked(&tape.home);
         store.remove_replacement(tape.barcode.as_str()).map_err(failed(&path))?;
-        remove_own_files(&path).map_err(failed(&path))?;
+        let failed = |error| CliError::Cartridge(path.display().to_string(), error);
+        tapes::store(&tape.home).remove_own_files(&tape.barcode).map_err(failed)?;
     }
     if let Some(copies) = copies.filter(|copies| copies.is_dir()) {
         let store = OsFolderStore::at_unchecked(copies);
@@ -272,15 +264,6 @@ fn finish(file: &Path, output: &Path, imported: &ImportedConfig, copies: Option<
         let _ = fs::remove_dir(copies);
     }
     fs::remove_file(&marked).map_err(failed(&marked))
-}
-
-/// Removes the files of a cartridge in mhvtl's format that only Ferric reads.
-fn remove_own_files(cartridge: &Path) -> io::Result<()> {
-    let own = ["ferric.owner", "mark.0", "mark.1", "mark.2", "mark.3"];
-    own.iter().try_for_each(|name| match fs::remove_file(cartridge.join(name)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    })
 }
 
 impl Report {
@@ -300,11 +283,6 @@ impl Report {
             let (removed, copies) = (verb("removed", "would be removed"), self.removed_copies);
             print_line(format!("{copies} {} {removed}", if copies == 1 { "copy" } else { "copies" }))?;
         }
-        match &self.removed {
-            None => Ok(()),
-            Some(file) => {
-                print_line(format!("{} {}", file.display(), verb("removed: start mhvtl", "would be removed")))
-            }
-        }
+        print_line(format!("{} {}", self.removed.display(), verb("removed: start mhvtl", "would be removed")))
     }
 }

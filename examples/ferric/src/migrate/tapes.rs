@@ -1,6 +1,7 @@
 //! The cartridges in mhvtl's directories, and their copies.
 
-use crate::cli_error::CliError;
+use crate::cli_error::{CliError, ErrorCode};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use tape_store::backend::file::{OsFolderStore, serving_process};
 use tape_store::cartridge::{Barcode, Cartridge};
 use tape_store::error::StoreError;
 use tape_store::store::TapeStore;
+use tape_store::verify;
+use vtl::config::Config;
 use vtl::config::mhvtl::ImportedConfig;
 
 /// One cartridge of mhvtl.
@@ -42,6 +45,16 @@ pub(super) fn tapes(imported: &ImportedConfig) -> Result<Vec<Tape>, CliError> {
     Ok(tapes)
 }
 
+/// Stored bytes of all these cartridges that can be opened.
+pub(super) fn used_bytes(tapes: &[Tape]) -> u64 {
+    tapes.iter().filter_map(|tape| verify::used_bytes(&mut tape.open().ok()?).ok()).sum()
+}
+
+/// Barcodes of the cartridges that a library has.
+pub(super) fn listed(config: &Config) -> BTreeSet<&Barcode> {
+    config.libraries.iter().flat_map(|library| &library.cartridges).map(|setup| &setup.barcode).collect()
+}
+
 /// Barcodes of the cartridges in a directory.
 pub(super) fn cartridges(directory: &Path) -> Result<Vec<Barcode>, StoreError> {
     let store = store(directory);
@@ -72,22 +85,17 @@ fn is_replacement(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "convert")
 }
 
-/// The copies that a migration has made.
-pub(super) struct Copies;
-
-impl Copies {
-    /// The directory of the copies, from the configuration file of the migration; `None` if there is no file, or if it uses the cartridges
-    /// in place.
-    pub(super) fn of_migration(file: &Path, imported: &ImportedConfig) -> Result<Option<PathBuf>, CliError> {
-        let text = match vtl::config::read_text(file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(CliError::system(&error, format!("{}: {error}", file.display()))),
-            Ok(text) => text,
-        };
-        let config = vtl::config::parse(&file.display().to_string(), &text).map_err(super::invalid)?;
-        let first = config.cartridge_directories.into_iter().next();
-        Ok(first.filter(|directory| !imported.home_directories.contains(directory)))
-    }
+/// The directory of the copies, from the configuration file of the migration; `None` if there is no file, or if it uses the cartridges
+/// in place.
+pub(super) fn copies_of(file: &Path, imported: &ImportedConfig) -> Result<Option<PathBuf>, CliError> {
+    let text = match vtl::config::read_text(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(CliError::system(&error, format!("{}: {error}", file.display()))),
+        Ok(text) => text,
+    };
+    let config = vtl::config::parse(&file.display().to_string(), &text).map_err(super::invalid)?;
+    let first = config.cartridge_directories.into_iter().next();
+    Ok(first.filter(|directory| !imported.home_directories.contains(directory)))
 }
 
 /// Refuses a directory that a daemon serves.
@@ -95,7 +103,7 @@ pub(super) fn check_not_served(directory: &Path) -> Result<(), CliError> {
     match serving_process(directory) {
         Ok(Some(server)) => {
             let what = format!("{server} serves this directory; stop it first");
-            Err(CliError::new(crate::cli_error::ErrorCode::Busy, format!("{}: {what}", directory.display())))
+            Err(CliError::new(ErrorCode::Busy, format!("{}: {what}", directory.display())))
         }
         Ok(None) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::tapes::{self, Tape};
 use crate::cli_error::{CliError, ErrorCode};
-use crate::output::{BYTES, Output, format_count, format_size, print_line};
+use crate::output::{BYTES, Output, counting, format_count, format_size, print_line};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,7 +10,6 @@ use tape_store::cartridge::{Cartridge, CartridgeKind};
 use tape_store::compare::{Comparison, PIECE, compare, compare_formats};
 use tape_store::error::StoreError;
 use tape_store::mam::Flags;
-use tape_store::verify::used_bytes;
 use vtl::config::mhvtl::ImportedConfig;
 use vtl::entropy::fill as entropy;
 
@@ -64,19 +63,18 @@ impl State {
             Self::Missing => "no copy",
         }
     }
+
+    const fn is_failure(self) -> bool {
+        matches!(self, Self::Different | Self::NotStorable | Self::Unreadable | Self::Missing)
+    }
 }
 
 pub(super) fn run(output: Output, imported: &ImportedConfig, copies: Option<&Path>) -> Result<(), CliError> {
     let tapes = tapes::tapes(imported)?;
-    let total = tapes.iter().filter_map(|tape| used_bytes(&mut tape.open().ok()?).ok()).sum();
-    let bar = output.progress_bar(Some(total), BYTES);
+    let bar = output.progress_bar(Some(tapes::used_bytes(&tapes)), BYTES);
     let mut rows = Vec::new();
     for tape in &tapes {
-        let mut progress = |stored| {
-            bar.inc(stored);
-            ControlFlow::Continue(())
-        };
-        let row = row(tape, copies, &mut progress);
+        let row = row(tape, copies, &mut counting(&bar));
         if !output.is_json() {
             // Each line when it is known: a verification may take hours.
             bar.suspend(|| print_line(row.text()))?;
@@ -158,12 +156,6 @@ fn compare_tape(
         return Ok(Compared::NoCopy);
     }
     compare(cartridge, &mut store.find(&tape.barcode)?, progress).map(Compared::Objects)
-}
-
-impl State {
-    const fn is_failure(self) -> bool {
-        matches!(self, Self::Different | Self::NotStorable | Self::Unreadable | Self::Missing)
-    }
 }
 
 impl Row {

@@ -3,14 +3,12 @@
 use super::client::Client;
 use crate::cli_error::CliError;
 use crate::options::Options;
-use crate::output::{BYTES, Output};
+use crate::output::{BYTES, Output, counting};
 use crate::tape::{check_directory, parse_barcode};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tape_store::backend::Folder;
 use tape_store::backend::file::{OsFolder, OsFolderStore};
 use tape_store::cartridge::{Barcode, Cartridge, Format};
-use tape_store::compare::compare;
 use tape_store::convert::Conversion;
 use tape_store::media::LTO_9;
 use tape_store::store::TapeStore;
@@ -117,21 +115,11 @@ fn copy(output: Output, path: &Path, directory: &Path, barcode: &Barcode) -> Res
         return Err(CliError::conflict(format!("{}: {what}", directory.join(barcode.as_str()).display())));
     }
     let bar = output.progress_bar(Some(2 * used_bytes(&mut original).map_err(failed)?), BYTES);
-    let mut progress = |stored| {
-        bar.inc(stored);
-        ControlFlow::Continue(())
-    };
     let conversion = Conversion::new(Format::Native, entropy);
-    let mut new = store.prepare_copy(barcode, &mut original, conversion, &mut progress).map_err(failed)?;
-    let compared = compare(&mut original, &mut new, &mut progress);
+    let copied = store.copy_compared(barcode, &mut original, conversion, &mut counting(&bar));
     bar.finish_and_clear();
-    let difference = compared.map(|compared| compared.difference);
-    if !matches!(difference, Ok(None)) {
-        let _ = store.discard_copy(barcode);
-    }
-    if let Some(difference) = difference.map_err(failed)? {
+    copied.map_err(failed)?.map_or(Ok(()), |difference| {
         let what = difference.describe(["the cartridge", "the copy"]);
-        return Err(CliError::conflict(format!("{name}: the copy differs, and was removed: {what}")));
-    }
-    store.commit_copy(barcode).map_err(failed)
+        Err(CliError::conflict(format!("{name}: the copy differs, and was removed: {what}")))
+    })
 }

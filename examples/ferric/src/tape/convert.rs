@@ -2,11 +2,9 @@
 
 use super::{FormatName, OpenCartridge, format_option, open_store};
 use crate::cli_error::CliError;
-use crate::output::{BYTES, Output, print_line};
-use indicatif::ProgressBar;
+use crate::output::{BYTES, Output, counting, print_line};
 use serde::Serialize;
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use tape_store::backend::FolderStore;
 use tape_store::backend::file::OsFolderStore;
@@ -107,12 +105,4 @@ fn write(
         convert(&mut found.cartridge, files, Conversion::new(format, entropy).with_codec(codec), &mut counting(&bar));
     bar.finish_and_clear();
     done.map_err(failed)
-}
-
-/// Counts the bytes of each object that is done with a progress bar.
-pub(super) fn counting(bar: &ProgressBar) -> impl FnMut(u64) -> ControlFlow<()> {
-    |stored| {
-        bar.inc(stored);
-        ControlFlow::Continue(())
-    }
 }

@@ -21,6 +21,7 @@ use tape_store::backend::file::{self, OsFolderStore};
 use tape_store::backend::{Folder, FolderStore};
 use tape_store::cartridge::{Barcode, Cartridge, CartridgeKind, Format};
 use tape_store::error::StoreError;
+use tape_store::mam::Mam;
 use tape_store::media::LTO_9;
 use tape_store::medium::CodecId;
 use tape_store::store::TapeStore;
@@ -180,6 +181,11 @@ fn check_partition(name: &str, partition: u8, partitions: u8) -> Result<(), CliE
     Err(CliError::not_found(format!("{name}: partition {partition} does not exist: {there_are}")))
 }
 
+/// Whether a cartridge with this memory is retained or under a legal hold now.
+pub(crate) fn is_protected(mam: &Mam) -> bool {
+    mam.protected_until() > vtl::clock::Clock::real().now().wall.seconds()
+}
+
 /// The process that serves the directory of a cartridge; `None` if no process does.
 pub(crate) fn serving_process(path: &Path) -> Option<String> {
     // A link to a cartridge may lead to another directory.
@@ -245,8 +251,7 @@ impl OpenCartridge {
     /// Refuses a cartridge that is retained or under a legal hold.
     fn check_not_retained(&mut self) -> Result<(), CliError> {
         let failed = self.store_error();
-        let until = self.cartridge.mam().map_err(&failed)?.protected_until();
-        if until > vtl::clock::Clock::real().now().wall.seconds() {
+        if is_protected(&self.cartridge.mam().map_err(&failed)?) {
             let what = "is retained or under a legal hold, and this would delete its data or its protection; nothing was changed";
             return Err(CliError::new(ErrorCode::Locked, format!("{}: {what}", self.name)));
         }

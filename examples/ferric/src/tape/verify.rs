@@ -1,9 +1,8 @@
 //! `ferric tape verify`
 
 use super::OpenCartridge;
-use super::convert::counting;
 use crate::cli_error::{CliError, ErrorCode};
-use crate::output::{self, BYTES, Output};
+use crate::output::{self, BYTES, Output, counting};
 use std::path::PathBuf;
 use tape_store::verify::{used_bytes, verify};
 use vtl::jobs::{DamagedFile, DamagedObject, VerifiedCartridge};
