@@ -73,12 +73,20 @@ impl DriveState {
         self.health.power_on_ms(Now { mono: self.time.now(now.mono), ..now })
     }
 
-    /// Hours for which tapes have moved, in the life of the drive and since its last cleaning; rounded up.
-    pub(crate) fn motion_hours(&self) -> [u32; 2] {
-        let of = |name| self.health.lifetime.get(name);
-        let motion = of(lifetime_counters::MOTION_MS) + self.time.uncounted_motion().milliseconds();
-        let [cleaning, ..] = lifetime_counters::MOTION_MS_AT_CLEANING;
-        [motion, motion.saturating_sub(of(cleaning))].map(log::motion_hours)
+    /// Seconds for which the drive has had power in its life.
+    pub(crate) fn lifetime_seconds(&self, now: Now) -> u64 {
+        self.health.lifetime.get(lifetime_counters::POWER_ON_SECONDS) + self.power_on_ms(now) / 1000
+    }
+
+    /// Milliseconds for which tapes have moved in the life of the drive.
+    pub(crate) fn motion_ms(&self) -> u64 {
+        self.health.lifetime.get(lifetime_counters::MOTION_MS) + self.time.uncounted_motion().milliseconds()
+    }
+
+    /// Milliseconds for which tapes have moved since the last cleaning, since the one before it, and since the third to last.
+    pub(crate) fn motion_ms_since_cleanings(&self) -> [u64; 3] {
+        let motion = self.motion_ms();
+        lifetime_counters::MOTION_MS_AT_CLEANING.map(|at| motion.saturating_sub(self.health.lifetime.get(at)))
     }
 
     /// Clears keys with CKOD set when the volume is demounted, and establishes unit attentions for their users.

@@ -6,7 +6,7 @@ use crate::command::{self, Command};
 use crate::device::DriveState;
 use crate::fault::{self, Operation};
 use crate::lifetime_counters;
-use crate::log::ErrorContext;
+use crate::log::{self, ErrorContext};
 use crate::media::MediumFault;
 use scsi_core::asc::Asc;
 use scsi_core::cdb::Cdb;
@@ -68,7 +68,8 @@ impl Drive {
     /// Records medium and hardware errors for log page 16h.
     pub(super) fn record_error(&mut self, cdb: &Cdb, at: Timestamp, outcome: &Outcome) {
         let Some(sense) = medium_or_hardware_error(outcome) else { return };
-        let motion_hours = self.state.motion_hours();
+        let [since_cleaning, ..] = self.state.motion_ms_since_cleanings();
+        let motion_hours = [self.state.motion_ms(), since_cleaning].map(log::motion_hours);
         let DriveState { media, health, profile, .. } = &mut self.state;
         let failed = media.threaded().map(|mounted| mounted.cartridge.barcode().clone());
         let medium = media.threaded().map(|mounted| {

@@ -33,8 +33,7 @@ pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     );
     w.counter(0x8002, 4, lifetime.get(lifetime_counters::CLEANINGS));
     if !source.state.profile.is_hp_mechanism() {
-        let before = lifetime.get(lifetime_counters::POWER_ON_SECONDS);
-        w.counter(0x8003, 4, before + source.state.power_on_ms(now) / 1000);
+        w.counter(0x8003, 4, source.state.lifetime_seconds(now));
     }
 }
 

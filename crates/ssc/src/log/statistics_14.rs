@@ -30,17 +30,14 @@ fn hours(milliseconds: u64) -> u64 {
 pub(super) fn write(source: &PageSource<'_>, now: Now, w: &mut LogWriter) {
     let state = source.state;
     let of = |id| state.health.lifetime.get(id);
-    let powered = (of(lifetime_counters::POWER_ON_SECONDS) + state.power_on_ms(now) / 1000) / 3600;
-    let uncounted = state.time.uncounted_motion();
-    let motion = of(lifetime_counters::MOTION_MS) + uncounted.milliseconds();
-    let metres = (of(lifetime_counters::TAPE_MM) + uncounted.millimetres) / MM_PER_METRE;
+    let (powered, motion) = (state.lifetime_seconds(now) / 3600, state.motion_ms());
+    let metres = (of(lifetime_counters::TAPE_MM) + state.time.uncounted_motion().millimetres) / MM_PER_METRE;
     let incompatible = hours(of(lifetime_counters::MOTION_MS_AT_INCOMPATIBLE));
     w.counters(0x00, 4, &[of(lifetime_counters::LOADS), of(lifetime_counters::CLEANINGS), powered, hours(motion)]);
     // No temperature or power consumption condition.
     w.counters(0x04, 4, &[metres, incompatible, 0, 0]);
-    let since_cleaning = lifetime_counters::MOTION_MS_AT_CLEANING.map(|at| hours(motion.saturating_sub(of(at))));
     // No forced reset or emergency eject.
-    w.counters(0x08, 4, &since_cleaning).counter(0x0b, 4, 0);
+    w.counters(0x08, 4, &state.motion_ms_since_cleanings().map(hours)).counter(0x0b, 4, 0);
     w.counters(0x0c, 4, &[of(lifetime_counters::POWER_CYCLES), state.health.loads]);
     w.counters(0x0e, 4, &[of(lifetime_counters::WRITE_ERRORS), of(lifetime_counters::READ_ERRORS)]);
     duty_cycles(source, now, w);
