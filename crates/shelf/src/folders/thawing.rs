@@ -13,7 +13,7 @@ use super::local::LocalDirectory;
 use super::tracked_file::TrackedFile;
 use super::{Access, Shared, lock};
 use crate::keys::CartridgeKeys;
-use crate::manifest::{FileContent, Manifest};
+use crate::manifest::{Extent, FileContent, Manifest};
 use crate::objects::Objects;
 use crate::storage_class::MIN_CLASSED;
 use crate::thaw::{PARALLEL, State, ThawRequest};
@@ -218,17 +218,21 @@ pub(super) fn is_frozen(error: &io::Error) -> bool {
     matches!(carried, Some(ShelfError::Frozen { .. }))
 }
 
+/// The objects that have these extents, in their order.
+fn objects_of(barcode: &str, extents: &[Extent]) -> Vec<String> {
+    let keys = CartridgeKeys::new(barcode);
+    let mut objects: Vec<String> = extents.iter().map(|extent| keys.segment(&extent.segment)).collect();
+    objects.dedup();
+    objects
+}
+
 impl CachedCartridge {
     /// The objects that have parts of a file, in the order of the file.
     fn objects_of(&self, name: &str, parts: &[Range<u64>]) -> Vec<String> {
         let extents = self.with_file(name, |file| {
             Ok(parts.iter().flat_map(|part| file.tracked.extents(part).extents).collect::<Vec<_>>())
         });
-        let keys = CartridgeKeys::new(&self.barcode);
-        let extents = extents.unwrap_or_default();
-        let mut objects: Vec<String> = extents.iter().map(|extent| keys.segment(&extent.segment)).collect();
-        objects.dedup();
-        objects
+        objects_of(&self.barcode, &extents.unwrap_or_default())
     }
 
     /// Checks that none of these parts of a file is known to be thawed now. This does not ask the store.
@@ -274,23 +278,14 @@ impl Access {
         file: &FileContent,
         range: &Range<u64>,
     ) -> io::Result<Vec<u8>> {
-        let keys = CartridgeKeys::new(barcode);
-        let objects = |content: &FileContent| {
-            let mut objects: Vec<String> = content.extents.iter().map(|extent| keys.segment(&extent.segment)).collect();
-            objects.dedup();
-            objects
-        };
         let part = file.part(range);
-        self.shared.check_thawed(&self.shelf, barcode, || objects(&part))?;
+        self.shared.check_thawed(&self.shelf, barcode, || objects_of(barcode, &part.extents))?;
         match self.runtime.block_on(self.shelf.read_extents(barcode, &part)) {
             Err(ShelfError::Frozen { .. }) if self.is_replica => {}
             read => return read.map_err(io::Error::other),
         }
-        Err(self.shared.thaw_for_read(
-            (&self.shelf, &self.runtime),
-            (barcode, name),
-            objects(&file.part(&(range.start..file.len))),
-        ))
+        let objects = objects_of(barcode, &file.part(&(range.start..file.len)).extents);
+        Err(self.shared.thaw_for_read((&self.shelf, &self.runtime), (barcode, name), objects))
     }
 }
 
