@@ -1,9 +1,10 @@
 //! Captures: the commands that read the pages of a device, with their responses, as text.
 
 use crate::dump::Dump;
-use crate::elements::READ_ELEMENT_STATUS;
+use scsi_core::cdb::Opcode;
 use scsi_core::hex::Hex;
 use scsi_core::mode::PageId;
+use scsi_core::page_override::{MEDIUM_CHANGER, TAPE_DRIVE};
 use std::fmt;
 use std::io;
 
@@ -173,8 +174,8 @@ pub fn capture(device: &mut dyn CommandDevice) -> io::Result<Capture> {
     reader.vpd_pages()?;
     reader.mode_pages()?;
     reader.log_pages()?;
-    let is_drive = inquiry.first().is_some_and(|first| first & 0x1f == 0x01);
-    if is_drive {
+    let has_type = |wanted| inquiry.first().is_some_and(|first| first & 0x1f == wanted);
+    if has_type(TAPE_DRIVE) {
         let [high, low] = LONG.to_be_bytes();
         reader.read(&[0x05, 0, 0, 0, 0, 0], 6)?;
         // All media and the mounted one; densities and medium types.
@@ -182,7 +183,7 @@ pub fn capture(device: &mut dyn CommandDevice) -> io::Result<Capture> {
             reader.read(&[0x44, flags, 0, 0, 0, 0, 0, high, low, 0], LONG.into())?;
         }
     }
-    if inquiry.first().is_some_and(|first| first & 0x1f == 0x08) {
+    if has_type(MEDIUM_CHANGER) {
         reader.element_status()?;
     }
     let [high, low] = LONG.to_be_bytes();
@@ -256,7 +257,7 @@ impl Reader<'_> {
         let [high, low] = LONG.to_be_bytes();
         for kind in 1..=4 {
             for flags in [CURDATA | DVCID, CURDATA, 0] {
-                let cdb = [READ_ELEMENT_STATUS, VOLTAG | kind, 0, 0, 0xff, 0xff, flags, 0, high, low, 0, 0];
+                let cdb = [Opcode::READ_ELEMENT_STATUS.0, VOLTAG | kind, 0, 0, 0xff, 0xff, flags, 0, high, low, 0, 0];
                 self.read(&cdb, LONG.into())?;
                 if self.capture.exchanges.last().is_some_and(Exchange::is_good) {
                     break;

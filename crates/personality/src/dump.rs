@@ -1,7 +1,8 @@
 //! The pages of a device, from a capture or from the output of another tool.
 
 use crate::capture::Exchange;
-use crate::elements::{self, ElementPage, READ_ELEMENT_STATUS};
+use crate::elements::{self, ElementPage};
+use scsi_core::cdb::Opcode;
 use scsi_core::log::LogId;
 use scsi_core::mode::PageId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,7 +188,7 @@ impl Dump {
         match (cdb, page) {
             (_, Some(page)) => self.insert_whole(page, data),
             ([0x1a, _, code, subpage, ..], _) => self.mode_data(data, DataHeader::Short, (*code, *subpage)),
-            ([READ_ELEMENT_STATUS, ..], _) => elements::record(&mut self.elements, data),
+            ([opcode, ..], _) if *opcode == Opcode::READ_ELEMENT_STATUS.0 => elements::record(&mut self.elements, data),
             ([0x5a, _, code, subpage, ..], _) => self.mode_data(data, DataHeader::Long, (*code, *subpage)),
             _ => {}
         }

@@ -7,8 +7,6 @@ use smc::profile::ChangerProfile;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Operation code of READ ELEMENT STATUS.
-pub(crate) const READ_ELEMENT_STATUS: u8 = 0xb8;
 /// Bytes of the header of the data, and of that of an element status page (SMC-3 §6.11.2).
 const DATA_HEADER: usize = 8;
 const PAGE_HEADER: usize = 8;

@@ -2,7 +2,8 @@
 
 use crate::capture::Capture;
 use crate::dump::DumpedPage;
-use crate::elements::{self, READ_ELEMENT_STATUS};
+use crate::elements;
+use scsi_core::cdb::Opcode;
 use scsi_core::log::LogId;
 use std::collections::BTreeSet;
 
@@ -12,8 +13,8 @@ const DESIGNATOR_HEADER: usize = 4;
 const VOLUME_STATISTICS: u8 = 0x17;
 
 /// Replaces the serial numbers of the device and of the drives of a changer, its world wide names, its network addresses, the
-/// barcodes in its elements and the texts of its volume statistics, in all data of a capture: digits become `0`, letters `X`, and of a name of type NAA the number that the vendor
-/// has assigned becomes a count from 1. The same name is the same everywhere.
+/// barcodes in its elements and the texts of its volume statistics, in all data of a capture: digits become `0`, letters `X`, and
+/// of a name of type NAA the number that the vendor has assigned becomes a count from 1. The same name is the same everywhere.
 pub fn mask_serials(capture: &mut Capture) {
     let dump = capture.dump();
     let texts = [0x80, 0xb1, 0xb3].into_iter().filter_map(|code| dump.page(DumpedPage::Vpd(code))?.get(4..));
@@ -36,7 +37,7 @@ pub fn mask_serials(capture: &mut Capture) {
         if matches!(page, Some(DumpedPage::Vpd(0x85) | DumpedPage::Log(LogId { page: VOLUME_STATISTICS, .. }))) {
             mask_runs(&mut exchange.data);
         }
-        if exchange.cdb.first() == Some(&READ_ELEMENT_STATUS) {
+        if exchange.cdb.first() == Some(&Opcode::READ_ELEMENT_STATUS.0) {
             elements::mask(&mut exchange.data, |text| text.iter_mut().for_each(|byte| *byte = masked_byte(*byte)));
         }
     }

@@ -192,7 +192,9 @@ const SUBPAGE_CODE: &str = "SUBPAGE CODE";
 const PAGE_LENGTH: &str = "PAGE LENGTH";
 const DENSITY_LENGTH: &str = "AVAILABLE DENSITY SUPPORT LENGTH";
 /// PERIPHERAL DEVICE TYPE of tape drives.
-const TAPE_DRIVE: u8 = 0x01;
+pub const TAPE_DRIVE: u8 = 0x01;
+/// PERIPHERAL DEVICE TYPE of medium changers.
+pub const MEDIUM_CHANGER: u8 = 0x08;
 /// PS of a mode page, and DS of a log page.
 const PS: u8 = 0x80;
 /// SPF: the page has a subpage code.

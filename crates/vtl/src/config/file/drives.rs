@@ -1,11 +1,11 @@
 //! `[[library.drive]]`.
 
-use super::pages::{TAPE_DRIVE, check_drive_pages, pages};
+use super::pages::{check_drive_pages, pages};
 use super::source::Source;
 use super::values::{identifier, names, number_or_one, required, strings, time_mode};
 use crate::config::tables::{DriveTable, Tables};
 use crate::config::{ConfigError, DriveSetup, UnitNames};
-use scsi_core::page_override::PageOverrides;
+use scsi_core::page_override::{PageOverrides, TAPE_DRIVE};
 use scsi_core::time::TimeMode;
 use tape_store::medium::Codec;
 

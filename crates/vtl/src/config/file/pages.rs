@@ -10,7 +10,7 @@ use scsi_core::log::LogId;
 use scsi_core::lu::SavedState;
 use scsi_core::mode::PageId;
 use scsi_core::nexus::{NexusId, TransportId};
-use scsi_core::page_override::{ModeValues, OverriddenPage, PageChange, PageOverride, PageOverrides};
+use scsi_core::page_override::{MEDIUM_CHANGER, ModeValues, OverriddenPage, PageChange, PageOverride, PageOverrides};
 use scsi_core::port::TargetPort;
 use scsi_core::status::Status;
 use scsi_core::target::{LogicalUnit, Request, TransportEvent};
@@ -24,9 +24,6 @@ use std::collections::BTreeMap;
 use std::io::IoSliceMut;
 use toml::Spanned;
 
-/// PERIPHERAL DEVICE TYPE of tape drives and of changers.
-pub(super) const TAPE_DRIVE: u8 = 0x01;
-const MEDIUM_CHANGER: u8 = 0x08;
 /// The key of the pages of a changer.
 const CHANGER_PAGE: &str = "library.page";
 
