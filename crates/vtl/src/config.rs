@@ -468,8 +468,8 @@ impl LibrarySetup {
         Ok(())
     }
 
-    /// The serial number of the changer that the model makes from a number, or the number itself if it is exact. `index` is that of the library in the site, from 0; a
-    /// partition has the index in its chassis.
+    /// The serial number of the changer that the model makes from a number, or the number itself if it is exact. `index` is that of
+    /// the library in the site, from 0; a partition has the index in its chassis.
     pub(crate) fn unit_serial(&self, number: &str, index: usize) -> String {
         if self.exact_serial {
             return number.into();

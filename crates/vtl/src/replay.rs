@@ -15,7 +15,6 @@ use crate::data_dir::DataDir;
 use crate::frontend::{Frontend, SiteOptions};
 use crate::library::LibraryError;
 use crate::observer::{CommandOutcome, TraceEntry, TraceRecord, TracedLogin, TracedOperation, TracedTaskManagement};
-
 use crate::site::{OpenSite, Site};
 use crate::target::{Target, encode_lun};
 use crate::unit::Command;

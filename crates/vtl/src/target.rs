@@ -17,7 +17,7 @@ use scsi_core::target::{Command, CompletedCommand, Request, Tag, TransportEvent,
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// A target with its logical units and its I_T nexuses.
@@ -264,15 +264,20 @@ impl Target {
     /// Executes a command as [`Self::submit`], and waits for its end. `None` if the site was shut down.
     #[must_use]
     pub fn submit_and_wait(&self, command: Command) -> Option<CompletedCommand> {
+        self.submit_to_channel(command).map_or_else(|queued| queued.recv().ok(), Some)
+    }
+
+    /// Executes a command as [`Self::submit`].
+    ///
+    /// # Errors
+    /// The command is queued: the channel gets it when it is completed, and ends if the site is shut down.
+    pub(crate) fn submit_to_channel(&self, command: Command) -> Result<CompletedCommand, Receiver<CompletedCommand>> {
         let (sender, receiver) = channel();
         let reply: Arc<dyn CompletionHandler> = Arc::new(CompletionChannel(sender));
         match self.submit(command, &reply) {
-            Submitted::Completed(done) => Some(done),
-            Submitted::Queued => {
-                // The unit has the other reference: if it drops the command, the channel ends.
-                drop(reply);
-                receiver.recv().ok()
-            }
+            Submitted::Completed(done) => Ok(done),
+            // The unit has the other reference: if it drops the command, the channel ends.
+            Submitted::Queued => Err(receiver),
         }
     }
 

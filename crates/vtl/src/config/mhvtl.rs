@@ -547,11 +547,11 @@ impl Importer {
                 message: message.into(),
             });
         }
-        let directories: Vec<String> = match &self.options.copies {
-            Some(copies) => vec![copies.display().to_string()],
-            None => self.home_directories.clone(),
+        let (directories, shared) = match &self.options.copies {
+            Some(copies) => (vec![copies.display().to_string()], false),
+            None => (self.home_directories.clone(), true),
         };
-        let (directories, shared) = (toml::Value::from(directories), self.options.copies.is_none());
+        let directories = toml::Value::from(directories);
         let mut text = format!("# From {file}.\n");
         self.notes.iter().for_each(|note| text.push_str(&format!("# {note}\n")));
         if let Some(iqn) = &self.options.iqn {

@@ -3,10 +3,10 @@
 use super::{Difference, DifferenceKind, Replay, ReplayError, Replayed, Response, replayed};
 use crate::observer::{CommandOutcome, TraceRecord, TracedOperation};
 use crate::target::Target;
-use crate::unit::{Command, CompletedCommand, CompletionHandler, Submitted, Unit};
+use crate::unit::{Command, CompletedCommand, Unit};
 use scsi_core::target::{DataBuffers, Tag};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -38,14 +38,6 @@ pub(super) enum Submission {
     Delayed(Arc<Unit>, Receiver<CompletedCommand>),
 }
 
-struct Completed(Sender<CompletedCommand>);
-
-impl CompletionHandler for Completed {
-    fn complete(&self, finished: CompletedCommand) {
-        let _ = self.0.send(finished);
-    }
-}
-
 impl From<CompletedCommand> for Response {
     fn from(done: CompletedCommand) -> Self {
         let CompletedCommand { completion, data: DataBuffers { mut data_in, .. }, .. } = done;
@@ -58,14 +50,11 @@ impl From<CompletedCommand> for Response {
 impl Replay {
     /// Submits a command, and waits until it has ended, or its status is delayed.
     pub(super) fn submit(&self, target: &Target, command: Command) -> Result<Submission, ReplayError> {
-        let (sender, receiver) = channel();
-        let reply: Arc<dyn CompletionHandler> = Arc::new(Completed(sender));
         let unit = target.unit(command.lun);
-        match target.submit(command, &reply) {
-            Submitted::Completed(done) => return Ok(Submission::Ended(done.into())),
-            // If the unit drops its reference, the channel ends.
-            Submitted::Queued => drop(reply),
-        }
+        let receiver = match target.submit_to_channel(command) {
+            Ok(done) => return Ok(Submission::Ended(done.into())),
+            Err(receiver) => receiver,
+        };
         loop {
             match receiver.recv_timeout(POLL_INTERVAL) {
                 Ok(done) => return Ok(Submission::Ended(done.into())),

@@ -142,11 +142,8 @@ impl Site {
             if !has_station || partition.chassis().station_open() == library.operator_state().station_open {
                 continue;
             }
-            let followed = library.act_at(&Cause::site(), None, None, |changer| {
-                changer.follow_chassis();
-                Ok(())
-            });
-            if let Err(error) = followed {
+            // Each action follows the chassis first.
+            if let Err(error) = library.act_at(&Cause::site(), None, None, |_| Ok(())) {
                 tracing::warn!(library = library.name(), %error, "the I/O station of the chassis is not followed");
             }
         }
