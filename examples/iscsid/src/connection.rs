@@ -134,7 +134,7 @@ impl ConnectionServer<'_> {
             if self.mailbox.is_lost() {
                 return Ok(());
             }
-            if let Some(until) = self.mailbox.cut_until(self.now()) {
+            if let Some(until) = self.mailbox.cut_until(|| self.now()) {
                 if self.protocol.is_closing() || self.mailbox.is_closing() {
                     return Ok(());
                 }
@@ -145,7 +145,8 @@ impl ConnectionServer<'_> {
             self.retry_memory();
             let fed = self.feed();
             self.handle_events();
-            if fed && self.wants_input() {
+            // A command may have cut the link: then its response does not pass either.
+            if (fed && self.wants_input()) || self.mailbox.cut_until(|| self.now()).is_some() {
                 continue;
             }
             let closing = self.mailbox.is_closing();

@@ -104,9 +104,9 @@ impl Mailbox {
         self.signal();
     }
 
-    /// The time until which nothing passes; `None` if the link is not cut.
-    pub(crate) fn cut_until(&self, now: u64) -> Option<u64> {
-        Some(self.cut_until.load(Ordering::Acquire)).filter(|until| *until > now)
+    /// The time until which nothing passes; `None` if the link is not cut. The clock is read only if the link has been cut.
+    pub(crate) fn cut_until(&self, now: impl FnOnce() -> u64) -> Option<u64> {
+        Some(self.cut_until.load(Ordering::Acquire)).filter(|until| *until > 0 && *until > now())
     }
 
     /// The address of the initiator.

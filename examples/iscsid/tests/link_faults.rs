@@ -119,6 +119,23 @@ fn two_nop_outs_of_an_initiator_have_no_answer() {
     it.portal.close();
 }
 
+/// The data of a long block is read into its buffer, and nothing follows it on the connection.
+#[test]
+fn the_response_of_a_long_write_does_not_pass_a_cut_link() {
+    const LONG_WRITE: [u8; 6] = [0x0a, 0, 4, 0, 0, 0];
+    let it = Fixture::new();
+    let mut session = it.login(1);
+    it.add("[[fault]]\nkind = \"cut_link\"\noutage_ms = 700\ncommands = [\"WRITE\"]");
+    session.set_read_timeout(Duration::from_millis(100)).unwrap();
+    let block = vec![7; 256 << 10];
+    let tag = session.start(1, &LONG_WRITE, Transfer::Out(&block)).unwrap();
+    assert!(session.finish(tag, Transfer::Out(&block)).is_err(), "the response does not pass");
+    session.set_read_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(session.finish(tag, Transfer::Out(&block)).unwrap().status, 0);
+    assert_eq!((object(&mut session), it.fired()), (1, 1));
+    it.portal.close();
+}
+
 #[test]
 fn link_is_cut_and_comes_back() {
     let it = Fixture::new();
