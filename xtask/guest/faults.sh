@@ -33,17 +33,24 @@ end() {
   wait $DAEMON
   note "the daemon ends with status 0" $? "$(cat "/tmp/$1.log")"
 }
+# The tape has the first five blocks of the archive, each once, and nothing more or a filemark.
+five_blocks() {
+  mt-st -f "$TAPE" rewind
+  dd if="$TAPE" of=/tmp/read bs=262144 2>/dev/null
+  tar -b 512 -C /tmp -cf - file | head -c $((5 * 262144)) | cmp - /tmp/read
+}
 # The driver st does not repeat a WRITE. tar ends with an error, and the block of the WRITE without a response is on the tape.
 begin lost-session-in-a-backup
 says "tar reports an error" 'Cannot write: Input/output error' tar -b 512 -C /tmp -cf "$TAPE" file
 says "the fifth block is on the tape" 'At block 5\.' mt-st -f "$TAPE" tell
+runs "five blocks are on the tape" five_blocks
 end lost-session-in-a-backup
 
 # A NOP-Out without NOP-In ends the connection during the outage, and the session comes back after it.
 begin cut-link-in-a-backup
 says "tar reports an error" 'Cannot write: Input/output error' tar -b 512 -C /tmp -cf "$TAPE" file
-# If the session is back when tar closes the device, the driver writes a filemark after the block.
-says "the fifth block is on the tape" 'At block [56]\.' mt-st -f "$TAPE" tell
+says "the fifth block is on the tape" 'At block 5\.' mt-st -f "$TAPE" tell
+runs "five blocks are on the tape" five_blocks
 says "the connection was dead" 'ping timeout' dmesg
 runs "mt rewind" mt-st -f "$TAPE" rewind
 runs "tar writes again" tar -b 512 -C /tmp -cf "$TAPE" file
